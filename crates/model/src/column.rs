@@ -1,0 +1,157 @@
+//! The column table: each column of a snapshot, defined once (spec section 1.5).
+//!
+//! CSV, JSON, the terminal's table, the API's description and the page all read this table.
+
+use crate::session::SessionRow;
+
+/// What the cells of a column hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Bytes, nearly always UTF-8.
+    Text,
+    /// A whole number, or nothing.
+    Number,
+}
+
+/// One value of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Text as the server gave it.
+    Text(&'a [u8]),
+    /// A whole number.
+    Number(u64),
+    /// SQL's NULL, and what does not apply to the row.
+    Empty,
+}
+
+/// A column: its names, and how a row's cell is found.
+#[derive(Debug)]
+pub struct Column {
+    /// Name in CSV headers (en-us), JSON and the API's description.
+    pub key: &'static str,
+    /// Header in zh-cn.
+    pub label_zh: &'static str,
+    /// What the cells hold.
+    pub kind: ColumnKind,
+    /// One line for a reader who has never seen it.
+    pub meaning: &'static str,
+    /// The cell of a row.
+    pub cell: for<'a> fn(&SessionRow<'a>) -> Cell<'a>,
+}
+
+fn text(value: Option<&Vec<u8>>) -> Cell<'_> {
+    value.map_or(Cell::Empty, |bytes| Cell::Text(bytes))
+}
+
+fn number<'a>(value: Option<u64>) -> Cell<'a> {
+    value.map_or(Cell::Empty, Cell::Number)
+}
+
+/// The 15 columns of a collection, in order.
+pub static COLUMNS: [Column; 15] = [
+    Column {
+        key: "session_id",
+        label_zh: "会话ID",
+        kind: ColumnKind::Number,
+        meaning: "Thread id of the session, the number that KILL takes",
+        cell: |row| Cell::Number(row.session.id),
+    },
+    Column {
+        key: "user",
+        label_zh: "用户名",
+        kind: ColumnKind::Text,
+        meaning: "Account name",
+        cell: |row| Cell::Text(&row.session.user),
+    },
+    Column {
+        key: "host",
+        label_zh: "主机IP",
+        kind: ColumnKind::Text,
+        meaning: "Client address, host:port",
+        cell: |row| Cell::Text(&row.session.host),
+    },
+    Column {
+        key: "database_name",
+        label_zh: "数据库名",
+        kind: ColumnKind::Text,
+        meaning: "Default database; empty if none was chosen",
+        cell: |row| text(row.session.database.as_ref()),
+    },
+    Column {
+        key: "execution_status",
+        label_zh: "执行状态",
+        kind: ColumnKind::Text,
+        meaning: "What the thread is doing now",
+        cell: |row| text(row.session.state.as_ref()),
+    },
+    Column {
+        key: "command",
+        label_zh: "命令类型",
+        kind: ColumnKind::Text,
+        meaning: "Kind of command: Sleep, Query, …",
+        cell: |row| Cell::Text(&row.session.command),
+    },
+    Column {
+        key: "sql_statement",
+        label_zh: "SQL语句",
+        kind: ColumnKind::Text,
+        meaning: "The running statement, whole",
+        cell: |row| text(row.session.statement.as_ref()),
+    },
+    Column {
+        key: "state_duration",
+        label_zh: "状态持续时间 (s)",
+        kind: ColumnKind::Number,
+        meaning: "Seconds in the current state",
+        cell: |row| Cell::Number(row.session.seconds),
+    },
+    Column {
+        key: "transaction_duration",
+        label_zh: "事务持续时间 (s)",
+        kind: ColumnKind::Number,
+        meaning: "Seconds since the open transaction began",
+        cell: |row| number(row.transaction.map(|trx| trx.seconds)),
+    },
+    Column {
+        key: "transaction_id",
+        label_zh: "事务ID",
+        kind: ColumnKind::Number,
+        meaning: "The server's number of the open transaction",
+        cell: |row| number(row.transaction.map(|trx| trx.id)),
+    },
+    Column {
+        key: "transaction_lock_wait_time",
+        label_zh: "事务锁等待时长 (s)",
+        kind: ColumnKind::Number,
+        meaning: "Seconds that the transaction has waited for a lock; empty if it does not wait",
+        cell: |row| number(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
+    },
+    Column {
+        key: "transaction_status",
+        label_zh: "事务状态",
+        kind: ColumnKind::Text,
+        meaning: "RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING",
+        cell: |row| row.transaction.map_or(Cell::Empty, |trx| Cell::Text(trx.state.as_bytes())),
+    },
+    Column {
+        key: "rows_locked_by_transactions",
+        label_zh: "事务锁定行数",
+        kind: ColumnKind::Number,
+        meaning: "Rows that the transaction has locked, as the server estimates them",
+        cell: |row| number(row.transaction.map(|trx| trx.rows_locked)),
+    },
+    Column {
+        key: "tables_locked_by_transactions",
+        label_zh: "事务锁定表数量",
+        kind: ColumnKind::Number,
+        meaning: "Tables that the transaction has locked",
+        cell: |row| number(row.transaction.map(|trx| trx.tables_locked)),
+    },
+    Column {
+        key: "rows_updated_by_transactions",
+        label_zh: "事务更新行数",
+        kind: ColumnKind::Number,
+        meaning: "Rows that the transaction has changed",
+        cell: |row| number(row.transaction.map(|trx| trx.rows_modified)),
+    },
+];

@@ -1,0 +1,86 @@
+//! The error catalogue: every code that Clew answers with, once (spec section 5).
+//!
+//! A message id names an entry of the message files, in both languages; `message` is what the documentation prints.
+
+/// One error of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorEntry {
+    /// `error_code` of the body.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Id of the message; it may take a variable `detail`.
+    pub message_id: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $name:ident = $status:literal $code:literal $message:literal;)+) => {
+        impl ErrorEntry {
+            $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
+        }
+
+        /// All of them, for documentation and tests.
+        pub static ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
+    };
+}
+
+catalogue! {
+    /// A body or query that cannot be meant.
+    INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
+    /// An instance or node id of the wrong shape.
+    INVALID_ID = 400 "DBS.280404" "invalid-id";
+    /// A request id that no collection has.
+    UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
+    /// A result that is not there (yet): still running, or ended without one.
+    NO_RESULT = 400 "DBS.200086" "no-result";
+    /// Another domain's project, or none.
+    FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
+    /// An instance that the project does not have.
+    UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
+    /// A node that the instance does not have.
+    UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
+    /// The queue of a node is full.
+    QUEUE_FULL = 409 "DBS.200011" "queue-full";
+    /// Clew itself failed.
+    INTERNAL = 500 "DBS.05000000" "internal";
+    /// No such path, or not with this method.
+    NO_SUCH_API = 404 "APIGW.0101" "no-such-api";
+    /// A request that is not HTTP as the API wants it.
+    BAD_REQUEST = 400 "APIGW.0201" "bad-request";
+    /// A body over the limit.
+    BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
+    /// A range that the result does not have.
+    RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
+    /// Credentials that are missing or wrong.
+    NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
+    /// A token that has ended.
+    TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
+    /// Clew is stopping or too busy to take this.
+    UNAVAILABLE = 503 "APIGW.0201" "unavailable";
+    /// A token request whose body is not what it must be.
+    IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
+    /// A field of a token request that must be there.
+    IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
+    /// User name or password is wrong. Which of them is never said.
+    IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
+    /// A scope that the user may not have.
+    IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
+    /// A parameter of an identity list.
+    IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
+    /// Clew itself failed while asked about identities.
+    IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_and_status_stand_for_one_message() {
+        for (at, one) in ERRORS.iter().enumerate() {
+            for other in &ERRORS[..at] {
+                assert!((one.code, one.status) != (other.code, other.status), "{one:?} {other:?}");
+            }
+        }
+    }
+}

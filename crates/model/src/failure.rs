@@ -1,0 +1,106 @@
+//! Why a node could not be read: kept with a task, told to whoever asks.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Kinds of failure, each with a message in both languages (`failure-<name>` in the message files).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// Nothing listens there, or the network refuses.
+    Unreachable,
+    /// The node did not answer within its limit.
+    TimedOut,
+    /// The account or its password was refused.
+    AccessDenied,
+    /// The account lacks a privilege that the read cannot do without.
+    MissingPrivilege,
+    /// The node has no free connection.
+    TooManyConnections,
+    /// The connection ended while the node was being read.
+    ConnectionLost,
+    /// TLS was asked for and could not be had, or the certificate was not trusted.
+    TlsFailed,
+    /// What answered is not a MySQL-compatible server, or broke the protocol.
+    NotMysql,
+    /// The server refused a statement for another reason.
+    ServerError,
+    /// The result could not be written: disk full, permission, store unreachable.
+    StoreFailed,
+    /// The task was taken up and lost too often.
+    GaveUp,
+    /// The node was removed from the inventory while the task waited.
+    NodeGone,
+}
+
+impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Unreachable,
+        Self::TimedOut,
+        Self::AccessDenied,
+        Self::MissingPrivilege,
+        Self::TooManyConnections,
+        Self::ConnectionLost,
+        Self::TlsFailed,
+        Self::NotMysql,
+        Self::ServerError,
+        Self::StoreFailed,
+        Self::GaveUp,
+        Self::NodeGone,
+    ];
+
+    /// As it is stored, and the tail of its message's id.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed-out",
+            Self::AccessDenied => "access-denied",
+            Self::MissingPrivilege => "missing-privilege",
+            Self::TooManyConnections => "too-many-connections",
+            Self::ConnectionLost => "connection-lost",
+            Self::TlsFailed => "tls-failed",
+            Self::NotMysql => "not-mysql",
+            Self::ServerError => "server-error",
+            Self::StoreFailed => "store-failed",
+            Self::GaveUp => "gave-up",
+            Self::NodeGone => "node-gone",
+        }
+    }
+}
+
+/// A failure: its kind, and the particulars in the words of whatever failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// Particulars: address, limit, the server's own message. Never a secret.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name().replace('-', " "), self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_names_are_the_serialized_ones() {
+        for kind in FailureKind::ALL {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("{:?}", kind.name()));
+        }
+    }
+}

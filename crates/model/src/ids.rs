@@ -1,0 +1,191 @@
+//! The ids of the API, each a type of its own.
+//!
+//! Shapes are those of spec section 0 and 1.2: an instance is 32 hexadecimal digits and `in07`, a node 32 and `no07`, a
+//! collection `realtime_session-<UUIDv4>-<4 hex>`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A string that is not an id of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not {expected}")]
+pub struct IdError {
+    /// What was given, cut to a length that is safe to show.
+    pub given: String,
+    /// What an id of this kind looks like.
+    pub expected: &'static str,
+}
+
+impl IdError {
+    fn new(given: &str, expected: &'static str) -> Self {
+        Self { given: given.chars().take(80).collect(), expected }
+    }
+}
+
+/// True for `0-9 a-f`: ids are written in lower case.
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+fn is_hex_with_suffix(text: &str, suffix: &str) -> bool {
+    text.strip_suffix(suffix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(is_hex))
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $valid:expr, $generate:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id that no other one equals.
+            #[must_use]
+            pub fn generate() -> Self {
+                let generate: fn() -> String = $generate;
+                Self(generate())
+            }
+
+            /// The id as it stands in paths and bodies.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.to_owned())) } else { Err(IdError::new(text, $expected)) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn simple_uuid() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn is_tenant_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+id!(
+    /// A group of nodes: `<32 hex>in07`.
+    InstanceId, "an instance id: 32 hexadecimal digits, then in07",
+    |text| is_hex_with_suffix(text, "in07"), || format!("{}in07", simple_uuid())
+);
+id!(
+    /// One database server process: `<32 hex>no07`.
+    NodeId, "a node id: 32 hexadecimal digits, then no07",
+    |text| is_hex_with_suffix(text, "no07"), || format!("{}no07", simple_uuid())
+);
+id!(
+    /// A project: the scope that owns instances. 32 letters and digits.
+    ProjectId, "a project id: 32 letters and digits", is_tenant_id, simple_uuid
+);
+id!(
+    /// A domain, also called account: the scope that owns projects and users. 32 letters and digits.
+    DomainId, "a domain id: 32 letters and digits", is_tenant_id, simple_uuid
+);
+id!(
+    /// A user of a domain. 32 letters and digits.
+    UserId, "a user id: 32 letters and digits", is_tenant_id, simple_uuid
+);
+id!(
+    /// The public half of an access key. 20 upper-case letters and digits when Clew makes it; up to 64 are accepted.
+    AccessKeyId, "an access key id: 8 to 64 letters and digits",
+    |text| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+    || simple_uuid().to_ascii_uppercase().chars().take(20).collect()
+);
+id!(
+    /// Names a collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters.
+    RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
+    is_request_id, || {
+        let tail = simple_uuid();
+        format!("realtime_session-{}-{}", Uuid::new_v4(), tail.get(..4).unwrap_or("0000"))
+    }
+);
+
+fn is_request_id(text: &str) -> bool {
+    let Some((uuid, tail)) = text.strip_prefix("realtime_session-").and_then(|rest| rest.rsplit_once('-')) else {
+        return false;
+    };
+    let dashed = uuid.len() == 36
+        && uuid
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { is_hex(byte) });
+    dashed && tail.len() == 4 && tail.bytes().all(is_hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_api_are_request_ids() {
+        for id in [
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9",
+            "realtime_session-300d998f-9b07-40b5-957f-f69dfa2e22f4-225b",
+        ] {
+            assert_eq!(id.parse::<RequestId>().unwrap().as_str(), id);
+        }
+    }
+
+    #[test]
+    fn generated_ids_are_valid_and_differ() {
+        assert_ne!(RequestId::generate(), RequestId::generate());
+        assert!(RequestId::generate().as_str().parse::<RequestId>().is_ok());
+        assert!(NodeId::generate().as_str().parse::<NodeId>().is_ok());
+        assert!(InstanceId::generate().as_str().parse::<InstanceId>().is_ok());
+        assert_eq!(AccessKeyId::generate().as_str().len(), 20);
+    }
+
+    #[test]
+    fn what_could_leave_the_results_folder_is_no_request_id() {
+        for text in [
+            "",
+            "..",
+            "realtime_session-../../../../etc/passwd-98e9",
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9/../x",
+            "realtime_session-0627A175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9",
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e",
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9\0",
+            "realtime_session-éééééééééééééééééé-98e9",
+        ] {
+            assert!(text.parse::<RequestId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_not_an_instance() {
+        let node = NodeId::generate();
+        assert!(node.as_str().parse::<InstanceId>().is_err());
+    }
+}

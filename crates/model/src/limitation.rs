@@ -1,0 +1,34 @@
+//! What a snapshot could not show, and what would mend it.
+
+use serde::{Deserialize, Serialize};
+
+/// Kinds of gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitationKind {
+    /// Only the account's own sessions are visible.
+    OnlyOwnSessions,
+    /// Transactions cannot be read: the columns from `transaction_duration` on are empty.
+    NoTransactions,
+    /// Statements are cut by the server at this many bytes.
+    StatementsCut,
+    /// Sessions of other accounts cannot be ended.
+    NoKill,
+    /// Waits and locks beyond InnoDB's cannot be read.
+    NoPerformanceSchema,
+    /// Metadata locks cannot be read.
+    NoMetadataLocks,
+}
+
+/// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limitation {
+    /// Which gap.
+    pub kind: LimitationKind,
+    /// What is missing, in a sentence.
+    pub what: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// A statement that can be pasted, or a setting with its value; nothing if there is none.
+    pub remedy: Option<String>,
+}

@@ -1,0 +1,214 @@
+//! Where a node is, and as whom it is read: `mysql://user:password@host:port/?tls=…&ca=…`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// How a connection is protected. The names are those of MySQL's `--ssl-mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TlsMode {
+    /// Plain.
+    Off,
+    /// TLS if the server offers it, plain otherwise; the certificate is not checked.
+    #[default]
+    Preferred,
+    /// TLS or nothing; the certificate is not checked.
+    Required,
+    /// TLS, and the certificate must come from a trusted authority.
+    VerifyCa,
+    /// As [`TlsMode::VerifyCa`], and the certificate must name the host.
+    VerifyIdentity,
+}
+
+impl TlsMode {
+    /// All of them, from the weakest to the strongest.
+    pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
+
+    /// As it stands in a URL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Preferred => "preferred",
+            Self::Required => "required",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyIdentity => "verify-identity",
+        }
+    }
+}
+
+/// A URL that does not name a node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeUrlError {
+    /// Not a URL at all.
+    #[error("not a URL ({0}); write mysql://user:password@host:3306/")]
+    Malformed(String),
+    /// Another scheme than `mysql` or `mariadb`.
+    #[error("scheme {0:?} is not known; write mysql://user:password@host:3306/")]
+    Scheme(String),
+    /// A part that must be there is not.
+    #[error("the URL names no {0}; write mysql://user:password@host:3306/")]
+    Missing(&'static str),
+    /// A path: Clew reads servers, not databases.
+    #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
+    Path(String),
+    /// A parameter that Clew does not know.
+    #[error("parameter {0:?} is not known; tls and ca are")]
+    Parameter(String),
+    /// A value of `tls` that is none of the five.
+    #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
+    Tls(String),
+    /// A user name or password whose escapes are not UTF-8.
+    #[error("the {0} has percent-escapes that are not UTF-8")]
+    Encoding(&'static str),
+}
+
+/// Address, account and protection of one node. `Display` never shows the password.
+#[derive(Debug, Clone)]
+pub struct NodeUrl {
+    /// Account name.
+    pub user: String,
+    /// Password, if one is known yet.
+    pub password: Option<SecretString>,
+    /// Host name or address; IPv6 without brackets.
+    pub host: String,
+    /// TCP port, 3306 unless given.
+    pub port: u16,
+    /// Protection.
+    pub tls: TlsMode,
+    /// File with the certificates (PEM) to trust instead of the public authorities.
+    pub ca: Option<PathBuf>,
+}
+
+/// What must be escaped inside a URL's user and password.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// What must be escaped inside a path that is the value of a parameter.
+const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
+
+impl NodeUrl {
+    /// The same node with this password.
+    #[must_use]
+    pub fn with_password(mut self, password: Option<SecretString>) -> Self {
+        self.password = password;
+        self
+    }
+
+    /// `host:port`, IPv6 in brackets.
+    #[must_use]
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The URL with its password, to hand to another process. Never print or log it.
+    #[must_use]
+    pub fn expose(&self) -> SecretString {
+        let password = self
+            .password
+            .as_ref()
+            .map_or(String::new(), |password| format!(":{}", utf8_percent_encode(password.expose_secret(), ESCAPED)));
+        SecretString::from(self.render(&password))
+    }
+
+    fn render(&self, password: &str) -> String {
+        let ca = self.ca.as_ref().map_or(String::new(), |path| {
+            format!("&ca={}", utf8_percent_encode(&path.to_string_lossy(), ESCAPED_PATH))
+        });
+        let user = utf8_percent_encode(&self.user, ESCAPED);
+        format!("mysql://{user}{password}@{}/?tls={}{ca}", self.address(), self.tls.name())
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(""))
+    }
+}
+
+impl FromStr for NodeUrl {
+    type Err = NodeUrlError;
+
+    fn from_str(text: &str) -> Result<Self, NodeUrlError> {
+        let url = Url::parse(text).map_err(|error| NodeUrlError::Malformed(error.to_string()))?;
+        if !matches!(url.scheme(), "mysql" | "mariadb") {
+            return Err(NodeUrlError::Scheme(url.scheme().to_owned()));
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NodeUrlError::Missing("host"))?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host = decoded(host, "host")?;
+        let user = decoded(url.username(), "user")?;
+        if user.is_empty() {
+            return Err(NodeUrlError::Missing("user"));
+        }
+        if !matches!(url.path(), "" | "/") {
+            return Err(NodeUrlError::Path(url.path().trim_start_matches('/').to_owned()));
+        }
+        let password =
+            url.password().map(|password| decoded(password, "password")).transpose()?.map(SecretString::from);
+        let mut node =
+            Self { user, password, host, port: url.port().unwrap_or(3306), tls: TlsMode::default(), ca: None };
+        for (key, value) in url.query_pairs() {
+            match &*key {
+                "tls" => node.tls = tls_mode(&value)?,
+                "ca" => node.ca = Some(PathBuf::from(&*value)),
+                _ => return Err(NodeUrlError::Parameter(key.into_owned())),
+            }
+        }
+        Ok(node)
+    }
+}
+
+fn decoded(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
+    percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
+}
+
+fn tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
+    TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_survives_the_way_out_and_back() {
+        let text = "mysql://we%40ird:p%3Aa%2Fs%20s@[::1]:3307/?tls=verify-ca&ca=/etc/ca%20file.pem";
+        let node: NodeUrl = text.parse().unwrap();
+        assert_eq!((node.user.as_str(), node.host.as_str(), node.port), ("we@ird", "::1", 3307));
+        assert_eq!(node.password.as_ref().unwrap().expose_secret(), "p:a/s s");
+        assert_eq!(node.ca.as_ref().unwrap().to_str(), Some("/etc/ca file.pem"));
+        let again: NodeUrl = node.expose().expose_secret().parse().unwrap();
+        assert_eq!(again.expose().expose_secret(), node.expose().expose_secret());
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let node: NodeUrl = "mysql://clew:hunter2@db.example.com/".parse().unwrap();
+        assert_eq!(node.to_string(), "mysql://clew@db.example.com:3306/?tls=preferred");
+        assert!(!format!("{node:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn wrong_urls_say_what_is_wrong() {
+        for (text, says) in [
+            ("db.example.com", "not a URL"),
+            ("postgres://u@h/", "scheme \"postgres\""),
+            ("mysql:///", "names no host"),
+            ("mysql://host/", "names no user"),
+            ("mysql://u@h/shop", "names a database (\"shop\")"),
+            ("mysql://u@h/?ssl=1", "parameter \"ssl\""),
+            ("mysql://u@h/?tls=yes", "tls cannot be \"yes\""),
+            ("mysql://u@h:99999/", "not a URL"),
+        ] {
+            let error = text.parse::<NodeUrl>().unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

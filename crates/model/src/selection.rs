@@ -1,0 +1,351 @@
+//! Which sessions a snapshot shows, and in what order: the filters and sorts of the API (spec section 1.2).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::split_host;
+
+/// What counts as slow or long where nothing else says so, in seconds (spec section 2.9).
+pub const DEFAULT_SLOW_SECONDS: u32 = 10;
+
+/// Seconds from which a session counts as slow: 1 to 86,400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SlowThreshold(u32);
+
+impl SlowThreshold {
+    /// The largest threshold of the API: one day.
+    pub const MAX: u32 = 86_400;
+
+    /// A threshold in seconds; nothing if it is out of range.
+    #[must_use]
+    pub fn new(seconds: i64) -> Option<Self> {
+        u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX).contains(seconds)).map(Self)
+    }
+
+    /// In seconds.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl Default for SlowThreshold {
+    fn default() -> Self {
+        Self(DEFAULT_SLOW_SECONDS)
+    }
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? } default $default:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// All of them, in the order of the API's documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// Their names, in the same order.
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
+
+            /// As it stands in requests.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The one of this exact name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::$default
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+named!(
+    /// The classes of sessions that `filter` chooses between.
+    SessionClass {
+        /// Active, and at least the threshold in its state.
+        Slow = "slow",
+        /// Its command is not `Sleep`.
+        Active = "active",
+        /// Every session except internal ones.
+        Total = "total",
+        /// Has an open transaction at least as old as the threshold.
+        Long = "long",
+    } default Total
+);
+
+named!(
+    /// What a snapshot is sorted by. Ties are sorted by session id.
+    SortKey {
+        /// Session id.
+        Id = "id",
+        /// Seconds in the current state.
+        StateDuration = "state_duration",
+        /// Age of the open transaction.
+        TransactionDuration = "trx_executed_time",
+        /// The server's number of the transaction.
+        TransactionId = "trx_id",
+        /// How long the transaction has waited for a lock.
+        LockWait = "trx_lock_duration",
+        /// Rows locked.
+        RowsLocked = "trx_lock_rows",
+        /// Tables locked.
+        TablesLocked = "trx_lock_tables",
+        /// Rows changed.
+        RowsModified = "trx_update_rows",
+    } default Id
+);
+
+named!(
+    /// Direction of the sort. Rows whose key is empty come last in both.
+    SortDirection {
+        /// Largest first.
+        Descending = "desc",
+        /// Smallest first.
+        Ascending = "asc",
+    } default Ascending
+);
+
+/// A client address to look for: a host, and a port if one was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPattern {
+    /// Host name or address; IPv6 without brackets.
+    pub host: String,
+    /// Digits of the port, if the pattern names one.
+    pub port: Option<String>,
+}
+
+impl HostPattern {
+    /// `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`. IPv6 with a port needs the brackets.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let whole = |host: &str| Self { host: host.to_owned(), port: None };
+        if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            return match rest.strip_prefix(':') {
+                Some(port) => Self { host: host.to_owned(), port: Some(port.to_owned()) },
+                None => whole(host),
+            };
+        }
+        match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => Self { host: host.to_owned(), port: Some(port.to_owned()) },
+            _ => whole(text),
+        }
+    }
+
+    /// Whether a client address as the server prints it is meant.
+    #[must_use]
+    pub fn matches(&self, address: &[u8]) -> bool {
+        let (host, port) = split_host(address);
+        let same_host = self.host.as_bytes() == host || (self.port.is_none() && self.host.as_bytes() == address);
+        same_host && self.port.as_ref().is_none_or(|wanted| port == Some(wanted.as_bytes()))
+    }
+}
+
+/// The fields of a request as they were typed. Nothing is checked yet; absent means the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct SelectionDraft {
+    pub filter: Option<String>,
+    pub slow_process_threshold: Option<i64>,
+    pub user: Option<String>,
+    pub host: Option<String>,
+    pub db: Option<String>,
+    pub command: Option<String>,
+    pub sql_key: Option<String>,
+    pub sort_key: Option<String>,
+    pub sort_dir: Option<String>,
+}
+
+/// A field of a [`SelectionDraft`] that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// A value that is none of the allowed ones.
+    #[error("{field} cannot be {given:?}; it is one of {}", allowed.join(", "))]
+    NotOneOf {
+        /// Name of the field.
+        field: &'static str,
+        /// What was given, cut to 80 characters.
+        given: String,
+        /// What it may be.
+        allowed: &'static [&'static str],
+    },
+    /// A text of a length that the API does not take.
+    #[error("{field} has {length} characters; it takes {min} to {max}")]
+    Length {
+        /// Name of the field.
+        field: &'static str,
+        /// Characters given.
+        length: usize,
+        /// Fewest allowed.
+        min: usize,
+        /// Most allowed.
+        max: usize,
+    },
+    /// A number out of range.
+    #[error("{field} cannot be {given}; it is {min} to {max}")]
+    Range {
+        /// Name of the field.
+        field: &'static str,
+        /// What was given.
+        given: i64,
+        /// Smallest allowed.
+        min: i64,
+        /// Largest allowed.
+        max: i64,
+    },
+}
+
+impl SelectionError {
+    /// Name of the field that is wrong.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NotOneOf { field, .. } | Self::Length { field, .. } | Self::Range { field, .. } => field,
+        }
+    }
+}
+
+/// Which sessions, in what order. Filters are joined by AND.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Class of sessions.
+    pub class: SessionClass,
+    /// What counts as slow and long; nothing means the instance's own threshold, else [`DEFAULT_SLOW_SECONDS`].
+    pub threshold: Option<SlowThreshold>,
+    /// Exact account name.
+    pub user: Option<String>,
+    /// Client address.
+    pub host: Option<HostPattern>,
+    /// Exact name of the default database.
+    pub database: Option<String>,
+    /// Command, without regard to case.
+    pub command: Option<String>,
+    /// Part of the statement, without regard to case.
+    pub sql_key: Option<String>,
+    /// What to sort by.
+    pub sort_key: SortKey,
+    /// Which way.
+    pub sort_direction: SortDirection,
+}
+
+impl Selection {
+    /// Longest text of a filter, in characters (the API's own schema says 36; names of MySQL accounts have up to 32 and of
+    /// databases up to 64, so Clew takes what a server can have).
+    pub const MAX_FILTER_LENGTH: usize = 255;
+    /// Longest `sql_key`, in characters.
+    pub const MAX_SQL_KEY_LENGTH: usize = 1024;
+
+    /// Checks what was typed. The first wrong field is reported.
+    pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
+        Ok(Self {
+            class: one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
+            threshold: draft.slow_process_threshold.map(threshold).transpose()?,
+            user: text("user", draft.user, Self::MAX_FILTER_LENGTH)?,
+            host: text("host", draft.host, Self::MAX_FILTER_LENGTH)?.map(|host| HostPattern::parse(&host)),
+            database: text("db", draft.db, Self::MAX_FILTER_LENGTH)?,
+            command: text("command", draft.command, Self::MAX_FILTER_LENGTH)?,
+            sql_key: text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LENGTH)?,
+            sort_key: one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
+            sort_direction: one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
+        })
+    }
+
+    /// Seconds from which a session counts as slow, and a transaction as long.
+    #[must_use]
+    pub fn threshold_seconds(&self) -> u64 {
+        self.threshold.unwrap_or_default().seconds()
+    }
+}
+
+fn one_of<T: Default>(
+    field: &'static str,
+    given: Option<String>,
+    from_name: fn(&str) -> Option<T>,
+    allowed: &'static [&'static str],
+) -> Result<T, SelectionError> {
+    let Some(given) = given else { return Ok(T::default()) };
+    from_name(&given).ok_or_else(|| SelectionError::NotOneOf {
+        field,
+        given: given.chars().take(80).collect(),
+        allowed,
+    })
+}
+
+fn threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
+    SlowThreshold::new(given).ok_or(SelectionError::Range {
+        field: "slow_process_threshold",
+        given,
+        min: 1,
+        max: i64::from(SlowThreshold::MAX),
+    })
+}
+
+fn text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
+    let Some(given) = given else { return Ok(None) };
+    let length = given.chars().count();
+    if (1..=max).contains(&length) {
+        Ok(Some(given))
+    } else {
+        Err(SelectionError::Length { field, length, min: 1, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_draft_means_the_defaults_of_the_api() {
+        let selection = Selection::parse(SelectionDraft::default()).unwrap();
+        assert_eq!(selection, Selection::default());
+        assert_eq!(selection.threshold_seconds(), 10);
+        assert_eq!((selection.sort_key.name(), selection.sort_direction.name()), ("id", "asc"));
+    }
+
+    #[test]
+    fn wrong_fields_are_named_with_what_they_may_be() {
+        let error =
+            Selection::parse(SelectionDraft { filter: Some("slwo".into()), ..SelectionDraft::default() }).unwrap_err();
+        assert_eq!(error.to_string(), r#"filter cannot be "slwo"; it is one of slow, active, total, long"#);
+        for seconds in [0, -1, 86_401, i64::MAX] {
+            let draft = SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
+            assert_eq!(Selection::parse(draft).unwrap_err().field(), "slow_process_threshold");
+        }
+        let draft = SelectionDraft { sql_key: Some("x".repeat(1025)), ..SelectionDraft::default() };
+        assert_eq!(Selection::parse(draft).unwrap_err().to_string(), "sql_key has 1025 characters; it takes 1 to 1024");
+    }
+
+    #[test]
+    fn a_host_matches_with_and_without_its_port() {
+        for (pattern, address, matches) in [
+            ("10.0.0.7", "10.0.0.7:51234", true),
+            ("10.0.0.7:51234", "10.0.0.7:51234", true),
+            ("10.0.0.7:51235", "10.0.0.7:51234", false),
+            ("10.0.0.70", "10.0.0.7:51234", false),
+            ("::1", "::1:51234", true),
+            ("::1", "[::1]:51234", true),
+            ("[::1]", "::1:51234", true),
+            ("[::1]:51234", "::1:51234", true),
+            ("[::1]:51235", "::1:51234", false),
+            ("localhost", "localhost", true),
+            ("localhost", "localhost:51234", true),
+        ] {
+            assert_eq!(HostPattern::parse(pattern).matches(address.as_bytes()), matches, "{pattern} on {address}");
+        }
+    }
+}
