@@ -1,1 +1,36 @@
-//! clew-diagnose
+//! From raw sessions to an answer.
+//!
+//! Which sessions are meant ([`Filter`]), in what order ([`RowSorter`]), and how a row is written ([`csv`], [`json`]). Rows
+//! pass one at a time: a snapshot of a hundred thousand sessions needs a few megabytes, whatever its statements weigh.
+//!
+//! Pure: nothing here opens a file, a socket or a runtime. Where bytes must rest, the caller hands in anything that can be
+//! written, read and rewound.
+//!
+//! ```
+//! use clew_diagnose::{Filter, csv};
+//! use clew_model::{Language, Selection, Session, SessionRow};
+//!
+//! let session = Session { id: 7, user: b"app".to_vec(), command: b"Query".to_vec(), ..Session::default() };
+//! let row = SessionRow { session: &session, transaction: None };
+//! assert!(Filter::new(&Selection::default(), &[]).keeps(&row));
+//!
+//! let mut line = Vec::new();
+//! csv::encode_row(&mut line, &row, true);
+//! assert_eq!(line, b"7,app,,,,Query,,0,,,,,,,\r\n");
+//! assert!(csv::header_row(Language::EnUs).starts_with(b"session_id,user,"));
+//! ```
+
+pub mod csv;
+pub mod json;
+
+mod filter;
+mod internal;
+mod order;
+mod sorter;
+mod text;
+
+pub use filter::Filter;
+pub use internal::is_internal;
+pub use order::{Order, Rank};
+pub use sorter::{RowSorter, SortedRows, Spool};
+pub use text::push_clean;

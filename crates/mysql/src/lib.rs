@@ -1,1 +1,39 @@
-//! clew-mysql
+//! Reading a MySQL-compatible server: MySQL, MariaDB, TaurusDB.
+//!
+//! [`take_snapshot`] reads every session of a node with its open transaction; [`examine`] says what an account can and
+//! cannot see there. Each table is read once, over one connection, and joined here (DESIGN.md section 7 has the measurements
+//! behind that). Every wait has a limit, and what is given up here is killed there.
+//!
+//! Not for: deciding who may read a node, or keeping what was read.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use clew_model::{NodeUrl, Selection};
+//! use clew_mysql::{Form, Limits, take_snapshot};
+//!
+//! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
+//! let form = Form::Csv { formula_guard: true };
+//! let mut snapshot = take_snapshot(&node, &Selection::default(), form, &Limits::default()).await?;
+//! snapshot.body.write_to(&mut std::io::stdout())?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod doctor;
+mod failure;
+mod given_up;
+mod greeting;
+mod limits;
+mod server;
+mod sessions;
+mod snapshot;
+mod statements;
+mod tls;
+mod transactions;
+
+pub use doctor::{Check, Diagnosis, examine};
+pub use given_up::settle_kills;
+pub use limits::Limits;
+pub use server::Flavor;
+pub use snapshot::{Body, Form, Snapshot, Summary, take_snapshot};

@@ -1,0 +1,164 @@
+//! Which sessions a selection means (DESIGN.md section 6).
+
+use clew_model::{Selection, SessionClass, SessionRow};
+use memchr::memmem;
+
+use crate::internal::is_internal;
+
+/// A [`Selection`] made ready to be asked about each row.
+#[derive(Debug)]
+pub struct Filter<'a> {
+    selection: &'a Selection,
+    threshold_seconds: u64,
+    own_sessions: &'a [u64],
+    sql_key: Option<SqlKey>,
+}
+
+impl<'a> Filter<'a> {
+    /// `own_sessions` are the thread ids of Clew's connections to this server: internal, never shown.
+    #[must_use]
+    pub fn new(selection: &'a Selection, own_sessions: &'a [u64]) -> Self {
+        Self {
+            selection,
+            threshold_seconds: selection.threshold_seconds(),
+            own_sessions,
+            sql_key: selection.sql_key.as_deref().map(SqlKey::new),
+        }
+    }
+
+    /// Whether the row belongs to the snapshot.
+    #[must_use]
+    pub fn keeps(&self, row: &SessionRow<'_>) -> bool {
+        let session = row.session;
+        !self.own_sessions.contains(&session.id)
+            && !is_internal(session)
+            && self.is_of_class(row)
+            && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
+            && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
+            && self.selection.database.as_ref().is_none_or(|name| session.database.as_deref() == Some(name.as_bytes()))
+            && self.selection.command.as_ref().is_none_or(|name| session.command.eq_ignore_ascii_case(name.as_bytes()))
+            && self.sql_key.as_ref().is_none_or(|key| session.statement.as_deref().is_some_and(|sql| key.is_in(sql)))
+    }
+
+    fn is_of_class(&self, row: &SessionRow<'_>) -> bool {
+        let active = !row.session.command.eq_ignore_ascii_case(b"Sleep");
+        match self.selection.class {
+            SessionClass::Total => true,
+            SessionClass::Active => active,
+            SessionClass::Slow => active && row.session.seconds >= self.threshold_seconds,
+            SessionClass::Long => row.transaction.is_some_and(|trx| trx.seconds >= self.threshold_seconds),
+        }
+    }
+}
+
+/// Part of a statement, looked for without regard to case.
+#[derive(Debug)]
+struct SqlKey {
+    lower: String,
+    finder: memmem::Finder<'static>,
+}
+
+impl SqlKey {
+    fn new(key: &str) -> Self {
+        let lower = key.to_lowercase();
+        Self { finder: memmem::Finder::new(lower.as_bytes()).into_owned(), lower }
+    }
+
+    /// ASCII folds byte by byte, which keeps bytes that are not UTF-8 searchable; a key with other letters needs Unicode's rules.
+    fn is_in(&self, statement: &[u8]) -> bool {
+        if self.lower.is_ascii() {
+            self.finder.find(&statement.to_ascii_lowercase()).is_some()
+        } else {
+            self.finder.find(String::from_utf8_lossy(statement).to_lowercase().as_bytes()).is_some()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_model::{SelectionDraft, Session, Transaction};
+
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            id: 5,
+            user: b"app".to_vec(),
+            host: b"10.0.0.7:51234".to_vec(),
+            database: Some(b"shop".to_vec()),
+            command: b"Query".to_vec(),
+            seconds: 10,
+            state: None,
+            statement: Some("SELECT Straße FROM Orte -- \u{4f1a}".into()),
+        }
+    }
+
+    fn draft(field: &str, value: &str) -> Selection {
+        let mut draft = SelectionDraft::default();
+        let slot = match field {
+            "filter" => &mut draft.filter,
+            "user" => &mut draft.user,
+            "host" => &mut draft.host,
+            "db" => &mut draft.db,
+            "command" => &mut draft.command,
+            _ => &mut draft.sql_key,
+        };
+        *slot = Some(value.to_owned());
+        Selection::parse(draft).unwrap()
+    }
+
+    fn keeps(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
+        Filter::new(selection, &[]).keeps(&SessionRow { session, transaction })
+    }
+
+    #[test]
+    fn each_text_filter_means_what_the_design_says() {
+        for (field, value, kept) in [
+            ("user", "app", true),
+            ("user", "APP", false),
+            ("user", "ap", false),
+            ("host", "10.0.0.7", true),
+            ("host", "10.0.0.7:1", false),
+            ("db", "shop", true),
+            ("db", "Shop", false),
+            ("command", "query", true),
+            ("command", "quer", false),
+            ("sql_key", "select STRA", true),
+            ("sql_key", "STRASSE", false),
+            ("sql_key", "straße from", true),
+            ("sql_key", "会", true),
+            ("sql_key", "update", false),
+        ] {
+            assert_eq!(keeps(&draft(field, value), &session(), None), kept, "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn classes_turn_exactly_at_the_threshold() {
+        let slow = draft("filter", "slow");
+        assert!(keeps(&slow, &session(), None));
+        assert!(!keeps(&slow, &Session { seconds: 9, ..session() }, None));
+        assert!(!keeps(&slow, &Session { command: b"Sleep".to_vec(), ..session() }, None));
+        let long = draft("filter", "long");
+        let transaction = |seconds| Transaction { seconds, ..Transaction::default() };
+        assert!(keeps(&long, &session(), Some(&transaction(10))));
+        assert!(!keeps(&long, &session(), Some(&transaction(9))));
+        assert!(!keeps(&long, &session(), None));
+        assert!(!keeps(&draft("filter", "active"), &Session { command: b"Sleep".to_vec(), ..session() }, None));
+    }
+
+    #[test]
+    fn filters_are_joined_by_and_and_own_sessions_never_shown() {
+        let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
+        assert!(!keeps(&selection, &session(), None));
+        let everything = Selection::default();
+        let filter = Filter::new(&everything, &[5]);
+        assert!(!filter.keeps(&SessionRow { session: &session(), transaction: None }));
+    }
+
+    #[test]
+    fn a_key_is_found_beside_bytes_that_are_not_utf8() {
+        let session = Session { statement: Some(b"\xff SELECT \xe9".to_vec()), ..session() };
+        assert!(keeps(&draft("sql_key", "select"), &session, None));
+    }
+}

@@ -1,0 +1,136 @@
+//! Sorting rows that need not fit into memory: encoded rows rest in a spool, only their ranks and places are sorted.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::order::{Order, Rank};
+
+/// Where encoded rows rest until their order is known.
+pub trait Spool: Read + Write + Seek + Send {}
+
+impl<T: Read + Write + Seek + Send> Spool for T {}
+
+/// Takes rows in any order.
+#[derive(Debug)]
+pub struct RowSorter<S: Spool> {
+    order: Order,
+    spool: io::BufWriter<S>,
+    end: u64,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    rank: Rank,
+    offset: u64,
+    length: u32,
+}
+
+impl<S: Spool> RowSorter<S> {
+    /// Rows will rest in `spool`, which starts empty.
+    pub fn new(order: Order, spool: S) -> Self {
+        Self { order, spool: io::BufWriter::with_capacity(64 * 1024, spool), end: 0, places: Vec::new() }
+    }
+
+    /// Adds an encoded row. Fails where the spool does, and on a row of 4 GiB.
+    pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
+        self.spool.write_all(encoded)?;
+        self.places.push(Place { rank, offset: self.end, length });
+        self.end += u64::from(length);
+        Ok(())
+    }
+
+    /// Sorts. Fails where the spool does.
+    pub fn finish(self) -> io::Result<SortedRows<S>> {
+        let Self { order, spool, end, mut places } = self;
+        let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
+        places.sort_unstable_by(|left, right| order.compare(left.rank, right.rank));
+        Ok(SortedRows { spool, places, bytes: end })
+    }
+}
+
+/// Rows in their order.
+#[derive(Debug)]
+pub struct SortedRows<S> {
+    spool: S,
+    places: Vec<Place>,
+    bytes: u64,
+}
+
+impl<S: Spool> SortedRows<S> {
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.places.len() as u64
+    }
+
+    /// Bytes of all rows, as they were encoded.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Writes all rows in order, `separator` between two of them. Fails where the spool or `out` does.
+    pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+        let mut row = Vec::new();
+        let mut position = None;
+        for (at, place) in self.places.iter().enumerate() {
+            if at > 0 {
+                out.write_all(separator)?;
+            }
+            if position != Some(place.offset) {
+                self.spool.seek(SeekFrom::Start(place.offset))?;
+            }
+            row.resize(place.length as usize, 0);
+            self.spool.read_exact(&mut row)?;
+            out.write_all(&row)?;
+            position = Some(place.offset + u64::from(place.length));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use clew_model::{Selection, Session, SessionRow, SortDirection};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_come_back_whole_and_in_order(ids in proptest::collection::hash_set(0_u64..5000, 0..300)) {
+            let selection = Selection { sort_direction: SortDirection::Descending, ..Selection::default() };
+            let order = Order::new(&selection);
+            let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
+            for &id in &ids {
+                let session = Session { id, ..Session::default() };
+                let text = format!("{id}{}", "x".repeat(usize::try_from(id % 50).unwrap()));
+                sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
+            }
+            let mut rows = sorter.finish().unwrap();
+            prop_assert_eq!(rows.rows(), ids.len() as u64);
+            let mut out = Vec::new();
+            rows.write_to(&mut out, b"\n").unwrap();
+            let mut expected: Vec<_> = ids.iter().copied().collect();
+            expected.sort_unstable_by(|left, right| right.cmp(left));
+            let expected: Vec<_> =
+                expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 50).unwrap()))).collect();
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
+        }
+    }
+
+    #[test]
+    fn a_spool_that_is_full_says_so() {
+        let mut room = [0_u8; 10];
+        let selection = Selection::default();
+        let order = Order::new(&selection);
+        let session = Session::default();
+        let rank = order.rank(&SessionRow { session: &session, transaction: None });
+        let mut sorter = RowSorter::new(order, Cursor::new(room.as_mut_slice()));
+        sorter.push(rank, &[b'x'; 20]).unwrap();
+        assert!(sorter.finish().is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! Text of any bytes as text that every reader can take.
+
+/// Appends `bytes` as UTF-8: what is not UTF-8 becomes `\xNN`, byte by byte, and a NUL `\x00` (DESIGN.md section 6).
+pub fn push_clean(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        push_without_nul(out, chunk.valid().as_bytes());
+        for &byte in chunk.invalid() {
+            push_escape(out, byte);
+        }
+    }
+}
+
+fn push_without_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
+    while let Some(at) = memchr::memchr(0, valid) {
+        let (before, rest) = valid.split_at(at);
+        out.extend_from_slice(before);
+        push_escape(out, 0);
+        valid = rest.get(1..).unwrap_or_default();
+    }
+    out.extend_from_slice(valid);
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn clean(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        push_clean(&mut out, bytes);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn odd_bytes_are_shown_and_good_ones_kept() {
+        assert_eq!(clean("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
+        assert_eq!(clean(b"caf\xe9"), r"caf\xe9");
+        assert_eq!(clean(b"a\0b\0"), r"a\x00b\x00");
+        assert_eq!(clean(b"\xf0\x9f\xa7"), r"\xf0\x9f\xa7", "a character cut in its middle");
+        assert_eq!(clean(b""), "");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let text = clean(&bytes);
+            prop_assert!(!text.contains('\0'));
+            if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) {
+                prop_assert_eq!(text.as_bytes(), bytes);
+            }
+        }
+    }
+}

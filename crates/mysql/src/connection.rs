@@ -1,0 +1,112 @@
+//! One connection for one read: opened, set up, and closed or killed, never used again.
+
+use std::time::Duration;
+
+use clew_model::{Failure, NodeUrl, TlsMode};
+use mysql_async::prelude::{FromRow, Queryable};
+use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+
+use crate::failure::{self, Step};
+use crate::given_up::KillUnlessDone;
+use crate::limits::Limits;
+use crate::server::Flavor;
+use crate::{greeting, statements, tls};
+
+/// Largest packet that is taken from a server: the largest that any server sends.
+const MAX_PACKET: usize = 1 << 30;
+
+/// A connection that is ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) driver: Conn,
+    pub(crate) address: String,
+    pub(crate) flavor: Flavor,
+    /// As the server prints it.
+    pub(crate) version: String,
+    /// Its thread id on the server.
+    pub(crate) id: u64,
+    guard: KillUnlessDone,
+}
+
+impl Connection {
+    /// Connects, signs in, learns which server this is and sets the session up.
+    pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+        tls::install_provider();
+        let address = node.address();
+        let opened = match timeout(limits.connect, connect(node)).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(error)) => Err(failure::from_driver(&error, Step::Connecting, &address)),
+            Err(_) => Err(failure::timed_out(&address, "connecting", limits.connect)),
+        };
+        match opened {
+            Ok((driver, options)) => Self::set_up(driver, options, address, limits).await,
+            Err(failure) => Err(greeting::explain(node, failure).await),
+        }
+    }
+
+    async fn set_up(mut driver: Conn, options: Opts, address: String, limits: &Limits) -> Result<Self, Failure> {
+        let reading = |error: Error| failure::from_driver(&error, Step::Reading, &address);
+        let mut guard = KillUnlessDone::new(options.clone(), driver.id().into());
+        let (version, id): (String, u64) = driver
+            .query_first(statements::WHO_ARE_YOU)
+            .await
+            .map_err(reading)?
+            .ok_or_else(|| reading(DriverError::ConnectionClosed.into()))?;
+        guard.done();
+        let guard = KillUnlessDone::new(options, id);
+        let flavor = Flavor::from_version(&version);
+        let seconds = limits.node.as_secs().max(1);
+        let set_up = match flavor {
+            Flavor::MySql => statements::set_up_mysql(seconds),
+            Flavor::MariaDb => statements::set_up_mariadb(seconds),
+        };
+        driver.query_drop(set_up).await.map_err(reading)?;
+        Ok(Self { driver, address, flavor, version, id, guard })
+    }
+
+    /// All rows of a statement whose answer is small.
+    pub(crate) async fn ask<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
+        self.driver.query(statement).await
+    }
+
+    /// The driver's error as a failure of this connection.
+    pub(crate) fn failed(&self, error: &Error) -> Failure {
+        failure::from_driver(error, Step::Reading, &self.address)
+    }
+
+    /// Closes in order. The answer was read whole, so that a server which no longer takes a good-bye changes nothing.
+    pub(crate) async fn close(mut self) {
+        self.guard.done();
+        let _ = timeout(Duration::from_secs(1), self.driver.disconnect()).await;
+    }
+}
+
+/// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.
+async fn connect(node: &NodeUrl) -> mysql_async::Result<(Conn, Opts)> {
+    let options = options(node, true);
+    match Conn::new(options.clone()).await {
+        Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if node.tls == TlsMode::Preferred => {
+            let options = self::options(node, false);
+            Ok((Conn::new(options.clone()).await?, options))
+        }
+        opened => Ok((opened?, options)),
+    }
+}
+
+/// What the driver would ask the server for by itself is given here: the first statement on the wire is Clew's.
+fn options(node: &NodeUrl, encrypted: bool) -> Opts {
+    OptsBuilder::default()
+        .ip_or_hostname(node.host.clone())
+        .tcp_port(node.port)
+        .user(Some(node.user.clone()))
+        .pass(node.password.as_ref().map(|password| password.expose_secret().to_owned()))
+        .prefer_socket(false)
+        .max_allowed_packet(Some(MAX_PACKET))
+        .wait_timeout(Some(28_800))
+        .stmt_cache_size(0)
+        .connect_attribute("program_name", "clew")
+        .ssl_opts(encrypted.then(|| tls::options(node)).flatten())
+        .into()
+}

@@ -1,0 +1,82 @@
+//! What went wrong, in Clew's words, from what the driver and the server say.
+
+use std::io::ErrorKind;
+
+use clew_model::{Failure, FailureKind};
+use mysql_async::{DriverError, Error, IoError, ServerError};
+
+/// Where a read was when it failed: the same error means something else before and after sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Reaching the server and signing in.
+    Connecting,
+    /// Asking and reading.
+    Reading,
+}
+
+/// A failure at `address` from the driver's error.
+pub(crate) fn from_driver(error: &Error, step: Step, address: &str) -> Failure {
+    match error {
+        Error::Server(error) => from_server(error, address),
+        Error::Io(IoError::Tls(error)) => Failure::new(FailureKind::TlsFailed, format!("{address}: {error}")),
+        Error::Io(IoError::Io(error)) => from_io(error, step, address),
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => {
+            Failure::new(FailureKind::TlsFailed, format!("{address} does not offer TLS; use tls=off or tls=preferred"))
+        }
+        Error::Driver(DriverError::ConnectionClosed) => {
+            Failure::new(FailureKind::ConnectionLost, format!("{address} closed the connection"))
+        }
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => Failure::new(
+            FailureKind::AccessDenied,
+            format!(
+                "{address} wants to sign in by {name}, which Clew does not know; use another plugin for this account"
+            ),
+        ),
+        Error::Driver(DriverError::CleartextPluginDisabled) => Failure::new(
+            FailureKind::AccessDenied,
+            format!("{address} wants the password in clear text; use another plugin for this account"),
+        ),
+        other => Failure::new(FailureKind::NotMysql, format!("{address} broke the protocol: {other}")),
+    }
+}
+
+fn from_io(error: &std::io::Error, step: Step, address: &str) -> Failure {
+    let tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+    let kind = match error.kind() {
+        _ if tls => FailureKind::TlsFailed,
+        ErrorKind::TimedOut => FailureKind::TimedOut,
+        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other if step == Step::Reading => {
+            FailureKind::NotMysql
+        }
+        ErrorKind::UnexpectedEof
+        | ErrorKind::ConnectionReset
+        | ErrorKind::BrokenPipe
+        | ErrorKind::ConnectionAborted => FailureKind::ConnectionLost,
+        _ if step == Step::Connecting => FailureKind::Unreachable,
+        _ => FailureKind::ConnectionLost,
+    };
+    Failure::new(kind, format!("{address}: {error}"))
+}
+
+/// Error numbers are those of MySQL's and MariaDB's manuals; both share those below 1900.
+fn from_server(error: &ServerError, address: &str) -> Failure {
+    let kind = match error.code {
+        // Host blocked or not allowed; account, password or database refused; plugin; password expired; account locked.
+        1129 | 1130 | 1044 | 1045 | 1251 | 1698 | 1820 | 1862 | 3118 | 4151 => FailureKind::AccessDenied,
+        1142 | 1143 | 1227 | 1370 => FailureKind::MissingPrivilege,
+        // Of the server, of the account.
+        1040 | 1203 | 1226 => FailureKind::TooManyConnections,
+        // Shutdown, killed query, killed connection (MySQL, MariaDB).
+        1053 | 1317 | 3169 | 1927 => FailureKind::ConnectionLost,
+        // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
+        1205 | 3024 | 1969 => FailureKind::TimedOut,
+        3159 => FailureKind::TlsFailed,
+        _ => FailureKind::ServerError,
+    };
+    Failure::new(kind, format!("{address}: error {} ({}): {}", error.code, error.state, error.message))
+}
+
+/// A failure for a wait that ended.
+pub(crate) fn timed_out(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
+    Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
+}

@@ -1,0 +1,18 @@
+//! How long a node may take.
+
+use std::time::Duration;
+
+/// Limits of one read. A hung node costs its own reader this long, and nobody else anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For the whole read, from the first packet to the last row.
+    pub node: Duration,
+    /// For a connection: address look-up, TCP, TLS and sign-in. Part of `node`.
+    pub connect: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { node: Duration::from_secs(10), connect: Duration::from_secs(5) }
+    }
+}

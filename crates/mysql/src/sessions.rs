@@ -1,0 +1,44 @@
+//! Sessions, as `SHOW FULL PROCESSLIST` streams them.
+
+use clew_model::Session;
+use mysql_async::{QueryResult, Row, TextProtocol, Value};
+
+use crate::connection::Connection;
+use crate::statements;
+
+/// Rows of the process list, one at a time.
+pub(crate) struct Sessions<'a> {
+    rows: QueryResult<'a, 'static, TextProtocol>,
+}
+
+/// Starts reading all sessions that the account may see.
+pub(crate) async fn read(connection: &mut Connection) -> Result<Sessions<'_>, mysql_async::Error> {
+    use mysql_async::prelude::Queryable;
+    Ok(Sessions { rows: connection.driver.query_iter(statements::SESSIONS).await? })
+}
+
+impl Sessions<'_> {
+    /// The next session; nothing after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Session>, mysql_async::Error> {
+        Ok(self.rows.next().await?.map(session))
+    }
+}
+
+/// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text.
+fn session(mut row: Row) -> Session {
+    let mut bytes = |column: usize| match row.take_opt::<Value, _>(column) {
+        Some(Ok(Value::Bytes(bytes))) => Some(bytes),
+        _ => None,
+    };
+    let number = |text: Option<Vec<u8>>| text.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<i128>().ok());
+    Session {
+        id: number(bytes(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
+        user: bytes(1).unwrap_or_default(),
+        host: bytes(2).unwrap_or_default(),
+        database: bytes(3),
+        command: bytes(4).unwrap_or_default(),
+        seconds: Session::believable_seconds(number(bytes(5)).unwrap_or(0)),
+        state: bytes(6),
+        statement: bytes(7),
+    }
+}

@@ -1,0 +1,58 @@
+//! Open transactions, by the session that each belongs to.
+
+use std::collections::HashMap;
+
+use clew_model::{Session, Transaction};
+use mysql_async::{FromRowError, Row, prelude::FromRow};
+
+use crate::connection::Connection;
+use crate::statements;
+
+/// Error of a read that needs the PROCESS privilege.
+pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
+
+/// What could be read of transactions.
+#[derive(Debug)]
+pub(crate) enum Transactions {
+    /// All, by thread id.
+    Readable(HashMap<u64, Transaction>),
+    /// The account lacks the privilege.
+    Hidden,
+}
+
+/// Reads all open transactions.
+pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, mysql_async::Error> {
+    match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
+        Ok(rows) => Ok(Transactions::Readable(rows.into_iter().map(|row| (row.0.session_id, row.0)).collect())),
+        Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => Ok(Transactions::Hidden),
+        Err(error) => Err(error),
+    }
+}
+
+struct TransactionRow(Transaction);
+
+impl FromRow for TransactionRow {
+    fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
+        let (session_id, id, state, age, wait, rows_locked, tables_locked, rows_modified): (
+            u64,
+            u64,
+            String,
+            Option<i64>,
+            Option<i64>,
+            u64,
+            u64,
+            u64,
+        ) = FromRow::from_row_opt(row)?;
+        let seconds = |printed: i64| Session::believable_seconds(printed.into());
+        Ok(Self(Transaction {
+            session_id,
+            id,
+            state: state.into_boxed_str(),
+            seconds: age.map_or(0, seconds),
+            lock_wait_seconds: wait.map(seconds),
+            rows_locked,
+            tables_locked,
+            rows_modified,
+        }))
+    }
+}
