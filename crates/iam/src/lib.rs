@@ -1,1 +1,41 @@
-//! clew-iam
+//! Who is asking, and what they may do.
+//!
+//! Signatures of requests (SDK-HMAC-SHA256), passwords, tokens, the secret halves of access keys, and the one place that
+//! decides whether a principal may do an action on a project's things. Pure: nothing here reads, writes, waits or asks the
+//! clock; only the making of secrets asks the system for random bytes.
+//!
+//! Not for: keeping identities (clew-store), HTTP (clew-api, clew-client).
+//!
+//! ```
+//! use clew_iam::signature::{self, Authorization, RequestToSign};
+//! use secrecy::SecretString;
+//!
+//! let headers = [
+//!     ("host".to_owned(), "127.0.0.1:8407".to_owned()),
+//!     ("x-sdk-date".to_owned(), "20260612T000000Z".to_owned()),
+//! ];
+//! let request = RequestToSign {
+//!     method: "GET",
+//!     path: "/v3/projects",
+//!     query: "name=eu-1",
+//!     headers: &headers,
+//!     body_sha256: signature::body_sha256(b""),
+//! };
+//! let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
+//! let key = "AKEXAMPLE0000000000".parse().unwrap();
+//! let header = signature::sign(&request, &["host", "x-sdk-date"], "20260612T000000Z", &key, &secret);
+//!
+//! let authorization = Authorization::parse(&header).unwrap();
+//! let now = "2026-06-12T00:00:30Z".parse().unwrap();
+//! assert!(signature::verify(&authorization, &request, &secret, now).is_ok());
+//! ```
+
+pub mod access_key;
+pub mod decision;
+pub mod password;
+pub mod signature;
+pub mod token;
+
+mod secret;
+
+pub use secret::SecretError;

@@ -1,0 +1,90 @@
+//! Passwords of users: Argon2id, kept as PHC strings.
+
+use std::hint::black_box;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::secret::{ALPHANUMERIC, SecretError, characters};
+
+/// Memory of one hash, in KiB: 19 MiB, the first choice of the OWASP password storage guide.
+pub const MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over that memory.
+pub const PASSES: u32 = 2;
+/// Lanes of that memory.
+pub const LANES: u32 = 1;
+
+/// Characters of a password that Clew makes.
+pub const GENERATED_LENGTH: usize = 24;
+
+fn argon2id() -> Result<Argon2<'static>, SecretError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| SecretError::Hash(error.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// The PHC string of a password, with a salt of its own. Takes tens of milliseconds of one core.
+pub fn hash(password: &SecretString) -> Result<String, SecretError> {
+    let hash: PasswordHash = argon2id()?
+        .hash_password(password.expose_secret().as_bytes())
+        .map_err(|error| SecretError::Hash(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// Whether this is the password of that PHC string. A string that is none fits no password.
+#[must_use]
+pub fn verify(password: &SecretString, hash: &str) -> bool {
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id()) else { return false };
+    argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
+}
+
+/// Takes as long as [`verify`]: call it where there is no user to verify, or the time would tell which names exist.
+pub fn verify_against_nothing(password: &SecretString) {
+    let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
+    if let Ok(argon2id) = argon2id() {
+        let hashed =
+            argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
+        // Its answer is of no use to anyone, and without this the compiler may leave the work out.
+        let _ = black_box((hashed, output));
+    }
+}
+
+/// A new password: 24 letters and digits, 142 bits.
+pub fn generate() -> Result<SecretString, SecretError> {
+    characters(GENERATED_LENGTH, ALPHANUMERIC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_fits_its_own_hash_only() {
+        let password = generate().unwrap();
+        let hashed = hash(&password).unwrap();
+        assert!(verify(&password, &hashed));
+        assert!(!verify(&SecretString::from("another"), &hashed));
+        assert!(!verify(&SecretString::from(""), &hashed));
+        assert_ne!(hash(&password).unwrap(), hashed, "each hash has a salt of its own");
+    }
+
+    #[test]
+    fn hashes_say_the_parameters_they_were_made_with() {
+        let hashed = hash(&SecretString::from("x")).unwrap();
+        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
+    }
+
+    #[test]
+    fn what_is_no_hash_fits_nothing() {
+        for broken in ["", "plain", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$", "$argon2id$v=19$m=1,t=0,p=0$YQ$YQ"]
+        {
+            assert!(!verify(&SecretString::from("plain"), broken), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_user_costs_a_whole_hash() {
+        verify_against_nothing(&SecretString::from("whatever"));
+    }
+}

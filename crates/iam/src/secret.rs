@@ -1,0 +1,59 @@
+//! Random characters for passwords, tokens and secret keys.
+
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+/// A secret that could not be made or hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The system gave no random bytes.
+    #[error("cannot make a secret: the system gives no random bytes ({0})")]
+    Random(#[source] getrandom::Error),
+    /// Argon2 refused the password or found no memory.
+    #[error("cannot hash a password: {0}")]
+    Hash(String),
+}
+
+/// Digits and letters: they pass through URLs, shells and configuration files as they are.
+pub(crate) const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// That many characters of the alphabet, each equally likely.
+pub(crate) fn characters(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
+    // Bytes past the last whole multiple of the alphabet would make its first letters likelier: they are thrown away.
+    let fair = 256 - 256 % alphabet.len();
+    let mut text = String::with_capacity(count);
+    let mut random = Zeroizing::new([0_u8; 64]);
+    while text.len() < count {
+        getrandom::fill(&mut *random).map_err(SecretError::Random)?;
+        let letters = random
+            .iter()
+            .map(|&byte| usize::from(byte))
+            .filter(|&byte| byte < fair)
+            .filter_map(|byte| alphabet.get(byte % alphabet.len()))
+            .map(|&letter| char::from(letter));
+        text.extend(letters.take(count - text.len()));
+    }
+    Ok(SecretString::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn secrets_have_their_length_and_use_the_whole_alphabet() {
+        let text = characters(20_000, ALPHANUMERIC).unwrap();
+        let text = text.expose_secret().as_bytes();
+        assert_eq!(text.len(), 20_000);
+        for letter in ALPHANUMERIC {
+            // 323 of each are expected; a tenth of the letters under 200 would show an unfair draw.
+            assert!(text.iter().filter(|&one| one == letter).count() > 200, "{}", char::from(*letter));
+        }
+        assert_ne!(
+            characters(40, ALPHANUMERIC).unwrap().expose_secret(),
+            characters(40, ALPHANUMERIC).unwrap().expose_secret()
+        );
+    }
+}
