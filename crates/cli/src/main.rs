@@ -1,1 +1,60 @@
-fn main() {}
+//! `clew`: one file per subcommand, no logic of its own.
+
+mod cli;
+mod completions;
+mod doctor;
+mod error;
+mod filters;
+mod node_url;
+mod notes;
+
+mod output;
+mod snapshot;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::CliError;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(format!("could not start: {error}")))?;
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
+            Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
+
+            Command::Completions(arguments) => completions::run(&arguments),
+        }
+    });
+    // A prompt or a write that still waits must not keep an ended command alive.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Runs until done or until Ctrl-C; either way nothing of it is left running on a watched server.
+async fn interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+    };
+    clew_mysql::settle_kills(std::time::Duration::from_secs(3)).await;
+    outcome
+}

@@ -41,7 +41,7 @@ pub(crate) fn from_driver(error: &Error, step: Step, address: &str) -> Failure {
 }
 
 fn from_io(error: &std::io::Error, step: Step, address: &str) -> Failure {
-    let tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+    let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
         _ if tls => FailureKind::TlsFailed,
         ErrorKind::TimedOut => FailureKind::TimedOut,

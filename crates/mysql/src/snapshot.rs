@@ -112,9 +112,9 @@ async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits
     };
     let (batches, encoder) = start_encoder(selection.clone(), connection.id, transactions, form);
     let streamed = stream(&mut connection, batches).await;
-    let encoded = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
+    let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
     streamed?;
-    let rows = encoded.map_err(|error| spool_failed(&error))?;
+    let rows = sorted.map_err(|error| spool_failed(&error))?;
     let summary = Summary {
         server_flavor: connection.flavor,
         server_version: connection.version.clone(),

@@ -50,8 +50,9 @@ pub(crate) const CIPHER: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 /// The server's clock, as seconds since 1970. Free; needs nothing.
 pub(crate) const CLOCK: &str = "SELECT UNIX_TIMESTAMP(NOW(6))";
 
-/// Whether the account may read transactions at all, without reading one. Needs PROCESS.
-pub(crate) const TRANSACTIONS_PROBE: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 0";
+/// Whether the account may read transactions at all. Costs what [`TRANSACTIONS`] does (`LIMIT 0` would be answered without a
+/// look at the privilege). Needs PROCESS.
+pub(crate) const TRANSACTIONS_PROBE: &str = "SELECT 1 FROM information_schema.innodb_trx LIMIT 1";
 
 /// What the account was granted. Free; needs nothing.
 pub(crate) const GRANTS: &str = "SHOW GRANTS";

@@ -1,0 +1,31 @@
+//! What can be typed.
+
+use clap::{Parser, Subcommand};
+
+use crate::{completions, doctor, snapshot};
+
+/// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
+///
+/// Shows every session of a database server, what it waits for and since when; as a table, CSV or JSON, from the command line
+/// or through the TaurusDB API.
+#[derive(Debug, Parser)]
+#[command(name = "clew", version, max_term_width = 110, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  clew snapshot mysql://root@127.0.0.1/                    every session, as a table
+  clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
+  clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Snapshot(Box<snapshot::Arguments>),
+    Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
+}

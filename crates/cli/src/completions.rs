@@ -1,0 +1,21 @@
+//! `clew completions SHELL`
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::error::CliError;
+
+/// Print a completion script for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew completions bash > /etc/bash_completion.d/clew")]
+pub(crate) struct Arguments {
+    /// For which shell
+    shell: Shell,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "clew", &mut script);
+    crate::output::to_stdout(&String::from_utf8_lossy(&script))
+}

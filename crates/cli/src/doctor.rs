@@ -1,0 +1,81 @@
+//! `clew doctor URL`
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Args, ValueEnum};
+use clew_mysql::{Diagnosis, examine};
+
+use crate::error::CliError;
+use crate::node_url::Target;
+use crate::output;
+
+/// Say what an account can and cannot see on a server, why, and the exact GRANTs that would mend it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Form of the output
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For eyes
+    Text,
+    /// For scripts
+    Json,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let (node, limits) = arguments.target.resolve()?;
+    let diagnosis = examine(&node, &limits).await?;
+    match arguments.format {
+        Format::Text => output::to_stdout(&text(&diagnosis, output::stdout_has_colours())),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&diagnosis).map_err(|error| CliError::failed(error.to_string()))?;
+            output::to_stdout(&format!("{json}\n"))
+        }
+    }
+}
+
+/// Seconds that clocks may differ before it is worth a word.
+const CLOCK_SLACK: f64 = 2.0;
+
+pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
+    let mut text = format!(
+        "{} {}, signed in as {}, {}\n",
+        diagnosis.server_flavor,
+        diagnosis.server_version,
+        diagnosis.account,
+        diagnosis.cipher.as_ref().map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({cipher})")),
+    );
+    if diagnosis.clock_difference.abs() > CLOCK_SLACK {
+        let _ = writeln!(
+            text,
+            "The server's clock differs from this machine's by {:+.0} s; ages are taken from the server's own.",
+            diagnosis.clock_difference
+        );
+    }
+    text.push('\n');
+    for check in &diagnosis.checks {
+        let (mark, colour) = if check.works { ("ok", AnsiColor::Green) } else { ("--", AnsiColor::Yellow) };
+        let style = if colours { Style::new().fg_color(Some(colour.into())) } else { Style::new() };
+        let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
+        if let Some(limitation) = &check.limitation {
+            let _ = writeln!(text, "    {}\n    why: {}", limitation.what, limitation.why);
+        }
+    }
+    let mut remedies: Vec<_> =
+        diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
+    remedies.dedup();
+    if !remedies.is_empty() {
+        let _ = writeln!(text, "\nWhat would mend it, to be run by an administrator of the server:");
+        for remedy in remedies {
+            let _ = writeln!(text, "    {remedy}");
+        }
+    }
+    text
+}

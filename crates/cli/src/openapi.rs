@@ -1,0 +1,7 @@
+//! `clew openapi`
+
+use crate::error::CliError;
+
+pub(crate) fn run() -> Result<(), CliError> {
+    crate::output::to_stdout(&format!("{}\n", clew_api::openapi_json()))
+}

@@ -1,0 +1,98 @@
+//! `clew snapshot URL`: no server, no state.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use clew_diagnose::csv;
+use clew_model::Language;
+use clew_mysql::{Form, Snapshot, take_snapshot};
+
+use crate::error::CliError;
+use crate::filters::Filters;
+use crate::node_url::Target;
+use crate::output::{self, Output};
+use crate::{notes, table};
+
+/// Show every session of a server, with its transaction.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    filters: Filters,
+    /// Form of the output [default: table on a terminal, csv otherwise]
+    #[arg(long, value_enum, value_name = "FORM", help_heading = "Output")]
+    format: Option<Format>,
+    /// Write to a file instead of the terminal
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Language of the CSV's header row
+    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
+    language: String,
+    /// Leave text that a spreadsheet would take for a formula as it is
+    #[arg(long, help_heading = "Output")]
+    no_formula_guard: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  clew snapshot mysql://root@127.0.0.1/
+  clew snapshot mysql://clew@db.example.com/?tls=required --filter slow --threshold 3
+  clew snapshot mysql://clew@db.example.com/ --sort-key trx_lock_duration --sort-dir desc
+  CLEW_DB_PASSWORD=… clew snapshot mysql://clew@db.example.com/ --format json | jq .sessions[].user
+  clew snapshot mysql://clew@db.example.com/ --filter long -o long.csv";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For eyes
+    Table,
+    /// RFC 4180, as the API hands it out
+    Csv,
+    /// One object: summary, and sessions as a list
+    Json,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
+    let selection = arguments.filters.clone().selection()?;
+    let (node, limits) = arguments.target.resolve()?;
+    let form = match format {
+        Format::Table => Form::Csv { formula_guard: false },
+        Format::Csv => Form::Csv { formula_guard: !arguments.no_formula_guard },
+        Format::Json => Form::Json,
+    };
+    let snapshot = take_snapshot(&node, &selection, form, &limits).await?;
+    let limitations = notes::describe_all(&snapshot.summary.limitations);
+    tokio::task::spawn_blocking(move || write(&arguments, format, snapshot))
+        .await
+        .map_err(|error| CliError::failed(format!("could not write: {error}")))??;
+    output::to_stderr(&limitations);
+    Ok(())
+}
+
+fn default_format(to_file: bool) -> Format {
+    if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
+}
+
+fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+    let mut out = Output::open(arguments.output.as_deref())?;
+    let written = match format {
+        Format::Csv => {
+            let language = Language::from_tag(&arguments.language).unwrap_or_default();
+            out.write_all(&csv::header_row(language)).and_then(|()| snapshot.body.write_to(&mut out))
+        }
+        Format::Json => write_json(&mut snapshot, &mut out),
+        Format::Table => table::write(&mut snapshot, &mut out),
+    };
+    written.map_err(|error| CliError::writing(&out.name(), &error))?;
+    out.finish()
+}
+
+fn write_json(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
+    let summary = serde_json::to_string(&snapshot.summary)?;
+    write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
+    snapshot.body.write_to(out)?;
+    out.write_all(b"\n]}\n")
+}

@@ -1,0 +1,126 @@
+//! A snapshot as a table for eyes: the columns that matter first, one line a session.
+
+use std::io::{self, Write};
+
+use clew_model::COLUMNS;
+use clew_mysql::Snapshot;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use crate::output::{Output, stdout_has_colours, stdout_is_terminal};
+
+/// Columns shown: key of the column table, heading, and whether it is a number.
+const SHOWN: [(&str, &str, bool); 11] = [
+    ("session_id", "ID", true),
+    ("user", "USER", false),
+    ("host", "HOST", false),
+    ("database_name", "DB", false),
+    ("command", "COMMAND", false),
+    ("state_duration", "TIME", true),
+    ("execution_status", "STATE", false),
+    ("transaction_duration", "TRX", true),
+    ("transaction_lock_wait_time", "WAIT", true),
+    ("rows_locked_by_transactions", "LOCKED", true),
+    (STATEMENT, "STATEMENT", false),
+];
+/// The column that takes the room that is left.
+const STATEMENT: &str = "sql_statement";
+/// Longest text of a cell but the statement.
+const CELL_WIDTH: usize = 28;
+/// Width of the statement where the terminal's width is not known.
+const STATEMENT_WIDTH: usize = 80;
+/// Narrowest statement, however narrow the terminal.
+const LEAST_STATEMENT_WIDTH: usize = 20;
+/// Blanks that the table puts around each column.
+const PADDING: usize = 2;
+
+type Line = [String; SHOWN.len()];
+
+/// Writes the table, then a line that counts.
+pub(crate) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
+    let to_terminal = matches!(out, Output::Stdout(_)) && stdout_is_terminal();
+    let colours = to_terminal && stdout_has_colours();
+    let (lines, waiting) = read_lines(snapshot)?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let terminal = if to_terminal { table.width().map(usize::from) } else { None };
+    let width = terminal.map_or(STATEMENT_WIDTH, |terminal| statement_width(&lines, terminal));
+    table.set_header(SHOWN.map(|(_, heading, number)| heading_cell(heading, number, colours)));
+    for (line, waits) in lines.into_iter().zip(waiting) {
+        table.add_row(cells(line, width, waits && colours));
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    let summary = &snapshot.summary;
+    writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)
+}
+
+/// The shown cells of every row, and whether the row waits for a lock.
+fn read_lines(snapshot: &mut Snapshot) -> io::Result<(Vec<Line>, Vec<bool>)> {
+    let mut body = Vec::new();
+    snapshot.body.write_to(&mut body)?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
+    let mut lines = Vec::new();
+    let mut waiting = Vec::new();
+    for record in reader.byte_records() {
+        let record = record.map_err(io::Error::other)?;
+        let value = |key: &str| {
+            let at = COLUMNS.iter().position(|column| column.key == key).unwrap_or_default();
+            String::from_utf8_lossy(record.get(at).unwrap_or_default())
+        };
+        lines.push(
+            SHOWN.map(|(key, ..)| {
+                one_line(&value(key), if key == STATEMENT { 4 * STATEMENT_WIDTH } else { CELL_WIDTH })
+            }),
+        );
+        waiting.push(value("transaction_status") == "LOCK WAIT");
+    }
+    Ok((lines, waiting))
+}
+
+/// What the other columns leave of the terminal.
+fn statement_width(lines: &[Line], terminal: usize) -> usize {
+    let widest = |column: usize| {
+        let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
+        cells.max(SHOWN.get(column).map_or(0, |(_, heading, _)| heading.len())) + PADDING
+    };
+    let others: usize = (0..SHOWN.len() - 1).map(widest).sum();
+    terminal.saturating_sub(others + PADDING).max(LEAST_STATEMENT_WIDTH)
+}
+
+fn heading_cell(heading: &str, number: bool, colours: bool) -> Cell {
+    let cell = Cell::new(heading).set_alignment(alignment(number));
+    if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+}
+
+fn cells(line: Line, statement_width: usize, red: bool) -> Vec<Cell> {
+    line.into_iter()
+        .zip(SHOWN)
+        .map(|(text, (key, _, number))| {
+            let text = if key == STATEMENT { one_line(&text, statement_width) } else { text };
+            let cell = Cell::new(text).set_alignment(alignment(number));
+            if red { cell.fg(Color::Red) } else { cell }
+        })
+        .collect()
+}
+
+fn alignment(number: bool) -> CellAlignment {
+    if number { CellAlignment::Right } else { CellAlignment::Left }
+}
+
+/// Text without line breaks and control characters, cut to a width.
+fn one_line(text: &str, width: usize) -> String {
+    let mut line = String::new();
+    for (at, word) in
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).enumerate()
+    {
+        if at > 0 {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > 4 * width {
+            break;
+        }
+    }
+    if line.chars().count() <= width { line } else { line.chars().take(width - 1).chain(['…']).collect() }
+}
