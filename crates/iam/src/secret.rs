@@ -43,17 +43,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_have_their_length_and_use_the_whole_alphabet() {
-        let text = characters(20_000, ALPHANUMERIC).unwrap();
-        let text = text.expose_secret().as_bytes();
-        assert_eq!(text.len(), 20_000);
-        for letter in ALPHANUMERIC {
-            // 323 of each are expected; a tenth of the letters under 200 would show an unfair draw.
-            assert!(text.iter().filter(|&one| one == letter).count() > 200, "{}", char::from(*letter));
+    fn secrets_have_their_length_and_are_drawn_fairly() {
+        let text = characters(200_000, ALPHANUMERIC).unwrap();
+        let mut counts = [0_u32; 256];
+        for byte in text.expose_secret().bytes() {
+            counts[usize::from(byte)] += 1;
         }
-        assert_ne!(
-            characters(40, ALPHANUMERIC).unwrap().expose_secret(),
-            characters(40, ALPHANUMERIC).unwrap().expose_secret()
-        );
+        assert_eq!(text.expose_secret().len(), 200_000);
+        assert_eq!(counts.iter().sum::<u32>(), ALPHANUMERIC.iter().map(|&letter| counts[usize::from(letter)]).sum());
+        for &letter in ALPHANUMERIC {
+            // 3,226 are expected, give or take 56. A plain remainder of a byte would draw the first eight 3,906 times.
+            let count = counts[usize::from(letter)];
+            assert!((2_850..3_600).contains(&count), "{} came {count} times", char::from(letter));
+        }
+    }
+
+    #[test]
+    fn no_secret_comes_twice() {
+        let two = [characters(40, ALPHANUMERIC).unwrap(), characters(40, ALPHANUMERIC).unwrap()];
+        assert_ne!(two[0].expose_secret(), two[1].expose_secret());
     }
 }
