@@ -31,7 +31,7 @@ impl Target {
     pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = with_password(parse(&self.url)?)?;
         let whole = Duration::from_secs(self.timeout);
-        Ok((node, Limits { node: whole, connect: whole.min(Limits::default().connect.max(whole / 2)) }))
+        Ok((node, Limits { node: whole, connect: whole / 2 }))
     }
 }
 

@@ -1,18 +1,19 @@
 //! One connection for one read: opened, set up, and closed or killed, never used again.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, TlsMode};
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder};
 use secrecy::ExposeSecret;
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::failure::{self, Step};
 use crate::given_up::KillUnlessDone;
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::{greeting, statements, tls};
+use crate::{failure, greeting, statements, tls};
 
 /// Largest packet that is taken from a server: the largest that any server sends.
 const MAX_PACKET: usize = 1 << 30;
@@ -35,19 +36,15 @@ impl Connection {
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         tls::install_provider();
         let address = node.address();
-        let opened = match timeout(limits.connect, connect(node)).await {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(error)) => Err(failure::from_driver(&error, Step::Connecting, &address)),
-            Err(_) => Err(failure::timed_out(&address, "connecting", limits.connect)),
-        };
-        match opened {
+        let opened = timeout(limits.connect, connect(node, &address)).await;
+        match opened.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect))) {
             Ok((driver, options)) => Self::set_up(driver, options, address, limits).await,
             Err(failure) => Err(greeting::explain(node, failure).await),
         }
     }
 
     async fn set_up(mut driver: Conn, options: Opts, address: String, limits: &Limits) -> Result<Self, Failure> {
-        let reading = |error: Error| failure::from_driver(&error, Step::Reading, &address);
+        let reading = |error: Error| failure::from_driver(&error, &address);
         let mut guard = KillUnlessDone::new(options.clone(), driver.id().into());
         let (version, id): (String, u64) = driver
             .query_first(statements::WHO_ARE_YOU)
@@ -73,7 +70,7 @@ impl Connection {
 
     /// The driver's error as a failure of this connection.
     pub(crate) fn failed(&self, error: &Error) -> Failure {
-        failure::from_driver(error, Step::Reading, &self.address)
+        failure::from_driver(error, &self.address)
     }
 
     /// Closes in order. The answer was read whole, so that a server which no longer takes a good-bye changes nothing.
@@ -84,21 +81,28 @@ impl Connection {
 }
 
 /// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.
-async fn connect(node: &NodeUrl) -> mysql_async::Result<(Conn, Opts)> {
-    let options = options(node, true);
-    match Conn::new(options.clone()).await {
+async fn connect(node: &NodeUrl, address: &str) -> Result<(Conn, Opts), Failure> {
+    let addresses = resolve(node).await.map_err(|error| failure::unknown_host(address, &error))?;
+    let encrypted = options(node, addresses.clone(), true);
+    let (opened, options) = match Conn::new(encrypted.clone()).await {
         Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if node.tls == TlsMode::Preferred => {
-            let options = self::options(node, false);
-            Ok((Conn::new(options.clone()).await?, options))
+            let plain = options(node, addresses, false);
+            (Conn::new(plain.clone()).await, plain)
         }
-        opened => Ok((opened?, options)),
-    }
+        opened => (opened, encrypted),
+    };
+    Ok((opened.map_err(|error| failure::from_driver(&error, address))?, options))
+}
+
+async fn resolve(node: &NodeUrl) -> std::io::Result<Vec<IpAddr>> {
+    Ok(lookup_host((node.host.as_str(), node.port)).await?.map(|address| address.ip()).collect())
 }
 
 /// What the driver would ask the server for by itself is given here: the first statement on the wire is Clew's.
-fn options(node: &NodeUrl, encrypted: bool) -> Opts {
+fn options(node: &NodeUrl, addresses: Vec<IpAddr>, encrypted: bool) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(node.host.clone())
+        .resolved_ips(Some(addresses))
         .tcp_port(node.port)
         .user(Some(node.user.clone()))
         .pass(node.password.as_ref().map(|password| password.expose_secret().to_owned()))

@@ -5,21 +5,12 @@ use std::io::ErrorKind;
 use clew_model::{Failure, FailureKind};
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
-/// Where a read was when it failed: the same error means something else before and after sign-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Reaching the server and signing in.
-    Connecting,
-    /// Asking and reading.
-    Reading,
-}
-
 /// A failure at `address` from the driver's error.
-pub(crate) fn from_driver(error: &Error, step: Step, address: &str) -> Failure {
+pub(crate) fn from_driver(error: &Error, address: &str) -> Failure {
     match error {
         Error::Server(error) => from_server(error, address),
         Error::Io(IoError::Tls(error)) => Failure::new(FailureKind::TlsFailed, format!("{address}: {error}")),
-        Error::Io(IoError::Io(error)) => from_io(error, step, address),
+        Error::Io(IoError::Io(error)) => from_io(error, address),
         Error::Driver(DriverError::NoClientSslFlagFromServer) => {
             Failure::new(FailureKind::TlsFailed, format!("{address} does not offer TLS; use tls=off or tls=preferred"))
         }
@@ -40,20 +31,23 @@ pub(crate) fn from_driver(error: &Error, step: Step, address: &str) -> Failure {
     }
 }
 
-fn from_io(error: &std::io::Error, step: Step, address: &str) -> Failure {
+fn from_io(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
         _ if tls => FailureKind::TlsFailed,
         ErrorKind::TimedOut => FailureKind::TimedOut,
-        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other if step == Step::Reading => {
-            FailureKind::NotMysql
-        }
         ErrorKind::UnexpectedEof
         | ErrorKind::ConnectionReset
         | ErrorKind::BrokenPipe
         | ErrorKind::ConnectionAborted => FailureKind::ConnectionLost,
-        _ if step == Step::Connecting => FailureKind::Unreachable,
-        _ => FailureKind::ConnectionLost,
+        ErrorKind::ConnectionRefused
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::AddrNotAvailable
+        | ErrorKind::PermissionDenied => FailureKind::Unreachable,
+        // The driver's own complaints about packets.
+        _ => FailureKind::NotMysql,
     };
     Failure::new(kind, format!("{address}: {error}"))
 }
@@ -79,4 +73,9 @@ fn from_server(error: &ServerError, address: &str) -> Failure {
 /// A failure for a wait that ended.
 pub(crate) fn timed_out(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
+}
+
+/// A failure for a host name that nobody knows.
+pub(crate) fn unknown_host(address: &str, error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }

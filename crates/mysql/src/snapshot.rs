@@ -141,7 +141,7 @@ pub(crate) async fn show_is_cut(connection: &mut Connection) -> Result<bool, Fai
 /// Hands sessions on in batches. A reader that is faster than the encoder waits for it; an encoder that failed ends it.
 async fn stream(connection: &mut Connection, batches: mpsc::Sender<Vec<Session>>) -> Result<(), Failure> {
     let address = connection.address.clone();
-    let lost = |error: mysql_async::Error| failure::from_driver(&error, failure::Step::Reading, &address);
+    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
     let mut sessions = sessions::read(connection).await.map_err(lost)?;
     let mut batch = Vec::new();
     let mut bytes = 0;
