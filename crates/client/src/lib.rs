@@ -1,1 +1,76 @@
-//! clew-client
+//! A typed client of the TaurusDB session API: instances, collections, their states and results.
+//!
+//! It speaks to Clew and to the cloud's own endpoints alike (there is no official SDK in Rust), signs as the official SDKs
+//! do (spec section 8), tries again where that is safe, and resumes a download whose connection broke.
+//!
+//! Not for: Clew's own additions to the API, and anything that is not about sessions.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use clew_client::{Client, CollectionStatus, Credentials, FileTarget, SelectionRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder("http://127.0.0.1:8407")
+//!     .credentials(Credentials::access_key("AKEXAMPLE0000000000".parse()?, "…".into()))
+//!     .region("eu-1")
+//!     .build()?;
+//! let (instance, node) = ("…".parse()?, "…".parse()?);
+//! let slow = SelectionRequest { filter: Some("slow".into()), ..SelectionRequest::default() };
+//! let request_id = client.collect(&instance, &node, &slow).await?;
+//! let limit = Duration::from_secs(60);
+//! if client.wait(&instance, &node, &request_id, limit, |_, _| {}).await? == CollectionStatus::Finished {
+//!     let mut file = FileTarget::create("slow.csv").await?;
+//!     client.download(&instance, &node, &request_id, &mut file, |_, _| {}).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod collection;
+mod credentials;
+mod download;
+mod endpoint;
+mod error;
+mod exchange;
+mod instances;
+mod project;
+mod response;
+mod retry;
+mod settings;
+mod target;
+mod token;
+
+use std::sync::Arc;
+
+use clew_model::Language;
+use tokio::sync::{Mutex, OnceCell};
+
+pub use builder::ClientBuilder;
+pub use collection::{CollectionStatus, RequestId, SelectionRequest};
+pub use credentials::Credentials;
+pub use download::Downloaded;
+pub use error::ClientError;
+pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
+pub use settings::Settings;
+pub use target::{FileTarget, StreamTarget, Target};
+
+/// A client of one project. Cheap to clone: clones share connections, token and project.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    http: reqwest::Client,
+    endpoint: endpoint::Endpoint,
+    iam_endpoint: endpoint::Endpoint,
+    credentials: Credentials,
+    place: project::Place,
+    language: Option<Language>,
+    user_agent: String,
+    settings: Settings,
+    project: OnceCell<clew_model::ProjectId>,
+    token: Mutex<Option<token::Token>>,
+}

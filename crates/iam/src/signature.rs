@@ -109,6 +109,12 @@ pub fn body_sha256(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))
 }
 
+/// Percent-encodes all but letters, digits and `-._~`: a path or query built with it stands on the wire as it is signed.
+#[must_use]
+pub fn encode(text: &str) -> String {
+    canonical::encode(text.as_bytes())
+}
+
 /// A moment as `X-Sdk-Date` wants it: `YYYYMMDDTHHMMSSZ`.
 #[must_use]
 pub fn date(now: Timestamp) -> String {

@@ -1,0 +1,170 @@
+//! How a client is made.
+
+use std::sync::Arc;
+
+use clew_model::{Language, ProjectId};
+use reqwest::header::HeaderValue;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::ClientError;
+use crate::project::Place;
+use crate::settings::Settings;
+use crate::{Client, Inner};
+
+/// Gathers what a client needs. Credentials, and a project or a region, must be given; the rest has defaults.
+#[derive(Debug, Clone)]
+pub struct ClientBuilder {
+    endpoint: String,
+    iam_endpoint: Option<String>,
+    credentials: Option<Credentials>,
+    place: Option<Place>,
+    language: Option<Language>,
+    user_agent: String,
+    ca_certificates: Vec<Vec<u8>>,
+    settings: Settings,
+}
+
+impl Client {
+    /// Starts a client of the server at this endpoint, `https://host` or `http://host:port`.
+    pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
+        ClientBuilder {
+            endpoint: endpoint.into(),
+            iam_endpoint: None,
+            credentials: None,
+            place: None,
+            language: None,
+            user_agent: format!("clew-client/{}", env!("CARGO_PKG_VERSION")),
+            ca_certificates: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Where tokens are fetched and projects looked up; the endpoint itself unless told.
+    #[must_use]
+    pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.iam_endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Who is asking.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The project that is asked about.
+    #[must_use]
+    pub fn project(mut self, project: ProjectId) -> Self {
+        self.place = Some(Place::Project(project));
+        self
+    }
+
+    /// The region whose project is asked about; it is looked up when it is first needed.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.place = Some(Place::Region(region.into()));
+        self
+    }
+
+    /// Language of messages and of the header row of results.
+    #[must_use]
+    pub fn language(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// Name of the program in `User-Agent`.
+    #[must_use]
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+
+    /// Trusts the certificates of this PEM file's content too, besides those of the system.
+    #[must_use]
+    pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca_certificates.push(pem.into());
+        self
+    }
+
+    /// Limits other than the default ones.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The client. Nothing is sent yet.
+    pub fn build(self) -> Result<Client, ClientError> {
+        let missing = |what: &str| ClientError::Setup(format!("{what} is missing"));
+        let endpoint = Endpoint::parse("endpoint", &self.endpoint)?;
+        let iam_endpoint = match &self.iam_endpoint {
+            Some(given) => Endpoint::parse("IAM endpoint", given)?,
+            None => endpoint.clone(),
+        };
+        if HeaderValue::from_str(&self.user_agent).is_err() {
+            return Err(ClientError::Setup(format!("user agent {:?} holds control characters", self.user_agent)));
+        }
+        let http = self.http_client(&endpoint, &iam_endpoint)?;
+        Ok(Client {
+            inner: Arc::new(Inner {
+                http,
+                endpoint,
+                iam_endpoint,
+                credentials: self
+                    .credentials
+                    .ok_or_else(|| missing("a pair of access key and secret key, or a user with a password"))?,
+                place: self.place.ok_or_else(|| missing("a project id or a region"))?,
+                language: self.language,
+                user_agent: self.user_agent,
+                settings: self.settings,
+                project: OnceCell::new(),
+                token: Mutex::new(None),
+            }),
+        })
+    }
+
+    fn http_client(&self, endpoint: &Endpoint, iam_endpoint: &Endpoint) -> Result<reqwest::Client, ClientError> {
+        install_crypto_provider();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(self.settings.connect)
+            // The API never redirects, and a signature is of one host and path only (spec section 8.4).
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .tcp_nodelay(true);
+        if endpoint.is_loopback() && iam_endpoint.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let mut certificates = Vec::new();
+        for pem in &self.ca_certificates {
+            let read = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| ClientError::Setup(format!("the CA certificates are not PEM: {error}")))?;
+            certificates.extend(read);
+        }
+        // Without https there is nothing to trust, and a machine without any CA certificates must not stand in the way.
+        builder = if endpoint.is_https() || iam_endpoint.is_https() {
+            builder.tls_certs_merge(certificates)
+        } else {
+            builder.tls_certs_only(certificates)
+        };
+        builder.build().map_err(|error| {
+            ClientError::Setup(format!(
+                "TLS cannot be used: {}; are CA certificates installed?",
+                crate::error::cause(&error)
+            ))
+        })
+    }
+}
+
+/// rustls needs one provider for the process; whoever comes first installs it.
+fn install_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that another thread was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}

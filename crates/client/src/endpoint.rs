@@ -1,0 +1,121 @@
+//! Where the API is.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use crate::error::ClientError;
+
+/// Scheme, host and port of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    url: Url,
+}
+
+impl Endpoint {
+    /// `https://host` or `http://host:port`, nothing behind it. `what` names the setting in errors.
+    pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
+        let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; write it like https://host:port"));
+        let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not shown: what stands there may be a password.
+            return Err(ClientError::Setup(format!("{what} must not hold a user or password")));
+        }
+        match url.scheme() {
+            "http" | "https" => {}
+            _ => return Err(wrong("is neither http nor https")),
+        }
+        if url.host().is_none() || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("must have a host, and nothing after host and port"));
+        }
+        Ok(Self { url })
+    }
+
+    /// The URL of a request. Path and query are percent-encoded already.
+    pub(crate) fn request(&self, path: &str, query: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        url
+    }
+
+    /// Value of the header `Host`: the port only where it is not the scheme's own.
+    pub(crate) fn host_header(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// True for this machine itself, which no proxy can reach for us.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.url.scheme(), self.host_header())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(given: &str) -> Result<Endpoint, ClientError> {
+        Endpoint::parse("endpoint", given)
+    }
+
+    #[test]
+    fn host_headers_carry_the_port_only_where_it_must_be_told() {
+        for (given, host, shown) in [
+            ("https://gaussdb.example.com", "gaussdb.example.com", "https://gaussdb.example.com"),
+            ("https://gaussdb.example.com:443/", "gaussdb.example.com", "https://gaussdb.example.com"),
+            ("http://127.0.0.1:8407", "127.0.0.1:8407", "http://127.0.0.1:8407"),
+            ("http://[::1]:8407", "[::1]:8407", "http://[::1]:8407"),
+            ("http://Clew.example.com:443", "clew.example.com:443", "http://clew.example.com:443"),
+        ] {
+            let endpoint = parse(given).unwrap();
+            assert_eq!((endpoint.host_header().as_str(), endpoint.to_string().as_str()), (host, shown), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_the_reason() {
+        for (given, why) in [
+            ("", "is not a URL"),
+            ("127.0.0.1:8407", "is not a URL"),
+            ("localhost:8407", "is neither http nor https"),
+            ("ftp://host", "is neither http nor https"),
+            ("https://host/v3", "nothing after host and port"),
+            ("https://host/?a=1", "nothing after host and port"),
+            ("https://host/#a", "nothing after host and port"),
+        ] {
+            let message = parse(given).unwrap_err().to_string();
+            assert!(message.contains(why), "{given}: {message}");
+        }
+        let message = parse("https://user:hunter2@host").unwrap_err().to_string();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        for (given, loopback) in [
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://localhost:1", true),
+            ("http://example.com", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(parse(given).unwrap().is_loopback(), loopback, "{given}");
+        }
+    }
+}
