@@ -1,1 +1,38 @@
-//! clew-store
+//! What Clew keeps: identities, the inventory, tasks, results; secrets only sealed.
+//!
+//! A data directory has `clew.db` (SQLite), `results/` (one file per result) and `master.key`. Several processes may open
+//! one at a time, but only one may serve it ([`Store::lock_for_serving`]).
+//!
+//! Not for: who may do what (`clew-iam`), when a task runs (`clew-tasks`), or how a result was made (`clew-mysql`).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), clew_store::StoreError> {
+//! use clew_store::Store;
+//!
+//! let store = Store::open(std::path::Path::new("clew-data")).await?;
+//! for instance in store.all_instances().await? {
+//!     println!("{} has {} nodes", instance.name, instance.nodes.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod data_dir;
+mod error;
+mod identities;
+mod master_key;
+mod results;
+mod sealing;
+mod serving_lock;
+mod sqlite;
+mod store;
+mod tasks;
+
+pub use clock::Clock;
+pub use error::StoreError;
+pub use identities::{AccessKey, NewToken, Project, StoredToken, User};
+pub use results::{PublishedResult, ResultStore, ResultWriter};
+pub use serving_lock::ServingLock;
+pub use store::{FirstTenant, Founded, Store};
+pub use tasks::{ClaimedTask, NewTask, ResultRecord, Task};

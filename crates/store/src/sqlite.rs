@@ -1,0 +1,101 @@
+//! The metadata in SQLite: one file a subject, every statement here and below.
+
+mod identities;
+mod inventory;
+mod tasks;
+mod tokens;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::error::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections at once. SQLite lets one write at a time; the others read.
+const CONNECTIONS: u32 = 4;
+/// How long a writer waits for another one, of this process or another.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// An open database.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) pool: SqlitePool,
+}
+
+impl Database {
+    /// Makes a database of one file, without a log beside it, so that it can be renamed.
+    pub(crate) async fn create(file: &Path) -> Result<Self, StoreError> {
+        Self::connect(options(file).create_if_missing(true).journal_mode(SqliteJournalMode::Delete)).await
+    }
+
+    /// Opens a database that is there.
+    pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
+        Self::connect(options(file).journal_mode(SqliteJournalMode::Wal)).await
+    }
+
+    async fn connect(options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(BUSY * 2)
+            .connect_with(options)
+            .await
+            .map_err(StoreError::database("open the database"))?;
+        MIGRATIONS.run(&pool).await.map_err(|error| StoreError::Database {
+            doing: "bring the database to this version's form",
+            source: Box::new(error),
+        })?;
+        Ok(Self { pool })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A setting, if it is set.
+    pub(crate) async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM settings WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::database("read a setting"))
+    }
+
+    /// Sets a setting.
+    pub(crate) async fn set(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.pool)
+        .await
+        .map_err(StoreError::database("keep a setting"))?;
+        Ok(())
+    }
+}
+
+/// A commit is on disk when it returns.
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+}
+
+/// An error of an insert, told apart where the reason is a name that is taken.
+pub(crate) fn insert_failed(
+    doing: &'static str,
+    what: &'static str,
+    name: &str,
+) -> impl FnOnce(sqlx::Error) -> StoreError {
+    let name = name.to_owned();
+    move |error| match &error {
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
+        _ => StoreError::database(doing)(error),
+    }
+}
