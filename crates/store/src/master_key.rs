@@ -39,7 +39,7 @@ pub(crate) fn read_or_make(file: &Path) -> Result<MasterKey, StoreError> {
     let mut key: MasterKey = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)
         .map_err(|error| StoreError::MasterKey { reason: format!("the system has no random bytes: {error}") })?;
-    let text = Zeroizing::new(format!("{}\n", hex::encode(&*key)));
+    let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
     let mut options = OpenOptions::new();
     let written = options.write(true).create_new(true).mode(0o600).open(file).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
