@@ -1,1 +1,55 @@
-//! clew-tasks
+//! Durable collections: claim, run, fence, retain.
+//!
+//! A collection is a row of the store before anyone is told its id. A worker claims it for a few seconds at a time (the
+//! lease) under a number that only grows (the fence); it reads the node, writes the result, and only the holder of the
+//! newest fence can record an end. So a crash at any point leaves a finished result, or a collection that the next worker
+//! takes up. `docs/decisions/0002-queue-by-lease-and-fence.md` says why it is built this way.
+//!
+//! Not for: how a server is read (`clew-mysql`), how rows are kept (`clew-store`), or who may ask (`clew-api`).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use clew_model::{FailureKind, Selection};
+//! use clew_store::Store;
+//! use clew_tasks::{Collections, Observer, Settings};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! struct Silent;
+//!
+//! impl Observer for Silent {
+//!     fn collected(&self, _rows: u64, _seconds: f64) {}
+//!     fn failed(&self, _kind: FailureKind) {}
+//! }
+//!
+//! let store = Store::open(Path::new("clew-data")).await?;
+//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(Silent));
+//! let shutdown = CancellationToken::new();
+//! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
+//!
+//! let instance = store.all_instances().await?.remove(0);
+//! let node = instance.nodes[0].id.clone();
+//! let id = collections.submit(instance.project_id, instance.id, node, Selection::default()).await?;
+//! println!("poll {id}");
+//!
+//! shutdown.cancel();
+//! worker.await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod collection;
+mod collections;
+mod lease;
+mod observer;
+mod reader;
+mod result_file;
+mod retention;
+mod settings;
+
+pub use collections::Collections;
+pub use observer::Observer;
+pub use reader::{NodeReader, Reading, Rows};
+pub use settings::Settings;

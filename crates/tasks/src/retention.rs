@@ -1,0 +1,62 @@
+//! Removing what is over: ended collections with their results, and files that no collection names.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clew_store::{Store, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+/// Time between two rounds.
+const EVERY: Duration = Duration::from_secs(60);
+/// A file that no collection names may belong to one that is about to end. After this long it does not.
+const ORPHAN_AGE: Duration = Duration::from_secs(600);
+
+/// Removes what is older than `retention`, now and then each minute. Never returns.
+pub(crate) async fn run(store: Store, retention: Duration) {
+    let mut rounds = interval(EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        if let Err(error) = round(&store, retention).await {
+            warn!(%error, "could not remove old collections; will try again");
+        }
+    }
+}
+
+/// Rows go before files: a crash in between leaves a file that no row names, never a row without its file.
+async fn round(store: &Store, retention: Duration) -> Result<(), StoreError> {
+    let over = store.remove_ended_before(milliseconds_before_now(retention)).await?;
+    remove_files(store, over).await;
+    sweep(store).await
+}
+
+async fn remove_files(store: &Store, names: Vec<String>) {
+    let results = store.results().clone();
+    let removing = tokio::task::spawn_blocking(move || {
+        for name in &names {
+            if let Err(error) = results.remove(name) {
+                warn!(result.name = name, %error, "could not remove an old result; the sweep will");
+            }
+        }
+        if !names.is_empty() {
+            info!(results.removed = names.len(), "removed old results");
+        }
+    });
+    // It only fails with the runtime.
+    let _ = removing.await;
+}
+
+async fn sweep(store: &Store) -> Result<(), StoreError> {
+    let known = store.known_result_names().await?;
+    let results = store.results().clone();
+    let sweeping = tokio::task::spawn_blocking(move || results.sweep(&known, ORPHAN_AGE));
+    match sweeping.await {
+        Ok(swept) => swept.map(|_| ()),
+        Err(_) => Ok(()),
+    }
+}
+
+fn milliseconds_before_now(age: Duration) -> i64 {
+    let then = SystemTime::now().checked_sub(age).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+    i64::try_from(then.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}

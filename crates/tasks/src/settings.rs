@@ -1,0 +1,44 @@
+//! How a worker behaves.
+
+use std::time::Duration;
+
+use clew_mysql::Limits;
+
+/// Settings of a worker. The defaults suit one machine.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Collections that run at once in this process; at least one runs, whatever is set.
+    pub concurrency: usize,
+    /// Collections of one node that run at once, over all workers of the store.
+    pub per_node: u32,
+    /// Collections of one node that may wait; one more is refused.
+    pub queue_per_node: u32,
+    /// How long a worker that says nothing keeps a collection. It is renewed each third of this.
+    pub lease: Duration,
+    /// How long an ended collection and its result are kept.
+    pub retention: Duration,
+    /// How often a collection is taken up before it is given up.
+    pub max_attempts: u32,
+    /// How long a node may take.
+    pub limits: Limits,
+    /// Whether text that a spreadsheet would take for a formula is disarmed (DESIGN.md section 6).
+    pub formula_guard: bool,
+    /// How long running collections may go on once the worker was told to stop; then they are handed back.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            per_node: 2,
+            queue_per_node: 32,
+            lease: Duration::from_secs(10),
+            retention: Duration::from_secs(24 * 3600),
+            max_attempts: 5,
+            limits: Limits::default(),
+            formula_guard: true,
+            grace: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A worker that lost its lease changes nothing and leaves nothing.
+
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
+use clew_store::ClaimedTask;
+use clew_tasks::Settings;
+
+use crate::bench::{Bench, until};
+use crate::scripted::{HeldWrite, Script, ScriptedReader};
+
+/// More than the worker's buffer, so that it must ask whether the result is still wanted.
+const MUCH: usize = 2 << 20;
+
+/// One collection at a time: a worker that holds one does not take it up again when it loses it.
+fn settings(lease: Duration) -> Settings {
+    Settings { concurrency: 1, lease, ..Settings::default() }
+}
+
+/// Takes the collection from the worker that claimed it first, as if its lease had lapsed.
+async fn steal(bench: &Bench, id: &RequestId) -> ClaimedTask {
+    assert!(bench.store.release_task(id, 1).await.unwrap());
+    let stolen = bench.store.claim_task("thief", Duration::from_secs(3600), 2).await.unwrap().unwrap();
+    assert_eq!((&stolen.task.request_id, stolen.fence), (id, 2));
+    stolen
+}
+
+/// The thief still has it, and can end it.
+async fn thief_ends_it(bench: &Bench, stolen: &ClaimedTask) {
+    let id = &stolen.task.request_id;
+    assert_eq!(bench.task(id).await.status, TaskStatus::Running);
+    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "told by the thief"));
+    assert!(bench.store.end_task(id, stolen.fence, &outcome).await.unwrap());
+    assert_eq!(bench.ended(id).await.failure.unwrap().detail, "told by the thief");
+}
+
+#[tokio::test]
+async fn a_lease_lost_while_reading_ends_the_read() {
+    let reader = ScriptedReader::new([("one", Script::Hang)]);
+    let bench = Bench::new(&["one"], settings(Duration::from_millis(600)), reader.clone()).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("the read", || reader.seen("one").running == 1).await;
+    let stolen = steal(&bench, &id).await;
+    until("the end of the read", || reader.seen("one").running == 0).await;
+    worker.stop().await;
+    thief_ends_it(&bench, &stolen).await;
+    assert_eq!((bench.files(), bench.told()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_lease_lost_while_writing_ends_the_writing() {
+    let held = HeldWrite::new();
+    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), MUCH)), ("two", Script::Rows(vec![]))]);
+    let bench = Bench::new(&["one", "two"], settings(Duration::from_millis(600)), reader).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("the write", || held.is_waiting()).await;
+    let stolen = steal(&bench, &id).await;
+    // The worker's only place is free again: it has let go of the first.
+    let two = bench.submit("two").await;
+    bench.finished(&two).await;
+    held.go_on();
+    assert!(held.outcome().unwrap_err().to_string().contains("no longer wanted"));
+    worker.stop().await;
+    thief_ends_it(&bench, &stolen).await;
+    let kept = [bench.task(&two).await.result.unwrap().name];
+    until("an end to what was written", || bench.files() == kept).await;
+}
+
+#[tokio::test]
+async fn a_lease_lost_after_the_last_renewal_throws_the_result_away() {
+    let held = HeldWrite::new();
+    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), MUCH))]);
+    let bench = Bench::new(&["one"], settings(Duration::from_secs(3600)), reader).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("the write", || held.is_waiting()).await;
+    let stolen = steal(&bench, &id).await;
+    held.go_on();
+    held.outcome().unwrap();
+    worker.stop().await;
+    assert_eq!((bench.files(), bench.told()), (vec![], vec![]));
+    thief_ends_it(&bench, &stolen).await;
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_for_as_long_as_it_takes() {
+    let lease = Duration::from_millis(300);
+    let held = HeldWrite::new();
+    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), MUCH))]);
+    let bench = Bench::new(&["one"], settings(lease), reader.clone()).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("the write", || held.is_waiting()).await;
+    // Whoever looks during ten leases finds nothing to claim.
+    for _ in 0..30 {
+        tokio::time::sleep(lease / 3).await;
+        assert!(bench.store.claim_task("thief", lease, 2).await.unwrap().is_none());
+    }
+    held.go_on();
+    assert_eq!(bench.finished(&id).await.attempts, 1);
+    worker.stop().await;
+    assert_eq!(reader.seen("one").started, 1);
+}
+
+#[tokio::test]
+async fn what_a_vanished_worker_held_is_taken_up_again() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
+    let bench = Bench::new(&["one"], Settings::default(), reader).await;
+    let id = bench.submit("one").await;
+    bench.store.claim_task("vanished", Duration::from_millis(50), 2).await.unwrap().unwrap();
+    let worker = bench.work();
+    assert_eq!(bench.body(&id).await, "x\r\n");
+    worker.stop().await;
+    let task = bench.task(&id).await;
+    assert_eq!(task.attempts, 2);
+    assert!(task.result.unwrap().name.contains(".2."));
+}

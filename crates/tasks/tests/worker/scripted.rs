@@ -1,0 +1,143 @@
+//! A reader that does what a test tells it, by the host of the node.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clew_model::{Failure, NodeUrl, Selection};
+use clew_tasks::{NodeReader, Reading, Rows};
+use tokio::sync::Semaphore;
+
+/// What reading a node does.
+#[derive(Clone)]
+pub(crate) enum Script {
+    /// Gives these rows at once.
+    Rows(Vec<&'static str>),
+    /// Waits for the gate, then gives one row.
+    Gate(Arc<Semaphore>),
+    /// Never ends.
+    Hang,
+    /// Fails.
+    Fail(Failure),
+    /// Panics while reading.
+    PanicReading,
+    /// Panics while the rows are written.
+    PanicWriting,
+    /// Writes half a row; then the system says this (`errno`).
+    FailWriting(i32),
+    /// Writes only once it is told to, and then this many bytes. What came of it is sent back.
+    HeldWriting(Arc<HeldWrite>, usize),
+}
+
+/// A write that waits for the test.
+pub(crate) struct HeldWrite {
+    go: Mutex<Sender<()>>,
+    going: Mutex<Option<Receiver<()>>>,
+    ended: Mutex<Receiver<io::Result<()>>>,
+    end: Sender<io::Result<()>>,
+}
+
+impl HeldWrite {
+    pub(crate) fn new() -> Arc<Self> {
+        let (go, going) = channel();
+        let (end, ended) = channel();
+        Arc::new(Self { go: Mutex::new(go), going: Mutex::new(Some(going)), ended: Mutex::new(ended), end })
+    }
+
+    /// Whether a thread waits to write.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.going.lock().unwrap().is_none()
+    }
+
+    /// Lets it write.
+    pub(crate) fn go_on(&self) {
+        self.go.lock().unwrap().send(()).unwrap();
+    }
+
+    /// What came of it. Blocks.
+    pub(crate) fn outcome(&self) -> io::Result<()> {
+        self.ended.lock().unwrap().recv().unwrap()
+    }
+
+    fn write(&self, bytes: usize, out: &mut dyn Write) -> io::Result<()> {
+        let going = self.going.lock().unwrap().take().unwrap();
+        going.recv().unwrap();
+        let written = out.write_all(&vec![b'x'; bytes]);
+        let told = written.as_ref().map_err(|error| io::Error::other(error.to_string())).copied();
+        self.end.send(told).unwrap();
+        written
+    }
+}
+
+/// What was asked of one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) started: usize,
+    pub(crate) running: usize,
+    pub(crate) most_at_once: usize,
+    pub(crate) selections: Vec<Selection>,
+}
+
+#[derive(Default)]
+pub(crate) struct ScriptedReader {
+    scripts: HashMap<String, Script>,
+    seen: Arc<Mutex<HashMap<String, Seen>>>,
+}
+
+impl ScriptedReader {
+    pub(crate) fn new(scripts: impl IntoIterator<Item = (&'static str, Script)>) -> Arc<Self> {
+        let scripts = scripts.into_iter().map(|(host, script)| (host.to_owned(), script)).collect();
+        Arc::new(Self { scripts, seen: Arc::default() })
+    }
+
+    pub(crate) fn seen(&self, host: &str) -> Seen {
+        self.seen.lock().unwrap().get(host).cloned().unwrap_or_default()
+    }
+}
+
+/// Counts a read as running until it is dropped, however that happens.
+struct Running(Arc<Mutex<HashMap<String, Seen>>>, String);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.1).unwrap().running -= 1;
+    }
+}
+
+impl NodeReader for ScriptedReader {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection) -> Reading<'a> {
+        Box::pin(async move {
+            {
+                let mut all = self.seen.lock().unwrap();
+                let seen = all.entry(node.host.clone()).or_default();
+                seen.started += 1;
+                seen.running += 1;
+                seen.most_at_once = seen.most_at_once.max(seen.running);
+                seen.selections.push(selection.clone());
+            }
+            let _running = Running(self.seen.clone(), node.host.clone());
+            match self.scripts[&node.host].clone() {
+                Script::Rows(rows) => {
+                    Ok(Rows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
+                }
+                Script::Gate(gate) => {
+                    gate.acquire().await.unwrap().forget();
+                    Ok(Rows::new(1, |out| out.write_all(b"1\r\n")))
+                }
+                Script::Hang => std::future::pending().await,
+                Script::Fail(failure) => Err(failure),
+                Script::PanicReading => panic!("told to panic while reading"),
+                Script::PanicWriting => Ok(Rows::new(1, |out| {
+                    out.write_all(b"half a row").unwrap();
+                    panic!("told to panic while writing")
+                })),
+                Script::FailWriting(errno) => Ok(Rows::new(1, move |out| {
+                    out.write_all(b"half a row")?;
+                    Err(io::Error::from_raw_os_error(errno))
+                })),
+                Script::HeldWriting(held, bytes) => Ok(Rows::new(1, move |out| held.write(bytes, out))),
+            }
+        })
+    }
+}
