@@ -16,14 +16,13 @@ pub(crate) async fn hold(store: &Store, request_id: &RequestId, fence: i64, take
         let asked = Instant::now();
         match timeout_at(held_until, store.renew_lease(request_id, fence, lease)).await {
             Ok(Ok(true)) => held_until = asked + lease,
-            Ok(Ok(false)) => return,
+            Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {
                 warn!(task.request_id = %request_id, %error, "could not renew a lease yet");
                 if Instant::now() >= held_until {
                     return;
                 }
             }
-            Err(_) => return,
         }
     }
 }

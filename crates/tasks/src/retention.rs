@@ -7,9 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 /// Time between two rounds.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// A file that no collection names may belong to one that is about to end. After this long it does not.
-const ORPHAN_AGE: Duration = Duration::from_secs(600);
+const ORPHAN_AGE: Duration = Duration::from_mins(10);
 
 /// Removes what is older than `retention`, now and then each minute. Never returns.
 pub(crate) async fn run(store: Store, retention: Duration) {

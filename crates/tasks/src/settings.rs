@@ -34,7 +34,7 @@ impl Default for Settings {
             per_node: 2,
             queue_per_node: 32,
             lease: Duration::from_secs(10),
-            retention: Duration::from_secs(24 * 3600),
+            retention: Duration::from_hours(24),
             max_attempts: 5,
             limits: Limits::default(),
             formula_guard: true,

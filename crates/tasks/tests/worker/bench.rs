@@ -9,6 +9,8 @@ use clew_model::{
 };
 use clew_store::{FirstTenant, Store, StoreError, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -122,6 +124,14 @@ impl Bench {
     /// What observers of this store's workers were told.
     pub(crate) fn told(&self) -> Vec<Told> {
         self.listener.0.lock().unwrap().clone()
+    }
+
+    /// Does to the database what no method of the store does.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("clew-data").join("clew.db"));
+        let mut database = file.busy_timeout(PATIENCE).connect().await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
     }
 
     pub(crate) fn results_folder(&self) -> PathBuf {

@@ -41,7 +41,7 @@ async fn what_cannot_be_finished_is_handed_back_as_if_never_taken() {
 async fn what_ends_in_time_is_finished_and_nothing_new_is_begun() {
     let gate = Arc::new(Semaphore::new(0));
     let reader = ScriptedReader::new([("one", Script::Gate(gate.clone()))]);
-    let bench = Bench::new(&["one"], settings(Duration::from_secs(60)), reader.clone()).await;
+    let bench = Bench::new(&["one"], settings(Duration::from_mins(1)), reader.clone()).await;
     let worker = bench.work();
     let (first, second) = (bench.submit("one").await, bench.submit("one").await);
     until("two reads", || reader.seen("one").running == 2).await;
@@ -73,7 +73,7 @@ async fn a_result_half_written_leaves_no_file() {
 #[tokio::test]
 async fn a_worker_that_is_dropped_hands_back_too() {
     let hung = ScriptedReader::new([("one", Script::Hang)]);
-    let bench = Bench::new(&["one"], settings(Duration::from_secs(60)), hung.clone()).await;
+    let bench = Bench::new(&["one"], settings(Duration::from_mins(1)), hung.clone()).await;
     let id = bench.submit("one").await;
     let running = tokio::spawn(bench.collections.clone().run(tokio_util::sync::CancellationToken::new()));
     until("the read", || hung.seen("one").running == 1).await;

@@ -20,7 +20,7 @@ fn settings(lease: Duration) -> Settings {
 /// Takes the collection from the worker that claimed it first, as if its lease had lapsed.
 async fn steal(bench: &Bench, id: &RequestId) -> ClaimedTask {
     assert!(bench.store.release_task(id, 1).await.unwrap());
-    let stolen = bench.store.claim_task("thief", Duration::from_secs(3600), 2).await.unwrap().unwrap();
+    let stolen = bench.store.claim_task("thief", Duration::from_hours(1), 2).await.unwrap().unwrap();
     assert_eq!((&stolen.task.request_id, stolen.fence), (id, 2));
     stolen
 }
@@ -72,7 +72,7 @@ async fn a_lease_lost_while_writing_ends_the_writing() {
 async fn a_lease_lost_after_the_last_renewal_throws_the_result_away() {
     let held = HeldWrite::new();
     let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), MUCH))]);
-    let bench = Bench::new(&["one"], settings(Duration::from_secs(3600)), reader).await;
+    let bench = Bench::new(&["one"], settings(Duration::from_hours(1)), reader).await;
     let worker = bench.work();
     let id = bench.submit("one").await;
     until("the write", || held.is_waiting()).await;

@@ -1,5 +1,8 @@
 //! The worker on a real store, with a reader that does what each test tells it.
 
+// Clippy takes only `#[test]` functions for tests, not what stands around them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod bench;
 mod endings;
 mod handing_back;
@@ -7,3 +10,4 @@ mod leases;
 mod queue;
 mod retaining;
 mod scripted;
+mod unrecorded;

@@ -109,14 +109,17 @@ async fn a_full_queue_refuses_and_names_its_limit() {
 }
 
 #[tokio::test]
-async fn the_threshold_is_the_callers_or_else_the_default() {
+async fn the_threshold_is_the_callers_else_the_instances_else_the_default() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
     let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
-    let draft = SelectionDraft { slow_process_threshold: Some(3), user: Some("app".into()), ..Default::default() };
-    let asked = Selection::parse(draft).unwrap();
+    let threshold = |seconds| SelectionDraft { slow_process_threshold: Some(seconds), ..SelectionDraft::default() };
+    let asked = Selection::parse(SelectionDraft { user: Some("app".into()), ..threshold(3) }).unwrap();
     let worker = bench.work();
-    bench.finished(&bench.try_submit("one", asked.clone()).await.unwrap()).await;
     bench.finished(&bench.submit("one").await).await;
+    bench.sql("UPDATE instances SET slow_threshold = 7").await;
+    bench.finished(&bench.submit("one").await).await;
+    bench.finished(&bench.try_submit("one", asked.clone()).await.unwrap()).await;
     worker.stop().await;
-    assert_eq!(reader.seen("one").selections, [asked, Selection::default()]);
+    let instances = Selection::parse(threshold(7)).unwrap();
+    assert_eq!(reader.seen("one").selections, [Selection::default(), instances, asked]);
 }

@@ -45,7 +45,7 @@ async fn files_that_no_collection_names_are_swept_once_they_are_old() {
     for orphan in [&old, &young] {
         std::fs::write(path(orphan), "nobody's").unwrap();
     }
-    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_hours(1);
     for aged in [&name, &old] {
         std::fs::File::options().write(true).open(path(aged)).unwrap().set_modified(an_hour_ago).unwrap();
     }

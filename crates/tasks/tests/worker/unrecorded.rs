@@ -1,0 +1,64 @@
+//! A store that does not take the end of a collection: nothing is lost, and no file that a task may name is removed.
+
+use std::time::Duration;
+
+use clew_model::TaskStatus;
+use clew_tasks::Settings;
+
+use crate::bench::{Bench, Told, eventually, until};
+use crate::scripted::{HeldWrite, Script, ScriptedReader};
+
+/// The database refuses to record an end, as on a full disk.
+const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON tasks WHEN NEW.status = 'finished' \
+                      BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+/// The database records an end, and says that it did not.
+const LIE: &str = "CREATE TRIGGER refuse AFTER UPDATE ON tasks WHEN NEW.status = 'finished' \
+                   BEGIN SELECT RAISE(FAIL, 'disk full'); END";
+const ALLOW: &str = "DROP TRIGGER refuse";
+
+#[tokio::test]
+async fn an_end_is_recorded_once_the_store_takes_it() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
+    let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
+    bench.sql(REFUSE).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("a result", || bench.files().iter().any(|name| name.ends_with(".1.csv"))).await;
+    assert_eq!(bench.task(&id).await.status, TaskStatus::Running);
+    bench.sql(ALLOW).await;
+    assert_eq!(bench.body(&id).await, "x\r\n");
+    worker.stop().await;
+    assert_eq!((bench.task(&id).await.attempts, reader.seen("one").started), (1, 1));
+    assert_eq!(bench.told(), [Told::Collected(1)]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_never_taken_is_come_to_again() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
+    let settings = Settings { lease: Duration::from_millis(500), max_attempts: 1000, ..Settings::default() };
+    let bench = Bench::new(&["one"], settings, reader).await;
+    bench.sql(REFUSE).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    eventually("a second attempt", async || (bench.task(&id).await.attempts > 1).then_some(())).await;
+    bench.sql(ALLOW).await;
+    assert_eq!(bench.body(&id).await, "x\r\n");
+    worker.stop().await;
+    assert_eq!(bench.told(), [Told::Collected(1)]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_recorded_after_all_keeps_its_file() {
+    let held = HeldWrite::new();
+    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), 10))]);
+    let bench = Bench::new(&["one"], Settings::default(), reader).await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    until("the write", || held.is_waiting()).await;
+    bench.sql(LIE).await;
+    held.go_on();
+    // Stopping waits for the worker to come to terms with it.
+    bench.ended(&id).await;
+    worker.stop().await;
+    assert_eq!(bench.body(&id).await, "xxxxxxxxxx");
+}
