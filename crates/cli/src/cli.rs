@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{completions, doctor, snapshot};
+use crate::{collect, completions, doctor, init, instance, serve, snapshot};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -20,6 +20,7 @@ Examples:
   clew snapshot mysql://root@127.0.0.1/                    every session, as a table
   clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
   clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
+  clew init && clew serve                                  the same through the TaurusDB API
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 
@@ -27,5 +28,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 pub(crate) enum Command {
     Snapshot(Box<snapshot::Arguments>),
     Doctor(doctor::Arguments),
+    Init(init::Arguments),
+    Serve(serve::Arguments),
+    Instance(instance::Arguments),
+    Collect(Box<collect::Arguments>),
+    /// Print the description of the HTTP API (OpenAPI, JSON).
+    Openapi,
     Completions(completions::Arguments),
 }

@@ -1,14 +1,20 @@
 //! `clew`: one file per subcommand, no logic of its own.
 
 mod cli;
+mod collect;
 mod completions;
+mod configuration;
 mod doctor;
 mod error;
 mod filters;
+mod init;
+mod instance;
+mod logs;
 mod node_url;
 mod notes;
-
+mod openapi;
 mod output;
+mod serve;
 mod snapshot;
 mod table;
 
@@ -41,6 +47,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
 
+            Command::Init(arguments) => init::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Instance(arguments) => interruptible(instance::run(arguments)).await,
+            Command::Collect(arguments) => interruptible(collect::run(*arguments)).await,
+            Command::Openapi => openapi::run(),
             Command::Completions(arguments) => completions::run(&arguments),
         }
     });

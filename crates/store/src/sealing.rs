@@ -65,18 +65,18 @@ mod tests {
 
     #[test]
     fn a_secret_opens_only_where_it_was_sealed_and_unchanged() {
-        let sealer = Sealer::new(&Zeroizing::new([7; 32]));
+        let with_seven = Sealer::new(&Zeroizing::new([7; 32]));
         let place = Place { table: "nodes", column: "password", row: "a" };
-        let sealed = sealer.seal(place, &SecretString::from("hunter2")).unwrap();
+        let sealed = with_seven.seal(place, &SecretString::from("hunter2")).unwrap();
         assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
-        assert_eq!(sealer.open(place, &sealed).unwrap().expose_secret(), "hunter2");
-        assert!(sealer.open(Place { row: "b", ..place }, &sealed).is_err());
+        assert_eq!(with_seven.open(place, &sealed).unwrap().expose_secret(), "hunter2");
+        assert!(with_seven.open(Place { row: "b", ..place }, &sealed).is_err());
         assert!(Sealer::new(&Zeroizing::new([8; 32])).open(place, &sealed).is_err());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(sealer.open(place, &changed).is_err(), "byte {at}");
+            assert!(with_seven.open(place, &changed).is_err(), "byte {at}");
         }
-        assert!(sealer.open(place, &sealed[..10]).is_err());
+        assert!(with_seven.open(place, &sealed[..10]).is_err());
     }
 }

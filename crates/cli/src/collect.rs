@@ -1,0 +1,173 @@
+//! `clew collect`: a client of a server.
+
+mod progress;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileTarget, RequestId, StreamTarget};
+use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId};
+use secrecy::SecretString;
+
+use crate::configuration::DEFAULT_LISTEN;
+use crate::error::CliError;
+use crate::filters::Filters;
+use progress::Progress;
+
+/// Let a server take a snapshot of a node, wait for it, and download the CSV.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Id of the instance
+    #[arg(long, value_name = "ID")]
+    instance: InstanceId,
+    /// Id of the node
+    #[arg(long, value_name = "ID")]
+    node: NodeId,
+    #[command(flatten)]
+    filters: Filters,
+    /// Write to a file; - means stdout
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Language of the header row and of messages
+    #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
+    language: String,
+    /// Seconds to wait for the collection to end
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Which server, and as whom. `clew init --format env` prints all of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
+struct Server {
+    /// Where the API is
+    #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
+    endpoint: String,
+    /// Where IAM is, if elsewhere
+    #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
+    iam_endpoint: Option<String>,
+    /// Id of the project; looked up by the region's name if not given
+    #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
+    project: Option<ProjectId>,
+    /// Name of the region
+    #[arg(long, value_name = "NAME", env = "CLEW_REGION")]
+    region: Option<String>,
+    /// Access key
+    #[arg(long, value_name = "KEY", env = "CLEW_ACCESS_KEY", hide_env_values = true)]
+    access_key: Option<AccessKeyId>,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  clew collect --instance ID --node ID -o sessions.csv
+  clew collect --instance ID --node ID --filter slow --threshold 3 | head
+
+The secret key comes from CLEW_SECRET_KEY. Without an access key, a token is got with CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD.";
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    arguments.filters.clone().selection()?;
+    let client = arguments.server.client(Language::from_tag(&arguments.language).unwrap_or_default())?;
+    let (instance, node) = (&arguments.instance, &arguments.node);
+    let progress = Progress::start();
+    let request_id = client.collect(instance, node, &arguments.filters.draft().into()).await.map_err(explain)?;
+    let limit = Duration::from_secs(arguments.timeout);
+    let status = client
+        .wait(instance, node, &request_id, limit, |_, waited| progress.collecting(waited))
+        .await
+        .map_err(explain)?;
+    match status {
+        CollectionStatus::Finished => {}
+        CollectionStatus::Error => {
+            let reason = client.download_error_reason(instance, node, &request_id).await.map_err(explain)?;
+            return Err(CliError::failed(format!("the collection failed: {}", reason.unwrap_or_default())));
+        }
+        CollectionStatus::Running | CollectionStatus::Unrecognized => {
+            return Err(CliError::failed(format!("the server no longer knows the collection {request_id}")));
+        }
+    }
+    if arguments.output == Path::new("-") {
+        let mut target = StreamTarget::new(tokio::io::stdout());
+        download(&client, &arguments, &request_id, &mut target, &progress).await
+    } else {
+        download_to_file(&client, &arguments, &request_id, &progress).await
+    }
+}
+
+async fn download<T: clew_client::Target>(
+    client: &Client,
+    arguments: &Arguments,
+    request_id: &RequestId,
+    target: &mut T,
+    progress: &Progress,
+) -> Result<(), CliError> {
+    client
+        .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
+            progress.downloading(bytes, total);
+        })
+        .await
+        .map(|_| ())
+        .map_err(explain)
+}
+
+/// The file is there whole or not at all.
+async fn download_to_file(
+    client: &Client,
+    arguments: &Arguments,
+    request_id: &RequestId,
+    progress: &Progress,
+) -> Result<(), CliError> {
+    let path = &arguments.output;
+    let writing = |error: &std::io::Error| CliError::writing(&path.display().to_string(), error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| writing(&error))?;
+    let file = temporary.reopen().map_err(|error| writing(&error))?;
+    let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+    download(client, arguments, request_id, &mut target, progress).await?;
+    temporary.persist(path).map_err(|error| writing(&error.error))?;
+    Ok(())
+}
+
+impl Server {
+    fn client(&self, language: Language) -> Result<Client, CliError> {
+        let mut builder = Client::builder(&self.endpoint).credentials(self.credentials()?).language(language);
+        if let Some(endpoint) = &self.iam_endpoint {
+            builder = builder.iam_endpoint(endpoint);
+        }
+        builder = match (&self.project, &self.region) {
+            (Some(project), _) => builder.project(project.clone()),
+            (None, Some(region)) => builder.region(region),
+            (None, None) => {
+                return Err(CliError::refused("neither a project nor a region is named")
+                    .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
+            }
+        };
+        builder.build().map_err(explain)
+    }
+
+    fn credentials(&self) -> Result<Credentials, CliError> {
+        if let Some(id) = &self.access_key {
+            let secret = variable("CLEW_SECRET_KEY")?;
+            return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
+        }
+        let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
+        let user = variable("CLEW_USER").map_err(|error| error.with_hint(hint))?;
+        let password = SecretString::from(variable("CLEW_PASSWORD")?);
+        Ok(Credentials::password(variable("CLEW_DOMAIN_NAME")?, user, password))
+    }
+}
+
+fn variable(name: &str) -> Result<String, CliError> {
+    std::env::var(name).map_err(|_| CliError::refused(format!("{name} is not set")))
+}
+
+fn explain(error: ClientError) -> CliError {
+    match error {
+        ClientError::Write(error) => CliError::writing("the output", &error),
+        ClientError::Setup(_) => CliError::refused(error.to_string()),
+        error => CliError::failed(error.to_string()),
+    }
+}

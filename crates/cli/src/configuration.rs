@@ -1,0 +1,234 @@
+//! Settings of a server: flags over environment over file over defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::error::CliError;
+
+/// What a configuration file may say. The defaults are the whole truth about what it may hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Configuration {
+    /// Folder with metadata, results and the master key.
+    pub(crate) data_dir: PathBuf,
+    /// Address and port to listen on.
+    pub(crate) listen: String,
+    pub(crate) collections: CollectionSettings,
+    pub(crate) nodes: NodeSettings,
+    pub(crate) results: ResultSettings,
+    pub(crate) http: HttpSettings,
+}
+
+/// The queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CollectionSettings {
+    /// Collections that run at once.
+    pub(crate) concurrency: usize,
+    /// Collections of one node that run at once.
+    pub(crate) per_node: u32,
+    /// Collections of one node that may wait.
+    pub(crate) queue_per_node: u32,
+}
+
+/// How nodes are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeSettings {
+    /// For a whole read.
+    pub(crate) timeout: SignedDuration,
+    /// For a connection; part of `timeout`.
+    pub(crate) connect_timeout: SignedDuration,
+}
+
+/// What becomes of results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResultSettings {
+    /// How long they are kept.
+    pub(crate) retention: SignedDuration,
+    /// Whether text that a spreadsheet would take for a formula is disarmed.
+    pub(crate) formula_guard: bool,
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct HttpSettings {
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// For the head of a request.
+    pub(crate) header_timeout: SignedDuration,
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from(DEFAULT_DATA_DIR),
+            listen: DEFAULT_LISTEN.to_owned(),
+            collections: CollectionSettings::default(),
+            nodes: NodeSettings::default(),
+            results: ResultSettings::default(),
+            http: HttpSettings::default(),
+        }
+    }
+}
+
+/// Where the data are unless something else is said.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
+/// Where the server listens unless something else is said.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
+
+impl Default for CollectionSettings {
+    fn default() -> Self {
+        let settings = clew_tasks::Settings::default();
+        Self {
+            concurrency: settings.concurrency,
+            per_node: settings.per_node,
+            queue_per_node: settings.queue_per_node,
+        }
+    }
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        let limits = clew_mysql::Limits::default();
+        Self { timeout: signed(limits.node), connect_timeout: signed(limits.connect) }
+    }
+}
+
+impl Default for ResultSettings {
+    fn default() -> Self {
+        let settings = clew_tasks::Settings::default();
+        Self { retention: signed(settings.retention), formula_guard: settings.formula_guard }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { connections: 1024, header_timeout: SignedDuration::from_secs(10) }
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+impl Configuration {
+    /// The defaults, overridden by what a file says.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, CliError> {
+        let Some(path) = file else { return Ok(Self::default()) };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| CliError::refused(format!("could not read the configuration {shown}: {error}")))?;
+        parse(&text).map_err(|error| CliError::refused(format!("configuration {shown}: {error}")))
+    }
+
+    /// What the worker takes. Fails on durations and counts that make no sense.
+    pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
+        Ok(clew_tasks::Settings {
+            concurrency: at_least_one("collections.concurrency", self.collections.concurrency)?,
+            per_node: at_least_one("collections.per_node", self.collections.per_node)?,
+            queue_per_node: at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
+            retention: positive("results.retention", self.results.retention)?,
+            formula_guard: self.results.formula_guard,
+            limits: clew_mysql::Limits {
+                node: positive("nodes.timeout", self.nodes.timeout)?,
+                connect: positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+            },
+            ..clew_tasks::Settings::default()
+        })
+    }
+}
+
+fn at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
+    if value >= T::from(1) { Ok(value) } else { Err(CliError::refused(format!("{key} must be at least 1"))) }
+}
+
+/// A duration that is longer than nothing.
+pub(crate) fn positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| CliError::refused(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
+}
+
+/// An unknown key is an error that names the nearest known one.
+fn parse(text: &str) -> Result<Configuration, String> {
+    let mut unknown = None;
+    let configuration = serde_ignored::deserialize(toml::Deserializer::parse(text).map_err(readable)?, |path| {
+        unknown.get_or_insert_with(|| path.to_string());
+    })
+    .map_err(readable)?;
+    match unknown {
+        None => Ok(configuration),
+        Some(key) => Err(match nearest(&key) {
+            Some(known) => format!("{key} is not known; did you mean {known}?"),
+            None => format!("{key} is not known; known are {}", known_keys().join(", ")),
+        }),
+    }
+}
+
+fn readable(error: toml::de::Error) -> String {
+    error.to_string().trim_end().to_owned()
+}
+
+fn nearest(key: &str) -> Option<String> {
+    let distance = |known: &String| strsim::damerau_levenshtein(known, key);
+    known_keys().into_iter().min_by_key(distance).filter(|known| distance(known) <= key.len() / 2)
+}
+
+/// Every key that a file may have, from the defaults themselves.
+fn known_keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(section) => keys.extend(section.keys().map(|inner| format!("{key}.{inner}"))),
+            _ => keys.push(key),
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_overrides_only_what_it_names() {
+        let configuration = parse("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
+        assert_eq!(configuration.listen, "0.0.0.0:80");
+        assert_eq!(configuration.results.retention, SignedDuration::from_mins(150));
+        assert_eq!(configuration.collections, CollectionSettings::default());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        assert_eq!(parse("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+        assert_eq!(
+            parse("[results]\nretension = \"1h\"").unwrap_err(),
+            "results.retension is not known; did you mean results.retention?"
+        );
+        assert!(parse("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+    }
+
+    #[test]
+    fn values_of_the_wrong_kind_say_where() {
+        let error = parse("[collections]\nper_node = \"two\"").unwrap_err();
+        assert!(error.contains("per_node") && error.contains("line 2"), "{error}");
+        let none = parse("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
+        assert!(format!("{none:?}").contains("collections.per_node must be at least 1"));
+        let none = parse("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
+        assert!(format!("{none:?}").contains("results.retention must be longer than 0"));
+    }
+
+    #[test]
+    fn every_default_can_be_written_and_read_back() {
+        let text = toml::to_string(&Configuration::default()).unwrap();
+        assert_eq!(parse(&text).unwrap(), Configuration::default());
+    }
+}

@@ -1,0 +1,142 @@
+//! `clew instance add`
+
+use clap::Args as ClapArgs;
+use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag};
+use clew_store::StoreError;
+
+use super::{Format, Place, describe};
+use crate::error::CliError;
+use crate::serve::explain;
+use crate::{node_url, output};
+
+/// Add an instance: a master node and its replicas.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Name, unique in the project
+    #[arg(long)]
+    name: String,
+    /// A node: URL, then ,role=master or ,role=slave; the first is the master unless one says so
+    #[arg(long = "node", value_name = "URL[,role=ROLE]", required = true)]
+    nodes: Vec<String>,
+    /// A tag
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
+    /// Enterprise project
+    #[arg(long, value_name = "ID", default_value = "0")]
+    enterprise_project: String,
+    /// Id of the instance, instead of a new one
+    #[arg(long, value_name = "ID")]
+    id: Option<InstanceId>,
+    /// Ids of the nodes in their order, instead of new ones
+    #[arg(long = "node-id", value_name = "ID")]
+    node_ids: Vec<NodeId>,
+    #[command(flatten)]
+    place: Place,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  clew instance add --name orders --node mysql://clew@10.0.0.5/
+  CLEW_DB_PASSWORD=… clew instance add --name shop --tag env=prod \\
+      --node mysql://clew@10.0.0.5:3306/?tls=required,role=master --node mysql://clew@10.0.0.6:3306/,role=slave
+
+A password that is not in the URL comes from CLEW_DB_PASSWORD, or is asked for. It is kept sealed.";
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    if !arguments.node_ids.is_empty() && arguments.node_ids.len() != arguments.nodes.len() {
+        return Err(CliError::refused(format!(
+            "{} --node but {} --node-id; give one for each node, or none",
+            arguments.nodes.len(),
+            arguments.node_ids.len()
+        )));
+    }
+    let nodes = nodes(&arguments.nodes, &arguments.node_ids)?;
+    let tags = arguments.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?;
+    let (store, project_id) = arguments.place.open().await?;
+    let instance = store
+        .add_instance(NewInstance {
+            id: arguments.id,
+            project_id,
+            name: arguments.name,
+            enterprise_project_id: arguments.enterprise_project,
+            tags,
+            nodes,
+        })
+        .await
+        .map_err(|error| match error {
+            StoreError::AlreadyExists { .. } | StoreError::InvalidInstance { .. } => CliError::refused(error.to_string()),
+            error => explain(error),
+        })?;
+    output::to_stdout(&match arguments.place.format {
+        Format::Table => format!(
+            "{}\nNext: clew instance check {} tells whether its nodes can be read.\n",
+            describe::one(&instance),
+            instance.id
+        ),
+        Format::Json => {
+            let nodes: Vec<_> =
+                instance.nodes.iter().map(|node| serde_json::json!({ "id": node.id, "role": node.role })).collect();
+            format!("{}\n", serde_json::json!({ "instance_id": instance.id, "nodes": nodes }))
+        }
+    })
+}
+
+/// Every node with its role: the first is the master where none is named.
+fn nodes(typed: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
+    let parsed = typed.iter().map(|text| parse_node(text)).collect::<Result<Vec<_>, _>>()?;
+    let master_named = parsed.iter().any(|(_, role)| *role == Some(NodeRole::Master));
+    parsed
+        .into_iter()
+        .enumerate()
+        .map(|(at, (url, role))| {
+            let default = if at == 0 && !master_named { NodeRole::Master } else { NodeRole::Slave };
+            Ok(NewNode {
+                id: ids.get(at).cloned(),
+                role: role.unwrap_or(default),
+                url: node_url::with_password(node_url::parse(url)?)?,
+            })
+        })
+        .collect()
+}
+
+/// A comma may stand in a URL, so the role is what follows the last `,role=`.
+fn parse_node(text: &str) -> Result<(&str, Option<NodeRole>), CliError> {
+    let Some((url, role)) = text.rsplit_once(",role=") else { return Ok((text, None)) };
+    let role = NodeRole::from_name(role)
+        .ok_or_else(|| CliError::refused(format!("role cannot be {role:?}; it is master or slave")))?;
+    Ok((url, Some(role)))
+}
+
+fn parse_tag(text: &str) -> Result<Tag, CliError> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok(Tag { key: key.to_owned(), value: value.to_owned() }),
+        _ => Err(CliError::refused(format!("tag {text:?} is not KEY=VALUE"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(typed: &[&str]) -> Vec<NodeRole> {
+        let typed: Vec<_> = typed.iter().map(|&text| text.to_owned()).collect();
+        nodes(&typed, &[]).unwrap().into_iter().map(|node| node.role).collect()
+    }
+
+    #[test]
+    fn the_first_node_is_the_master_unless_one_says_so() {
+        use NodeRole::{Master, Slave};
+        assert_eq!(roles(&["mysql://a:b@x/", "mysql://a:b@y/"]), [Master, Slave]);
+        assert_eq!(roles(&["mysql://a:b@x/", "mysql://a:b@y/,role=master"]), [Slave, Master]);
+        assert_eq!(roles(&["mysql://a:b@x/?tls=off,role=slave"]), [Slave]);
+    }
+
+    #[test]
+    fn odd_roles_and_tags_are_refused() {
+        assert!(parse_node("mysql://a@x/,role=king").is_err());
+        assert!(parse_tag("env").is_err());
+        assert!(parse_tag("=x").is_err());
+        assert_eq!(parse_tag("k=a=b").unwrap(), Tag { key: "k".into(), value: "a=b".into() });
+    }
+}

@@ -1,0 +1,57 @@
+//! `clew instance check`
+
+use clap::Args as ClapArgs;
+use clew_model::InstanceId;
+use clew_mysql::{Limits, examine};
+use serde_json::json;
+
+use super::{Format, Place, describe, find};
+use crate::error::CliError;
+use crate::serve::explain;
+use crate::{doctor, output};
+
+/// Tell whether the nodes of an instance can be read, and what is missing.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Arguments {
+    /// Id of the instance
+    #[arg(value_name = "INSTANCE")]
+    id: InstanceId,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Fails if a node cannot be read at all.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let (store, project) = arguments.place.open().await?;
+    let instance = find(&store, &project, &arguments.id).await?;
+    let mut unreadable = 0;
+    let mut text = String::new();
+    let mut values = Vec::new();
+    for known in &instance.nodes {
+        let Some(node) = store.node_to_read(&known.id).await.map_err(explain)? else { continue };
+        let outcome = examine(&node.url, &Limits::default()).await;
+        unreadable += usize::from(outcome.is_err());
+        text.push_str(&format_node(known, &outcome));
+        values.push(match outcome {
+            Ok(diagnosis) => json!({ "id": known.id, "diagnosis": diagnosis }),
+            Err(failure) => json!({ "id": known.id, "failure": failure }),
+        });
+    }
+    output::to_stdout(&match arguments.place.format {
+        Format::Table => text,
+        Format::Json => describe::json(&json!({ "nodes": values })),
+    })?;
+    if unreadable == 0 {
+        Ok(())
+    } else {
+        Err(CliError::failed(format!("{unreadable} of {} nodes cannot be read", instance.nodes.len())))
+    }
+}
+
+fn format_node(node: &clew_model::Node, outcome: &Result<clew_mysql::Diagnosis, clew_model::Failure>) -> String {
+    let said = match outcome {
+        Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
+        Err(failure) => format!("cannot be read: {failure}\n"),
+    };
+    format!("{} {} {}\n{said}\n", node.role.name(), node.id, node.url.address())
+}

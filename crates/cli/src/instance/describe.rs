@@ -1,0 +1,58 @@
+//! Instances for eyes and for scripts. Passwords are never part of it.
+
+use std::fmt::Write as _;
+
+use clew_model::Instance;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+
+/// A line per node.
+pub(super) fn list(instances: &[Instance]) -> String {
+    if instances.is_empty() {
+        return "No instances yet; clew instance add adds one.\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS"]);
+    for instance in instances {
+        for node in &instance.nodes {
+            let (id, node_id) = (instance.id.to_string(), node.id.to_string());
+            table.add_row([instance.name.clone(), id, node_id, node.role.name().to_owned(), node.url.address()]);
+        }
+    }
+    table.lines().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
+}
+
+/// One instance with its nodes.
+pub(super) fn one(instance: &Instance) -> String {
+    let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
+    let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
+    if !tags.is_empty() {
+        let _ = writeln!(text, "tags      {}", tags.join(", "));
+    }
+    for node in &instance.nodes {
+        let _ = writeln!(text, "node      {}  {:<6}  {}", node.id, node.role.name(), node.url);
+    }
+    text
+}
+
+/// The same for scripts.
+pub(super) fn value(instance: &Instance) -> Value {
+    let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string() });
+    json!({
+        "id": instance.id,
+        "name": instance.name,
+        "project_id": instance.project_id,
+        "enterprise_project_id": instance.enterprise_project_id,
+        "tags": instance.tags,
+        "nodes": instance.nodes.iter().map(node).collect::<Vec<_>>(),
+    })
+}
+
+/// JSON on lines.
+pub(super) fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}

@@ -1,0 +1,20 @@
+//! Logs: text on a terminal, JSON otherwise; always on stderr.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::error::CliError;
+
+/// Starts logging. `filter` is a level or a list of `target=level`.
+pub(crate) fn start(filter: &str) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| CliError::refused(format!("log filter {filter:?} cannot be read: {error}")))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.with_target(false).init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+    Ok(())
+}
