@@ -144,6 +144,9 @@ impl ClientBuilder {
         for pem in &self.ca_certificates {
             let read = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| ClientError::Setup(format!("the CA certificates are not PEM: {error}")))?;
+            if read.is_empty() {
+                return Err(ClientError::Setup("the file of CA certificates holds none in PEM form".to_owned()));
+            }
             certificates.extend(read);
         }
         // Without https there is nothing to trust, and a machine without any CA certificates must not stand in the way.

@@ -1,7 +1,8 @@
 //! Instances: list and detail (spec sections 3.3 and 3.4).
 //!
 //! Answers are read leniently. The cloud's own documents show numbers where text is declared and the other way round, leave
-//! fields out and set them to null; only what identifies a thing must be there.
+//! fields out and set them to null. What identifies a thing must be there, and so must the list itself: an answer without it is
+//! not an empty list but another API's.
 
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,10 +14,10 @@ use crate::error::ClientError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceList {
     /// The instances of the page.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     pub instances: Vec<InstanceSummary>,
     /// How many match in all.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     pub total_count: u64,
 }
 
@@ -196,6 +197,10 @@ mod tests {
         let empty: InstanceList = serde_json::from_str(r#"{"instances":null,"total_count":null}"#).unwrap();
         assert_eq!((empty.instances.len(), empty.total_count), (0, 0));
 
-        assert!(serde_json::from_str::<InstanceList>(r#"{"instances":[{"name":"without an id"}]}"#).is_err());
+        for broken in
+            [r#"{"instances":[{"name":"without an id"}],"total_count":1}"#, "{}", "[]", r#"{"total_count":0}"#]
+        {
+            assert!(serde_json::from_str::<InstanceList>(broken).is_err(), "{broken}");
+        }
     }
 }

@@ -1,0 +1,277 @@
+//! Downloads: whole, broken and taken up again, changed meanwhile, and given up.
+
+use std::time::Duration;
+
+use clew_client::{Client, ClientError, Downloaded, FileTarget, Settings, StreamTarget};
+
+use crate::loopback::{Reply, Request, Server, builder, client, instance, node, quick, request_id};
+
+const OLD: &str = "\"old\"";
+const NEW: &str = "\"new\"";
+
+/// Bytes that differ everywhere, so that a piece in the wrong place shows.
+fn content(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| u8::try_from((at * 7 + at / 251) % 256).unwrap()).collect()
+}
+
+/// Where a request asks to go on from.
+fn asked_from(request: &Request) -> Option<usize> {
+    request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+}
+
+/// The whole, or the part that was asked for of this very content.
+fn whole_or_part(request: &Request, content: &[u8], etag: &str) -> Reply {
+    match asked_from(request) {
+        Some(first) if request.header("if-range") == Some(etag) => Reply::new(206, &content[first..])
+            .header("content-range", format!("bytes {first}-{}/{}", content.len() - 1, content.len()))
+            .header("etag", etag),
+        _ => Reply::new(200, content).header("etag", etag),
+    }
+}
+
+/// Downloads to a file; also says what it holds then.
+async fn download(client: &Client) -> (Result<Downloaded, ClientError>, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.csv");
+    let mut file = FileTarget::create(&path).await.unwrap();
+    let downloaded = client.download(&instance(), &node(), &request_id(), &mut file, |_, _| {}).await;
+    drop(file);
+    let written = std::fs::read(path).unwrap();
+    (downloaded, written)
+}
+
+fn ranges(server: &Server) -> Vec<Option<usize>> {
+    server.seen().iter().map(asked_from).collect()
+}
+
+#[tokio::test]
+async fn a_result_comes_whole_and_progress_is_told() {
+    for length in [0, 1, 300_000] {
+        let expected = content(length);
+        let body = expected.clone();
+        let server = Server::start(move |request, _| whole_or_part(request, &body, OLD)).await;
+        let mut told = Vec::new();
+        let mut bytes = StreamTarget::new(Vec::new());
+        let downloaded = client(&server)
+            .download(&instance(), &node(), &request_id(), &mut bytes, |bytes, total| told.push((bytes, total)))
+            .await
+            .unwrap();
+        let total = u64::try_from(length).unwrap();
+        assert_eq!(downloaded, Downloaded { bytes: total, etag: Some(OLD.to_owned()) });
+        assert!(bytes.into_inner() == expected, "{length} bytes");
+        assert_eq!((told[0], *told.last().unwrap()), ((0, Some(total)), (total, Some(total))));
+        assert!(told.is_sorted(), "{told:?}");
+        assert_eq!(server.seen()[0].header("accept-encoding"), Some("identity"));
+    }
+}
+
+#[tokio::test]
+async fn a_result_without_a_told_length_comes_whole() {
+    let server = Server::start(|_, _| {
+        Reply::new(200, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n").header("transfer-encoding", "chunked")
+    })
+    .await;
+    let (downloaded, written) = download(&client(&server)).await;
+    assert_eq!((downloaded.unwrap().bytes, written.as_slice()), (11, b"hello world".as_slice()));
+}
+
+#[tokio::test]
+async fn a_broken_download_goes_on_where_it_broke() {
+    let expected = content(100_000);
+    let body = expected.clone();
+    let server = Server::start(move |request, number| {
+        let reply = whole_or_part(request, &body, OLD);
+        match number {
+            0 => reply.cut_after(30_000),
+            1 => reply.cut_after(0),
+            2 => reply.cut_after(50_000),
+            _ => reply,
+        }
+    })
+    .await;
+    let (downloaded, written) = download(&client(&server)).await;
+    assert_eq!(downloaded.unwrap().bytes, 100_000);
+    assert!(written == expected);
+    assert_eq!(ranges(&server), [None, Some(30_000), Some(30_000), Some(80_000)]);
+    assert!(server.seen()[1..].iter().all(|request| request.header("if-range") == Some(OLD)));
+}
+
+#[tokio::test]
+async fn a_download_that_falls_silent_is_taken_up_again() {
+    let expected = content(10_000);
+    let body = expected.clone();
+    let server = Server::start(move |request, number| {
+        let reply = whole_or_part(request, &body, OLD);
+        if number == 0 { reply.silent_after(4_000) } else { reply }
+    })
+    .await;
+    let settings = Settings { answer: Duration::from_millis(200), ..quick() };
+    let (downloaded, written) = download(&builder(&server).settings(settings).build().unwrap()).await;
+    assert_eq!(downloaded.unwrap().bytes, 10_000);
+    assert!(written == expected);
+    assert_eq!(ranges(&server), [None, Some(4_000)]);
+}
+
+#[tokio::test]
+async fn a_result_that_changed_is_downloaded_anew() {
+    // The new one is shorter than what was already written of the old one.
+    for length in [5, 100, 40_000, 100_000] {
+        let (old, new) = (content(50_000), content(length + 1)[1..].to_vec());
+        let expected = new.clone();
+        let server = Server::start(move |request, number| match number {
+            0 => whole_or_part(request, &old, OLD).cut_after(30_000),
+            _ => whole_or_part(request, &new, NEW),
+        })
+        .await;
+        let (downloaded, written) = download(&client(&server)).await;
+        let bytes = u64::try_from(length).unwrap();
+        assert_eq!(downloaded.unwrap(), Downloaded { bytes, etag: Some(NEW.to_owned()) });
+        assert!(written == expected, "{length}: {} bytes written", written.len());
+        assert_eq!(ranges(&server), [None, Some(30_000)]);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_part_is_never_written() {
+    type Part = fn(&[u8]) -> Reply;
+    let parts: [(&str, Part); 5] = [
+        ("another place", |body| Reply::new(206, &body[20_000..]).header("content-range", "bytes 20000-49999/50000")),
+        ("another total", |body| Reply::new(206, &body[30_000..]).header("content-range", "bytes 30000-49999/60000")),
+        ("no place told", |body| Reply::new(206, &body[30_000..])),
+        ("other content", |body| {
+            Reply::new(206, &body[30_000..]).header("content-range", "bytes 30000-49999/50000").header("etag", NEW)
+        }),
+        ("no such range", |_| Reply::new(416, r#"{"error_code":"X","error_msg":"no such range"}"#)),
+    ];
+    for (what, part) in parts {
+        let expected = content(50_000);
+        let body = expected.clone();
+        let server = Server::start(move |request, number| match number {
+            0 => whole_or_part(request, &body, OLD).cut_after(30_000),
+            1 => part(&body),
+            _ => whole_or_part(request, &body, OLD),
+        })
+        .await;
+        let (downloaded, written) = download(&client(&server)).await;
+        assert_eq!(downloaded.unwrap().bytes, 50_000, "{what}");
+        assert!(written == expected, "{what}");
+        assert_eq!(ranges(&server), [None, Some(30_000), None], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_strong_tag_a_download_begins_anew() {
+    for etag in [None, Some("W/\"weak\"")] {
+        let expected = content(50_000);
+        let body = expected.clone();
+        let server = Server::start(move |_, number| {
+            let reply = Reply::new(200, body.as_slice());
+            let reply = if let Some(etag) = etag { reply.header("etag", etag) } else { reply };
+            if number == 0 { reply.cut_after(30_000) } else { reply }
+        })
+        .await;
+        let (downloaded, written) = download(&client(&server)).await;
+        assert_eq!(downloaded.unwrap().bytes, 50_000, "{etag:?}");
+        assert!(written == expected, "{etag:?}");
+        assert_eq!(ranges(&server), [None, None], "{etag:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_may_be_shorter_than_the_rest() {
+    let expected = content(3_000);
+    let body = expected.clone();
+    let server = Server::start(move |request, _| match asked_from(request) {
+        None => whole_or_part(request, &body, OLD).cut_after(1_000),
+        Some(first) => Reply::new(206, &body[first..first + 1_000])
+            .header("content-range", format!("bytes {first}-{}/3000", first + 999)),
+    })
+    .await;
+    let (downloaded, written) = download(&client(&server)).await;
+    assert_eq!(downloaded.unwrap().bytes, 3_000);
+    assert!(written == expected);
+    assert_eq!(ranges(&server), [None, Some(1_000), Some(2_000)]);
+}
+
+#[tokio::test]
+async fn a_part_must_not_be_longer_than_the_rest() {
+    let body = content(3_000);
+    let server = Server::start(move |request, _| match asked_from(request) {
+        None => whole_or_part(request, &body, OLD).cut_after(1_000),
+        Some(_) => Reply::new(206, &body[..2_500]).header("content-range", "bytes 1000-2999/3000"),
+    })
+    .await;
+    match download(&client(&server)).await.0 {
+        Err(ClientError::WrongLength { received: 3_500, total: 3_000 }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_keeps_breaking_is_given_up() {
+    let body = content(100_000);
+    let server = Server::start(move |request, _| whole_or_part(request, &body, OLD).cut_after(10)).await;
+    let (downloaded, written) = download(&client(&server)).await;
+    match downloaded {
+        Err(ClientError::TooManyInterruptions { interruptions: 4, received: 40, last }) => {
+            assert!(matches!(*last, ClientError::ConnectionLost { .. }), "{last}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(written, content(100_000)[..40], "what came is kept");
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_stream_can_go_on_but_not_begin_anew() {
+    let expected = content(1_000);
+    let body = expected.clone();
+    let server = Server::start(move |request, number| {
+        let reply = whole_or_part(request, &body, OLD);
+        if number == 0 { reply.cut_after(400) } else { reply }
+    })
+    .await;
+    let mut bytes = StreamTarget::new(Vec::new());
+    client(&server).download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap();
+    assert!(bytes.into_inner() == expected);
+
+    let (old, new) = (content(1_000), content(2_000));
+    let server = Server::start(move |request, number| match number {
+        0 => whole_or_part(request, &old, OLD).cut_after(400),
+        _ => whole_or_part(request, &new, NEW),
+    })
+    .await;
+    let mut bytes = StreamTarget::new(Vec::new());
+    let error = client(&server).download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap_err();
+    assert!(error.to_string().ends_with("write to a file instead"), "{error}");
+    assert!(bytes.into_inner() == expected[..400]);
+}
+
+#[tokio::test]
+async fn a_refused_download_says_why_and_touches_nothing() {
+    let refusal = r#"{"error_code":"DBS.200086","error_msg":"The collection failed: the node did not answer."}"#;
+    let server = Server::in_turn(vec![Reply::new(400, refusal)]).await;
+    let (downloaded, written) = download(&client(&server)).await;
+    match downloaded {
+        Err(ClientError::Api { status: 400, error_code, .. }) => assert_eq!(error_code, "DBS.200086"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((written.len(), server.seen().len()), (0, 1));
+
+    let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
+    assert_eq!(reason.as_deref(), Some("The collection failed: the node did not answer."));
+
+    let server = Server::in_turn(vec![Reply::new(200, "1,root\r\n")]).await;
+    let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
+    assert_eq!(reason, None);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such() {
+    let server = Server::in_turn(vec![Reply::new(200, content(100_000))]).await;
+    let full = tokio::fs::OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+    let mut full = FileTarget::from(full);
+    let error = client(&server).download(&instance(), &node(), &request_id(), &mut full, |_, _| {}).await.unwrap_err();
+    assert!(matches!(error, ClientError::Write(_)), "{error}");
+    assert!(error.to_string().contains("cannot write it: No space left on device"), "{error}");
+}

@@ -1,0 +1,218 @@
+//! A server on this machine that keeps what it was sent and answers as it is told, faults included.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clew_client::{Client, ClientBuilder, Credentials, RequestId, Settings};
+use clew_model::{InstanceId, NodeId, ProjectId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+pub(crate) const ACCESS_KEY: &str = "AKEXAMPLE0000000000";
+pub(crate) const SECRET_KEY: &str = "SKEXAMPLE000000000000000000000000000000";
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}
+
+/// An answer, and what happens to the connection meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    None,
+    /// Nothing is ever answered.
+    Silence,
+    /// The connection closes without a word.
+    Close,
+    /// The connection closes after that many bytes of the body.
+    CutAfter(usize),
+    /// Nothing more comes after that many bytes of the body.
+    SilenceAfter(usize),
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into(), fault: Fault::None }
+    }
+
+    pub(crate) fn silence() -> Self {
+        Self { fault: Fault::Silence, ..Self::new(200, "") }
+    }
+
+    pub(crate) fn close() -> Self {
+        Self { fault: Fault::Close, ..Self::new(200, "") }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn cut_after(self, bytes: usize) -> Self {
+        Self { fault: Fault::CutAfter(bytes), ..self }
+    }
+
+    pub(crate) fn silent_after(self, bytes: usize) -> Self {
+        Self { fault: Fault::SilenceAfter(bytes), ..self }
+    }
+}
+
+/// Serves until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) endpoint: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// `answer` is given each request and its number, from 0.
+    pub(crate) async fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (answer, kept) = (Arc::new(answer), seen.clone());
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, kept) = (answer.clone(), kept.clone());
+                tokio::spawn(async move { serve(stream, &*answer, &kept).await });
+            }
+        });
+        Self { endpoint, seen, accepting }
+    }
+
+    /// Answers with these in turn, and with the last one for ever.
+    pub(crate) async fn in_turn(replies: Vec<Reply>) -> Self {
+        Self::start(move |_, number| replies[number.min(replies.len() - 1)].clone()).await
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Request> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    answer: &(impl Fn(&Request, usize) -> Reply + Send + Sync),
+    seen: &Mutex<Vec<Request>>,
+) {
+    while let Some(request) = read_request(&mut stream).await {
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.len() - 1
+        };
+        let reply = answer(&request, number);
+        match reply.fault {
+            Fault::Close => return,
+            Fault::Silence => std::future::pending().await,
+            _ => {}
+        }
+        let mut lines = vec![format!("HTTP/1.1 {} Told", reply.status)];
+        lines.extend(reply.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        if !reply.headers.iter().any(|(name, _)| *name == "transfer-encoding") {
+            lines.push(format!("content-length: {}", reply.body.len()));
+        }
+        let head = format!("{}\r\n\r\n", lines.join("\r\n"));
+        let sent = match reply.fault {
+            Fault::CutAfter(bytes) | Fault::SilenceAfter(bytes) => &reply.body[..bytes],
+            _ => &reply.body[..],
+        };
+        if stream.write_all(head.as_bytes()).await.is_err() || stream.write_all(sent).await.is_err() {
+            return;
+        }
+        match reply.fault {
+            Fault::CutAfter(_) => return,
+            Fault::SilenceAfter(_) => std::future::pending().await,
+            _ => {}
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Request> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.lines();
+    let mut first = lines.next().unwrap().split(' ');
+    let (method, target) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Request { method, target, headers, body: String::from_utf8(body).unwrap() })
+}
+
+pub(crate) fn project() -> ProjectId {
+    "054e292c9880d4992f02c0196d3ea468".parse().unwrap()
+}
+
+pub(crate) fn instance() -> InstanceId {
+    "6754902da1f447269c6979b0590102a5in07".parse().unwrap()
+}
+
+pub(crate) fn node() -> NodeId {
+    "941d21130b3c4899ad1a752a0945befdno07".parse().unwrap()
+}
+
+pub(crate) fn request_id() -> RequestId {
+    "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9".into()
+}
+
+pub(crate) fn access_key() -> Credentials {
+    Credentials::access_key(ACCESS_KEY.parse().unwrap(), SECRET_KEY.into())
+}
+
+/// Small pauses; an answer has time enough that a busy machine does not matter.
+pub(crate) fn quick() -> Settings {
+    Settings {
+        connect: Duration::from_secs(20),
+        answer: Duration::from_secs(20),
+        attempts: 3,
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(5),
+        interruptions: 3,
+        poll: Duration::from_millis(1),
+    }
+}
+
+pub(crate) fn builder(server: &Server) -> ClientBuilder {
+    Client::builder(&server.endpoint).credentials(access_key()).project(project()).settings(quick())
+}
+
+pub(crate) fn client(server: &Server) -> Client {
+    builder(server).build().unwrap()
+}
