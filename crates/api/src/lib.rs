@@ -1,1 +1,89 @@
-//! clew-api
+//! The HTTP side of Clew.
+//!
+//! The TaurusDB API exactly as the cloud speaks it (`taurusdb/`), the identity API that its SDKs need (`iam/`), and what
+//! operators need (`ops/`). A handler parses, asks the crates below, and answers; it decides nothing by itself: who may do
+//! what is `clew_iam::decision`, when a collection runs is `clew_tasks`.
+//!
+//! Not for: reading a database server, or keeping anything.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{path::Path, sync::Arc};
+//! use clew_api::{ApiSettings, Metrics, Service};
+//! use clew_tasks::{Collections, Settings};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let store = clew_store::Store::open(Path::new("clew-data")).await?;
+//! let metrics = Metrics::default();
+//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
+//! let service = Service { store, collections, settings: ApiSettings::default(), metrics };
+//! clew_api::serve(service, listener, CancellationToken::new()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod authentication;
+mod caller;
+mod download;
+mod envelope;
+mod iam;
+mod messages;
+mod ops;
+mod query;
+mod refusal;
+mod routes;
+mod serve;
+mod taurusdb;
+
+use std::time::Duration;
+
+use clew_store::Store;
+use clew_tasks::Collections;
+
+pub use ops::metrics::Metrics;
+pub use routes::openapi_json;
+pub use serve::{ServeError, serve};
+
+/// What the API works with. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// What is kept.
+    pub store: Store,
+    /// Where collections are handed in.
+    pub collections: Collections,
+    /// Limits.
+    pub settings: ApiSettings,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// Limits of the HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Longest body of a request, in bytes.
+    pub body_limit: usize,
+    /// For the head of a request, and for the wait for the next one on a kept connection.
+    pub header_read: Duration,
+    /// For an answer to begin.
+    pub request: Duration,
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// For answers under way when the server stops.
+    pub grace: Duration,
+    /// How long a token is good (spec section 3.2: 24 hours).
+    pub token_life: Duration,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            body_limit: 1 << 20,
+            header_read: Duration::from_secs(10),
+            request: Duration::from_mins(1),
+            connections: 1024,
+            grace: Duration::from_secs(30),
+            token_life: Duration::from_hours(24),
+        }
+    }
+}

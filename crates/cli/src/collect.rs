@@ -73,7 +73,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let client = arguments.server.client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = Progress::start();
-    let request_id = client.collect(instance, node, &arguments.filters.draft().into()).await.map_err(explain)?;
+    let selection = arguments.filters.clone().draft().into();
+    let request_id = client.collect(instance, node, &selection).await.map_err(explain)?;
     let limit = Duration::from_secs(arguments.timeout);
     let status = client
         .wait(instance, node, &request_id, limit, |_, waited| progress.collecting(waited))

@@ -85,11 +85,7 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
 impl Default for CollectionSettings {
     fn default() -> Self {
         let settings = clew_tasks::Settings::default();
-        Self {
-            concurrency: settings.concurrency,
-            per_node: settings.per_node,
-            queue_per_node: settings.queue_per_node,
-        }
+        Self { concurrency: settings.concurrency, per_node: settings.per_node, queue_per_node: settings.queue_per_node }
     }
 }
 

@@ -86,7 +86,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Table => table(&credentials, &arguments),
         Format::Env => env(&credentials),
         Format::Json => {
-            format!("{}\n", serde_json::to_string_pretty(&credentials).map_err(|error| CliError::failed(error.to_string()))?)
+            format!(
+                "{}\n",
+                serde_json::to_string_pretty(&credentials).map_err(|error| CliError::failed(error.to_string()))?
+            )
         }
     })
 }

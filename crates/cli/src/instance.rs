@@ -85,7 +85,8 @@ impl Place {
     pub(crate) async fn open(&self) -> Result<(Store, ProjectId), CliError> {
         let store = Store::open(&self.data_dir).await.map_err(explain)?;
         let known = store.all_projects().await.map_err(explain)?;
-        let shown = || known.iter().map(|project| format!("{} ({})", project.id, project.name)).collect::<Vec<_>>().join(", ");
+        let shown =
+            || known.iter().map(|project| format!("{} ({})", project.id, project.name)).collect::<Vec<_>>().join(", ");
         let project = match (&self.project, known.as_slice()) {
             (Some(wanted), _) if known.iter().any(|project| project.id == *wanted) => wanted.clone(),
             (Some(wanted), _) => {
@@ -121,7 +122,9 @@ async fn list(place: Place) -> Result<(), CliError> {
     }
     output::to_stdout(&match place.format {
         Format::Table => describe::list(&all),
-        Format::Json => describe::json(&serde_json::json!({ "instances": all.iter().map(describe::value).collect::<Vec<_>>() })),
+        Format::Json => {
+            describe::json(&serde_json::json!({ "instances": all.iter().map(describe::value).collect::<Vec<_>>() }))
+        }
     })
 }
 

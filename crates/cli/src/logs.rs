@@ -14,7 +14,7 @@ pub(crate) fn start(filter: &str) -> Result<(), CliError> {
     if std::io::stderr().is_terminal() {
         logs.with_target(false).init();
     } else {
-        logs.json().flatten_event(true).init();
+        logs.json().flatten_event(true).with_span_list(false).init();
     }
     Ok(())
 }

@@ -100,7 +100,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 /// The first signal stops in order, the second at once.
 async fn stop_on_signal(shutdown: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         warn!("cannot listen for signals");
         return;
     };
@@ -120,9 +121,8 @@ async fn stop_on_signal(shutdown: CancellationToken) {
 /// What to do about a store that cannot be served.
 pub(crate) fn explain(error: StoreError) -> CliError {
     match error {
-        StoreError::NotInitialised { .. } => {
-            CliError::refused(error.to_string()).with_hint("make it with clew init, or name another one with --data-dir")
-        }
+        StoreError::NotInitialised { .. } => CliError::refused(error.to_string())
+            .with_hint("make it with clew init, or name another one with --data-dir"),
         StoreError::AlreadyServing { .. } => CliError::refused(error.to_string())
             .with_hint("stop the other clew serve, or use another folder with --data-dir"),
         error => CliError::failed(error.to_string()),

@@ -65,7 +65,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         })
         .await
         .map_err(|error| match error {
-            StoreError::AlreadyExists { .. } | StoreError::InvalidInstance { .. } => CliError::refused(error.to_string()),
+            StoreError::AlreadyExists { .. } | StoreError::InvalidInstance { .. } => {
+                CliError::refused(error.to_string())
+            }
             error => explain(error),
         })?;
     output::to_stdout(&match arguments.place.format {

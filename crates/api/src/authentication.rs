@@ -1,0 +1,105 @@
+//! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use clew_iam::decision::{Principal, Scope};
+use clew_iam::signature::{self, Authorization, RequestToSign};
+use clew_iam::token;
+use clew_model::ErrorEntry;
+use clew_store::User;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
+
+use crate::Service;
+use crate::refusal::Refusal;
+
+/// Lets a request through once it is known who asks. The handler finds a [`Principal`], and the body read whole.
+pub(crate) async fn authenticate(
+    State(service): State<Service>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let body = read_body(body, service.settings.body_limit).await?;
+    let principal = match parts.headers.get("x-auth-token") {
+        Some(token) => by_token(&service, token.to_str().unwrap_or_default()).await?,
+        None => by_signature(&service, &parts, &body).await?,
+    };
+    parts.extensions.insert(principal);
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+/// A body within the limit.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]))
+        }
+        Err(error) => {
+            Err(Refusal::because(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
+        }
+    }
+}
+
+async fn by_token(service: &Service, token: &str) -> Result<Principal, Refusal> {
+    let Some(stored) = service.store.token(&token::hash(token)).await? else {
+        return Err(not_authenticated("auth-token-unknown", Vec::new()));
+    };
+    if stored.expires_at <= Timestamp::now().as_second() {
+        let moment =
+            Timestamp::from_second(stored.expires_at).map_or_else(|_| String::new(), |moment| moment.to_string());
+        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", vec![("moment", moment)]));
+    }
+    principal(stored.user, stored.scope_project.map_or(Scope::Domain, Scope::Project))
+}
+
+async fn by_signature(service: &Service, parts: &Parts, body: &[u8]) -> Result<Principal, Refusal> {
+    let wrong =
+        |error: signature::SignatureError| not_authenticated("auth-signature", vec![("reason", error.to_string())]);
+    let Some(header) = parts.headers.get(AUTHORIZATION) else {
+        return Err(not_authenticated("auth-token-missing", Vec::new()));
+    };
+    let authorization = Authorization::parse(header.to_str().unwrap_or_default()).map_err(wrong)?;
+    let Some(key) = service.store.access_key(&authorization.access_key).await?.filter(|key| key.enabled) else {
+        let key = authorization.access_key.to_string();
+        return Err(not_authenticated("auth-key-unknown", vec![("key", key)]));
+    };
+    let headers: Vec<_> = parts
+        .headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
+        })
+        .collect();
+    let request = RequestToSign {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+        body_sha256: signature::body_sha256(body),
+    };
+    signature::verify(&authorization, &request, &key.secret, Timestamp::now()).map_err(wrong)?;
+    principal(key.user, Scope::AccessKey)
+}
+
+fn principal(user: User, scope: Scope) -> Result<Principal, Refusal> {
+    if !user.enabled {
+        return Err(not_authenticated("auth-user-disabled", Vec::new()));
+    }
+    Ok(Principal {
+        user_id: user.id,
+        user_name: user.name,
+        domain_id: user.domain_id,
+        domain_name: user.domain_name,
+        scope,
+    })
+}
+
+fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> Refusal {
+    Refusal::because(ErrorEntry::NOT_AUTHENTICATED, id, arguments)
+}

@@ -1,0 +1,124 @@
+//! A file to download: a header row before it, ranges, tags, compression, and never more of it in memory than a piece.
+
+mod conditions;
+mod encoding;
+mod range;
+
+use std::fs::File;
+use std::io::{Cursor, SeekFrom};
+
+use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
+use axum::body::Body;
+use axum::response::Response;
+use clew_model::ErrorEntry;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, RANGE, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, BufReader};
+use tokio_util::io::ReaderStream;
+
+use crate::refusal::Refusal;
+use encoding::Encoding;
+use range::{Asked, ByteRange};
+
+/// What is read and sent at a time.
+const PIECE: usize = 64 * 1024;
+
+/// A header row and a file behind it, as one body.
+#[derive(Debug)]
+pub(crate) struct Download {
+    pub(crate) header: Vec<u8>,
+    pub(crate) file: File,
+    pub(crate) file_bytes: u64,
+    /// Names the content: the same for the same bytes, and for no others.
+    pub(crate) tag: String,
+    pub(crate) file_name: String,
+}
+
+impl Download {
+    /// The answer to a request with these headers.
+    pub(crate) async fn answer(self, headers: &HeaderMap) -> Result<Response, Refusal> {
+        let length = self.header.len() as u64 + self.file_bytes;
+        let plain_tag = format!("\"{}\"", self.tag);
+        let asked = match headers.get(RANGE) {
+            Some(range) if conditions::range_applies(headers, &plain_tag) => range::parse(range, length),
+            _ => Asked::Whole,
+        };
+        let encoding = if matches!(asked, Asked::Whole) { encoding::choose(headers) } else { Encoding::Identity };
+        let tag = match encoding {
+            Encoding::Identity => plain_tag,
+            encoding => format!("\"{}-{}\"", self.tag, encoding.name()),
+        };
+        if conditions::not_modified(headers, &tag) {
+            return respond(StatusCode::NOT_MODIFIED, vec![(ETAG, tag)], Body::empty());
+        }
+        let mut answer = vec![
+            (CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+            (CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.file_name)),
+            (ACCEPT_RANGES, "bytes".to_owned()),
+            (VARY, "Accept-Encoding, X-Language".to_owned()),
+            (CACHE_CONTROL, "private, no-cache".to_owned()),
+            (ETAG, tag),
+        ];
+        match asked {
+            Asked::Nothing => Err(Refusal::because(
+                ErrorEntry::RANGE_NOT_SATISFIABLE,
+                "range-limit",
+                vec![("length", length.to_string())],
+            )),
+            Asked::Part(part) => {
+                answer.push((CONTENT_LENGTH, part.length().to_string()));
+                answer.push((CONTENT_RANGE, format!("bytes {}-{}/{length}", part.first, part.last)));
+                let body = piecewise(self.read(part).await?);
+                respond(StatusCode::PARTIAL_CONTENT, answer, body)
+            }
+            Asked::Whole => {
+                let whole = ByteRange { first: 0, last: length.saturating_sub(1) };
+                let reader = self.read(whole).await?;
+                let body = match encoding {
+                    Encoding::Identity => {
+                        answer.push((CONTENT_LENGTH, length.to_string()));
+                        piecewise(reader)
+                    }
+                    Encoding::Gzip => piecewise(GzipEncoder::with_quality(
+                        BufReader::with_capacity(PIECE, reader),
+                        async_compression::Level::Fastest,
+                    )),
+                    Encoding::Zstd => piecewise(ZstdEncoder::new(BufReader::with_capacity(PIECE, reader))),
+                };
+                if encoding != Encoding::Identity {
+                    answer.push((CONTENT_ENCODING, encoding.name().to_owned()));
+                }
+                respond(StatusCode::OK, answer, body)
+            }
+        }
+    }
+
+    /// Reads a part of header row and file. Reading happens off the runtime's threads.
+    async fn read(self, part: ByteRange) -> Result<impl AsyncRead + Send + Unpin + 'static, Refusal> {
+        let boundary = self.header.len() as u64;
+        let end = part.last + 1;
+        let within = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
+        let header = self.header.get(within(part.first)..within(end)).unwrap_or_default().to_vec();
+        let start = part.first.saturating_sub(boundary);
+        let mut file = tokio::fs::File::from_std(self.file);
+        file.seek(SeekFrom::Start(start)).await.map_err(|error| Refusal::internal(&error))?;
+        Ok(Cursor::new(header).chain(file.take(end.saturating_sub(boundary).saturating_sub(start))))
+    }
+}
+
+fn piecewise(reader: impl AsyncRead + Send + 'static) -> Body {
+    Body::from_stream(ReaderStream::with_capacity(reader, PIECE))
+}
+
+fn respond(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Body) -> Result<Response, Refusal> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        let value = HeaderValue::try_from(value).map_err(|error| Refusal::internal(&error))?;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}

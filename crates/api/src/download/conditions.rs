@@ -1,0 +1,16 @@
+//! `If-Range` and `If-None-Match` (RFC 9110, section 13).
+
+use http::HeaderMap;
+use http::header::{IF_NONE_MATCH, IF_RANGE};
+
+/// Whether a `Range` counts: there is no `If-Range`, or it names exactly this content. Dates and weak tags never do.
+pub(super) fn range_applies(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
+}
+
+/// Whether the client has this content already.
+pub(super) fn not_modified(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    })
+}

@@ -1,0 +1,81 @@
+//! What every answer gets: a request id, an error body in the asked language, a line in the log, a place in the metrics.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use clew_model::{ErrorEntry, Language};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue};
+use tokio::time::timeout;
+use tracing::{Instrument, error, info, info_span};
+use uuid::Uuid;
+
+use crate::Service;
+use crate::query::shown;
+use crate::refusal::Refusal;
+
+/// Name of the header that names the request.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The outermost layer.
+pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+    let request_id = Uuid::new_v4().simple().to_string();
+    let span = info_span!("request", http.request_id = %request_id);
+    let method = request.method().clone();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let start = Instant::now();
+    let asked = language(request.headers());
+    let language = *asked.as_ref().unwrap_or(&Language::EnUs);
+    let answer = async {
+        match asked {
+            Err(refusal) => refusal.into_response(),
+            Ok(language) => {
+                request.extensions_mut().insert(language);
+                answer(&service, request, next).await
+            }
+        }
+    };
+    let mut response = answer.instrument(span.clone()).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let body = Json(refusal.body(language, &request_id));
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(http::header::CONTENT_LENGTH);
+        response = (refusal.status(), body).into_response();
+        response.headers_mut().extend(headers);
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
+    service.metrics.answered(method.as_str(), &route, status, seconds);
+    let _entered = span.enter();
+    info!(http.method = %method, http.route = route, http.status = status, http.seconds = seconds, "answered");
+    response
+}
+
+/// A handler that panics or never ends costs its own request, nothing else.
+async fn answer(service: &Service, request: Request, next: Next) -> Response {
+    let limit = service.settings.request;
+    match timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            error!("a handler panicked");
+            Refusal::new(ErrorEntry::INTERNAL).into_response()
+        }
+        Err(_) => {
+            let seconds = vec![("seconds", limit.as_secs().to_string())];
+            Refusal::because(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
+        }
+    }
+}
+
+fn language(headers: &HeaderMap) -> Result<Language, Refusal> {
+    let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
+    let text = value.to_str().unwrap_or("?");
+    Language::from_tag(text).ok_or_else(|| Refusal::parameter("language-unknown", vec![("given", shown(text))]))
+}

@@ -1,0 +1,57 @@
+//! The caller's domain: how the SDKs find it (spec sections 3.1 and 8.3).
+
+use axum::{Extension, Json};
+use clew_iam::decision::Principal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::iam::projects::{Links, OwnLink};
+
+/// Domains, and where this list is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainList {
+    domains: Vec<DomainEntry>,
+    links: Links,
+}
+
+/// A domain.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DomainEntry {
+    enabled: bool,
+    id: String,
+    name: String,
+    links: OwnLink,
+    description: String,
+}
+
+/// List the domains of the caller: there is one.
+#[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
+pub(crate) async fn list(Extension(principal): Extension<Principal>) -> Json<DomainList> {
+    let domain = DomainEntry {
+        enabled: true,
+        links: OwnLink { own: format!("/v3/domains/{}", principal.domain_id) },
+        id: principal.domain_id.to_string(),
+        name: principal.domain_name,
+        description: String::new(),
+    };
+    let links = Links { own: "/v3/auth/domains".to_owned(), previous: None, next: None };
+    Json(DomainList { domains: vec![domain], links })
+}
+
+/// Who the caller is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CallerIdentity {
+    account_id: String,
+    principal_id: String,
+    principal_urn: String,
+}
+
+/// Tell who the caller is.
+#[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
+pub(crate) async fn caller_identity(Extension(principal): Extension<Principal>) -> Json<CallerIdentity> {
+    Json(CallerIdentity {
+        principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),
+        account_id: principal.domain_id.to_string(),
+        principal_id: principal.user_id.to_string(),
+    })
+}

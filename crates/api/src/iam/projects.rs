@@ -1,0 +1,145 @@
+//! KeystoneListProjects: how the SDKs find the project of a region (spec section 3.1).
+
+use axum::extract::{RawQuery, State};
+use axum::{Extension, Json};
+use clew_iam::decision::Principal;
+use clew_model::ErrorEntry;
+use clew_store::Project;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::query::{Query, shown};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Projects, and where this list is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProjectList {
+    links: Links,
+    projects: Vec<ProjectEntry>,
+}
+
+/// Where a list or thing is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Links {
+    #[serde(rename = "self")]
+    pub(crate) own: String,
+    pub(crate) previous: Option<String>,
+    pub(crate) next: Option<String>,
+}
+
+/// Where a thing is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OwnLink {
+    #[serde(rename = "self")]
+    pub(crate) own: String,
+}
+
+/// A project.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProjectEntry {
+    is_domain: bool,
+    description: String,
+    links: OwnLink,
+    enabled: bool,
+    id: String,
+    parent_id: String,
+    domain_id: String,
+    name: String,
+}
+
+/// List the projects of the caller's domain.
+#[utoipa::path(
+    get,
+    path = "/v3/projects",
+    tag = "identity",
+    params(
+        ("name" = Option<String>, Query, description = "Name of a region"),
+        ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
+        ("enabled" = Option<bool>, Query), ("is_domain" = Option<bool>, Query),
+        ("page" = Option<u32>, Query, description = "From 1; only with per_page"),
+        ("per_page" = Option<u32>, Query, description = "1 to 5000; only with page")
+    ),
+    responses(
+        (status = 200, description = "Projects", body = ProjectList),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<ProjectList>, Refusal> {
+    let query = Query::parse(raw.as_deref())?;
+    let (enabled, is_domain) = (flag(&query, "enabled")?, flag(&query, "is_domain")?);
+    let named = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
+    let mut projects = service.store.projects_of(&principal.domain_id).await?;
+    projects.retain(|project| {
+        named("name", &project.name)
+            && named("domain_id", project.domain_id.as_str())
+            && named("parent_id", project.domain_id.as_str())
+            && enabled.is_none_or(|wanted| wanted == project.enabled)
+            && is_domain != Some(true)
+    });
+    let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
+    Ok(Json(ProjectList {
+        links: Links { own, previous: None, next: None },
+        projects: page(&query, projects)?.into_iter().map(entry).collect(),
+    }))
+}
+
+/// List the projects that the caller may use: here, those of the domain.
+#[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "Projects", body = ProjectList)))]
+pub(crate) async fn list_of_caller(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Json<ProjectList>, Refusal> {
+    let projects = service.store.projects_of(&principal.domain_id).await?;
+    let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
+}
+
+fn entry(project: Project) -> ProjectEntry {
+    ProjectEntry {
+        is_domain: false,
+        description: project.description,
+        links: OwnLink { own: format!("/v3/projects/{}", project.id) },
+        enabled: project.enabled,
+        id: project.id.to_string(),
+        parent_id: project.domain_id.to_string(),
+        domain_id: project.domain_id.to_string(),
+        name: project.name,
+    }
+}
+
+/// `page` and `per_page` only count together.
+fn page(query: &Query, projects: Vec<Project>) -> Result<Vec<Project>, Refusal> {
+    match (query.get("page"), query.get("per_page")) {
+        (None, None) => Ok(projects),
+        (Some(page), Some(per_page)) => {
+            let page = within("page", page, usize::MAX)?;
+            let per_page = within("per_page", per_page, 5000)?;
+            Ok(projects.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect())
+        }
+        (Some(given), None) => Err(wrong("page", given)),
+        (None, Some(given)) => Err(wrong("per_page", given)),
+    }
+}
+
+fn within(name: &'static str, given: &str, max: usize) -> Result<usize, Refusal> {
+    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| wrong(name, given))
+}
+
+fn flag(query: &Query, name: &'static str) -> Result<Option<bool>, Refusal> {
+    match query.get(name) {
+        None => Ok(None),
+        Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(given) if given.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(given) => Err(wrong(name, given)),
+    }
+}
+
+fn wrong(name: &'static str, given: &str) -> Refusal {
+    let arguments = vec![("field", name.into()), ("given", shown(given))];
+    Refusal::because(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
+}

@@ -1,0 +1,79 @@
+//! Messages in both languages, from the files in `messages/`.
+
+use std::sync::LazyLock;
+
+use clew_model::Language;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use unic_langid::langid;
+
+type Bundle = FluentBundle<FluentResource>;
+
+static ENGLISH: LazyLock<Bundle> = LazyLock::new(|| bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
+static CHINESE: LazyLock<Bundle> = LazyLock::new(|| bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
+
+/// A message of this id with its variables. An id that is not there, which a test rules out, is its own message.
+pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
+    let bundle = match language {
+        Language::EnUs => &*ENGLISH,
+        Language::ZhCn => &*CHINESE,
+    };
+    let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
+    let arguments: FluentArgs<'_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
+}
+
+fn bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
+    let mut bundle = FluentBundle::new_concurrent(vec![language]);
+    // Marks around variables help text of mixed direction, which neither language has; in JSON they would be noise.
+    bundle.set_use_isolating(false);
+    let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clew_model::{ERRORS, FailureKind};
+
+    use super::*;
+
+    fn ids(text: &str) -> BTreeSet<&str> {
+        text.lines()
+            .filter(|line| !line.starts_with([' ', '#']))
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    const FILES: [&str; 2] = [include_str!("../messages/en-us.ftl"), include_str!("../messages/zh-cn.ftl")];
+
+    #[test]
+    fn the_files_are_valid_and_have_the_same_messages() {
+        for text in FILES {
+            FluentResource::try_new(text.to_owned()).unwrap();
+        }
+        assert_eq!(ids(FILES[0]), ids(FILES[1]));
+    }
+
+    #[test]
+    fn every_error_and_failure_has_its_message_in_both_languages() {
+        for text in FILES {
+            let ids = ids(text);
+            for error in ERRORS {
+                assert!(ids.contains(error.message_id), "{}", error.message_id);
+            }
+            for kind in FailureKind::ALL {
+                assert!(ids.contains(&*format!("failure-{}", kind.name())), "{}", kind.name());
+            }
+        }
+    }
+
+    #[test]
+    fn variables_are_filled_in_without_marks() {
+        let text = message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
+        assert!(text.contains("fliter") && !text.contains('\u{2068}'), "{text}");
+    }
+}

@@ -1,0 +1,112 @@
+//! What is counted, as Prometheus reads it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use clew_model::FailureKind;
+use clew_tasks::Observer;
+use http::header::CONTENT_TYPE;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::Service;
+use crate::refusal::Refusal;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: &'static str,
+}
+
+/// The counters of a process. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    answers: Family<RouteLabels, Counter>,
+    answer_seconds: Histogram,
+    collection_seconds: Histogram,
+    collected_rows: Counter,
+    node_errors: Family<KindLabel, Counter>,
+    tasks: Family<StatusLabel, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("clew");
+        let answers = Family::default();
+        registry.register("http_requests", "Answered requests by method, route and status", answers.clone());
+        let answer_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 9));
+        registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, answer_seconds.clone());
+        let collection_seconds = Histogram::new(exponential_buckets(0.01, 3.0, 9));
+        registry.register_with_unit(
+            "collection",
+            "Time from taking a collection up to its end",
+            Unit::Seconds,
+            collection_seconds.clone(),
+        );
+        let collected_rows = Counter::default();
+        registry.register("collected_rows", "Rows of finished collections", collected_rows.clone());
+        let node_errors = Family::default();
+        registry.register(
+            "collection_failures",
+            "Collections that ended without a result, by kind of failure",
+            node_errors.clone(),
+        );
+        let tasks = Family::default();
+        registry.register("tasks", "Tasks that are kept, by status", tasks.clone());
+        let registry = Arc::new(registry);
+        Self { registry, answers, answer_seconds, collection_seconds, collected_rows, node_errors, tasks }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let labels = RouteLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.answers.get_or_create(&labels).inc();
+        self.answer_seconds.observe(seconds);
+    }
+}
+
+impl Observer for Metrics {
+    fn collected(&self, rows: u64, seconds: f64) {
+        self.collected_rows.inc_by(rows);
+        self.collection_seconds.observe(seconds);
+    }
+
+    fn failed(&self, kind: FailureKind) {
+        self.node_errors.get_or_create(&KindLabel { kind: kind.name() }).inc();
+    }
+}
+
+/// Counters and gauges of this process.
+#[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str)))]
+pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Refusal> {
+    let metrics = &service.metrics;
+    let counts = tokio::time::timeout(Duration::from_secs(5), service.store.task_counts()).await;
+    for (status, count) in counts.map_err(|error| Refusal::internal(&error))?? {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(count);
+    }
+    let mut text = String::new();
+    encode(&mut text, &metrics.registry).map_err(|error| Refusal::internal(&error))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+}

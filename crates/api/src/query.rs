@@ -1,0 +1,80 @@
+//! Query strings, read strictly: a parameter that is there twice could mean either.
+
+use clew_model::ErrorEntry;
+use url::form_urlencoded;
+
+use crate::refusal::Refusal;
+
+/// The parameters of a query. Unknown ones are nobody's business.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    parameters: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Parses the part behind `?`.
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, Refusal> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
+            if parameters.iter().any(|(known, _)| *known == name) {
+                return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(&name))]));
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self { parameters })
+    }
+
+    /// A parameter's value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be there.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| Refusal::parameter("parameter-missing", vec![("field", name.into())]))
+    }
+
+    /// A whole number in a range, or its default.
+    pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, Refusal> {
+        let Some(given) = self.get(name) else { return Ok(default) };
+        given.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
+            let arguments = vec![
+                ("field", name.into()),
+                ("given", shown(given)),
+                ("min", min.to_string()),
+                ("max", max.to_string()),
+            ];
+            Refusal::parameter("parameter-range", arguments)
+        })
+    }
+
+    /// Refuses a value that has no meaning.
+    pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
+        Refusal::because(
+            ErrorEntry::INVALID_PARAMETER,
+            "parameter-form",
+            vec![("field", name.into()), ("given", shown(given))],
+        )
+    }
+}
+
+/// Text of a stranger, cut to what fits a message.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_parameters_and_numbers_out_of_range_are_refused() {
+        assert!(Query::parse(Some("a=1&b=2&a=1")).is_err());
+        let query = Query::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
+        assert_eq!(query.number("limit", 1, 100, 7).unwrap(), 100);
+        assert_eq!(query.number("other", 1, 100, 7).unwrap(), 7);
+        assert!(query.number("offset", 0, 100, 0).is_err());
+        assert!(query.number("limit2", 0, 100, 0).is_err());
+        assert!(query.required("request_id").is_err());
+    }
+}

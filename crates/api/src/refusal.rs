@@ -1,0 +1,134 @@
+//! How a request is refused: an entry of the catalogue, and particulars in the language of the request.
+
+use axum::response::{IntoResponse, Response};
+use clew_model::{ErrorEntry, Failure, Language, SelectionError};
+use clew_store::StoreError;
+use http::StatusCode;
+use serde::Serialize;
+use tracing::error;
+use utoipa::ToSchema;
+
+use crate::messages::message;
+
+/// Why a request is refused. [`crate::envelope`] makes the body of it, which knows language and request.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) entry: ErrorEntry,
+    pub(crate) detail: Detail,
+}
+
+/// Particulars of a refusal.
+#[derive(Debug, Clone)]
+pub(crate) enum Detail {
+    /// A message of the message files, with its variables.
+    Message(&'static str, Vec<(&'static str, String)>),
+    /// Why a node could not be read.
+    Failure(Failure),
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// Code of the error
+    #[schema(example = "DBS.280001")]
+    pub(crate) error_code: String,
+    /// What is wrong, in the language of X-Language
+    #[schema(example = "Parameter error.")]
+    pub(crate) error_msg: String,
+    /// Name of the request; only with the gateway's codes (APIGW)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without particulars.
+    pub(crate) fn new(entry: ErrorEntry) -> Self {
+        Self { entry, detail: Detail::Message("", Vec::new()) }
+    }
+
+    /// A refusal with particulars of the message files.
+    pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+        Self { entry, detail: Detail::Message(id, arguments) }
+    }
+
+    /// A parameter that cannot be meant.
+    pub(crate) fn parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
+        Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
+    }
+
+    /// Clew itself failed. The cause goes to the log: it would help nobody who asks.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+        error!(error = %cause, "could not answer");
+        Self::new(ErrorEntry::INTERNAL)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(crate) fn body(&self, language: Language, request_id: &str) -> ErrorBody {
+        let detail = match &self.detail {
+            Detail::Message("", _) => String::new(),
+            Detail::Message(id, arguments) => message(language, id, arguments),
+            Detail::Failure(failure) => {
+                message(language, &format!("failure-{}", failure.kind.name()), &[("detail", failure.detail.clone())])
+            }
+        };
+        let error_code = self.entry.code.to_owned();
+        let error_msg = message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
+        let request_id = error_code.starts_with("APIGW.").then(|| request_id.to_owned());
+        ErrorBody { error_code, error_msg, request_id }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<SelectionError> for Refusal {
+    fn from(error: SelectionError) -> Self {
+        match error {
+            SelectionError::NotOneOf { field, given, allowed } => Self::parameter(
+                "parameter-not-one-of",
+                vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))],
+            ),
+            SelectionError::Length { field, length, min, max } => Self::parameter(
+                "parameter-length",
+                vec![
+                    ("field", field.into()),
+                    ("length", length.to_string()),
+                    ("min", min.to_string()),
+                    ("max", max.to_string()),
+                ],
+            ),
+            SelectionError::Range { field, given, min, max } => Self::parameter(
+                "parameter-range",
+                vec![
+                    ("field", field.into()),
+                    ("given", given.to_string()),
+                    ("min", min.to_string()),
+                    ("max", max.to_string()),
+                ],
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::QueueFull { limit, .. } => {
+                Self::because(ErrorEntry::QUEUE_FULL, "queue-full-detail", vec![("limit", limit.to_string())])
+            }
+            StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
+                error!(%error, "a result is damaged");
+                Self::because(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
+            }
+            error => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The TaurusDB API, exactly as the cloud speaks it (spec sections 1 and 3).
+
+pub(crate) mod collect;
+pub(crate) mod download;
+pub(crate) mod instances;
+pub(crate) mod task_status;
+
+use clew_model::RequestId;
+use clew_store::Task;
+
+use crate::Service;
+use crate::caller::Target;
+use crate::query::Query;
+use crate::refusal::Refusal;
+
+/// The collection of a request's `request_id`, if it is this node's. Another node's is as unknown as none.
+async fn task(service: &Service, target: &Target, query: &Query) -> Result<Option<Task>, Refusal> {
+    let id: RequestId =
+        query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
+    let task = service.store.task(&id).await?.filter(|task| {
+        task.project_id == target.project_id && task.instance_id == target.instance_id && task.node_id == target.node.id
+    });
+    Ok(task)
+}

@@ -1,0 +1,150 @@
+//! CollectRealtimeSession (spec section 1.2).
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use clew_iam::decision::{Action, Principal};
+use clew_model::{Selection, SelectionDraft};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::caller::Target;
+use crate::query::shown;
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Which sessions, in what order. Every field is optional; filters are joined by AND.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct RealtimeSessionRequest {
+    /// slow, active, total or long
+    #[schema(default = "total")]
+    filter: Option<String>,
+    /// Seconds from which a session counts as slow and a transaction as long
+    #[schema(minimum = 1, maximum = 86_400, default = 10)]
+    slow_process_threshold: Option<i32>,
+    /// Account, exact
+    #[schema(min_length = 1, max_length = 255)]
+    user: Option<String>,
+    /// Client address: host, or host:port
+    #[schema(min_length = 1, max_length = 255)]
+    host: Option<String>,
+    /// Default database, exact
+    #[schema(min_length = 1, max_length = 255)]
+    db: Option<String>,
+    /// Kind of command, in any case: Sleep, Query, …
+    #[schema(min_length = 1, max_length = 255)]
+    command: Option<String>,
+    /// Part of the statement, in any case
+    #[schema(min_length = 1, max_length = 1024)]
+    sql_key: Option<String>,
+    /// id, state_duration, trx_executed_time, trx_id, trx_lock_duration, trx_lock_rows, trx_lock_tables or trx_update_rows
+    #[schema(default = "id")]
+    sort_key: Option<String>,
+    /// asc or desc
+    #[schema(default = "asc")]
+    sort_dir: Option<String>,
+}
+
+/// A collection was queued.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Collecting {
+    /// Names the collection
+    #[schema(example = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9")]
+    request_id: String,
+}
+
+/// Take a snapshot of a node's sessions.
+#[utoipa::path(
+    post,
+    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
+    tag = "sessions",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
+    request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Queued", body = Collecting),
+        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 409, description = "Too many collections of the node wait", body = ErrorBody)
+    )
+)]
+pub(crate) async fn collect(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Path(path): Path<(String, String, String)>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Collecting>), Refusal> {
+    let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
+    let selection = Selection::parse(draft(&body)?)?;
+    let request_id =
+        service.collections.submit(target.project_id, target.instance_id, target.node.id, selection).await?;
+    Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
+}
+
+/// The fields of a body. No body means all defaults, and so does `null` for a field.
+fn draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
+    let mut draft = SelectionDraft::default();
+    if body.trim_ascii().is_empty() {
+        return Ok(draft);
+    }
+    let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    for (name, value) in fields {
+        let wrong = || {
+            let arguments = vec![("field", shown(&name)), ("given", shown(&value.to_string()))];
+            Refusal::parameter("parameter-form", arguments)
+        };
+        let text = || match &value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(wrong()),
+        };
+        match name.as_str() {
+            "filter" => draft.filter = text()?,
+            "slow_process_threshold" => {
+                draft.slow_process_threshold =
+                    if value.is_null() { None } else { Some(value.as_i64().ok_or_else(wrong)?) };
+            }
+            "user" => draft.user = text()?,
+            "host" => draft.host = text()?,
+            "db" => draft.db = text()?,
+            "command" => draft.command = text()?,
+            "sql_key" => draft.sql_key = text()?,
+            "sort_key" => draft.sort_key = text()?,
+            "sort_dir" => draft.sort_dir = text()?,
+            _ => return Err(Refusal::parameter("parameter-unknown-field", vec![("field", shown(&name))])),
+        }
+    }
+    Ok(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_body_and_null_mean_the_defaults() {
+        for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
+            assert_eq!(draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for body in [
+            "[]",
+            "{",
+            "null",
+            r#"{"filter":1}"#,
+            r#"{"slow_process_threshold":"10"}"#,
+            r#"{"slow_process_threshold":1.5}"#,
+            r#"{"fliter":"slow"}"#,
+            "\u{feff}{}",
+            "{\"user\":\"\u{0}\"}",
+        ] {
+            assert!(draft(body.as_bytes()).is_err(), "{body:?}");
+        }
+        assert!(draft(b"{\"user\":\"\xff\"}").is_err());
+    }
+}

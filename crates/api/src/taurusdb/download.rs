@@ -1,0 +1,80 @@
+//! DownloadRealtimeSession (spec section 1.4).
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use clew_diagnose::csv;
+use clew_iam::decision::{Action, Principal};
+use clew_model::{ErrorEntry, Language, TaskStatus};
+use clew_store::{ResultRecord, Task};
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::Service;
+use crate::caller::Target;
+use crate::download::Download;
+use crate::query::Query;
+use crate::refusal::{Detail, ErrorBody, Refusal};
+
+/// Download the CSV of a finished collection.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session-result",
+    tag = "sessions",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
+        ("request_id" = String, Query, description = "What the collection was answered with"),
+        ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),
+        ("Range" = Option<String>, Header, description = "One range of bytes"),
+        ("If-Range" = Option<String>, Header, description = "The ETag that the range must belong to"),
+        ("Accept-Encoding" = Option<String>, Header, description = "gzip and zstd are known")
+    ),
+    responses(
+        (status = 200, description = "The whole CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
+        (status = 206, description = "The asked range of it", body = str, content_type = "text/csv; charset=utf-8; header=present"),
+        (status = 304, description = "It is what If-None-Match names"),
+        (status = 400, description = "There is no result, or not yet; the message says why", body = ErrorBody),
+        (status = 416, description = "The range is not in the CSV", body = ErrorBody)
+    )
+)]
+pub(crate) async fn download(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Extension(language): Extension<Language>,
+    Path(path): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
+    let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
+    let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
+    let file_name = file_name(&task);
+    let result = result(task)?;
+    let (results, record) = (service.store.results().clone(), result.clone());
+    let opened = tokio::task::spawn_blocking(move || results.open(&record)).await;
+    let file = opened.map_err(|error| Refusal::internal(&error))??;
+    let download = Download {
+        header: csv::header_row(language),
+        file,
+        file_bytes: result.bytes,
+        tag: format!("{}-{}", result.sha256, language.tag()),
+        file_name,
+    };
+    download.answer(&headers).await
+}
+
+fn result(task: Task) -> Result<ResultRecord, Refusal> {
+    match (task.status, task.result, task.failure) {
+        (TaskStatus::Finished, Some(result), _) => Ok(result),
+        (TaskStatus::Error, _, Some(failure)) => {
+            Err(Refusal { entry: ErrorEntry::NO_RESULT, detail: Detail::Failure(failure) })
+        }
+        _ => Err(Refusal::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
+    }
+}
+
+/// `sessions_<node>_<end, UTC>.csv`
+fn file_name(task: &Task) -> String {
+    let moment = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
+    format!("sessions_{}_{}.csv", task.node_id, moment.strftime("%Y%m%dT%H%M%SZ"))
+}

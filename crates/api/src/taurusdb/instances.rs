@@ -1,0 +1,183 @@
+//! Instance list and detail (spec sections 3.3 and 3.4). `/v3` and `/v3.1` differ in the words for the state.
+
+mod wire;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
+use clew_iam::decision::{Action, Principal};
+use clew_model::{InstanceFilter, Page, Tag};
+
+use crate::Service;
+use crate::caller;
+use crate::query::Query;
+use crate::refusal::{ErrorBody, Refusal};
+use wire::{InstanceAnswer, InstanceListAnswer, StatusWords};
+
+/// List the instances of a project.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances",
+    tag = "instances",
+    params(
+        ("project_id" = String, Path),
+        ("id" = Option<String>, Query, description = "Exact, or *part"),
+        ("name" = Option<String>, Query, description = "Exact, or *part"),
+        ("type" = Option<String>, Query, description = "Cluster"),
+        ("datastore_type" = Option<String>, Query, description = "gaussdb-mysql"),
+        ("vpc_id" = Option<String>, Query), ("subnet_id" = Option<String>, Query),
+        ("private_ip" = Option<String>, Query), ("readonly_private_ip" = Option<String>, Query),
+        ("proxy_ip" = Option<String>, Query),
+        ("offset" = Option<u32>, Query), ("limit" = Option<u32>, Query, description = "1 to 100, default 100"),
+        ("tags" = Option<String>, Query, description = "key=value, joined by commas; all must hold")
+    ),
+    responses(
+        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list_v3(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<InstanceListAnswer>, Refusal> {
+    list(&service, &principal, &project, query, StatusWords::V3).await
+}
+
+/// List the instances of a project, with the unified words for the state.
+#[utoipa::path(
+    get,
+    path = "/v3.1/{project_id}/instances",
+    tag = "instances",
+    params(
+        ("project_id" = String, Path),
+        ("id" = Option<String>, Query, description = "Exact, or *part"),
+        ("name" = Option<String>, Query, description = "Exact, or *part"),
+        ("type" = Option<String>, Query, description = "Cluster"),
+        ("datastore_type" = Option<String>, Query, description = "gaussdb-mysql"),
+        ("vpc_id" = Option<String>, Query), ("subnet_id" = Option<String>, Query),
+        ("private_ip" = Option<String>, Query), ("readonly_private_ip" = Option<String>, Query),
+        ("proxy_ip" = Option<String>, Query),
+        ("offset" = Option<u32>, Query), ("limit" = Option<u32>, Query, description = "1 to 100, default 100"),
+        ("tags" = Option<String>, Query, description = "key=value, joined by commas; all must hold")
+    ),
+    responses(
+        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list_v3_1(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Path(project): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<InstanceListAnswer>, Refusal> {
+    list(&service, &principal, &project, query, StatusWords::V3_1).await
+}
+
+/// Show an instance with its nodes.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}",
+    tag = "instances",
+    params(("project_id" = String, Path), ("instance_id" = String, Path)),
+    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "There is none", body = ErrorBody))
+)]
+pub(crate) async fn show_v3(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<InstanceAnswer>, Refusal> {
+    show(&service, &principal, &path, StatusWords::V3).await
+}
+
+/// Show an instance with its nodes, with the unified words for the state.
+#[utoipa::path(
+    get,
+    path = "/v3.1/{project_id}/instances/{instance_id}",
+    tag = "instances",
+    params(("project_id" = String, Path), ("instance_id" = String, Path)),
+    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "There is none", body = ErrorBody))
+)]
+pub(crate) async fn show_v3_1(
+    State(service): State<Service>,
+    Extension(principal): Extension<Principal>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<InstanceAnswer>, Refusal> {
+    show(&service, &principal, &path, StatusWords::V3_1).await
+}
+
+async fn list(
+    service: &Service,
+    principal: &Principal,
+    project: &str,
+    query: Option<String>,
+    words: StatusWords,
+) -> Result<Json<InstanceListAnswer>, Refusal> {
+    let project = caller::project(service, principal, Action::LIST_INSTANCES, project).await?;
+    let query = Query::parse(query.as_deref())?;
+    let page = Page {
+        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.number("limit", 1, 100, 100)?,
+    };
+    let filter = filter(&query)?;
+    let (instances, total) = match filter {
+        Some(filter) => service.store.instances(&project, &filter, page).await?,
+        None => (Vec::new(), 0),
+    };
+    Ok(Json(wire::list(&instances, total, service.store.region(), words)))
+}
+
+async fn show(
+    service: &Service,
+    principal: &Principal,
+    (project, instance): &(String, String),
+    words: StatusWords,
+) -> Result<Json<InstanceAnswer>, Refusal> {
+    let project = caller::project(service, principal, Action::GET_INSTANCE, project).await?;
+    let id = caller::instance_id(instance)?;
+    let instance = caller::instance(service, &project, &id).await?;
+    Ok(Json(wire::detail(&instance, words)))
+}
+
+/// The filter; nothing where it can match no instance: Clew's have no VPC, subnet or proxy.
+fn filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
+    only(query, "type", "Cluster")?;
+    only(query, "datastore_type", wire::DATASTORE)?;
+    let pattern = |name: &'static str| match query.get(name) {
+        Some(given @ ("" | "*")) => Err(Query::wrong(name, given)),
+        given => Ok(given.map(ToOwned::to_owned)),
+    };
+    let filter = InstanceFilter {
+        id: pattern("id")?,
+        name: pattern("name")?,
+        private_ip: query.get("private_ip").map(ToOwned::to_owned),
+        readonly_private_ip: query.get("readonly_private_ip").map(ToOwned::to_owned),
+        tags: query.get("tags").map(tags).transpose()?.unwrap_or_default(),
+    };
+    let impossible = ["vpc_id", "subnet_id", "proxy_ip"].iter().any(|name| query.get(name).is_some());
+    Ok((!impossible).then_some(filter))
+}
+
+fn only(query: &Query, name: &'static str, value: &str) -> Result<(), Refusal> {
+    match query.get(name) {
+        Some(given) if given != value => Err(Refusal::parameter(
+            "parameter-not-one-of",
+            vec![("field", name.into()), ("given", crate::query::shown(given)), ("allowed", value.into())],
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// `key=value`, joined by commas; keys differ.
+fn tags(text: &str) -> Result<Vec<Tag>, Refusal> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for pair in text.split(',') {
+        let (key, value) = pair.split_once('=').ok_or_else(|| Query::wrong("tags", text))?;
+        if key.is_empty() || tags.iter().any(|tag| tag.key == key) {
+            return Err(Query::wrong("tags", text));
+        }
+        tags.push(Tag { key: key.to_owned(), value: value.to_owned() });
+    }
+    Ok(tags)
+}

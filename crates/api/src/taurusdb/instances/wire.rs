@@ -1,0 +1,237 @@
+//! Instances as the API writes them. What Clew cannot know is empty or `null`, as the SDK's models allow.
+
+use clew_model::{Instance, Node, NodeRole, Tag};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The only kind of datastore of the API.
+pub(super) const DATASTORE: &str = "gaussdb-mysql";
+
+/// Words for the state: the two versions of the API differ. Clew does not watch nodes between collections, so the state says
+/// that an instance is in the inventory, not that it answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum StatusWords {
+    V3,
+    V3_1,
+}
+
+impl StatusWords {
+    fn working(self) -> &'static str {
+        match self {
+            Self::V3 => "ACTIVE",
+            Self::V3_1 => "normal",
+        }
+    }
+}
+
+/// A page of instances.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InstanceListAnswer {
+    instances: Vec<ListedInstance>,
+    total_count: u64,
+}
+
+/// One instance.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InstanceAnswer {
+    instance: DetailedInstance,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Datastore {
+    r#type: &'static str,
+    version: &'static str,
+    kernel_version: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TagEntry {
+    key: String,
+    value: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ListedInstance {
+    id: String,
+    name: String,
+    status: &'static str,
+    private_ips: Vec<String>,
+    proxy_ips: Vec<String>,
+    readonly_private_ips: Vec<String>,
+    public_ips: Vec<String>,
+    port: String,
+    r#type: &'static str,
+    region: String,
+    datastore: Datastore,
+    created: String,
+    updated: String,
+    db_user_name: String,
+    vpc_id: String,
+    subnet_id: String,
+    security_group_id: String,
+    flavor_ref: String,
+    enterprise_project_id: String,
+    time_zone: String,
+    tags: Vec<TagEntry>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DetailedInstance {
+    id: String,
+    name: String,
+    project_id: String,
+    status: &'static str,
+    port: String,
+    alias: String,
+    r#type: &'static str,
+    node_count: usize,
+    datastore: Datastore,
+    created: String,
+    updated: String,
+    private_write_ips: Vec<String>,
+    private_dns_names: Vec<String>,
+    public_ips: String,
+    db_user_name: String,
+    vpc_id: String,
+    subnet_id: String,
+    security_group_id: String,
+    configuration_id: String,
+    nodes: Vec<NodeEntry>,
+    enterprise_project_id: String,
+    time_zone: String,
+    az_mode: &'static str,
+    master_az_code: String,
+    tags: Vec<TagEntry>,
+    proxies: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct NodeEntry {
+    id: String,
+    name: String,
+    r#type: &'static str,
+    status: &'static str,
+    port: u16,
+    private_read_ips: Vec<String>,
+    az_code: String,
+    region_code: String,
+    created: String,
+    updated: String,
+    flavor_ref: String,
+    need_restart: bool,
+    priority: i32,
+}
+
+pub(super) fn list(instances: &[Instance], total_count: u64, region: &str, words: StatusWords) -> InstanceListAnswer {
+    InstanceListAnswer {
+        instances: instances.iter().map(|instance| listed(instance, region, words)).collect(),
+        total_count,
+    }
+}
+
+pub(super) fn detail(instance: &Instance, words: StatusWords) -> InstanceAnswer {
+    InstanceAnswer {
+        instance: DetailedInstance {
+            id: instance.id.to_string(),
+            name: instance.name.clone(),
+            project_id: instance.project_id.to_string(),
+            status: words.working(),
+            port: port(instance),
+            alias: String::new(),
+            r#type: "Cluster",
+            node_count: instance.nodes.len(),
+            datastore: datastore(),
+            created: moment(instance.created_at),
+            updated: moment(instance.updated_at),
+            private_write_ips: hosts(instance, NodeRole::Master),
+            private_dns_names: Vec::new(),
+            public_ips: String::new(),
+            db_user_name: user(instance),
+            vpc_id: String::new(),
+            subnet_id: String::new(),
+            security_group_id: String::new(),
+            configuration_id: String::new(),
+            nodes: instance.nodes.iter().map(|node| entry(node, words)).collect(),
+            enterprise_project_id: instance.enterprise_project_id.clone(),
+            time_zone: "UTC".to_owned(),
+            az_mode: "single",
+            master_az_code: String::new(),
+            tags: tags(&instance.tags),
+            proxies: Vec::new(),
+        },
+    }
+}
+
+fn listed(instance: &Instance, region: &str, words: StatusWords) -> ListedInstance {
+    ListedInstance {
+        id: instance.id.to_string(),
+        name: instance.name.clone(),
+        status: words.working(),
+        private_ips: hosts(instance, NodeRole::Master),
+        proxy_ips: Vec::new(),
+        readonly_private_ips: hosts(instance, NodeRole::Slave),
+        public_ips: Vec::new(),
+        port: port(instance),
+        r#type: "Cluster",
+        region: region.to_owned(),
+        datastore: datastore(),
+        created: moment(instance.created_at),
+        updated: moment(instance.updated_at),
+        db_user_name: user(instance),
+        vpc_id: String::new(),
+        subnet_id: String::new(),
+        security_group_id: String::new(),
+        flavor_ref: String::new(),
+        enterprise_project_id: instance.enterprise_project_id.clone(),
+        time_zone: "UTC".to_owned(),
+        tags: tags(&instance.tags),
+    }
+}
+
+fn entry(node: &Node, words: StatusWords) -> NodeEntry {
+    NodeEntry {
+        id: node.id.to_string(),
+        name: node.name.clone(),
+        r#type: node.role.name(),
+        status: words.working(),
+        port: node.url.port,
+        private_read_ips: vec![node.url.host.clone()],
+        az_code: String::new(),
+        region_code: String::new(),
+        created: moment(node.created_at),
+        updated: moment(node.created_at),
+        flavor_ref: String::new(),
+        need_restart: false,
+        priority: -1,
+    }
+}
+
+fn datastore() -> Datastore {
+    Datastore { r#type: DATASTORE, version: "8.0", kernel_version: None }
+}
+
+fn hosts(instance: &Instance, role: NodeRole) -> Vec<String> {
+    instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
+}
+
+fn master(instance: &Instance) -> Option<&Node> {
+    instance.nodes.iter().find(|node| node.role == NodeRole::Master)
+}
+
+fn port(instance: &Instance) -> String {
+    master(instance).map_or_else(String::new, |node| node.url.port.to_string())
+}
+
+fn user(instance: &Instance) -> String {
+    master(instance).map_or_else(String::new, |node| node.url.user.clone())
+}
+
+fn tags(tags: &[Tag]) -> Vec<TagEntry> {
+    tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
+}
+
+/// As the cloud writes moments: `2022-07-14T16:26:58+0000`.
+fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
