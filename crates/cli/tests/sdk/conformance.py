@@ -1,0 +1,203 @@
+"""The unmodified official SDK against Clew: lists, shows, collects with each filter, polls, downloads, and is refused.
+
+Environment: CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_REGION, CLEW_DOMAIN_NAME, CLEW_USER,
+CLEW_PASSWORD as `clew init --format env` prints them; CLEW_INSTANCE and CLEW_NODE; CLEW_BROKEN_NODE, a node that cannot be
+reached. Ends with 0 and the last line "conformant", or with the first thing that was not as the documentation says.
+"""
+
+import csv
+import io
+import json
+import os
+import time
+import urllib.request
+
+ENDPOINT = os.environ["CLEW_ENDPOINT"]
+os.environ["HUAWEICLOUD_SDK_IAM_ENDPOINT"] = ENDPOINT
+
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
+from huaweicloudsdkcore.region.region import Region
+from huaweicloudsdkgaussdb.v3 import (
+    CollectRealtimeSessionRequest,
+    DownloadRealtimeSessionRequest,
+    GaussDBClient,
+    ListGaussMySqlInstancesRequest,
+    ListGaussMySqlInstancesUnifyStatusRequest,
+    RealtimeSessionRequest,
+    ShowGaussMySqlInstanceInfoRequest,
+    ShowGaussMySqlInstanceInfoUnifyStatusRequest,
+    ShowRealtimeSessionTaskStatusRequest,
+)
+
+PROJECT = os.environ["CLEW_PROJECT_ID"]
+INSTANCE = os.environ["CLEW_INSTANCE"]
+NODE = os.environ["CLEW_NODE"]
+BROKEN_NODE = os.environ["CLEW_BROKEN_NODE"]
+KEY, SECRET = os.environ["CLEW_ACCESS_KEY"], os.environ["CLEW_SECRET_KEY"]
+
+COLUMNS = (
+    "session_id user host database_name execution_status command sql_statement state_duration transaction_duration "
+    "transaction_id transaction_lock_wait_time transaction_status rows_locked_by_transactions "
+    "tables_locked_by_transactions rows_updated_by_transactions"
+).split()
+SORT_KEYS = "id state_duration trx_executed_time trx_id trx_lock_duration trx_lock_rows trx_lock_tables trx_update_rows"
+
+
+def client(project=PROJECT, key=KEY, secret=SECRET):
+    builder = GaussDBClient.new_builder().with_credentials(BasicCredentials(key, secret, project))
+    return builder.with_endpoint(ENDPOINT).build()
+
+
+def region_client():
+    """Without a project id: the SDK asks IAM for the project of the region."""
+    builder = GaussDBClient.new_builder().with_credentials(BasicCredentials(KEY, SECRET))
+    return builder.with_region(Region(os.environ["CLEW_REGION"], ENDPOINT)).build()
+
+
+def collect(sdk, node=NODE, **fields):
+    body = RealtimeSessionRequest(**fields) if fields else None
+    request = CollectRealtimeSessionRequest(instance_id=INSTANCE, node_id=node, body=body)
+    response = sdk.collect_realtime_session(request)
+    assert response.status_code == 202, response.status_code
+    return response.request_id
+
+
+def status(sdk, request_id, node=NODE):
+    request = ShowRealtimeSessionTaskStatusRequest(instance_id=INSTANCE, node_id=node, request_id=request_id)
+    return sdk.show_realtime_session_task_status(request).status
+
+
+def wait(sdk, request_id, node=NODE):
+    for _ in range(300):
+        now = status(sdk, request_id, node)
+        if now != "running":
+            return now
+        time.sleep(0.1)
+    raise AssertionError(f"{request_id} still runs after 30 s")
+
+
+def download(sdk, request_id, language=None, node=NODE):
+    request = DownloadRealtimeSessionRequest(
+        instance_id=INSTANCE, node_id=node, request_id=request_id, x_language=language
+    )
+    content = []
+    sdk.download_realtime_session(request).consume_download_stream(lambda response: content.append(response.content))
+    return content[0].decode("utf-8")
+
+
+def rows(text):
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def refused(code, http_status, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except ClientRequestException as error:
+        assert (error.error_code, error.status_code) == (code, http_status), (code, error)
+        assert error.request_id and len(error.request_id) == 32, error.request_id
+        assert error.error_msg, error
+        return error.error_msg
+    raise AssertionError(f"{code} was expected, but nothing was refused")
+
+
+def instances(sdk):
+    listed = sdk.list_gauss_my_sql_instances_unify_status(ListGaussMySqlInstancesUnifyStatusRequest())
+    assert INSTANCE in [instance.id for instance in listed.instances], listed
+    assert listed.total_count == len(listed.instances)
+    older = sdk.list_gauss_my_sql_instances(ListGaussMySqlInstancesRequest(id=INSTANCE))
+    assert [instance.status for instance in older.instances] == ["ACTIVE"], older
+    none = sdk.list_gauss_my_sql_instances_unify_status(ListGaussMySqlInstancesUnifyStatusRequest(name="*no such name"))
+    assert (none.instances, none.total_count) == ([], 0), none
+    shown = sdk.show_gauss_my_sql_instance_info_unify_status(
+        ShowGaussMySqlInstanceInfoUnifyStatusRequest(instance_id=INSTANCE)
+    ).instance
+    assert (shown.id, shown.status) == (INSTANCE, "normal"), shown
+    nodes = {node.id: node.type for node in shown.nodes}
+    assert nodes[NODE] == "master" and nodes[BROKEN_NODE] == "slave", nodes
+    older = sdk.show_gauss_my_sql_instance_info(ShowGaussMySqlInstanceInfoRequest(instance_id=INSTANCE)).instance
+    assert older.id == INSTANCE, older
+
+
+def collections(sdk):
+    request_id = collect(sdk)
+    assert wait(sdk, request_id) == "finished"
+    text = download(sdk, request_id)
+    everything = rows(text)
+    assert everything[0] == COLUMNS and len(everything) > 1, everything[:2]
+    assert download(sdk, request_id) == text, "a second download differs"
+    chinese = download(sdk, request_id, "zh-cn")
+    assert chinese.startswith("\ufeff会话ID,用户名,"), chinese[:40]
+    assert rows(chinese)[1:] == everything[1:]
+    user, host, database, command = everything[1][1], everything[1][2], everything[1][3], everything[1][5]
+    for fields in [
+        {"filter": "slow", "slow_process_threshold": 1},
+        {"filter": "active"},
+        {"filter": "total"},
+        {"filter": "long", "slow_process_threshold": 1},
+        {"user": user},
+        {"host": host},
+        {"host": host.rsplit(":", 1)[0]},
+        {"db": database} if database else {"user": user},
+        {"command": command},
+        {"sql_key": "SLEEP"},
+        *[{"sort_key": key, "sort_dir": direction} for key in SORT_KEYS.split() for direction in ("asc", "desc")],
+    ]:
+        request_id = collect(sdk, **fields)
+        assert wait(sdk, request_id) == "finished", fields
+        found = rows(download(sdk, request_id))
+        assert found[0] == COLUMNS and len(found) > 1, (fields, found)
+
+
+def refusals(sdk):
+    request_id = collect(sdk)
+    unknown = "realtime_session-00000000-0000-4000-8000-000000000000-0000"
+    refused("DBS.280001", 400, collect, sdk, filter="slwo")
+    refused("DBS.280001", 400, collect, sdk, slow_process_threshold=0)
+    refused("DBS.280001", 400, collect, sdk, slow_process_threshold=86401)
+    refused("DBS.280001", 400, collect, sdk, sql_key="x" * 1025)
+    refused("DBS.280001", 400, status, sdk, "../../etc/passwd")
+    refused("DBS.290013", 404, collect, sdk, node="0" * 32 + "no07")
+    refused("DBS.280404", 400, collect, sdk, node="nonsense")
+    refused("DBS.280015", 403, collect, client(project="0" * 32))
+    refused("APIGW.0301", 401, collect, client(secret="wrong"))
+    refused("APIGW.0301", 401, collect, client(key="AKUNKNOWN00000000000"))
+    assert status(sdk, unknown) == "unrecognized"
+    refused("DBS.200543", 400, download, sdk, unknown)
+    assert wait(sdk, request_id) == "finished"
+    assert status(sdk, request_id, BROKEN_NODE) == "unrecognized", "another node's collection must be unknown"
+    broken = collect(sdk, node=BROKEN_NODE)
+    assert wait(sdk, broken, BROKEN_NODE) == "error"
+    reason = refused("DBS.200086", 400, download, sdk, broken, node=BROKEN_NODE)
+    assert "cannot be reached" in reason, reason
+    reason = refused("DBS.200086", 400, download, sdk, broken, "zh-cn", BROKEN_NODE)
+    assert "无法连接节点" in reason, reason
+
+
+def tokens():
+    """A token, as the SDKs of other languages get one, does what the access key does."""
+    user = {"name": os.environ["CLEW_USER"], "password": os.environ["CLEW_PASSWORD"]}
+    user["domain"] = {"name": os.environ["CLEW_DOMAIN_NAME"]}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    body = {"auth": {"identity": identity, "scope": {"project": {"name": os.environ["CLEW_REGION"]}}}}
+    request = urllib.request.Request(f"{ENDPOINT}/v3/auth/tokens", json.dumps(body).encode(), method="POST")
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 201
+        token = response.headers["X-Subject-Token"]
+        assert json.load(response)["token"]["project"]["id"] == PROJECT
+    request = urllib.request.Request(f"{ENDPOINT}/v3/{PROJECT}/instances", headers={"X-Auth-Token": token})
+    with urllib.request.urlopen(request) as response:
+        assert json.load(response)["total_count"] >= 1
+
+
+def main():
+    sdk = client()
+    instances(sdk)
+    instances(region_client())
+    collections(sdk)
+    refusals(sdk)
+    tokens()
+    print("conformant")
+
+
+main()
