@@ -10,14 +10,14 @@ use clew_model::{
 use clew_store::{FirstTenant, Store, StoreError, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// After this a test that waits has failed. Nothing waits this long otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What an observer was told, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +128,17 @@ impl Bench {
 
     /// Does to the database what no method of the store does.
     pub(crate) async fn sql(&self, statement: &'static str) {
+        sqlx::raw_sql(statement).execute(&mut self.database().await).await.unwrap();
+    }
+
+    /// The number that a query gives.
+    pub(crate) async fn number(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&mut self.database().await).await.unwrap()
+    }
+
+    async fn database(&self) -> SqliteConnection {
         let file = SqliteConnectOptions::new().filename(self.folder.path().join("clew-data").join("clew.db"));
-        let mut database = file.busy_timeout(PATIENCE).connect().await.unwrap();
-        sqlx::raw_sql(statement).execute(&mut database).await.unwrap();
-        database.close().await.unwrap();
+        file.busy_timeout(PATIENCE).connect().await.unwrap()
     }
 
     pub(crate) fn results_folder(&self) -> PathBuf {

@@ -58,7 +58,7 @@ async fn what_ends_in_time_is_finished_and_nothing_new_is_begun() {
 #[tokio::test]
 async fn a_result_half_written_leaves_no_file() {
     let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), 2 << 20))]);
+    let reader = ScriptedReader::new([("one", held.script(2 << 20))]);
     let bench = Bench::new(&["one"], settings(Duration::ZERO), reader).await;
     let worker = bench.work();
     let id = bench.submit("one").await;

@@ -27,45 +27,57 @@ pub(crate) enum Script {
     /// Writes half a row; then the system says this (`errno`).
     FailWriting(i32),
     /// Writes only once it is told to, and then this many bytes. What came of it is sent back.
-    HeldWriting(Arc<HeldWrite>, usize),
+    HeldWriting(WaitingWrite, usize),
 }
 
-/// A write that waits for the test.
+/// The test's end of a write that waits for it. A test that fails drops it, and the write ends.
 pub(crate) struct HeldWrite {
-    go: Mutex<Sender<()>>,
-    going: Mutex<Option<Receiver<()>>>,
-    ended: Mutex<Receiver<io::Result<()>>>,
-    end: Sender<io::Result<()>>,
+    go: Sender<()>,
+    ended: Receiver<io::Result<()>>,
+    write: WaitingWrite,
 }
+
+/// The writer's end: what it waits for, and where it tells what came of it.
+#[derive(Clone)]
+pub(crate) struct WaitingWrite(Arc<Mutex<Option<WriterEnd>>>);
+
+type WriterEnd = (Receiver<()>, Sender<io::Result<()>>);
 
 impl HeldWrite {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Self {
         let (go, going) = channel();
         let (end, ended) = channel();
-        Arc::new(Self { go: Mutex::new(go), going: Mutex::new(Some(going)), ended: Mutex::new(ended), end })
+        Self { go, ended, write: WaitingWrite(Arc::new(Mutex::new(Some((going, end))))) }
+    }
+
+    /// What to tell the reader: one row of this many bytes.
+    pub(crate) fn script(&self, bytes: usize) -> Script {
+        Script::HeldWriting(self.write.clone(), bytes)
     }
 
     /// Whether a thread waits to write.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.going.lock().unwrap().is_none()
+        self.write.0.lock().unwrap().is_none()
     }
 
     /// Lets it write.
     pub(crate) fn go_on(&self) {
-        self.go.lock().unwrap().send(()).unwrap();
+        self.go.send(()).unwrap();
     }
 
     /// What came of it. Blocks.
     pub(crate) fn outcome(&self) -> io::Result<()> {
-        self.ended.lock().unwrap().recv().unwrap()
+        self.ended.recv().unwrap()
     }
+}
 
+impl WaitingWrite {
     fn write(&self, bytes: usize, out: &mut dyn Write) -> io::Result<()> {
-        let going = self.going.lock().unwrap().take().unwrap();
-        going.recv().unwrap();
+        let (going, end) = self.0.lock().unwrap().take().unwrap();
+        going.recv().map_err(io::Error::other)?;
         let written = out.write_all(&vec![b'x'; bytes]);
         let told = written.as_ref().map_err(|error| io::Error::other(error.to_string())).copied();
-        self.end.send(told).unwrap();
+        end.send(told).unwrap();
         written
     }
 }

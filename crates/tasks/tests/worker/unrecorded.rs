@@ -50,7 +50,7 @@ async fn an_end_that_was_never_taken_is_come_to_again() {
 #[tokio::test]
 async fn an_end_that_was_recorded_after_all_keeps_its_file() {
     let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", Script::HeldWriting(held.clone(), 10))]);
+    let reader = ScriptedReader::new([("one", held.script(10))]);
     let bench = Bench::new(&["one"], Settings::default(), reader).await;
     let worker = bench.work();
     let id = bench.submit("one").await;
