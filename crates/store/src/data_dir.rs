@@ -1,7 +1,7 @@
 //! The files of a data directory.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
@@ -39,8 +39,9 @@ impl DataDir {
         self.root.join("serve.lock")
     }
 
-    pub(crate) fn is_initialised(&self) -> bool {
-        self.database().exists()
+    pub(crate) fn is_initialised(&self) -> Result<bool, StoreError> {
+        let database = self.database();
+        database.try_exists().map_err(StoreError::file("look for", database))
     }
 
     /// Makes the directories that are missing, for their owner alone.
@@ -63,6 +64,13 @@ impl DataDir {
             }
         }
         Ok(())
+    }
+
+    /// Makes the new database as an empty file for its owner alone; SQLite gives the files beside it the same mode.
+    pub(crate) fn make_database(&self) -> Result<(), StoreError> {
+        let path = self.new_database();
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        made.map(drop).map_err(StoreError::file("make", path))
     }
 
     /// From here on the directory is initialised, whatever happens.

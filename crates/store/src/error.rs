@@ -20,6 +20,12 @@ pub enum StoreError {
         /// The directory.
         dir: PathBuf,
     },
+    /// `open` on a directory that a newer version of Clew brought to its own form.
+    #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
+    NewerDatabase {
+        /// Version of the database's form.
+        version: i64,
+    },
     /// Another process serves or initialises the directory.
     #[error("another process is at work on {}", dir.display())]
     AlreadyServing {
@@ -27,7 +33,7 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// A file or folder of the data directory.
-    #[error("could not {doing} {}: {source}", path.display())]
+    #[error("could not {doing} {}: {source}{}", path.display(), remedy(source))]
     File {
         /// What was being done.
         doing: &'static str,
@@ -60,12 +66,14 @@ pub enum StoreError {
         what: String,
     },
     /// The database said no.
-    #[error("could not {doing}: {source}")]
+    #[error("could not {doing}: {source}{remedy}")]
     Database {
         /// What was being done.
         doing: &'static str,
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it, after "; ", or nothing.
+        remedy: &'static str,
     },
     /// Something that was stored cannot be understood.
     #[error("stored {what} cannot be understood: {reason}")]
@@ -98,7 +106,7 @@ pub enum StoreError {
         limit: u32,
     },
     /// A result could not be written whole. Nothing of it is left.
-    #[error("could not write the result {}: {source}", path.display())]
+    #[error("could not write the result {}: {source}{}", path.display(), remedy(source))]
     ResultWrite {
         /// Where.
         path: PathBuf,
@@ -106,13 +114,13 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A result's file is gone.
-    #[error("the file of result {name} is missing")]
+    #[error("the file of result {name} is missing; collect again")]
     ResultMissing {
         /// Name of the result.
         name: String,
     },
     /// A result's file is not what was written.
-    #[error("the file of result {name} is damaged: {reason}")]
+    #[error("the file of result {name} is damaged: {reason}; collect again")]
     ResultCorrupt {
         /// Name of the result.
         name: String,
@@ -122,11 +130,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// For `map_err` on the database's errors.
-    pub(crate) fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source: Box::new(source) }
-    }
-
     /// For `map_err` on errors of files.
     pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -136,5 +139,16 @@ impl StoreError {
     /// For `map_err` on stored text that cannot be parsed.
     pub(crate) fn damaged<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Damaged { what, reason: error.to_string() }
+    }
+}
+
+/// What to do about an error of a file, after "; ", where there is something.
+fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => "; free some space there, or raise the quota",
+        ReadOnlyFilesystem => "; mount it writable, or use another data directory",
+        PermissionDenied => "; run Clew as the user that owns the data directory, or use another one",
+        _ => "",
     }
 }

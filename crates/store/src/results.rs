@@ -47,7 +47,7 @@ impl ResultStore {
             io::ErrorKind::NotFound => StoreError::ResultMissing { name: result.name.clone() },
             _ => StoreError::file("open", &path)(error),
         })?;
-        self.verified.check(&file, result)?;
+        self.verified.check(&file, result, SystemTime::now())?;
         Ok(file)
     }
 

@@ -1,6 +1,7 @@
 //! One server per data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::data_dir::DataDir;
@@ -25,5 +26,5 @@ pub(crate) fn take(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }

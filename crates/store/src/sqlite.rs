@@ -1,5 +1,6 @@
 //! The metadata in SQLite: one file a subject, every statement here and below.
 
+mod failure;
 mod identities;
 mod inventory;
 mod tasks;
@@ -12,6 +13,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::StoreError;
+use failure::migration_failed;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -27,9 +29,9 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Makes a database of one file, without a log beside it, so that it can be renamed.
+    /// Makes a database of one empty file, without a log beside it, so that it can be renamed.
     pub(crate) async fn create(file: &Path) -> Result<Self, StoreError> {
-        Self::connect(options(file).create_if_missing(true).journal_mode(SqliteJournalMode::Delete)).await
+        Self::connect(options(file).journal_mode(SqliteJournalMode::Delete)).await
     }
 
     /// Opens a database that is there.
@@ -44,10 +46,7 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(StoreError::database("open the database"))?;
-        MIGRATIONS.run(&pool).await.map_err(|error| StoreError::Database {
-            doing: "bring the database to this version's form",
-            source: Box::new(error),
-        })?;
+        MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
         Ok(Self { pool })
     }
 
@@ -85,17 +84,4 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
         .foreign_keys(true)
-}
-
-/// An error of an insert, told apart where the reason is a name that is taken.
-pub(crate) fn insert_failed(
-    doing: &'static str,
-    what: &'static str,
-    name: &str,
-) -> impl FnOnce(sqlx::Error) -> StoreError {
-    let name = name.to_owned();
-    move |error| match &error {
-        sqlx::Error::Database(cause) if cause.is_unique_violation() => StoreError::AlreadyExists { what, name },
-        _ => StoreError::database(doing)(error),
-    }
 }

@@ -68,15 +68,16 @@ impl Store {
     pub async fn initialise(data_dir: &Path, tenant: FirstTenant) -> Result<(Self, Founded), StoreError> {
         let dir = DataDir::new(data_dir);
         let already = || StoreError::AlreadyInitialised { dir: dir.root.clone() };
-        if dir.is_initialised() {
+        if dir.is_initialised()? {
             return Err(already());
         }
         dir.make()?;
         let _lock = serving_lock::take(&dir)?;
-        if dir.is_initialised() {
+        if dir.is_initialised()? {
             return Err(already());
         }
         dir.remove_unfinished()?;
+        dir.make_database()?;
         let sealer = Sealer::new(&master_key::read_or_make(&dir.master_key())?);
         let database = Database::create(&dir.new_database()).await?;
         let store = Self::assemble(database, sealer, &dir, tenant.region.clone());
@@ -89,13 +90,16 @@ impl Store {
     /// Opens a data directory, and brings its database to this version's form.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let dir = DataDir::new(data_dir);
-        if !dir.is_initialised() {
+        if !dir.is_initialised()? {
             return Err(StoreError::NotInitialised { dir: dir.root });
         }
         dir.make()?;
         let sealer = Sealer::new(&master_key::read(&dir.master_key())?);
         let database = Database::open(&dir.database()).await?;
-        let canary = database.setting(CANARY).await?.unwrap_or_default();
+        let canary = database.setting(CANARY).await?.ok_or_else(|| StoreError::Damaged {
+            what: "metadata",
+            reason: format!("{} is empty; restore it from a backup", dir.database().display()),
+        })?;
         sealer.open(CANARY_PLACE, &canary).map_err(|_| StoreError::WrongMasterKey)?;
         let region = database.setting(REGION).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::insert_failed;
+use super::failure::insert_failed;
 use crate::error::StoreError;
 use crate::identities::{AccessKey, Project, User};
 use crate::sealing::Place;

@@ -9,8 +9,8 @@ use clew_model::{
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
+use super::failure::insert_failed;
 use super::identities::parsed;
-use super::insert_failed;
 use crate::error::StoreError;
 use crate::sealing::Place;
 use crate::store::Store;

@@ -53,29 +53,34 @@ impl Store {
         lease: Duration,
         per_node: u32,
     ) -> Result<Option<ClaimedTask>, StoreError> {
-        let row = sqlx::query(CLAIM)
+        // All rows, not the first: only a statement that ran to its end tells whether its commit failed.
+        let mut rows = sqlx::query(CLAIM)
             .bind(worker)
             .bind(self.clock.milliseconds())
             .bind(milliseconds(lease))
             .bind(per_node)
-            .fetch_optional(&self.database.pool)
+            .fetch_all(&self.database.pool)
             .await
             .map_err(StoreError::database("take up a collection"))?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = rows.pop() else { return Ok(None) };
         let fence = row.try_get("fence").map_err(StoreError::database("take up a collection"))?;
         Ok(Some(ClaimedTask { task: task(&row)?, fence }))
     }
 
-    /// Holds a task for another `lease`. False if someone else has it, or it has ended.
+    /// Holds a task for another `lease`. False if someone else has it, it has ended, or the lease has lapsed: its place at
+    /// the node may have been given to another task since.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
-        let renewed =
-            sqlx::query("UPDATE tasks SET lease_until = ? WHERE request_id = ? AND fence = ? AND status = 'running'")
-                .bind(self.clock.milliseconds().saturating_add(milliseconds(lease)))
-                .bind(id.as_str())
-                .bind(fence)
-                .execute(&self.database.pool)
-                .await
-                .map_err(StoreError::database("renew a lease"))?;
+        let renewed = sqlx::query(
+            "UPDATE tasks SET lease_until = ?1 + ?2 \
+             WHERE request_id = ?3 AND fence = ?4 AND status = 'running' AND lease_until > ?1",
+        )
+        .bind(self.clock.milliseconds())
+        .bind(milliseconds(lease))
+        .bind(id.as_str())
+        .bind(fence)
+        .execute(&self.database.pool)
+        .await
+        .map_err(StoreError::database("renew a lease"))?;
         Ok(renewed.rows_affected() > 0)
     }
 

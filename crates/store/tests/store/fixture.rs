@@ -7,19 +7,21 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use clew_model::{AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, ProjectId, RequestId, Selection};
 use clew_store::{Clock, FirstTenant, Founded, NewTask, Store};
 use secrecy::SecretString;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-pub const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
-pub const NODE_PASSWORD: &str = "the-password-of-a-node";
+pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
+pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
 
-pub struct Fixture {
-    pub store: Store,
-    pub founded: Founded,
-    pub folder: TempDir,
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) founded: Founded,
+    pub(crate) folder: TempDir,
     now: Arc<AtomicI64>,
 }
 
-pub fn tenant() -> FirstTenant {
+pub(crate) fn tenant() -> FirstTenant {
     FirstTenant {
         region: "here-1".into(),
         domain_name: "acme".into(),
@@ -31,7 +33,7 @@ pub fn tenant() -> FirstTenant {
 }
 
 impl Fixture {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, founded) = Store::initialise(&folder.path().join("data"), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
@@ -39,15 +41,23 @@ impl Fixture {
         Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), founded, folder, now }
     }
 
-    pub fn dir(&self) -> std::path::PathBuf {
+    pub(crate) fn dir(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn pass(&self, milliseconds: i64) {
+    /// Changes the database behind the store's back.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.dir().join("clew.db"));
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    pub(crate) fn pass(&self, milliseconds: i64) {
         self.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    pub fn new_task(&self, node: &NodeId) -> NewTask {
+    pub(crate) fn new_task(&self, node: &NodeId) -> NewTask {
         NewTask {
             request_id: RequestId::generate(),
             project_id: self.founded.project_id.clone(),
@@ -58,7 +68,7 @@ impl Fixture {
     }
 }
 
-pub fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> NewInstance {
+pub(crate) fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> NewInstance {
     let role = |at| if at == 0 { NodeRole::Master } else { NodeRole::Slave };
     NewInstance {
         id: None,
@@ -75,7 +85,7 @@ pub fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> NewInstan
 }
 
 /// All bytes of all files below a folder.
-pub fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,9 +1,13 @@
 //! The store in real folders with a real database.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod child;
 mod data_directory;
 mod fixture;
 mod inventory;
+mod processes;
 mod queue;
 mod results;
+mod secrets;
+mod troubles;

@@ -93,6 +93,40 @@ async fn a_lapsed_lease_is_taken_over_and_the_old_fence_no_longer_counts() {
 }
 
 #[tokio::test]
+async fn a_lease_that_lapsed_is_not_renewed_for_its_place_may_be_taken() {
+    let fixture = Fixture::new().await;
+    let node = NodeId::generate();
+    for _ in 0..4 {
+        fixture.queue(&node).await;
+    }
+    let lapsing = fixture.claim().await.unwrap();
+    fixture.pass(5_000);
+    fixture.claim().await.unwrap();
+    fixture.pass(5_000);
+    let id = &lapsing.task.request_id;
+    assert!(!fixture.store.renew_lease(id, lapsing.fence, LEASE).await.unwrap());
+    assert_eq!(fixture.claim().await.unwrap().task.request_id, *id, "the oldest is taken up again first");
+    assert!(fixture.claim().await.is_none(), "two of the node live");
+}
+
+#[tokio::test]
+async fn a_claim_whose_commit_fails_is_no_claim() {
+    let fixture = Fixture::new().await;
+    let id = fixture.queue(&NodeId::generate()).await;
+    fixture
+        .sql(
+            "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \
+             CREATE TRIGGER refuse AFTER UPDATE ON tasks BEGIN INSERT INTO refused VALUES ('nothing of this name'); END",
+        )
+        .await;
+    let claimed = fixture.store.claim_task("w", LEASE, 2).await;
+    assert!(matches!(claimed, Err(StoreError::Database { .. })), "{claimed:?}");
+    assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
+    fixture.sql("DROP TRIGGER refuse").await;
+    assert_eq!(fixture.claim().await.unwrap().fence, 1);
+}
+
+#[tokio::test]
 async fn what_is_handed_back_was_never_tried() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
@@ -152,6 +186,8 @@ proptest! {
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let fixture = Fixture::new().await;
     let nodes = [NodeId::generate(), NodeId::generate()];
+    let mut now = 0_i64;
+    let mut live: HashMap<RequestId, (NodeId, i64)> = HashMap::new();
     let mut claims: Vec<(RequestId, i64)> = Vec::new();
     let mut newest: HashMap<RequestId, i64> = HashMap::new();
     let mut ended: HashMap<RequestId, i64> = HashMap::new();
@@ -161,20 +197,30 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Queue(node) => {
                 fixture.queue(&nodes[node]).await;
             }
-            Step::Pass(milliseconds) => fixture.pass(milliseconds),
+            Step::Pass(milliseconds) => {
+                now += milliseconds;
+                fixture.pass(milliseconds);
+            }
             Step::Claim => {
                 if let Some(claimed) = fixture.claim().await {
                     let id = claimed.task.request_id;
                     prop_assert!(!ended.contains_key(&id), "an ended task was taken up");
                     let before = newest.insert(id.clone(), claimed.fence);
                     prop_assert!(before.is_none_or(|before| before < claimed.fence));
+                    prop_assert!(live.get(&id).is_none_or(|(_, until)| *until <= now), "a live lease was taken");
+                    live.insert(id.clone(), (claimed.task.node_id, now + 10_000));
                     claims.push((id, claimed.fence));
                 }
             }
             Step::Renew(at) => {
                 if let Some((id, fence)) = chosen(at) {
                     let renewed = fixture.store.renew_lease(&id, fence, LEASE).await.unwrap();
-                    prop_assert!(!renewed || (newest[&id] == fence && !ended.contains_key(&id)));
+                    if renewed {
+                        prop_assert!(newest[&id] == fence && !ended.contains_key(&id));
+                        let lease = live.get_mut(&id).ok_or_else(|| TestCaseError::fail("renewed without a lease"))?;
+                        prop_assert!(lease.1 > now, "a lapsed lease was renewed");
+                        lease.1 = now + 10_000;
+                    }
                 }
             }
             Step::End(at) => {
@@ -182,6 +228,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     && fixture.store.end_task(&id, fence, &finished("x")).await.unwrap()
                 {
                     prop_assert_eq!(newest[&id], fence);
+                    live.remove(&id);
                     prop_assert!(ended.insert(id, fence).is_none(), "a task ended twice");
                 }
             }
@@ -190,8 +237,13 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     && fixture.store.release_task(&id, fence).await.unwrap()
                 {
                     prop_assert!(newest[&id] == fence && !ended.contains_key(&id));
+                    live.remove(&id);
                 }
             }
+        }
+        for node in &nodes {
+            let held = live.values().filter(|(of, until)| of == node && *until > now).count();
+            prop_assert!(held <= 2, "{} collections of a node are live", held);
         }
         for id in ended.keys() {
             prop_assert_eq!(fixture.status(id).await, TaskStatus::Finished);

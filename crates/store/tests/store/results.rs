@@ -47,7 +47,7 @@ async fn a_changed_cut_or_missing_file_is_never_handed_out() {
     results.open(&record(&published)).unwrap();
     std::fs::write(&path, b"1,apq\r\n").unwrap();
     let changed = results.open(&record(&published));
-    assert!(matches!(changed, Err(StoreError::ResultCorrupt { .. })), "seen although it was verified before");
+    assert!(matches!(changed, Err(StoreError::ResultCorrupt { .. })), "{changed:?}");
     std::fs::write(&path, b"1,ap").unwrap();
     assert!(matches!(results.open(&record(&published)), Err(StoreError::ResultCorrupt { .. })));
     results.remove(&published.name).unwrap();
@@ -71,8 +71,11 @@ async fn the_sweep_takes_what_no_task_names_once_it_is_old() {
     let fixture = Fixture::new().await;
     let (kept, orphan) = (fixture.publish(b"a"), fixture.publish(b"b"));
     let results = fixture.store.results();
-    assert_eq!(results.sweep(std::slice::from_ref(&kept.name), Duration::from_secs(600)).unwrap(), 0);
-    assert_eq!(results.sweep(std::slice::from_ref(&kept.name), Duration::ZERO).unwrap(), 1);
+    let killed = fixture.dir().join("results/.realtime_session-of-a-worker-that-was-killed.tmp");
+    std::fs::write(&killed, "half").unwrap();
+    assert_eq!(results.sweep(std::slice::from_ref(&kept.name), Duration::from_mins(10)).unwrap(), 0);
+    assert_eq!(results.sweep(std::slice::from_ref(&kept.name), Duration::ZERO).unwrap(), 2);
+    assert!(!killed.exists());
     assert!(results.open(&record(&kept)).is_ok());
     assert!(results.open(&record(&orphan)).is_err());
 }

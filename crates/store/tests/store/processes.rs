@@ -1,0 +1,92 @@
+//! Several processes at one data directory, and processes that are killed.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::child;
+use crate::fixture::{Fixture, new_instance, tenant};
+use clew_model::{Failure, FailureKind, NodeId, TaskOutcome};
+use clew_store::{Store, StoreError};
+
+/// What the other process adds.
+const ADDED: usize = 40;
+
+#[tokio::test]
+async fn another_process_changes_the_inventory_while_this_one_serves() {
+    let Some(folder) = child::folder() else {
+        let fixture = Fixture::new().await;
+        let _lock = fixture.store.lock_for_serving().unwrap();
+        let test = "processes::another_process_changes_the_inventory_while_this_one_serves";
+        let command = child::command(test, fixture.folder.path(), &[]);
+        let other = tokio::task::spawn_blocking(move || child::pass(command));
+        let node = NodeId::generate();
+        let mut ended = 0;
+        while !other.is_finished() {
+            fixture.store.insert_task(&fixture.new_task(&node), 1).await.unwrap();
+            let claimed = fixture.store.claim_task("w", Duration::from_secs(10), 1).await.unwrap().unwrap();
+            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            assert!(fixture.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+            ended += 1;
+        }
+        other.await.unwrap();
+        assert!(ended > 0);
+        return assert_eq!(fixture.store.all_instances().await.unwrap().len(), ADDED);
+    };
+    let store = Store::open(&folder.join("data")).await.unwrap();
+    assert!(matches!(store.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
+    let project = store.all_projects().await.unwrap()[0].id.clone();
+    for number in 0..ADDED {
+        store.add_instance(new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_initialisation_that_is_killed_can_be_done_again() {
+    const TEST: &str = "processes::an_initialisation_that_is_killed_can_be_done_again";
+    if let Some(folder) = child::folder() {
+        Store::initialise(&folder.join("data"), tenant()).await.unwrap();
+        return;
+    }
+    let mut done = 0;
+    for moment in 0..16 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = child::command(TEST, folder.path(), &[]);
+        let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(moment * 6)).await;
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        match Store::initialise(&folder.path().join("data"), tenant()).await {
+            Ok(_) => {}
+            Err(StoreError::AlreadyInitialised { .. }) => done += 1,
+            Err(error) => panic!("after {} ms: {error}", moment * 6),
+        }
+        let store = Store::open(&folder.path().join("data")).await.unwrap();
+        assert!(store.access_key(&tenant().access_key).await.unwrap().is_some());
+        let names: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().collect();
+        assert!(names.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new")));
+    }
+    assert!(done < 16, "none was killed in time");
+}
+
+#[tokio::test]
+async fn a_lock_goes_with_its_process() {
+    const TEST: &str = "processes::a_lock_goes_with_its_process";
+    if let Some(folder) = child::folder() {
+        let store = Store::open(&folder.join("data")).await.unwrap();
+        let _lock = store.lock_for_serving().unwrap();
+        std::fs::write(folder.join("locked"), "").unwrap();
+        return std::future::pending().await;
+    }
+    let fixture = Fixture::new().await;
+    let mut command = child::command(TEST, fixture.folder.path(), &[]);
+    let mut other = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !fixture.folder.path().join("locked").exists() {
+        assert!(other.try_wait().unwrap().is_none(), "the other process ended early");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let refused = fixture.store.lock_for_serving();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })));
+    fixture.store.lock_for_serving().unwrap();
+}
