@@ -44,15 +44,28 @@ impl Client {
         target: &mut T,
         mut on_progress: impl FnMut(u64, Option<u64>),
     ) -> Result<Downloaded, ClientError> {
+        let downloaded = self.receive_all(instance, node, request_id, target, &mut on_progress).await;
+        // Also after an error: what came is kept, to the last byte.
+        let finished = target.finish().await;
+        let downloaded = downloaded?;
+        finished?;
+        Ok(downloaded)
+    }
+
+    async fn receive_all<T: Target>(
+        &self,
+        instance: &InstanceId,
+        node: &NodeId,
+        request_id: &RequestId,
+        target: &mut T,
+        on_progress: &mut impl FnMut(u64, Option<u64>),
+    ) -> Result<Downloaded, ClientError> {
         let mut position = Position::default();
         let mut interruptions = 0;
         loop {
             let response = self.open_result(instance, node, request_id, target, &mut position).await?;
-            let error = match self.receive(response, target, &mut position, &mut on_progress).await {
-                Ok(()) => {
-                    target.finish().await?;
-                    return Ok(Downloaded { bytes: position.received, etag: position.etag });
-                }
+            let error = match self.receive(response, target, &mut position, on_progress).await {
+                Ok(()) => return Ok(Downloaded { bytes: position.received, etag: position.etag }),
                 Err(error) => error,
             };
             match error {

@@ -13,7 +13,7 @@ pub trait Target: Send {
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
     /// Forgets all bytes so far: the download begins anew.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Called once after the last byte.
+    /// Called once at the end of the download, whether it came whole or not.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
