@@ -7,3 +7,4 @@ mod loopback;
 mod recorded;
 mod retries;
 mod sign_in;
+mod tls;

@@ -134,8 +134,14 @@ async fn even_a_collection_is_sent_again_if_there_was_no_connection() {
             drop(stream);
         }
     });
-    let client =
-        Client::builder(&endpoint).credentials(access_key()).project(project()).settings(quick()).build().unwrap();
+    let client = Client::builder(&endpoint)
+        .credentials(access_key())
+        .project(project())
+        .settings(quick())
+        // So that the test needs no certificates of the system.
+        .ca_certificates(crate::tls::AUTHORITY)
+        .build()
+        .unwrap();
     let error = collect(&client).await.unwrap_err();
     closing.abort();
     assert!(matches!(error, ClientError::Connect { .. }), "{error}");

@@ -1,0 +1,81 @@
+//! https: a server whose authority is trusted, and one whose authority is not.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use clew_client::{Client, ClientError, CollectionStatus, Settings};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::loopback::{access_key, instance, node, project, quick, request_id};
+
+pub(crate) const AUTHORITY: &str = include_str!("../fixtures/tls/authority.pem");
+const OTHER_AUTHORITY: &str = include_str!("../fixtures/tls/other-authority.pem");
+const CERTIFICATE: &[u8] = include_bytes!("../fixtures/tls/server.pem");
+const KEY: &[u8] = include_bytes!("../fixtures/tls/server.key");
+
+/// Takes one connection and answers one request. Gives back the request, or nothing if TLS failed.
+fn serve_once() -> (String, JoinHandle<Option<String>>) {
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()],
+            PrivateKeyDer::from_pem_slice(KEY).unwrap(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), tcp);
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).ok()?;
+            request.push(byte[0]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\nconnection: close\r\n\r\n{\"status\":\"running\"}")
+            .unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        Some(String::from_utf8(request).unwrap())
+    });
+    (endpoint, serving)
+}
+
+async fn ask(endpoint: &str, authority: &str) -> Result<CollectionStatus, ClientError> {
+    Client::builder(endpoint)
+        .credentials(access_key())
+        .project(project())
+        .settings(Settings { attempts: 1, ..quick() })
+        .ca_certificates(authority)
+        .build()
+        .unwrap()
+        .task_status(&instance(), &node(), &request_id())
+        .await
+}
+
+#[tokio::test]
+async fn a_trusted_server_is_asked_over_http_1_with_the_host_that_is_signed() {
+    let (endpoint, serving) = serve_once();
+    assert_eq!(ask(&endpoint, AUTHORITY).await.unwrap(), CollectionStatus::Running);
+    let request = serving.join().unwrap().unwrap();
+    assert!(request.starts_with("GET /v3/"), "{request}");
+    let host = format!("host: {}\r\n", endpoint.strip_prefix("https://").unwrap());
+    assert_eq!(request.matches(&host).count(), 1, "{request}");
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_told_nothing() {
+    let (endpoint, serving) = serve_once();
+    let error = ask(&endpoint, OTHER_AUTHORITY).await.unwrap_err();
+    assert!(matches!(error, ClientError::Connect { .. }), "{error}");
+    assert!(error.to_string().contains("certificate: UnknownIssuer"), "{error}");
+    assert_eq!(serving.join().unwrap(), None);
+}
