@@ -1,1 +1,29 @@
-//! clew-testkit
+//! Real servers for tests, and one that lies.
+//!
+//! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
+//! test ends. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing, and
+//! [`FakeServer`] has the sizes and faults that real servers cannot be made to have.
+//!
+//! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use clew_testkit::{Flavor, Server, ServerOptions};
+//!
+//! let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+//! println!("clew snapshot {}", server.url());
+//! # Ok(())
+//! # }
+//! ```
+
+mod idle;
+mod odd;
+mod server;
+pub mod setup;
+mod template;
+mod wire;
+
+pub use idle::{IdleSessions, allow_open_files, idle_sessions};
+pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
+pub use server::{Flavor, Server, ServerError, ServerOptions};
+pub use wire::{Charset, RawSession};

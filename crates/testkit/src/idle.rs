@@ -1,0 +1,51 @@
+//! Many sessions that do nothing.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::task::JoinSet;
+
+use crate::server::Server;
+use crate::wire::{Charset, RawSession};
+
+/// Sessions that stay open until this is dropped.
+#[derive(Debug)]
+pub struct IdleSessions {
+    /// Each of them.
+    pub sessions: Vec<RawSession>,
+}
+
+/// How many sign in at a time.
+const AT_A_TIME: usize = 64;
+
+/// Opens `count` sessions of root.
+pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
+    allow_open_files(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    let mut opening = JoinSet::new();
+    let mut sessions = Vec::with_capacity(count);
+    for _ in 0..count {
+        if opening.len() >= AT_A_TIME
+            && let Some(opened) = opening.join_next().await
+        {
+            sessions.push(opened.map_err(io::Error::other)??);
+        }
+        opening.spawn(RawSession::open(address, "root", None, Charset::Utf8mb4));
+    }
+    while let Some(opened) = opening.join_next().await {
+        sessions.push(opened.map_err(io::Error::other)??);
+    }
+    Ok(IdleSessions { sessions })
+}
+
+/// Lets this process, and those it starts, have at least `count` open files.
+pub fn allow_open_files(count: u64) -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= count) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.map(|maximum| maximum.max(count));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum })?;
+    Ok(())
+}

@@ -1,0 +1,330 @@
+//! Private database servers.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{fmt, fs, io};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::{setup, template};
+
+/// Kinds of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// MariaDB 10.11.
+    MariaDb,
+    /// MySQL 9.7.
+    MySql,
+}
+
+impl Flavor {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
+
+    /// Its name in paths and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// The server's program with what it always needs. MySQL's runs from its folder with its own loader and libraries.
+    pub(crate) fn command(self) -> Result<Command, ServerError> {
+        match self {
+            Self::MariaDb => {
+                let program = PathBuf::from(setup::MARIADBD);
+                self.must_exist(&program)?;
+                let mut command = dying_with_its_parent(&program);
+                command.args(["--no-defaults", "--user=root"]);
+                Ok(command)
+            }
+            Self::MySql => {
+                let root = setup::mysql_root();
+                let inside = |path: &str| root.join(path);
+                let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
+                let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
+                let program = inside("usr/sbin/mysqld");
+                self.must_exist(&program)?;
+                let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
+                    .map(|folder| inside(folder).display().to_string())
+                    .join(":");
+                let mut command = dying_with_its_parent(&loader);
+                command.arg("--library-path").arg(libraries).arg(&program).args(["--no-defaults", "--user=root"]);
+                for (option, path) in [
+                    ("basedir", "usr"),
+                    ("lc-messages-dir", "usr/share/mysql"),
+                    ("character-sets-dir", "usr/share/mysql/charsets"),
+                    ("plugin-dir", "usr/lib/mysql/plugin"),
+                ] {
+                    command.arg(format!("--{option}={}", inside(path).display()));
+                }
+                command.arg("--secure-file-priv=");
+                Ok(command)
+            }
+        }
+    }
+
+    fn must_exist(self, program: &std::path::Path) -> Result<(), ServerError> {
+        if program.exists() { Ok(()) } else { Err(ServerError::Missing { flavor: self, program: program.to_owned() }) }
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A process that the kernel ends when the thread that started it is gone, however that came about.
+fn dying_with_its_parent(program: &std::path::Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// It is not installed.
+    #[error("{flavor} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
+    Missing {
+        /// Which.
+        flavor: Flavor,
+        /// What is missing.
+        program: PathBuf,
+    },
+    /// The folder of servers.
+    #[error(transparent)]
+    Setup(#[from] setup::SetupError),
+    /// A file or process.
+    #[error("could not {doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A program said no.
+    #[error("could not {doing}. Its log:\n{log}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        log: String,
+    },
+}
+
+/// What is special about a server.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Sessions at once.
+    pub max_connections: u32,
+    /// Further options, as on its command line.
+    pub arguments: Vec<String>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { max_connections: 400, arguments: Vec::new() }
+    }
+}
+
+/// A running server. Dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct Server {
+    flavor: Flavor,
+    process: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+/// For a start, on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(90);
+/// Tries, each on another port: between choosing one and using it, someone else may have taken it.
+const TRIES: usize = 3;
+
+impl Server {
+    /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should: not on one of a
+    /// runtime's pool of blocking threads.
+    pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match Self::try_start(flavor, options).await {
+                Err(error @ ServerError::Failed { .. }) => last = Some(error),
+                started => return started,
+            }
+        }
+        Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
+    }
+
+    async fn try_start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+        let io = |doing| move |source| ServerError::Io { doing, source };
+        let folder = tempfile::tempdir().map_err(io("make a folder"))?;
+        template::copy(flavor, &folder.path().join("data"))?;
+        let init = folder.path().join("init.sql");
+        fs::write(&init, ACCOUNTS).map_err(io("write a file"))?;
+        let port = free_port().map_err(io("find a free port"))?;
+        let log = fs::File::create(folder.path().join("log")).map_err(io("write a file"))?;
+        let mut command = flavor.command()?;
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        command
+            .args([
+                format!("--datadir={}", path("data")),
+                format!("--socket={}", path("socket")),
+                format!("--pid-file={}", path("pid")),
+                format!("--init-file={}", init.display()),
+                format!("--port={port}"),
+                format!("--max-connections={}", options.max_connections),
+                format!("--open-files-limit={}", options.max_connections * 2 + 2000),
+            ])
+            .args(COMMON)
+            .args(match flavor {
+                Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
+                Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
+            })
+            .args(&options.arguments);
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(io("start setpriv (Debian package util-linux)"))?;
+        let mut server = Self { flavor, process, port, folder };
+        server.wait_until_it_answers().await?;
+        Ok(server)
+    }
+
+    async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
+        let start = Instant::now();
+        loop {
+            if let Ok(mut connection) = self.connect().await
+                && connection.query_drop("SELECT 1").await.is_ok()
+            {
+                let _ = connection.disconnect().await;
+                return Ok(());
+            }
+            let ended =
+                self.process.try_wait().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended.is_some() || start.elapsed() > START_LIMIT {
+                return Err(ServerError::Failed { doing: "start a server", log: self.error_log() });
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// Its port on 127.0.0.1 and `::1`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where root signs in, without a password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}/", self.port)
+    }
+
+    /// Where an account signs in.
+    #[must_use]
+    pub fn url_for(&self, user: &str, password: &str) -> String {
+        format!("mysql://{user}:{password}@127.0.0.1:{}/", self.port)
+    }
+
+    /// Its data directory: MySQL keeps its certificates there.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What it has said.
+    #[must_use]
+    pub fn error_log(&self) -> String {
+        fs::read(self.folder.path().join("log"))
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// A connection as root, for whatever a test wants to see or set.
+    pub async fn connect(&self) -> mysql_async::Result<Conn> {
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root"));
+        Conn::new(options.prefer_socket(false)).await
+    }
+
+    /// Runs statements as root.
+    pub async fn run(&self, statements: &[&str]) -> mysql_async::Result<()> {
+        let mut connection = self.connect().await?;
+        for statement in statements {
+            connection.query_drop(*statement).await?;
+        }
+        connection.disconnect().await
+    }
+
+    /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Ends it at once (SIGKILL), and waits until it is gone.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()?;
+        self.process.wait().map(|_| ())
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.ok_or_else(|| io::Error::other("the server has no process id"))?, signal)?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+/// Root from everywhere, without a password: the server listens on this machine alone, and not for long.
+const ACCOUNTS: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
+
+/// A small and quick server; what a crash of the machine would lose is no loss. Addresses stay addresses.
+const COMMON: [&str; 7] = [
+    "--bind-address=127.0.0.1,::1",
+    "--skip-name-resolve",
+    "--max-allowed-packet=64M",
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=OFF",
+    "--back-log=4096",
+];
+
+/// A port that is free on both loopback addresses.
+fn free_port() -> io::Result<u16> {
+    let first = TcpListener::bind("127.0.0.1:0")?;
+    let port = first.local_addr()?.port();
+    TcpListener::bind(("::1", port))?;
+    Ok(port)
+}

@@ -1,0 +1,95 @@
+//! What the tests need on a machine, and where it is kept. Installing it is `cargo xtask test`'s business.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Environment variable with the folder of servers and tools that are fetched once.
+pub const SERVERS_DIR_VARIABLE: &str = "CLEW_SERVERS_DIR";
+/// Environment variable with the Python that has the official SDK.
+pub const SDK_PYTHON_VARIABLE: &str = "CLEW_SDK_PYTHON";
+
+/// A Debian package, and a file that tells whether it is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Package {
+    /// Its name.
+    pub name: &'static str,
+    file: &'static str,
+}
+
+impl Package {
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_installed(&self) -> bool {
+        Path::new(self.file).exists()
+    }
+}
+
+/// What it takes to run a private MariaDB.
+pub const MARIADB_PACKAGES: [Package; 1] = [Package { name: "mariadb-server", file: MARIADBD }];
+/// What the tests take besides.
+pub const TEST_PACKAGES: [Package; 2] = [
+    Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
+    Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
+];
+
+pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
+
+/// The official SDK, at the version that the specification was read from.
+pub const SDK_REQUIREMENTS: [&str; 3] =
+    ["huaweicloudsdkcore==3.1.219", "huaweicloudsdkgaussdb==3.1.219", "huaweicloudsdkiam==3.1.219"];
+/// A program that fails where the SDK is missing or another version.
+pub const SDK_PROBE: &str = "import importlib.metadata as m, huaweicloudsdkgaussdb.v3, huaweicloudsdkiam.v3; \
+     assert m.version('huaweicloudsdkgaussdb') == '3.1.219'";
+
+/// Why the folder of servers cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("could not use {}: {source}; set {SERVERS_DIR_VARIABLE} to a folder that can be written to", path.display())]
+pub struct SetupError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The folder of servers and tools that are fetched once: `CLEW_SERVERS_DIR`, else one in the user's cache.
+#[must_use]
+pub fn servers_dir() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable(SERVERS_DIR_VARIABLE).unwrap_or_else(|| {
+        let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+        cache.unwrap_or_else(std::env::temp_dir).join("clew").join("servers")
+    })
+}
+
+/// The unpacked MySQL.
+#[must_use]
+pub fn mysql_root() -> PathBuf {
+    servers_dir().join("mysql-9")
+}
+
+/// The virtual environment with the official SDK.
+#[must_use]
+pub fn sdk_dir() -> PathBuf {
+    servers_dir().join("sdk-3.1.219")
+}
+
+/// The Python that has the official SDK: `CLEW_SDK_PYTHON`, else that of [`sdk_dir`].
+#[must_use]
+pub fn sdk_python() -> PathBuf {
+    std::env::var_os(SDK_PYTHON_VARIABLE).map_or_else(|| sdk_dir().join("bin").join("python"), PathBuf::from)
+}
+
+/// Held while something is put into the folder of servers.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Waits until nobody else puts something into the folder of servers.
+pub fn lock() -> Result<Lock, SetupError> {
+    let folder = servers_dir();
+    let path = folder.join("lock");
+    let taken = fs::create_dir_all(&folder)
+        .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
+        .and_then(|file| file.lock().map(|()| Lock { _file: file }));
+    taken.map_err(|source| SetupError { path, source })
+}

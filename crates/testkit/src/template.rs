@@ -1,0 +1,70 @@
+//! Data directories, made once per kind of server and copied for each.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::server::{Flavor, ServerError};
+use crate::setup;
+
+/// A data directory for one server, copied from the template.
+pub(crate) fn copy(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
+    let template = ready(flavor)?;
+    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(to), "copy a data directory")
+}
+
+/// The template, made now if it was not there. It gets its name when it is whole.
+fn ready(flavor: Flavor) -> Result<PathBuf, ServerError> {
+    let template = setup::servers_dir().join("templates").join(flavor.name());
+    if template.exists() {
+        return Ok(template);
+    }
+    let _lock = setup::lock()?;
+    if template.exists() {
+        return Ok(template);
+    }
+    let unfinished = template.with_extension("unfinished");
+    let prepared = std::fs::create_dir_all(template.parent().unwrap_or(&template))
+        .and_then(|()| if unfinished.exists() { std::fs::remove_dir_all(&unfinished) } else { Ok(()) });
+    prepared.map_err(|source| ServerError::Io { doing: "make a data directory", source })?;
+    initialise(flavor, &unfinished)?;
+    std::fs::rename(&unfinished, &template)
+        .map_err(|source| ServerError::Io { doing: "make a data directory", source })?;
+    Ok(template)
+}
+
+fn initialise(flavor: Flavor, folder: &Path) -> Result<(), ServerError> {
+    let folder = folder.display();
+    match flavor {
+        Flavor::MariaDb => run(
+            Command::new("mariadb-install-db").args([
+                "--no-defaults",
+                "--user=root",
+                &format!("--datadir={folder}"),
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+            ]),
+            "make MariaDB's data directory",
+        ),
+        Flavor::MySql => {
+            let mut command = flavor.command()?;
+            run(
+                command.args([
+                    "--initialize-insecure",
+                    &format!("--datadir={folder}"),
+                    "--innodb-redo-log-capacity=16M",
+                ]),
+                "make MySQL's data directory",
+            )
+        }
+    }
+}
+
+fn run(command: &mut Command, doing: &'static str) -> Result<(), ServerError> {
+    let output = command.stdin(Stdio::null()).output().map_err(|source| ServerError::Io { doing, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(ServerError::Failed { doing, log: String::from_utf8_lossy(&said).into_owned() })
+}

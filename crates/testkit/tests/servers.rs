@@ -1,0 +1,64 @@
+//! The kit itself, on both servers.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use clew_testkit::{Flavor, OddSessions, Server, ServerOptions, idle_sessions};
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+
+async fn process_list(server: &Server) -> Vec<Row> {
+    let mut connection = server.connect().await.unwrap();
+    let rows = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
+    connection.disconnect().await.unwrap();
+    rows
+}
+
+async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let odd = OddSessions::open(&server).await.unwrap();
+    assert_eq!(odd.truth.len(), OddSessions::COUNT);
+    let rows = process_list(&server).await;
+    for expected in &odd.truth {
+        let row = rows.iter().find(|row| row.get::<u64, _>(0) == Some(expected.id)).unwrap();
+        let text = |column: usize| row.get::<Option<Vec<u8>>, _>(column).unwrap();
+        assert_eq!(text(1).unwrap(), expected.user.as_bytes(), "{expected:?}");
+        assert_eq!(String::from_utf8(text(2).unwrap()).unwrap(), expected.host);
+        assert_eq!(text(3).map(|name| String::from_utf8(name).unwrap()), expected.database);
+        assert_eq!(text(4).unwrap(), expected.command.as_bytes());
+        let (shown, wanted) = (text(7).unwrap_or_default(), expected.statement.clone().unwrap_or_default());
+        if shown != wanted {
+            let start = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+            panic!(
+                "{flavor} shows {} bytes {:?} for {} bytes {:?}",
+                shown.len(),
+                start(&shown),
+                wanted.len(),
+                start(&wanted)
+            );
+        }
+    }
+    assert_eq!(odd.observed_transactions(&server).await.unwrap().len(), 11);
+}
+
+#[tokio::test]
+async fn mariadb_shows_odd_sessions_as_they_are_expected() {
+    odd_sessions_are_shown_as_they_are_expected(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn mysql_shows_odd_sessions_as_they_are_expected() {
+    odd_sessions_are_shown_as_they_are_expected(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn a_dropped_server_is_gone_with_its_data() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let (process, folder) = (format!("/proc/{}", server.pid()), server.data_dir());
+        let sessions = idle_sessions(&server, 20).await.unwrap();
+        assert!(process_list(&server).await.len() > sessions.sessions.len());
+        assert!(std::path::Path::new(&process).exists() && folder.exists());
+        drop(server);
+        assert!(!std::path::Path::new(&process).exists() && !folder.exists(), "{flavor}");
+    }
+}
