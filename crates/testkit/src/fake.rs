@@ -1,1 +1,257 @@
-//! A server that lies.
+//! A server that lies: sizes and faults that real ones cannot be made to have.
+//!
+//! It speaks as much of the protocol as a driver needs to sign in and ask, answers what Clew asks, and makes rows as they are
+//! sent: any number of them costs it nothing.
+
+mod packets;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// What goes wrong, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// It takes connections and never says a word.
+    Mute,
+    /// It takes connections and closes them.
+    HangUp,
+    /// It says this instead of a greeting.
+    Says(&'static [u8]),
+    /// It has no connection left (error 1040).
+    TooManyConnections,
+    /// It stops after this many sessions, and keeps the connection open.
+    StallsAfter(u64),
+    /// It closes the connection after this many sessions.
+    DropsAfter(u64),
+    /// It sends one session each so often.
+    Drips(Duration),
+    /// After this many sessions it sends a packet that is none.
+    LiesAfter(u64),
+}
+
+/// What the server shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FakeOptions {
+    /// Sessions in its process list.
+    pub sessions: u64,
+    /// The first so many of them have an open transaction.
+    pub transactions: u64,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+impl Default for FakeOptions {
+    fn default() -> Self {
+        Self { sessions: 3, transactions: 1, fault: Fault::None }
+    }
+}
+
+/// A running fake. It ends when this is dropped.
+#[derive(Debug)]
+pub struct FakeServer {
+    address: SocketAddr,
+    kills: Arc<AtomicU64>,
+    accepting: JoinHandle<()>,
+}
+
+impl FakeServer {
+    /// Starts on a free port of 127.0.0.1.
+    pub async fn start(options: FakeOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let kills = Arc::new(AtomicU64::new(0));
+        let counted = kills.clone();
+        let accepting = tokio::spawn(async move {
+            let mut sessions = JoinSet::new();
+            let mut id = 1;
+            while let Ok((stream, _)) = listener.accept().await {
+                sessions.spawn(Session { stream: BufWriter::new(stream), id, options, kills: counted.clone() }.serve());
+                id += 1;
+                while sessions.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, kills, accepting })
+    }
+
+    /// Where anybody signs in.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mysql://clew:secret@{}/?tls=off", self.address)
+    }
+
+    /// How many `KILL` it was sent.
+    #[must_use]
+    pub fn kills(&self) -> u64 {
+        self.kills.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for FakeServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+struct Session {
+    stream: BufWriter<TcpStream>,
+    id: u32,
+    options: FakeOptions,
+    kills: Arc<AtomicU64>,
+}
+
+impl Session {
+    /// Until the client goes, or the fault says so.
+    async fn serve(mut self) -> io::Result<()> {
+        match self.options.fault {
+            Fault::Mute => return self.wait_for_ever().await,
+            Fault::HangUp => return Ok(()),
+            Fault::Says(bytes) => {
+                self.stream.write_all(bytes).await?;
+                self.stream.flush().await?;
+                return self.wait_for_ever().await;
+            }
+            Fault::TooManyConnections => {
+                self.send(0, &packets::error(1040, "Too many connections")).await?;
+                return self.stream.flush().await;
+            }
+            _ => {}
+        }
+        self.send(0, &packets::greeting(self.id)).await?;
+        self.stream.flush().await?;
+        self.receive().await?;
+        self.send(2, &packets::OK).await?;
+        loop {
+            self.stream.flush().await?;
+            let command = self.receive().await?;
+            match command.split_first() {
+                Some((1, _)) | None => return Ok(()),
+                Some((3, statement)) => self.answer(&String::from_utf8_lossy(statement)).await?,
+                Some(_) => self.send(1, &packets::OK).await?,
+            }
+        }
+    }
+
+    async fn answer(&mut self, statement: &str) -> io::Result<()> {
+        let row =
+            |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
+        if statement.starts_with("KILL") {
+            self.kills.fetch_add(1, Ordering::SeqCst);
+            self.send(1, &packets::OK).await
+        } else if statement.starts_with("SET") {
+            self.send(1, &packets::OK).await
+        } else if statement.contains("VERSION()") {
+            let id = self.id.to_string();
+            self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
+        } else if statement.contains("innodb_trx") {
+            let transactions = self.options.transactions;
+            self.send_rows(8, (1..=transactions).map(transaction)).await
+        } else if statement.contains("PROCESSLIST") {
+            self.send_process_list().await
+        } else {
+            self.send_rows(1, [row(&["0"])].into_iter()).await
+        }
+    }
+
+    async fn send_rows(&mut self, columns: u8, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        let mut number = self.send_columns(columns).await?;
+        for row in rows {
+            self.send(number, &row).await?;
+            number = number.wrapping_add(1);
+        }
+        self.send(number, &packets::EOF).await
+    }
+
+    async fn send_columns(&mut self, columns: u8) -> io::Result<u8> {
+        self.send(1, &[columns]).await?;
+        let mut number = 2;
+        for column in 0..columns {
+            self.send(number, &packets::column(&format!("c{column}"))).await?;
+            number += 1;
+        }
+        self.send(number, &packets::EOF).await?;
+        Ok(number + 1)
+    }
+
+    async fn send_process_list(&mut self) -> io::Result<()> {
+        let mut number = self.send_columns(8).await?;
+        for id in 1..=self.options.sessions {
+            match self.options.fault {
+                Fault::StallsAfter(sessions) if id > sessions => {
+                    self.stream.flush().await?;
+                    return self.wait_for_ever().await;
+                }
+                Fault::DropsAfter(sessions) if id > sessions => {
+                    self.stream.flush().await?;
+                    return Err(io::Error::other("dropped as told"));
+                }
+                Fault::LiesAfter(sessions) if id > sessions => {
+                    self.send(number.wrapping_add(77), b"\x09nonsense").await?;
+                    self.stream.flush().await?;
+                    return self.wait_for_ever().await;
+                }
+                Fault::Drips(pause) => {
+                    self.stream.flush().await?;
+                    sleep(pause).await;
+                }
+                _ => {}
+            }
+            self.send(number, &session(id)).await?;
+            number = number.wrapping_add(1);
+        }
+        self.send(number, &packets::EOF).await
+    }
+
+    /// Until the client is gone.
+    async fn wait_for_ever(&mut self) -> io::Result<()> {
+        let mut ignored = [0; 1024];
+        while self.stream.get_mut().read(&mut ignored).await? > 0 {}
+        Ok(())
+    }
+
+    async fn send(&mut self, number: u8, payload: &[u8]) -> io::Result<()> {
+        let [a, b, c, _] = u32::try_from(payload.len()).map_err(io::Error::other)?.to_le_bytes();
+        self.stream.write_all(&[a, b, c, number]).await?;
+        self.stream.write_all(payload).await
+    }
+
+    async fn receive(&mut self) -> io::Result<Vec<u8>> {
+        let mut head = [0; 4];
+        self.stream.get_mut().read_exact(&mut head).await?;
+        let [a, b, c, _] = head;
+        let mut payload = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
+        self.stream.get_mut().read_exact(&mut payload).await?;
+        Ok(payload)
+    }
+}
+
+/// A session of the process list.
+fn session(id: u64) -> Vec<u8> {
+    let statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
+    packets::row(&[
+        Some(id.to_string().as_bytes()),
+        Some(b"app"),
+        Some(format!("10.0.{}.{}:{}", id / 250 % 250, id % 250, 10_000 + id % 50_000).as_bytes()),
+        Some(b"shop"),
+        Some(b"Query"),
+        Some((id % 100).to_string().as_bytes()),
+        Some(b"Sending data"),
+        Some(statement.as_bytes()),
+    ])
+}
+
+/// A transaction, in the order in which Clew asks for its columns.
+fn transaction(id: u64) -> Vec<u8> {
+    let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
+    let values = [id.as_str(), &number, "RUNNING", "12"].map(|value| Some(value.as_bytes()));
+    packets::row(&[values.as_slice(), &[None, Some(b"3"), Some(b"1"), Some(b"2")]].concat())
+}

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod fake;
 mod idle;
 mod odd;
 mod server;
@@ -23,6 +24,7 @@ pub mod setup;
 mod template;
 mod wire;
 
+pub use fake::{FakeOptions, FakeServer, Fault};
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use server::{Flavor, Server, ServerError, ServerOptions};

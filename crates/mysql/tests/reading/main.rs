@@ -1,0 +1,28 @@
+//! Reading real servers, and one that lies.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod faults;
+mod privileges;
+mod protection;
+mod truth;
+
+use clew_model::{Failure, NodeUrl, Selection};
+use clew_mysql::{Form, Limits, Snapshot, take_snapshot};
+
+/// The sessions of a node as CSV records.
+async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Vec<String>> {
+    let mut snapshot = take(url, selection, formula_guard).await.unwrap();
+    let mut body = Vec::new();
+    snapshot.body.write_to(&mut body).unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
+    let records: Vec<Vec<String>> =
+        reader.records().map(|record| record.unwrap().iter().map(ToOwned::to_owned).collect()).collect();
+    assert_eq!(records.len() as u64, snapshot.summary.rows);
+    records
+}
+
+async fn take(url: &str, selection: &Selection, formula_guard: bool) -> Result<Snapshot, Failure> {
+    let node: NodeUrl = url.parse().unwrap();
+    take_snapshot(&node, selection, Form::Csv { formula_guard }, &Limits::default()).await
+}
