@@ -9,7 +9,7 @@ use std::io::{Cursor, SeekFrom};
 
 use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use clew_model::ErrorEntry;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
@@ -51,23 +51,22 @@ impl Download {
             Encoding::Identity => plain_tag,
             encoding => format!("\"{}-{}\"", self.tag, encoding.name()),
         };
-        if conditions::not_modified(headers, &tag) {
-            return respond(StatusCode::NOT_MODIFIED, vec![(ETAG, tag)], Body::empty());
-        }
+        let not_modified = conditions::not_modified(headers, &tag);
         let mut answer = vec![
-            (CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
-            (CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.file_name)),
-            (ACCEPT_RANGES, "bytes".to_owned()),
             (VARY, "Accept-Encoding, X-Language".to_owned()),
             (CACHE_CONTROL, "private, no-cache".to_owned()),
             (ETAG, tag),
         ];
+        if not_modified {
+            return respond(StatusCode::NOT_MODIFIED, answer, Body::empty());
+        }
+        answer.extend([
+            (CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+            (CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.file_name)),
+            (ACCEPT_RANGES, "bytes".to_owned()),
+        ]);
         match asked {
-            Asked::Nothing => Err(Refusal::because(
-                ErrorEntry::RANGE_NOT_SATISFIABLE,
-                "range-limit",
-                vec![("length", length.to_string())],
-            )),
+            Asked::Nothing => beyond(length),
             Asked::Part(part) => {
                 answer.push((CONTENT_LENGTH, part.length().to_string()));
                 answer.push((CONTENT_RANGE, format!("bytes {}-{}/{length}", part.first, part.last)));
@@ -107,6 +106,15 @@ impl Download {
         file.seek(SeekFrom::Start(start)).await.map_err(|error| Refusal::internal(&error))?;
         Ok(Cursor::new(header).chain(file.take(end.saturating_sub(boundary).saturating_sub(start))))
     }
+}
+
+/// The range is not there; the client learns what is.
+fn beyond(length: u64) -> Result<Response, Refusal> {
+    let arguments = vec![("length", length.to_string())];
+    let mut response = Refusal::because(ErrorEntry::RANGE_NOT_SATISFIABLE, "range-limit", arguments).into_response();
+    let value = HeaderValue::try_from(format!("bytes */{length}")).map_err(|error| Refusal::internal(&error))?;
+    response.headers_mut().insert(CONTENT_RANGE, value);
+    Ok(response)
 }
 
 fn piecewise(reader: impl AsyncRead + Send + 'static) -> Body {

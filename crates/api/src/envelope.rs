@@ -9,7 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use clew_model::{ErrorEntry, Language};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
@@ -41,10 +42,12 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
         }
     };
     let mut response = answer.instrument(span.clone()).await;
-    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| refusal_of_framework(response.status()));
+    if let Some(refusal) = refusal {
         let body = Json(refusal.body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
-        headers.remove(http::header::CONTENT_LENGTH);
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(CONTENT_TYPE);
         response = (refusal.status(), body).into_response();
         response.headers_mut().extend(headers);
     }
@@ -52,7 +55,7 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
-    service.metrics.answered(method.as_str(), &route, status, seconds);
+    service.metrics.answered(&method, &route, status, seconds);
     let _entered = span.enter();
     info!(http.method = %method, http.route = route, http.status = status, http.seconds = seconds, "answered");
     response
@@ -72,6 +75,12 @@ async fn answer(service: &Service, request: Request, next: Next) -> Response {
             Refusal::because(ErrorEntry::UNAVAILABLE, "took-too-long", seconds).into_response()
         }
     }
+}
+
+/// The framework refuses some requests by itself, such as paths that are not UTF-8: they get the same body as all others.
+fn refusal_of_framework(status: StatusCode) -> Option<Refusal> {
+    let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
+    (status.is_client_error() || status.is_server_error()).then(|| Refusal::new(entry))
 }
 
 fn language(headers: &HeaderMap) -> Result<Language, Refusal> {

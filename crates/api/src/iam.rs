@@ -3,3 +3,20 @@
 pub(crate) mod domains;
 pub(crate) mod projects;
 pub(crate) mod tokens;
+
+use axum::response::Response;
+use clew_model::ErrorEntry;
+
+use crate::refusal::Refusal;
+
+/// The identity API has codes of its own for what can go wrong anywhere (spec section 5.4).
+pub(crate) async fn in_its_own_codes(mut response: Response) -> Response {
+    if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
+        refusal.entry = match refusal.entry {
+            ErrorEntry::INTERNAL => ErrorEntry::IAM_INTERNAL,
+            ErrorEntry::INVALID_PARAMETER => ErrorEntry::IAM_INVALID_PARAMETER,
+            entry => entry,
+        };
+    }
+    response
+}

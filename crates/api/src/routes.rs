@@ -1,7 +1,7 @@
 //! Every route, once: for the router and for the description of the API.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -52,16 +52,22 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))
         .routes(routes!(taurusdb::instances::show_v3_1))
+        .merge(identities())
+}
+
+fn identities() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(iam::projects::list))
         .routes(routes!(iam::projects::list_of_caller))
         .routes(routes!(iam::domains::list))
         .routes(routes!(iam::domains::caller_identity))
+        .layer(map_response(iam::in_its_own_codes))
 }
 
 /// Routes for everyone.
 fn open() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .routes(routes!(iam::tokens::create))
+        .merge(OpenApiRouter::new().routes(routes!(iam::tokens::create)).layer(map_response(iam::in_its_own_codes)))
         .routes(routes!(ops::health::alive))
         .routes(routes!(ops::health::ready))
         .routes(routes!(ops::metrics::show))

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use clew_model::FailureKind;
 use clew_tasks::Observer;
+use http::Method;
 use http::header::CONTENT_TYPE;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -20,10 +21,15 @@ use crate::Service;
 use crate::refusal::Refusal;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
+struct AnswerLabels {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,8 +46,8 @@ struct StatusLabel {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    answers: Family<RouteLabels, Counter>,
-    answer_seconds: Histogram,
+    answers: Family<AnswerLabels, Counter>,
+    answer_seconds: Family<RouteLabel, Histogram>,
     collection_seconds: Histogram,
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
@@ -53,7 +59,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("clew");
         let answers = Family::default();
         registry.register("http_requests", "Answered requests by method, route and status", answers.clone());
-        let answer_seconds = Histogram::new(exponential_buckets(0.001, 4.0, 9));
+        let answer_seconds = Family::new_with_constructor(answer_histogram as fn() -> Histogram);
         registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, answer_seconds.clone());
         let collection_seconds = Histogram::new(exponential_buckets(0.01, 3.0, 9));
         registry.register_with_unit(
@@ -78,11 +84,20 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, seconds: f64) {
-        let labels = RouteLabels { method: method.to_owned(), route: route.to_owned(), status };
+    /// `route` is one of the router's, never a path as it was sent: strangers must not make new series.
+    pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, seconds: f64) {
+        let method = if KNOWN_METHODS.contains(method) { method.as_str() } else { "other" };
+        let labels = AnswerLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.answers.get_or_create(&labels).inc();
-        self.answer_seconds.observe(seconds);
+        self.answer_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
     }
+}
+
+const KNOWN_METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
+
+fn answer_histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
 impl Observer for Metrics {

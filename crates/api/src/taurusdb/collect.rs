@@ -1,5 +1,8 @@
 //! CollectRealtimeSession (spec section 1.2).
 
+use std::collections::HashSet;
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -7,7 +10,8 @@ use clew_iam::decision::{Action, Principal};
 use clew_model::{Selection, SelectionDraft};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Service;
@@ -89,8 +93,12 @@ fn draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
         return Ok(draft);
     }
     let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
-    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
-    for (name, value) in fields {
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let mut seen = HashSet::new();
+    for (name, value) in fields.0 {
+        if !seen.insert(name.clone()) {
+            return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(&name))]));
+        }
         let wrong = || {
             let arguments = vec![("field", shown(&name)), ("given", shown(&value.to_string()))];
             Refusal::parameter("parameter-form", arguments)
@@ -119,6 +127,33 @@ fn draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
     Ok(draft)
 }
 
+/// The fields of a JSON object as they were written: one that is there twice could mean either.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = object.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +175,7 @@ mod tests {
             r#"{"slow_process_threshold":"10"}"#,
             r#"{"slow_process_threshold":1.5}"#,
             r#"{"fliter":"slow"}"#,
+            r#"{"user":"app","user":"root"}"#,
             "\u{feff}{}",
             "{\"user\":\"\u{0}\"}",
         ] {
