@@ -35,6 +35,7 @@ impl Connection {
     /// Connects, signs in, learns which server this is and sets the session up.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         tls::install_provider();
+        tls::check(node)?;
         let address = node.address();
         let opened = timeout(limits.connect, connect(node, &address)).await;
         match opened.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect))) {

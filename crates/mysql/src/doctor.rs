@@ -164,6 +164,18 @@ pub(crate) fn without_process(account: &str) -> [Limitation; 2] {
     ]
 }
 
+/// MySQL cannot show its transactions for a while.
+pub(crate) fn transactions_unreadable() -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoTransactions,
+        what: "Transactions are not shown: their columns are empty, and the filter `long` finds nothing.".to_owned(),
+        why: "MySQL cannot read its own table of transactions (error 3854) as long as one of them runs a statement with a \
+              character of four bytes, such as an emoji."
+            .to_owned(),
+        remedy: None,
+    }
+}
+
 /// The server's process list comes from performance_schema.
 pub(crate) fn statements_cut() -> Limitation {
     Limitation {

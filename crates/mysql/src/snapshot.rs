@@ -108,6 +108,10 @@ async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits
             limitations.extend(doctor::without_process(&doctor::account(&mut connection).await?));
             HashMap::new()
         }
+        Ok(Transactions::Unreadable) => {
+            limitations.push(doctor::transactions_unreadable());
+            HashMap::new()
+        }
         Err(error) => return Err(connection.failed(&error)),
     };
     let (batches, encoder) = start_encoder(selection.clone(), connection.id, transactions, form);

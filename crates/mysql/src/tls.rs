@@ -1,6 +1,8 @@
 //! How a connection is protected, in the driver's terms.
 
-use clew_model::{NodeUrl, TlsMode};
+use std::fs::File;
+
+use clew_model::{Failure, FailureKind, NodeUrl, TlsMode};
 use mysql_async::SslOpts;
 
 /// The driver forgives a certificate its name only where the checker's message holds this word, which messages of the
@@ -22,6 +24,16 @@ pub(crate) fn options(node: &NodeUrl) -> Option<SslOpts> {
                 .with_danger_tls_hostname_override(Some(FORGIVEN_NAME)),
         ),
         TlsMode::VerifyIdentity => Some(trusting(node)),
+    }
+}
+
+/// Fails where the file of authorities cannot be read: the driver's own message would not say which file it was.
+pub(crate) fn check(node: &NodeUrl) -> Result<(), Failure> {
+    match &node.ca {
+        Some(path) if node.tls != TlsMode::Off => File::open(path).map(drop).map_err(|error| {
+            Failure::new(FailureKind::TlsFailed, format!("could not read the authorities {}: {error}", path.display()))
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,10 @@ use crate::statements;
 /// Error of a read that needs the PROCESS privilege.
 pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
 
+/// MySQL's error for text that `innodb_trx` cannot hold. Its column for statements knows characters of up to three bytes only, so
+/// that one open transaction whose statement has an emoji makes the whole table unreadable (seen on 9.7.4).
+pub(crate) const CANNOT_CONVERT: u16 = 3854;
+
 /// What could be read of transactions.
 #[derive(Debug)]
 pub(crate) enum Transactions {
@@ -18,6 +22,8 @@ pub(crate) enum Transactions {
     Readable(HashMap<u64, Transaction>),
     /// The account lacks the privilege.
     Hidden,
+    /// The server itself cannot: some statement of some transaction does not fit its table.
+    Unreadable,
 }
 
 /// Reads all open transactions.
@@ -25,6 +31,7 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, my
     match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
         Ok(rows) => Ok(Transactions::Readable(rows.into_iter().map(|row| (row.0.session_id, row.0)).collect())),
         Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => Ok(Transactions::Hidden),
+        Err(mysql_async::Error::Server(error)) if error.code == CANNOT_CONVERT => Ok(Transactions::Unreadable),
         Err(error) => Err(error),
     }
 }

@@ -73,7 +73,8 @@ impl FakeServer {
         let counted = kills.clone();
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
-            let mut id = 1;
+            // Far from the ids of the sessions that it shows.
+            let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
                 sessions.spawn(Session { stream: BufWriter::new(stream), id, options, kills: counted.clone() }.serve());
                 id += 1;

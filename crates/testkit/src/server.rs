@@ -205,10 +205,7 @@ impl Server {
     async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         loop {
-            if let Ok(mut connection) = self.connect().await
-                && connection.query_drop("SELECT 1").await.is_ok()
-            {
-                let _ = connection.disconnect().await;
+            if self.answers().await.is_ok_and(|it_is_this_one| it_is_this_one) {
                 return Ok(());
             }
             let ended =
@@ -218,6 +215,14 @@ impl Server {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Whether what answers on the port is this server, and not another one that was quicker.
+    async fn answers(&self) -> mysql_async::Result<bool> {
+        let mut connection = self.connect().await?;
+        let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
+        connection.disconnect().await?;
+        Ok(folder.is_some_and(|folder| std::path::Path::new(&folder) == self.data_dir()))
     }
 
     /// Its kind.

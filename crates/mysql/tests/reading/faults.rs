@@ -1,1 +1,142 @@
+//! Nodes that are down, hung, full, dying, or no MySQL at all: each gives its reason within the limit.
 
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, NodeUrl, Selection};
+use clew_mysql::{Form, Limits, settle_kills, take_snapshot};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, idle_sessions};
+use mysql_async::prelude::Queryable;
+
+use super::take;
+
+const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Duration::from_millis(700) };
+
+async fn failure_of(url: &str, limits: &Limits) -> Failure {
+    let node: NodeUrl = url.parse().unwrap();
+    let form = Form::Csv { formula_guard: true };
+    take_snapshot(&node, &Selection::default(), form, limits).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn each_fault_of_a_server_has_its_own_kind() {
+    for (fault, kind, says) in [
+        (Fault::Mute, FailureKind::TimedOut, "while connecting"),
+        (Fault::HangUp, FailureKind::ConnectionLost, "closed"),
+        (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), FailureKind::NotMysql, "SSH-2.0"),
+        (Fault::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), FailureKind::NotMysql, "HTTP/1.1"),
+        (Fault::TooManyConnections, FailureKind::TooManyConnections, "1040"),
+        (Fault::StallsAfter(2), FailureKind::TimedOut, "2.5 s"),
+        (Fault::Drips(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
+        (Fault::DropsAfter(2), FailureKind::ConnectionLost, "clos"),
+        (Fault::LiesAfter(2), FailureKind::NotMysql, "sync"),
+    ] {
+        let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
+        let failure = failure_of(&fake.url(), &QUICK).await;
+        assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
+        assert!(failure.detail.contains(says), "{fault:?}: {failure}");
+        assert!(!failure.detail.contains("secret"), "{fault:?}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_is_killed_on_the_server() {
+    let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallsAfter(2) };
+    let fake = FakeServer::start(options).await.unwrap();
+    failure_of(&fake.url(), &QUICK).await;
+    settle_kills(Duration::from_secs(10)).await;
+    assert_eq!(fake.kills(), 1);
+}
+
+#[tokio::test]
+async fn a_read_that_ends_well_kills_nothing() {
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let snapshot = take(&fake.url(), &Selection::default(), true).await.unwrap();
+    settle_kills(Duration::from_secs(10)).await;
+    assert_eq!((snapshot.summary.rows, fake.kills()), (3, 0));
+}
+
+#[tokio::test]
+async fn nothing_listens_or_the_name_is_unknown() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let failure = failure_of(&format!("mysql://u:p@{free}/"), &QUICK).await;
+    assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    let failure = failure_of("mysql://u:p@no-such-host.invalid/", &QUICK).await;
+    assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+}
+
+#[tokio::test]
+async fn a_hung_server_costs_its_limit_and_keeps_nothing_of_clew() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        server.pause().unwrap();
+        let failure = failure_of(&server.url(), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
+        server.resume().unwrap();
+        settle_kills(Duration::from_secs(10)).await;
+        let mut connection = server.connect().await.unwrap();
+        let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
+        let mut left = Vec::new();
+        for _ in 0..50 {
+            let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await.unwrap();
+            left = rows
+                .iter()
+                .map(|row| (row.get::<u64, _>(0).unwrap(), row.get::<String, _>(1).unwrap()))
+                .filter(|(id, user)| *id != own && user != "event_scheduler")
+                .collect();
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(left.is_empty(), "{flavor}: {left:?}");
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn wrong_passwords_full_and_dying_servers_say_so() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let mut server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        let failure = failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+        assert!(!failure.detail.contains("wrong"), "{failure}");
+        let failure = failure_of(&server.url_for("nobody", "x"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+
+        let full = idle_sessions(&server, 10).await.unwrap();
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
+        drop(full);
+
+        server.kill().unwrap();
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_whose_statement_mysql_cannot_convert_is_named_and_the_rest_shown() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session =
+        clew_testkit::RawSession::open(address, "root", Some("shop"), clew_testkit::Charset::Utf8mb4).await.unwrap();
+    session.run("START TRANSACTION").await.unwrap();
+    session.run("INSERT INTO t VALUES (1), (2)").await.unwrap();
+    session.begin("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();
+    let selection = Selection { sql_key: Some("SLEEP(1000) /* \u{1f9f5} */".into()), ..Selection::default() };
+    let mut snapshot = take(&server.url(), &selection, true).await.unwrap();
+    for _ in 0..50 {
+        if snapshot.summary.rows > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        snapshot = take(&server.url(), &selection, true).await.unwrap();
+    }
+    assert_eq!(snapshot.summary.rows, 1);
+    let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
+    assert_eq!(limitation.kind, clew_model::LimitationKind::NoTransactions);
+    assert!(limitation.why.contains("3854"), "{limitation:?}");
+}

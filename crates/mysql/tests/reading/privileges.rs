@@ -1,1 +1,110 @@
+//! What an account may see: all with PROCESS alone, its own with nothing, and the GRANTs in between work when pasted.
 
+use clew_model::{LimitationKind, NodeUrl, Selection};
+use clew_mysql::{Diagnosis, Limits, examine};
+use clew_testkit::{Flavor, Server, ServerOptions, idle_sessions};
+
+use super::{csv_of, take};
+
+async fn diagnosis(url: &str) -> Diagnosis {
+    let node: NodeUrl = url.parse().unwrap();
+    examine(&node, &Limits::default()).await.unwrap()
+}
+
+fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
+    diagnosis.checks.iter().filter_map(|check| Some(check.limitation.as_ref()?.kind)).collect()
+}
+
+async fn grants_mend_what_is_missing(flavor: Flavor) {
+    let options = match flavor {
+        Flavor::MySql => ServerOptions::default(),
+        Flavor::MariaDb => {
+            ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() }
+        }
+    };
+    let server = Server::start(flavor, &options).await.unwrap();
+    server.run(&["CREATE USER `o'dd`@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
+    let _others = idle_sessions(&server, 3).await.unwrap();
+    let url = server.url_for("o%27dd", "x");
+
+    let snapshot = take(&url, &Selection::default(), true).await.unwrap();
+    assert_eq!(snapshot.summary.rows, 0);
+    let named: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
+    assert_eq!(named, [LimitationKind::OnlyOwnSessions, LimitationKind::NoTransactions]);
+
+    let before = diagnosis(&url).await;
+    assert_eq!(
+        kinds(&before),
+        [
+            LimitationKind::OnlyOwnSessions,
+            LimitationKind::NoTransactions,
+            LimitationKind::NoKill,
+            LimitationKind::NoMetadataLocks
+        ],
+        "{before:#?}"
+    );
+    paste_remedies(&server, &before).await;
+    let snapshot = take(&url, &Selection::default(), true).await.unwrap();
+    assert_eq!((snapshot.summary.rows, snapshot.summary.limitations.len()), (3, 0));
+
+    let mut after = diagnosis(&url).await;
+    if flavor == Flavor::MariaDb {
+        // Being allowed to look shows that the instrument is off; its remedy is the last.
+        assert_eq!(kinds(&after), [LimitationKind::NoMetadataLocks], "{after:#?}");
+        paste_remedies(&server, &after).await;
+        after = diagnosis(&url).await;
+    }
+    assert_eq!(kinds(&after), [], "{after:#?}");
+}
+
+/// As an administrator would, from what `clew doctor` prints.
+async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
+    let remedies: Vec<_> =
+        diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
+    server.run(&remedies).await.unwrap();
+}
+
+#[tokio::test]
+async fn grants_mend_what_is_missing_on_mariadb() {
+    grants_mend_what_is_missing(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn grants_mend_what_is_missing_on_mysql() {
+    grants_mend_what_is_missing(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn process_alone_shows_every_session_and_transaction() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let setup = [
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+            "CREATE USER clew@'%' IDENTIFIED BY 'x'",
+            "GRANT PROCESS ON *.* TO clew@'%'",
+        ];
+        server.run(&setup).await.unwrap();
+        let mut others = idle_sessions(&server, 2).await.unwrap();
+        others.sessions[0].run("START TRANSACTION").await.unwrap();
+        others.sessions[0].run("INSERT INTO shop.t VALUES (1), (2)").await.unwrap();
+        let records = csv_of(&server.url_for("clew", "x"), &Selection::default(), true).await;
+        let id = others.sessions[0].id.to_string();
+        let record = records.iter().find(|record| record[0] == id).unwrap();
+        assert_eq!((records.len(), record[11].as_str(), record[14].as_str()), (2, "RUNNING", "2"), "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn cut_statements_are_told_and_so_is_their_remedy() {
+    let options = ServerOptions {
+        arguments: vec!["--performance-schema-show-processlist=ON".into()],
+        ..ServerOptions::default()
+    };
+    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
+    let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
+    assert_eq!(limitation.kind, LimitationKind::StatementsCut);
+    server.run(&[limitation.remedy.as_deref().unwrap()]).await.unwrap();
+    assert!(take(&server.url(), &Selection::default(), true).await.unwrap().summary.limitations.is_empty());
+}
