@@ -65,7 +65,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     logs::start(&arguments.log)?;
 
     let store = Store::open(&configuration.data_dir).await.map_err(explain)?;
-    let _lock = store.lock_for_serving().map_err(explain)?;
+    let lock = store.lock_for_serving().map_err(explain)?;
+    let taken_over = store.end_all_leases(&lock).await.map_err(explain)?;
+    if taken_over > 0 {
+        info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
+    }
     let listener = TcpListener::bind(&configuration.listen).await.map_err(|error| {
         CliError::failed(format!("could not listen on {}: {error}", configuration.listen))
             .with_hint("choose another address with --listen")

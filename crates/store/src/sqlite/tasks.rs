@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::identities::parsed;
 use crate::error::StoreError;
+use crate::serving_lock::ServingLock;
 use crate::store::Store;
 use crate::tasks::{ClaimedTask, NewTask, ResultRecord, Task};
 
@@ -125,6 +126,17 @@ impl Store {
         .await
         .map_err(StoreError::database("hand back a collection"))?;
         Ok(released.rows_affected() > 0)
+    }
+
+    /// Ends every lease at once. Whoever holds the lock knows that the workers of this data directory are gone: their tasks need
+    /// not wait until their leases lapse by themselves. Returns how many there were.
+    pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
+        let ended = sqlx::query("UPDATE tasks SET lease_until = ?1 WHERE status = 'running' AND lease_until > ?1")
+            .bind(self.clock.milliseconds())
+            .execute(&self.database.pool)
+            .await
+            .map_err(StoreError::database("take over collections"))?;
+        Ok(ended.rows_affected())
     }
 
     /// A task by its id.

@@ -1,0 +1,60 @@
+//! A node that hangs ends its own collections with the reason, and nobody else's wait for it.
+
+use std::time::{Duration, Instant};
+
+use clew_client::{CollectionStatus, SelectionRequest};
+use clew_testkit::{Flavor, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+
+use crate::harness::Home;
+
+#[tokio::test]
+async fn a_hung_node_ends_with_the_reason_and_delays_nobody() {
+    let hung = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let well = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let home = Home::new();
+    let added = home.add_instance(&[&hung.url(), &well.url()]);
+    let serving = home.serve();
+    let client = home.client(&serving);
+    let (instance, selection) = (&added.instance, SelectionRequest::default());
+
+    hung.pause().unwrap();
+    let start = Instant::now();
+    let mut stuck = Vec::new();
+    for _ in 0..4 {
+        stuck.push(client.collect(instance, &added.nodes[0], &selection).await.unwrap());
+    }
+    let limit = Duration::from_secs(60);
+    for _ in 0..3 {
+        let id = client.collect(instance, &added.nodes[1], &selection).await.unwrap();
+        let status = client.wait(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
+        assert_eq!(status, CollectionStatus::Finished);
+        // The first of the hung ones has not even ended: nothing waited for it.
+        let status = client.task_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
+        assert_eq!(status, CollectionStatus::Running, "after {:?}", start.elapsed());
+    }
+    for id in &stuck {
+        let status = client.wait(instance, &added.nodes[0], id, limit, |_, _| {}).await.unwrap();
+        assert_eq!(status, CollectionStatus::Error, "{}", home.log());
+        let reason = client.download_error_reason(instance, &added.nodes[0], id).await.unwrap().unwrap();
+        assert!(reason.contains("did not answer in time"), "{reason}");
+    }
+
+    hung.resume().unwrap();
+    let id = client.collect(instance, &added.nodes[0], &selection).await.unwrap();
+    let status = client.wait(instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
+    let mut connection = hung.connect().await.unwrap();
+    let others = "SELECT COUNT(*) FROM performance_schema.threads WHERE type = 'FOREGROUND' AND processlist_user = 'root' \
+         AND processlist_id <> CONNECTION_ID()";
+    let mut left = 1;
+    for _ in 0..100 {
+        left = connection.query_first::<u64, _>(others).await.unwrap().unwrap();
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(left, 0, "Clew left sessions behind on the node that hung");
+    connection.disconnect().await.unwrap();
+}

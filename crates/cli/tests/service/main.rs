@@ -1,0 +1,9 @@
+//! The service as its users run it: the real binary, real servers, the official SDK.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod crashes;
+mod harness;
+mod hung_node;
+mod memory;
+mod official_sdk;

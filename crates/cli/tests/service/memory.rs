@@ -1,0 +1,47 @@
+//! Memory stays flat: ten thousand real sessions, a hundred thousand made ones.
+
+use std::time::Duration;
+
+use clew_client::{CollectionStatus, SelectionRequest, StreamTarget};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, idle_sessions};
+
+use crate::harness::Home;
+
+/// Rows that came, and the most memory that the server had, in KiB.
+async fn collect_and_download(url: &str) -> (usize, u64) {
+    let home = Home::new();
+    let added = home.add_instance(&[url]);
+    let serving = home.serve();
+    let client = home.client(&serving);
+    let (instance, node) = (&added.instance, &added.nodes[0]);
+    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
+    let status = client.wait(instance, node, &id, Duration::from_secs(60), |_, _| {}).await.unwrap();
+    assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
+    let mut target = StreamTarget::new(Vec::new());
+    client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
+    let bytes = target.into_inner();
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    (reader.records().map(Result::unwrap).count(), serving.peak_kib())
+}
+
+#[tokio::test]
+async fn ten_thousand_real_and_a_hundred_thousand_made_sessions_take_little_memory() {
+    const LIMIT_KIB: u64 = 64 * 1024;
+    const GROWTH_KIB: u64 = 8 * 1024;
+    let mut largest = 0;
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10_100, ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        let sessions = idle_sessions(&server, 10_000).await.unwrap();
+        let (rows, peak) = collect_and_download(&server.url()).await;
+        assert_eq!(rows, sessions.sessions.len(), "{flavor}");
+        assert!(peak < LIMIT_KIB, "{flavor}: {peak} KiB");
+        println!("{flavor}: {rows} real sessions, peak {peak} KiB");
+        largest = largest.max(peak);
+    }
+    let fake = FakeServer::start(FakeOptions { sessions: 100_000, transactions: 0, fault: Fault::None }).await.unwrap();
+    let (rows, peak) = collect_and_download(&fake.url()).await;
+    assert_eq!(rows, 100_000);
+    assert!(peak < largest + GROWTH_KIB, "{peak} KiB for 100,000 sessions, {largest} KiB for 10,000");
+    println!("fake: {rows} sessions, peak {peak} KiB");
+}

@@ -1,0 +1,64 @@
+//! The unmodified official SDK drives `clew serve`; `conformance.py` says what it must find.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, setup};
+
+use crate::harness::Home;
+
+async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let _sessions = sessions(&server).await;
+    let home = Home::new();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let added = home.add_instance(&[&server.url(), &format!("mysql://clew@{closed}/")]);
+    let serving = home.serve();
+    let python = setup::sdk_python();
+    assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
+    let output = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/conformance.py"))
+        .env("HOME", home.folder.path())
+        .env("CLEW_ENDPOINT", &serving.endpoint)
+        .env("CLEW_PROJECT_ID", home.credential("project_id"))
+        .env("CLEW_ACCESS_KEY", home.credential("access_key"))
+        .env("CLEW_SECRET_KEY", home.credential("secret_key"))
+        .env("CLEW_REGION", home.credential("region"))
+        .env("CLEW_DOMAIN_NAME", home.credential("domain_name"))
+        .env("CLEW_USER", home.credential("user"))
+        .env("CLEW_PASSWORD", home.credential("password"))
+        .env("CLEW_INSTANCE", added.instance.as_str())
+        .env("CLEW_NODE", added.nodes[0].as_str())
+        .env("CLEW_BROKEN_NODE", added.nodes[1].as_str())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.ends_with("conformant\n"),
+        "{said}{}\nlog of clew serve:\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        home.log()
+    );
+}
+
+/// A slow statement in a long transaction of someone with a database: every filter finds it.
+async fn sessions(server: &Server) -> RawSession {
+    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    session.run("START TRANSACTION").await.unwrap();
+    session.run("INSERT INTO t VALUES (1)").await.unwrap();
+    session.begin(b"SELECT SLEEP(1000)").await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    session
+}
+
+#[tokio::test]
+async fn the_sdk_finds_what_it_expects_of_mariadb() {
+    the_sdk_finds_what_it_expects(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn the_sdk_finds_what_it_expects_of_mysql() {
+    the_sdk_finds_what_it_expects(Flavor::MySql).await;
+}
