@@ -1,0 +1,47 @@
+//! Why a task did not do what was asked.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use clew_testkit::ServerError;
+use clew_testkit::setup::{SDK_PYTHON_VARIABLE, SDK_REQUIREMENTS, SetupError};
+
+/// What was being done, to what, and the cause.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum XtaskError {
+    #[error("could not start: {0}")]
+    Runtime(#[source] std::io::Error),
+    #[error("could not start `{command}`: {cause}")]
+    Start { command: String, cause: std::io::Error },
+    #[error("`{command}` failed ({status})")]
+    Failed { command: String, status: ExitStatus },
+    #[error("`{command}` failed ({status}). Its last words:\n{output}")]
+    FailedQuietly { command: String, status: ExitStatus, output: String },
+    #[error("`{command}` was still running after {} s and was ended. Its last words:\n{output}", .limit.as_secs())]
+    TooLong { command: String, limit: Duration, output: String },
+    #[error("`{command}` answered something unexpected: {cause}\n{answer}")]
+    Answer { command: String, cause: String, answer: String },
+    #[error("could not {doing} {}: {cause}", .path.display())]
+    File { doing: &'static str, path: PathBuf, cause: std::io::Error },
+    #[error("could not {doing}: {cause}")]
+    Database { doing: &'static str, cause: mysql_async::Error },
+    #[error("the demo's sessions were not stuck after {} s", .limit.as_secs())]
+    NotStuck { limit: Duration },
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("these checks failed: {0}")]
+    Checks(String),
+    #[error("{missing} must be installed first, which only root may do. Run this, then try again:\n  {command}")]
+    NeedsRoot { missing: String, command: String },
+    #[error(
+        "{} has not the official SDK that the tests need; install {} there, or unset {SDK_PYTHON_VARIABLE}",
+        .python.display(),
+        SDK_REQUIREMENTS.join(" ")
+    )]
+    NoSdk { python: PathBuf },
+    #[error("interrupted")]
+    Interrupted,
+}
