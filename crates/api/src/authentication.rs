@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use clew_iam::decision::{Principal, Scope};
-use clew_iam::signature::{self, Authorization, RequestToSign};
+use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::User;
+use clew_store::{AccessKey, User};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -24,10 +24,15 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let body = read_body(body, service.settings.body_limit).await?;
-    let principal = match parts.headers.get("x-auth-token") {
-        Some(token) => by_token(&service, token.to_str().unwrap_or_default()).await?,
-        None => by_signature(&service, &parts, &body).await?,
+    let limit = service.settings.body_limit;
+    // A stranger's body is not read: many of them would fill the memory.
+    let (principal, body) = if let Some(token) = parts.headers.get("x-auth-token") {
+        let principal = by_token(&service, token.to_str().unwrap_or_default()).await?;
+        (principal, read_body(body, limit).await?)
+    } else {
+        let signed = Signed::find(&service, &parts).await?;
+        let body = read_body(body, limit).await?;
+        (signed.verify(&parts, &body)?, body)
     };
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
@@ -58,33 +63,49 @@ async fn by_token(service: &Service, token: &str) -> Result<Principal, Refusal> 
     principal(stored.user, stored.scope_project.map_or(Scope::Domain, Scope::Project))
 }
 
-async fn by_signature(service: &Service, parts: &Parts, body: &[u8]) -> Result<Principal, Refusal> {
-    let wrong =
-        |error: signature::SignatureError| not_authenticated("auth-signature", vec![("reason", error.to_string())]);
-    let Some(header) = parts.headers.get(AUTHORIZATION) else {
-        return Err(not_authenticated("auth-token-missing", Vec::new()));
-    };
-    let authorization = Authorization::parse(header.to_str().unwrap_or_default()).map_err(wrong)?;
-    let Some(key) = service.store.access_key(&authorization.access_key).await?.filter(|key| key.enabled) else {
-        let key = authorization.access_key.to_string();
-        return Err(not_authenticated("auth-key-unknown", vec![("key", key)]));
-    };
-    let headers: Vec<_> = parts
-        .headers
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
-        })
-        .collect();
-    let request = RequestToSign {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-        body_sha256: signature::body_sha256(body),
-    };
-    signature::verify(&authorization, &request, &key.secret, Timestamp::now()).map_err(wrong)?;
-    principal(key.user, Scope::AccessKey)
+/// A signature that names a known key, not yet verified.
+struct Signed {
+    authorization: Authorization,
+    key: AccessKey,
+}
+
+impl Signed {
+    async fn find(service: &Service, parts: &Parts) -> Result<Self, Refusal> {
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            return Err(not_authenticated("auth-token-missing", Vec::new()));
+        };
+        let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
+        let Some(key) = service.store.access_key(&authorization.access_key).await?.filter(|key| key.enabled) else {
+            let key = authorization.access_key.to_string();
+            return Err(not_authenticated("auth-key-unknown", vec![("key", key)]));
+        };
+        Ok(Self { authorization, key })
+    }
+
+    fn verify(self, parts: &Parts, body: &[u8]) -> Result<Principal, Refusal> {
+        let headers: Vec<_> = parts
+            .headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
+            })
+            .collect();
+        let request = RequestToSign {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body_sha256: signature::body_sha256(body),
+        };
+        signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now())?;
+        principal(self.key.user, Scope::AccessKey)
+    }
+}
+
+impl From<SignatureError> for Refusal {
+    fn from(error: SignatureError) -> Self {
+        not_authenticated("auth-signature", vec![("reason", error.to_string())])
+    }
 }
 
 fn principal(user: User, scope: Scope) -> Result<Principal, Refusal> {

@@ -15,7 +15,7 @@ use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     ETAG, RANGE, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, BufReader};
 use tokio_util::io::ReaderStream;
 
@@ -38,12 +38,14 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// The answer to a request with these headers.
-    pub(crate) async fn answer(self, headers: &HeaderMap) -> Result<Response, Refusal> {
+    /// The answer to a request with this method and these headers. Ranges have a meaning for GET only (RFC 9110, section 14.2).
+    pub(crate) async fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
         let length = self.header.len() as u64 + self.file_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let asked = match headers.get(RANGE) {
-            Some(range) if conditions::range_applies(headers, &plain_tag) => range::parse(range, length),
+            Some(range) if method == Method::GET && conditions::range_applies(headers, &plain_tag) => {
+                range::parse(range, length)
+            }
             _ => Asked::Whole,
         };
         let encoding = if matches!(asked, Asked::Whole) { encoding::choose(headers) } else { Encoding::Identity };

@@ -65,6 +65,8 @@ pub struct ApiSettings {
     pub body_limit: usize,
     /// For the head of a request, and for the wait for the next one on a kept connection.
     pub header_read: Duration,
+    /// For a client that reads nothing of its answer; then the connection is given up.
+    pub write_stall: Duration,
     /// For an answer to begin.
     pub request: Duration,
     /// Connections at once; more wait to be accepted.
@@ -80,6 +82,7 @@ impl Default for ApiSettings {
         Self {
             body_limit: 1 << 20,
             header_read: Duration::from_secs(10),
+            write_stall: Duration::from_mins(1),
             request: Duration::from_mins(1),
             connections: 1024,
             grace: Duration::from_secs(30),

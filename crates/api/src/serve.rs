@@ -1,4 +1,7 @@
-//! The accept loop: a limit on connections, on the head of a request, and on the end.
+//! The accept loop: limits on connections, on the head of a request, on clients that stop reading, and on the
+//! end.
+
+mod stall;
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::Service;
 use crate::routes::router;
+use stall::StallLimit;
 
 /// Why serving ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,8 @@ pub async fn serve(service: Service, listener: TcpListener, shutdown: Cancellati
                 continue;
             }
         };
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let stream = TokioIo::new(StallLimit::new(stream, settings.write_stall));
+        let connection = http.serve_connection(stream, TowerToHyperService::new(router.clone()));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

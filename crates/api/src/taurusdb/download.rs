@@ -7,7 +7,7 @@ use clew_diagnose::csv;
 use clew_iam::decision::{Action, Principal};
 use clew_model::{ErrorEntry, Language, TaskStatus};
 use clew_store::{ResultRecord, Task};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::Service;
@@ -43,6 +43,7 @@ pub(crate) async fn download(
     Extension(language): Extension<Language>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
@@ -60,7 +61,7 @@ pub(crate) async fn download(
         tag: format!("{}-{}", result.sha256, language.tag()),
         file_name,
     };
-    download.answer(&headers).await
+    download.answer(&method, &headers).await
 }
 
 fn result(task: Task) -> Result<ResultRecord, Refusal> {

@@ -1,0 +1,253 @@
+//! What strangers and slips of the hand send, and what they are told.
+
+use clew_model::{InstanceId, NodeId, RequestId};
+use http::Method;
+
+use crate::call::LANGUAGE;
+use crate::server::{Server, new_instance};
+
+const REQUEST_ID: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
+
+/// The three things to do with a node, each well-formed.
+const OPERATIONS: [(Method, &str); 3] = [
+    (Method::POST, ""),
+    (Method::GET, "-task?request_id=realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9"),
+    (Method::GET, "-result?request_id=realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9"),
+];
+
+fn path(project: &str, instance: &str, node: &str, rest: &str) -> String {
+    format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session{rest}")
+}
+
+#[tokio::test]
+async fn ids_of_the_wrong_form_are_named() {
+    let server = Server::start().await;
+    let (project, instance, node) = (server.tenant.project_id.as_str(), server.instance.id.as_str(), server.node());
+    let upper = instance.to_ascii_uppercase();
+    for (method, rest) in OPERATIONS {
+        for wrong in ["x", node.as_str(), &instance[1..], &upper, "..%2f..", "%00", "in07", "%E4%BD%A0"] {
+            let path = path(project, wrong, node.as_str(), rest);
+            let message = server.call(method.clone(), &path).send().await.refused(400, "DBS.280404");
+            assert!(message.contains("an instance id: 32 hexadecimal digits, then in07"), "{message}");
+        }
+        for wrong in ["x", instance, "%20", "no07"] {
+            let path = path(project, instance, wrong, rest);
+            let message = server.call(method.clone(), &path).send().await.refused(400, "DBS.280404");
+            assert!(message.contains("a node id: 32 hexadecimal digits, then no07"), "{message}");
+        }
+    }
+    for version in ["v3", "v3.1"] {
+        let path = format!("/{version}/{project}/instances/in07");
+        let message = server.get(&path).await.refused(400, "DBS.280404");
+        assert!(message.contains("\"in07\""), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn ids_that_are_not_there_are_unknown() {
+    let server = Server::start().await;
+    let other = server.store.add_instance(new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let project = server.tenant.project_id.as_str();
+    for (method, rest) in OPERATIONS {
+        let call = |instance: &InstanceId, node: &NodeId| {
+            server.call(method.clone(), &path(project, instance.as_str(), node.as_str(), rest)).send()
+        };
+        call(&InstanceId::generate(), &server.node()).await.refused(404, "DBS.200002");
+        call(&server.instance.id, &NodeId::generate()).await.refused(404, "DBS.290013");
+        call(&server.instance.id, &other.nodes[0].id).await.refused(404, "DBS.290013");
+    }
+    for version in ["v3", "v3.1"] {
+        let path = format!("/{version}/{project}/instances/{}", InstanceId::generate());
+        server.get(&path).await.refused(404, "DBS.200002");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_project_is_as_forbidden_as_one_that_is_not_there() {
+    let server = Server::start().await;
+    let domain = server.store.add_domain("rival").await.unwrap();
+    let foreign = server.store.add_project(&domain, "secret").await.unwrap();
+    let theirs = server.store.add_instance(new_instance(&foreign, "theirs")).await.unwrap();
+    let (instance, node) = (theirs.id.as_str(), theirs.nodes[0].id.as_str());
+    let mut calls: Vec<_> =
+        OPERATIONS.into_iter().map(|(method, rest)| (method, path("{project}", instance, node, rest))).collect();
+    for version in ["v3", "v3.1"] {
+        calls.push((Method::GET, format!("/{version}/{{project}}/instances")));
+        calls.push((Method::GET, format!("/{version}/{{project}}/instances/{instance}")));
+    }
+    for (method, path) in calls {
+        let mut answers = Vec::new();
+        for project in [foreign.as_str(), "00000000000000000000000000000000", "x", "..%2f..", "%00"] {
+            let call = server.call(method.clone(), &path.replace("{project}", project));
+            let signed = server.sign(server.call(method.clone(), &path.replace("{project}", project)));
+            for call in [call, signed] {
+                let answer = call.send().await;
+                answer.refused(403, "DBS.280015");
+                answers.push(answer.body);
+            }
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "the answer tells which projects exist");
+        // What is theirs is not to be had through the own project either.
+        let own = path.replace("{project}", server.tenant.project_id.as_str());
+        if own.contains(instance) {
+            server.call(method, &own).send().await.refused(404, "DBS.200002");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_meant_is_refused_with_the_reason() {
+    let server = Server::start().await;
+    let long = format!("{{\"user\":\"{}\"}}", "é".repeat(256));
+    for (body, reason) in [
+        (r#"{"filter":"#, "The body cannot be read"),
+        ("[]", "The body cannot be read"),
+        ("\"slow\"", "The body cannot be read"),
+        ("null", "The body cannot be read"),
+        ("{} {}", "The body cannot be read"),
+        ("filter=slow", "The body cannot be read"),
+        (r#"{"fliter":"slow"}"#, "fliter is not a known field"),
+        (r#"{"user":"web","user":"bot"}"#, "user is there more than once"),
+        (r#"{"Filter":"slow"}"#, "Filter is not a known field"),
+        (r#"{"filter":"fast"}"#, "filter cannot be \"fast\"; it is one of slow, active, total, long"),
+        (r#"{"filter":7}"#, "filter cannot be \"7\""),
+        (r#"{"filter":["slow"]}"#, "filter cannot be"),
+        (r#"{"sort_key":"user"}"#, "sort_key cannot be \"user\""),
+        (r#"{"sort_dir":"up"}"#, "sort_dir cannot be \"up\""),
+        (r#"{"slow_process_threshold":0}"#, "slow_process_threshold cannot be 0; it is 1 to 86400"),
+        (r#"{"slow_process_threshold":86401}"#, "slow_process_threshold cannot be 86401"),
+        (r#"{"slow_process_threshold":-1}"#, "slow_process_threshold cannot be -1"),
+        (r#"{"slow_process_threshold":"10"}"#, "slow_process_threshold cannot be"),
+        (r#"{"slow_process_threshold":10.5}"#, "slow_process_threshold cannot be \"10.5\""),
+        (r#"{"slow_process_threshold":99999999999999999999}"#, "slow_process_threshold cannot be"),
+        (r#"{"user":""}"#, "user has 0 characters; it takes 1 to 255"),
+        (&long, "user has 256 characters"),
+        (r#"{"sql_key":true}"#, "sql_key cannot be \"true\""),
+    ] {
+        let answer = server.call(Method::POST, &server.sessions("")).body(body).send().await;
+        let message = answer.refused(400, "DBS.280001");
+        assert!(message.starts_with("Parameter error. ") && message.contains(reason), "{body}: {message}");
+    }
+    let answer = server.call(Method::POST, &server.sessions("")).body(b"{\"user\":\"\xff\"}".to_vec()).send().await;
+    answer.refused(400, "DBS.280001");
+    assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0), "nothing was queued");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_too_large_and_one_at_it_is_read() {
+    let server = Server::start().await;
+    let body = |length: usize| format!("{{\"x\":\"{}\"}}", "a".repeat(length - 8));
+    assert_eq!(body(100).len(), 100);
+    for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
+        let post = |length| server.call(Method::POST, &path).body(body(length)).send();
+        let message = post((1 << 20) + 1).await.refused(413, "APIGW.0201");
+        assert!(message.contains("1048576 bytes"), "{message}");
+        assert_eq!(post(1 << 20).await.status, 400);
+    }
+    let chinese = server.call(Method::POST, &server.sessions("")).chinese().body(body((1 << 20) + 1)).send().await;
+    assert!(chinese.refused(413, "APIGW.0201").contains("最多1048576字节"));
+}
+
+#[tokio::test]
+async fn messages_come_in_the_asked_language() {
+    let server = Server::start().await;
+    let path = server.sessions("-task");
+    assert_eq!(server.get(&path).await.message(), "Parameter error. request_id is missing.");
+    assert_eq!(server.get_in_chinese(&path).await.message(), "参数错误。缺少request_id。");
+    for tag in ["en-us", "EN-US", "zh-CN"] {
+        let answer = server.call(Method::GET, &path).header(LANGUAGE, tag).send().await;
+        assert_eq!(answer.refused(400, "DBS.280001").contains("is missing"), tag != "zh-CN", "{tag}");
+    }
+    for path in [path.as_str(), "/healthz", "/no/such"] {
+        for tag in ["fr-fr", "", "en", "zh"] {
+            let message = server.call(Method::GET, path).header(LANGUAGE, tag).send().await.refused(400, "DBS.280001");
+            let told = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
+            assert_eq!(message, told);
+        }
+    }
+    let chinese = server.call(Method::GET, "/no/such").chinese().send().await.refused(404, "APIGW.0101");
+    assert_eq!(chinese, "API不存在。");
+    let chinese = server.call(Method::GET, &path).anonymous().chinese().send().await.refused(401, "APIGW.0301");
+    assert!(chinese.starts_with("IAM认证信息错误："), "{chinese}");
+}
+
+#[tokio::test]
+async fn garbage_for_a_request_id_is_refused_and_opens_no_file() {
+    let server = Server::start().await;
+    server.finished(b"a\r\n").await;
+    let long = format!("realtime_session-{}", "a".repeat(8000));
+    for operation in ["-task", "-result"] {
+        for garbage in [
+            "",
+            "..%2f..%2f..%2fetc%2fpasswd",
+            "../../../clew.db",
+            "realtime_session-..%2f..%2fclew.db-98e9",
+            "%2fetc%2fpasswd",
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9%00",
+            "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9%0a",
+            "realtime_session-0627A175-A4D4-44CD-B78A-51DC3EF8BA9A-98E9",
+            "%20realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9",
+            "%ff%fe",
+            "%",
+            "'%20OR%201=1--",
+            "%F0%9F%92%A5",
+            &long,
+        ] {
+            let path = server.sessions(&format!("{operation}?request_id={garbage}"));
+            let message = server.get(&path).await.refused(400, "DBS.280001");
+            assert!(message.contains("request_id is realtime_session-, a UUID"), "{garbage}: {message}");
+        }
+        let missing = server.get(&server.sessions(operation)).await.refused(400, "DBS.280001");
+        assert!(missing.contains("request_id is missing"), "{missing}");
+        let twice = server.sessions(&format!("{operation}?request_id={REQUEST_ID}&request_id={REQUEST_ID}"));
+        let twice = server.get(&twice).await.refused(400, "DBS.280001");
+        assert!(twice.contains("request_id is there more than once"), "{twice}");
+    }
+}
+
+#[tokio::test]
+async fn a_collection_of_another_node_is_as_unknown_as_none() {
+    let server = Server::start().await;
+    let own = server.finished(b"a\r\n").await;
+    let replica = &server.instance.nodes[1].id;
+    for (node, id) in [(replica, own), (&server.node(), RequestId::generate())] {
+        let status = server.get(&server.sessions_of(node, &format!("-task?request_id={id}"))).await;
+        assert_eq!(status.ok(200), serde_json::json!({ "status": "unrecognized" }));
+        let result = server.get(&server.sessions_of(node, &format!("-result?request_id={id}"))).await;
+        result.refused(400, "DBS.200543");
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_no_api() {
+    let server = Server::start().await;
+    let status = server.status_of(&RequestId::generate());
+    let calls = [
+        (Method::GET, "/"),
+        (Method::GET, "/v3"),
+        (Method::GET, "/v4/projects"),
+        (Method::GET, "/v3/projects/"),
+        (Method::GET, "//v3/projects"),
+        (Method::DELETE, "/v3/projects"),
+        (Method::PUT, "/healthz"),
+        (Method::OPTIONS, "/v3/projects"),
+        (Method::GET, "/v3/auth/tokens"),
+        (Method::POST, &status),
+        (Method::from_bytes(b"BREW").unwrap(), "/healthz"),
+    ];
+    for (method, path) in calls {
+        for call in [server.call(method.clone(), path), server.call(method.clone(), path).anonymous()] {
+            let answer = call.send().await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "APIGW.0101"), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_utf_8_is_told_in_the_same_form() {
+    let server = Server::start().await;
+    for path in ["/v3/%ff/instances".to_owned(), format!("/v3/{}/instances/%c3%28", server.tenant.project_id)] {
+        server.get(&path).await.refused(400, "APIGW.0201");
+    }
+}

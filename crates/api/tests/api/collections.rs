@@ -1,0 +1,62 @@
+//! Handing in a collection and asking where it is.
+
+use clew_model::{Failure, FailureKind, RequestId, Selection, SelectionDraft};
+use http::Method;
+use serde_json::json;
+
+use crate::server::Server;
+
+#[tokio::test]
+async fn a_collection_is_queued_as_it_was_asked_for() {
+    let server = Server::start().await;
+    let draft = SelectionDraft {
+        filter: Some("slow".into()),
+        slow_process_threshold: Some(30),
+        user: Some("web".into()),
+        sort_key: Some("trx_lock_rows".into()),
+        sort_dir: Some("desc".into()),
+        ..SelectionDraft::default()
+    };
+    let asked = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
+    for (body, expected) in [(asked, Selection::parse(draft).unwrap()), ("", Selection::default())] {
+        for signed in [false, true] {
+            let call = server.call(Method::POST, &server.sessions("")).body(body);
+            let answer = if signed { server.sign(call) } else { call }.send().await.ok(202);
+            assert_eq!(answer.as_object().unwrap().len(), 1);
+            let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
+            let task = server.store.task(&id).await.unwrap().unwrap();
+            assert_eq!((&task.project_id, &task.instance_id), (&server.tenant.project_id, &server.instance.id));
+            assert_eq!((task.node_id, task.selection), (server.node(), expected.clone()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_status_follows_the_life_of_a_collection() {
+    let server = Server::start().await;
+    let failed = server.failed(Failure::new(FailureKind::Unreachable, "refused")).await;
+    let finished = server.finished(b"").await;
+    let running = server.running().await.task.request_id;
+    let queued = server.queued().await;
+    for (id, status) in [(failed, "error"), (finished, "finished"), (running, "running"), (queued, "running")] {
+        assert_eq!(server.get(&server.status_of(&id)).await.ok(200), json!({ "status": status }));
+        let signed = server.sign(server.call(Method::GET, &server.status_of(&id)));
+        assert_eq!(signed.send().await.ok(200), json!({ "status": status }));
+    }
+    let over = server.get(&server.status_of(&RequestId::generate())).await;
+    assert_eq!(over.ok(200), json!({ "status": "unrecognized" }));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_one_node_only() {
+    let server = Server::start_with(|_, tasks| tasks.queue_per_node = 2).await;
+    let post = |path: String| server.call(Method::POST, &path);
+    for _ in 0..2 {
+        post(server.sessions("")).send().await.ok(202);
+    }
+    let message = post(server.sessions("")).send().await.refused(409, "DBS.200011");
+    assert!(message.contains("2 collections of this node wait already"), "{message}");
+    let chinese = post(server.sessions("")).chinese().send().await.refused(409, "DBS.200011");
+    assert!(chinese.contains("该节点已有2个收集任务在排队"), "{chinese}");
+    post(server.sessions_of(&server.instance.nodes[1].id, "")).send().await.ok(202);
+}

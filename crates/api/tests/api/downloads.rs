@@ -1,0 +1,211 @@
+//! The CSV of a collection, and why there is none.
+
+use std::fs;
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use clew_diagnose::csv::header_row;
+use clew_model::{Failure, FailureKind, Language, RequestId};
+use http::Method;
+use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use tokio::io::AsyncReadExt;
+
+use crate::answer::Answer;
+use crate::server::Server;
+
+/// More than a piece of what is read at a time, so that pieces are put together.
+fn rows() -> Vec<u8> {
+    (0..20_000).flat_map(|row| format!("{row},web,10.0.0.1,\"=1+1, ü\"\r\n").into_bytes()).collect()
+}
+
+async fn encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer {
+    server.call(Method::GET, &server.result_of(id)).header(ACCEPT_ENCODING, encoding).send().await
+}
+
+#[tokio::test]
+async fn a_download_is_the_header_row_and_the_rows() {
+    let server = Server::start().await;
+    let id = server.finished(&rows()).await;
+    for (language, start) in [(Language::EnUs, "session_id,user,"), (Language::ZhCn, "\u{feff}会话ID,")] {
+        let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
+        let answer = call.send().await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text().starts_with(start));
+        assert!(answer.body == [header_row(language), rows()].concat());
+        assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        assert_eq!(answer.header("accept-ranges"), "bytes");
+        assert_eq!(answer.header("vary"), "Accept-Encoding, X-Language");
+        assert_eq!(answer.header("cache-control"), "private, no-cache");
+    }
+}
+
+#[tokio::test]
+async fn the_file_is_named_after_node_and_moment() {
+    let server = Server::start().await;
+    let id = server.finished(b"").await;
+    let ended = server.store.task(&id).await.unwrap().unwrap().ended_at.unwrap();
+    let moment = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
+    let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
+    assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{moment}.csv\"", server.node()));
+}
+
+#[tokio::test]
+async fn no_session_at_all_is_a_header_row() {
+    let server = Server::start().await;
+    let id = server.finished(b"").await;
+    assert_eq!(server.get(&server.result_of(&id)).await.body, header_row(Language::EnUs));
+}
+
+#[tokio::test]
+async fn gzip_and_zstd_decode_to_the_same_bytes() {
+    let server = Server::start().await;
+    let id = server.finished(&rows()).await;
+    let whole = [header_row(Language::EnUs), rows()].concat();
+    for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
+        let answer = encoded(&server, &id, accepted).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));
+        assert!(answer.headers.get("content-length").is_none() && answer.body.len() < whole.len() / 2);
+        let mut decoded = Vec::new();
+        if name == "gzip" {
+            GzipDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
+        } else {
+            ZstdDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
+        }
+        assert!(decoded == whole, "{accepted}: other bytes");
+    }
+    for plain in ["identity", "br", "gzip;q=0", ""] {
+        let answer = encoded(&server, &id, plain).await;
+        assert!(answer.headers.get("content-encoding").is_none() && answer.body == whole, "{plain}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_stands_for_the_same_bytes_and_for_no_others() {
+    let server = Server::start().await;
+    let id = server.finished(b"a\r\n").await;
+    let other = server.finished(b"b\r\n").await;
+    let tag = async |id: &RequestId, language: Language, encoding: &str| {
+        let call = server.call(Method::GET, &server.result_of(id)).header("x-language", language.tag());
+        call.header(ACCEPT_ENCODING, encoding).send().await.header("etag")
+    };
+    let mut tags = Vec::new();
+    for id in [&id, &other] {
+        for language in Language::ALL {
+            for encoding in ["identity", "gzip", "zstd"] {
+                let one = tag(id, language, encoding).await;
+                assert!(one.starts_with('"') && one.ends_with('"'), "{one}");
+                assert_eq!(one, tag(id, language, encoding).await);
+                tags.push(one);
+            }
+        }
+    }
+    let mut distinct = tags.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 12, "{tags:?}");
+}
+
+#[tokio::test]
+async fn what_the_client_has_already_is_not_sent_again() {
+    let server = Server::start().await;
+    let id = server.finished(&rows()).await;
+    let path = server.result_of(&id);
+    let tag = encoded(&server, &id, "gzip").await.header("etag");
+    let get = |tag: &str, encoding: &str| {
+        server.call(Method::GET, &path).header(IF_NONE_MATCH, tag).header(ACCEPT_ENCODING, encoding).send()
+    };
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+        let answer = get(&known, "gzip").await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{known}");
+        assert_eq!(answer.header("etag"), tag);
+        assert_eq!(answer.header("vary"), "Accept-Encoding, X-Language");
+        assert_eq!(answer.header("cache-control"), "private, no-cache");
+    }
+    for (other, encoding) in [("\"x\"", "gzip"), (tag.as_str(), "identity"), (&tag[1..], "gzip")] {
+        assert_eq!(get(other, encoding).await.status, 200, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn head_has_the_headers_and_no_body() {
+    let server = Server::start().await;
+    let id = server.finished(&rows()).await;
+    let path = server.result_of(&id);
+    let (get, head) = (server.get(&path).await, server.call(Method::HEAD, &path).send().await);
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    for name in ["content-length", "content-type", "content-disposition", "etag", "accept-ranges", "vary"] {
+        assert_eq!(head.header(name), get.header(name));
+    }
+    // RFC 9110, section 14.2: a range has a meaning for GET only.
+    let ranged = server.call(Method::HEAD, &path).header("range", "bytes=0-9").send().await;
+    assert_eq!((ranged.status.as_u16(), ranged.header("content-length")), (200, get.header("content-length")));
+    let unknown = server.call(Method::HEAD, &server.result_of(&RequestId::generate())).send().await;
+    assert_eq!((unknown.status.as_u16(), unknown.body.len()), (400, 0));
+}
+
+#[tokio::test]
+async fn what_waits_or_runs_has_no_result_yet() {
+    let server = Server::start().await;
+    let running = server.running().await.task.request_id;
+    let queued = server.queued().await;
+    for id in [running, queued] {
+        let message = server.get(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        assert!(message.contains("The collection is still running"), "{message}");
+        let chinese = server.get_in_chinese(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        assert!(chinese.contains("收集任务仍在执行"), "{chinese}");
+    }
+}
+
+#[tokio::test]
+async fn a_collection_that_failed_tells_why_in_both_languages() {
+    let server = Server::start().await;
+    for kind in FailureKind::ALL {
+        let id = server.failed(Failure::new(kind, "what the server said, \"so\" {$detail}")).await;
+        let english = server.get(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        let chinese = server.get_in_chinese(&server.result_of(&id)).await.refused(400, "DBS.200086");
+        for (message, start) in [(&english, "There is no result. "), (&chinese, "没有可下载的结果。")] {
+            assert!(message.contains("what the server said, \"so\" {$detail}"), "{message}");
+            assert!(!message.contains("failure-"), "{message}");
+            assert!(message.starts_with(start), "{message}");
+        }
+        assert_ne!(english, chinese);
+    }
+    let id = server.failed(Failure::new(FailureKind::AccessDenied, "1045")).await;
+    let english = server.get(&server.result_of(&id)).await.message();
+    assert_eq!(english, "There is no result. The node refused user or password: 1045.");
+    let chinese = server.get_in_chinese(&server.result_of(&id)).await.message();
+    assert_eq!(chinese, "没有可下载的结果。节点拒绝了用户名或密码：1045。");
+}
+
+#[tokio::test]
+async fn a_damaged_result_is_never_sent() {
+    let shorten = |bytes: &[u8]| bytes[..bytes.len() - 1].to_vec();
+    let lengthen = |bytes: &[u8]| [bytes, b"x"].concat();
+    let alter = |bytes: &[u8]| [&bytes[..bytes.len() - 3], b"X\r\n"].concat();
+    let empty = |_: &[u8]| Vec::new();
+    let damages: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 4] =
+        [("shorter", &shorten), ("longer", &lengthen), ("altered", &alter), ("empty", &empty)];
+    for (name, damage) in damages {
+        let server = Server::start().await;
+        let id = server.finished(&rows()).await;
+        // The hash was found right before: the change must be seen all the same.
+        assert_eq!(server.get(&server.result_of(&id)).await.status, 200);
+        let file = server.result_file();
+        fs::write(&file, damage(&fs::read(&file).unwrap())).unwrap();
+        is_damaged(&server, &id, name).await;
+        fs::remove_file(&file).unwrap();
+        is_damaged(&server, &id, "missing").await;
+        fs::create_dir(&file).unwrap();
+        is_damaged(&server, &id, "a folder").await;
+    }
+}
+
+async fn is_damaged(server: &Server, id: &RequestId, how: &str) {
+    for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
+        let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
+        let message = call.send().await.refused(500, "DBS.05000000");
+        assert_eq!(message, "Server error. The stored result was damaged; collect again.", "{how}");
+    }
+    let chinese = server.get_in_chinese(&server.result_of(id)).await.refused(500, "DBS.05000000");
+    assert_eq!(chinese, "系统内部错误。保存的结果已损坏，请重新收集。");
+}

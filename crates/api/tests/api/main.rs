@@ -1,0 +1,16 @@
+//! The API over real HTTP: a server of its own for each test, with a real store in a folder that goes with it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
+
+mod answer;
+mod bad_input;
+mod call;
+mod collections;
+mod downloads;
+// mod instances;
+// mod limits;
+// mod openapi;
+mod operations;
+mod ranges;
+mod server;
+// mod sign_in;
+mod signatures;

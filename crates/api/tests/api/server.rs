@@ -1,0 +1,245 @@
+//! A server on a port of its own, with a tenant, an instance of two nodes, and no worker: what tests need of collections
+//! they put into the store themselves.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_api::{ApiSettings, Metrics, ServeError, Service};
+use clew_model::{
+    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, ProjectId, RequestId, Selection, Tag,
+    TaskOutcome, UserId,
+};
+use clew_store::{ClaimedTask, FirstTenant, Founded, NewTask, NewToken, Store};
+use clew_tasks::{Collections, Settings};
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::Answer;
+use crate::call::{Call, TOKEN};
+
+pub(crate) const REGION: &str = "north-1";
+pub(crate) const DOMAIN: &str = "acme";
+pub(crate) const USER: &str = "ada";
+/// Password of the accounts on the nodes, which no answer may hold.
+pub(crate) const NODE_PASSWORD: &str = "nodepass";
+
+pub(crate) struct Server {
+    pub(crate) store: Store,
+    pub(crate) address: SocketAddr,
+    pub(crate) tenant: Founded,
+    pub(crate) access_key: AccessKeyId,
+    pub(crate) secret_key: SecretString,
+    pub(crate) instance: Instance,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) serving: JoinHandle<Result<(), ServeError>>,
+    token: String,
+    client: reqwest::Client,
+    folder: TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_, _| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
+        let tenant = FirstTenant {
+            region: REGION.into(),
+            domain_name: DOMAIN.into(),
+            user_name: USER.into(),
+            password_hash: "no password fits this".into(),
+            access_key: access_key.clone(),
+            secret_key: secret_key.clone(),
+        };
+        let (store, tenant) = Store::initialise(&folder.path().join("data"), tenant).await.unwrap();
+        let instance = store.add_instance(new_instance(&tenant.project_id, "shop")).await.unwrap();
+
+        let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
+        change(&mut settings, &mut task_settings);
+        let metrics = Metrics::default();
+        let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
+        let service = Service { store: store.clone(), collections, settings, metrics };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(clew_api::serve(service, listener, shutdown.clone()));
+
+        // Another test of this process may have set it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
+        let mut server = Self {
+            store,
+            address,
+            tenant,
+            access_key,
+            secret_key,
+            instance,
+            shutdown,
+            serving,
+            token: String::new(),
+            client,
+            folder,
+        };
+        server.token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 3600).await;
+        server
+    }
+
+    /// A token that is good for so many seconds from now.
+    pub(crate) async fn token_of(&self, user: &UserId, project: Option<&ProjectId>, seconds: i64) -> String {
+        let token = format!("{:x<64}", RequestId::generate().to_string().replace(['_', '-'], ""));
+        let now = Timestamp::now().as_second();
+        let new = NewToken {
+            hash: clew_iam::token::hash(&token),
+            user_id: user.clone(),
+            scope_project: project.cloned(),
+            issued_at: now - 10,
+            expires_at: now + seconds,
+        };
+        self.store.insert_token(&new).await.unwrap();
+        token
+    }
+
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call {
+        Call {
+            client: self.client.clone(),
+            method,
+            url: format!("http://{}{path}", self.address).parse().unwrap(),
+            headers: vec![(TOKEN.to_owned(), self.token.clone())],
+            body: Vec::new(),
+        }
+    }
+
+    /// Signs a request as the tenant's administrator.
+    pub(crate) fn sign(&self, call: Call) -> Call {
+        call.signed(&self.access_key, &self.secret_key, SignedDuration::ZERO)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub(crate) async fn get_in_chinese(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).chinese().send().await
+    }
+
+    /// A connection without an HTTP client.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The whole of a request, ready for [`Server::connect`].
+    pub(crate) fn raw(&self, first_line: &str, more: &str) -> String {
+        format!("{first_line} HTTP/1.1\r\nhost: {}\r\n{TOKEN}: {}\r\n{more}", self.address, self.token)
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.instance.nodes[0].id.clone()
+    }
+
+    /// A path of the first node's sessions.
+    pub(crate) fn sessions(&self, rest: &str) -> String {
+        self.sessions_of(&self.node(), rest)
+    }
+
+    pub(crate) fn sessions_of(&self, node: &NodeId, rest: &str) -> String {
+        format!("/v3/{}/instances/{}/nodes/{node}/realtime-session{rest}", self.tenant.project_id, self.instance.id)
+    }
+
+    pub(crate) fn status_of(&self, id: &RequestId) -> String {
+        self.sessions(&format!("-task?request_id={id}"))
+    }
+
+    pub(crate) fn result_of(&self, id: &RequestId) -> String {
+        self.sessions(&format!("-result?request_id={id}"))
+    }
+
+    /// A collection of the first node that waits.
+    pub(crate) async fn queued(&self) -> RequestId {
+        let request_id = RequestId::generate();
+        let task = NewTask {
+            request_id: request_id.clone(),
+            project_id: self.tenant.project_id.clone(),
+            instance_id: self.instance.id.clone(),
+            node_id: self.node(),
+            selection: Selection::default(),
+        };
+        self.store.insert_task(&task, 100).await.unwrap();
+        request_id
+    }
+
+    /// A collection that a worker holds. None may wait already: the oldest is taken up.
+    pub(crate) async fn running(&self) -> ClaimedTask {
+        let id = self.queued().await;
+        let claimed = self.store.claim_task("a test", Duration::from_hours(1), 100).await.unwrap().unwrap();
+        assert_eq!(claimed.task.request_id, id);
+        claimed
+    }
+
+    /// A collection that ended without a result.
+    pub(crate) async fn failed(&self, failure: Failure) -> RequestId {
+        self.end(self.running().await, TaskOutcome::Failed(failure)).await
+    }
+
+    /// A collection whose rows are these bytes.
+    pub(crate) async fn finished(&self, rows: &[u8]) -> RequestId {
+        let claimed = self.running().await;
+        let mut writer = self.store.results().create(&claimed.task.request_id, claimed.fence).unwrap();
+        writer.write_all(rows).unwrap();
+        let published = writer.publish().unwrap();
+        let outcome = TaskOutcome::Finished {
+            result_name: published.name,
+            rows: 1,
+            bytes: published.bytes,
+            sha256: published.sha256,
+        };
+        self.end(claimed, outcome).await
+    }
+
+    async fn end(&self, claimed: ClaimedTask, outcome: TaskOutcome) -> RequestId {
+        assert!(self.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+        claimed.task.request_id
+    }
+
+    /// The only file among the results.
+    pub(crate) fn result_file(&self) -> std::path::PathBuf {
+        let results = self.folder.path().join("data/results");
+        let mut files: Vec<_> = std::fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1);
+        files.remove(0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// A master and a replica.
+pub(crate) fn new_instance(project: &ProjectId, name: &str) -> NewInstance {
+    let node = |role, host: &str| NewNode {
+        id: None,
+        role,
+        url: format!("mysql://reader:{NODE_PASSWORD}@{host}:3307/").parse().unwrap(),
+    };
+    NewInstance {
+        id: None,
+        project_id: project.clone(),
+        name: name.to_owned(),
+        enterprise_project_id: "0".to_owned(),
+        tags: vec![Tag { key: "team".into(), value: name.to_owned() }],
+        nodes: vec![
+            node(NodeRole::Master, &format!("{name}-master.example")),
+            node(NodeRole::Slave, &format!("{name}-replica.example")),
+        ],
+    }
+}

@@ -1,0 +1,137 @@
+//! Tokens and signatures that are not accepted, and those that are.
+
+use clew_model::AccessKeyId;
+use http::Method;
+use http::header::AUTHORIZATION;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use crate::call::{Call, TOKEN};
+use crate::server::Server;
+
+fn list(server: &Server) -> Call {
+    server.call(Method::GET, &format!("/v3/{}/instances?limit=10&name=*sh%20op", server.tenant.project_id))
+}
+
+fn collect(server: &Server) -> Call {
+    server.call(Method::POST, &server.sessions("")).header("content-type", "application/json").body(r#"{"user":"web"}"#)
+}
+
+#[tokio::test]
+async fn a_request_without_credentials_is_told_so() {
+    let server = Server::start().await;
+    for (method, path) in [
+        (Method::GET, "/v3/projects".to_owned()),
+        (Method::GET, "/v3/auth/projects".to_owned()),
+        (Method::GET, "/v3/auth/domains".to_owned()),
+        (Method::GET, "/v5/caller-identity".to_owned()),
+        (Method::POST, server.sessions("")),
+        (Method::GET, server.sessions("-task")),
+        (Method::GET, server.sessions("-result")),
+        (Method::GET, format!("/v3/{}/instances", server.tenant.project_id)),
+        (Method::GET, format!("/v3.1/{}/instances/x", server.tenant.project_id)),
+    ] {
+        let message = server.call(method, &path).anonymous().send().await.refused(401, "APIGW.0301");
+        assert_eq!(message, "Incorrect IAM authentication information: x-auth-token not found", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_must_be_known_and_not_over() {
+    let server = Server::start().await;
+    for garbled in ["", "x", &"x".repeat(64), &"é".repeat(32), &"x".repeat(20_000)] {
+        let message = list(&server).token(garbled).send().await.refused(401, "APIGW.0301");
+        assert_eq!(message, "Incorrect IAM authentication information: decrypt token fail");
+    }
+    let (user, project) = (&server.tenant.user_id, Some(&server.tenant.project_id));
+    let good = server.token_of(user, project, 60).await;
+    list(&server).token(&good).send().await.ok(200);
+    list(&server).token(&good.to_ascii_uppercase()).send().await.refused(401, "APIGW.0301");
+    for seconds in [0, -1, -3600] {
+        let over = server.token_of(user, project, seconds).await;
+        let message = list(&server).token(&over).send().await.refused(401, "APIGW.0307");
+        assert!(message.starts_with("The token must be updated. It expired at 20"), "{message}");
+        let chinese = list(&server).token(&over).chinese().send().await.refused(401, "APIGW.0307");
+        assert!(chinese.starts_with("Token需要更新。已于20"), "{chinese}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_wins_over_a_signature() {
+    let server = Server::start().await;
+    let both = server.sign(list(&server)).header(TOKEN, "x");
+    both.send().await.refused(401, "APIGW.0301");
+}
+
+#[tokio::test]
+async fn a_signed_request_is_who_signed_it() {
+    let server = Server::start().await;
+    server.sign(list(&server)).send().await.ok(200);
+    server.sign(collect(&server)).send().await.ok(202);
+    let identity = server.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.ok(200);
+    assert_eq!(identity["principal_id"], server.tenant.user_id.as_str());
+    assert_eq!(identity["account_id"], server.tenant.domain_id.as_str());
+    assert_eq!(identity["principal_urn"], format!("iam::{}:user:ada", server.tenant.domain_id));
+}
+
+#[tokio::test]
+async fn what_is_not_what_was_signed_is_refused() {
+    let server = Server::start().await;
+    let mut altered_query = server.sign(list(&server));
+    altered_query.url.set_query(Some("limit=11&name=*sh%20op"));
+    let mut altered_path = server.sign(list(&server));
+    altered_path.url.set_path(&format!("/v3.1/{}/instances", server.tenant.project_id));
+    let mut altered_method = server.sign(list(&server));
+    altered_method.method = Method::HEAD;
+    assert_eq!(altered_method.send().await.status, 401);
+    let other_secret = SecretString::from("another secret");
+    for (what, call) in [
+        ("body", server.sign(collect(&server)).body(r#"{"user":"bot"}"#)),
+        ("no body", server.sign(collect(&server)).body("")),
+        ("query", altered_query),
+        ("path", altered_path),
+        ("header", server.sign(collect(&server)).header("content-type", "text/plain")),
+        ("date", server.sign(list(&server)).header("x-sdk-date", &past_date())),
+        ("secret", list(&server).signed(&server.access_key, &other_secret, SignedDuration::ZERO)),
+    ] {
+        let message = call.send().await.refused(401, "APIGW.0301");
+        assert!(message.ends_with("verify aksk signature fail: the signature does not fit the request"), "{what}");
+    }
+    assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0));
+}
+
+/// A date that is within the limit, and not the one that was signed.
+fn past_date() -> String {
+    clew_iam::signature::date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
+}
+
+#[tokio::test]
+async fn an_access_key_must_be_known() {
+    let server = Server::start().await;
+    let unknown = AccessKeyId::generate();
+    let call = list(&server).signed(&unknown, &server.secret_key, SignedDuration::ZERO);
+    let message = call.send().await.refused(401, "APIGW.0301");
+    assert_eq!(message, format!("Incorrect IAM authentication information: ak {unknown} not exist"));
+    for garbage in ["", "Basic YTpi", "Bearer x", "SDK-HMAC-SHA256", "SDK-HMAC-SHA256 Access=a, Signature=b"] {
+        let call = list(&server).anonymous().header(AUTHORIZATION, garbage);
+        let message = call.send().await.refused(401, "APIGW.0301");
+        assert!(message.contains("verify aksk signature fail: the Authorization header"), "{garbage}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_a_quarter_of_an_hour() {
+    let server = Server::start().await;
+    for (minutes, accepted) in [(-14, true), (14, true), (-16, false), (16, false), (-100_000, false)] {
+        let skew = SignedDuration::from_mins(minutes);
+        let answer = list(&server).signed(&server.access_key, &server.secret_key, skew).send().await;
+        if accepted {
+            answer.ok(200);
+        } else {
+            let message = answer.refused(401, "APIGW.0301");
+            assert!(message.contains("X-Sdk-Date is more than 15 minutes away"), "{message}");
+        }
+    }
+    let garbled = server.sign(list(&server)).header("x-sdk-date", "yesterday");
+    assert!(garbled.send().await.refused(401, "APIGW.0301").contains("YYYYMMDDTHHMMSSZ"));
+}
