@@ -155,10 +155,11 @@ pub(crate) fn positive(key: &str, duration: SignedDuration) -> Result<Duration, 
 /// An unknown key is an error that names the nearest known one.
 fn parse(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
-    let configuration = serde_ignored::deserialize(toml::Deserializer::parse(text).map_err(readable)?, |path| {
-        unknown.get_or_insert_with(|| path.to_string());
-    })
-    .map_err(readable)?;
+    let configuration =
+        serde_ignored::deserialize(toml::Deserializer::parse(text).map_err(|error| readable(&error))?, |path| {
+            unknown.get_or_insert_with(|| path.to_string());
+        })
+        .map_err(|error| readable(&error))?;
     match unknown {
         None => Ok(configuration),
         Some(key) => Err(match nearest(&key) {
@@ -168,7 +169,7 @@ fn parse(text: &str) -> Result<Configuration, String> {
     }
 }
 
-fn readable(error: toml::de::Error) -> String {
+fn readable(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 

@@ -60,7 +60,7 @@ pub struct ObservedTransaction {
 pub struct OddSessions {
     /// What must be seen.
     pub truth: Vec<ExpectedSession>,
-    _open: Vec<RawSession>,
+    open: Vec<RawSession>,
 }
 
 /// For the sessions to get where they should be.
@@ -75,7 +75,7 @@ impl OddSessions {
     /// Opens all sessions on a server that has none, and waits until each is where it should be.
     pub async fn open(server: &Server) -> io::Result<Self> {
         set_up(server).await.map_err(io::Error::other)?;
-        let mut sessions = Self { truth: Vec::new(), _open: Vec::new() };
+        let mut sessions = Self { truth: Vec::new(), open: Vec::new() };
         let cast = cast::all(server.flavor());
         for role in cast.iter().filter(|role| role.age == Age::Old) {
             sessions.enter(server, role).await?;
@@ -98,9 +98,9 @@ impl OddSessions {
         let mut session = RawSession::open(address, role.user, role.database, role.charset).await?;
         for statement in role.before {
             if statement.starts_with("SELECT") {
-                session.read(statement).await?
+                session.read(statement).await?;
             } else {
-                session.run(statement).await?
+                session.run(statement).await?;
             }
         }
         if let Some(statement) = &role.statement {
@@ -119,7 +119,7 @@ impl OddSessions {
             transaction: role.transaction,
             old: role.age == Age::Old,
         });
-        self._open.push(session);
+        self.open.push(session);
         Ok(())
     }
 
@@ -199,5 +199,5 @@ async fn process_list(server: &Server) -> mysql_async::Result<String> {
     let mut connection = server.connect().await?;
     let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;
     connection.disconnect().await?;
-    Ok(rows.iter().map(|row| format!("{row:?}\n")).collect())
+    Ok(rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>().join("\n"))
 }
