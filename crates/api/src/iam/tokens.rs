@@ -122,7 +122,10 @@ impl Scope {
             };
         }
         if scope.get("domain").is_some() {
-            return Ok(Self::Domain { id: text("/domain/id"), name: text("/domain/name") });
+            return match (text("/domain/id"), text("/domain/name")) {
+                (None, None) => Err(missing("auth.scope.domain.id")),
+                (id, name) => Ok(Self::Domain { id, name }),
+            };
         }
         Err(missing("auth.scope.project"))
     }

@@ -179,12 +179,12 @@ async fn a_collection_that_failed_tells_why_in_both_languages() {
 
 #[tokio::test]
 async fn a_damaged_result_is_never_sent() {
-    let shorten = |bytes: &[u8]| bytes[..bytes.len() - 1].to_vec();
-    let lengthen = |bytes: &[u8]| [bytes, b"x"].concat();
-    let alter = |bytes: &[u8]| [&bytes[..bytes.len() - 3], b"X\r\n"].concat();
-    let empty = |_: &[u8]| Vec::new();
-    let damages: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 4] =
-        [("shorter", &shorten), ("longer", &lengthen), ("altered", &alter), ("empty", &empty)];
+    let damages: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+        ("shorter", |bytes| bytes[..bytes.len() - 1].to_vec()),
+        ("longer", |bytes| [bytes, b"x"].concat()),
+        ("altered", |bytes| [&bytes[..bytes.len() - 3], b"X\r\n"].concat()),
+        ("empty", |_| Vec::new()),
+    ];
     for (name, damage) in damages {
         let server = Server::start().await;
         let id = server.finished(&rows()).await;

@@ -1,0 +1,87 @@
+//! Projects and domains of the caller (spec sections 3.1 and 8.3).
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::server::{DOMAIN, REGION, Server};
+
+fn names(list: &Value, field: &str) -> Vec<String> {
+    list[field].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
+    let server = Server::start().await;
+    let domain = server.tenant.domain_id.clone();
+    let south = server.store.add_project(&domain, "south-1").await.unwrap();
+    server.store.add_project(&domain, "east-1").await.unwrap();
+    let rival = server.store.add_domain("rival").await.unwrap();
+    server.store.add_project(&rival, REGION).await.unwrap();
+    let list = async |query: &str| {
+        let call = server.call(Method::GET, &format!("/v3/projects{query}"));
+        let answer = server.sign(call).send().await.ok(200);
+        assert_eq!(answer["links"]["self"], format!("/v3/projects{query}"));
+        names(&answer, "projects")
+    };
+    let all = list("").await;
+    assert_eq!(all.len(), 3);
+    for (query, expected) in [
+        ("?name=south-1".to_owned(), vec!["south-1"]),
+        ("?name=south".to_owned(), vec![]),
+        (format!("?domain_id={rival}"), vec![]),
+        (format!("?name={REGION}&domain_id={domain}&enabled=true&is_domain=false"), vec![REGION]),
+        (format!("?parent_id={domain}&name=east-1"), vec!["east-1"]),
+        ("?enabled=false".to_owned(), vec![]),
+        ("?enabled=TRUE&name=east-1".to_owned(), vec!["east-1"]),
+        ("?is_domain=true".to_owned(), vec![]),
+        ("?unknown=1&name=east-1".to_owned(), vec!["east-1"]),
+    ] {
+        assert_eq!(list(&query).await, expected, "{query}");
+    }
+    for (page, expected) in [(1, &all[..2]), (2, &all[2..]), (3, &[][..])] {
+        assert_eq!(list(&format!("?page={page}&per_page=2")).await, expected, "{page}");
+    }
+    let south_1 = server.get("/v3/projects?name=south-1").await.ok(200)["projects"][0].clone();
+    assert_eq!((south_1["id"].as_str(), south_1["domain_id"].as_str()), (Some(south.as_str()), Some(domain.as_str())));
+    assert_eq!((&south_1["enabled"], &south_1["is_domain"]), (&json!(true), &json!(false)));
+    let own = server.get("/v3/auth/projects").await.ok(200);
+    assert_eq!(names(&own, "projects"), all);
+}
+
+#[tokio::test]
+async fn parameters_of_the_project_list_are_read_strictly() {
+    let server = Server::start().await;
+    for query in [
+        "page=1",
+        "per_page=1",
+        "page=0&per_page=1",
+        "page=1&per_page=0",
+        "page=1&per_page=5001",
+        "page=x&per_page=1",
+        "page=-1&per_page=1",
+        "page=99999999999999999999&per_page=1",
+        "enabled=yes",
+        "is_domain=1",
+        "enabled=",
+        "name=a&name=b",
+    ] {
+        server.get(&format!("/v3/projects?{query}")).await.refused(400, "IAM.0007");
+    }
+    let last = server.get("/v3/projects?page=18446744073709551615&per_page=5000").await.ok(200);
+    assert_eq!(names(&last, "projects").len(), 0);
+}
+
+#[tokio::test]
+async fn the_domain_is_the_callers() {
+    let server = Server::start().await;
+    server.store.add_domain("rival").await.unwrap();
+    let domain = server.tenant.domain_id.as_str();
+    for call in
+        [server.call(Method::GET, "/v3/auth/domains"), server.sign(server.call(Method::GET, "/v3/auth/domains"))]
+    {
+        let answer = call.send().await.ok(200);
+        assert_eq!(names(&answer, "domains"), [DOMAIN]);
+        assert_eq!((&answer["domains"][0]["id"], &answer["domains"][0]["enabled"]), (&json!(domain), &json!(true)));
+        assert_eq!(answer["links"]["self"], "/v3/auth/domains");
+    }
+}

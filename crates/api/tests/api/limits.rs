@@ -1,0 +1,184 @@
+//! Slow clients, too many of them, and the end of the server. Where a test says that something does not happen, it waits a
+//! moment for it to happen; waits for what must happen are as long as a test may take.
+
+use std::time::Duration;
+
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::server::Server;
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(50);
+/// Short for a machine, long for an answer over loopback.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// Reads one answer without a body of unknown length.
+async fn answer(connection: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut piece = [0; 4096];
+    loop {
+        let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap();
+        assert!(length > 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if body.len() >= length.parse().unwrap() {
+            return text;
+        }
+    }
+}
+
+/// All that comes until the server closes; a reset is a close too.
+async fn until_closed(connection: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let _ = timeout(LONG, connection.read_to_end(&mut all)).await.unwrap();
+    all
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut_off() {
+    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    for sent in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: "] {
+        let mut connection = server.connect().await;
+        connection.write_all(sent.as_bytes()).await.unwrap();
+        let answer = String::from_utf8(until_closed(&mut connection).await).unwrap();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{sent:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    let (mut reading, mut writing) = server.connect().await.into_split();
+    let drip = tokio::spawn(async move {
+        let _ = writing.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ").await;
+        while writing.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(MOMENT / 10).await;
+        }
+    });
+    let mut all = Vec::new();
+    let _ = timeout(LONG, reading.read_to_end(&mut all)).await.unwrap();
+    assert!(!String::from_utf8(all).unwrap().starts_with("HTTP/1.1 200"));
+    timeout(LONG, drip).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
+    let mut connection = server.connect().await;
+    connection.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(&mut connection).await.ends_with("ok\n"));
+    assert_eq!(until_closed(&mut connection).await, b"");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_answered_503() {
+    let server = Server::start_with(|settings, _| settings.request = Duration::from_secs(1)).await;
+    for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
+        let mut connection = server.connect().await;
+        let request = server.raw(&format!("POST {path}"), "content-length: 100\r\n\r\n{\"user\":");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("x-request-id: ") && answer.contains("\"error_code\":\"APIGW.0201\""), "{answer}");
+        assert!(answer.contains("Backend unavailable. There was no answer within 1 second"), "{answer}");
+        // What comes of the body now must not be taken for the next request.
+        assert_eq!(until_closed(&mut connection).await, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_costs_its_own_connection_only() {
+    let server = Server::start().await;
+    let mut connection = server.connect().await;
+    let request = server.raw(&format!("POST {}", server.sessions("")), "transfer-encoding: chunked\r\n\r\nZZ\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let answer = String::from_utf8(until_closed(&mut connection).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    drop(connection);
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0));
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_cut_at_the_limit() {
+    let server = Server::start().await;
+    let mut connection = server.connect().await;
+    let head = server.raw(&format!("POST {}", server.sessions("")), "transfer-encoding: chunked\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
+    for _ in 0..17 {
+        connection.write_all(chunk.as_bytes()).await.unwrap();
+    }
+    let answer = answer(&mut connection).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_and_is_served_when_one_ends() {
+    let server = Server::start_with(|settings, _| settings.connections = 2).await;
+    let request = server.raw("GET /healthz", "\r\n");
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = server.connect().await;
+        connection.write_all(request.as_bytes()).await.unwrap();
+        assert!(answer(&mut connection).await.ends_with("ok\n"));
+        held.push(connection);
+    }
+    let mut third = server.connect().await;
+    third.write_all(request.as_bytes()).await.unwrap();
+    assert!(timeout(MOMENT, third.peek(&mut [0])).await.is_err(), "served though there is no room");
+    // Those that are held go on being served.
+    held[0].write_all(request.as_bytes()).await.unwrap();
+    assert!(answer(&mut held[0]).await.ends_with("ok\n"));
+    drop(held.pop());
+    assert!(answer(&mut third).await.ends_with("ok\n"));
+}
+
+#[tokio::test]
+async fn no_connection_at_all_is_no_setting() {
+    let mut server = Server::start_with(|settings, _| settings.connections = 0).await;
+    let ended = timeout(LONG, &mut server.serving).await.unwrap().unwrap();
+    assert_eq!(ended.unwrap_err().to_string(), "the settings allow no connection; set at least 1");
+}
+
+/// More than the buffers of both ends hold, so that a download of it is under way until it is read.
+fn large() -> Vec<u8> {
+    b"1,web,10.0.0.1,shop\r\n".repeat(2_000_000)
+}
+
+#[tokio::test]
+async fn the_end_of_the_server_lets_a_download_finish() {
+    let mut server = Server::start().await;
+    let id = server.finished(&large()).await;
+    let mut idle = server.connect().await;
+    idle.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    answer(&mut idle).await;
+    let mut response = server.call(Method::GET, &server.result_of(&id)).into_request().send().await.unwrap();
+    let length = response.content_length().unwrap();
+    let mut received = response.chunk().await.unwrap().unwrap().len() as u64;
+    server.shutdown.cancel();
+    assert_eq!(until_closed(&mut idle).await, b"", "an idle connection is closed");
+    assert!(TcpStream::connect(server.address).await.is_err(), "new connections are taken");
+    assert!(!server.serving.is_finished() && received < length);
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        received += chunk.len() as u64;
+    }
+    assert_eq!(received, length);
+    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_download_that_nobody_reads_does_not_keep_the_server() {
+    let mut server = Server::start_with(|settings, _| settings.grace = MOMENT).await;
+    let id = server.finished(&large()).await;
+    let mut connection = server.connect().await;
+    let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    connection.readable().await.unwrap();
+    server.shutdown.cancel();
+    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+}

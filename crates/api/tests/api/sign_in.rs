@@ -1,0 +1,254 @@
+//! Tokens for a password, and what they open (spec section 3.2).
+
+use http::Method;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::server::{DOMAIN, REGION, Server, new_instance};
+
+const PASSWORD: &str = "correct horse 電池";
+
+/// A server with a user who has a password.
+async fn server() -> Server {
+    let server = Server::start().await;
+    let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
+    server.store.add_user(&server.tenant.domain_id, "grace", &hash).await.unwrap();
+    server
+}
+
+fn identity(domain: &str, user: &str, password: &str) -> Value {
+    json!({
+        "methods": ["password"],
+        "password": { "user": { "name": user, "password": password, "domain": { "name": domain } } }
+    })
+}
+
+fn right(scope: &Value) -> Value {
+    let mut body = json!({ "auth": { "identity": identity(DOMAIN, "grace", PASSWORD) } });
+    if !scope.is_null() {
+        body["auth"]["scope"] = scope.clone();
+    }
+    body
+}
+
+async fn sign_in(server: &Server, body: &Value) -> Answer {
+    server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
+}
+
+/// What a token of this scope opens: the project's API, and the identity API.
+async fn opens(server: &Server, scope: &Value) -> (u16, u16) {
+    let answer = sign_in(server, &right(scope)).await;
+    answer.ok(201);
+    let token = answer.header("x-subject-token");
+    let get = async |path: &str| server.call(Method::GET, path).token(&token).send().await.status.as_u16();
+    (get(&format!("/v3/{}/instances", server.tenant.project_id)).await, get("/v3/projects").await)
+}
+
+#[tokio::test]
+async fn a_project_is_meant_by_its_id_or_its_name() {
+    let server = server().await;
+    let id = server.tenant.project_id.as_str();
+    for scope in [
+        json!({ "project": { "id": id } }),
+        json!({ "project": { "name": REGION } }),
+        json!({ "project": { "id": id, "name": "another" } }),
+        json!({ "project": { "name": REGION, "domain": { "name": DOMAIN } } }),
+        json!({ "project": { "id": id }, "domain": { "name": DOMAIN } }),
+    ] {
+        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        let token = &answer["token"];
+        assert_eq!(token["project"]["id"], id, "{scope}");
+        assert_eq!((&token["project"]["name"], &token["project"]["domain"]["name"]), (&json!(REGION), &json!(DOMAIN)));
+        assert_eq!(token.get("domain"), None);
+        assert_eq!(opens(&server, &scope).await, (200, 200), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_the_domain_is_for_identities_only() {
+    let server = server().await;
+    let domain = server.tenant.domain_id.as_str();
+    for scope in [
+        json!(null),
+        json!({ "domain": { "name": DOMAIN } }),
+        json!({ "domain": { "id": domain } }),
+        json!({ "domain": { "id": domain, "name": DOMAIN } }),
+    ] {
+        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        assert_eq!(answer["token"]["domain"], json!({ "id": domain, "name": DOMAIN }), "{scope}");
+        assert_eq!(answer["token"].get("project"), None);
+        assert_eq!(opens(&server, &scope).await, (403, 200), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_one_project_does_not_open_its_sibling() {
+    let server = server().await;
+    let sibling = server.store.add_project(&server.tenant.domain_id, "south-1").await.unwrap();
+    let there = server.store.add_instance(new_instance(&sibling, "there")).await.unwrap();
+    assert_eq!(opens(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
+    let path = format!("/v3/{sibling}/instances/{}", there.id);
+    server.get(&path).await.refused(403, "DBS.280015");
+    server.sign(server.call(Method::GET, &path)).send().await.ok(200);
+}
+
+#[tokio::test]
+async fn the_answer_says_what_the_token_is_and_where_the_services_are() {
+    let server = server().await;
+    let answer = sign_in(&server, &right(&json!({ "project": { "name": REGION } }))).await;
+    let body = answer.ok(201);
+    let token = &body["token"];
+    assert_eq!(token["methods"], json!(["password"]));
+    assert_eq!(token["user"]["name"], "grace");
+    assert_eq!(token["user"]["domain"], json!({ "id": server.tenant.domain_id.as_str(), "name": DOMAIN }));
+    let moment = |name: &str| {
+        let text = token[name].as_str().unwrap();
+        assert!(text.len() == 27 && text.ends_with('Z'), "{text}");
+        text.parse::<Timestamp>().unwrap()
+    };
+    assert_eq!(moment("expires_at").duration_since(moment("issued_at")).as_hours(), 24);
+    let endpoints: Vec<(&str, &str, &str)> = token["catalog"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let endpoint = &entry["endpoints"][0];
+            (entry["type"].as_str().unwrap(), endpoint["region"].as_str().unwrap(), endpoint["url"].as_str().unwrap())
+        })
+        .collect();
+    let (address, project) = (server.address, &server.tenant.project_id);
+    let (iam, gaussdb) = (format!("http://{address}/v3"), format!("http://{address}/v3/{project}"));
+    assert_eq!(endpoints, [("iam", REGION, iam.as_str()), ("gaussdb", REGION, gaussdb.as_str())]);
+    let subject = answer.header("x-subject-token");
+    assert!(subject.len() == 64 && !answer.text().contains(&subject) && !answer.text().contains("argon2"));
+}
+
+#[tokio::test]
+async fn nocatalog_leaves_the_catalog_out() {
+    let server = server().await;
+    for (query, there) in [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)] {
+        let call = server.call(Method::POST, &format!("/v3/auth/tokens{query}")).anonymous();
+        let answer = call.body(right(&json!(null)).to_string()).send().await.ok(201);
+        assert_eq!(answer["token"].get("catalog").is_some(), there, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
+    let server = server().await;
+    let mut answers = Vec::new();
+    for identity in [
+        identity(DOMAIN, "grace", "wrong"),
+        identity(DOMAIN, "grace", ""),
+        identity(DOMAIN, "grace", &PASSWORD.to_uppercase()),
+        identity(DOMAIN, "nobody", PASSWORD),
+        identity("rival", "grace", PASSWORD),
+        identity(DOMAIN, "ada", "no password fits this"),
+        identity(DOMAIN, "gra%", PASSWORD),
+    ] {
+        // A scope that is wrong too must not change what is said.
+        for scope in [json!(null), json!({ "project": { "id": "x" } })] {
+            let mut body = json!({ "auth": { "identity": identity } });
+            if !scope.is_null() {
+                body["auth"]["scope"] = scope;
+            }
+            let answer = sign_in(&server, &body).await;
+            answer.refused(401, "IAM.0001");
+            assert!(answer.headers.get("x-subject-token").is_none());
+            answers.push(answer.body);
+        }
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "the answer tells what was wrong");
+}
+
+#[tokio::test]
+async fn a_scope_that_is_not_the_users_is_forbidden() {
+    let server = server().await;
+    let domain = server.store.add_domain("rival").await.unwrap();
+    let foreign = server.store.add_project(&domain, "theirs").await.unwrap();
+    for scope in [
+        json!({ "project": { "id": foreign.as_str() } }),
+        json!({ "project": { "name": "theirs" } }),
+        json!({ "project": { "id": "00000000000000000000000000000000" } }),
+        json!({ "project": { "id": "../x" } }),
+        json!({ "project": { "name": "nowhere" } }),
+        json!({ "domain": { "name": "rival" } }),
+        json!({ "domain": { "id": domain.as_str() } }),
+        json!({ "domain": { "id": domain.as_str(), "name": DOMAIN } }),
+    ] {
+        let answer = sign_in(&server, &right(&scope)).await;
+        let message = answer.refused(403, "IAM.0002");
+        assert!(message.ends_with("The user may not have this scope."), "{message}");
+        assert!(answer.headers.get("x-subject-token").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_field_is_named() {
+    let server = server().await;
+    let whole = right(&json!({ "project": { "name": REGION } }));
+    for (pointer, field) in [
+        ("/auth", "auth.identity.methods"),
+        ("/auth/identity", "auth.identity.methods"),
+        ("/auth/identity/methods", "auth.identity.methods"),
+        ("/auth/identity/password", "auth.identity.password.user.name"),
+        ("/auth/identity/password/user/name", "auth.identity.password.user.name"),
+        ("/auth/identity/password/user/password", "auth.identity.password.user.password"),
+        ("/auth/identity/password/user/domain", "auth.identity.password.user.domain.name"),
+        ("/auth/identity/password/user/domain/name", "auth.identity.password.user.domain.name"),
+        ("/auth/scope/project/name", "auth.scope.project.id"),
+        ("/auth/scope/project", "auth.scope.project"),
+    ] {
+        let mut body = whole.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+        let message = sign_in(&server, &body).await.refused(400, "IAM.0072");
+        assert_eq!(message, format!("'{field}' is a required property."), "{pointer}");
+    }
+    let call = server.call(Method::POST, "/v3/auth/tokens").chinese().body("{}");
+    assert_eq!(call.send().await.refused(400, "IAM.0072"), "缺少必填字段'auth.identity.methods'。");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_sign_in_is_refused() {
+    let server = server().await;
+    for body in ["", "{", "null", "[]", "7", "\"auth\"", "name=grace", "{\"auth\":\"\u{0}\"}"] {
+        let answer = server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body).send().await;
+        assert_eq!(answer.status, 400, "{body:?}");
+        assert!(["IAM.0011", "IAM.0072"].contains(&answer.code().as_str()), "{}", answer.text());
+    }
+    let whole = right(&json!({ "project": { "name": REGION } }));
+    for (pointer, value) in [
+        ("/auth/identity/methods", json!(["token"])),
+        ("/auth/identity/methods", json!(["password", "totp"])),
+        ("/auth/identity/methods", json!("password")),
+        ("/auth/identity/password/user/name", json!(7)),
+        ("/auth/identity/password/user/password", json!(["x"])),
+        ("/auth/identity/password/user/domain/name", json!(null)),
+    ] {
+        let mut body = whole.clone();
+        *body.pointer_mut(pointer).unwrap() = value;
+        sign_in(&server, &body).await.refused(400, "IAM.0011");
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_names_nothing_is_not_taken_for_none() {
+    let server = server().await;
+    for (scope, field) in [
+        (json!({ "project": REGION }), "auth.scope.project.id"),
+        (json!({ "project": { "id": 7 } }), "auth.scope.project.id"),
+        (json!({ "domain": DOMAIN }), "auth.scope.domain.id"),
+        (json!({ "domain": { "id": 7 } }), "auth.scope.domain.id"),
+        (json!({ "domain": {} }), "auth.scope.domain.id"),
+        (json!({}), "auth.scope.project"),
+        (json!([]), "auth.scope.project"),
+        (json!("project"), "auth.scope.project"),
+    ] {
+        let message = sign_in(&server, &right(&scope)).await.refused(400, "IAM.0072");
+        assert_eq!(message, format!("'{field}' is a required property."), "{scope}");
+    }
+}
