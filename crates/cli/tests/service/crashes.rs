@@ -10,7 +10,7 @@ use crate::harness::{Added, Home};
 
 const ROWS: u64 = 10_000;
 /// For every collection to end after a restart.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Twenty moments spread over what a collection takes, from before it starts to after it has ended, in no order.
 fn moments() -> impl Iterator<Item = Duration> {
@@ -61,7 +61,7 @@ async fn killed_at_twenty_moments_every_collection_ends_and_no_partial_file_is_s
         all.extend(ids);
         for id in &all[all.len().saturating_sub(8)..] {
             let (bytes, etag) = download(&client, &added, id).await.unwrap();
-            let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let lines = bytes.split(|&byte| byte == b'\n').count() as u64 - 1;
             assert_eq!(lines, ROWS + 1, "{id} after a kill at {moment:?}");
             assert_eq!(*whole.get_or_insert_with(|| bytes.clone()), bytes, "{id} differs after a kill at {moment:?}");
             let etag = etag.unwrap();

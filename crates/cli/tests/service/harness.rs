@@ -86,7 +86,7 @@ impl Home {
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || sender.send(stdout.lines().next()));
-        let line = receiver.recv_timeout(Duration::from_secs(60)).unwrap_or_default();
+        let line = receiver.recv_timeout(Duration::from_mins(1)).unwrap_or_default();
         let Some(Ok(endpoint)) = line else {
             let _ = process.kill();
             let _ = process.wait();
