@@ -88,3 +88,56 @@ fn language(headers: &HeaderMap) -> Result<Language, Refusal> {
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text).ok_or_else(|| Refusal::parameter("language-unknown", vec![("given", shown(text))]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use clew_model::AccessKeyId;
+    use clew_store::{FirstTenant, Store};
+    use clew_tasks::{Collections, Settings};
+    use http_body_util::BodyExt;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+    use crate::{ApiSettings, Metrics};
+
+    async fn breaks() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_costs_its_own_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = FirstTenant {
+            region: "north-1".into(),
+            domain_name: "acme".into(),
+            user_name: "ada".into(),
+            password_hash: "no password fits this".into(),
+            access_key: AccessKeyId::generate(),
+            secret_key: "secret".into(),
+        };
+        let (store, _) = Store::initialise(&folder.path().join("data"), tenant).await.unwrap();
+        let metrics = Metrics::default();
+        let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
+        let service = Service { store, collections, settings: ApiSettings::default(), metrics };
+        let router = Router::new()
+            .route("/breaks", get(breaks))
+            .route("/works", get(async || "fine"))
+            .layer(from_fn_with_state(service, wrap));
+        let router = TowerToHyperService::new(router);
+        let call = async |path: &str| {
+            let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+            let status = response.status().as_u16();
+            (status, String::from_utf8(response.collect().await.unwrap().to_bytes().into()).unwrap())
+        };
+        let (status, body) = call("/breaks").await;
+        assert_eq!((status, body.contains("DBS.05000000"), body.contains("on purpose")), (500, true, false), "{body}");
+        assert_eq!(call("/works").await, (200, "fine".into()));
+    }
+}
