@@ -93,7 +93,8 @@ async fn a_tag_stands_for_the_same_bytes_and_for_no_others() {
         for language in Language::ALL {
             for encoding in ["identity", "gzip", "zstd"] {
                 let one = tag(id, language, encoding).await;
-                assert!(one.starts_with('"') && one.ends_with('"'), "{one}");
+                // Compressed bytes may differ from one answer to the next: only the plain ones have a strong tag.
+                assert_eq!(one.starts_with('"'), encoding == "identity", "{one}");
                 assert_eq!(one, tag(id, language, encoding).await);
                 tags.push(one);
             }
@@ -114,8 +115,9 @@ async fn what_the_client_has_already_is_not_sent_again() {
     let get = |tag: &str, encoding: &str| {
         server.call(Method::GET, &path).header(IF_NONE_MATCH, tag).header(ACCEPT_ENCODING, encoding).send()
     };
-    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
-        let answer = get(&known, "gzip").await;
+    let strong = tag.strip_prefix("W/").unwrap();
+    for known in [tag.as_str(), strong, &format!("\"x\", {tag}"), "*"] {
+        let answer = get(known, "gzip").await;
         assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{known}");
         assert_eq!(answer.header("etag"), tag);
         assert_eq!(answer.header("vary"), "Accept-Encoding, X-Language");
@@ -179,7 +181,8 @@ async fn a_collection_that_failed_tells_why_in_both_languages() {
 
 #[tokio::test]
 async fn a_damaged_result_is_never_sent() {
-    let damages: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+    type Damage = fn(&[u8]) -> Vec<u8>;
+    let damages: [(&str, Damage); 4] = [
         ("shorter", |bytes| bytes[..bytes.len() - 1].to_vec()),
         ("longer", |bytes| [bytes, b"x"].concat()),
         ("altered", |bytes| [&bytes[..bytes.len() - 3], b"X\r\n"].concat()),
