@@ -139,6 +139,42 @@ async fn a_connection_too_many_waits_and_is_served_when_one_ends() {
 }
 
 #[tokio::test]
+async fn a_client_that_stops_reading_loses_its_connection() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections = 1;
+        settings.write_stall = MOMENT;
+    })
+    .await;
+    let id = server.finished(&large()).await;
+    let mut deaf = server.connect().await;
+    let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
+    deaf.write_all(request.as_bytes()).await.unwrap();
+    deaf.readable().await.unwrap();
+    let mut next = server.connect().await;
+    next.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(&mut next).await.ends_with("ok\n"));
+    let received = until_closed(&mut deaf).await.len();
+    assert!(received > 0 && received < large().len(), "{received}");
+}
+
+#[tokio::test]
+async fn the_body_of_a_stranger_is_not_waited_for() {
+    let server = Server::start().await;
+    for credentials in ["", "x-auth-token: x\r\n", "authorization: SDK-HMAC-SHA256 x\r\n"] {
+        let mut connection = server.connect().await;
+        let request = format!(
+            "POST {} HTTP/1.1\r\nhost: {}\r\n{credentials}content-length: 1000000\r\n\r\n",
+            server.sessions(""),
+            server.address
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert_eq!(until_closed(&mut connection).await, b"");
+    }
+}
+
+#[tokio::test]
 async fn no_connection_at_all_is_no_setting() {
     let mut server = Server::start_with(|settings, _| settings.connections = 0).await;
     let ended = timeout(LONG, &mut server.serving).await.unwrap().unwrap();
