@@ -35,6 +35,8 @@ fn bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
     use clew_model::{ERRORS, FailureKind};
 
@@ -69,6 +71,41 @@ mod tests {
                 assert!(ids.contains(&*format!("failure-{}", kind.name())), "{}", kind.name());
             }
         }
+    }
+
+    #[test]
+    fn no_message_is_there_for_nothing() {
+        fn sources(folder: &Path, text: &mut String) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    sources(&path, text);
+                } else {
+                    text.push_str(&fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let mut text = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+        for id in ids(FILES[0]) {
+            let of_an_error = ERRORS.iter().any(|error| error.message_id == id);
+            let of_a_failure = FailureKind::ALL.iter().any(|kind| id == format!("failure-{}", kind.name()));
+            assert!(of_an_error || of_a_failure || text.contains(&format!("\"{id}\"")), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_message_takes_the_same_variables_in_both_languages() {
+        let variables = |text: &'static str| -> BTreeSet<(&str, &str)> {
+            let messages = text.lines().filter_map(|line| line.split_once(" = "));
+            messages
+                .flat_map(|(id, message)| {
+                    message.split("{ $").skip(1).map(move |rest| (id, rest.split(" }").next().unwrap_or_default()))
+                })
+                .collect()
+        };
+        assert_eq!(variables(FILES[0]), variables(FILES[1]));
+        assert!(variables(FILES[0]).contains(&("parameter-range", "max")));
     }
 
     #[test]
