@@ -1,6 +1,6 @@
 //! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -40,11 +40,14 @@ pub(crate) async fn authenticate(
 
 /// A body within the limit.
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let too_large = || Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
+    // A length that was told need not be waited for.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
             Err(Refusal::because(ErrorEntry::BAD_REQUEST, "parameter-body", vec![("reason", error.to_string())]))
         }

@@ -10,9 +10,11 @@ pub(super) fn range_applies(headers: &HeaderMap, tag: &str) -> bool {
 
 /// Whether the client has this content already.
 pub(super) fn not_modified(headers: &HeaderMap, tag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|known| known == "*" || opaque(known) == opaque(tag))
-    })
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').map(str::trim).any(|known| known == "*" || opaque(known) == opaque(tag)))
 }
 
 /// A tag without the mark of weakness: whoever only asks whether it has something already need not care.

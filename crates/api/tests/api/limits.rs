@@ -104,6 +104,18 @@ async fn a_body_that_breaks_off_costs_its_own_connection_only() {
 }
 
 #[tokio::test]
+async fn a_body_that_will_be_over_the_limit_is_not_waited_for() {
+    let server = Server::start().await;
+    for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
+        let mut connection = server.connect().await;
+        let head = server.raw(&format!("POST {path}"), "content-length: 1048577\r\n\r\n{");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_of_unknown_length_is_cut_at_the_limit() {
     let server = Server::start().await;
     let mut connection = server.connect().await;
