@@ -71,6 +71,18 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// In a few English words, for a person.
+    #[must_use]
+    pub fn title(self) -> String {
+        match self {
+            Self::NotMysql => "not MySQL".to_owned(),
+            Self::TlsFailed => "TLS failed".to_owned(),
+            other => other.name().replace('-', " "),
+        }
+    }
+}
+
 /// A failure: its kind, and the particulars in the words of whatever failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -89,7 +101,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.name().replace('-', " "), self.detail)
+        write!(f, "{}: {}", self.kind.title(), self.detail)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, TlsMode};
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder};
+use mysql_async::{Conn, DriverError, Error, FromRowError, Opts, OptsBuilder, Row};
 use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -47,10 +47,10 @@ impl Connection {
     async fn set_up(mut driver: Conn, options: Opts, address: String, limits: &Limits) -> Result<Self, Failure> {
         let reading = |error: Error| failure::from_driver(&error, &address);
         let mut guard = KillUnlessDone::new(options.clone(), driver.id().into());
-        let (version, id): (String, u64) = driver
-            .query_first(statements::WHO_ARE_YOU)
+        let (version, id): (String, u64) = ask(&mut driver, statements::WHO_ARE_YOU)
             .await
             .map_err(reading)?
+            .pop()
             .ok_or_else(|| reading(DriverError::ConnectionClosed.into()))?;
         guard.done();
         let guard = KillUnlessDone::new(options, id);
@@ -66,7 +66,7 @@ impl Connection {
 
     /// All rows of a statement whose answer is small.
     pub(crate) async fn ask<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
-        self.driver.query(statement).await
+        ask(&mut self.driver, statement).await
     }
 
     /// The driver's error as a failure of this connection.
@@ -79,6 +79,13 @@ impl Connection {
         self.guard.done();
         let _ = timeout(Duration::from_secs(1), self.driver.disconnect()).await;
     }
+}
+
+/// The driver's own conversion panics on a row that is not as it was told; here that is an error like any other.
+async fn ask<T: FromRow + Send + 'static>(driver: &mut Conn, statement: &str) -> Result<Vec<T>, Error> {
+    let rows: Vec<Row> = driver.query(statement).await?;
+    let converted: Result<Vec<T>, _> = rows.into_iter().map(T::from_row_opt).collect();
+    converted.map_err(|FromRowError(row)| DriverError::FromRow { row }.into())
 }
 
 /// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.

@@ -41,7 +41,7 @@ pub struct Diagnosis {
 
 /// Finds out what an account can see. Reads no session; changes nothing. Fails where the server cannot be asked at all.
 pub async fn examine(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
-    timeout(limits.node, ask(node, limits))
+    timeout(limits.node, failure::without_panic(node, ask(node, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "examining", limits.node)))
 }

@@ -1,8 +1,10 @@
 //! What went wrong, in Clew's words, from what the driver and the server say.
 
 use std::io::ErrorKind;
+use std::panic::AssertUnwindSafe;
 
-use clew_model::{Failure, FailureKind};
+use clew_model::{Failure, FailureKind, NodeUrl};
+use futures_util::FutureExt;
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
 /// A failure at `address` from the driver's error.
@@ -78,4 +80,13 @@ pub(crate) fn timed_out(address: &str, doing: &str, limit: std::time::Duration) 
 /// A failure for a host name that nobody knows.
 pub(crate) fn unknown_host(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
+}
+
+/// The outcome of `work`; the driver panics on some packets that no MySQL server sends, which says as much as an error.
+pub(crate) async fn without_panic<T>(
+    node: &NodeUrl,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let broke = |_| Err(Failure::new(FailureKind::NotMysql, format!("{} broke the protocol", node.address())));
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(broke)
 }

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::panic::AssertUnwindSafe;
 
 use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json};
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Selection, Session, SessionRow, Transaction};
-use futures_util::FutureExt;
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 use tokio::sync::mpsc;
@@ -86,13 +84,9 @@ pub async fn take_snapshot(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let read = AssertUnwindSafe(read(node, selection, form, limits)).catch_unwind();
-    match timeout(limits.node, read).await {
-        Ok(Ok(outcome)) => outcome,
-        // The driver panics on some packets that no MySQL server sends.
-        Ok(Err(_)) => Err(Failure::new(FailureKind::NotMysql, format!("{} broke the protocol", node.address()))),
-        Err(_) => Err(failure::timed_out(&node.address(), "reading sessions", limits.node)),
-    }
+    timeout(limits.node, failure::without_panic(node, read(node, selection, form, limits)))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
 }
 
 /// Transactions come before sessions: what is joined must be there when the rows stream in.

@@ -37,6 +37,8 @@ pub enum Fault {
     Drips(Duration),
     /// After this many sessions it sends a packet that is none.
     LiesAfter(u64),
+    /// It answers every question with one empty text.
+    Evades,
 }
 
 /// What the server shows.
@@ -145,7 +147,9 @@ impl Session {
     async fn answer(&mut self, statement: &str) -> io::Result<()> {
         let row =
             |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
-        if statement.starts_with("KILL") {
+        if self.options.fault == Fault::Evades && !statement.starts_with("SET") {
+            self.send_rows(1, [row(&[""])].into_iter()).await
+        } else if statement.starts_with("KILL") {
             self.kills.fetch_add(1, Ordering::SeqCst);
             self.send(1, &packets::OK).await
         } else if statement.starts_with("SET") {
@@ -153,6 +157,8 @@ impl Session {
         } else if statement.contains("VERSION()") {
             let id = self.id.to_string();
             self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
+        } else if statement.starts_with("SHOW STATUS") {
+            self.send_rows(2, [row(&["Ssl_cipher", ""])].into_iter()).await
         } else if statement.contains("innodb_trx") {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(transaction)).await

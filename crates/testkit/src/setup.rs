@@ -25,8 +25,11 @@ impl Package {
     }
 }
 
-/// What it takes to run a private MariaDB.
-pub const MARIADB_PACKAGES: [Package; 1] = [Package { name: "mariadb-server", file: MARIADBD }];
+/// What it takes to run a private MariaDB. The package `mariadb-server` would start a server of the whole machine besides.
+pub const MARIADB_PACKAGES: [Package; 2] = [
+    Package { name: "mariadb-server-core", file: MARIADBD },
+    Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
+];
 /// What the tests take besides.
 pub const TEST_PACKAGES: [Package; 2] = [
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },

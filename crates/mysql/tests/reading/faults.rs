@@ -28,6 +28,7 @@ async fn each_fault_of_a_server_has_its_own_kind() {
         (Fault::StallsAfter(2), FailureKind::TimedOut, "2.5 s"),
         (Fault::Drips(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
         (Fault::DropsAfter(2), FailureKind::ConnectionLost, "clos"),
+        (Fault::Evades, FailureKind::NotMysql, "converting"),
         (Fault::LiesAfter(2), FailureKind::NotMysql, "sync"),
     ] {
         let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();

@@ -1,0 +1,119 @@
+//! `clew collect`
+
+use std::process::Stdio;
+
+use clew_testkit::{FakeOptions, FakeServer, Fault};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::run::{clew, end, initialise, run};
+
+struct Service {
+    _process: Child,
+    _folder: tempfile::TempDir,
+    endpoint: String,
+    credentials: Value,
+    instance: String,
+    node: String,
+}
+
+impl Service {
+    async fn of(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("data");
+        let credentials = initialise(&dir).await;
+        let dir = dir.to_str().unwrap();
+        let added =
+            run(&["instance", "add", "--name", "a", "--node", url, "--format", "json", "--data-dir", dir]).await;
+        let added: Value = serde_json::from_str(&added.stdout).unwrap();
+        let mut process = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut endpoint = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut endpoint).await.unwrap();
+        Self {
+            _process: process,
+            _folder: folder,
+            endpoint: endpoint.trim().to_owned(),
+            credentials,
+            instance: added["instance_id"].as_str().unwrap().to_owned(),
+            node: added["nodes"][0]["id"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    fn collect(&self, arguments: &[&str]) -> Command {
+        let mut command = clew(&[&["collect", "--instance", &self.instance, "--node", &self.node], arguments].concat());
+        command.env("CLEW_ENDPOINT", &self.endpoint);
+        command
+    }
+
+    fn with_key(&self, arguments: &[&str]) -> Command {
+        let mut command = self.collect(arguments);
+        for (variable, name) in
+            [("CLEW_PROJECT_ID", "project_id"), ("CLEW_ACCESS_KEY", "access_key"), ("CLEW_SECRET_KEY", "secret_key")]
+        {
+            command.env(variable, self.credentials[name].as_str().unwrap());
+        }
+        command
+    }
+}
+
+#[tokio::test]
+async fn a_result_comes_to_stdout_or_into_a_file_by_key_or_by_password() {
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let service = Service::of(&fake.url()).await;
+    let by_key = end(service.with_key(&["--sort-dir", "desc"])).await;
+    assert_eq!((by_key.code, by_key.stderr.as_str()), (Some(0), ""), "{by_key:?}");
+    let ids: Vec<_> = by_key.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(ids, ["session_id", "3", "2", "1"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.csv");
+    let mut by_password = service.collect(&["-o", path.to_str().unwrap(), "--language", "zh-cn"]);
+    for (variable, name) in [
+        ("CLEW_REGION", "region"),
+        ("CLEW_DOMAIN_NAME", "domain_name"),
+        ("CLEW_USER", "user"),
+        ("CLEW_PASSWORD", "password"),
+    ] {
+        by_password.env(variable, service.credentials[name].as_str().unwrap());
+    }
+    let by_password = end(by_password).await;
+    assert_eq!((by_password.code, by_password.stdout.as_str()), (Some(0), ""), "{by_password:?}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("\u{feff}会话ID,"));
+}
+
+#[tokio::test]
+async fn a_collection_that_fails_gives_the_reason_and_leaves_no_file() {
+    let fake = FakeServer::start(FakeOptions { fault: Fault::TooManyConnections, ..FakeOptions::default() });
+    let service = Service::of(&fake.await.unwrap().url()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.csv");
+    let ended = end(service.with_key(&["-o", path.to_str().unwrap()])).await;
+    // The fake is gone by then: what it was is not, but either reason is the node's.
+    ended.has_failed_with(&["the collection failed", "node"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn who_is_not_known_or_not_told_is_refused() {
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let service = Service::of(&fake.url()).await;
+    let mut nobody = service.collect(&[]);
+    nobody.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());
+    end(nobody).await.is_refused_with(&["CLEW_USER is not set", "CLEW_ACCESS_KEY"]);
+    let mut nowhere = service.collect(&[]);
+    nowhere.env("CLEW_ACCESS_KEY", "AKTEST00000000000000").env("CLEW_SECRET_KEY", "x");
+    end(nowhere).await.is_refused_with(&["neither a project nor a region", "clew init --format env"]);
+    let mut wrong = service.with_key(&[]);
+    wrong.env("CLEW_SECRET_KEY", "wrong");
+    let wrong = end(wrong).await;
+    wrong.has_failed_with(&["APIGW.0301", "verify aksk signature fail"]);
+    end(service.with_key(&["--threshold", "0"])).await.is_refused_with(&["slow_process_threshold cannot be 0"]);
+    let mut down = service.with_key(&[]);
+    down.env("CLEW_ENDPOINT", "http://127.0.0.1:1");
+    end(down).await.has_failed_with(&["cannot connect to http://127.0.0.1:1"]);
+}

@@ -1,0 +1,94 @@
+//! `clew instance …`
+
+use std::path::Path;
+
+use clew_testkit::{FakeOptions, FakeServer};
+
+use crate::run::{Ended, initialise, run};
+
+async fn instance(dir: &Path, arguments: &[&str]) -> Ended {
+    run(&[&["instance"], arguments, &["--data-dir", dir.to_str().unwrap()]].concat()).await
+}
+
+#[tokio::test]
+async fn an_instance_is_added_listed_shown_checked_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let project = initialise(&dir).await["project_id"].clone();
+    let empty = instance(&dir, &["list"]).await;
+    assert!(empty.stdout.contains("No instances yet"), "{empty:?}");
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let replica = "mysql://clew:hunter2@127.0.0.1:1/";
+    let arguments =
+        ["add", "--name", "shop", "--node", &fake.url(), "--node", replica, "--tag", "env=prod", "--format", "json"];
+    let added = instance(&dir, &arguments).await;
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let added: serde_json::Value = serde_json::from_str(&added.stdout).unwrap();
+    assert_eq!((&added["nodes"][0]["role"], &added["nodes"][1]["role"]), (&"master".into(), &"slave".into()));
+    let id = added["instance_id"].as_str().unwrap();
+
+    let listed = instance(&dir, &["list", "--format", "json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((&listed["instances"][0]["id"], &listed["instances"][0]["project_id"]), (&id.into(), &project));
+    for arguments in [vec!["list"], vec!["show", id], vec!["show", id, "--format", "json"]] {
+        let shown = instance(&dir, &arguments).await;
+        assert!(shown.stdout.contains("shop") && shown.stdout.contains(id), "{shown:?}");
+        assert!(!shown.stdout.contains("hunter2") && !shown.stdout.contains("secret"), "{shown:?}");
+    }
+
+    let checked = instance(&dir, &["check", id]).await;
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(
+        checked.stdout.contains("MySQL 9.7.4-fake") && checked.stdout.contains("cannot be read: unreachable"),
+        "{checked:?}"
+    );
+    assert!(checked.stderr.contains("1 of 2 nodes cannot be read"), "{checked:?}");
+
+    let removed = instance(&dir, &["remove", id]).await;
+    assert!(removed.stdout.contains("Removed shop"), "{removed:?}");
+    instance(&dir, &["show", id]).await.has_failed_with(&["there is no instance", "clew instance list"]);
+    instance(&dir, &["remove", id]).await.has_failed_with(&["there is no instance"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_instance_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let url = "mysql://clew:hunter2@127.0.0.1:1/";
+    assert_eq!(instance(&dir, &["add", "--name", "a", "--node", url]).await.code, Some(0));
+    let (king, master, with_database) =
+        (format!("{url},role=king"), format!("{url},role=master"), format!("{url}shop"));
+    for (arguments, words) in [
+        (vec!["add", "--name", "a", "--node", url], "there is already an instance \"a\""),
+        (vec!["add", "--name", "b", "--node", &king], "role cannot be \"king\""),
+        (vec!["add", "--name", "b", "--node", &master, "--node", &master], "it has 2 masters"),
+        (vec!["add", "--name", "b", "--node", &with_database], "names a database"),
+        (vec!["add", "--name", "b", "--node", url, "--tag", "env"], "is not KEY=VALUE"),
+        (vec!["add", "--name", "b", "--node", url, "--tag", "k=1", "--tag", "k=2"], "is there twice"),
+        (vec!["add", "--name", "b", "--node", url, "--id", "nonsense"], "32 hexadecimal digits, then in07"),
+        (
+            vec![
+                "add",
+                "--name",
+                "b",
+                "--node",
+                url,
+                "--node-id",
+                &format!("{}no07", "a".repeat(32)),
+                "--node-id",
+                &format!("{}no07", "b".repeat(32)),
+            ],
+            "give one for each node",
+        ),
+        (vec!["add", "--name", "b"], "--node"),
+        (vec!["list", "--project", &"0".repeat(32)], "there is no project"),
+        (vec!["show", "nonsense"], "32 hexadecimal digits"),
+    ] {
+        let ended = instance(&dir, &arguments).await;
+        ended.is_refused_with(&[words]);
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+    }
+    let nowhere = instance(&folder.path().join("nowhere"), &["list"]).await;
+    nowhere.is_refused_with(&["is no data directory yet", "clew init"]);
+}

@@ -1,0 +1,127 @@
+//! `clew snapshot` and `clew doctor`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use clew_testkit::{FakeOptions, FakeServer, Fault};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::run::{clew, end, run};
+
+async fn fake(sessions: u64, fault: Fault) -> FakeServer {
+    FakeServer::start(FakeOptions { sessions, transactions: 1, fault }).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_snapshot_comes_as_csv_json_and_table() {
+    let fake = fake(3, Fault::None).await;
+    let csv = run(&["snapshot", &fake.url()]).await;
+    assert_eq!((csv.code, csv.stderr.as_str()), (Some(0), ""), "{csv:?}");
+    let lines: Vec<_> = csv.stdout.split("\r\n").collect();
+    assert!(lines[0].starts_with("session_id,user,host,") && lines.len() == 5, "{csv:?}");
+    assert!(lines[1].ends_with(",1,12,421000000000001,,RUNNING,3,1,2"), "{csv:?}");
+
+    let chinese = run(&["snapshot", &fake.url(), "--language", "zh-cn"]).await;
+    assert!(chinese.stdout.starts_with("\u{feff}会话ID,"), "{chinese:?}");
+
+    let json = run(&["snapshot", &fake.url(), "--format", "json", "--sort-dir", "desc"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["summary"]["rows"], &json["sessions"][0]["session_id"]), (&3.into(), &3.into()));
+
+    let table = run(&["snapshot", &fake.url(), "--format", "table"]).await;
+    assert!(table.stdout.contains("3 sessions on MySQL 9.7.4-fake"), "{table:?}");
+    assert!(!table.stdout.contains('\u{1b}'), "colours where there is no terminal: {table:?}");
+}
+
+#[tokio::test]
+async fn a_file_is_written_whole_or_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.csv");
+    let file = path.to_str().unwrap();
+    let well = fake(3, Fault::None).await;
+    assert_eq!(run(&["snapshot", &well.url(), "-o", file]).await.code, Some(0));
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written.lines().count(), 4);
+    let dying = fake(3, Fault::DropsAfter(1)).await;
+    let ended = run(&["snapshot", &dying.url(), "-o", file]).await;
+    ended.has_failed_with(&["connection lost"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
+    let ended = run(&["snapshot", &well.url(), "-o", "/no/such/folder/x.csv"]).await;
+    ended.has_failed_with(&["could not write in /no/such/folder"]);
+}
+
+#[tokio::test]
+async fn a_closed_pipe_is_success() {
+    let fake = fake(50_000, Fault::None).await;
+    let mut child = clew(&["snapshot", &fake.url()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).await.unwrap();
+    drop(stdout);
+    let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_read_here_and_on_the_server() {
+    let fake = fake(5, Fault::StallsAfter(1)).await;
+    let child = clew(&["snapshot", &fake.url()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().unwrap().to_string();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"interrupted\n".as_slice()));
+    assert_eq!(fake.kills(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
+    let url = "mysql://root:hunter2@127.0.0.1:1/";
+    for (arguments, words) in [
+        (vec!["snapshot", url, "--filter", "slwo"], vec!["slwo", "slow, active, total, long"]),
+        (vec!["snapshot", url, "--threshold", "0"], vec!["slow_process_threshold cannot be 0; it is 1 to 86400"]),
+        (vec!["snapshot", url, "--threshold", "-3"], vec!["slow_process_threshold cannot be -3"]),
+        (vec!["snapshot", url, "--sort-key", "age"], vec!["trx_lock_duration"]),
+        (vec!["snapshot", url, "--user", ""], vec!["user has 0 characters; it takes 1 to 255"]),
+        (vec!["snapshot", url, "--timeout", "0"], vec!["--timeout"]),
+        (vec!["snapshot", "mysql://root:hunter2@127.0.0.1:1/shop"], vec!["names a database"]),
+        (vec!["snapshot", "postgres://root:hunter2@h/"], vec!["scheme \"postgres\" is not known"]),
+        (vec!["snapshot"], vec!["<URL>"]),
+    ] {
+        let ended = run(&arguments).await;
+        ended.is_refused_with(&words);
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_says_what_why_and_what_to_do_and_no_password() {
+    for (fault, words) in [
+        (Fault::TooManyConnections, vec!["too many connections", "1040", "what to do"]),
+        (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), vec!["not MySQL", "SSH-2.0", "check the port"]),
+        (Fault::StallsAfter(1), vec!["timed out", "no answer within 2 s", "--timeout"]),
+    ] {
+        let fake = fake(3, fault).await;
+        for command in ["snapshot", "doctor"] {
+            if command == "doctor" && matches!(fault, Fault::StallsAfter(_)) {
+                continue;
+            }
+            let ended = run(&[command, &fake.url(), "--timeout", "2"]).await;
+            ended.has_failed_with(&words);
+            assert!(!ended.stderr.contains("secret"), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_password_may_come_from_the_environment() {
+    let fake = fake(1, Fault::None).await;
+    let url = fake.url().replace(":secret", "");
+    let mut command = clew(&["doctor", &url, "--format", "json"]);
+    command.env("CLEW_DB_PASSWORD", "secret");
+    let ended = end(command).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let diagnosis: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(diagnosis["server_version"], "9.7.4-fake");
+}
