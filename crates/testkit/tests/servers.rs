@@ -27,7 +27,7 @@ async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
         assert_eq!(text(4).unwrap(), expected.command.as_bytes());
         let (shown, wanted) = (text(7).unwrap_or_default(), expected.statement.clone().unwrap_or_default());
         if shown != wanted {
-            let start = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+            let start = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect::<String>();
             panic!(
                 "{flavor} shows {} bytes {:?} for {} bytes {:?}",
                 shown.len(),

@@ -68,16 +68,16 @@ impl Home {
 
     /// Starts serving, and waits for the address. Its log goes to `serve.log` beside the data.
     pub(crate) fn serve(&self) -> Serving {
-        self.serve_with(&[])
+        self.serve_by(Command::new(CLEW))
     }
 
-    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Serving {
+    /// Starts serving by a command that takes the arguments of `clew`.
+    pub(crate) fn serve_by(&self, mut command: Command) -> Serving {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
-        let mut process = Command::new(CLEW)
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.dir())
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

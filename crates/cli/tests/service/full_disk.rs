@@ -1,0 +1,42 @@
+//! A result that cannot be written whole: the collection says why, nothing is left of it, and the next one that fits is kept.
+
+use std::process::Command;
+use std::time::Duration;
+
+use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest};
+use clew_testkit::{FakeOptions, FakeServer, Fault};
+
+use crate::harness::{Added, CLEW, Home};
+
+/// `clew` that can write no file of more than 700 KiB: the system refuses as it does on a full disk. The rows of a collection
+/// stay in memory up to 1 MiB, so that it is the result's file that meets the limit.
+fn with_small_files() -> Command {
+    let mut command = Command::new("bash");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 700; exec \"$0\" \"$@\"", CLEW]);
+    command
+}
+
+async fn ended(client: &Client, added: &Added, id: &RequestId) -> CollectionStatus {
+    client.wait(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_fit_is_told_and_leaves_nothing() {
+    let fake = FakeServer::start(FakeOptions { sessions: 6000, transactions: 0, fault: Fault::None }).await.unwrap();
+    let home = Home::new();
+    let added = home.add_instance(&[&fake.url()]);
+    let serving = home.serve_by(with_small_files());
+    let client = home.client(&serving);
+    let (instance, node) = (&added.instance, &added.nodes[0]);
+
+    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
+    assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Error, "{}", home.log());
+    let reason = client.download_error_reason(instance, node, &id).await.unwrap().unwrap();
+    assert!(reason.contains("could not be stored") && reason.contains("File too large"), "{reason}");
+    assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
+
+    let few = SelectionRequest { host: Some("10.0.1.7".into()), ..SelectionRequest::default() };
+    let id = client.collect(instance, node, &few).await.unwrap();
+    assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Finished, "{}", home.log());
+    assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 1);
+}
