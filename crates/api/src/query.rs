@@ -29,6 +29,13 @@ impl Query {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The same query, but with another value of a parameter.
+    pub(crate) fn with(&self, name: &str, value: &str) -> String {
+        let pairs =
+            self.parameters.iter().map(|(known, old)| (known, if known == name { value } else { old.as_str() }));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
     /// A parameter that must be there.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| Refusal::parameter("parameter-missing", vec![("field", name.into())]))

@@ -82,10 +82,15 @@ pub(crate) async fn list(
             && is_domain != Some(true)
     });
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
-    Ok(Json(ProjectList {
-        links: Links { own, previous: None, next: None },
-        projects: page(&query, projects)?.into_iter().map(entry).collect(),
-    }))
+    let mut links = Links { own, previous: None, next: None };
+    if let Some((page, per_page)) = page(&query)? {
+        let link = |page: usize| format!("/v3/projects?{}", query.with("page", &page.to_string()));
+        let before = (page - 1).saturating_mul(per_page);
+        links.previous = (page > 1).then(|| link(page - 1));
+        links.next = (projects.len() > before.saturating_add(per_page)).then(|| link(page + 1));
+        projects = projects.into_iter().skip(before).take(per_page).collect();
+    }
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
 }
 
 /// List the projects that the caller may use: here, those of the domain.
@@ -112,14 +117,12 @@ fn entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// `page` and `per_page` only count together.
-fn page(query: &Query, projects: Vec<Project>) -> Result<Vec<Project>, Refusal> {
+/// `page`, from 1, and `per_page`: they only count together.
+fn page(query: &Query) -> Result<Option<(usize, usize)>, Refusal> {
     match (query.get("page"), query.get("per_page")) {
-        (None, None) => Ok(projects),
+        (None, None) => Ok(None),
         (Some(page), Some(per_page)) => {
-            let page = within("page", page, usize::MAX)?;
-            let per_page = within("per_page", per_page, 5000)?;
-            Ok(projects.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect())
+            Ok(Some((within("page", page, usize::MAX)?, within("per_page", per_page, 5000)?)))
         }
         (Some(given), None) => Err(wrong("page", given)),
         (None, Some(given)) => Err(wrong("per_page", given)),

@@ -49,6 +49,29 @@ async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
 }
 
 #[tokio::test]
+async fn pages_of_projects_name_their_neighbours() {
+    let server = Server::start().await;
+    for name in ["south-1", "east-1"] {
+        server.store.add_project(&server.tenant.domain_id, name).await.unwrap();
+    }
+    let page = |page: usize| format!("/v3/projects?per_page=1&enabled=true&page={page}");
+    let (mut path, mut seen) = (page(1), Vec::new());
+    loop {
+        let answer = server.get(&path).await.ok(200);
+        seen.extend(names(&answer, "projects"));
+        let before = seen.len() - 1;
+        let previous = if before == 0 { Value::Null } else { json!(page(before)) };
+        assert_eq!((&answer["links"]["self"], &answer["links"]["previous"]), (&json!(path), &previous));
+        let Some(next) = answer["links"]["next"].as_str() else { break };
+        path = next.to_owned();
+    }
+    seen.sort();
+    assert_eq!(seen, ["east-1", REGION, "south-1"]);
+    let both = server.get("/v3/projects?page=1&per_page=3").await.ok(200)["links"].clone();
+    assert_eq!((&both["previous"], &both["next"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
 async fn parameters_of_the_project_list_are_read_strictly() {
     let server = Server::start().await;
     for query in [
