@@ -1,9 +1,11 @@
 //! Open transactions, by the session that each belongs to.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use clew_model::{Session, Transaction};
 use mysql_async::{FromRowError, Row, prelude::FromRow};
+use tokio::time::sleep;
 
 use crate::connection::Connection;
 use crate::statements;
@@ -26,14 +28,29 @@ pub(crate) enum Transactions {
     Unreadable,
 }
 
+/// Tries against [`CANNOT_CONVERT`], and the pause between two: most statements are over soon.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Reads all open transactions.
 pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, mysql_async::Error> {
-    match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
-        Ok(rows) => Ok(Transactions::Readable(rows.into_iter().map(|row| (row.0.session_id, row.0)).collect())),
-        Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => Ok(Transactions::Hidden),
-        Err(mysql_async::Error::Server(error)) if error.code == CANNOT_CONVERT => Ok(Transactions::Unreadable),
-        Err(error) => Err(error),
+    for attempt in 1..=TRIES {
+        match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
+            Ok(rows) => {
+                return Ok(Transactions::Readable(rows.into_iter().map(|row| (row.0.session_id, row.0)).collect()));
+            }
+            Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
+                return Ok(Transactions::Hidden);
+            }
+            Err(mysql_async::Error::Server(error)) if error.code == CANNOT_CONVERT => {
+                if attempt < TRIES {
+                    sleep(PAUSE).await;
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Ok(Transactions::Unreadable)
 }
 
 struct TransactionRow(Transaction);
