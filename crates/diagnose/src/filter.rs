@@ -10,18 +10,16 @@ use crate::internal::is_internal;
 pub struct Filter<'a> {
     selection: &'a Selection,
     threshold_seconds: u64,
-    own_sessions: &'a [u64],
     sql_key: Option<SqlKey>,
 }
 
 impl<'a> Filter<'a> {
-    /// `own_sessions` are the thread ids of Clew's connections to this server: internal, never shown.
+    /// Clew's own sessions are not this filter's business: they are known by their ids alone, to who opened them.
     #[must_use]
-    pub fn new(selection: &'a Selection, own_sessions: &'a [u64]) -> Self {
+    pub fn new(selection: &'a Selection) -> Self {
         Self {
             selection,
             threshold_seconds: selection.threshold_seconds(),
-            own_sessions,
             sql_key: selection.sql_key.as_deref().map(SqlKey::new),
         }
     }
@@ -30,8 +28,7 @@ impl<'a> Filter<'a> {
     #[must_use]
     pub fn keeps(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
-        !self.own_sessions.contains(&session.id)
-            && !is_internal(session)
+        !is_internal(session)
             && self.is_of_class(row)
             && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
             && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
@@ -108,7 +105,7 @@ mod tests {
     }
 
     fn keeps(selection: &Selection, session: &Session, transaction: Option<&Transaction>) -> bool {
-        Filter::new(selection, &[]).keeps(&SessionRow { session, transaction })
+        Filter::new(selection).keeps(&SessionRow { session, transaction })
     }
 
     #[test]
@@ -148,12 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_joined_by_and_and_own_sessions_never_shown() {
+    fn filters_are_joined_by_and_and_internal_sessions_never_shown() {
         let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
         assert!(!keeps(&selection, &session(), None));
-        let everything = Selection::default();
-        let filter = Filter::new(&everything, &[5]);
-        assert!(!filter.keeps(&SessionRow { session: &session(), transaction: None }));
+        let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
+        assert!(!keeps(&Selection::default(), &internal, None));
     }
 
     #[test]

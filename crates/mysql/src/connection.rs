@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::given_up::KillUnlessDone;
 use crate::limits::Limits;
+use crate::own_sessions::OwnSession;
 use crate::server::Flavor;
 use crate::{failure, greeting, statements, tls};
 
@@ -28,7 +29,10 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Its thread id on the server.
     pub(crate) id: u64,
+    /// Whether another connection came before it, to learn that the server has no TLS.
+    pub(crate) asked_for_tls: bool,
     guard: KillUnlessDone,
+    _own: OwnSession,
 }
 
 impl Connection {
@@ -39,13 +43,15 @@ impl Connection {
         let address = node.address();
         let opened = timeout(limits.connect, connect(node, &address)).await;
         match opened.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect))) {
-            Ok((driver, options)) => Self::set_up(driver, options, address, limits).await,
+            Ok(opened) => Self::set_up(opened, address, limits).await,
             Err(failure) => Err(greeting::explain(node, failure).await),
         }
     }
 
-    async fn set_up(mut driver: Conn, options: Opts, address: String, limits: &Limits) -> Result<Self, Failure> {
+    async fn set_up(opened: Opened, address: String, limits: &Limits) -> Result<Self, Failure> {
+        let Opened { mut driver, options, asked_for_tls } = opened;
         let reading = |error: Error| failure::from_driver(&error, &address);
+        let signed_in = OwnSession::opened(&address, driver.id().into());
         let mut guard = KillUnlessDone::new(options.clone(), driver.id().into());
         let (version, id): (String, u64) = ask(&mut driver, statements::WHO_ARE_YOU)
             .await
@@ -54,6 +60,9 @@ impl Connection {
             .ok_or_else(|| reading(DriverError::ConnectionClosed.into()))?;
         guard.done();
         let guard = KillUnlessDone::new(options, id);
+        // Behind a proxy the server knows the connection by another id than the greeting told.
+        let own = OwnSession::opened(&address, id);
+        drop(signed_in);
         let flavor = Flavor::from_version(&version);
         let seconds = limits.node.as_secs().max(1);
         let set_up = match flavor {
@@ -61,7 +70,7 @@ impl Connection {
             Flavor::MariaDb => statements::set_up_mariadb(seconds),
         };
         driver.query_drop(set_up).await.map_err(reading)?;
-        Ok(Self { driver, address, flavor, version, id, guard })
+        Ok(Self { driver, address, flavor, version, id, asked_for_tls, guard, _own: own })
     }
 
     /// All rows of a statement whose answer is small.
@@ -89,17 +98,25 @@ async fn ask<T: FromRow + Send + 'static>(driver: &mut Conn, statement: &str) ->
 }
 
 /// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.
-async fn connect(node: &NodeUrl, address: &str) -> Result<(Conn, Opts), Failure> {
+async fn connect(node: &NodeUrl, address: &str) -> Result<Opened, Failure> {
     let addresses = resolve(node).await.map_err(|error| failure::unknown_host(address, &error))?;
-    let encrypted = options(node, addresses.clone(), true);
-    let (opened, options) = match Conn::new(encrypted.clone()).await {
-        Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if node.tls == TlsMode::Preferred => {
-            let plain = options(node, addresses, false);
-            (Conn::new(plain.clone()).await, plain)
-        }
-        opened => (opened, encrypted),
-    };
-    Ok((opened.map_err(|error| failure::from_driver(&error, address))?, options))
+    let mut options = self::options(node, addresses.clone(), true);
+    let mut asked_for_tls = false;
+    let mut opened = Conn::new(options.clone()).await;
+    if node.tls == TlsMode::Preferred && matches!(opened, Err(Error::Driver(DriverError::NoClientSslFlagFromServer))) {
+        options = self::options(node, addresses, false);
+        asked_for_tls = true;
+        opened = Conn::new(options.clone()).await;
+    }
+    let driver = opened.map_err(|error| failure::from_driver(&error, address))?;
+    Ok(Opened { driver, options, asked_for_tls })
+}
+
+/// A connection that was signed in.
+struct Opened {
+    driver: Conn,
+    options: Opts,
+    asked_for_tls: bool,
 }
 
 async fn resolve(node: &NodeUrl) -> std::io::Result<Vec<IpAddr>> {

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::own_sessions::OwnSession;
 use crate::statements;
 
 /// Kills under way, of the whole process: they outlive the reads that started them.
@@ -78,7 +79,9 @@ async fn kill(options: Opts, connection: u64) {
 }
 
 async fn try_kill(options: Opts, connection: u64) -> mysql_async::Result<()> {
+    let address = format!("{}:{}", options.ip_or_hostname(), options.tcp_port());
     let mut control = Conn::new(options).await?;
+    let _own = OwnSession::opened(&address, control.id().into());
     let killed = match control.query_drop(statements::kill(connection)).await {
         Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD => Ok(()),
         other => other,

@@ -25,6 +25,7 @@ mod failure;
 mod given_up;
 mod greeting;
 mod limits;
+mod own_sessions;
 mod server;
 mod sessions;
 mod snapshot;

@@ -16,7 +16,7 @@ use crate::failure;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::transactions::Transactions;
-use crate::{doctor, sessions, statements, transactions};
+use crate::{doctor, own_sessions, sessions, statements, transactions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
 const SPOOL_IN_MEMORY: usize = 1 << 20;
@@ -108,7 +108,7 @@ async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits
         }
         Err(error) => return Err(connection.failed(&error)),
     };
-    let (batches, encoder) = start_encoder(selection.clone(), connection.id, transactions, form);
+    let (batches, encoder) = start_encoder(selection.clone(), Own::of(&connection), transactions, form);
     let streamed = stream(&mut connection, batches).await;
     let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
     streamed?;
@@ -157,24 +157,52 @@ async fn stream(connection: &mut Connection, batches: mpsc::Sender<Vec<Session>>
     Ok(())
 }
 
+/// Which sessions are Clew's own.
+#[derive(Debug, Clone)]
+struct Own {
+    address: String,
+    id: u64,
+    asked_for_tls: bool,
+}
+
+impl Own {
+    /// How far back the connection can be that only asked for TLS: others may have come in between.
+    const NEAR: u64 = 8;
+
+    fn of(connection: &Connection) -> Self {
+        Self { address: connection.address.clone(), id: connection.id, asked_for_tls: connection.asked_for_tls }
+    }
+
+    /// Whether a session is what the server has not yet cleared away of the connection that only asked for TLS. The driver does
+    /// not tell its id, but it came just before, and never signed in.
+    fn is_left_of(&self, session: &Session) -> bool {
+        self.asked_for_tls
+            && session.user == b"unauthenticated user"
+            && (self.id.saturating_sub(Self::NEAR)..self.id).contains(&session.id)
+    }
+}
+
 type Encoder = JoinHandle<io::Result<SortedRows<SpooledTempFile>>>;
 
 /// Joining, filtering and encoding happen beside the reading, off the runtime's threads.
 fn start_encoder(
     selection: Selection,
-    own_session: u64,
+    own: Own,
     transactions: HashMap<u64, Transaction>,
     form: Form,
 ) -> (mpsc::Sender<Vec<Session>>, Encoder) {
     let (batches, mut incoming) = mpsc::channel::<Vec<Session>>(2);
     let encoder = tokio::task::spawn_blocking(move || {
-        let own_sessions = [own_session];
-        let filter = Filter::new(&selection, &own_sessions);
+        let filter = Filter::new(&selection);
         let order = Order::new(&selection);
         let mut sorter = RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY));
         let mut encoded = Vec::new();
         while let Some(batch) = incoming.blocking_recv() {
+            let own_ids = own_sessions::ids(&own.address);
             for session in batch {
+                if own_ids.contains(&session.id) || own.is_left_of(&session) {
+                    continue;
+                }
                 let row = SessionRow { session: &session, transaction: transactions.get(&session.id) };
                 if !filter.keeps(&row) {
                     continue;
@@ -197,4 +225,25 @@ fn spool_failed(error: &io::Error) -> Failure {
         FailureKind::StoreFailed,
         format!("could not keep rows in the temporary folder {}: {error}", std::env::temp_dir().display()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_never_signed_in_just_before_is_taken_for_clews_own() {
+        let session = |id, user: &str| Session { id, user: user.into(), ..Session::default() };
+        let own = Own { address: String::new(), id: 100, asked_for_tls: true };
+        for (session, is_own) in [
+            (session(99, "unauthenticated user"), true),
+            (session(92, "unauthenticated user"), true),
+            (session(91, "unauthenticated user"), false),
+            (session(101, "unauthenticated user"), false),
+            (session(99, "app"), false),
+        ] {
+            assert_eq!(own.is_left_of(&session), is_own, "{session:?}");
+            assert!(!Own { asked_for_tls: false, ..own.clone() }.is_left_of(&session));
+        }
+    }
 }

@@ -148,6 +148,8 @@ pub struct Server {
 
 /// For a start, on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
+/// For a server to clear a closed connection away, so that no test sees it.
+const CLEARED: Duration = Duration::from_millis(200);
 /// Tries, each on another port: between choosing one and using it, someone else may have taken it.
 const TRIES: usize = 3;
 
@@ -280,7 +282,31 @@ impl Server {
         for statement in statements {
             connection.query_drop(*statement).await?;
         }
-        connection.disconnect().await
+        connection.disconnect().await?;
+        sleep(CLEARED).await;
+        Ok(())
+    }
+
+    /// Waits until nobody else is signed in as root: what was closed is shown for a moment longer.
+    pub async fn wait_until_alone(&self) -> mysql_async::Result<()> {
+        let others = match self.flavor {
+            Flavor::MariaDb => {
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
+            }
+            Flavor::MySql => {
+                "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_user = 'root' \
+                 AND processlist_id <> CONNECTION_ID()"
+            }
+        };
+        let mut connection = self.connect().await?;
+        let start = Instant::now();
+        while connection.query_first::<u64, _>(others).await? != Some(0) && start.elapsed() < START_LIMIT {
+            sleep(Duration::from_millis(20)).await;
+        }
+        connection.disconnect().await?;
+        // And this one too: it cannot see its own end.
+        sleep(CLEARED).await;
+        Ok(())
     }
 
     /// Stops it in its tracks (SIGSTOP): it listens, and never answers.

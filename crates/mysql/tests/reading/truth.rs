@@ -1,6 +1,7 @@
 //! Sixty sessions with known contents: the CSV equals the truth, cell by cell, for every filter and every sort.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 
 use clew_model::{HostPattern, Selection, SessionClass, SlowThreshold, SortDirection, SortKey};
 use clew_testkit::{ExpectedSession, Flavor, ObservedTransaction, OddSessions, Server, ServerOptions};
@@ -16,7 +17,7 @@ fn shown(bytes: &[u8], formula_guard: bool) -> String {
     for chunk in bytes.utf8_chunks() {
         text.push_str(&chunk.valid().replace('\0', "\\x00"));
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            write!(text, "\\x{byte:02x}").unwrap();
         }
     }
     text
@@ -58,6 +59,7 @@ impl Truth {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let odd = OddSessions::open(&server).await.unwrap();
         let observed = odd.observed_transactions(&server).await.unwrap();
+        server.wait_until_alone().await.unwrap();
         Self { server, odd, observed }
     }
 
@@ -74,7 +76,7 @@ impl Truth {
         for session in expected {
             let record = found[&session.id.to_string()];
             let (found, expected) = (cells_of_record(record), cells(session, self.observed.get(&session.id), guard));
-            assert!(found == expected, "{:.2000?}\nis not\n{:.2000?}", found, expected);
+            assert!(found == expected, "{found:.2000?}\nis not\n{expected:.2000?}");
             check_times(session, record);
         }
         check_order(selection, &records);

@@ -1,0 +1,77 @@
+//! Clew's own sessions on a server: never anybody's answer.
+//!
+//! A server shows a connection for a moment after it was closed, and collections of one node may run side by side, so the ids
+//! of all connections of this process are kept, by the address that they lead to, until the server surely forgot them.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For a server to clear a closed connection away.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+
+static KNOWN: LazyLock<Mutex<HashMap<String, Vec<Known>>>> = LazyLock::new(Mutex::default);
+
+#[derive(Debug)]
+struct Known {
+    id: u64,
+    closed: Option<Instant>,
+}
+
+/// A connection that is open. Dropping this says that it was closed.
+#[derive(Debug)]
+pub(crate) struct OwnSession {
+    address: String,
+    id: u64,
+}
+
+impl OwnSession {
+    /// A connection to this address that the server knows by this thread id.
+    pub(crate) fn opened(address: &str, id: u64) -> Self {
+        let mut known = lock();
+        known.retain(|_, sessions| {
+            sessions.retain(|session| session.closed.is_none_or(|closed| closed.elapsed() < FORGOTTEN_AFTER));
+            !sessions.is_empty()
+        });
+        known.entry(address.to_owned()).or_default().push(Known { id, closed: None });
+        Self { address: address.to_owned(), id }
+    }
+}
+
+impl Drop for OwnSession {
+    fn drop(&mut self) {
+        let mut known = lock();
+        let sessions = known.get_mut(&self.address).into_iter().flatten();
+        for session in sessions.filter(|session| session.id == self.id && session.closed.is_none()).take(1) {
+            session.closed = Some(Instant::now());
+        }
+    }
+}
+
+/// Thread ids of all of Clew's sessions at this address, those that were closed just now among them.
+pub(crate) fn ids(address: &str) -> Vec<u64> {
+    lock().get(address).into_iter().flatten().map(|session| session.id).collect()
+}
+
+fn lock() -> MutexGuard<'static, HashMap<String, Vec<Known>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_known_by_their_address_and_for_a_while_after_their_end() {
+        let (first, other) = (OwnSession::opened("a.test:1", 7), OwnSession::opened("b.test:1", 7));
+        let second = OwnSession::opened("a.test:1", 8);
+        assert_eq!(ids("a.test:1"), [7, 8]);
+        drop(first);
+        drop(second);
+        assert_eq!(ids("a.test:1"), [7, 8]);
+        lock().get_mut("a.test:1").unwrap()[0].closed = Instant::now().checked_sub(FORGOTTEN_AFTER);
+        let _third = OwnSession::opened("c.test:1", 9);
+        assert_eq!((ids("a.test:1"), ids("b.test:1")), (vec![8], vec![7]));
+        drop(other);
+    }
+}
