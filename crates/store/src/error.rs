@@ -152,3 +152,22 @@ fn remedy(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_files_say_what_to_do() {
+        for (number, does) in [(28, "free some space"), (122, "quota"), (30, "mount it writable"), (13, "run Clew as")]
+        {
+            let source = io::Error::from_raw_os_error(number);
+            let error = StoreError::ResultWrite { path: "results/a.csv".into(), source };
+            assert!(error.to_string().contains(does), "{error}");
+            let error = StoreError::file("make", "clew.db")(io::Error::from_raw_os_error(number));
+            assert!(error.to_string().contains(does), "{error}");
+        }
+        let other = StoreError::file("make", "clew.db")(io::Error::other("it rains"));
+        assert_eq!(other.to_string(), "could not make clew.db: it rains");
+    }
+}
