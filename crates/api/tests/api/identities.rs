@@ -31,6 +31,7 @@ async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
         (format!("?domain_id={rival}"), vec![]),
         (format!("?name={REGION}&domain_id={domain}&enabled=true&is_domain=false"), vec![REGION]),
         (format!("?parent_id={domain}&name=east-1"), vec!["east-1"]),
+        (format!("?parent_id={rival}"), vec![]),
         ("?enabled=false".to_owned(), vec![]),
         ("?enabled=TRUE&name=east-1".to_owned(), vec!["east-1"]),
         ("?is_domain=true".to_owned(), vec![]),
