@@ -6,6 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
 use clew_iam::decision::{Action, Principal};
 use clew_model::{InstanceFilter, Page, Tag};
+use utoipa::IntoParams;
 
 use crate::Service;
 use crate::caller;
@@ -13,23 +14,45 @@ use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use wire::{InstanceAnswer, InstanceListAnswer, StatusWords};
 
+/// What narrows a list of instances (spec section 3.3).
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+struct ListParameters {
+    /// Exact, or *part
+    id: Option<String>,
+    /// Exact, or *part
+    name: Option<String>,
+    /// Cluster
+    r#type: Option<String>,
+    /// gaussdb-mysql
+    datastore_type: Option<String>,
+    /// Matches nothing: Clew knows of no networks
+    vpc_id: Option<String>,
+    /// Matches nothing: Clew knows of no networks
+    subnet_id: Option<String>,
+    /// Host of the master
+    private_ip: Option<String>,
+    /// Host of a replica
+    readonly_private_ip: Option<String>,
+    /// Matches nothing: Clew knows of no proxies
+    proxy_ip: Option<String>,
+    /// Instances to leave out
+    #[param(minimum = 0, default = 0)]
+    offset: Option<u32>,
+    /// Instances to return
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<u32>,
+    /// key=value, joined by commas; all must hold
+    tags: Option<String>,
+}
+
 /// List the instances of a project.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances",
     tag = "instances",
-    params(
-        ("project_id" = String, Path),
-        ("id" = Option<String>, Query, description = "Exact, or *part"),
-        ("name" = Option<String>, Query, description = "Exact, or *part"),
-        ("type" = Option<String>, Query, description = "Cluster"),
-        ("datastore_type" = Option<String>, Query, description = "gaussdb-mysql"),
-        ("vpc_id" = Option<String>, Query), ("subnet_id" = Option<String>, Query),
-        ("private_ip" = Option<String>, Query), ("readonly_private_ip" = Option<String>, Query),
-        ("proxy_ip" = Option<String>, Query),
-        ("offset" = Option<u32>, Query), ("limit" = Option<u32>, Query, description = "1 to 100, default 100"),
-        ("tags" = Option<String>, Query, description = "key=value, joined by commas; all must hold")
-    ),
+    params(("project_id" = String, Path), ListParameters),
     responses(
         (status = 200, description = "A page of instances", body = InstanceListAnswer),
         (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
@@ -49,18 +72,7 @@ pub(crate) async fn list_v3(
     get,
     path = "/v3.1/{project_id}/instances",
     tag = "instances",
-    params(
-        ("project_id" = String, Path),
-        ("id" = Option<String>, Query, description = "Exact, or *part"),
-        ("name" = Option<String>, Query, description = "Exact, or *part"),
-        ("type" = Option<String>, Query, description = "Cluster"),
-        ("datastore_type" = Option<String>, Query, description = "gaussdb-mysql"),
-        ("vpc_id" = Option<String>, Query), ("subnet_id" = Option<String>, Query),
-        ("private_ip" = Option<String>, Query), ("readonly_private_ip" = Option<String>, Query),
-        ("proxy_ip" = Option<String>, Query),
-        ("offset" = Option<u32>, Query), ("limit" = Option<u32>, Query, description = "1 to 100, default 100"),
-        ("tags" = Option<String>, Query, description = "key=value, joined by commas; all must hold")
-    ),
+    params(("project_id" = String, Path), ListParameters),
     responses(
         (status = 200, description = "A page of instances", body = InstanceListAnswer),
         (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
