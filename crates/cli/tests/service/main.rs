@@ -8,3 +8,4 @@ mod harness;
 mod hung_node;
 mod memory;
 mod official_sdk;
+mod same_answer;
