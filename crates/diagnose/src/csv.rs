@@ -94,7 +94,7 @@ mod tests {
             seconds: 40,
             lock_wait_seconds: Some(0),
             rows_locked: 2,
-            tables_locked: 1,
+            tables_locked: Some(1),
             rows_modified: 3,
         };
         assert_eq!(

@@ -36,7 +36,7 @@ impl Order {
             SortKey::TransactionId => transaction.map(|trx| trx.id),
             SortKey::LockWait => transaction.and_then(|trx| trx.lock_wait_seconds),
             SortKey::RowsLocked => transaction.map(|trx| trx.rows_locked),
-            SortKey::TablesLocked => transaction.map(|trx| trx.tables_locked),
+            SortKey::TablesLocked => transaction.and_then(|trx| trx.tables_locked),
             SortKey::RowsModified => transaction.map(|trx| trx.rows_modified),
         };
         Rank { key, session_id: row.session.id }

@@ -145,7 +145,7 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务锁定表数量",
         kind: ColumnKind::Number,
         meaning: "Tables that the transaction has locked",
-        cell: |row| number(row.transaction.map(|trx| trx.tables_locked)),
+        cell: |row| number(row.transaction.and_then(|trx| trx.tables_locked)),
     },
     Column {
         key: "rows_updated_by_transactions",

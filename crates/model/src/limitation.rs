@@ -10,6 +10,8 @@ pub enum LimitationKind {
     OnlyOwnSessions,
     /// Transactions cannot be read: the columns from `transaction_duration` on are empty.
     NoTransactions,
+    /// Some transactions, or some of their columns, cannot be read.
+    PartOfTransactions,
     /// Statements are cut by the server at this many bytes.
     StatementsCut,
     /// Sessions of other accounts cannot be ended.

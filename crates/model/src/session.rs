@@ -70,8 +70,8 @@ pub struct Transaction {
     pub lock_wait_seconds: Option<u64>,
     /// Rows it has locked, as the server estimates them.
     pub rows_locked: u64,
-    /// Tables it has locked.
-    pub tables_locked: u64,
+    /// Tables it has locked; nothing where the server did not say.
+    pub tables_locked: Option<u64>,
     /// Rows it has changed.
     pub rows_modified: u64,
 }

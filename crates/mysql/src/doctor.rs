@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
 use crate::statements;
+use crate::transactions::CANNOT_CONVERT;
 
 /// Something that Clew wants to do on a server, and whether it can.
 #[derive(Debug, Clone, Serialize)]
@@ -110,11 +111,12 @@ fn check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
     Check { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Whether a statement that reads nothing is allowed. Errors that are not about privileges mean the same to the caller: no.
+/// Whether a statement is allowed. Errors that are not about privileges mean the same to the caller: no; except the one that only
+/// comes to who may read.
 async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.ask::<mysql_async::Row>(probe).await {
         Ok(_) => Ok(true),
-        Err(mysql_async::Error::Server(_)) => Ok(false),
+        Err(mysql_async::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT),
         Err(error) => Err(connection.failed(&error)),
     }
 }
@@ -164,11 +166,12 @@ pub(crate) fn without_process(account: &str) -> [Limitation; 2] {
     ]
 }
 
-/// MySQL cannot show its transactions for a while.
-pub(crate) fn transactions_unreadable() -> Limitation {
+/// MySQL cannot show its table of transactions for a while.
+pub(crate) fn part_of_transactions() -> Limitation {
     Limitation {
-        kind: LimitationKind::NoTransactions,
-        what: "Transactions are not shown: their columns are empty, and the filter `long` finds nothing.".to_owned(),
+        kind: LimitationKind::PartOfTransactions,
+        what: "Transactions come from InnoDB's status: read-only ones are missing, and nobody's count of locked tables is shown."
+            .to_owned(),
         why: "MySQL cannot read its own table of transactions (error 3854) as long as one of them runs a statement with a \
               character of four bytes, such as an emoji."
             .to_owned(),

@@ -24,6 +24,7 @@ mod doctor;
 mod failure;
 mod given_up;
 mod greeting;
+mod innodb_status;
 mod limits;
 mod own_sessions;
 mod server;

@@ -102,9 +102,9 @@ async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits
             limitations.extend(doctor::without_process(&doctor::account(&mut connection).await?));
             HashMap::new()
         }
-        Ok(Transactions::Unreadable) => {
-            limitations.push(doctor::transactions_unreadable());
-            HashMap::new()
+        Ok(Transactions::FromStatus(transactions)) => {
+            limitations.push(doctor::part_of_transactions());
+            transactions
         }
         Err(error) => return Err(connection.failed(&error)),
     };

@@ -33,6 +33,10 @@ pub(crate) const TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, trx_id, trx_s
      TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, trx_wait_started, NOW(6)), \
      trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
+/// What InnoDB tells of itself, transactions among it, as text of up to 1 MiB. Asked only where [`TRANSACTIONS`] cannot be read.
+/// Needs PROCESS.
+pub(crate) const INNODB_STATUS: &str = "SHOW ENGINE INNODB STATUS";
+
 /// Every session with its whole statement. 0.05 s on both. Without PROCESS it shows the account's own sessions only.
 pub(crate) const SESSIONS: &str = "SHOW FULL PROCESSLIST";
 

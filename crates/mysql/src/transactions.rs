@@ -8,7 +8,7 @@ use mysql_async::{FromRowError, Row, prelude::FromRow};
 use tokio::time::sleep;
 
 use crate::connection::Connection;
-use crate::statements;
+use crate::{innodb_status, statements};
 
 /// Error of a read that needs the PROCESS privilege.
 pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
@@ -24,21 +24,19 @@ pub(crate) enum Transactions {
     Readable(HashMap<u64, Transaction>),
     /// The account lacks the privilege.
     Hidden,
-    /// The server itself cannot: some statement of some transaction does not fit its table.
-    Unreadable,
+    /// Those that InnoDB's status tells of: some statement of some transaction does not fit the table.
+    FromStatus(HashMap<u64, Transaction>),
 }
 
 /// Tries against [`CANNOT_CONVERT`], and the pause between two: most statements are over soon.
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(100);
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions.
+/// Reads all open transactions, or what can be had of them.
 pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, mysql_async::Error> {
     for attempt in 1..=TRIES {
         match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
-            Ok(rows) => {
-                return Ok(Transactions::Readable(rows.into_iter().map(|row| (row.0.session_id, row.0)).collect()));
-            }
+            Ok(rows) => return Ok(Transactions::Readable(by_session(rows.into_iter().map(|row| row.0)))),
             Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
                 return Ok(Transactions::Hidden);
             }
@@ -50,7 +48,13 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, my
             Err(error) => return Err(error),
         }
     }
-    Ok(Transactions::Unreadable)
+    let status = connection.ask::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
+    let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
+    Ok(Transactions::FromStatus(by_session(innodb_status::transactions(&text).into_iter())))
+}
+
+fn by_session(transactions: impl Iterator<Item = Transaction>) -> HashMap<u64, Transaction> {
+    transactions.map(|transaction| (transaction.session_id, transaction)).collect()
 }
 
 struct TransactionRow(Transaction);
@@ -75,7 +79,7 @@ impl FromRow for TransactionRow {
             seconds: age.map_or(0, seconds),
             lock_wait_seconds: wait.map(seconds),
             rows_locked,
-            tables_locked,
+            tables_locked: Some(tables_locked),
             rows_modified,
         }))
     }
