@@ -86,6 +86,12 @@ impl FakeServer {
         Ok(Self { address, kills, accepting })
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where anybody signs in.
     #[must_use]
     pub fn url(&self) -> String {

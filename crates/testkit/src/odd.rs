@@ -27,6 +27,8 @@ pub struct ExpectedSession {
     pub database: Option<String>,
     /// `Sleep` or `Query`.
     pub command: &'static str,
+    /// What the server says that it does: nothing, sleep, or wait for a row.
+    pub state: &'static str,
     /// Its statement as the server hands it out: before a CSV escapes anything.
     pub statement: Option<Vec<u8>>,
     /// Its open transaction.
@@ -55,7 +57,7 @@ pub struct ObservedTransaction {
     pub tables_locked: u64,
 }
 
-/// The sessions. They end when this is dropped.
+/// The sessions. Dropping this hangs up; a server that sleeps for a session notices some seconds later.
 #[derive(Debug)]
 pub struct OddSessions {
     /// What must be seen.
@@ -112,6 +114,7 @@ impl OddSessions {
             host: host(server.flavor(), session.address),
             database: role.database.map(ToOwned::to_owned),
             command: if role.statement.is_some() { "Query" } else { "Sleep" },
+            state: role.state,
             statement: role.statement.as_ref().map(|statement| match &statement.shown {
                 Shown::AsSent => statement.sent.clone(),
                 Shown::As(bytes) => bytes.clone(),

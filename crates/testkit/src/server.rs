@@ -8,7 +8,7 @@ use std::{fmt, fs, io};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -43,7 +43,7 @@ impl Flavor {
                 let program = PathBuf::from(setup::MARIADBD);
                 self.must_exist(&program)?;
                 let mut command = dying_with_its_parent(&program);
-                command.args(["--no-defaults", "--user=root"]);
+                command.arg("--no-defaults").args(account());
                 Ok(command)
             }
             Self::MySql => {
@@ -57,7 +57,7 @@ impl Flavor {
                     .map(|folder| inside(folder).display().to_string())
                     .join(":");
                 let mut command = dying_with_its_parent(&loader);
-                command.arg("--library-path").arg(libraries).arg(&program).args(["--no-defaults", "--user=root"]);
+                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(account());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -81,6 +81,11 @@ impl fmt::Display for Flavor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Root must say that it means to run a server as root; nobody else may say so.
+pub(crate) fn account() -> &'static [&'static str] {
+    if geteuid().is_root() { &["--user=root"] } else { &[] }
 }
 
 /// A process that the kernel ends when the thread that started it is gone, however that came about.
@@ -354,8 +359,13 @@ const COMMON: [&str; 7] = [
 
 /// A port that is free on both loopback addresses.
 fn free_port() -> io::Result<u16> {
-    let first = TcpListener::bind("127.0.0.1:0")?;
-    let port = first.local_addr()?.port();
-    TcpListener::bind(("::1", port))?;
-    Ok(port)
+    let mut taken = Vec::new();
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0")?;
+        let port = first.local_addr()?.port();
+        match TcpListener::bind(("::1", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && taken.len() < TRIES => taken.push(first),
+            second => return second.map(|_| port),
+        }
+    }
 }

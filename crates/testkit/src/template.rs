@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::server::{Flavor, ServerError};
+use crate::server::{Flavor, ServerError, account};
 use crate::setup;
 
 /// A data directory for one server, copied from the template.
@@ -36,13 +36,12 @@ fn initialise(flavor: Flavor, folder: &Path) -> Result<(), ServerError> {
     let folder = folder.display();
     match flavor {
         Flavor::MariaDb => run(
-            Command::new("mariadb-install-db").args([
-                "--no-defaults",
-                "--user=root",
+            Command::new("mariadb-install-db").arg("--no-defaults").args(account()).args([
                 &format!("--datadir={folder}"),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 "--skip-name-resolve",
+                "--innodb-log-file-size=16M",
             ]),
             "make MariaDB's data directory",
         ),

@@ -17,6 +17,10 @@ pub enum Charset {
     Gbk = 28,
     /// latin1, which is Windows-1252 here.
     Latin1 = 8,
+    /// UTF-8 of at most three bytes a character.
+    Utf8mb3 = 33,
+    /// None: bytes are bytes.
+    Binary = 63,
 }
 
 /// `CLIENT_LONG_PASSWORD | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use clew_testkit::{Flavor, OddSessions, Server, ServerOptions, idle_sessions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -25,6 +27,7 @@ async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
         assert_eq!(String::from_utf8(text(2).unwrap()).unwrap(), expected.host);
         assert_eq!(text(3).map(|name| String::from_utf8(name).unwrap()), expected.database);
         assert_eq!(text(4).unwrap(), expected.command.as_bytes());
+        assert_eq!(String::from_utf8(text(6).unwrap_or_default()).unwrap(), expected.state, "{flavor}");
         let (shown, wanted) = (text(7).unwrap_or_default(), expected.statement.clone().unwrap_or_default());
         if shown != wanted {
             let start = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(200).collect::<String>();
@@ -37,7 +40,27 @@ async fn odd_sessions_are_shown_as_they_are_expected(flavor: Flavor) {
             );
         }
     }
-    assert_eq!(odd.observed_transactions(&server).await.unwrap().len(), 11);
+    odd_transactions_are_there(&server, &odd).await;
+}
+
+/// By session: state and changed rows, asked of the server itself.
+async fn odd_transactions_are_there(server: &Server, odd: &OddSessions) {
+    let mut connection = server.connect().await.unwrap();
+    let transactions: Vec<(u64, String, u64)> = connection
+        .query("SELECT trx_mysql_thread_id, trx_state, trx_rows_modified FROM information_schema.innodb_trx")
+        .await
+        .unwrap();
+    connection.disconnect().await.unwrap();
+    let found: BTreeMap<_, _> = transactions.into_iter().map(|(id, state, rows)| (id, (state, rows))).collect();
+    let expected: BTreeMap<_, _> = odd
+        .truth
+        .iter()
+        .filter_map(|session| Some((session.id, session.transaction?)))
+        .map(|(id, transaction)| (id, (transaction.state.to_owned(), transaction.rows_modified)))
+        .collect();
+    assert_eq!(found, expected);
+    let observed: BTreeMap<_, _> = odd.observed_transactions(server).await.unwrap().into_iter().collect();
+    assert!(observed.keys().eq(expected.keys()), "{observed:?}");
 }
 
 #[tokio::test]

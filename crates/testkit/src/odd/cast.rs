@@ -36,15 +36,17 @@ pub(super) struct Role {
     /// Statements that are run to their end first.
     pub(super) before: &'static [&'static str],
     pub(super) statement: Option<Statement>,
+    pub(super) state: &'static str,
     pub(super) transaction: Option<ExpectedTransaction>,
 }
 
-pub(super) const SET_UP: [&str; 6] = [
+pub(super) const SET_UP: [&str; 7] = [
     "CREATE DATABASE shop",
     "CREATE DATABASE `=evil`",
     "CREATE DATABASE `会话库`",
     "CREATE DATABASE `a,b \"c\"`",
     "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = InnoDB",
+    "CREATE TABLE shop.u (session BIGINT NOT NULL, n INT NOT NULL, PRIMARY KEY (session, n)) ENGINE = InnoDB",
     "INSERT INTO shop.t SELECT 100 * a.n + 10 * b.n + c.n + 1, 0 FROM \
      (SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) a, \
      (SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 \
@@ -67,6 +69,7 @@ impl Role {
             charset: Charset::Utf8mb4,
             before: &[],
             statement: None,
+            state: "",
             transaction: None,
         }
     }
@@ -89,7 +92,7 @@ impl Role {
     }
 
     fn sending(self, sent: Vec<u8>, shown: Shown) -> Self {
-        Self { statement: Some(Statement { sent, shown }), ..self }
+        Self { statement: Some(Statement { sent, shown }), state: "User sleep", ..self }
     }
 
     /// Sleeps with this text in a comment.
@@ -97,19 +100,22 @@ impl Role {
         self.saying(&format!("SELECT SLEEP(100000) /* {comment} */"))
     }
 
-    /// Waits for a row that another transaction has locked.
-    fn waiting(self, statement: &str) -> Self {
-        let transaction = Some(ExpectedTransaction { state: "LOCK WAIT", rows_modified: 0 });
-        Self { before: &["SET SESSION innodb_lock_wait_timeout = 100000", "START TRANSACTION"], transaction, ..self }
-            .saying(statement)
+    /// Waits for a row that another transaction has locked, after two changes of its own.
+    fn waiting(self, statement: &str, state: &'static str) -> Self {
+        let before = &[
+            "SET SESSION innodb_lock_wait_timeout = 100000",
+            "START TRANSACTION",
+            "INSERT INTO u VALUES (CONNECTION_ID(), 1), (CONNECTION_ID(), 2)",
+        ];
+        let transaction = Some(ExpectedTransaction { state: "LOCK WAIT", rows_modified: 2 });
+        Self { state, ..Self { before, transaction, ..self }.saying(statement) }
     }
 }
 
-/// Text of another character set inside a comment: what is sent, and the UTF-8 that must come out.
-fn foreign(charset: Charset, user: &'static str, bytes: &[u8], text: &str) -> Role {
-    let sent = [b"SELECT SLEEP(100000) /* ".as_slice(), bytes, b" */"].concat();
-    let shown = Shown::As(format!("SELECT SLEEP(100000) /* {text} */").into_bytes());
-    Role { charset, ..Role::idle(user, None) }.sending(sent, shown)
+/// Text of another character set inside a comment: what is sent, and what must come out.
+fn foreign(charset: Charset, sent: &[u8], shown: &[u8]) -> Role {
+    let comment = |text| [b"SELECT SLEEP(100000) /* ".as_slice(), text, b" */"].concat();
+    Role { charset, ..Role::idle("app", None) }.sending(comment(sent), Shown::As(comment(shown)))
 }
 
 /// All sixty.
@@ -118,13 +124,12 @@ pub(super) fn all(flavor: Flavor) -> Vec<Role> {
     let mut cast: Vec<Role> = USERS.iter().map(|&user| Role::idle(user, None)).collect();
     cast.extend([
         Role::idle("reader", Some("shop")),
-        Role::idle("reader", Some("=evil")),
         Role::idle("reader", Some("会话库")),
         Role::idle("reader", Some("a,b \"c\"")),
         Role::idle("app", None).over_ipv6(),
         Role::idle("reader", Some("shop")).over_ipv6(),
     ]);
-    cast.extend(transactions(shop));
+    cast.extend(transactions(flavor, shop));
     cast.extend(statements(flavor));
     cast.extend([
         Role::idle("app", None).young(),
@@ -137,7 +142,11 @@ pub(super) fn all(flavor: Flavor) -> Vec<Role> {
     cast
 }
 
-fn transactions(shop: impl Fn() -> Role) -> Vec<Role> {
+fn transactions(flavor: Flavor, shop: impl Fn() -> Role) -> Vec<Role> {
+    let (writing, looking) = match flavor {
+        Flavor::MariaDb => ("Updating", "Statistics"),
+        Flavor::MySql => ("updating", "statistics"),
+    };
     vec![
         shop().in_transaction(&["START TRANSACTION", "UPDATE t SET v = v + 1 WHERE id BETWEEN 1 AND 10"], 10),
         shop().in_transaction(
@@ -151,9 +160,9 @@ fn transactions(shop: impl Fn() -> Role) -> Vec<Role> {
         shop()
             .in_transaction(&["START TRANSACTION", "DELETE FROM t WHERE id BETWEEN 31 AND 33"], 3)
             .sleeping("at work"),
-        shop().waiting("UPDATE t SET v = 1 WHERE id = 1"),
-        shop().waiting("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too"),
-        shop().waiting("SELECT v FROM t WHERE id = 3 FOR UPDATE"),
+        shop().waiting("UPDATE t SET v = 1 WHERE id = 1", writing),
+        shop().waiting("DELETE FROM t\r\nWHERE id = 2 -- \"waits\", too", writing),
+        shop().waiting("SELECT v FROM t WHERE id = 3 FOR UPDATE", looking),
     ]
 }
 
@@ -168,8 +177,12 @@ fn statements(flavor: Flavor) -> Vec<Role> {
         app().sleeping("tab\ttab\t\ttab"),
         app().sleeping("🧵🔥 e\u{301}"),
         app().sleeping("会话诊断，锁等待"),
-        foreign(Charset::Gbk, "app", b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf", "会话诊断"),
-        foreign(Charset::Latin1, "app", b"M\xfcnchen \xa9 \x80", "München © €"),
+        // The last two end with the byte of a backslash.
+        foreign(Charset::Gbk, b"\xbb\xe1\xbb\xb0\xd5\xef\xb6\xcf \xd5\x5c\xdf\x5c", "会话诊断 誠運".as_bytes()),
+        foreign(Charset::Latin1, b"M\xfcnchen \xa9 \x80", "München © €".as_bytes()),
+        // Where a client says that it cannot send an emoji and does, the server makes a question mark of each byte.
+        foreign(Charset::Utf8mb3, "会话 🧵.".as_bytes(), "会话 ????.".as_bytes()),
+        foreign(Charset::Binary, b"\x89PNG \xe4\xbc\x9a \xe9", b"\x89PNG \xe4\xbc\x9a \xe9"),
         app().sending(b"SELECT SLEEP(100000) /* \xff\xfe caf\xe9 \xc3 */".to_vec(), Shown::AsSent),
         match flavor {
             // It parses the whole statement, but shows it up to the NUL byte.
@@ -179,11 +192,11 @@ fn statements(flavor: Flavor) -> Vec<Role> {
         large(1 << 20),
         large(8 << 20),
         app().saying("-- a formula?\nSELECT SLEEP(100000)"),
-        app().saying("DO SLEEP(100000)"),
+        // Blanks and semicolons around a statement are cut off by both servers.
+        app().sending(b"\r\n\t DO SLEEP(100000) ;;\r\n".to_vec(), Shown::As(b"DO SLEEP(100000)".to_vec())),
         app().sleeping("back\\slash \\x00 \\"),
         app().sleeping("=1+1 @SUM(A1) -2 +3"),
-        app().sleeping(&"\"".repeat(5000)),
-        app().sleeping(&"\r\n".repeat(1000)),
+        app().sleeping(&"\"\r\n".repeat(2000)),
         app().saying("SELECT SLEEP(100000), '=cmd|'' /C calc''!A0'"),
         Role::idle("=cmd", Some("=evil")).sleeping("user and database"),
         Role::idle("+sum", Some("a,b \"c\"")).sleeping("user and database"),

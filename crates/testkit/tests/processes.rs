@@ -1,0 +1,107 @@
+//! Servers as processes: stopped, resumed, killed, and gone with whoever started them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use clew_testkit::setup::SERVERS_DIR_VARIABLE;
+use clew_testkit::{Flavor, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+
+/// Tells a test that it is the process to be killed, and what to start.
+const VICTIM: &str = "CLEW_TESTKIT_VICTIM";
+/// Stands before the number of the process that the victim started.
+const STARTED: &str = "victim started ";
+
+/// The letter by which the kernel tells what a process does; nothing if there is none.
+fn process_state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// This test program again, with one of its tests.
+fn rerun(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env("RUST_BACKTRACE", "0");
+    command
+}
+
+async fn until(mut reached: impl FnMut() -> bool) -> bool {
+    for _ in 0..200 {
+        if reached() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_paused_server_goes_on_where_it_was() {
+    for flavor in Flavor::ALL {
+        let mut server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let mut connection = server.connect().await.unwrap();
+        server.pause().unwrap();
+        assert!(until(|| process_state(server.pid()) == Some('T')).await, "{flavor}");
+        let asked = tokio::spawn(async move { connection.query_first::<u64, _>("SELECT 42").await });
+        server.resume().unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), Some(42), "{flavor}");
+        server.pause().unwrap();
+        server.kill().unwrap();
+        assert_eq!(process_state(server.pid()), None, "{flavor}");
+        assert!(server.connect().await.is_err(), "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_ends_with_the_process_that_started_it() {
+    if let Some(name) = std::env::var_os(VICTIM) {
+        let flavor = Flavor::ALL.into_iter().find(|flavor| flavor.name() == name).unwrap();
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
+        return std::future::pending().await;
+    }
+    for flavor in Flavor::ALL {
+        let mut victim = rerun("a_server_ends_with_the_process_that_started_it")
+            .env(VICTIM, flavor.name())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (pid, folder) = started_by(&mut victim);
+        assert!(process_state(pid).is_some(), "{flavor}");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        // Whoever takes orphans in may be slow to bury them.
+        assert!(until(|| matches!(process_state(pid), None | Some('Z'))).await, "{flavor} lives on");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+fn started_by(victim: &mut Child) -> (u32, String) {
+    let said = BufReader::new(victim.stdout.take().unwrap());
+    let line = said.lines().map(Result::unwrap).find(|line| line.starts_with(STARTED)).unwrap();
+    let (pid, folder) = line.strip_prefix(STARTED).unwrap().split_once(' ').unwrap();
+    (pid.parse().unwrap(), folder.to_owned())
+}
+
+#[tokio::test]
+async fn a_missing_server_fails_its_test_and_says_what_to_run() {
+    if std::env::var_os(VICTIM).is_some() {
+        match Server::start(Flavor::MySql, &ServerOptions::default()).await {
+            Ok(_) => println!("{STARTED}all the same"),
+            Err(error) => panic!("{error}"),
+        }
+        return;
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    let output = rerun("a_missing_server_fails_its_test_and_says_what_to_run")
+        .env(VICTIM, "mysql")
+        .env(SERVERS_DIR_VARIABLE, nothing.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("mysql is not installed") && said.contains("run cargo xtask test"), "{said}");
+}
