@@ -43,6 +43,10 @@ impl Command {
         self
     }
 
+    pub(crate) fn envs<const N: usize>(self, variables: [(&str, &str); N]) -> Self {
+        variables.into_iter().fold(self, |command, (name, value)| command.env(name, value))
+    }
+
     pub(crate) fn without_env(mut self, name: impl Into<OsString>) -> Self {
         self.variables.push((name.into(), None));
         self

@@ -26,6 +26,13 @@ pub(crate) const CARGO_NEXTEST: Tool = Tool { name: "cargo-nextest", version: [0
 /// Building one takes minutes on a slow machine.
 const LIMIT: Duration = Duration::from_mins(30);
 
+/// They wait for other programs most of the time: unoptimised, they are built in less than half the time and are as good.
+const FAST_TO_BUILD: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
+];
+
 impl Tool {
     /// The program, installed if it was not there.
     pub(crate) async fn install(&self) -> Result<PathBuf, XtaskError> {
@@ -42,6 +49,7 @@ impl Tool {
         // Its own build folder, which cargo removes: nothing of it is of use to this workspace.
         workspace::cargo()
             .without_env("CARGO_TARGET_DIR")
+            .envs(FAST_TO_BUILD)
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
             .args([kept.as_os_str()])
             .args([self.name])
