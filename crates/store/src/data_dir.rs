@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
+use crate::master_key;
 
 /// A data directory, whether there is one yet or not.
 #[derive(Debug, Clone)]
@@ -57,8 +58,9 @@ impl DataDir {
 
     /// Removes what an initialisation left that did not come to its end.
     pub(crate) fn remove_unfinished(&self) -> Result<(), StoreError> {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            let path = self.root.join(format!("clew.db.new{suffix}"));
+        let database = ["", "-journal", "-wal", "-shm"].map(|suffix| format!("clew.db.new{suffix}"));
+        for name in database.iter().map(String::as_str).chain([master_key::UNFINISHED]) {
+            let path = self.root.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(StoreError::file("remove", path))?;
             }

@@ -1,8 +1,8 @@
 //! The master key: 32 bytes in `master.key` (0600) or in `CLEW_MASTER_KEY`, written as 64 hexadecimal digits.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -11,6 +11,9 @@ use crate::error::StoreError;
 
 /// Environment variable with the key; a file is neither read nor written where it is set.
 const VARIABLE: &str = "CLEW_MASTER_KEY";
+
+/// Name of the file while it is being written, for its owner alone.
+pub(crate) const UNFINISHED: &str = "master.key.new";
 
 pub(crate) type MasterKey = Zeroizing<[u8; 32]>;
 
@@ -40,13 +43,18 @@ pub(crate) fn read_or_make(file: &Path) -> Result<MasterKey, StoreError> {
     getrandom::fill(&mut *key)
         .map_err(|error| StoreError::MasterKey { reason: format!("the system has no random bytes: {error}") })?;
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.as_slice())));
-    let mut options = OpenOptions::new();
-    let written = options.write(true).create_new(true).mode(0o600).open(file).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(StoreError::file("write", file))?;
+    write(file, &text).map_err(StoreError::file("write", file))?;
     Ok(key)
+}
+
+/// Writes the file whole or not at all: half a key could be neither used nor replaced.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut unfinished = tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(0).tempfile_in(folder)?;
+    unfinished.write_all(text.as_bytes())?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist_noclobber(file)?;
+    Ok(())
 }
 
 fn from_environment() -> Result<Option<MasterKey>, StoreError> {

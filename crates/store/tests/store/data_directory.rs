@@ -21,11 +21,12 @@ async fn what_a_crash_left_of_an_initialisation_is_started_over() {
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("clew.db.new"), "half a database").unwrap();
     std::fs::write(dir.join("clew.db.new-journal"), "half a journal").unwrap();
+    std::fs::write(dir.join("master.key.new"), "ab").unwrap();
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let (store, founded) = Store::initialise(&dir, tenant()).await.unwrap();
     assert_eq!(store.projects_of(&founded.domain_id).await.unwrap().len(), 1);
-    assert!(!dir.join("clew.db.new").exists());
+    assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
     assert_eq!(std::fs::read_to_string(dir.join("master.key")).unwrap(), "ab".repeat(32), "a key is never replaced");
 }
 
