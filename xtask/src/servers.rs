@@ -16,85 +16,128 @@ const LIMIT: Duration = Duration::from_mins(15);
 
 /// MariaDB alone, for the demo.
 pub(crate) async fn install_for_demo() -> Result<(), XtaskError> {
-    install_packages(&setup::MARIADB_PACKAGES).await
+    let missing = missing(&setup::MARIADB_PACKAGES);
+    if !missing.is_empty() && !is_root().await {
+        return Err(needs_root(&missing, None));
+    }
+    install_packages(&missing).await
 }
 
 /// Everything that a test may ask for.
 pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
-    install_packages(&[&setup::MARIADB_PACKAGES[..], &setup::TEST_PACKAGES[..]].concat()).await?;
     // One at a time: of two tasks that want the same, the second finds it done.
     let _lock = setup::lock()?;
-    install_mysql().await?;
+    let missing = missing(&[&setup::MARIADB_PACKAGES[..], &setup::TEST_PACKAGES[..]].concat());
+    let to_fetch = MysqlPackages::to_fetch();
+    if (!missing.is_empty() || to_fetch.is_some()) && !is_root().await {
+        return Err(needs_root(&missing, to_fetch.as_ref()));
+    }
+    install_packages(&missing).await?;
+    if let Some(packages) = to_fetch {
+        packages.fetch().await?;
+    }
+    unpack_mysql().await?;
     install_sdk().await
 }
 
-/// Installs the Debian packages that are not there.
-async fn install_packages(wanted: &[setup::Package]) -> Result<(), XtaskError> {
-    let missing: Vec<_> = wanted.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect();
+/// The packages that are not there.
+fn missing(wanted: &[setup::Package]) -> Vec<&'static str> {
+    wanted.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect()
+}
+
+/// Says everything that root has to do as one command.
+fn needs_root(packages: &[&str], mysql: Option<&MysqlPackages>) -> XtaskError {
+    let mut commands = Vec::new();
+    if !packages.is_empty() {
+        let names = packages.join(" ");
+        commands.push(format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {names}"));
+    }
+    if let Some(mysql) = mysql {
+        commands.push(format!("sudo {} && sudo {}", mysql.debootstrap().shown(), mysql.mark_complete().shown()));
+    }
+    let missing = packages.iter().copied().chain(mysql.map(|_| "MySQL")).collect::<Vec<_>>().join(", ");
+    XtaskError::NeedsRoot { missing, command: commands.join(" && ") }
+}
+
+async fn install_packages(missing: &[&'static str]) -> Result<(), XtaskError> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.join(", ");
-    if !is_root().await {
-        let command =
-            format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {}", missing.join(" "));
-        return Err(XtaskError::NeedsRoot { missing: names, command });
-    }
-    let step = Step::start(format!("Installing {names} (Debian packages, once)"));
+    let step = Step::start(format!("Installing {} (Debian packages, once)", missing.join(", ")));
     apt(&["update"]).retry_in(&step, LIMIT).await?;
-    apt(&["install", "-y", "--no-install-recommends"]).args(missing).retry_in(&step, LIMIT).await?;
+    apt(&["install", "-y", "--no-install-recommends"]).args(missing.iter().copied()).retry_in(&step, LIMIT).await?;
     step.done();
     Ok(())
 }
 
 /// apt-get that asks nothing and waits for nobody for long.
 fn apt(arguments: &[&str]) -> Command {
-    const OPTIONS: [&str; 8] = [
-        "-q",
-        "-o",
-        "Acquire::http::Timeout=30",
-        "-o",
-        "Acquire::https::Timeout=30",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-        "-oAPT::Color=0",
-    ];
+    const OPTIONS: [&str; 7] =
+        ["-q", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
     Command::new("apt-get").args(OPTIONS).args(arguments.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
-/// MySQL from Debian unstable, in a folder of its own: its packages are fetched and checked by debootstrap, and unpacked, but
-/// not installed. So nothing of theirs runs, and nothing is mounted.
-async fn install_mysql() -> Result<(), XtaskError> {
+/// MySQL's packages from Debian unstable, with all that they need, fetched and checked by debootstrap, which only root may run.
+struct MysqlPackages {
+    folder: PathBuf,
+}
+
+impl MysqlPackages {
+    fn here() -> Self {
+        Self { folder: setup::mysql_root().with_extension("packages") }
+    }
+
+    /// Those that are not here yet; nothing if MySQL is, or if they are.
+    fn to_fetch() -> Option<Self> {
+        let packages = Self::here();
+        (!setup::mysql_root().exists() && !packages.complete().exists()).then_some(packages)
+    }
+
+    /// A file that is there once they are all here.
+    fn complete(&self) -> PathBuf {
+        self.folder.join("complete")
+    }
+
+    fn debootstrap(&self) -> Command {
+        Command::new("debootstrap")
+            .args(["--download-only", "--variant=minbase", "--include=mysql-server-core", "sid"])
+            .args([&self.folder])
+    }
+
+    fn mark_complete(&self) -> Command {
+        Command::new("touch").args([self.complete()])
+    }
+
+    async fn fetch(&self) -> Result<(), XtaskError> {
+        let step = Step::start("Fetching MySQL 9 (Debian unstable, once)");
+        remove(&self.folder)?;
+        self.debootstrap().retry_in(&step, LIMIT).await?;
+        self.mark_complete().run().await?;
+        step.done();
+        Ok(())
+    }
+}
+
+/// Puts MySQL into a folder of its own: unpacked, but not installed. So nothing of its packages runs, and nothing is mounted.
+async fn unpack_mysql() -> Result<(), XtaskError> {
     let root = setup::mysql_root();
     if root.exists() {
         return Ok(());
     }
-    let fetched = root.with_extension("packages");
+    let step = Step::start("Unpacking MySQL 9 (once)");
+    let fetched = MysqlPackages::here().folder;
     let unpacked = root.with_extension("unpacked");
-    if !is_root().await {
-        return Err(XtaskError::NeedsRoot {
-            missing: "MySQL".to_owned(),
-            command: format!(
-                "sudo {}=\"{}\" $(command -v cargo) xtask test",
-                setup::SERVERS_DIR_VARIABLE,
-                setup::servers_dir().display()
-            ),
-        });
-    }
-    let step = Step::start("Fetching MySQL 9 (Debian unstable, once)");
-    for folder in [&fetched, &unpacked] {
-        remove(folder)?;
-        fs::create_dir_all(folder).map_err(|cause| XtaskError::File { doing: "make", path: folder.clone(), cause })?;
-    }
-    let debootstrap = Command::new("debootstrap")
-        .args(["--download-only", "--variant=minbase", "--include=mysql-server-core", "sid"])
-        .args([&fetched]);
-    debootstrap.retry_in(&step, LIMIT).await?;
+    remove(&unpacked)?;
+    fs::create_dir_all(&unpacked).map_err(|cause| XtaskError::File { doing: "make", path: unpacked.clone(), cause })?;
     for package in packages_in(&fetched.join("var/cache/apt/archives"))? {
         Command::new("dpkg-deb").args(["-x"]).args([&package, &unpacked]).run_in(&step, LIMIT).await?;
     }
-    remove(&fetched)?;
     fs::rename(&unpacked, &root).map_err(|cause| XtaskError::File { doing: "rename", path: unpacked, cause })?;
+    if is_root().await {
+        remove(&fetched)?;
+    } else {
+        step.note(&format!("{} is root's and is needed no more", fetched.display()));
+    }
     step.done();
     Ok(())
 }
