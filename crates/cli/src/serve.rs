@@ -8,8 +8,9 @@ use clew_api::{Metrics, Service};
 use clew_store::{Store, StoreError};
 use clew_tasks::Collections;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::configuration::{Configuration, positive};
 use crate::error::CliError;
@@ -88,9 +89,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         },
         metrics,
     };
-    let shutdown = CancellationToken::new();
+    let shutdown = stop_on_signals()?;
     let worker = tokio::spawn(collections.run(shutdown.clone()));
-    tokio::spawn(stop_on_signal(shutdown.clone()));
     crate::output::to_stdout(&format!("http://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
 
@@ -101,25 +101,27 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     served.map_err(|error| CliError::failed(error.to_string()))
 }
 
-/// The first signal stops in order, the second at once.
-async fn stop_on_signal(shutdown: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        warn!("cannot listen for signals");
-        return;
-    };
-    for again in [false, true] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// A token that the first SIGINT or SIGTERM cancels; the second ends the process. Both are listened to once this returns: whoever has
+/// read the address may stop the service.
+fn stop_on_signals() -> Result<CancellationToken, CliError> {
+    let listen = |kind| signal(kind).map_err(|error| CliError::failed(format!("could not listen for signals: {error}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if again {
+                std::process::exit(130);
+            }
+            info!("stopping");
+            stop.cancel();
         }
-        if again {
-            std::process::exit(130);
-        }
-        info!("stopping");
-        shutdown.cancel();
-    }
+    });
+    Ok(shutdown)
 }
 
 /// What to do about a store that cannot be served.
