@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::setup::{SDK_PYTHON_VARIABLE, SDK_REQUIREMENTS, SetupError};
+use clew_testkit::setup::{CLIENTS, PYTHON_VARIABLE, SetupError};
 
 /// What was being done, to what, and the cause.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +37,10 @@ pub(crate) enum XtaskError {
     #[error("{missing} must be installed first, which only root may do. Run this, then try again:\n  {command}")]
     NeedsRoot { missing: String, command: String },
     #[error(
-        "{} has not the official SDK that the tests need; install {} there, or unset {SDK_PYTHON_VARIABLE}",
-        .python.display(),
-        SDK_REQUIREMENTS.join(" ")
+        "{} has not the client programs that the tests need; run `{0} -m pip install -r {CLIENTS}`, or unset {PYTHON_VARIABLE}",
+        .python.display()
     )]
-    NoSdk { python: PathBuf },
+    NoClients { python: PathBuf },
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,4 +1,4 @@
-//! Servers and the official SDK that tests and the demo run against. [`clew_testkit::setup`] says what they are and where they
+//! Servers and client programs that tests and the demo run against. [`clew_testkit::setup`] says what they are and where they
 //! are kept; here they are put there.
 
 use std::fs;
@@ -37,7 +37,7 @@ pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
         packages.fetch().await?;
     }
     unpack_mysql().await?;
-    install_sdk().await
+    install_clients().await
 }
 
 /// The packages that are not there.
@@ -154,32 +154,24 @@ fn packages_in(folder: &Path) -> Result<Vec<PathBuf>, XtaskError> {
     Ok(packages)
 }
 
-/// The official SDK in a virtual environment of its own.
-async fn install_sdk() -> Result<(), XtaskError> {
-    let python = setup::sdk_python();
-    if Command::new(&python).args(["-c", setup::SDK_PROBE]).answer_if_it_works().await.is_some() {
+/// The official SDK and other clients in a virtual environment of their own.
+async fn install_clients() -> Result<(), XtaskError> {
+    const OPTIONS: [&str; 6] = ["--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60"];
+    let python = setup::clients_python();
+    if Command::new(&python).args(["-c", setup::CLIENTS_PROBE, setup::CLIENTS]).answer_if_it_works().await.is_some() {
         return Ok(());
     }
-    let environment = setup::sdk_dir();
+    let environment = setup::clients_dir();
     if !python.starts_with(&environment) {
-        return Err(XtaskError::NoSdk { python });
+        return Err(XtaskError::NoClients { python });
     }
-    let step = Step::start("Installing the official SDK (Python, once)");
+    let step = Step::start("Installing the official SDK and other clients (Python, once)");
     remove(&environment)?;
     Command::new("/usr/bin/python3").args(["-m", "venv"]).args([&environment]).run_in(&step, LIMIT).await?;
     Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--retries",
-            "3",
-            "--timeout",
-            "60",
-        ])
-        .args(setup::SDK_REQUIREMENTS)
+        .args(["-m", "pip", "install"])
+        .args(OPTIONS)
+        .args(["-r", setup::CLIENTS])
         .retry_in(&step, LIMIT)
         .await?;
     step.done();

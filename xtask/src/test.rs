@@ -25,7 +25,7 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
     with_servers(workspace::cargo().args(["test", "--doc", "--workspace", "--locked"])).run().await
 }
 
-/// Tests find servers and the official SDK through these.
+/// Tests find servers and client programs through these.
 fn with_servers(command: Command) -> Command {
-    command.env(setup::SERVERS_DIR_VARIABLE, setup::servers_dir()).env(setup::SDK_PYTHON_VARIABLE, setup::sdk_python())
+    command.env(setup::SERVERS_DIR_VARIABLE, setup::servers_dir()).env(setup::PYTHON_VARIABLE, setup::clients_python())
 }

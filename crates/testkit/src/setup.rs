@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Environment variable with the folder of servers and tools that are fetched once.
 pub const SERVERS_DIR_VARIABLE: &str = "CLEW_SERVERS_DIR";
-/// Environment variable with the Python that has the official SDK.
-pub const SDK_PYTHON_VARIABLE: &str = "CLEW_SDK_PYTHON";
+/// Environment variable with the Python that has the client programs.
+pub const PYTHON_VARIABLE: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package, and a file that tells whether it is there.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +38,13 @@ pub const TEST_PACKAGES: [Package; 2] = [
 
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
 
-/// The official SDK, at the version that the specification was read from.
-pub const SDK_REQUIREMENTS: [&str; 3] =
-    ["huaweicloudsdkcore==3.1.219", "huaweicloudsdkgaussdb==3.1.219", "huaweicloudsdkiam==3.1.219"];
-/// A program that fails where the SDK is missing or another version.
-pub const SDK_PROBE: &str = "import importlib.metadata as m, huaweicloudsdkgaussdb.v3, huaweicloudsdkiam.v3; \
-     assert m.version('huaweicloudsdkgaussdb') == '3.1.219'";
+/// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis.
+pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// A program that fails where one of [`CLIENTS`], its argument, is missing or another version.
+pub const CLIENTS_PROBE: &str = "import sys, importlib.metadata as installed
+for line in open(sys.argv[1]):
+    name, _, version = line.strip().partition('==')
+    assert name.startswith('#') or installed.version(name) == version, line";
 
 /// Why the folder of servers cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,16 +70,16 @@ pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// The virtual environment with the official SDK.
+/// The virtual environment with the client programs.
 #[must_use]
-pub fn sdk_dir() -> PathBuf {
-    servers_dir().join("sdk-3.1.219")
+pub fn clients_dir() -> PathBuf {
+    servers_dir().join("clients")
 }
 
-/// The Python that has the official SDK: `CLEW_SDK_PYTHON`, else that of [`sdk_dir`].
+/// The Python that has the client programs: `CLEW_TEST_PYTHON`, else that of [`clients_dir`].
 #[must_use]
-pub fn sdk_python() -> PathBuf {
-    std::env::var_os(SDK_PYTHON_VARIABLE).map_or_else(|| sdk_dir().join("bin").join("python"), PathBuf::from)
+pub fn clients_python() -> PathBuf {
+    std::env::var_os(PYTHON_VARIABLE).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
 }
 
 /// Held while something is put into the folder of servers.

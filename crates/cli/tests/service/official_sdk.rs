@@ -14,7 +14,7 @@ async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let added = home.add_instance(&[&server.url(), &format!("mysql://clew@{closed}/")]);
     let serving = home.serve();
-    let python = setup::sdk_python();
+    let python = setup::clients_python();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/conformance.py"))
