@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clew_client::{Client, Credentials};
 use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const CLEW: &str = env!("CARGO_BIN_EXE_clew");
@@ -99,6 +99,19 @@ impl Home {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
 
+    /// A token of the administrator for the project.
+    pub(crate) async fn token(&self, endpoint: &str) -> String {
+        let domain = json!({ "name": self.credential("domain_name") });
+        let user =
+            json!({ "name": self.credential("user"), "password": self.credential("password"), "domain": domain });
+        let identity = json!({ "methods": ["password"], "password": { "user": user } });
+        let scope = json!({ "project": { "id": self.credential("project_id") } });
+        let body = json!({ "auth": { "identity": identity, "scope": scope } });
+        let response = http().post(format!("{endpoint}/v3/auth/tokens")).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        response.headers()["x-subject-token"].to_str().unwrap().to_owned()
+    }
+
     /// A client with the administrator's access key.
     pub(crate) fn client(&self, serving: &Serving) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
@@ -109,6 +122,12 @@ impl Home {
             .build()
             .unwrap()
     }
+}
+
+/// A plain HTTP client.
+pub(crate) fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 impl Serving {

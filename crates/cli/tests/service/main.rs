@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod crashes;
+mod described;
 mod full_disk;
 mod harness;
 mod hung_node;

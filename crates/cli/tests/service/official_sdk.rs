@@ -1,11 +1,11 @@
-//! The unmodified official SDK drives `clew serve`; `conformance.py` says what it must find.
+//! The unmodified official SDK, and OpenStack's client, drive `clew serve`; `conformance.py` and `identity.py` say what they must find.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, setup};
 
-use crate::harness::Home;
+use crate::harness::{Added, Home};
 
 async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
@@ -13,11 +13,15 @@ async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
     let home = Home::new();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let added = home.add_instance(&[&server.url(), &format!("mysql://clew@{closed}/")]);
+    is_conformant(&home, "conformance.py", &added);
+}
+
+fn is_conformant(home: &Home, program: &str, added: &Added) {
     let serving = home.serve();
     let python = setup::clients_python();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
     let output = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/conformance.py"))
+        .arg(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/{}"), program))
         .env("HOME", home.folder.path())
         .env("CLEW_ENDPOINT", &serving.endpoint)
         .env("CLEW_PROJECT_ID", home.credential("project_id"))
@@ -29,7 +33,7 @@ async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
         .env("CLEW_PASSWORD", home.credential("password"))
         .env("CLEW_INSTANCE", added.instance.as_str())
         .env("CLEW_NODE", added.nodes[0].as_str())
-        .env("CLEW_BROKEN_NODE", added.nodes[1].as_str())
+        .env("CLEW_BROKEN_NODE", added.nodes.last().unwrap().as_str())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -61,4 +65,11 @@ async fn the_sdk_finds_what_it_expects_of_mariadb() {
 #[tokio::test]
 async fn the_sdk_finds_what_it_expects_of_mysql() {
     the_sdk_finds_what_it_expects(Flavor::MySql).await;
+}
+
+#[test]
+fn clients_of_the_identity_api_find_what_they_expect() {
+    let home = Home::new();
+    let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
+    is_conformant(&home, "identity.py", &added);
 }
