@@ -118,6 +118,14 @@ id!(
     UserId, "a user id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
+    /// A group of users of a domain. 32 letters and digits.
+    GroupId, "a group id: 32 letters and digits", is_tenant_id, simple_uuid
+);
+id!(
+    /// A policy of a domain. 32 letters and digits.
+    PolicyId, "a policy id: 32 letters and digits", is_tenant_id, simple_uuid
+);
+id!(
     /// The public half of an access key. 20 upper-case letters and digits when Clew makes it; up to 64 are accepted.
     AccessKeyId, "an access key id: 8 to 64 letters and digits",
     |text| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),

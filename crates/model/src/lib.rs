@@ -1,8 +1,8 @@
 //! What Clew talks about.
 //!
-//! Ids, sessions, transactions, filters, the column table, tasks and the error catalogue: the words of the house, with
-//! their ranges and rules, and nothing that reads, writes or waits. Every other crate speaks in these types, so a value is
-//! parsed once, at the edge, and never checked again inside.
+//! Ids, sessions, transactions, filters, the column table, tasks, the audit's events and the error catalogue: the words of
+//! the house, with their ranges and rules, and nothing that reads, writes or waits. Every other crate speaks in these types,
+//! so a value is parsed once, at the edge, and never checked again inside.
 //!
 //! Not for: I/O, wire formats of one API, or anything that needs a runtime.
 //!
@@ -14,6 +14,7 @@
 //! assert_eq!(selection.class, SessionClass::Slow);
 //! ```
 
+mod audit;
 mod column;
 mod error_catalogue;
 mod failure;
@@ -26,10 +27,11 @@ mod selection;
 mod session;
 mod task;
 
+pub use audit::{Actor, AuditEvent, Origin, Outcome};
 pub use column::{COLUMNS, Cell, Column, ColumnKind};
 pub use error_catalogue::{ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
-pub use ids::{AccessKeyId, DomainId, IdError, InstanceId, NodeId, ProjectId, RequestId, UserId};
+pub use ids::{AccessKeyId, DomainId, GroupId, IdError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId};
 pub use inventory::{Instance, InstanceFilter, NewInstance, NewNode, Node, NodeRole, Page, Tag};
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
