@@ -1,5 +1,7 @@
 //! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -121,6 +123,8 @@ fn principal(user: User, scope: Scope) -> Result<Principal, Refusal> {
         domain_id: user.domain_id,
         domain_name: user.domain_name,
         scope,
+        administrator: true,
+        grants: Arc::default(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Who asks for what: the checks before every handler, in one order: project, ids, instance, node.
 
-use clew_iam::decision::{Action, Decision, Principal, Resource, decide};
+use clew_iam::decision::{Action, Decision, Environment, Principal, ProjectFacts, Resource, decide};
 use clew_model::{ErrorEntry, Instance, InstanceId, Node, NodeId, ProjectId};
+use jiff::Timestamp;
 use tracing::debug;
 
 use crate::Service;
@@ -18,8 +19,14 @@ pub(crate) async fn project(
     let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
     let id: ProjectId = id.parse().map_err(|_| foreign())?;
     let project = service.store.project(&id).await?.filter(|project| project.enabled);
-    let owner = project.as_ref().map(|project| &project.domain_id);
-    match decide(principal, action, Resource { project_id: &id, domain_id_of_project: owner }) {
+    let facts = ProjectFacts {
+        id: &id,
+        name: project.as_ref().map_or("", |project| &project.name),
+        domain_id: project.as_ref().map(|project| &project.domain_id),
+    };
+    let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
+    let environment = Environment { now: Timestamp::now(), source_ip: None, secure_transport: false };
+    match decide(principal, action, &resource, &environment) {
         Decision::Allow => Ok(id),
         Decision::Deny { reason } => {
             debug!(user.id = %principal.user_id, action = action.name, %reason, "denied");

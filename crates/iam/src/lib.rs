@@ -33,9 +33,11 @@
 pub mod access_key;
 pub mod decision;
 pub mod password;
+pub mod policy;
 pub mod signature;
 pub mod token;
 
+mod action;
 mod secret;
 
 pub use secret::SecretError;

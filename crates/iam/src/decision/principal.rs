@@ -1,0 +1,71 @@
+//! Who is asking: the user, what their credentials are good for, and the policies that reach them.
+
+use std::sync::Arc;
+
+use clew_model::{DomainId, ProjectId, UserId};
+use serde::Serialize;
+
+use crate::action::{Action, Target};
+use crate::decision::Resource;
+use crate::policy::Policy;
+
+/// What a principal's credentials are good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// A token of one project.
+    Project(ProjectId),
+    /// A token of the whole domain: for identities, not for a project's things (spec section 3.2).
+    Domain,
+    /// An access key: any project of the domain, and the domain.
+    AccessKey,
+}
+
+/// How a policy reaches a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// It is attached to the user.
+    User,
+    /// It is attached to a group of this name.
+    Group(String),
+}
+
+/// A policy that reaches a user.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Its name.
+    pub policy_name: String,
+    /// How it reaches the user.
+    pub via: Via,
+    /// The one project that it is good for; nothing means all of them, and the domain.
+    pub project: Option<ProjectId>,
+}
+
+impl Grant {
+    /// True if the grant is good for where the action would be done.
+    pub(crate) fn reaches(&self, action: Action, resource: &Resource<'_>) -> bool {
+        let Some(only) = &self.project else { return true };
+        action.target != Target::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
+    }
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// The user.
+    pub user_id: UserId,
+    /// Their name.
+    pub user_name: String,
+    /// The domain they belong to.
+    pub domain_id: DomainId,
+    /// Its name.
+    pub domain_name: String,
+    /// What their credentials are good for.
+    pub scope: Scope,
+    /// May do everything in their domain, whatever the policies say.
+    pub administrator: bool,
+    /// The policies that reach them, directly and by their groups.
+    pub grants: Arc<[Grant]>,
+}
