@@ -11,13 +11,15 @@ use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
 use clew_store::{AccessKey, User};
+use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
+use tokio::time::timeout;
 
-use crate::Service;
 use crate::refusal::Refusal;
+use crate::{ApiSettings, Service, limits};
 
 /// Lets a request through once it is known who asks. The handler finds a [`Principal`], and the body read whole.
 pub(crate) async fn authenticate(
@@ -26,28 +28,44 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let limit = service.settings.body_limit;
-    // A stranger's body is not read: many of them would fill the memory.
-    let (principal, body) = if let Some(token) = parts.headers.get("x-auth-token") {
-        let principal = by_token(&service, token.to_str().unwrap_or_default()).await?;
-        (principal, read_body(body, limit).await?)
-    } else {
-        let signed = Signed::find(&service, &parts).await?;
-        let body = read_body(body, limit).await?;
-        (signed.verify(&parts, &body)?, body)
-    };
+    let peer = limits::peer(&parts.extensions);
+    peer.map_or(Ok(()), |peer| service.limits.before_authentication(peer))?;
+    let identified = identify(&service, &parts, body).await;
+    if let (Some(peer), Err(refusal)) = (peer, &identified)
+        && refusal.status() == StatusCode::UNAUTHORIZED
+    {
+        service.limits.authentication_failed(peer);
+    }
+    let (principal, body) = identified?;
+    service.limits.principal(&principal.user_id)?;
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
-/// A body within the limit.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+/// Who asks, and what. A stranger's body is not read: many of them would fill the memory.
+async fn identify(service: &Service, parts: &Parts, body: Body) -> Result<(Principal, Bytes), Refusal> {
+    if let Some(token) = parts.headers.get("x-auth-token") {
+        let principal = by_token(service, token.to_str().unwrap_or_default()).await?;
+        return Ok((principal, read_body(body, &service.settings).await?));
+    }
+    let signed = Signed::find(service, parts).await?;
+    let body = read_body(body, &service.settings).await?;
+    Ok((signed.verify(parts, &body)?, body))
+}
+
+/// A body within the limits of size and time.
+pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, Refusal> {
+    let limit = settings.body_limit;
     let too_large = || Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
     // A length that was told need not be waited for.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
+    let Ok(collected) = timeout(settings.body_read, Limited::new(body, limit).collect()).await else {
+        let seconds = vec![("seconds", settings.body_read.as_secs().to_string())];
+        return Err(Refusal::because(ErrorEntry::REQUEST_TIMEOUT, "body-timeout", seconds));
+    };
+    match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {

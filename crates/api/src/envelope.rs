@@ -22,6 +22,9 @@ use crate::refusal::Refusal;
 /// Name of the header that names the request.
 const REQUEST_ID: &str = "x-request-id";
 
+/// Longest path and query, in bytes (spec section 5.3).
+const URI_LIMIT: usize = 32 << 10;
+
 /// The outermost layer.
 pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::new_v4().simple().to_string();
@@ -35,6 +38,10 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
     let answer = async {
         match asked {
             Err(refusal) => refusal.into_response(),
+            Ok(_) if uri_length(&request) > URI_LIMIT => {
+                let limit = vec![("limit", URI_LIMIT.to_string())];
+                Refusal::because(ErrorEntry::URI_TOO_LONG, "uri-limit", limit).into_response()
+            }
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 answer(&service, request, next).await
@@ -59,6 +66,10 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
     let _entered = span.enter();
     info!(http.method = %method, http.route = route, http.status = status, http.seconds = seconds, "answered");
     response
+}
+
+fn uri_length(request: &Request) -> usize {
+    request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
 /// A handler that panics or never ends costs its own request, nothing else.
@@ -105,7 +116,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, Metrics};
+    use crate::{ApiSettings, Metrics, RateLimits, Rates};
 
     async fn breaks() -> &'static str {
         panic!("on purpose")
@@ -125,7 +136,8 @@ mod tests {
         let (store, _) = Store::initialise(&folder.path().join("data"), tenant).await.unwrap();
         let metrics = Metrics::default();
         let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
-        let service = Service { store, collections, settings: ApiSettings::default(), metrics };
+        let limits = RateLimits::new(Rates::default(), metrics.clone());
+        let service = Service { store, collections, settings: ApiSettings::default(), limits, metrics };
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))

@@ -9,7 +9,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, Metrics, Service};
+//! use clew_api::{ApiSettings, Metrics, RateLimits, Rates, Service};
 //! use clew_tasks::{Collections, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -17,7 +17,8 @@
 //! let metrics = Metrics::default();
 //! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
-//! let service = Service { store, collections, settings: ApiSettings::default(), metrics };
+//! let limits = RateLimits::new(Rates::default(), metrics.clone());
+//! let service = Service { store, collections, settings: ApiSettings::default(), limits, metrics };
 //! clew_api::serve(service, listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
@@ -25,9 +26,11 @@
 
 mod authentication;
 mod caller;
+pub mod connection;
 mod download;
 mod envelope;
 mod iam;
+mod limits;
 mod messages;
 mod ops;
 mod query;
@@ -41,6 +44,8 @@ use std::time::Duration;
 use clew_store::Store;
 use clew_tasks::Collections;
 
+pub use connection::TrustedProxies;
+pub use limits::{RateLimits, Rates};
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{ServeError, serve};
@@ -52,8 +57,10 @@ pub struct Service {
     pub store: Store,
     /// Where collections are handed in.
     pub collections: Collections,
-    /// Limits.
+    /// Limits on a request.
     pub settings: ApiSettings,
+    /// Limits on how often somebody may ask.
+    pub limits: RateLimits,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -65,12 +72,21 @@ pub struct ApiSettings {
     pub body_limit: usize,
     /// For the head of a request, and for the wait for the next one on a kept connection.
     pub header_read: Duration,
+    /// For a whole body, from the moment that somebody reads it.
+    pub body_read: Duration,
     /// For a client that reads nothing of its answer; then the connection is given up.
     pub write_stall: Duration,
     /// For an answer to begin.
     pub request: Duration,
+    /// For a TLS handshake.
+    pub handshake: Duration,
     /// Connections at once; more wait to be accepted.
     pub connections: usize,
+    /// Connections of one peer at once (an IPv4 address, a /64 of IPv6); more are closed at once. 0 is no limit. Trusted proxies may
+    /// have any number.
+    pub connections_per_peer: usize,
+    /// Who is believed about the address of a client.
+    pub trusted_proxies: TrustedProxies,
     /// For answers under way when the server stops.
     pub grace: Duration,
     /// How long a token is good (spec section 3.2: 24 hours).
@@ -82,9 +98,13 @@ impl Default for ApiSettings {
         Self {
             body_limit: 1 << 20,
             header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(30),
             write_stall: Duration::from_mins(1),
             request: Duration::from_mins(1),
+            handshake: Duration::from_secs(10),
             connections: 1024,
+            connections_per_peer: 256,
+            trusted_proxies: TrustedProxies::default(),
             grace: Duration::from_secs(30),
             token_life: Duration::from_hours(24),
         }

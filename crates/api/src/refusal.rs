@@ -1,9 +1,12 @@
 //! How a request is refused: an entry of the catalogue, and particulars in the language of the request.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use clew_model::{ErrorEntry, Failure, Language, SelectionError};
 use clew_store::StoreError;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;
@@ -15,6 +18,8 @@ use crate::messages::message;
 pub(crate) struct Refusal {
     pub(crate) entry: ErrorEntry,
     pub(crate) detail: Detail,
+    /// Whole seconds after which the same request may be granted.
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// Particulars of a refusal.
@@ -43,17 +48,25 @@ pub(crate) struct ErrorBody {
 impl Refusal {
     /// A refusal without particulars.
     pub(crate) fn new(entry: ErrorEntry) -> Self {
-        Self { entry, detail: Detail::Message("", Vec::new()) }
+        Self::because(entry, "", Vec::new())
     }
 
     /// A refusal with particulars of the message files.
     pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
-        Self { entry, detail: Detail::Message(id, arguments) }
+        Self { entry, detail: Detail::Message(id, arguments), retry_after: None }
     }
 
     /// A parameter that cannot be meant.
     pub(crate) fn parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
+    }
+
+    /// Somebody asks too often, and may ask again after `wait`.
+    pub(crate) fn too_often(wait: Duration) -> Self {
+        // A second too many is polite; a second too few is refused again.
+        let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+        let detail = Self::because(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
+        Self { retry_after: Some(seconds), ..detail }
     }
 
     /// Clew itself failed. The cause goes to the log: it would help nobody who asks.
@@ -84,6 +97,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -129,6 +145,19 @@ impl From<StoreError> for Refusal {
                 Self::because(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
             error => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_wait_is_in_whole_seconds_and_never_too_short() {
+        for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
+            let response = Refusal::too_often(Duration::from_millis(wait)).into_response();
+            assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }
 }

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, authentication, envelope, iam, ops, taurusdb};
+use crate::{Service, authentication, envelope, iam, limits, ops, taurusdb};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -64,10 +64,14 @@ fn identities() -> OpenApiRouter<Service> {
         .layer(map_response(iam::in_its_own_codes))
 }
 
+/// Where nobodies become somebody.
+fn sign_in() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(iam::tokens::create)).layer(map_response(iam::in_its_own_codes))
+}
+
 /// Routes for everyone.
 fn open() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .merge(OpenApiRouter::new().routes(routes!(iam::tokens::create)).layer(map_response(iam::in_its_own_codes)))
         .routes(routes!(ops::health::alive))
         .routes(routes!(ops::health::ready))
         .routes(routes!(ops::metrics::show))
@@ -77,8 +81,12 @@ fn open() -> OpenApiRouter<Service> {
 /// The whole service.
 pub(crate) fn router(service: Service) -> Router {
     let protected = protected().layer(from_fn_with_state(service.clone(), authentication::authenticate));
-    let (router, _) =
-        OpenApiRouter::with_openapi(Description::openapi()).merge(protected).merge(open()).split_for_parts();
+    let sign_in = sign_in().layer(from_fn_with_state(service.clone(), limits::sign_in));
+    let (router, _) = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(protected)
+        .merge(sign_in)
+        .merge(open())
+        .split_for_parts();
     router
         .fallback(no_such_api)
         .method_not_allowed_fallback(no_such_api)
@@ -93,7 +101,10 @@ async fn no_such_api() -> Refusal {
 /// The description of the API, as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    let (_, openapi) =
-        OpenApiRouter::with_openapi(Description::openapi()).merge(protected()).merge(open()).split_for_parts();
+    let (_, openapi) = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(protected())
+        .merge(sign_in())
+        .merge(open())
+        .split_for_parts();
     openapi.to_pretty_json().unwrap_or_default()
 }

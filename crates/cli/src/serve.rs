@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use clew_api::{Metrics, Service};
+use clew_api::{Metrics, RateLimits, Rates, Service};
 use clew_store::{Store, StoreError};
 use clew_tasks::Collections;
 use tokio::net::TcpListener;
@@ -79,8 +79,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 
     let metrics = Metrics::default();
     let collections = Collections::new(store.clone(), settings, Arc::new(metrics.clone()));
+    let limits = RateLimits::new(Rates::default(), metrics.clone());
     let service = Service {
         store,
+        limits,
         collections: collections.clone(),
         settings: clew_api::ApiSettings {
             connections: configuration.http.connections,
@@ -104,7 +106,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 /// A token that the first SIGINT or SIGTERM cancels; the second ends the process. Both are listened to once this returns: whoever has
 /// read the address may stop the service.
 fn stop_on_signals() -> Result<CancellationToken, CliError> {
-    let listen = |kind| signal(kind).map_err(|error| CliError::failed(format!("could not listen for signals: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| CliError::failed(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();

@@ -49,12 +49,21 @@ catalogue! {
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
     /// A body over the limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
+    /// A path and query over the limit.
+    URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
+    /// Headers over the limit. The spec (section 5.3) has 494, a number of nginx's that no client library knows; 431 is the registered one
+    /// for the same thing (RFC 6585).
+    HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
+    /// A body that took too long to come.
+    REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
     /// A range that the result does not have.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// Credentials that are missing or wrong.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
     /// A token that has ended.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
+    /// Somebody asks too often.
+    TOO_MANY_REQUESTS = 429 "APIGW.0308" "too-many-requests";
     /// Clew is stopping or too busy to take this.
     UNAVAILABLE = 503 "APIGW.0201" "unavailable";
     /// A token request whose body is not what it must be.

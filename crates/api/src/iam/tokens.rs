@@ -45,7 +45,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Refusal> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
-    let body = read_body(body, service.settings.body_limit).await?;
+    let body = read_body(body, &service.settings).await?;
     let asked = SignIn::parse(&body)?;
     let user = check_password(&service, &asked).await?;
     let project = project_of_scope(&service, &user, &asked.scope).await?;

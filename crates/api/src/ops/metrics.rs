@@ -42,12 +42,42 @@ struct StatusLabel {
     status: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
+/// A limit on what one client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Requests of a principal.
+    Principal,
+    /// Sign-ins of a peer.
+    SignIns,
+    /// Requests of a peer that failed to authenticate too often.
+    Failures,
+    /// Connections of a peer.
+    Connections,
+}
+
+impl Limit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::SignIns => "sign_ins",
+            Self::Failures => "failures",
+            Self::Connections => "connections",
+        }
+    }
+}
+
 /// The counters of a process. Clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
     answers: Family<AnswerLabels, Counter>,
     answer_seconds: Family<RouteLabel, Histogram>,
+    over_limit: Family<LimitLabel, Counter>,
     collection_seconds: Histogram,
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
@@ -61,6 +91,12 @@ impl Default for Metrics {
         registry.register("http_requests", "Answered requests by method, route and status", answers.clone());
         let answer_seconds = Family::new_with_constructor(answer_histogram as fn() -> Histogram);
         registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, answer_seconds.clone());
+        let over_limit = Family::default();
+        registry.register(
+            "http_over_limit",
+            "Requests and connections of clients that were refused because there were too many, by limit",
+            over_limit.clone(),
+        );
         let collection_seconds = Histogram::new(exponential_buckets(0.01, 3.0, 9));
         registry.register_with_unit(
             "collection",
@@ -79,7 +115,7 @@ impl Default for Metrics {
         let tasks = Family::default();
         registry.register("tasks", "Tasks that are kept, by status", tasks.clone());
         let registry = Arc::new(registry);
-        Self { registry, answers, answer_seconds, collection_seconds, collected_rows, node_errors, tasks }
+        Self { registry, answers, answer_seconds, over_limit, collection_seconds, collected_rows, node_errors, tasks }
     }
 }
 
@@ -90,6 +126,10 @@ impl Metrics {
         let labels = AnswerLabels { method: method.to_owned(), route: route.to_owned(), status };
         self.answers.get_or_create(&labels).inc();
         self.answer_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
+    }
+
+    pub(crate) fn over_limit(&self, limit: Limit) {
+        self.over_limit.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 }
 

@@ -68,7 +68,7 @@ fn result(task: Task) -> Result<ResultRecord, Refusal> {
     match (task.status, task.result, task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result),
         (TaskStatus::Error, _, Some(failure)) => {
-            Err(Refusal { entry: ErrorEntry::NO_RESULT, detail: Detail::Failure(failure) })
+            Err(Refusal { detail: Detail::Failure(failure), ..Refusal::new(ErrorEntry::NO_RESULT) })
         }
         _ => Err(Refusal::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
     }

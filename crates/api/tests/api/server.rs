@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Metrics, ServeError, Service};
+use clew_api::{ApiSettings, Metrics, RateLimits, Rates, ServeError, Service};
 use clew_model::{
     AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, ProjectId, RequestId, Selection, Tag,
     TaskOutcome, UserId,
@@ -50,6 +50,12 @@ impl Server {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
+        // All tests of a server come from one address.
+        let rates = Rates { peer_per_second: 0, principal_per_second: 0, ..Rates::default() };
+        Self::start_limited(rates, change).await
+    }
+
+    pub(crate) async fn start_limited(rates: Rates, change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
         let tenant = FirstTenant {
@@ -67,7 +73,8 @@ impl Server {
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
-        let service = Service { store: store.clone(), collections, settings, metrics };
+        let limits = RateLimits::new(rates, metrics.clone());
+        let service = Service { store: store.clone(), collections, settings, limits, metrics };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

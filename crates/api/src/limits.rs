@@ -1,0 +1,185 @@
+//! How often somebody may ask: each principal, and each peer address before it is known who asks.
+//!
+//! A peer has two allowances of the same size. Every sign-in takes from the first, and only sign-ins are refused when it is used up.
+//! Every failed authentication, of whatever kind, takes from the second; when that one is used up, everything that would need to be
+//! authenticated is refused before anything is looked at. So thousands may work behind one address, each with a token or a key of
+//! their own, and none of them suffers from how busy the others are; but an address from which secrets are guessed is refused
+//! as a whole, because looking at a guess is what the guesser wants.
+
+mod allowance;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use clew_model::UserId;
+use http::{Extensions, StatusCode};
+use tracing::debug;
+
+use crate::Service;
+use crate::connection::{Connection, Neighbourhood};
+use crate::ops::metrics::{Limit, Metrics};
+use crate::refusal::Refusal;
+use allowance::Allowance;
+
+/// How much is allowed. 0 a second, or a burst of 0, is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests of one principal a second, in the long run.
+    pub principal_per_second: u32,
+    /// Requests of one principal at once, after a rest.
+    pub principal_burst: u32,
+    /// Sign-ins, and failed authentications, of one peer a second, in the long run.
+    pub peer_per_second: u32,
+    /// Sign-ins, and failed authentications, of one peer at once, after a rest.
+    pub peer_burst: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { principal_per_second: 100, principal_burst: 200, peer_per_second: 10, peer_burst: 30 }
+    }
+}
+
+/// What each principal and each peer has left. Clones count together.
+#[derive(Debug, Clone)]
+pub struct RateLimits(Arc<Allowances>);
+
+#[derive(Debug)]
+struct Allowances {
+    principals: Option<Allowance<UserId>>,
+    sign_ins: Option<Allowance<Neighbourhood>>,
+    failures: Option<Allowance<Neighbourhood>>,
+    metrics: Metrics,
+}
+
+impl RateLimits {
+    /// Nobody has asked for anything yet. What is refused is counted in `metrics`.
+    #[must_use]
+    pub fn new(rates: Rates, metrics: Metrics) -> Self {
+        let peers = || Allowance::new(rates.peer_per_second, rates.peer_burst);
+        Self(Arc::new(Allowances {
+            principals: Allowance::new(rates.principal_per_second, rates.principal_burst),
+            sign_ins: peers(),
+            failures: peers(),
+            metrics,
+        }))
+    }
+
+    /// Whether the peer may try to authenticate. Costs nothing.
+    pub(crate) fn before_authentication(&self, peer: IpAddr) -> Result<(), Refusal> {
+        let failures = self.0.failures.as_ref();
+        failures.map_or(Ok(()), |failures| failures.left(&peer.into())).map_err(|wait| self.refuse(Limit::Failures, wait))
+    }
+
+    /// Whether the peer may try to sign in, which costs one.
+    pub(crate) fn before_sign_in(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.before_authentication(peer)?;
+        let sign_ins = self.0.sign_ins.as_ref();
+        sign_ins.map_or(Ok(()), |sign_ins| sign_ins.take(&peer.into())).map_err(|wait| self.refuse(Limit::SignIns, wait))
+    }
+
+    /// An authentication of the peer failed, which costs one. It got its answer: the next one is refused.
+    pub(crate) fn authentication_failed(&self, peer: IpAddr) {
+        if let Some(failures) = &self.0.failures
+            && failures.take(&peer.into()).is_err()
+        {
+            debug!(net.peer = %peer, "a peer fails to authenticate again and again");
+        }
+    }
+
+    /// Whether the principal may ask for something, which costs one.
+    pub(crate) fn principal(&self, user: &UserId) -> Result<(), Refusal> {
+        let principals = self.0.principals.as_ref();
+        principals.map_or(Ok(()), |principals| principals.take(user)).map_err(|wait| self.refuse(Limit::Principal, wait))
+    }
+
+    fn refuse(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
+        self.0.metrics.over_limit(limit);
+        Refusal::too_often(wait)
+    }
+}
+
+/// The layer around a sign-in.
+pub(crate) async fn sign_in(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let peer = peer(request.extensions());
+    if let Some(peer) = peer
+        && let Err(refusal) = service.limits.before_sign_in(peer)
+    {
+        return refusal.into_response();
+    }
+    let response = next.run(request).await;
+    if let Some(peer) = peer
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        service.limits.authentication_failed(peer);
+    }
+    response
+}
+
+/// The client of a request. None where a test calls the router itself.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Connection>().map(|connection| connection.peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    /// Limits whose allowances do not come back while a test runs.
+    fn limits(principal: u32, peer: u32) -> RateLimits {
+        let rates = Rates { principal_per_second: 1, principal_burst: principal, peer_per_second: 1, peer_burst: peer };
+        let slow = |burst| Allowance::every(std::time::Duration::from_hours(1), burst);
+        let limits = RateLimits::new(rates, Metrics::default());
+        let metrics = limits.0.metrics.clone();
+        RateLimits(Arc::new(Allowances {
+            principals: slow(principal),
+            sign_ins: slow(peer),
+            failures: slow(peer),
+            metrics,
+        }))
+    }
+
+    #[test]
+    fn who_signs_in_too_often_may_still_do_all_else() {
+        let limits = limits(1, 2);
+        assert!(limits.before_sign_in(PEER).is_ok() && limits.before_sign_in(PEER).is_ok());
+        assert!(limits.before_sign_in(PEER).is_err());
+        assert!(limits.before_authentication(PEER).is_ok());
+        assert!(limits.before_sign_in(OTHER).is_ok());
+    }
+
+    #[test]
+    fn who_fails_too_often_may_do_nothing() {
+        let limits = limits(1, 2);
+        limits.authentication_failed(PEER);
+        assert!(limits.before_authentication(PEER).is_ok());
+        limits.authentication_failed(PEER);
+        assert!(limits.before_authentication(PEER).is_err() && limits.before_sign_in(PEER).is_err());
+        assert!(limits.before_authentication(OTHER).is_ok() && limits.before_sign_in(OTHER).is_ok());
+    }
+
+    #[test]
+    fn principals_do_not_count_together() {
+        let limits = limits(1, 1);
+        let (one, other) = (UserId::generate(), UserId::generate());
+        assert!(limits.principal(&one).is_ok() && limits.principal(&one).is_err());
+        assert!(limits.principal(&other).is_ok());
+    }
+
+    #[test]
+    fn nought_is_no_limit() {
+        let rates = Rates { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
+        let limits = RateLimits::new(rates, Metrics::default());
+        let user = UserId::generate();
+        for _ in 0..1000 {
+            limits.authentication_failed(PEER);
+            assert!(limits.before_sign_in(PEER).is_ok() && limits.principal(&user).is_ok());
+        }
+    }
+}
