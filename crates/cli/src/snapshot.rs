@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{Form, Snapshot, take_snapshot};
+use clew_mysql::{Form, Snapshot, Statements, take_snapshot};
 
 use crate::error::CliError;
 use crate::filters::Filters;
@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Form of the output [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Output")]
     format: Option<Format>,
+    /// Show templates of statements, with ? for each literal: fit to be handed to others
+    #[arg(long, help_heading = "Output")]
+    mask: bool,
     /// Write to a file instead of the terminal
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -42,7 +45,8 @@ Examples:
   clew snapshot mysql://clew@db.example.com/?tls=required --filter slow --threshold 3
   clew snapshot mysql://clew@db.example.com/ --sort-key trx_lock_duration --sort-dir desc
   CLEW_DB_PASSWORD=… clew snapshot mysql://clew@db.example.com/ --format json | jq .sessions[].user
-  clew snapshot mysql://clew@db.example.com/ --filter long -o long.csv";
+  clew snapshot mysql://clew@db.example.com/ --filter long -o long.csv
+  clew snapshot mysql://clew@db.example.com/ --mask -o for-the-vendor.csv";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -63,7 +67,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Csv => Form::Csv { formula_guard: !arguments.no_formula_guard },
         Format::Json => Form::Json,
     };
-    let snapshot = take_snapshot(&node, &selection, form, &limits).await?;
+    let statements = Statements::masked(arguments.mask);
+    let snapshot = take_snapshot(&node, &selection, statements, form, &limits).await?;
     let limitations = notes::describe_all(&snapshot.summary.limitations);
     tokio::task::spawn_blocking(move || write(&arguments, format, snapshot))
         .await

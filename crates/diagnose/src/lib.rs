@@ -27,10 +27,12 @@ mod filter;
 mod internal;
 mod order;
 mod sorter;
+mod template;
 mod text;
 
 pub use filter::Filter;
 pub use internal::is_internal;
 pub use order::{Order, Rank};
 pub use sorter::{RowSorter, SortedRows, Spool};
+pub use template::template;
 pub use text::push_clean;

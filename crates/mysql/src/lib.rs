@@ -9,11 +9,11 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use clew_model::{NodeUrl, Selection};
-//! use clew_mysql::{Form, Limits, take_snapshot};
+//! use clew_mysql::{Form, Limits, Statements, take_snapshot};
 //!
 //! let node: NodeUrl = "mysql://clew:secret@db.example.com/".parse()?;
 //! let form = Form::Csv { formula_guard: true };
-//! let mut snapshot = take_snapshot(&node, &Selection::default(), form, &Limits::default()).await?;
+//! let mut snapshot = take_snapshot(&node, &Selection::default(), Statements::Whole, form, &Limits::default()).await?;
 //! snapshot.body.write_to(&mut std::io::stdout())?;
 //! # Ok(())
 //! # }
@@ -38,4 +38,4 @@ pub use doctor::{Check, Diagnosis, examine};
 pub use given_up::settle_kills;
 pub use limits::Limits;
 pub use server::Flavor;
-pub use snapshot::{Body, Form, Snapshot, Summary, take_snapshot};
+pub use snapshot::{Body, Form, Snapshot, Statements, Summary, take_snapshot};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json};
+use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
 use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Selection, Session, SessionRow, Transaction};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
@@ -35,6 +35,23 @@ pub enum Form {
     },
     /// As JSON objects with commas between them.
     Json,
+}
+
+/// How much of each statement a snapshot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statements {
+    /// All of it.
+    Whole,
+    /// Its template, without a literal (see [`clew_diagnose::template`]). The filter `sql_key` then looks at the template.
+    Templates,
+}
+
+impl Statements {
+    /// Templates where statements are masked.
+    #[must_use]
+    pub fn masked(masked: bool) -> Self {
+        if masked { Self::Templates } else { Self::Whole }
+    }
 }
 
 /// What a snapshot is of, and what it could not show.
@@ -81,16 +98,23 @@ impl Body {
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
+    statements: Statements,
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    timeout(limits.node, failure::without_panic(node, read(node, selection, form, limits)))
+    timeout(limits.node, failure::without_panic(node, read(node, selection, statements, form, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
 }
 
 /// Transactions come before sessions: what is joined must be there when the rows stream in.
-async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits) -> Result<Snapshot, Failure> {
+async fn read(
+    node: &NodeUrl,
+    selection: &Selection,
+    statements: Statements,
+    form: Form,
+    limits: &Limits,
+) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut limitations = Vec::new();
     if show_is_cut(&mut connection).await? {
@@ -108,7 +132,7 @@ async fn read(node: &NodeUrl, selection: &Selection, form: Form, limits: &Limits
         }
         Err(error) => return Err(connection.failed(&error)),
     };
-    let (batches, encoder) = start_encoder(selection.clone(), Own::of(&connection), transactions, form);
+    let (batches, encoder) = start_encoder(selection.clone(), statements, Own::of(&connection), transactions, form);
     let streamed = stream(&mut connection, batches).await;
     let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
     streamed?;
@@ -187,6 +211,7 @@ type Encoder = JoinHandle<io::Result<SortedRows<SpooledTempFile>>>;
 /// Joining, filtering and encoding happen beside the reading, off the runtime's threads.
 fn start_encoder(
     selection: Selection,
+    statements: Statements,
     own: Own,
     transactions: HashMap<u64, Transaction>,
     form: Form,
@@ -199,9 +224,13 @@ fn start_encoder(
         let mut encoded = Vec::new();
         while let Some(batch) = incoming.blocking_recv() {
             let own_ids = own_sessions::ids(&own.address);
-            for session in batch {
+            for mut session in batch {
                 if own_ids.contains(&session.id) || own.is_left_of(&session) {
                     continue;
+                }
+                // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
+                if statements == Statements::Templates {
+                    session.statement = session.statement.map(|statement| template(&statement));
                 }
                 let row = SessionRow { session: &session, transaction: transactions.get(&session.id) };
                 if !filter.keeps(&row) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, settle_kills, take_snapshot};
+use clew_mysql::{Form, Limits, Statements, settle_kills, take_snapshot};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, idle_sessions};
 use mysql_async::prelude::Queryable;
 
@@ -15,7 +15,7 @@ const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Durat
 async fn failure_of(url: &str, limits: &Limits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
     let form = Form::Csv { formula_guard: true };
-    take_snapshot(&node, &Selection::default(), form, limits).await.unwrap_err()
+    take_snapshot(&node, &Selection::default(), Statements::Whole, form, limits).await.unwrap_err()
 }
 
 #[tokio::test]

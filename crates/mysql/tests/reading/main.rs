@@ -8,7 +8,7 @@ mod protection;
 mod truth;
 
 use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Snapshot, take_snapshot};
+use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
 
 /// The sessions of a node as CSV records.
 async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Vec<String>> {
@@ -24,5 +24,5 @@ async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Ve
 
 async fn take(url: &str, selection: &Selection, formula_guard: bool) -> Result<Snapshot, Failure> {
     let node: NodeUrl = url.parse().unwrap();
-    take_snapshot(&node, selection, Form::Csv { formula_guard }, &Limits::default()).await
+    take_snapshot(&node, selection, Statements::Whole, Form::Csv { formula_guard }, &Limits::default()).await
 }
