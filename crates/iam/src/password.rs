@@ -19,6 +19,35 @@ pub const LANES: u32 = 1;
 /// Characters of a password that Clew makes.
 pub const GENERATED_LENGTH: usize = 24;
 
+/// Fewest characters of a password that a user chooses.
+pub const LEAST_LENGTH: usize = 8;
+/// Most characters of it.
+pub const MOST_LENGTH: usize = 128;
+
+/// Why a password may not be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordRule {
+    /// Too short or too long.
+    #[error("a password has {LEAST_LENGTH} to {MOST_LENGTH} characters")]
+    Length,
+    /// The first thing that anyone would try.
+    #[error("a password cannot be the name of its user")]
+    UserName,
+}
+
+/// Whether a user of this name may choose the password: 8 to 128 characters, and not the name in whatever case.
+pub fn check(password: &SecretString, user_name: &str) -> Result<(), PasswordRule> {
+    let password = password.expose_secret();
+    if !(LEAST_LENGTH..=MOST_LENGTH).contains(&password.chars().count()) {
+        return Err(PasswordRule::Length);
+    }
+    if lower_case(password).eq(lower_case(user_name)) { Err(PasswordRule::UserName) } else { Ok(()) }
+}
+
+fn lower_case(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().flat_map(char::to_lowercase)
+}
+
 fn argon2id() -> Result<Argon2<'static>, SecretError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -67,6 +96,17 @@ mod tests {
         assert!(!verify(&SecretString::from("another"), &hashed));
         assert!(!verify(&SecretString::from(""), &hashed));
         assert_ne!(hash(&password).unwrap(), hashed, "each hash has a salt of its own");
+    }
+
+    #[test]
+    fn a_chosen_password_has_a_length_and_is_not_the_name() {
+        let rule = |password: &str, name: &str| check(&SecretString::from(password), name);
+        assert_eq!(rule("1234567", "ada"), Err(PasswordRule::Length));
+        assert_eq!(rule("12345678", "ada"), Ok(()));
+        assert_eq!(rule(&"ö".repeat(128), "ada"), Ok(()), "characters count, not bytes");
+        assert_eq!(rule(&"ö".repeat(129), "ada"), Err(PasswordRule::Length));
+        assert_eq!(rule("Alexandra", "aLEXANDRA"), Err(PasswordRule::UserName));
+        assert_eq!(rule("Alexandra1", "alexandra"), Ok(()));
     }
 
     #[test]
