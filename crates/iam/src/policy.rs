@@ -1,13 +1,35 @@
 //! Policies: documents that say who may do what (spec sections 4.3 to 4.7).
+//!
+//! A policy is a list of statements. A statement matches a request if it names the action, names the resource, and all its
+//! conditions hold; what then happens is `crate::decision`'s part.
+
+mod condition;
+mod document;
+mod evaluate;
+mod explain;
+mod finding;
+mod grammar;
+mod json;
+mod key;
+mod operator;
+mod pattern;
+mod review;
+mod statement;
+mod urn;
+
+pub mod system;
 
 use serde::Serialize;
 
 use crate::action::Action;
 use crate::decision::{Environment, Principal, Resource};
 
+pub use finding::{Finding, PolicyErrors};
+pub use json::MAX_BYTES;
+pub use statement::Statement;
+
 /// The two models of permissions (spec section 4.1). Policies of the one never name actions of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Model {
     /// Roles and policies, versions 1.0 and 1.1: they name an action by its alias.
     #[serde(rename = "role")]
@@ -15,6 +37,25 @@ pub enum Model {
     /// Identity policies, version 5.0: they name an action by its name.
     #[serde(rename = "identity")]
     IdentityBased,
+}
+
+impl Model {
+    /// What this model calls the action.
+    #[must_use]
+    pub fn name_of(self, action: Action) -> &'static str {
+        match self {
+            Self::RoleBased => action.alias,
+            Self::IdentityBased => action.name,
+        }
+    }
+
+    /// What this model calls the service of instances: the first part of its actions and URNs.
+    pub(crate) fn service(self) -> &'static str {
+        match self {
+            Self::RoleBased => "gaussdb",
+            Self::IdentityBased => "gaussdbformysql",
+        }
+    }
 }
 
 /// What a statement does when it matches.
@@ -35,71 +76,25 @@ pub(crate) struct Request<'a> {
     pub(crate) environment: &'a Environment,
 }
 
-/// Something wrong with a document, or something worth a second look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column, from 1, in characters.
-    pub column: usize,
-    /// Where in the document: `$.Statement[0].Action[1]`.
-    pub path: String,
-    /// What is wrong, and what to do.
-    pub message: String,
-}
-
-/// A document that is no policy: everything that is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("the policy has {} error(s)", .0.len())]
-pub struct PolicyErrors(Vec<Finding>);
-
-impl PolicyErrors {
-    /// Every error, in the order of the text. Never empty.
-    #[must_use]
-    pub fn findings(&self) -> &[Finding] {
-        &self.0
-    }
-}
-
-/// One statement of a policy.
-#[derive(Debug, Clone)]
-pub struct Statement {
-    effect: Effect,
-}
-
-impl Statement {
-    /// What it does when it matches.
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.effect
-    }
-
-    pub(crate) fn matches(&self, _model: Model, _request: &Request<'_>) -> bool {
-        false
-    }
-
-    pub(crate) fn names(&self, _model: Model, _action: Action) -> bool {
-        false
-    }
-
-    pub(crate) fn is_unconditional(&self) -> bool {
-        false
-    }
-}
-
 /// A policy that was found to be right.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    version: &'static str,
     model: Model,
     statements: Vec<Statement>,
     warnings: Vec<Finding>,
 }
 
 impl Policy {
-    /// Reads a document; says everything that is wrong with it.
+    /// Reads a document, or says everything that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
-        let _ = text;
-        Err(PolicyErrors(Vec::new()))
+        document::read(text)
+    }
+
+    /// `1.0`, `1.1` or `5.0`.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        self.version
     }
 
     /// The model that its version belongs to.
@@ -108,40 +103,15 @@ impl Policy {
         self.model
     }
 
-    /// Its statements.
+    /// Its statements: at least one.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// What is right but worth a second look: unknown actions, statements that can never match.
+    /// What is right but worth a second look: unknown actions, keys that are never there, statements that can never match.
     #[must_use]
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
-    }
-}
-
-pub mod system {
-    //! The policies that come with Clew.
-    use super::Policy;
-
-    /// A policy that comes with Clew.
-    #[derive(Debug, Clone, Copy)]
-    pub struct SystemPolicy {
-        /// Its name.
-        pub name: &'static str,
-        /// What it is for.
-        pub description: &'static str,
-        /// The document.
-        pub document: &'static str,
-    }
-
-    /// All of them.
-    pub static ALL: &[SystemPolicy] = &[];
-
-    /// The one of this name.
-    #[must_use]
-    pub fn find(_name: &str) -> Option<&'static Policy> {
-        None
     }
 }

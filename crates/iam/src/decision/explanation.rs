@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::action::Action;
-use crate::decision::{Decision, Environment, Principal, Resource, Via, decide};
+use crate::decision::{Decision, Environment, Principal, Resource, Via, check_scope, decide};
 use crate::policy::{Effect, Request};
 
 /// Names a statement among those that reach a user.
@@ -52,6 +52,26 @@ pub fn explain(
     environment: &Environment,
 ) -> Explanation {
     let request = Request { principal, action, resource, environment };
-    let _ = &request;
-    Explanation { decision: decide(principal, action, resource, environment), deciding: None, statements: Vec::new() }
+    let mut statements = Vec::new();
+    for grant in principal.grants.iter() {
+        for (index, statement) in grant.policy.statements().iter().enumerate() {
+            let (mut matched, mut reasons) = statement.reasons(grant.policy.model(), &request);
+            if !grant.reaches(action, resource) {
+                (matched, reasons) = (false, vec!["the policy is attached for another project only".to_owned()]);
+            }
+            let named = StatementRef {
+                policy: grant.policy_name.clone(),
+                via: grant.via.clone(),
+                statement: index + 1,
+                sid: statement.sid().map(str::to_owned),
+            };
+            statements.push((named, Why { effect: statement.effect(), matched, reasons }));
+        }
+    }
+    let decision = decide(principal, action, resource, environment);
+    let by_policies = !principal.administrator && check_scope(principal, action, resource).is_ok();
+    let effect = if decision.is_allowed() { Effect::Allow } else { Effect::Deny };
+    let decided = |(_, why): &&(StatementRef, Why)| by_policies && why.matched && why.effect == effect;
+    let deciding = statements.iter().find(decided).map(|(named, _)| named.clone());
+    Explanation { decision, deciding, statements }
 }

@@ -1,0 +1,145 @@
+//! The keys of conditions: one table (spec section 4.7), and their values in a request.
+
+use std::borrow::Cow;
+
+use crate::action::Target;
+use crate::policy::{Model, Request};
+
+/// Where a key's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    CurrentTime,
+    PeerAddress,
+    SecureTransport,
+    DomainId,
+    DomainName,
+    UserId,
+    UserName,
+    PrincipalType,
+    PrincipalUrn,
+    ProjectId,
+    ProjectName,
+    RequestedRegion,
+    ServiceName,
+    EnterpriseProjectId,
+    ResourceTag,
+    RequestTag,
+    TagKeys,
+    /// A self-hosted service cannot know it.
+    Nowhere,
+}
+
+/// A key, or with a slash at its end a family of keys.
+#[derive(Debug)]
+pub(super) struct KeyRow {
+    pub(super) name: &'static str,
+    pub(super) source: Source,
+}
+
+const fn row(name: &'static str, source: Source) -> KeyRow {
+    KeyRow { name, source }
+}
+
+/// All of them.
+pub(super) static KEYS: &[KeyRow] = &[
+    row("g:CurrentTime", Source::CurrentTime),
+    row("g:SourceIp", Source::PeerAddress),
+    row("g:SecureTransport", Source::SecureTransport),
+    row("g:DomainId", Source::DomainId),
+    row("g:DomainName", Source::DomainName),
+    row("g:UserId", Source::UserId),
+    row("g:UserName", Source::UserName),
+    row("g:PrincipalType", Source::PrincipalType),
+    row("g:PrincipalUrn", Source::PrincipalUrn),
+    row("g:ProjectId", Source::ProjectId),
+    row("g:ProjectName", Source::ProjectName),
+    row("g:RequestedRegion", Source::RequestedRegion),
+    row("g:ServiceName", Source::ServiceName),
+    row("g:EnterpriseProjectId", Source::EnterpriseProjectId),
+    row("g:ResourceTag/", Source::ResourceTag),
+    row("g:RequestTag/", Source::RequestTag),
+    row("g:TagKeys", Source::TagKeys),
+    row("g:MFAPresent", Source::Nowhere),
+    row("g:MFAAge", Source::Nowhere),
+    row("g:PrincipalTag/", Source::Nowhere),
+    row("g:SourceVpc", Source::Nowhere),
+    row("g:SourceVpce", Source::Nowhere),
+];
+
+/// A key of a statement.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    /// As it stands in the document.
+    pub(super) text: String,
+    /// Nothing if no row has it: then it never has a value.
+    pub(super) row: Option<&'static KeyRow>,
+    /// What stands after the slash.
+    tag: String,
+}
+
+impl Key {
+    /// A key of this name: case matters only after a slash, and there least.
+    pub(super) fn parse(text: &str) -> Self {
+        let family = text.split_once('/');
+        let row = KEYS.iter().find(|row| match (row.name.strip_suffix('/'), family) {
+            (Some(name), Some((given, tag))) => name.eq_ignore_ascii_case(given) && !tag.is_empty(),
+            (None, None) => row.name.eq_ignore_ascii_case(text),
+            _ => false,
+        });
+        Self { text: text.to_owned(), row, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
+    }
+
+    fn source(&self) -> Source {
+        self.row.map_or(Source::Nowhere, |row| row.source)
+    }
+
+    /// True if it can have several values at once.
+    pub(super) fn has_many_values(&self) -> bool {
+        self.source() == Source::TagKeys
+    }
+
+    /// True if it describes what an action is done to or brings along, rather than the request as a whole.
+    pub(super) fn describes_resource(&self) -> bool {
+        use Source::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
+        matches!(self.source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
+    }
+
+    /// Its values in a request: none if it is not there.
+    pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
+        let Request { principal, action, resource, environment } = *request;
+        let one = |text: &'a str| vec![Cow::Borrowed(text)];
+        let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
+        let made = |text: String| vec![Cow::Owned(text)];
+        // An action on the domain or a project as a whole is about no instance, whatever the caller knows of one.
+        let instance = resource.instance.filter(|_| action.target == Target::Instance);
+        match self.source() {
+            Source::Nowhere => Vec::new(),
+            Source::CurrentTime => made(environment.now.to_string()),
+            Source::PeerAddress => {
+                environment.source_ip.map_or_else(Vec::new, |address| made(address.to_canonical().to_string()))
+            }
+            Source::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
+            Source::DomainId => one(principal.domain_id.as_str()),
+            Source::DomainName => one(&principal.domain_name),
+            Source::UserId => one(principal.user_id.as_str()),
+            Source::UserName => one(&principal.user_name),
+            Source::PrincipalType => one("User"),
+            Source::PrincipalUrn => made(format!("iam::{}:user:{}", principal.domain_id, principal.user_name)),
+            Source::ProjectId => some(resource.project.map(|project| project.id.as_str())),
+            Source::ProjectName => some(resource.project.map(|project| project.name)),
+            Source::RequestedRegion => one(resource.region),
+            Source::ServiceName => some(model.name_of(action).split(':').next()),
+            Source::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
+            Source::ResourceTag => some(instance.and_then(|instance| self.tag_of(instance.tags))),
+            Source::RequestTag => some(self.tag_of(resource.request_tags)),
+            Source::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
+        }
+    }
+
+    /// The value of the tag that the key names: the one written just so, or else the first that differs in case only.
+    fn tag_of<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
+        let exact = tags.iter().find(|tag| tag.key == self.tag);
+        let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));
+        found.map(|tag| tag.value.as_str())
+    }
+}
