@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
 use crate::error::CliError;
-use crate::output;
+use crate::{origin, output};
 
 /// Make the first domain, project, administrator and access key. Prints the secrets once.
 #[derive(Debug, Args)]
@@ -76,7 +76,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         access_key: made.access_key.clone(),
         secret_key: made.secret_key.clone(),
     };
-    let (_, founded) = Store::initialise(&arguments.data_dir, tenant).await.map_err(|error| match error {
+    let (_, founded) = Store::initialise(&origin::local(), &arguments.data_dir, tenant).await.map_err(|error| match error {
         StoreError::AlreadyInitialised { .. } => CliError::refused(error.to_string())
             .with_hint("use the folder as it is (clew serve), or choose another one with --data-dir"),
         error => CliError::failed(error.to_string()),

@@ -12,8 +12,8 @@ use clew_store::Store;
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
-use crate::output;
 use crate::serve::explain;
+use crate::{origin, output};
 
 /// Say which database servers there are: instances and their nodes.
 #[derive(Debug, Args)]
@@ -140,7 +140,7 @@ async fn show(arguments: One) -> Result<(), CliError> {
 async fn remove(arguments: One) -> Result<(), CliError> {
     let (store, project) = arguments.place.open().await?;
     let instance = find(&store, &project, &arguments.id).await?;
-    store.remove_instance(&project, &arguments.id).await.map_err(explain)?;
+    store.remove_instance(&origin::local(), &project, &arguments.id).await.map_err(explain)?;
     output::to_stdout(&match arguments.place.format {
         Format::Table => format!("Removed {} ({}) and what was known of its nodes.\n", instance.name, instance.id),
         Format::Json => describe::json(&serde_json::json!({ "removed": instance.id })),

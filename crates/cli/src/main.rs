@@ -13,6 +13,7 @@ mod logs;
 mod node_url;
 mod notes;
 mod openapi;
+mod origin;
 mod output;
 mod serve;
 mod snapshot;

@@ -75,6 +75,9 @@ pub enum StoreError {
         /// What to do about it, after "; ", or nothing.
         remedy: &'static str,
     },
+    /// The task that writes the audit ended before its time.
+    #[error("could not record what was done: the server is being stopped; try again")]
+    AuditStopped,
     /// Something that was stored cannot be understood.
     #[error("stored {what} cannot be understood: {reason}")]
     Damaged {
@@ -90,6 +93,40 @@ pub enum StoreError {
         what: &'static str,
         /// The name or id.
         name: String,
+    },
+    /// Something is named that is not there, or that belongs to another domain.
+    #[error("there is no {what} {name:?}")]
+    Unknown {
+        /// Of what.
+        what: &'static str,
+        /// The name or id.
+        name: String,
+    },
+    /// A domain without an enabled administrator could not be mended by anybody.
+    #[error("{name} is the last enabled administrator of the domain; make another one first")]
+    LastAdministrator {
+        /// Name of the user.
+        name: String,
+    },
+    /// A user has as many access keys as it can have.
+    #[error("the user has {limit} access keys already; remove one first")]
+    TooManyKeys {
+        /// How many it can have.
+        limit: u32,
+    },
+    /// A policy that is attached to someone.
+    #[error("policy {name:?} is attached {times} times; detach it first")]
+    InUse {
+        /// Its name.
+        name: String,
+        /// How often.
+        times: u64,
+    },
+    /// An instance has as many tags as it can have.
+    #[error("an instance takes {limit} tags at most")]
+    TooManyTags {
+        /// How many it can have.
+        limit: usize,
     },
     /// An instance that cannot be.
     #[error("the instance cannot be added: {reason}")]

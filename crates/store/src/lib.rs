@@ -1,4 +1,4 @@
-//! What Clew keeps: identities, the inventory, tasks, results; secrets only sealed.
+//! What Clew keeps: identities, policies, the inventory, tasks, results, the audit; secrets only sealed.
 //!
 //! A data directory has `clew.db` (SQLite), `results/` (one file per result) and `master.key`. Several processes may open
 //! one at a time, but only one may serve it ([`Store::lock_for_serving`]).
@@ -17,22 +17,31 @@
 //! # }
 //! ```
 
+mod audit;
 mod clock;
 mod data_dir;
+mod derived_keys;
 mod error;
-mod identities;
+mod keys;
 mod master_key;
+mod policies;
 mod results;
 mod sealing;
 mod serving_lock;
 mod sqlite;
 mod store;
 mod tasks;
+mod tenants;
+mod users;
 
+pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use error::StoreError;
-pub use identities::{AccessKey, NewToken, Project, StoredToken, User};
+pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
+pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use results::{PublishedResult, ResultStore, ResultWriter};
 pub use serving_lock::ServingLock;
 pub use store::{FirstTenant, Founded, Store};
 pub use tasks::{ClaimedTask, NewTask, ResultRecord, Task};
+pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
+pub use users::{Group, NewUser, User, UserChange};

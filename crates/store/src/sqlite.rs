@@ -1,16 +1,31 @@
 //! The metadata in SQLite: one file a subject, every statement here and below.
 
+mod attachments;
+pub(crate) mod audit;
+mod change;
+mod enterprise_projects;
 mod failure;
-mod identities;
+mod founding;
+mod groups;
 mod inventory;
+mod keys;
+mod lockouts;
+mod policies;
+mod projects;
+mod revocation;
+mod rows;
+mod tags;
 mod tasks;
+mod temporary_keys;
 mod tokens;
+mod users;
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use crate::error::StoreError;
 use failure::migration_failed;
@@ -56,25 +71,30 @@ impl Database {
 
     /// A setting, if it is set.
     pub(crate) async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar("SELECT value FROM settings WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(StoreError::database("read a setting"))
+        setting(&self.pool, name).await
     }
+}
 
-    /// Sets a setting.
-    pub(crate) async fn set(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
+/// A setting, if it is set.
+pub(crate) async fn setting<'e>(executor: impl SqliteExecutor<'e>, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    sqlx::query_scalar("SELECT value FROM settings WHERE name = ?")
         .bind(name)
-        .bind(value)
-        .execute(&self.pool)
+        .fetch_optional(executor)
         .await
-        .map_err(StoreError::database("keep a setting"))?;
-        Ok(())
-    }
+        .map_err(StoreError::database("read a setting"))
+}
+
+/// Sets a setting.
+pub(crate) async fn set(connection: &mut SqliteConnection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(connection)
+    .await
+    .map_err(StoreError::database("keep a setting"))?;
+    Ok(())
 }
 
 /// A commit is on disk when it returns.

@@ -1,19 +1,21 @@
 //! The store: made once, opened by every process that needs it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clew_model::{AccessKeyId, DomainId, ProjectId, UserId};
+use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId};
 use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
+use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
-use crate::master_key;
+use crate::master_key::{self, MasterKey};
 use crate::results::ResultStore;
-use crate::sealing::{Place, Sealer};
+use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 use crate::sqlite::Database;
+use crate::sqlite::audit::Batches;
 
 /// The first identities of a data directory. The project is named like the region.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Founded {
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) sealer: Sealer,
+    pub(crate) keys: DerivedKeys,
+    pub(crate) batches: Batches,
     pub(crate) clock: Clock,
     data_dir: DataDir,
     results: ResultStore,
@@ -55,17 +59,15 @@ pub struct Store {
 }
 
 /// Name of the setting that holds the region.
-const REGION: &str = "region";
-/// Name of the setting that holds a known text, sealed: it tells whether a master key is the right one.
-const CANARY: &str = "canary";
-const CANARY_PLACE: Place<'static> = Place { table: "settings", column: "value", row: CANARY };
+pub(crate) const REGION: &str = "region";
 
 impl Store {
-    /// Makes a data directory with its first identities, then opens it.
+    /// Makes a data directory with its first identities, then opens it. The first user is an administrator, and the first row of the
+    /// audit says who made it.
     ///
     /// Fails with [`StoreError::AlreadyInitialised`], and changes nothing, where there is one. A crash on the way leaves what
     /// the next call starts over.
-    pub async fn initialise(data_dir: &Path, tenant: FirstTenant) -> Result<(Self, Founded), StoreError> {
+    pub async fn initialise(by: &Origin, data_dir: &Path, tenant: FirstTenant) -> Result<(Self, Founded), StoreError> {
         let dir = DataDir::new(data_dir);
         let already = || StoreError::AlreadyInitialised { dir: dir.root.clone() };
         if dir.is_initialised()? {
@@ -78,10 +80,10 @@ impl Store {
         }
         dir.remove_unfinished()?;
         dir.make_database()?;
-        let sealer = Sealer::new(&master_key::read_or_make(&dir.master_key())?);
+        let key = master_key::read_or_make(&dir.master_key())?;
         let database = Database::create(&dir.new_database()).await?;
-        let store = Self::assemble(database, sealer, &dir, tenant.region.clone());
-        let founded = store.found(tenant).await?;
+        let store = Self::assemble(database, &key, &dir, tenant.region.clone());
+        let founded = store.found(by, tenant).await?;
         store.database.close().await;
         dir.finish()?;
         Ok((Self::open(data_dir).await?, founded))
@@ -94,32 +96,26 @@ impl Store {
             return Err(StoreError::NotInitialised { dir: dir.root });
         }
         dir.make()?;
-        let sealer = Sealer::new(&master_key::read(&dir.master_key())?);
+        let key = master_key::read(&dir.master_key())?;
         let database = Database::open(&dir.database()).await?;
-        let canary = database.setting(CANARY).await?.ok_or_else(|| StoreError::Damaged {
-            what: "metadata",
-            reason: format!("{} is empty; restore it from a backup", dir.database().display()),
-        })?;
-        sealer.open(CANARY_PLACE, &canary).map_err(|_| StoreError::WrongMasterKey)?;
         let region = database.setting(REGION).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
-        Ok(Self::assemble(database, sealer, &dir, region))
+        let store = Self::assemble(database, &key, &dir, region);
+        store.check_canary().await?;
+        Ok(store)
     }
 
-    fn assemble(database: Database, sealer: Sealer, dir: &DataDir, region: String) -> Self {
-        let results = ResultStore::new(dir.results());
-        Self { database, sealer, clock: Clock::default(), data_dir: dir.clone(), results, region }
-    }
-
-    async fn found(&self, tenant: FirstTenant) -> Result<Founded, StoreError> {
-        let canary = self.sealer.seal(CANARY_PLACE, &SecretString::from(CANARY))?;
-        self.database.set(CANARY, &canary).await?;
-        self.database.set(REGION, tenant.region.as_bytes()).await?;
-        let domain_id = self.add_domain(&tenant.domain_name).await?;
-        let project_id = self.add_project(&domain_id, &tenant.region).await?;
-        let user_id = self.add_user(&domain_id, &tenant.user_name, &tenant.password_hash).await?;
-        self.add_access_key(&user_id, &tenant.access_key, &tenant.secret_key).await?;
-        Ok(Founded { domain_id, project_id, user_id })
+    fn assemble(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
+        Self {
+            database,
+            sealer: Sealer::new(key),
+            keys: DerivedKeys::new(key),
+            batches: Batches::default(),
+            clock: Clock::default(),
+            data_dir: dir.clone(),
+            results: ResultStore::new(dir.results()),
+            region,
+        }
     }
 
     /// The same store with another clock.
@@ -149,6 +145,10 @@ impl Store {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir.root
+    }
+
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.data_dir.database()
     }
 
     /// The stored results.

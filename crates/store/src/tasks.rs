@@ -15,6 +15,8 @@ pub struct NewTask {
     pub node_id: NodeId,
     /// Which sessions, in what order.
     pub selection: Selection,
+    /// Whether statements are kept as templates.
+    pub masked: bool,
 }
 
 /// A task as it stands. Times are milliseconds since 1970 (UTC).
@@ -30,6 +32,8 @@ pub struct Task {
     pub node_id: NodeId,
     /// Which sessions, in what order.
     pub selection: Selection,
+    /// Whether statements are kept as templates.
+    pub masked: bool,
     /// Where it is.
     pub status: TaskStatus,
     /// Why it failed, if it did.

@@ -4,7 +4,7 @@ use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
 
 use crate::call::LANGUAGE;
-use crate::server::{Server, new_instance};
+use crate::server::{Server, new_instance, by};
 
 const REQUEST_ID: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
 
@@ -46,7 +46,7 @@ async fn ids_of_the_wrong_form_are_named() {
 #[tokio::test]
 async fn ids_that_are_not_there_are_unknown() {
     let server = Server::start().await;
-    let other = server.store.add_instance(new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     let project = server.tenant.project_id.as_str();
     for (method, rest) in OPERATIONS {
         let call = |instance: &InstanceId, node: &NodeId| {
@@ -65,9 +65,9 @@ async fn ids_that_are_not_there_are_unknown() {
 #[tokio::test]
 async fn a_foreign_project_is_as_forbidden_as_one_that_is_not_there() {
     let server = Server::start().await;
-    let domain = server.store.add_domain("rival").await.unwrap();
-    let foreign = server.store.add_project(&domain, "secret").await.unwrap();
-    let theirs = server.store.add_instance(new_instance(&foreign, "theirs")).await.unwrap();
+    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&by(), &domain, "secret", "").await.unwrap();
+    let theirs = server.store.add_instance(&by(), new_instance(&foreign, "theirs")).await.unwrap();
     let (instance, node) = (theirs.id.as_str(), theirs.nodes[0].id.as_str());
     let mut calls: Vec<_> =
         OPERATIONS.into_iter().map(|(method, rest)| (method, path("{project}", instance, node, rest))).collect();

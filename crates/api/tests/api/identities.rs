@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::{DOMAIN, REGION, Server};
+use crate::server::{DOMAIN, REGION, Server, by};
 
 fn names(list: &Value, field: &str) -> Vec<String> {
     list[field].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
@@ -13,10 +13,10 @@ fn names(list: &Value, field: &str) -> Vec<String> {
 async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
     let server = Server::start().await;
     let domain = server.tenant.domain_id.clone();
-    let south = server.store.add_project(&domain, "south-1").await.unwrap();
-    server.store.add_project(&domain, "east-1").await.unwrap();
-    let rival = server.store.add_domain("rival").await.unwrap();
-    server.store.add_project(&rival, REGION).await.unwrap();
+    let south = server.store.create_project(&by(), &domain, "south-1", "").await.unwrap();
+    server.store.create_project(&by(), &domain, "east-1", "").await.unwrap();
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    server.store.create_project(&by(), &rival, REGION, "").await.unwrap();
     let list = async |query: &str| {
         let call = server.call(Method::GET, &format!("/v3/projects{query}"));
         let answer = server.sign(call).send().await.ok(200);
@@ -53,7 +53,7 @@ async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
 async fn pages_of_projects_name_their_neighbours() {
     let server = Server::start().await;
     for name in ["south-1", "east-1"] {
-        server.store.add_project(&server.tenant.domain_id, name).await.unwrap();
+        server.store.create_project(&by(), &server.tenant.domain_id, name, "").await.unwrap();
     }
     let page = |page: usize| format!("/v3/projects?per_page=1&enabled=true&page={page}");
     let (mut path, mut seen) = (page(1), Vec::new());
@@ -98,7 +98,7 @@ async fn parameters_of_the_project_list_are_read_strictly() {
 #[tokio::test]
 async fn the_domain_is_the_callers() {
     let server = Server::start().await;
-    server.store.add_domain("rival").await.unwrap();
+    server.store.create_domain(&by(), "rival").await.unwrap();
     let domain = server.tenant.domain_id.as_str();
     for call in
         [server.call(Method::GET, "/v3/auth/domains"), server.sign(server.call(Method::GET, "/v3/auth/domains"))]

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::{NODE_PASSWORD, REGION, Server, new_instance};
+use crate::server::{NODE_PASSWORD, REGION, Server, new_instance, by};
 
 /// A server with four instances: shop, shop-eu, bank, 银行.
 async fn server() -> Server {
@@ -15,11 +15,11 @@ async fn server() -> Server {
                 node.url.host = "bank-master.example".into();
             }
         }
-        server.store.add_instance(instance).await.unwrap();
+        server.store.add_instance(&by(), instance).await.unwrap();
     }
-    let domain = server.store.add_domain("rival").await.unwrap();
-    let foreign = server.store.add_project(&domain, REGION).await.unwrap();
-    server.store.add_instance(new_instance(&foreign, "shop")).await.unwrap();
+    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&by(), &domain, REGION, "").await.unwrap();
+    server.store.add_instance(&by(), new_instance(&foreign, "shop")).await.unwrap();
     server
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clew_api::{ApiSettings, Metrics, RateLimits, Rates, ServeError, Service};
 use clew_model::{
-    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, ProjectId, RequestId, Selection, Tag,
+    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection, Tag,
     TaskOutcome, UserId,
 };
 use clew_store::{ClaimedTask, FirstTenant, Founded, NewTask, NewToken, Store};
@@ -29,6 +29,11 @@ pub(crate) const DOMAIN: &str = "acme";
 pub(crate) const USER: &str = "ada";
 /// Password of the accounts on the nodes, which no answer may hold.
 pub(crate) const NODE_PASSWORD: &str = "nodepass";
+
+/// Who the tests are in the audit.
+pub(crate) fn by() -> Origin {
+    Origin::local("test")
+}
 
 pub(crate) struct Server {
     pub(crate) store: Store,
@@ -66,8 +71,8 @@ impl Server {
             access_key: access_key.clone(),
             secret_key: secret_key.clone(),
         };
-        let (store, tenant) = Store::initialise(&folder.path().join("data"), tenant).await.unwrap();
-        let instance = store.add_instance(new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let (store, tenant) = Store::initialise(&by(), &folder.path().join("data"), tenant).await.unwrap();
+        let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
 
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
         change(&mut settings, &mut task_settings);
@@ -108,6 +113,7 @@ impl Server {
             hash: clew_iam::token::hash(&token),
             user_id: user.clone(),
             scope_project: project.cloned(),
+            issued_by_methods: vec!["password".into()],
             issued_at: now - 10,
             expires_at: now + seconds,
         };
@@ -178,6 +184,7 @@ impl Server {
             instance_id: self.instance.id.clone(),
             node_id: self.node(),
             selection: Selection::default(),
+            masked: false,
         };
         self.store.insert_task(&task, 100).await.unwrap();
         request_id

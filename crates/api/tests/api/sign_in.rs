@@ -1,12 +1,13 @@
 //! Tokens for a password, and what they open (spec section 3.2).
 
+use clew_store::NewUser;
 use http::Method;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::server::{DOMAIN, REGION, Server, new_instance};
+use crate::server::{DOMAIN, REGION, Server, new_instance, by};
 
 const PASSWORD: &str = "correct horse 電池";
 
@@ -14,7 +15,8 @@ const PASSWORD: &str = "correct horse 電池";
 async fn server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
-    server.store.add_user(&server.tenant.domain_id, "grace", &hash).await.unwrap();
+    let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
+    server.store.create_user(&by(), &server.tenant.domain_id, &grace).await.unwrap();
     server
 }
 
@@ -86,8 +88,8 @@ async fn a_token_of_the_domain_is_for_identities_only() {
 #[tokio::test]
 async fn a_token_of_one_project_does_not_open_its_sibling() {
     let server = server().await;
-    let sibling = server.store.add_project(&server.tenant.domain_id, "south-1").await.unwrap();
-    let there = server.store.add_instance(new_instance(&sibling, "there")).await.unwrap();
+    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let there = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
     assert_eq!(opens(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
     let path = format!("/v3/{sibling}/instances/{}", there.id);
     server.get(&path).await.refused(403, "DBS.280015");
@@ -167,8 +169,8 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 #[tokio::test]
 async fn a_scope_that_is_not_the_users_is_forbidden() {
     let server = server().await;
-    let domain = server.store.add_domain("rival").await.unwrap();
-    let foreign = server.store.add_project(&domain, "theirs").await.unwrap();
+    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
     for scope in [
         json!({ "project": { "id": foreign.as_str() } }),
         json!({ "project": { "name": "theirs" } }),

@@ -7,7 +7,7 @@ use clew_store::StoreError;
 use super::{Format, Place, describe};
 use crate::error::CliError;
 use crate::serve::explain;
-use crate::{node_url, output};
+use crate::{node_url, origin, output};
 
 /// Add an instance: a master node and its replicas.
 #[derive(Debug, ClapArgs)]
@@ -55,14 +55,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let tags = arguments.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?;
     let (store, project_id) = arguments.place.open().await?;
     let instance = store
-        .add_instance(NewInstance {
-            id: arguments.id,
-            project_id,
-            name: arguments.name,
-            enterprise_project_id: arguments.enterprise_project,
-            tags,
-            nodes,
-        })
+        .add_instance(
+            &origin::local(),
+            NewInstance {
+                id: arguments.id,
+                project_id,
+                name: arguments.name,
+                enterprise_project_id: arguments.enterprise_project,
+                tags,
+                nodes,
+            },
+        )
         .await
         .map_err(|error| match error {
             StoreError::AlreadyExists { .. } | StoreError::InvalidInstance { .. } => {

@@ -3,14 +3,17 @@
 use std::collections::HashSet;
 
 use clew_model::{
-    Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, Page, ProjectId, SlowThreshold,
-    Tag,
+    AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, Origin, Page,
+    ProjectId, SlowThreshold, Tag,
 };
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::failure::insert_failed;
-use super::identities::parsed;
+use super::projects::domain_of_project;
+use super::rows::parsed;
+use super::{enterprise_projects, tags};
 use crate::error::StoreError;
 use crate::sealing::Place;
 use crate::store::Store;
@@ -31,16 +34,27 @@ const LONGEST_NAME: usize = 128;
 
 impl Store {
     /// Adds an instance with its nodes. Passwords are kept sealed.
-    pub async fn add_instance(&self, instance: NewInstance) -> Result<Instance, StoreError> {
+    pub async fn add_instance(&self, by: &Origin, instance: NewInstance) -> Result<Instance, StoreError> {
         check(&instance)?;
         let id = instance.id.clone().unwrap_or_else(InstanceId::generate);
-        let failed = StoreError::database("add an instance");
-        let mut transaction = self.database.pool.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
-        self.insert_instance(&mut transaction, &id, &instance).await?;
+        let mut change = self.change("add an instance").await?;
+        let domain = domain_of_project(change.connection(), &instance.project_id).await?;
+        enterprise_projects::check(change.connection(), &domain, &instance.enterprise_project_id).await?;
+        self.insert_instance(change.connection(), &id, &instance).await?;
         for (at, node) in instance.nodes.iter().enumerate() {
-            self.insert_node(&mut transaction, &id, &format!("{}_node{at}", instance.name), node).await?;
+            self.insert_node(change.connection(), &id, &format!("{}_node{at}", instance.name), node).await?;
         }
-        transaction.commit().await.map_err(&failed)?;
+        let event = AuditEvent {
+            domain_id: Some(domain),
+            project_id: Some(instance.project_id.clone()),
+            instance_id: Some(id.clone()),
+            detail: json!({
+                "enterprise_project_id": instance.enterprise_project_id, "tags": instance.tags,
+                "nodes": instance.nodes.iter().map(|node| node.url.to_string()).collect::<Vec<_>>(),
+            }),
+            ..AuditEvent::done(by, "AddInstance", &instance.name)
+        };
+        change.done(&event).await?;
         let added = self.instance(&instance.project_id, &id).await?;
         added.ok_or_else(|| StoreError::Damaged { what: "instance", reason: "it is gone again".to_owned() })
     }
@@ -177,14 +191,22 @@ impl Store {
     }
 
     /// Removes an instance with its nodes and tags. False if the project has none of this id.
-    pub async fn remove_instance(&self, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
-        let removed = sqlx::query("DELETE FROM instances WHERE project_id = ? AND id = ?")
-            .bind(project.as_str())
+    pub async fn remove_instance(&self, by: &Origin, project: &ProjectId, id: &InstanceId) -> Result<bool, StoreError> {
+        let mut change = self.change("remove an instance").await?;
+        let Some(name) = tags::instance_name(change.connection(), project, id).await? else { return Ok(false) };
+        sqlx::query("DELETE FROM instances WHERE id = ?")
             .bind(id.as_str())
-            .execute(&self.database.pool)
+            .execute(change.connection())
             .await
-            .map_err(StoreError::database("remove an instance"))?;
-        Ok(removed.rows_affected() > 0)
+            .map_err(change.failed())?;
+        let event = AuditEvent {
+            domain_id: Some(domain_of_project(change.connection(), project).await?),
+            project_id: Some(project.clone()),
+            instance_id: Some(id.clone()),
+            ..AuditEvent::done(by, "RemoveInstance", name)
+        };
+        change.done(&event).await?;
+        Ok(true)
     }
 
     /// A node with the password that it is read with.

@@ -6,7 +6,7 @@ use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::identities::parsed;
+use super::rows::parsed;
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
@@ -27,8 +27,8 @@ impl Store {
     pub async fn insert_task(&self, task: &NewTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged("selection"))?;
         let inserted = sqlx::query(
-            "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, status, created_at) \
-             SELECT ?1, ?2, ?3, ?4, ?5, 'queued', ?6 \
+            "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, masked, status, created_at) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?8, 'queued', ?6 \
              WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = ?4 AND status = 'queued') < ?7",
         )
         .bind(task.request_id.as_str())
@@ -38,6 +38,7 @@ impl Store {
         .bind(selection)
         .bind(self.clock.milliseconds())
         .bind(queue_limit)
+        .bind(task.masked)
         .execute(&self.database.pool)
         .await
         .map_err(StoreError::database("queue a collection"))?;
@@ -190,6 +191,7 @@ fn task(row: &SqliteRow) -> Result<Task, StoreError> {
         instance_id: parsed(row, "instance_id")?,
         node_id: parsed(row, "node_id")?,
         selection: serde_json::from_str(&selection).map_err(StoreError::damaged("selection"))?,
+        masked: row.try_get("masked").map_err(&failed)?,
         status: TaskStatus::from_name(&status)
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
         failure: failure(row)?,

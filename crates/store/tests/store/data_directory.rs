@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::fixture::{Fixture, all_bytes, new_instance, tenant};
+use crate::fixture::{Fixture, all_bytes, by, new_instance, tenant};
 use clew_store::{Store, StoreError};
 
 #[tokio::test]
 async fn a_second_initialisation_is_refused_and_changes_nothing() {
     let fixture = Fixture::new().await;
     let before = all_bytes(&fixture.dir());
-    let again = Store::initialise(&fixture.dir(), tenant()).await;
+    let again = Store::initialise(&by(), &fixture.dir(), tenant()).await;
     assert!(matches!(again, Err(StoreError::AlreadyInitialised { .. })), "{again:?}");
     assert_eq!(all_bytes(&fixture.dir()), before);
 }
@@ -24,7 +24,7 @@ async fn what_a_crash_left_of_an_initialisation_is_started_over() {
     std::fs::write(dir.join("master.key.new"), "ab").unwrap();
     std::fs::write(dir.join("master.key"), "ab".repeat(32)).unwrap();
     std::fs::set_permissions(dir.join("master.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let (store, founded) = Store::initialise(&dir, tenant()).await.unwrap();
+    let (store, founded) = Store::initialise(&by(), &dir, tenant()).await.unwrap();
     assert_eq!(store.projects_of(&founded.domain_id).await.unwrap().len(), 1);
     assert!(!dir.join("clew.db.new").exists() && !dir.join("master.key.new").exists());
     assert_eq!(std::fs::read_to_string(dir.join("master.key")).unwrap(), "ab".repeat(32), "a key is never replaced");
@@ -54,7 +54,8 @@ async fn only_one_process_serves_but_others_may_open() {
     let lock = fixture.store.lock_for_serving().unwrap();
     let other = Store::open(&fixture.dir()).await.unwrap();
     assert!(matches!(other.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
-    let added = other.add_instance(new_instance(&fixture.founded.project_id, "a", &["mysql://u:p@h/"])).await.unwrap();
+    let added =
+        other.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &["mysql://u:p@h/"])).await.unwrap();
     assert_eq!(fixture.store.all_instances().await.unwrap()[0].id, added.id);
     drop(lock);
     assert!(other.lock_for_serving().is_ok());

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use clew_model::{AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, ProjectId, RequestId, Selection};
+use clew_model::{
+    AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
+};
 use clew_store::{Clock, FirstTenant, Founded, NewTask, Store};
 use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -13,6 +15,11 @@ use tempfile::TempDir;
 
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
+
+/// Who the tests are in the audit.
+pub(crate) fn by() -> Origin {
+    Origin::local("test")
+}
 
 pub(crate) struct Fixture {
     pub(crate) store: Store,
@@ -35,7 +42,7 @@ pub(crate) fn tenant() -> FirstTenant {
 impl Fixture {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, founded) = Store::initialise(&folder.path().join("data"), tenant()).await.unwrap();
+        let (store, founded) = Store::initialise(&by(), &folder.path().join("data"), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
         let clock = now.clone();
         Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), founded, folder, now }
@@ -64,6 +71,7 @@ impl Fixture {
             instance_id: InstanceId::generate(),
             node_id: node.clone(),
             selection: Selection { user: Some("app".into()), ..Selection::default() },
+            masked: false,
         }
     }
 }

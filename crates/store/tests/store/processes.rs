@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::child;
-use crate::fixture::{Fixture, new_instance, tenant};
+use crate::fixture::{Fixture, by, new_instance, tenant};
 use clew_model::{Failure, FailureKind, NodeId, TaskOutcome};
 use clew_store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
     assert!(matches!(store.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
     let project = store.all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED {
-        store.add_instance(new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"])).await.unwrap();
+        store.add_instance(&by(), new_instance(&project, &format!("i{number}"), &["mysql://u:p@h/"])).await.unwrap();
     }
 }
 
@@ -44,7 +44,7 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
 async fn an_initialisation_that_is_killed_can_be_done_again() {
     const TEST: &str = "processes::an_initialisation_that_is_killed_can_be_done_again";
     if let Some(folder) = child::folder() {
-        Store::initialise(&folder.join("data"), tenant()).await.unwrap();
+        Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
         return;
     }
     let mut done = 0;
@@ -55,7 +55,7 @@ async fn an_initialisation_that_is_killed_can_be_done_again() {
         tokio::time::sleep(Duration::from_millis(moment * 6)).await;
         killed.kill().unwrap();
         killed.wait().unwrap();
-        match Store::initialise(&folder.path().join("data"), tenant()).await {
+        match Store::initialise(&by(), &folder.path().join("data"), tenant()).await {
             Ok(_) => {}
             Err(StoreError::AlreadyInitialised { .. }) => done += 1,
             Err(error) => panic!("after {} ms: {error}", moment * 6),

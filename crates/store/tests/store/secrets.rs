@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::child;
-use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, new_instance, tenant};
+use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, by, new_instance, tenant};
 use clew_model::AccessKeyId;
 use clew_store::{Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 async fn no_secret_stands_in_any_file() {
     let fixture = Fixture::new().await;
     let url = format!("mysql://clew:{NODE_PASSWORD}@10.0.0.5/");
-    let added = fixture.store.add_instance(new_instance(&fixture.founded.project_id, "a", &[&url])).await.unwrap();
+    let added =
+        fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &[&url])).await.unwrap();
     let node = fixture.store.node_to_read(&added.nodes[0].id).await.unwrap().unwrap();
     assert_eq!(node.url.password.unwrap().expose_secret(), NODE_PASSWORD);
     assert!(added.nodes[0].url.password.is_none());
@@ -32,9 +33,9 @@ async fn no_secret_stands_in_any_file() {
 async fn secrets_that_trade_places_or_change_are_noticed() {
     let fixture = Fixture::new().await;
     let urls = ["mysql://u:first@h/", "mysql://u:second@h/"];
-    let added = fixture.store.add_instance(new_instance(&fixture.founded.project_id, "a", &urls)).await.unwrap();
+    let added = fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "a", &urls)).await.unwrap();
     let other: AccessKeyId = "AKOTHER0000000000000".parse().unwrap();
-    fixture.store.add_access_key(&fixture.founded.user_id, &other, &SecretString::from("another")).await.unwrap();
+    fixture.store.create_key(&by(), &fixture.founded.user_id, &other, &SecretString::from("another")).await.unwrap();
     fixture
         .sql(
             "CREATE TEMP TABLE n AS SELECT * FROM nodes; CREATE TEMP TABLE k AS SELECT * FROM access_keys; \
@@ -106,7 +107,7 @@ async fn the_environment_may_hold_the_master_key() {
         }
         key if key.starts_with("cd") => assert!(matches!(Store::open(&dir).await, Err(StoreError::WrongMasterKey))),
         _ => {
-            Store::initialise(&dir, tenant()).await.unwrap();
+            Store::initialise(&by(), &dir, tenant()).await.unwrap();
             let store = Store::open(&dir).await.unwrap();
             let found = store.access_key(&tenant().access_key).await.unwrap().unwrap();
             assert_eq!(found.secret.expose_secret(), SECRET_KEY);

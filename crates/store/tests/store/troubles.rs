@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::child;
-use crate::fixture::{Fixture, all_bytes, tenant};
+use crate::fixture::{Fixture, all_bytes, by, tenant};
 use clew_model::{InstanceId, NodeId, RequestId, Selection};
 use clew_store::{NewTask, Store, StoreError};
 
@@ -23,7 +23,7 @@ async fn a_result_that_finds_no_room_fails_and_leaves_nothing() {
         let test = "troubles::a_result_that_finds_no_room_fails_and_leaves_nothing";
         return child::pass(child::command(test, folder.path(), child::LITTLE_SPACE));
     };
-    let (store, _) = Store::initialise(&folder.join("data"), tenant()).await.unwrap();
+    let (store, _) = Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
     let results = folder.join("data/results");
     let mut writer = store.results().create(&RequestId::generate(), 1).unwrap();
     let error = writer.write_all(&vec![b'x'; TOO_MUCH]).unwrap_err();
@@ -43,7 +43,7 @@ async fn a_database_that_finds_no_room_says_so_and_keeps_what_it_had() {
         let test = "troubles::a_database_that_finds_no_room_says_so_and_keeps_what_it_had";
         return child::pass(child::command(test, folder.path(), child::LITTLE_SPACE));
     };
-    let (store, founded) = Store::initialise(&folder.join("data"), tenant()).await.unwrap();
+    let (store, founded) = Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
     let mut kept = Vec::new();
     let error = loop {
         let task = NewTask {
@@ -52,6 +52,7 @@ async fn a_database_that_finds_no_room_says_so_and_keeps_what_it_had() {
             instance_id: InstanceId::generate(),
             node_id: NodeId::generate(),
             selection: Selection { sql_key: Some("x".repeat(100_000)), ..Selection::default() },
+            masked: false,
         };
         match store.insert_task(&task, 1).await {
             Ok(()) => kept.push(task.request_id),
@@ -89,7 +90,7 @@ async fn what_may_not_be_written_or_read_is_named_with_a_remedy() {
     };
     let dir = folder.join("data");
     set_mode(&folder, 0o500);
-    let error = Store::initialise(&folder.join("new"), tenant()).await.unwrap_err().to_string();
+    let error = Store::initialise(&by(), &folder.join("new"), tenant()).await.unwrap_err().to_string();
     set_mode(&folder, 0o700);
     assert!(error.contains("new: Permission denied") && error.contains("run Clew as the user"), "{error}");
 

@@ -1,0 +1,32 @@
+//! Who is at the command line, for the audit.
+
+use clew_model::Origin;
+
+/// The account of the operating system that runs this process. What the environment says does not count.
+pub(crate) fn local() -> Origin {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Origin::local(account(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned))
+}
+
+/// Name of the account with this id.
+fn account<'a>(accounts: &'a str, id: &str) -> Option<&'a str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_by_its_id_alone() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\n\nodd\ndba:x:10:0::/:/bin/false\n";
+        assert_eq!(account(accounts, "10"), Some("dba"));
+        assert_eq!(account(accounts, "0"), Some("root"));
+        assert_eq!(account(accounts, "1"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Is every row there, and as it was written?
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::chain::{CHANGED_HEAD, CHECKPOINT, End, HEAD};
+use super::row::Row;
+use crate::audit::{AuditFault, AuditProblem, AuditVerification};
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+use crate::store::Store;
+
+/// Rows that are in memory at once.
+const PAGE: u32 = 500;
+
+impl Store {
+    /// Looks at the whole audit, as it is at one moment. Memory stays flat.
+    pub async fn verify_audit(&self) -> Result<AuditVerification, StoreError> {
+        let failed = StoreError::database("verify the audit");
+        let mut transaction = self.database.pool.begin().await.map_err(&failed)?;
+        let key = &self.keys.audit;
+        let checkpoint = End::read(&mut transaction, key, CHECKPOINT).await?;
+        let mut walk = Walk::new(checkpoint);
+        walk.through(&mut transaction, key, i64::MAX).await?;
+        let head = End::read(&mut transaction, key, HEAD).await?;
+        transaction.rollback().await.map_err(&failed)?;
+        Ok(walk.end(head))
+    }
+}
+
+/// A walk along the chain, from the oldest row to the newest.
+pub(super) struct Walk {
+    /// The position before the next row; nothing if it cannot be known.
+    before: Option<End>,
+    /// Whether the row before is as it was written, so that its MAC can be compared with what the next one says.
+    before_sound: bool,
+    at: i64,
+    found: AuditVerification,
+}
+
+impl Walk {
+    pub(super) fn new(checkpoint: Option<End>) -> Self {
+        let mut walk = Self {
+            before: checkpoint.map(|end| End { seq: end.seq.saturating_sub(1), mac: end.mac }),
+            before_sound: true,
+            at: i64::MIN,
+            found: AuditVerification::default(),
+        };
+        if checkpoint.is_none() {
+            walk.problem(0, AuditFault::CheckpointChanged);
+        }
+        walk
+    }
+
+    /// Walks through the rows up to and with a position.
+    pub(super) async fn through(
+        &mut self,
+        connection: &mut SqliteConnection,
+        key: &MasterKey,
+        last: i64,
+    ) -> Result<(), StoreError> {
+        let failed = StoreError::database("verify the audit");
+        loop {
+            let rows = sqlx::query("SELECT * FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?")
+                .bind(self.at)
+                .bind(last)
+                .bind(PAGE)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(&failed)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in &rows {
+                self.at = row.try_get("seq").map_err(&failed)?;
+                self.step(self.at, Row::read(row).ok(), key);
+            }
+        }
+    }
+
+    fn step(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
+        let first = self.found.rows == 0;
+        self.found.rows += 1;
+        self.found.first.get_or_insert(seq);
+        self.found.last = Some(seq);
+        let gap = self.gap_before(seq, first);
+        let sound = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        if !sound {
+            self.problem(seq, AuditFault::Changed);
+        } else if row.as_ref().is_some_and(|(row, _)| row.previous == CHANGED_HEAD) {
+            self.problem(seq, AuditFault::AfterChangedHead);
+        } else if !gap
+            && self.before_sound
+            && let (Some(before), Some((row, _))) = (self.before, &row)
+            && row.previous != before.mac
+        {
+            self.problem(seq, AuditFault::OutOfOrder);
+        }
+        self.before = Some(End { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
+        self.before_sound = sound;
+    }
+
+    /// Whether rows are missing before this one.
+    fn gap_before(&mut self, seq: i64, first: bool) -> bool {
+        let Some(before) = self.before else {
+            self.reposition(seq);
+            return true;
+        };
+        let expected = before.seq.saturating_add(1);
+        if seq <= expected {
+            return false;
+        }
+        let what =
+            if first { AuditFault::MissingBefore { first: seq } } else { AuditFault::Missing { through: seq - 1 } };
+        self.problem(expected, what);
+        true
+    }
+
+    /// Of a checkpoint that was changed only the first row tells where it may have been.
+    fn reposition(&mut self, seq: i64) {
+        if let Some(problem) = self.found.problems.first_mut() {
+            problem.position = seq;
+        }
+    }
+
+    /// What is wrong so far, in words.
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.found.problems.iter().map(ToString::to_string).collect()
+    }
+
+    fn end(mut self, head: Option<End>) -> AuditVerification {
+        let last = self.before.map_or(0, |before| before.seq);
+        match head {
+            None => self.problem(last, AuditFault::HeadChanged),
+            Some(head) => {
+                self.found.newest = hex::encode(head.mac);
+                if head.seq > last {
+                    self.problem(head.seq, AuditFault::MissingAfter { last: self.found.last });
+                } else if head.seq < last
+                    || (self.before_sound && self.before.is_some_and(|before| before.mac != head.mac))
+                {
+                    self.problem(last, AuditFault::HeadChanged);
+                }
+            }
+        }
+        self.found
+    }
+
+    fn problem(&mut self, position: i64, what: AuditFault) {
+        if self.found.problems.len() < AuditVerification::MOST_PROBLEMS {
+            self.found.problems.push(AuditProblem { position, what });
+        } else {
+            self.found.more_problems += 1;
+        }
+    }
+}

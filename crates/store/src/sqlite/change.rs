@@ -1,0 +1,52 @@
+//! A change and its row in the audit: both are kept, or neither.
+
+use clew_model::AuditEvent;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::audit;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// A transaction that ends with what it has done being written to the audit. Dropped before, it leaves nothing.
+pub(super) struct Change<'a> {
+    store: &'a Store,
+    transaction: Transaction<'static, Sqlite>,
+    doing: &'static str,
+}
+
+impl Store {
+    /// Begins a change. From here on no other writer comes between, of this process or another.
+    pub(super) async fn change(&self, doing: &'static str) -> Result<Change<'_>, StoreError> {
+        let begun = self.database.pool.begin_with("BEGIN IMMEDIATE").await;
+        Ok(Change { store: self, transaction: begun.map_err(StoreError::database(doing))?, doing })
+    }
+}
+
+impl Change<'_> {
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// For `map_err` on the database's errors.
+    pub(super) fn failed(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        StoreError::database(self.doing)
+    }
+
+    /// Says that what users may do has changed.
+    pub(super) async fn access_changed(&mut self) -> Result<(), StoreError> {
+        let raised = sqlx::query("UPDATE access_version SET version = version + 1").execute(self.connection()).await;
+        raised.map(drop).map_err(self.failed())
+    }
+
+    /// Writes the event to the audit and makes everything durable.
+    pub(super) async fn done(mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        let at = self.store.clock.milliseconds();
+        audit::append(&mut self.transaction, &self.store.keys.audit, &[(at, event)]).await?;
+        self.commit().await
+    }
+
+    /// Makes everything durable, for what has written to the audit itself.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(StoreError::database(self.doing))
+    }
+}

@@ -1,0 +1,32 @@
+//! Reading columns.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::StoreError;
+
+/// A column that holds an id, or anything else that is parsed from text.
+pub(super) fn parsed<T>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: String = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    text.parse().map_err(StoreError::damaged(column))
+}
+
+/// The same of a column that may be empty.
+pub(super) fn parsed_if_there<T>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: Option<String> = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    text.map(|text| text.parse().map_err(StoreError::damaged(column))).transpose()
+}
+
+/// A column that holds a SHA-256 or a MAC.
+pub(super) fn hash(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database("read a row"))?;
+    <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged(column))
+}
