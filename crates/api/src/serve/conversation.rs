@@ -1,0 +1,98 @@
+//! One connection from its handshake to its end.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::linger::Linger;
+use super::refused::{Refused, UnderWay};
+use super::stall::StallLimit;
+use super::tls::Tls;
+use crate::connection::Connection;
+use crate::routes::router;
+use crate::{ApiSettings, Metrics, Service};
+
+/// Longest head of a request in bytes: the request line, which may be 32 KiB long and a little, and twice that for headers.
+pub(super) const HEAD_LIMIT: usize = 96 << 10;
+/// Most headers of a request. It is what the library has if nothing is said, which is cheaper than the same number said.
+pub(super) const HEADERS_LIMIT: usize = 100;
+
+/// Answers on every connection.
+pub(super) struct Host {
+    router: TowerToHyperService<Router>,
+    http: http1::Builder,
+    tls: Option<Tls>,
+    settings: ApiSettings,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+impl Host {
+    pub(super) fn new(service: Service, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
+        let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(HEAD_LIMIT);
+        Self { router: TowerToHyperService::new(router(service)), http, tls, settings, metrics, shutdown }
+    }
+
+    /// Answers whatever the peer asks. Once `watcher` is told to, the answer under way is the last one.
+    pub(super) async fn converse(&self, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
+        match &self.tls {
+            None => self.answer(stream, Connection { peer, tls: false }, watcher).await,
+            Some(tls) => {
+                if let Some(stream) = self.handshake(tls, stream, peer).await {
+                    self.answer(stream, Connection { peer, tls: true }, watcher).await;
+                }
+            }
+        }
+    }
+
+    async fn handshake(&self, tls: &Tls, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<TcpStream>> {
+        let outcome = tokio::select! {
+            () = self.shutdown.cancelled() => return None,
+            outcome = timeout(self.settings.handshake, tls.accept(stream)) => outcome,
+        };
+        match outcome {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => debug!(net.peer = %peer, %error, "no TLS with a peer"),
+            Err(_) => debug!(net.peer = %peer, "a peer took too long for its TLS handshake"),
+        }
+        None
+    }
+
+    async fn answer<S>(&self, stream: S, socket: Connection, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let under_way = UnderWay::default();
+        let stream = Linger::new(StallLimit::new(stream, self.settings.write_stall));
+        let stream = Refused::new(stream, under_way.clone(), self.metrics.clone());
+        let service = service_fn(|mut request: http::Request<Incoming>| {
+            under_way.begin();
+            let connection = Connection::of(socket, request.headers(), &self.settings.trusted_proxies);
+            request.extensions_mut().insert(connection);
+            let (answer, under_way) = (self.router.call(request), under_way.clone());
+            async move {
+                let Ok(response) = answer.await;
+                Ok::<_, Infallible>(response.map(|body| under_way.until_the_end_of(body)))
+            }
+        });
+        let connection = watcher.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        if let Err(error) = connection.await {
+            debug!(net.peer = %socket.peer, %error, "a connection ended early");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Taking a new certificate when its files change.
+//!
+//! The files are looked at now and then, because that works wherever they lie: whoever renews certificates may replace them, write into
+//! them, or turn a link to another folder, and no notice of the operating system covers all of that.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::tls::Tls;
+
+impl Tls {
+    /// Takes a new certificate within `every` after its files changed, until `shutdown`. One that cannot be used is named in the log, and
+    /// the old one stays.
+    pub async fn watch(self, every: Duration, shutdown: CancellationToken) {
+        let mut seen = self.traces();
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let now = self.traces();
+            if now != seen {
+                seen = now;
+                self.reload_and_say_so();
+            }
+        }
+    }
+
+    /// Reads both files again, and says in the log what came of it.
+    pub fn reload_and_say_so(&self) {
+        let certificate = self.files.certificate.display();
+        match self.reload() {
+            Ok(()) => info!(tls.certificate = %certificate, "new connections get a new certificate"),
+            Err(error) => warn!(%error, "a new certificate was not taken; connections go on with the old one"),
+        }
+        self.warn_of_open_key();
+    }
+
+    /// Says in the log if anybody on this machine may read the key.
+    pub fn warn_of_open_key(&self) {
+        if self.key_is_open_to_others() {
+            let key = self.files.key.display();
+            warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
+        }
+    }
+
+    fn traces(&self) -> [Option<Trace>; 2] {
+        [Trace::of(&self.files.certificate), Trace::of(&self.files.key)]
+    }
+}
+
+/// What changes of a file whenever its content does.
+#[derive(Debug, PartialEq, Eq)]
+struct Trace {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Trace {
+    /// None for a file that is not there, as for a moment while it is replaced.
+    fn of(path: &Path) -> Option<Self> {
+        let file = path.metadata().ok()?;
+        Some(Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
+    }
+}
