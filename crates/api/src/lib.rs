@@ -24,14 +24,17 @@
 //! # }
 //! ```
 
+mod audit;
 mod authentication;
 mod caller;
-pub mod connection;
+mod connection;
 mod download;
 mod envelope;
+mod grants;
 mod iam;
 mod limits;
 mod messages;
+mod operations;
 mod ops;
 mod query;
 mod refusal;
@@ -44,11 +47,11 @@ use std::time::Duration;
 use clew_store::Store;
 use clew_tasks::Collections;
 
-pub use connection::TrustedProxies;
+pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
-pub use serve::{ServeError, serve};
+pub use serve::{Listener, ServeError, Tls, serve};
 
 /// What the API works with. Clones share everything.
 #[derive(Debug, Clone)]
