@@ -1,47 +1,177 @@
-//! Who asks for what: the checks before every handler, in one order: project, ids, instance, node.
+//! Who asks for what: the checks before every handler, in one order: project, ids, instance, policies, node.
+//!
+//! What is not there and what the caller may not touch are told apart only for those who may touch whatever would be there: the
+//! policies are asked with the facts that are known, and an instance that is not there has none.
 
-use clew_iam::decision::{Action, Decision, Environment, Principal, ProjectFacts, Resource, decide};
-use clew_model::{ErrorEntry, Instance, InstanceId, Node, NodeId, ProjectId};
+use axum::extract::FromRequestParts;
+use clew_iam::decision::{
+    self, Action, Decision, DenyReason, Environment, InstanceFacts, Principal, ProjectFacts, Resource, check_scope,
+    could_ever_allow, decide,
+};
+use clew_model::{Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
+use clew_store::Project;
+use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
 
 use crate::Service;
+use crate::connection::Connection;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// The project of a path, if the principal may do the action there.
-pub(crate) async fn project(
-    service: &Service,
-    principal: &Principal,
-    action: Action,
-    id: &str,
-) -> Result<ProjectId, Refusal> {
-    let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
-    let id: ProjectId = id.parse().map_err(|_| foreign())?;
-    let project = service.store.project(&id).await?.filter(|project| project.enabled);
-    let facts = ProjectFacts {
-        id: &id,
-        name: project.as_ref().map_or("", |project| &project.name),
-        domain_id: project.as_ref().map(|project| &project.domain_id),
-    };
-    let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
-    let environment = Environment { now: Timestamp::now(), source_ip: None, secure_transport: false };
-    match decide(principal, action, &resource, &environment) {
-        Decision::Allow => Ok(id),
-        Decision::Deny { reason } => {
-            debug!(user.id = %principal.user_id, action = action.name, %reason, "denied");
-            Err(foreign())
-        }
+/// How a caller was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// By a token.
+    Token,
+    /// By the signature of a permanent access key.
+    AccessKey,
+    /// By the signature of a temporary access key, with its security token.
+    TemporaryKey,
+}
+
+/// Who asks, from where, and in which request. [`crate::authentication`] finds it out; handlers take it as an argument.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// By which credentials.
+    pub(crate) credentials: Credentials,
+    /// From where. None where a test calls the router itself.
+    pub(crate) connection: Option<Connection>,
+    /// Name of the request, as in `X-Request-Id`.
+    pub(crate) request_id: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Refusal::internal(&"a handler that needs to know its caller has a route for everyone"))
     }
 }
 
-/// The instance of a path.
-pub(crate) async fn instance(service: &Service, project: &ProjectId, id: &InstanceId) -> Result<Instance, Refusal> {
-    service.store.instance(project, id).await?.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))
+impl Caller {
+    /// Who does something, for the audit.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            actor: Actor::User {
+                id: self.principal.user_id.clone(),
+                name: self.principal.user_name.clone(),
+                domain_id: self.principal.domain_id.clone(),
+            },
+            peer: self.connection.map(|connection| connection.peer),
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// The circumstances, for the policies.
+    pub(crate) fn environment(&self) -> Environment {
+        Environment {
+            now: Timestamp::now(),
+            source_ip: self.connection.map(|connection| connection.peer),
+            secure_transport: self.connection.is_some_and(|connection| connection.tls),
+        }
+    }
+
+    /// Refuses what the caller may not do in their domain.
+    pub(crate) fn domain_action(&self, service: &Service, action: Action) -> Result<(), Refusal> {
+        let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
+        match self.decide(action, &resource) {
+            Decision::Allow => Ok(()),
+            Decision::Deny { reason } => Err(self.refuse(action, &reason)),
+        }
+    }
+
+    /// The project of a path whose instances the caller may see some of: with [`Caller::may`] it is found out which.
+    pub(crate) async fn project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
+        let project = self.own_project(service, action, id).await?;
+        if could_ever_allow(&self.principal, action, &project.id) {
+            return Ok(project);
+        }
+        Err(self.refuse(action, &DenyReason::NoPolicy))
+    }
+
+    /// The instance of a path, if the caller may do the action to it. `tags` are those that the request would add or remove.
+    pub(crate) async fn instance(
+        &self,
+        service: &Service,
+        action: Action,
+        (project, instance): (&str, &str),
+        tags: &[Tag],
+    ) -> Result<(Project, Instance), Refusal> {
+        let project = self.own_project(service, action, project).await?;
+        let id = instance_id(instance)?;
+        let instance = service.store.instance(&project.id, &id).await?;
+        let facts = InstanceFacts {
+            id: &id,
+            enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
+            tags: instance.as_ref().map_or(&[], |instance| &instance.tags),
+        };
+        let resource = Resource { request_tags: tags, ..resource(service, &project, facts) };
+        if let Decision::Deny { reason } = self.decide(action, &resource) {
+            return Err(self.refuse(action, &reason));
+        }
+        let instance = instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
+        Ok((project, instance))
+    }
+
+    /// Whether the caller may do the action to this instance.
+    pub(crate) fn may(&self, service: &Service, action: Action, project: &Project, instance: &Instance) -> bool {
+        let facts = InstanceFacts {
+            id: &instance.id,
+            enterprise_project_id: Some(&instance.enterprise_project_id),
+            tags: &instance.tags,
+        };
+        self.decide(action, &resource(service, project, facts)).is_allowed()
+    }
+
+    /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
+    async fn own_project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
+        let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
+        let id: ProjectId = id.parse().map_err(|_| foreign())?;
+        let project = service.store.project(&id).await?;
+        let facts = ProjectFacts {
+            id: &id,
+            name: project.as_ref().map_or("", |project| &project.name),
+            domain_id: project.as_ref().map(|project| &project.domain_id),
+        };
+        let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
+        check_scope(&self.principal, action, &resource).map_err(|reason| self.refuse(action, &reason))?;
+        let project = project.ok_or_else(foreign)?;
+        if project.enabled { Ok(project) } else { Err(Refusal::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
+    }
+
+    fn decide(&self, action: Action, resource: &Resource<'_>) -> Decision {
+        decide(&self.principal, action, resource, &self.environment())
+    }
+
+    /// Says why not, but never which foreign projects exist.
+    fn refuse(&self, action: Action, reason: &DenyReason) -> Refusal {
+        debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
+        let id = match reason {
+            DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
+            DenyReason::DomainToken => "denied-domain-token",
+            DenyReason::ProjectToken => "denied-project-token",
+            DenyReason::NoPolicy => "denied-no-policy",
+            DenyReason::ExplicitDeny { .. } => "denied-by-policy",
+        };
+        let entry = match (action.target, reason) {
+            (decision::Target::Domain, DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. }) => ErrorEntry::IAM_POLICY,
+            (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
+            _ => ErrorEntry::FOREIGN_PROJECT,
+        };
+        Refusal::because(entry, id, vec![("action", action.name.to_owned())])
+    }
 }
 
-/// An instance id of the right shape.
-pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
+fn resource<'a>(service: &'a Service, project: &'a Project, instance: InstanceFacts<'a>) -> Resource<'a> {
+    let project = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+    Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
+}
+
+fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
     text.parse().map_err(|error: clew_model::IdError| wrong_id(text, error.expected))
 }
 
@@ -56,24 +186,29 @@ fn wrong_id(given: &str, expected: &'static str) -> Refusal {
 /// A node that a request is about.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) project_id: ProjectId,
-    pub(crate) instance_id: InstanceId,
+    pub(crate) project: Project,
+    pub(crate) instance: Instance,
     pub(crate) node: Node,
 }
 
 impl Target {
-    /// The node of a path `/{project}/instances/{instance}/nodes/{node}/…`.
+    /// The node of a path `/{project}/instances/{instance}/nodes/{node}/…`, if the caller may do the action to its instance.
     pub(crate) async fn resolve(
         service: &Service,
-        principal: &Principal,
+        caller: &Caller,
         action: Action,
         (project, instance, node): &(String, String, String),
     ) -> Result<Self, Refusal> {
-        let project_id = self::project(service, principal, action, project).await?;
-        let (instance_id, node_id) = (instance_id(instance)?, node_id(node)?);
-        let instance = self::instance(service, &project_id, &instance_id).await?;
-        let node = instance.nodes.into_iter().find(|node| node.id == node_id);
+        let (project, instance) = caller.instance(service, action, (project, instance), &[]).await?;
+        let node_id = node_id(node)?;
+        let node = instance.nodes.iter().find(|node| node.id == node_id).cloned();
         let node = node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))?;
-        Ok(Self { project_id, instance_id, node })
+        Ok(Self { project, instance, node })
+    }
+
+    /// Whether statements of this node are shown to the caller as templates only.
+    pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
+        let text = Action::GET_REALTIME_SESSION_TEXT;
+        self.project.masking && !caller.may(service, text, &self.project, &self.instance)
     }
 }
