@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clew_api::{ApiSettings, Rates, TrustedProxies};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +17,14 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// Address and port to listen on.
     pub(crate) listen: String,
+    /// Whether others may reach that address though there is no TLS.
+    pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
     pub(crate) results: ResultSettings,
     pub(crate) http: HttpSettings,
+    pub(crate) limits: RateSettings,
+    pub(crate) tls: TlsSettings,
 }
 
 /// The queue.
@@ -60,8 +65,32 @@ pub(crate) struct ResultSettings {
 pub(crate) struct HttpSettings {
     /// Connections at once.
     pub(crate) connections: usize,
+    /// Connections of one peer at once; 0 is any number.
+    pub(crate) connections_per_peer: usize,
+    /// Networks and addresses of proxies that may say whom they speak for.
+    pub(crate) trusted_proxies: Vec<String>,
     /// For the head of a request.
     pub(crate) header_timeout: SignedDuration,
+    /// For the body of a request.
+    pub(crate) body_timeout: SignedDuration,
+}
+
+/// How often somebody may ask; 0 is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RateSettings {
+    pub(crate) principal_per_second: u32,
+    pub(crate) principal_burst: u32,
+    pub(crate) peer_per_second: u32,
+    pub(crate) peer_burst: u32,
+}
+
+/// Files of the certificate and its key. Empty paths are none: TLS needs both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TlsSettings {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Default for Configuration {
@@ -69,10 +98,13 @@ impl Default for Configuration {
         Self {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
             listen: DEFAULT_LISTEN.to_owned(),
+            allow_plain_http: false,
             collections: CollectionSettings::default(),
             nodes: NodeSettings::default(),
             results: ResultSettings::default(),
             http: HttpSettings::default(),
+            limits: RateSettings::default(),
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -105,7 +137,33 @@ impl Default for ResultSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { connections: 1024, header_timeout: SignedDuration::from_secs(10) }
+        let settings = ApiSettings::default();
+        Self {
+            connections: settings.connections,
+            connections_per_peer: settings.connections_per_peer,
+            trusted_proxies: Vec::new(),
+            header_timeout: signed(settings.header_read),
+            body_timeout: signed(settings.body_read),
+        }
+    }
+}
+
+impl Default for RateSettings {
+    fn default() -> Self {
+        let Rates { principal_per_second, principal_burst, peer_per_second, peer_burst } = Rates::default();
+        Self { principal_per_second, principal_burst, peer_per_second, peer_burst }
+    }
+}
+
+impl RateSettings {
+    /// The same for the API.
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            principal_per_second: self.principal_per_second,
+            principal_burst: self.principal_burst,
+            peer_per_second: self.peer_per_second,
+            peer_burst: self.peer_burst,
+        }
     }
 }
 
@@ -138,6 +196,23 @@ impl Configuration {
             ..clew_tasks::Settings::default()
         })
     }
+
+    /// What the HTTP side takes. Fails on durations and addresses that make no sense.
+    pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
+        let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
+            CliError::refused(format!(
+                "http.trusted_proxies holds {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
+            ))
+        })?;
+        Ok(ApiSettings {
+            connections: at_least_one("http.connections", self.http.connections)?,
+            connections_per_peer: self.http.connections_per_peer,
+            trusted_proxies,
+            header_read: positive("http.header_timeout", self.http.header_timeout)?,
+            body_read: positive("http.body_timeout", self.http.body_timeout)?,
+            ..ApiSettings::default()
+        })
+    }
 }
 
 fn at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
@@ -145,7 +220,7 @@ fn at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliE
 }
 
 /// A duration that is longer than nothing.
-pub(crate) fn positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
+fn positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -153,7 +228,7 @@ pub(crate) fn positive(key: &str, duration: SignedDuration) -> Result<Duration, 
 }
 
 /// An unknown key is an error that names the nearest known one.
-fn parse(text: &str) -> Result<Configuration, String> {
+pub(crate) fn parse(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration =
         serde_ignored::deserialize(toml::Deserializer::parse(text).map_err(|error| readable(&error))?, |path| {
@@ -179,7 +254,7 @@ fn nearest(key: &str) -> Option<String> {
 }
 
 /// Every key that a file may have, from the defaults themselves.
-fn known_keys() -> Vec<String> {
+pub(crate) fn known_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
     for (key, value) in table {
@@ -221,6 +296,14 @@ mod tests {
         assert!(format!("{none:?}").contains("collections.per_node must be at least 1"));
         let none = parse("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
         assert!(format!("{none:?}").contains("results.retention must be longer than 0"));
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_address_is_named() {
+        let settings = |proxies| parse(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
+        assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
+        let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
+        assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! `clew serve`
 
+mod listening;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use clew_api::{Metrics, RateLimits, Rates, Service};
+use clap::builder::FalseyValueParser;
+use clew_api::{Listener, Metrics, RateLimits, Service};
 use clew_store::{Store, StoreError};
 use clew_tasks::Collections;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::configuration::{Configuration, positive};
+use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
 
@@ -29,6 +31,15 @@ pub(crate) struct Arguments {
     /// Configuration file (TOML); flags and environment win over it
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
+    /// Certificate for TLS (PEM), with those that vouch for it behind it; taken anew when the file changes
+    #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Listen without TLS on an address that others can reach: passwords and statements can be read on the way
+    #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
+    allow_plain_http: bool,
     /// What to log: error, warn, info, debug, or a list such as info,clew_tasks=debug
     #[arg(long, value_name = "FILTER", env = "CLEW_LOG", default_value = "info")]
     log: String,
@@ -37,13 +48,16 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   clew init && clew serve
-  clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --log warn
+  clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
 The first line on stdout is the address. SIGINT and SIGTERM stop it in order: no new work, running collections finish or are handed back.
+With TLS, a certificate that is replaced is taken within 5 seconds, and at once on SIGHUP; one that cannot be used is not taken.
+Behind a proxy, name it in http.trusted_proxies: else all of its clients count as one.
 
 A configuration file with every key at its default:
   data_dir = \"./clew-data\"
   listen = \"127.0.0.1:8407\"
+  allow_plain_http = false
   [collections]
   concurrency = 64
   per_node = 2
@@ -56,13 +70,29 @@ A configuration file with every key at its default:
   formula_guard = true
   [http]
   connections = 1024
-  header_timeout = \"10s\"";
+  connections_per_peer = 256   # 0: any number
+  trusted_proxies = []         # such as \"10.0.0.0/8\": they may say whom they speak for (X-Forwarded-For, X-Forwarded-Proto)
+  header_timeout = \"10s\"
+  body_timeout = \"30s\"
+  [limits]                     # 0: no limit
+  principal_per_second = 100   # requests of a user
+  principal_burst = 200
+  peer_per_second = 10         # sign-ins of an address, and as many failed ones
+  peer_burst = 30
+  [tls]                        # \"\": none
+  cert = \"\"
+  key = \"\"";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut configuration = Configuration::read(arguments.config.as_deref())?;
     configuration.data_dir = arguments.data_dir.unwrap_or(configuration.data_dir);
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
-    let settings = configuration.task_settings()?;
+    configuration.allow_plain_http |= arguments.allow_plain_http;
+    configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
+    configuration.tls.key = arguments.tls_key.unwrap_or(configuration.tls.key);
+    let (task_settings, api_settings) = (configuration.task_settings()?, configuration.api_settings()?);
+    let tls = configuration.tls.load()?;
+    let addresses = listening::addresses(&configuration, tls.is_some()).await?;
     logs::start(&arguments.log)?;
 
     let store = Store::open(&configuration.data_dir).await.map_err(explain)?;
@@ -71,31 +101,26 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if taken_over > 0 {
         info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
     }
-    let listener = TcpListener::bind(&configuration.listen).await.map_err(|error| {
-        CliError::failed(format!("could not listen on {}: {error}", configuration.listen))
-            .with_hint("choose another address with --listen")
-    })?;
+    let listener = listening::listen(&configuration.listen, &addresses).await?;
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
     let metrics = Metrics::default();
-    let collections = Collections::new(store.clone(), settings, Arc::new(metrics.clone()));
-    let limits = RateLimits::new(Rates::default(), metrics.clone());
-    let service = Service {
-        store,
-        limits,
-        collections: collections.clone(),
-        settings: clew_api::ApiSettings {
-            connections: configuration.http.connections,
-            header_read: positive("http.header_timeout", configuration.http.header_timeout)?,
-            ..clew_api::ApiSettings::default()
-        },
-        metrics,
-    };
+    let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
+    let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
+    let service = Service { store, limits, collections: collections.clone(), settings: api_settings, metrics };
     let shutdown = stop_on_signals()?;
+    if let Some(tls) = &tls {
+        listening::keep_certificate_fresh(tls, &shutdown)?;
+    }
     let worker = tokio::spawn(collections.run(shutdown.clone()));
-    crate::output::to_stdout(&format!("http://{address}\n"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
 
+    let listener = match tls {
+        Some(tls) => Listener::with_tls(listener, tls),
+        None => listener.into(),
+    };
     let served = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
     worker.await.map_err(|error| CliError::failed(format!("the worker failed: {error}")))?;
@@ -135,5 +160,25 @@ pub(crate) fn explain(error: StoreError) -> CliError {
         StoreError::AlreadyServing { .. } => CliError::refused(error.to_string())
             .with_hint("stop the other clew serve, or use another folder with --data-dir"),
         error => CliError::failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::{known_keys, parse};
+
+    #[test]
+    fn the_help_shows_every_key_at_its_default() {
+        let (_, file) = AFTER_HELP.split_once("at its default:\n").unwrap();
+        assert_eq!(parse(file).unwrap(), Configuration::default());
+        let shown: toml::Table = file.parse().unwrap();
+        for key in known_keys() {
+            let found = match key.split_once('.') {
+                Some((section, key)) => shown[section].get(key),
+                None => shown.get(&key),
+            };
+            assert!(found.is_some(), "{key}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -17,7 +18,7 @@ impl Tls {
     /// Takes a new certificate within `every` after its files changed, until `shutdown`. One that cannot be used is named in the log, and
     /// the old one stays.
     pub async fn watch(self, every: Duration, shutdown: CancellationToken) {
-        let mut seen = self.traces();
+        let mut seen = self.files.first_seen.clone();
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -25,12 +26,19 @@ impl Tls {
                 () = shutdown.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let now = self.traces();
-            if now != seen {
-                seen = now;
-                self.reload_and_say_so();
-            }
+            let tls = self.clone();
+            let Ok(now) = spawn_blocking(move || tls.look(&seen)).await else { return };
+            seen = now;
         }
+    }
+
+    /// Reads the files again if they are not as they were seen. Returns how they are.
+    fn look(&self, seen: &[Option<Trace>; 2]) -> [Option<Trace>; 2] {
+        let now = [Trace::of(&self.files.certificate), Trace::of(&self.files.key)];
+        if now != *seen {
+            self.reload_and_say_so();
+        }
+        now
     }
 
     /// Reads both files again, and says in the log what came of it.
@@ -50,15 +58,11 @@ impl Tls {
             warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
         }
     }
-
-    fn traces(&self) -> [Option<Trace>; 2] {
-        [Trace::of(&self.files.certificate), Trace::of(&self.files.key)]
-    }
 }
 
 /// What changes of a file whenever its content does.
-#[derive(Debug, PartialEq, Eq)]
-struct Trace {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trace {
     device: u64,
     inode: u64,
     size: u64,
@@ -68,7 +72,7 @@ struct Trace {
 
 impl Trace {
     /// None for a file that is not there, as for a moment while it is replaced.
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {
             device: file.dev(),

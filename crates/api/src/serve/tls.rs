@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::error::ServeError;
+use super::reload::Trace;
 
 /// TLS with a certificate from a file, and its key from another. Clones share the certificate.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Tls {
 pub(super) struct Files {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
+    /// Of both files before they were read for the first time.
+    pub(super) first_seen: [Option<Trace>; 2],
 }
 
 /// The certificate that new connections get.
@@ -45,7 +48,8 @@ impl ResolvesServerCert for Current {
 impl Tls {
     /// Reads a certificate, with those that vouch for it behind it, and its private key, both PEM. One file may hold both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
+        let first_seen = [Trace::of(certificate), Trace::of(key)];
+        let files = Files { certificate: certificate.to_owned(), key: key.to_owned(), first_seen };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(Current(RwLock::new(Arc::new(files.read(&provider)?))));
         let unusable = |cause| files.unusable(cause);
