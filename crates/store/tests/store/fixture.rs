@@ -10,7 +10,7 @@ use clew_model::{
 use clew_store::{Clock, FirstTenant, Founded, NewTask, Store};
 use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
@@ -54,10 +54,20 @@ impl Fixture {
 
     /// Changes the database behind the store's back.
     pub(crate) async fn sql(&self, statements: &'static str) {
-        let options = SqliteConnectOptions::new().filename(self.dir().join("clew.db"));
-        let mut connection = options.connect().await.unwrap();
+        let mut connection = self.connect().await;
         sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+    }
+
+    /// Rows of a table.
+    pub(crate) async fn count(&self, table: &'static str) -> i64 {
+        let mut connection = self.connect().await;
+        let statement = format!("SELECT COUNT(*) FROM {table}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap()
+    }
+
+    pub(crate) async fn connect(&self) -> SqliteConnection {
+        SqliteConnectOptions::new().filename(self.dir().join("clew.db")).connect().await.unwrap()
     }
 
     pub(crate) fn pass(&self, milliseconds: i64) {
