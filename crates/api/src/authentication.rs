@@ -1,7 +1,5 @@
 //! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -10,47 +8,70 @@ use clew_iam::decision::{Principal, Scope};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, User};
+use clew_store::{AccessKey, Temporary, User};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
+use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 
+use crate::audit::Trail;
+use crate::caller::{Caller, Credentials};
+use crate::grants::Grants;
+use crate::iam::security_token;
 use crate::refusal::Refusal;
 use crate::{ApiSettings, Service, limits};
 
-/// Lets a request through once it is known who asks. The handler finds a [`Principal`], and the body read whole.
+/// The header of a security token, which a temporary key must come with.
+const SECURITY_TOKEN: &str = "x-security-token";
+
+/// Lets a request through once it is known who asks. The handler finds a [`Caller`], and the body read whole.
 pub(crate) async fn authenticate(
-    State(service): State<Service>,
+    State((service, grants)): State<(Service, Grants)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::peer(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.before_authentication(peer))?;
-    let identified = identify(&service, &parts, body).await;
+    let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_else(|| Trail::new(peer, ""));
+    let identified = identify(&service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &identified)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
         service.limits.authentication_failed(peer);
     }
-    let (principal, body) = identified?;
-    service.limits.principal(&principal.user_id)?;
-    parts.extensions.insert(principal);
+    let (identity, body) = identified?;
+    trail.is(&identity.user);
+    service.limits.principal(&identity.user.id)?;
+    let caller = Caller {
+        credentials: identity.credentials,
+        connection: parts.extensions.get().copied(),
+        request_id: trail.origin().request_id,
+        principal: principal(&service, &grants, identity).await?,
+    };
+    parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
+/// Who asks, by which credentials.
+struct Identity {
+    user: User,
+    scope: Scope,
+    credentials: Credentials,
+}
+
 /// Who asks, and what. A stranger's body is not read: many of them would fill the memory.
-async fn identify(service: &Service, parts: &Parts, body: Body) -> Result<(Principal, Bytes), Refusal> {
+async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -> Result<(Identity, Bytes), Refusal> {
     if let Some(token) = parts.headers.get("x-auth-token") {
-        let principal = by_token(service, token.to_str().unwrap_or_default()).await?;
-        return Ok((principal, read_body(body, &service.settings).await?));
+        let identity = by_token(service, trail, token.to_str().unwrap_or_default()).await?;
+        return Ok((identity, read_body(body, &service.settings).await?));
     }
-    let signed = Signed::find(service, parts).await?;
+    let signed = Signed::find(service, trail, parts).await?;
     let body = read_body(body, &service.settings).await?;
-    Ok((signed.verify(parts, &body)?, body))
+    Ok((signed.verify(service, parts, &body).await?, body))
 }
 
 /// A body within the limits of size and time.
@@ -74,38 +95,52 @@ pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Byte
     }
 }
 
-async fn by_token(service: &Service, token: &str) -> Result<Principal, Refusal> {
+async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
     let Some(stored) = service.store.token(&token::hash(token)).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
     };
-    if stored.expires_at <= Timestamp::now().as_second() {
-        let moment =
-            Timestamp::from_second(stored.expires_at).map_or_else(|_| String::new(), |moment| moment.to_string());
-        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", vec![("moment", moment)]));
+    trail.is_about(&stored.user);
+    trail.claims(&stored.user.name);
+    if stored.revoked {
+        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
-    principal(stored.user, stored.scope_project.map_or(Scope::Domain, Scope::Project))
+    if stored.expires_at <= Timestamp::now().as_second() {
+        let moment = vec![("moment", moment(stored.expires_at))];
+        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
+    }
+    let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
+    Ok(Identity { user: enabled(stored.user)?, scope, credentials: Credentials::Token })
 }
 
 /// A signature that names a known key, not yet verified.
 struct Signed {
     authorization: Authorization,
     key: AccessKey,
+    /// Whose failures are counted together.
+    subject: String,
 }
 
 impl Signed {
-    async fn find(service: &Service, parts: &Parts) -> Result<Self, Refusal> {
+    async fn find(service: &Service, trail: &Trail, parts: &Parts) -> Result<Self, Refusal> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated("auth-token-missing", Vec::new()));
         };
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
-        let Some(key) = service.store.access_key(&authorization.access_key).await?.filter(|key| key.enabled) else {
-            let key = authorization.access_key.to_string();
-            return Err(not_authenticated("auth-key-unknown", vec![("key", key)]));
+        let id = &authorization.access_key;
+        trail.claims(id.as_str());
+        let Some(key) = service.store.access_key(id).await? else {
+            return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
-        Ok(Self { authorization, key })
+        trail.is_about(&key.user);
+        let subject = format!("key:{id}");
+        if service.store.locked_until(&subject).await?.is_some() {
+            return Err(not_authenticated("auth-key-locked", Vec::new()));
+        }
+        Ok(Self { authorization, key, subject })
     }
 
-    fn verify(self, parts: &Parts, body: &[u8]) -> Result<Principal, Refusal> {
+    /// Checks the signature first: what is wrong with a key is told to its holder only.
+    async fn verify(self, service: &Service, parts: &Parts, body: &[u8]) -> Result<Identity, Refusal> {
         let headers: Vec<_> = parts
             .headers
             .iter()
@@ -120,8 +155,50 @@ impl Signed {
             headers: &headers,
             body_sha256: signature::body_sha256(body),
         };
-        signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now())?;
-        principal(self.key.user, Scope::AccessKey)
+        let verified = signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now());
+        if verified == Err(SignatureError::Mismatch) {
+            service.store.failed(&self.subject).await?;
+        }
+        verified?;
+        let scope = match &self.key.temporary {
+            None if parts.headers.contains_key(SECURITY_TOKEN) => {
+                return Err(not_authenticated("auth-security-token-unwanted", Vec::new()));
+            }
+            None => Scope::AccessKey,
+            Some(temporary) => self.check_temporary(service, temporary, parts).await?,
+        };
+        service.store.succeeded(&self.subject).await?;
+        let credentials = match self.key.temporary {
+            Some(_) => Credentials::TemporaryKey,
+            None if self.key.enabled => Credentials::AccessKey,
+            None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
+        };
+        let user = enabled(self.key.user)?;
+        service.store.key_used(&self.key.id).await?;
+        Ok(Identity { user, scope, credentials })
+    }
+
+    /// What a temporary key is good for, if it comes with its security token, signed as the rest (spec section 8.1).
+    async fn check_temporary(&self, service: &Service, temporary: &Temporary, parts: &Parts) -> Result<Scope, Refusal> {
+        let Some(given) = parts.headers.get(SECURITY_TOKEN).and_then(|token| token.to_str().ok()) else {
+            return Err(not_authenticated("auth-security-token-missing", Vec::new()));
+        };
+        if !self.authorization.signed_headers.iter().any(|name| name == SECURITY_TOKEN) {
+            return Err(SignatureError::NotSigned(SECURITY_TOKEN.to_owned()).into());
+        }
+        let scope = security_token::scope(given);
+        let right = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
+        let Some(scope) = scope.filter(|_| right) else {
+            service.store.failed(&self.subject).await?;
+            return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
+        };
+        if temporary.revoked {
+            return Err(not_authenticated("auth-key-revoked", Vec::new()));
+        }
+        if temporary.expires_at <= Timestamp::now().as_second() {
+            return Err(not_authenticated("auth-key-expired", vec![("moment", moment(temporary.expires_at))]));
+        }
+        Ok(scope)
     }
 }
 
@@ -131,19 +208,25 @@ impl From<SignatureError> for Refusal {
     }
 }
 
-fn principal(user: User, scope: Scope) -> Result<Principal, Refusal> {
-    if !user.enabled {
-        return Err(not_authenticated("auth-user-disabled", Vec::new()));
-    }
+fn enabled(user: User) -> Result<User, Refusal> {
+    if user.enabled { Ok(user) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
+}
+
+async fn principal(service: &Service, grants: &Grants, identity: Identity) -> Result<Principal, Refusal> {
+    let Identity { user, scope, .. } = identity;
     Ok(Principal {
+        grants: grants.of(&service.store, &user.id).await?,
         user_id: user.id,
         user_name: user.name,
         domain_id: user.domain_id,
         domain_name: user.domain_name,
         scope,
-        administrator: true,
-        grants: Arc::default(),
+        administrator: user.administrator,
     })
+}
+
+fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 
 fn not_authenticated(id: &'static str, arguments: Vec<(&'static str, String)>) -> Refusal {

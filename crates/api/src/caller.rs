@@ -158,7 +158,9 @@ impl Caller {
             DenyReason::ExplicitDeny { .. } => "denied-by-policy",
         };
         let entry = match (action.target, reason) {
-            (decision::Target::Domain, DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. }) => ErrorEntry::IAM_POLICY,
+            (decision::Target::Domain, DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. }) => {
+                ErrorEntry::IAM_POLICY
+            }
             (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };

@@ -15,15 +15,13 @@ use tokio::time::timeout;
 use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
-use crate::Service;
+use crate::audit::{self, Trail};
 use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, URI_LIMIT};
+use crate::{Service, limits};
 
 /// Name of the header that names the request.
 const REQUEST_ID: &str = "x-request-id";
-
-/// Longest path and query, in bytes (spec section 5.3).
-const URI_LIMIT: usize = 32 << 10;
 
 /// The outermost layer.
 pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, next: Next) -> Response {
@@ -38,13 +36,12 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
     let answer = async {
         match asked {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if uri_length(&request) > URI_LIMIT => {
-                let limit = vec![("limit", URI_LIMIT.to_string())];
-                Refusal::because(ErrorEntry::URI_TOO_LONG, "uri-limit", limit).into_response()
-            }
+            Ok(_) if uri_length(&request) > URI_LIMIT => Refusal::uri_too_long().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
-                answer(&service, request, next).await
+                let trail = Trail::new(limits::peer(request.extensions()), &request_id);
+                let (store, service) = (service.store.clone(), service.clone());
+                audit::keep(store, trail, request, |request| answer(service, request, next)).await
             }
         }
     };
@@ -73,7 +70,7 @@ fn uri_length(request: &Request) -> usize {
 }
 
 /// A handler that panics or never ends costs its own request, nothing else.
-async fn answer(service: &Service, request: Request, next: Next) -> Response {
+async fn answer(service: Service, request: Request, next: Next) -> Response {
     let limit = service.settings.request;
     match timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
         Ok(Ok(response)) => response,
@@ -133,7 +130,8 @@ mod tests {
             access_key: AccessKeyId::generate(),
             secret_key: "secret".into(),
         };
-        let (store, _) = Store::initialise(&folder.path().join("data"), tenant).await.unwrap();
+        let (store, _) =
+            Store::initialise(&clew_model::Origin::local("test"), &folder.path().join("data"), tenant).await.unwrap();
         let metrics = Metrics::default();
         let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(Rates::default(), metrics.clone());

@@ -2,6 +2,11 @@
 
 pub(crate) mod domains;
 pub(crate) mod projects;
+pub(crate) mod security_token;
+mod sign_in;
+pub(crate) mod subject_tokens;
+pub(crate) mod temporary_keys;
+mod token_answer;
 pub(crate) mod tokens;
 
 use axum::response::Response;

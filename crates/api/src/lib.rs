@@ -24,10 +24,13 @@
 //! # }
 //! ```
 
+mod administration;
 mod audit;
 mod authentication;
+mod body;
 mod caller;
 mod connection;
+mod description;
 mod download;
 mod envelope;
 mod grants;
@@ -36,6 +39,8 @@ mod limits;
 mod messages;
 mod operations;
 mod ops;
+mod page;
+mod passwords;
 mod query;
 mod refusal;
 mod routes;

@@ -4,43 +4,13 @@ use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, authentication, envelope, iam, limits, ops, taurusdb};
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Clew",
-        description = "Real-time session diagnosis, in the words of the TaurusDB API. Requests carry X-Auth-Token, or are signed with \
-            an access key (SDK-HMAC-SHA256). X-Language (en-us, zh-cn) chooses the language of messages and header rows.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0")
-    ),
-    components(schemas(ErrorBody)),
-    modifiers(&Security),
-    security(("token" = []), ("access_key" = []))
-)]
-struct Description;
-
-struct Security;
-
-impl utoipa::Modify for Security {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let header = |name: &str, description: &str| {
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
-        };
-        let components = openapi.components.get_or_insert_default();
-        components
-            .add_security_scheme("token", header("X-Auth-Token", "What POST /v3/auth/tokens gives in X-Subject-Token"));
-        components.add_security_scheme(
-            "access_key",
-            header("Authorization", "SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…"),
-        );
-    }
-}
+use crate::description::{self, Description};
+use crate::grants::Grants;
+use crate::refusal::Refusal;
+use crate::{Service, administration, authentication, envelope, iam, limits, ops, taurusdb};
 
 /// Routes whose callers must be known.
 fn protected() -> OpenApiRouter<Service> {
@@ -52,6 +22,9 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))
         .routes(routes!(taurusdb::instances::show_v3_1))
+        .routes(routes!(taurusdb::tags::list_of_instance))
+        .routes(routes!(taurusdb::tags::list_of_project))
+        .routes(routes!(taurusdb::tags::act))
         .merge(identities())
 }
 
@@ -61,6 +34,9 @@ fn identities() -> OpenApiRouter<Service> {
         .routes(routes!(iam::projects::list_of_caller))
         .routes(routes!(iam::domains::list))
         .routes(routes!(iam::domains::caller_identity))
+        .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
+        .routes(routes!(iam::temporary_keys::create))
+        .merge(administration::routes())
         .layer(map_response(iam::in_its_own_codes))
 }
 
@@ -80,7 +56,8 @@ fn open() -> OpenApiRouter<Service> {
 
 /// The whole service.
 pub(crate) fn router(service: Service) -> Router {
-    let protected = protected().layer(from_fn_with_state(service.clone(), authentication::authenticate));
+    let state = (service.clone(), Grants::default());
+    let protected = protected().layer(from_fn_with_state(state, authentication::authenticate));
     let sign_in = sign_in().layer(from_fn_with_state(service.clone(), limits::sign_in));
     let (router, _) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(protected)
@@ -101,10 +78,11 @@ async fn no_such_api() -> Refusal {
 /// The description of the API, as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    let (_, openapi) = OpenApiRouter::with_openapi(Description::openapi())
+    let (_, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(protected())
         .merge(sign_in())
         .merge(open())
         .split_for_parts();
+    description::complete(&mut openapi);
     openapi.to_pretty_json().unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod download;
 pub(crate) mod instances;
+pub(crate) mod tags;
 pub(crate) mod task_status;
 
 use clew_model::RequestId;
@@ -18,7 +19,7 @@ async fn task(service: &Service, target: &Target, query: &Query) -> Result<Optio
     let id: RequestId =
         query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
     let task = service.store.task(&id).await?.filter(|task| {
-        task.project_id == target.project_id && task.instance_id == target.instance_id && task.node_id == target.node.id
+        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node.id
     });
     Ok(task)
 }

@@ -39,6 +39,12 @@ catalogue! {
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
     /// A node that the instance does not have.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
+    /// A project of the caller's own domain that is disabled.
+    PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
+    /// More tags than an instance can have.
+    TAG_QUOTA = 400 "DBS.200087" "tag-quota";
+    /// A tag's key that is there twice.
+    TAG_KEY_REPEATED = 400 "DBS.280272" "tag-key-repeated";
     /// The queue of a node is full.
     QUEUE_FULL = 409 "DBS.200011" "queue-full";
     /// Clew itself failed.
@@ -74,6 +80,22 @@ catalogue! {
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
     /// A scope that the user may not have.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
+    /// Too many wrong passwords in a row, for a name that may exist or not.
+    IAM_LOCKED = 401 "IAM.0061" "iam-locked";
+    /// A token in a body that has ended.
+    IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
+    /// A token in a body that is none, or no longer one, or another user's.
+    IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
+    /// Nothing allows it, or a policy denies it.
+    IAM_POLICY = 403 "IAM.0003" "iam-policy";
+    /// An identity, a policy or a token that is not there, or is another domain's.
+    IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
+    /// A name that is taken, or a change that something else stands against.
+    IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
+    /// No `X-Subject-Token` where one must be.
+    IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
+    /// A field of a body that cannot be meant.
+    IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
     /// A parameter of an identity list.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
     /// Clew itself failed while asked about identities.

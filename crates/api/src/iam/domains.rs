@@ -1,10 +1,10 @@
 //! The caller's domain: how the SDKs find it (spec sections 3.1 and 8.3).
 
-use axum::{Extension, Json};
-use clew_iam::decision::Principal;
+use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::caller::Caller;
 use crate::iam::projects::{Links, OwnLink};
 
 /// Domains, and where this list is.
@@ -26,7 +26,7 @@ pub(crate) struct DomainEntry {
 
 /// List the domains of the caller: there is one.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
-pub(crate) async fn list(Extension(principal): Extension<Principal>) -> Json<DomainList> {
+pub(crate) async fn list(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
         enabled: true,
         links: OwnLink { own: format!("/v3/domains/{}", principal.domain_id) },
@@ -48,7 +48,7 @@ pub(crate) struct CallerIdentity {
 
 /// Tell who the caller is.
 #[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
-pub(crate) async fn caller_identity(Extension(principal): Extension<Principal>) -> Json<CallerIdentity> {
+pub(crate) async fn caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
     Json(CallerIdentity {
         principal_urn: format!("iam::{}:user:{}", principal.domain_id, principal.user_name),
         account_id: principal.domain_id.to_string(),

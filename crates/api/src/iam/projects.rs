@@ -1,14 +1,14 @@
 //! KeystoneListProjects: how the SDKs find the project of a region (spec section 3.1).
 
+use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::{Extension, Json};
-use clew_iam::decision::Principal;
 use clew_model::ErrorEntry;
 use clew_store::Project;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Service;
+use crate::caller::Caller;
 use crate::query::{Query, shown};
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -67,7 +67,7 @@ pub(crate) struct ProjectEntry {
 )]
 pub(crate) async fn list(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    Caller { principal, .. }: Caller,
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, Refusal> {
     let query = Query::parse(raw.as_deref())?;
@@ -93,13 +93,18 @@ pub(crate) async fn list(
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
 }
 
-/// List the projects that the caller may use: here, those of the domain.
+/// List the projects that the caller may use: those that a policy is good for; all of the domain for its administrators.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "Projects", body = ProjectList)))]
 pub(crate) async fn list_of_caller(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    Caller { principal, .. }: Caller,
 ) -> Result<Json<ProjectList>, Refusal> {
-    let projects = service.store.projects_of(&principal.domain_id).await?;
+    let mut projects = service.store.projects_of(&principal.domain_id).await?;
+    let reaches = |project: &Project| {
+        let mut grants = principal.grants.iter();
+        principal.administrator || grants.any(|grant| grant.project.as_ref().is_none_or(|only| *only == project.id))
+    };
+    projects.retain(|project| project.enabled && reaches(project));
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
-use clew_iam::decision::{Action, Principal};
+use clew_iam::decision::Action;
 use clew_model::{Selection, SelectionDraft};
 use http::StatusCode;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::caller::Target;
+use crate::caller::{Caller, Target};
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -75,14 +75,15 @@ pub(crate) struct Collecting {
 )]
 pub(crate) async fn collect(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Collecting>), Refusal> {
-    let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let selection = Selection::parse(draft(&body)?)?;
-    let request_id =
-        service.collections.submit(target.project_id, target.instance_id, target.node.id, selection).await?;
+    let masked = target.is_masked_for(&service, &caller);
+    let Target { project, instance, node } = target;
+    let request_id = service.collections.submit(project.id, instance.id, node.id, selection, masked).await?;
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 

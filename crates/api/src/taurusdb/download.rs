@@ -4,14 +4,14 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
-use clew_iam::decision::{Action, Principal};
+use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, TaskStatus};
 use clew_store::{ResultRecord, Task};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::Service;
-use crate::caller::Target;
+use crate::caller::{Caller, Target};
 use crate::download::Download;
 use crate::query::Query;
 use crate::refusal::{Detail, ErrorBody, Refusal};
@@ -39,16 +39,19 @@ use crate::refusal::{Detail, ErrorBody, Refusal};
 )]
 pub(crate) async fn download(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Extension(language): Extension<Language>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
+    if !task.masked && target.is_masked_for(&service, &caller) {
+        return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
+    }
     let file_name = file_name(&task);
     let result = result(task)?;
     let (results, record) = (service.store.results().clone(), result.clone());

@@ -2,14 +2,15 @@
 
 mod wire;
 
+use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::{Extension, Json};
-use clew_iam::decision::{Action, Principal};
-use clew_model::{InstanceFilter, Page, Tag};
+use clew_iam::decision::Action;
+use clew_model::{Instance, InstanceFilter, Page, Tag};
+use clew_store::Project;
 use utoipa::IntoParams;
 
 use crate::Service;
-use crate::caller;
+use crate::caller::Caller;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use wire::{InstanceAnswer, InstanceListAnswer, StatusWords};
@@ -60,11 +61,11 @@ struct ListParameters {
 )]
 pub(crate) async fn list_v3(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListAnswer>, Refusal> {
-    list(&service, &principal, &project, query, StatusWords::V3).await
+    list(&service, &caller, &project, query, StatusWords::V3).await
 }
 
 /// List the instances of a project, with the unified words for the state.
@@ -80,11 +81,11 @@ pub(crate) async fn list_v3(
 )]
 pub(crate) async fn list_v3_1(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListAnswer>, Refusal> {
-    list(&service, &principal, &project, query, StatusWords::V3_1).await
+    list(&service, &caller, &project, query, StatusWords::V3_1).await
 }
 
 /// Show an instance with its nodes.
@@ -97,10 +98,10 @@ pub(crate) async fn list_v3_1(
 )]
 pub(crate) async fn show_v3(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceAnswer>, Refusal> {
-    show(&service, &principal, &path, StatusWords::V3).await
+    show(&service, &caller, &path, StatusWords::V3).await
 }
 
 /// Show an instance with its nodes, with the unified words for the state.
@@ -113,20 +114,20 @@ pub(crate) async fn show_v3(
 )]
 pub(crate) async fn show_v3_1(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceAnswer>, Refusal> {
-    show(&service, &principal, &path, StatusWords::V3_1).await
+    show(&service, &caller, &path, StatusWords::V3_1).await
 }
 
 async fn list(
     service: &Service,
-    principal: &Principal,
+    caller: &Caller,
     project: &str,
     query: Option<String>,
     words: StatusWords,
 ) -> Result<Json<InstanceListAnswer>, Refusal> {
-    let project = caller::project(service, principal, Action::LIST_INSTANCES, project).await?;
+    let project = caller.project(service, Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
@@ -134,21 +135,44 @@ async fn list(
     };
     let filter = filter(&query)?;
     let (instances, total) = match filter {
-        Some(filter) => service.store.instances(&project, &filter, page).await?,
+        Some(filter) if caller.principal.administrator => service.store.instances(&project.id, &filter, page).await?,
+        Some(filter) => visible(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
     Ok(Json(wire::list(&instances, total, service.store.region(), words)))
 }
 
+/// A page of the instances that the caller may see, and how many they may see: those that they may not are not counted either.
+async fn visible(
+    service: &Service,
+    caller: &Caller,
+    project: &Project,
+    filter: &InstanceFilter,
+    page: Page,
+) -> Result<(Vec<Instance>, u64), Refusal> {
+    let (mut instances, mut seen, mut next) = (Vec::new(), 0, Page::default());
+    loop {
+        let (read, total) = service.store.instances(&project.id, filter, next).await?;
+        for instance in read.into_iter().filter(|one| caller.may(service, Action::LIST_INSTANCES, project, one)) {
+            if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
+                instances.push(instance);
+            }
+            seen += 1;
+        }
+        next.offset = next.offset.saturating_add(next.limit);
+        if u64::from(next.offset) >= total {
+            return Ok((instances, seen));
+        }
+    }
+}
+
 async fn show(
     service: &Service,
-    principal: &Principal,
+    caller: &Caller,
     (project, instance): &(String, String),
     words: StatusWords,
 ) -> Result<Json<InstanceAnswer>, Refusal> {
-    let project = caller::project(service, principal, Action::GET_INSTANCE, project).await?;
-    let id = caller::instance_id(instance)?;
-    let instance = caller::instance(service, &project, &id).await?;
+    let (_, instance) = caller.instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
     Ok(Json(wire::detail(&instance, words)))
 }
 

@@ -1,13 +1,13 @@
 //! ShowRealtimeSessionTaskStatus (spec section 1.3).
 
+use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::{Extension, Json};
-use clew_iam::decision::{Action, Principal};
+use clew_iam::decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::caller::Target;
+use crate::caller::{Caller, Target};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -35,11 +35,11 @@ pub(crate) struct TaskStatusAnswer {
 )]
 pub(crate) async fn task_status(
     State(service): State<Service>,
-    Extension(principal): Extension<Principal>,
+    caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<TaskStatusAnswer>, Refusal> {
-    let target = Target::resolve(&service, &principal, Action::GET_REALTIME_SESSION, &path).await?;
+    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
     Ok(Json(TaskStatusAnswer { status: task.map_or("unrecognized", |task| task.status.wire_name()) }))
 }

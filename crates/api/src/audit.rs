@@ -1,0 +1,147 @@
+//! What the audit keeps of requests: sign-ins, refusals, collections, downloads.
+//!
+//! It is written before the answer goes out, and what cannot be written down is not answered. Changes of identities, policies and
+//! the inventory are written down by the store, in one transaction with the change.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::RequestExt;
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
+use clew_store::{Store, User};
+use http::StatusCode;
+use serde_json::{Map, Value};
+use tracing::Instrument;
+
+use crate::caller::Caller;
+use crate::operations::{Kept, Operation};
+use crate::query::shown;
+use crate::refusal::Refusal;
+
+/// What becomes known of a request on its way. Clones write to the same; handlers find it in the request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Trail(Arc<Mutex<Facts>>);
+
+#[derive(Debug)]
+struct Facts {
+    origin: Origin,
+    domain_id: Option<DomainId>,
+    target: Option<String>,
+    detail: Map<String, Value>,
+}
+
+impl Trail {
+    /// Of a request from here, of nobody yet.
+    pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
+        let actor = Actor::Nobody { claimed: String::new() };
+        let origin = Origin { actor, peer, request_id: request_id.to_owned() };
+        Self(Arc::new(Mutex::new(Facts { origin, domain_id: None, target: None, detail: Map::new() })))
+    }
+
+    /// Who they say they are, before it is known to be true.
+    pub(crate) fn claims(&self, claimed: &str) {
+        self.facts().origin.actor = Actor::Nobody { claimed: shown(claimed) };
+    }
+
+    /// Whom the claim is about: the auditors of the user's domain shall see it, whether it is true or not.
+    pub(crate) fn is_about(&self, user: &User) {
+        self.facts().domain_id = Some(user.domain_id.clone());
+    }
+
+    /// Who they are.
+    pub(crate) fn is(&self, user: &User) {
+        self.is_about(user);
+        self.facts().origin.actor =
+            Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
+    }
+
+    /// Who asks, once that is known.
+    pub(crate) fn caller(&self, caller: &Caller) {
+        let mut facts = self.facts();
+        facts.origin = caller.origin();
+        facts.domain_id = Some(caller.principal.domain_id.clone());
+    }
+
+    /// What it is done to, in a word that a reader knows again. By itself it is the last id of the path.
+    pub(crate) fn target(&self, target: impl Into<String>) {
+        self.facts().target = Some(target.into());
+    }
+
+    /// What else is to be known. Never a secret; of a statement its template only.
+    pub(crate) fn detail(&self, name: &str, value: impl Into<Value>) {
+        self.facts().detail.insert(name.to_owned(), value.into());
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.facts().origin.clone()
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers a request, and writes down what the audit must keep of it.
+pub(crate) async fn keep<F>(
+    store: Store,
+    trail: Trail,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    request.extensions_mut().insert(trail.clone());
+    let Some(operation) = Operation::of(&request) else { return answer(request).await };
+    let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
+        Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        Err(_) => Vec::new(),
+    };
+    let answer = answer(request);
+    let work = async move {
+        let response = answer.await;
+        let Some(event) = event(operation, &trail, &ids, &response) else { return response };
+        match store.record(&event).await {
+            Ok(()) => response,
+            Err(error) => Refusal::internal(&error).into_response(),
+        }
+    };
+    // Apart from the connection: a client that hangs up early must not keep what it did out of the audit.
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => Refusal::internal(&error).into_response(),
+    }
+}
+
+/// What is to be kept, if anything.
+fn event(operation: &Operation, trail: &Trail, ids: &[(String, String)], response: &Response) -> Option<AuditEvent> {
+    let status = response.status();
+    let outcome = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
+        // Who asks too often is counted: rows for each of them would help to fill the disk.
+        StatusCode::TOO_MANY_REQUESTS => return None,
+        _ if operation.kept == Kept::Refused => return None,
+        status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
+        _ => Outcome::Done,
+    };
+    let facts = trail.facts();
+    let nobody = matches!(facts.origin.actor, Actor::Nobody { .. });
+    if nobody && outcome == Outcome::Failed {
+        return None;
+    }
+    let id = |name: &str| ids.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let last = || ids.last().map_or_else(String::new, |(_, value)| shown(value));
+    Some(AuditEvent {
+        domain_id: facts.domain_id.clone(),
+        project_id: id("project_id").and_then(|id| id.parse().ok()),
+        instance_id: id("instance_id").and_then(|id| id.parse().ok()),
+        node_id: id("node_id").and_then(|id| id.parse().ok()),
+        outcome,
+        code: response.extensions().get::<Refusal>().map(|refusal| refusal.entry.code.to_owned()),
+        detail: if facts.detail.is_empty() { Value::Null } else { Value::Object(facts.detail.clone()) },
+        ..AuditEvent::done(&facts.origin, operation.name, facts.target.clone().unwrap_or_else(last))
+    })
+}

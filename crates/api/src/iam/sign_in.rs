@@ -1,0 +1,165 @@
+//! What a sign-in asks for: `auth.identity` and `auth.scope` (spec section 3.2).
+
+use clew_model::ErrorEntry;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::refusal::Refusal;
+
+/// A sign-in.
+#[derive(Debug)]
+pub(super) struct SignIn {
+    pub(super) who: Who,
+    pub(super) password: SecretString,
+    pub(super) scope: Scope,
+}
+
+/// Who signs in.
+#[derive(Debug)]
+pub(super) enum Who {
+    Id(String),
+    Name { domain: String, user: String },
+}
+
+/// What the token shall be for.
+#[derive(Debug)]
+pub(super) enum Scope {
+    Project { which: Which, domain: OfDomain },
+    Domain(OfDomain),
+    Unscoped,
+}
+
+/// Which project.
+#[derive(Debug)]
+pub(super) enum Which {
+    Id(String),
+    Name(String),
+}
+
+/// The domain that is meant. What is not said may be any.
+#[derive(Debug, Default)]
+pub(super) struct OfDomain {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+impl SignIn {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
+        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing("auth.identity.methods"))?;
+        if *methods != json!(["password"]) {
+            return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
+        }
+        let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            None => Err(missing(name)),
+            Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
+        };
+        let who = match body.pointer("/auth/identity/password/user/id") {
+            Some(_) => Who::Id(text("/auth/identity/password/user/id", "auth.identity.password.user.id")?),
+            None => Who::Name {
+                user: text("/auth/identity/password/user/name", "auth.identity.password.user.name")?,
+                domain: text("/auth/identity/password/user/domain/name", "auth.identity.password.user.domain.name")?,
+            },
+        };
+        let password = text("/auth/identity/password/user/password", "auth.identity.password.user.password")?.into();
+        Ok(Self { who, password, scope: Scope::parse(body.pointer("/auth/scope"))? })
+    }
+}
+
+impl Scope {
+    /// A project wins over a domain.
+    fn parse(scope: Option<&Value>) -> Result<Self, Refusal> {
+        let Some(scope) = scope else { return Ok(Self::Unscoped) };
+        let text = |pointer: &str| match scope.pointer(pointer) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
+        };
+        if scope.get("project").is_some() {
+            let domain = OfDomain { id: text("/project/domain/id")?, name: text("/project/domain/name")? };
+            return match (text("/project/id")?, text("/project/name")?) {
+                (Some(id), _) => Ok(Self::Project { which: Which::Id(id), domain }),
+                (None, Some(name)) => Ok(Self::Project { which: Which::Name(name), domain }),
+                (None, None) => Err(missing("auth.scope.project.id")),
+            };
+        }
+        if scope.get("domain").is_some() {
+            return match (text("/domain/id")?, text("/domain/name")?) {
+                (None, None) => Err(missing("auth.scope.domain.id")),
+                (id, name) => Ok(Self::Domain(OfDomain { id, name })),
+            };
+        }
+        Err(missing("auth.scope.project"))
+    }
+}
+
+fn missing(field: &'static str) -> Refusal {
+    Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
+}
+
+/// A sign-in, for the description of the API.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct TokenRequest {
+    auth: TokenRequestAuth,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestAuth {
+    identity: TokenRequestIdentity,
+    /// Without it, the token is for the domain
+    scope: Option<TokenRequestScope>,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestIdentity {
+    /// password, and nothing else
+    #[schema(min_items = 1, max_items = 1, example = json!(["password"]))]
+    methods: Vec<String>,
+    password: TokenRequestPassword,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestPassword {
+    user: TokenRequestUser,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestUser {
+    /// In place of name and domain
+    id: Option<String>,
+    name: Option<String>,
+    password: String,
+    domain: Option<TokenRequestDomain>,
+}
+
+/// A domain, by its id or its name.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestDomain {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+/// A project wins over a domain.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestScope {
+    project: Option<TokenRequestProject>,
+    domain: Option<TokenRequestDomain>,
+}
+
+/// A project, by its id or its name.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct TokenRequestProject {
+    id: Option<String>,
+    name: Option<String>,
+    domain: Option<TokenRequestDomain>,
+}
