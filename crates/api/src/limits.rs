@@ -71,14 +71,18 @@ impl RateLimits {
     /// Whether the peer may try to authenticate. Costs nothing.
     pub(crate) fn before_authentication(&self, peer: IpAddr) -> Result<(), Refusal> {
         let failures = self.0.failures.as_ref();
-        failures.map_or(Ok(()), |failures| failures.left(&peer.into())).map_err(|wait| self.refuse(Limit::Failures, wait))
+        failures
+            .map_or(Ok(()), |failures| failures.left(&peer.into()))
+            .map_err(|wait| self.refuse(Limit::Failures, wait))
     }
 
     /// Whether the peer may try to sign in, which costs one.
     pub(crate) fn before_sign_in(&self, peer: IpAddr) -> Result<(), Refusal> {
         self.before_authentication(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
-        sign_ins.map_or(Ok(()), |sign_ins| sign_ins.take(&peer.into())).map_err(|wait| self.refuse(Limit::SignIns, wait))
+        sign_ins
+            .map_or(Ok(()), |sign_ins| sign_ins.take(&peer.into()))
+            .map_err(|wait| self.refuse(Limit::SignIns, wait))
     }
 
     /// An authentication of the peer failed, which costs one. It got its answer: the next one is refused.
@@ -93,7 +97,9 @@ impl RateLimits {
     /// Whether the principal may ask for something, which costs one.
     pub(crate) fn principal(&self, user: &UserId) -> Result<(), Refusal> {
         let principals = self.0.principals.as_ref();
-        principals.map_or(Ok(()), |principals| principals.take(user)).map_err(|wait| self.refuse(Limit::Principal, wait))
+        principals
+            .map_or(Ok(()), |principals| principals.take(user))
+            .map_err(|wait| self.refuse(Limit::Principal, wait))
     }
 
     fn refuse(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
@@ -133,15 +139,12 @@ mod tests {
 
     /// Limits whose allowances do not come back while a test runs.
     fn limits(principal: u32, peer: u32) -> RateLimits {
-        let rates = Rates { principal_per_second: 1, principal_burst: principal, peer_per_second: 1, peer_burst: peer };
-        let slow = |burst| Allowance::every(std::time::Duration::from_hours(1), burst);
-        let limits = RateLimits::new(rates, Metrics::default());
-        let metrics = limits.0.metrics.clone();
+        const NEVER: std::time::Duration = std::time::Duration::from_hours(1);
         RateLimits(Arc::new(Allowances {
-            principals: slow(principal),
-            sign_ins: slow(peer),
-            failures: slow(peer),
-            metrics,
+            principals: Allowance::every(NEVER, principal),
+            sign_ins: Allowance::every(NEVER, peer),
+            failures: Allowance::every(NEVER, peer),
+            metrics: Metrics::default(),
         }))
     }
 

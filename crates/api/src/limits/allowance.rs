@@ -24,8 +24,7 @@ pub(super) struct Allowance<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     uses: AtomicU32,
 }
 
-type Limiter<K, C> =
-    RateLimiter<Use<K>, States<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
+type Limiter<K, C> = RateLimiter<Use<K>, States<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> Allowance<K> {
     /// So many a second in the long run, so many at once. None if either is 0: that is no limit.

@@ -107,9 +107,11 @@ mod tests {
     async fn patience_ends() {
         let (ours, mut theirs) = duplex(16);
         let start = Instant::now();
-        let drip = tokio::spawn(async move { while theirs.write_all(b"a").await.is_ok() {
-            sleep(PATIENCE / 10).await;
-        } });
+        let drip = tokio::spawn(async move {
+            while theirs.write_all(b"a").await.is_ok() {
+                sleep(PATIENCE / 10).await;
+            }
+        });
         Linger::new(ours).shutdown().await.unwrap();
         // The clock of this test stands still unless all wait.
         assert_eq!(start.elapsed(), PATIENCE);

@@ -130,7 +130,12 @@ impl<S> Refused<S> {
         let body = serde_json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
         let status = refusal.status();
         self.metrics.answered(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
-        info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "refused what is no request");
+        info!(
+            http.request_id = request_id,
+            http.route = "none",
+            http.status = status.as_u16(),
+            "refused what is no request"
+        );
         let kept = head.lines().skip(1).filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
         let kept: String = kept.flat_map(|line| [line, "\r\n"]).collect();
         let answer = format!(

@@ -4,19 +4,19 @@
 use std::time::Duration;
 
 use http::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::server::Server;
 
 /// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(50);
+pub(crate) const LONG: Duration = Duration::from_secs(50);
 /// Short for a machine, long for an answer over loopback.
-const MOMENT: Duration = Duration::from_millis(300);
+pub(crate) const MOMENT: Duration = Duration::from_millis(300);
 
 /// Reads one answer without a body of unknown length.
-async fn answer(connection: &mut TcpStream) -> String {
+pub(crate) async fn answer(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = String::new();
     let mut piece = [0; 4096];
     loop {
@@ -32,7 +32,7 @@ async fn answer(connection: &mut TcpStream) -> String {
 }
 
 /// All that comes until the server closes; a reset is a close too.
-async fn until_closed(connection: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut all = Vec::new();
     let _ = timeout(LONG, connection.read_to_end(&mut all)).await.unwrap();
     all

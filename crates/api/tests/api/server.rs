@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Metrics, RateLimits, Rates, ServeError, Service};
+use clew_api::{ApiSettings, Listener, Metrics, RateLimits, Rates, ServeError, Service};
 use clew_model::{
-    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection, Tag,
-    TaskOutcome, UserId,
+    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
+    Tag, TaskOutcome, UserId,
 };
 use clew_store::{ClaimedTask, FirstTenant, Founded, NewTask, NewToken, Store};
 use clew_tasks::{Collections, Settings};
@@ -35,6 +35,10 @@ pub(crate) fn by() -> Origin {
     Origin::local("test")
 }
 
+/// Anybody may ask as often as they like.
+pub(crate) const NO_RATES: Rates =
+    Rates { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
+
 pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) address: SocketAddr,
@@ -56,11 +60,18 @@ impl Server {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
         // All tests of a server come from one address.
-        let rates = Rates { peer_per_second: 0, principal_per_second: 0, ..Rates::default() };
-        Self::start_limited(rates, change).await
+        Self::start_limited(NO_RATES, change).await
     }
 
     pub(crate) async fn start_limited(rates: Rates, change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
+        Self::start_on(Listener::from, rates, change).await
+    }
+
+    pub(crate) async fn start_on(
+        listener: impl FnOnce(TcpListener) -> Listener,
+        rates: Rates,
+        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
         let tenant = FirstTenant {
@@ -80,10 +91,10 @@ impl Server {
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
         let service = Service { store: store.clone(), collections, settings, limits, metrics };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(clew_api::serve(service, listener, shutdown.clone()));
+        let serving = tokio::spawn(clew_api::serve(service, listener(socket), shutdown.clone()));
 
         // Another test of this process may have set it already.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,0 +1,208 @@
+//! What is too large or too slow, and peers with too many connections.
+
+use clew_api::TrustedProxies;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::limits::{LONG, MOMENT, answer, until_closed};
+use crate::server::Server;
+
+const PEER: &str = "127.0.0.1";
+const ELSEWHERE: &str = "127.0.0.2";
+
+/// A connection from an address of this machine.
+async fn connect_from(server: &Server, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+/// What `/healthz` says on a connection. Empty if it is closed.
+async fn health(server: &Server, connection: &mut TcpStream) -> String {
+    let request = server.raw("GET /healthz", "\r\n");
+    if connection.write_all(request.as_bytes()).await.is_err() {
+        return String::new();
+    }
+    let mut piece = [0; 4096];
+    let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap_or_default();
+    String::from_utf8(piece[..length].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_peer_with_too_many_connections_gets_no_more() {
+    let server = Server::start_with(|settings, _| settings.connections_per_peer = 2).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = connect_from(&server, PEER).await;
+        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        held.push(connection);
+    }
+    let mut third = connect_from(&server, PEER).await;
+    assert_eq!(until_closed(&mut third).await, b"");
+    // Those that it has go on, and so do others.
+    assert!(health(&server, &mut held[0]).await.ends_with("ok\n"));
+    let mut other = connect_from(&server, ELSEWHERE).await;
+    assert!(health(&server, &mut other).await.ends_with("ok\n"));
+    other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
+    let metrics = answer(&mut other).await;
+    assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
+    // The place of one that has gone can be taken again, once the server has seen it go.
+    drop(held.pop());
+    let mut again = false;
+    for _ in 0..1000 {
+        let mut next = connect_from(&server, PEER).await;
+        again = health(&server, &mut next).await.ends_with("ok\n");
+        if again {
+            break;
+        }
+        tokio::time::sleep(MOMENT / 10).await;
+    }
+    assert!(again);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_have_any_number_of_connections() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections_per_peer = 1;
+        settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
+    })
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        let mut connection = connect_from(&server, PEER).await;
+        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        held.push(connection);
+    }
+}
+
+/// Checks that an answer is an error in full: form, name of the request, and the end of the connection.
+async fn refused(connection: &mut TcpStream, status: &str, message: &str) {
+    let text = answer(connection).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
+    let header = |name: &str| {
+        let prefix = format!("{name}: ");
+        let values: Vec<_> = head.lines().filter_map(|line| line.strip_prefix(prefix.as_str())).collect();
+        assert_eq!(values.len(), 1, "{name}: {text}");
+        values[0].to_owned()
+    };
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(
+        (body["error_code"].as_str(), body["request_id"].as_str()),
+        (Some("APIGW.0201"), Some(&*header("x-request-id")))
+    );
+    assert!(body["error_msg"].as_str().unwrap().starts_with(message), "{text}");
+    header("date");
+    assert_eq!(until_closed(connection).await, b"", "what comes after it is not read");
+}
+
+#[tokio::test]
+async fn what_is_no_request_gets_an_error_in_full() {
+    let server = Server::start().await;
+    let host = format!("host: {}\r\n", server.address);
+    let uri = |length: usize| format!("GET /{} HTTP/1.1\r\n{host}\r\n", "a".repeat(length - 1));
+    let cases = [
+        ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), "400 Bad Request", "API request error."),
+        (format!("GET / HTTP/1.1\r\n{host}x: \u{0}\r\n\r\n"), "400 Bad Request", "API request error."),
+        (uri(0x11000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
+        (uri(0x80000), "414 URI Too Long", "Request URI too large. Path and query have at most 32768 bytes."),
+        (
+            format!("GET / HTTP/1.1\r\n{host}x: {}\r\n\r\n", "a".repeat(0x80000)),
+            "431 Request Header Fields Too Large",
+            "Request headers too large.",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{host}{}\r\n", "x: a\r\n".repeat(100)),
+            "431 Request Header Fields Too Large",
+            "Request headers too large.",
+        ),
+    ];
+    for (request, status, message) in cases {
+        for earlier in [0, 2] {
+            let mut connection = server.connect().await;
+            for _ in 0..earlier {
+                assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+            }
+            // Some of it may come when the server has closed already.
+            let _ = connection.write_all(request.as_bytes()).await;
+            refused(&mut connection, status, message).await;
+        }
+    }
+    let metrics = server.get("/metrics").await.text();
+    assert!(
+        metrics.contains("clew_http_requests_total{method=\"other\",route=\"none\",status=\"431\"} 4"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_path_and_query_have_at_most_32_kib() {
+    let server = Server::start().await;
+    for (length, status) in [(0x8000, 404), (0x8001, 414)] {
+        let mut connection = server.connect().await;
+        let request = server.raw(&format!("GET /?{}", "a".repeat(length - 2)), "\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_looks_like_a_refusal_is_left_alone() {
+    let server = Server::start().await;
+    let rows = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".repeat(1000);
+    let id = server.finished(&rows).await;
+    let path = server.result_of(&id);
+    let mut connection = server.connect().await;
+    for request in [server.raw(&format!("GET {path}"), "\r\n"), server.raw(&format!("HEAD {path}"), "\r\n")] {
+        connection.write_all(request.as_bytes()).await.unwrap();
+    }
+    connection.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    let all = String::from_utf8(until_closed(&mut connection).await).unwrap();
+    assert!(all.contains(std::str::from_utf8(&rows).unwrap()), "the rows are changed");
+    let (download, rest) = all.rsplit_once("HTTP/1.1 200 OK").unwrap();
+    assert!(download.starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(rest.matches("HTTP/1.1 400 Bad Request").count(), 1, "{rest}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_answered_408_and_its_connection_closed() {
+    let server = Server::start_with(|settings, _| settings.body_read = std::time::Duration::from_secs(1)).await;
+    for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
+        let (mut reading, mut writing) = server.connect().await.into_split();
+        let head = server.raw(&format!("POST {path}"), "content-length: 100000\r\n\r\n{");
+        let drip = tokio::spawn(async move {
+            let _ = writing.write_all(head.as_bytes()).await;
+            while writing.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(MOMENT / 10).await;
+            }
+        });
+        let answer = answer(&mut reading).await;
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("x-request-id: "), "{answer}");
+        assert!(answer.contains("Request timeout. The body did not come within 1 seconds."), "{answer}");
+        assert_eq!(until_closed(&mut reading).await, b"");
+        timeout(LONG, drip).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn others_do_not_wait_for_bodies_that_drip() {
+    let server = Server::start().await;
+    let mut dripping = Vec::new();
+    for _ in 0..50 {
+        let mut connection = server.connect().await;
+        let head = server.raw(&format!("POST {}", server.sessions("")), "content-length: 100000\r\n\r\n{");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        dripping.push(connection);
+    }
+    for _ in 0..50 {
+        server.get("/v3/projects").await.ok(200);
+    }
+    for connection in &mut dripping {
+        connection.write_all(b" ").await.unwrap();
+        assert!(connection.try_read(&mut [0]).is_err(), "answered or closed");
+    }
+}

@@ -1,0 +1,282 @@
+//! TLS on the listener, and certificates that change while connections are open.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_api::{Listener, Tls};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::limits::{LONG, MOMENT, answer, until_closed};
+use crate::server::{NO_RATES, Server};
+
+/// A certificate for 127.0.0.1 that vouches for itself, and its key.
+struct Pair {
+    certificate: String,
+    key: String,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    }
+
+    fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
+    }
+}
+
+/// The files of a pair.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    fn of(pair: &Pair) -> Self {
+        let files = Self { folder: tempfile::tempdir().unwrap() };
+        files.write(&pair.certificate, &pair.key);
+        files
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.folder.path().join("clew.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("clew.key")
+    }
+
+    fn write(&self, certificate: &str, key: &str) {
+        fs::write(self.certificate(), certificate).unwrap();
+        fs::write(self.key(), key).unwrap();
+    }
+
+    fn load(&self) -> Result<Tls, clew_api::ServeError> {
+        Tls::load(&self.certificate(), &self.key())
+    }
+}
+
+async fn serve(tls: &Tls) -> Server {
+    let tls = tls.clone();
+    let listener = move |socket| Listener::with_tls(socket, tls);
+    Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = MOMENT).await
+}
+
+/// Connects as somebody who trusts these certificates.
+async fn connect_by(
+    server: &Server,
+    trusted: &[&Pair],
+    version: &'static SupportedProtocolVersion,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for pair in trusted {
+        roots.add(pair.der()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let stream = server.connect().await;
+    timeout(LONG, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
+}
+
+async fn connect(server: &Server, trusted: &[&Pair]) -> TlsStream<TcpStream> {
+    connect_by(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
+}
+
+/// The certificate that the server showed.
+fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+}
+
+async fn is_answered(server: &Server, stream: &mut TlsStream<TcpStream>) {
+    stream.write_all(server.raw("GET /v3/projects", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(stream).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// Connects until the server shows this certificate.
+async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
+    for _ in 0..1000 {
+        if shown(&connect(server, trusted).await) == pair.der() {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the certificate is never shown");
+}
+
+#[tokio::test]
+async fn requests_are_answered_over_both_versions_of_tls() {
+    let pair = Pair::new();
+    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    for (version, number) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let mut stream = connect_by(&server, &[&pair], version, &["h2", "http/1.1"]).await.unwrap();
+        let tls = stream.get_ref().1;
+        assert_eq!((tls.protocol_version(), tls.alpn_protocol()), (Some(number), Some(&b"http/1.1"[..])));
+        is_answered(&server, &mut stream).await;
+        is_answered(&server, &mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_only_something_else_is_told_so() {
+    let pair = Pair::new();
+    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let error = connect_by(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+    assert!(connect_by(&server, &[&Pair::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
+    // Without TLS there is no answer in clear.
+    let mut plain = server.connect().await;
+    plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(!until_closed(&mut plain).await.starts_with(b"HTTP"));
+    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
+    let pair = Pair::new();
+    let tls = Files::of(&pair).load().unwrap();
+    let listener = move |socket| Listener::with_tls(socket, tls);
+    let patient = Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = LONG * 10).await;
+    let mut stalled = Vec::new();
+    for _ in 0..50 {
+        stalled.push(patient.connect().await);
+    }
+    is_answered(&patient, &mut connect(&patient, &[&pair]).await).await;
+    for connection in &stalled {
+        assert!(connection.try_read(&mut [0]).is_err(), "closed");
+    }
+
+    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    for sent in [&b""[..], &[0x16, 3, 1]] {
+        let mut connection = server.connect().await;
+        connection.write_all(sent).await.unwrap();
+        let mut received = Vec::new();
+        let _ = timeout(LONG, connection.read_to_end(&mut received)).await.unwrap();
+        assert_eq!(received, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_does_not_wait_for_handshakes() {
+    let files = Files::of(&Pair::new());
+    let tls = files.load().unwrap();
+    let listener = move |socket| Listener::with_tls(socket, tls);
+    let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
+        settings.handshake = LONG * 10;
+        settings.grace = LONG * 10;
+    })
+    .await;
+    let _stalled = server.connect().await;
+    server.shutdown.cancel();
+    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_taken_while_old_connections_go_on() {
+    let (old, new) = (Pair::new(), Pair::new());
+    let files = Files::of(&old);
+    let tls = files.load().unwrap();
+    let server = serve(&tls).await;
+    tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
+    let mut early = connect(&server, &[&old, &new]).await;
+    assert_eq!(shown(&early), old.der());
+    files.write(&new.certificate, &new.key);
+    until_shown(&server, &[&old, &new], &new).await;
+    is_answered(&server, &mut connect(&server, &[&new]).await).await;
+    is_answered(&server, &mut early).await;
+
+    // Replaced by other files, the key first.
+    let newest = Pair::new();
+    let next = files.folder.path().join("next.pem");
+    fs::write(&next, &newest.certificate).unwrap();
+    fs::write(files.folder.path().join("next.key"), &newest.key).unwrap();
+    fs::rename(files.folder.path().join("next.key"), files.key()).unwrap();
+    fs::rename(&next, files.certificate()).unwrap();
+    until_shown(&server, &[&new, &newest], &newest).await;
+}
+
+#[tokio::test]
+async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
+    let (old, new) = (Pair::new(), Pair::new());
+    let files = Files::of(&old);
+    let tls = files.load().unwrap();
+    let server = serve(&tls).await;
+    for (certificate, key) in [
+        (new.certificate.as_str(), old.key.as_str()),
+        (&old.certificate, &new.key),
+        ("", &new.key),
+        (&new.certificate, ""),
+        (&new.certificate[..300], &new.key),
+    ] {
+        files.write(certificate, key);
+        tls.reload().unwrap_err();
+        assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    }
+    fs::remove_file(files.key()).unwrap();
+    tls.reload().unwrap_err();
+    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    // Half of a pair is what a watcher sees when the other half is still to come.
+    files.write(&new.certificate, &old.key);
+    tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
+    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    files.write(&new.certificate, &new.key);
+    until_shown(&server, &[&old, &new], &new).await;
+}
+
+#[test]
+fn what_is_wrong_with_the_files_is_said() {
+    let (pair, other) = (Pair::new(), Pair::new());
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
+    let not_der = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let both = format!("{}{}", pair.key, pair.certificate);
+    for (certificate, key, error) in [
+        (&*pair.certificate, &*pair.key, None),
+        (&both, &both, None),
+        ("nonsense", &pair.key, Some("holds no certificate in PEM form")),
+        (&pair.key, &pair.key, Some("holds no certificate in PEM form")),
+        (&pair.certificate, "", Some("holds no private key in PEM form")),
+        (&pair.certificate, &pair.certificate, Some("holds no private key in PEM form")),
+        (&pair.certificate, encrypted, Some("is encrypted")),
+        (&pair.certificate, older, Some("is encrypted")),
+        (&pair.certificate, not_der, Some("cannot be used")),
+        (&pair.certificate, &other.key, Some("does not belong to the certificate")),
+    ] {
+        let files = Files::of(&Pair { certificate: certificate.to_owned(), key: key.to_owned() });
+        let found = files.load().err().map(|error| error.to_string());
+        assert_eq!(found.is_some(), error.is_some(), "{found:?}, not {error:?}");
+        assert!(found.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{found:?}, not {error:?}");
+    }
+    let files = Files::of(&pair);
+    fs::remove_file(files.certificate()).unwrap();
+    let error = files.load().unwrap_err().to_string();
+    assert!(error.starts_with("could not read the TLS certificate ") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_noticed() {
+    use std::os::unix::fs::PermissionsExt;
+    let files = Files::of(&Pair::new());
+    let tls = files.load().unwrap();
+    for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
+        fs::set_permissions(files.key(), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(tls.key_is_open_to_others(), open, "{mode:o}");
+    }
+}
