@@ -16,7 +16,6 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use tracing::Instrument;
 
-use crate::caller::Caller;
 use crate::operations::{Kept, Operation};
 use crate::query::shown;
 use crate::refusal::Refusal;
@@ -46,23 +45,16 @@ impl Trail {
         self.facts().origin.actor = Actor::Nobody { claimed: shown(claimed) };
     }
 
-    /// Whom the claim is about: the auditors of the user's domain shall see it, whether it is true or not.
-    pub(crate) fn is_about(&self, user: &User) {
-        self.facts().domain_id = Some(user.domain_id.clone());
+    /// Whose auditors shall see it, whether the claim is true or not.
+    pub(crate) fn is_about(&self, domain: &DomainId) {
+        self.facts().domain_id = Some(domain.clone());
     }
 
     /// Who they are.
     pub(crate) fn is(&self, user: &User) {
-        self.is_about(user);
+        self.is_about(&user.domain_id);
         self.facts().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
-    }
-
-    /// Who asks, once that is known.
-    pub(crate) fn caller(&self, caller: &Caller) {
-        let mut facts = self.facts();
-        facts.origin = caller.origin();
-        facts.domain_id = Some(caller.principal.domain_id.clone());
     }
 
     /// What it is done to, in a word that a reader knows again. By itself it is the last id of the path.

@@ -99,7 +99,7 @@ async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Ident
     let Some(stored) = service.store.token(&token::hash(token)).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
     };
-    trail.is_about(&stored.user);
+    trail.is_about(&stored.user.domain_id);
     trail.claims(&stored.user.name);
     if stored.revoked {
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
@@ -131,7 +131,7 @@ impl Signed {
         let Some(key) = service.store.access_key(id).await? else {
             return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
-        trail.is_about(&key.user);
+        trail.is_about(&key.user.domain_id);
         let subject = format!("key:{id}");
         if service.store.locked_until(&subject).await?.is_some() {
             return Err(not_authenticated("auth-key-locked", Vec::new()));

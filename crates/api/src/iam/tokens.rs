@@ -90,10 +90,18 @@ async fn check_password(service: &Service, trail: &Trail, asked: &SignIn) -> Res
         (None, Who::Name { domain, user }) => format!("user:{domain}/{user}"),
         (None, Who::Id(id)) => format!("user:{id}"),
     };
-    if let Some(user) = &user {
-        trail.is_about(user);
-        trail.claims(&user.name);
-        trail.target(&user.name);
+    match (&user, &asked.who) {
+        (Some(user), _) => {
+            trail.is_about(&user.domain_id);
+            trail.claims(&user.name);
+            trail.target(&user.name);
+        }
+        // A name that nobody has is not written down: people type passwords where a name belongs.
+        (None, Who::Name { domain, .. }) => {
+            let domains = service.store.domains().await?;
+            domains.iter().filter(|known| known.name == *domain).for_each(|known| trail.is_about(&known.id));
+        }
+        (None, Who::Id(_)) => {}
     }
     let locked = async || -> Result<(), Refusal> {
         let until = service.store.locked_until(&subject).await?;

@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use clew_iam::decision::Action;
 use clew_model::{Selection, SelectionDraft};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::Service;
+use crate::audit::Trail;
 use crate::caller::{Caller, Target};
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
@@ -76,15 +77,45 @@ pub(crate) struct Collecting {
 pub(crate) async fn collect(
     State(service): State<Service>,
     caller: Caller,
+    Extension(trail): Extension<Trail>,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Collecting>), Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let selection = Selection::parse(draft(&body)?)?;
+    let draft = draft(&body)?;
+    trail.detail("asked", asked(&draft));
+    let selection = Selection::parse(draft)?;
     let masked = target.is_masked_for(&service, &caller);
     let Target { project, instance, node } = target;
     let request_id = service.collections.submit(project.id, instance.id, node.id, selection, masked).await?;
+    trail.detail("collection", request_id.as_str());
+    trail.detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
+}
+
+/// What was asked for, as the audit keeps it: of the part of a statement its template.
+fn asked(draft: &SelectionDraft) -> Value {
+    let texts = [
+        ("filter", &draft.filter),
+        ("user", &draft.user),
+        ("host", &draft.host),
+        ("db", &draft.db),
+        ("command", &draft.command),
+        ("sort_key", &draft.sort_key),
+        ("sort_dir", &draft.sort_dir),
+    ];
+    let mut asked: Map<String, Value> = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), shown(text.as_deref()?).into())))
+        .collect();
+    if let Some(seconds) = draft.slow_process_threshold {
+        asked.insert("slow_process_threshold".to_owned(), seconds.into());
+    }
+    if let Some(part) = &draft.sql_key {
+        let template = String::from_utf8_lossy(&clew_diagnose::template(part.as_bytes())).into_owned();
+        asked.insert("sql_key".to_owned(), template.into());
+    }
+    Value::Object(asked)
 }
 
 /// The fields of a body. No body means all defaults, and so does `null` for a field.
