@@ -61,7 +61,13 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(StoreError::database("open the database"))?;
-        MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
+        if MIGRATIONS.run(&pool).await.is_err() {
+            // Another process may be at it: when it has ended, there is nothing left to do, or the same error comes again.
+            let its_end =
+                pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
+            drop(its_end);
+            MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
+        }
         Ok(Self { pool })
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod audit;
 mod child;
 mod data_directory;
 mod fixture;
@@ -11,8 +12,11 @@ mod policies;
 mod processes;
 mod queue;
 mod results;
+mod retention;
 mod revocation;
 mod secrets;
+mod tampering;
 mod tenants;
 mod troubles;
+mod upgrade;
 mod users;

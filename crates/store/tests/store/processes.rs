@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::child;
 use crate::fixture::{Fixture, by, new_instance, tenant};
-use clew_model::{Failure, FailureKind, NodeId, TaskOutcome};
-use clew_store::{Store, StoreError};
+use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
+use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
 /// What the other process adds.
 const ADDED: usize = 40;
@@ -89,4 +89,42 @@ async fn a_lock_goes_with_its_process() {
     other.wait().unwrap();
     assert!(matches!(refused, Err(StoreError::AlreadyServing { .. })));
     fixture.store.lock_for_serving().unwrap();
+}
+
+#[tokio::test]
+async fn two_processes_write_one_audit() {
+    const EACH: usize = 300;
+    async fn write(store: &Store) {
+        let callers = (0..6).map(|caller| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0..EACH / 6 {
+                    let event = AuditEvent::done(&by(), "Test", format!("{}/{caller}/{number}", std::process::id()));
+                    store.record(&event).await.unwrap();
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.unwrap();
+        }
+    }
+    if let Some(folder) = child::folder() {
+        return write(&Store::open(&folder.join("data")).await.unwrap()).await;
+    }
+    let fixture = Fixture::new().await;
+    let command = child::command("processes::two_processes_write_one_audit", fixture.folder.path(), &[]);
+    let other = tokio::task::spawn_blocking(move || child::pass(command));
+    let mut written = 0;
+    while !other.is_finished() {
+        write(&fixture.store).await;
+        written += EACH;
+    }
+    other.await.unwrap();
+    let found = fixture.store.verify_audit().await.unwrap();
+    assert!(found.is_sound(), "{found:?}");
+    assert_eq!(found.rows, (1 + written + EACH) as u64);
+    let rows = fixture.store.audit(&AuditFilter::default(), 1, 100_000).await.unwrap();
+    let mine = |row: &AuditRecord| row.event.target.starts_with(&format!("{}/", std::process::id()));
+    let changes = rows.windows(2).filter(|pair| mine(&pair[0]) != mine(&pair[1])).count();
+    assert!(changes > 1, "they did not write at the same time");
 }

@@ -5,13 +5,13 @@ use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::super::rows::hash;
-use super::chain::{CHECKPOINT, End, append};
+use super::chain::{CHECKPOINT, End, NOTHING, append};
 use super::verification::Walk;
 use crate::error::StoreError;
 use crate::store::Store;
 
 /// Rows that are removed in one transaction at most: others write meanwhile.
-const MOST_AT_ONCE: i64 = 5000;
+const MOST_AT_ONCE: i64 = 1000;
 /// Problems that the record of a removal names.
 const MOST_NAMED: usize = 20;
 
@@ -20,8 +20,14 @@ impl Store {
     /// many. Returns that. What was wrong with them is written down too: with them it would be forgotten.
     pub async fn prune_audit(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
         let mut removed = 0;
+        // What is written down on the way stays, whatever the moment.
+        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(seq) FROM audit")
+            .fetch_one(&self.database.pool)
+            .await
+            .map_err(StoreError::database("look for old rows of the audit"))?;
+        let Some(newest) = newest else { return Ok(0) };
         loop {
-            let count = self.prune_some(by, before).await?;
+            let count = self.prune_some(by, before, newest).await?;
             removed += count;
             if count == 0 {
                 return Ok(removed);
@@ -29,11 +35,11 @@ impl Store {
         }
     }
 
-    async fn prune_some(&self, by: &Origin, before: i64) -> Result<u64, StoreError> {
+    async fn prune_some(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
         let key = &self.keys.audit;
         let mut change = self.change("remove old rows of the audit").await?;
-        let Some(last) = last_to_go(change.connection(), before).await? else { return Ok(0) };
-        let mut walk = Walk::new(End::read(change.connection(), key, CHECKPOINT).await?);
+        let Some(last) = last_to_go(change.connection(), before, newest).await? else { return Ok(0) };
+        let mut walk = Walk::begin(change.connection(), key).await?;
         walk.through(change.connection(), key, last.seq).await?;
         let kept_from = End { seq: last.seq.saturating_add(1), mac: last.mac };
         kept_from.write(change.connection(), key, CHECKPOINT).await?;
@@ -58,19 +64,22 @@ impl Store {
     }
 }
 
-/// The last of the oldest rows that go at once; the newest row of all always stays.
-async fn last_to_go(connection: &mut SqliteConnection, before: i64) -> Result<Option<End>, StoreError> {
+/// The last of the oldest rows that go at once. The newest always stays.
+async fn last_to_go(connection: &mut SqliteConnection, before: i64, newest: i64) -> Result<Option<End>, StoreError> {
     let failed = StoreError::database("look for old rows of the audit");
     let row = sqlx::query(
-        "SELECT seq, mac FROM (SELECT seq, mac FROM audit WHERE seq < IFNULL( \
-             (SELECT MIN(seq) FROM audit WHERE at >= ?1), (SELECT MAX(seq) FROM audit)) ORDER BY seq LIMIT ?2) \
-         ORDER BY seq DESC LIMIT 1",
+        "WITH kept AS (SELECT seq, at, mac FROM audit \
+             WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < ?2), \
+         young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= ?1) \
+         SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < IFNULL((SELECT seq FROM young), ?2) \
+             ORDER BY seq LIMIT ?3) ORDER BY seq DESC LIMIT 1",
     )
     .bind(before)
+    .bind(newest)
     .bind(MOST_AT_ONCE)
     .fetch_optional(connection)
     .await
     .map_err(&failed)?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(End { seq: row.try_get("seq").map_err(&failed)?, mac: hash(&row, "mac").unwrap_or([0; 32]) }))
+    Ok(Some(End { seq: row.try_get("seq").map_err(&failed)?, mac: hash(&row, "mac").unwrap_or(NOTHING) }))
 }

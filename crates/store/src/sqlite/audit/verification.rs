@@ -18,28 +18,31 @@ impl Store {
         let failed = StoreError::database("verify the audit");
         let mut transaction = self.database.pool.begin().await.map_err(&failed)?;
         let key = &self.keys.audit;
-        let checkpoint = End::read(&mut transaction, key, CHECKPOINT).await?;
-        let mut walk = Walk::new(checkpoint);
+        let mut walk = Walk::begin(&mut transaction, key).await?;
         walk.through(&mut transaction, key, i64::MAX).await?;
-        let head = End::read(&mut transaction, key, HEAD).await?;
         transaction.rollback().await.map_err(&failed)?;
-        Ok(walk.end(head))
+        Ok(walk.end())
     }
 }
 
 /// A walk along the chain, from the oldest row to the newest.
 pub(super) struct Walk {
-    /// The position before the next row; nothing if it cannot be known.
+    /// The newest row, as the head has it.
+    head: Option<End>,
+    /// The row before the next one; nothing if it cannot be known.
     before: Option<End>,
-    /// Whether the row before is as it was written, so that its MAC can be compared with what the next one says.
+    /// Whether that one is as it was written, so that its MAC can be compared with what the next one says.
     before_sound: bool,
+    /// The position that was looked at last.
     at: i64,
     found: AuditVerification,
 }
 
 impl Walk {
-    pub(super) fn new(checkpoint: Option<End>) -> Self {
+    pub(super) async fn begin(connection: &mut SqliteConnection, key: &MasterKey) -> Result<Self, StoreError> {
+        let checkpoint = End::read(connection, key, CHECKPOINT).await?;
         let mut walk = Self {
+            head: End::read(connection, key, HEAD).await?,
             before: checkpoint.map(|end| End { seq: end.seq.saturating_sub(1), mac: end.mac }),
             before_sound: true,
             at: i64::MIN,
@@ -48,7 +51,7 @@ impl Walk {
         if checkpoint.is_none() {
             walk.problem(0, AuditFault::CheckpointChanged);
         }
-        walk
+        Ok(walk)
     }
 
     /// Walks through the rows up to and with a position.
@@ -78,29 +81,34 @@ impl Walk {
     }
 
     fn step(&mut self, seq: i64, row: Option<(Row, [u8; 32])>, key: &MasterKey) {
-        let first = self.found.rows == 0;
         self.found.rows += 1;
+        let sound = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        if !self.is_within(seq, sound) {
+            return self.problem(seq, if sound { AuditFault::OutOfOrder } else { AuditFault::Changed });
+        }
+        let gap = self.gap_before(seq);
         self.found.first.get_or_insert(seq);
         self.found.last = Some(seq);
-        let gap = self.gap_before(seq, first);
-        let sound = row.as_ref().is_some_and(|(row, mac)| row.mac(key) == *mac);
+        let previous = row.as_ref().map(|(row, _)| row.previous);
         if !sound {
             self.problem(seq, AuditFault::Changed);
-        } else if row.as_ref().is_some_and(|(row, _)| row.previous == CHANGED_HEAD) {
+        } else if previous == Some(CHANGED_HEAD) {
             self.problem(seq, AuditFault::AfterChangedHead);
-        } else if !gap
-            && self.before_sound
-            && let (Some(before), Some((row, _))) = (self.before, &row)
-            && row.previous != before.mac
-        {
+        } else if !gap && self.before_sound && self.before.is_some_and(|before| previous != Some(before.mac)) {
             self.problem(seq, AuditFault::OutOfOrder);
         }
         self.before = Some(End { seq, mac: row.map_or(CHANGED_HEAD, |(_, mac)| mac) });
         self.before_sound = sound;
     }
 
+    /// Whether a row can be at this position at all: not before the checkpoint, and after the head only with a MAC that is
+    /// right.
+    fn is_within(&self, seq: i64, sound: bool) -> bool {
+        self.before.is_none_or(|before| seq > before.seq) && (sound || self.head.is_none_or(|head| seq <= head.seq))
+    }
+
     /// Whether rows are missing before this one.
-    fn gap_before(&mut self, seq: i64, first: bool) -> bool {
+    fn gap_before(&mut self, seq: i64) -> bool {
         let Some(before) = self.before else {
             self.reposition(seq);
             return true;
@@ -109,8 +117,10 @@ impl Walk {
         if seq <= expected {
             return false;
         }
-        let what =
-            if first { AuditFault::MissingBefore { first: seq } } else { AuditFault::Missing { through: seq - 1 } };
+        let what = match self.found.first {
+            None => AuditFault::MissingBefore { first: seq },
+            Some(_) => AuditFault::Missing { through: seq - 1 },
+        };
         self.problem(expected, what);
         true
     }
@@ -127,9 +137,9 @@ impl Walk {
         self.found.problems.iter().map(ToString::to_string).collect()
     }
 
-    fn end(mut self, head: Option<End>) -> AuditVerification {
+    fn end(mut self) -> AuditVerification {
         let last = self.before.map_or(0, |before| before.seq);
-        match head {
+        match self.head {
             None => self.problem(last, AuditFault::HeadChanged),
             Some(head) => {
                 self.found.newest = hex::encode(head.mac);

@@ -1,0 +1,262 @@
+//! What stands in the audit: every change, everything that is recorded, and what filters find of it.
+
+use clew_model::{Actor, AuditEvent, NodeId, Origin, Outcome, UserId};
+use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::fixture::{Fixture, by, new_instance, tenant};
+use crate::users::new_user;
+
+impl Fixture {
+    pub(crate) async fn audited(&self) -> Vec<AuditRecord> {
+        self.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap()
+    }
+
+    /// Writes this many more rows.
+    pub(crate) async fn record_some(&self, count: usize) {
+        for number in 0..count {
+            self.store.record(&AuditEvent::done(&by(), "Test", format!("row {number}"))).await.unwrap();
+        }
+    }
+}
+
+impl Fixture {
+    /// Writes this many more rows, many at a time.
+    pub(crate) async fn record_at_once(&self, count: usize) {
+        let recording = (0..count).map(|_| {
+            let store = self.store.clone();
+            tokio::spawn(async move { store.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap() })
+        });
+        for one in recording.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
+    }
+}
+
+fn from_network(user: &UserId, fixture: &Fixture) -> Origin {
+    Origin {
+        actor: Actor::User { id: user.clone(), name: "ada".into(), domain_id: fixture.founded.domain_id.clone() },
+        peer: Some("2001:db8::7".parse().unwrap()),
+        request_id: "r-1".into(),
+    }
+}
+
+#[tokio::test]
+async fn the_founding_is_the_first_row() {
+    let fixture = Fixture::new().await;
+    let rows = fixture.audited().await;
+    assert_eq!(rows.len(), 1);
+    let AuditRecord { seq: 1, event, .. } = &rows[0] else { panic!("{rows:?}") };
+    assert_eq!((&*event.operation, &event.origin, &*event.target), ("Initialise", &by(), "acme"));
+    assert_eq!(event.domain_id.as_ref(), Some(&fixture.founded.domain_id));
+    assert_eq!(event.detail["access_key"], tenant().access_key.as_str());
+}
+
+#[tokio::test]
+async fn what_is_recorded_comes_back_as_it_was() {
+    let fixture = Fixture::new().await;
+    let event = AuditEvent {
+        project_id: Some(fixture.founded.project_id.clone()),
+        node_id: Some(NodeId::generate()),
+        outcome: Outcome::Denied,
+        code: Some("DBS.280015".into()),
+        detail: json!({ "template": "SELECT ? FROM t", "rows": 7, "電": [null, "\u{0}'"] }),
+        ..AuditEvent::done(&from_network(&UserId::generate(), &fixture), "CollectRealtimeSession", "shop")
+    };
+    let nobody = Origin { actor: Actor::Nobody { claimed: "eve".into() }, peer: None, request_id: String::new() };
+    let odd = AuditEvent { detail: serde_json::Value::Null, ..AuditEvent::done(&nobody, "CreateToken", "") };
+    fixture.pass(7);
+    for event in [&event, &odd, &AuditEvent::done(&Origin::clew(), "PruneResults", "results")] {
+        fixture.store.record(event).await.unwrap();
+    }
+    let rows = fixture.audited().await;
+    assert_eq!((&rows[1].event, rows[1].at, rows[1].seq), (&event, 1_000_007, 2));
+    assert_eq!((&rows[2].event, &rows[3].event.origin.actor), (&odd, &Actor::Clew));
+    assert!(fixture.store.verify_audit().await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn every_change_writes_one_row_of_whoever_made_it() {
+    let fixture = Fixture::new().await;
+    let (store, domain, project) = (&fixture.store, &fixture.founded.domain_id, &fixture.founded.project_id);
+    let by = from_network(&fixture.founded.user_id, &fixture);
+    let user = store.create_user(&by, domain, &new_user("grace")).await.unwrap();
+    let group = store.create_group(&by, domain, "dbas", "").await.unwrap();
+    store.add_member(&by, &group, &user).await.unwrap();
+    let policy = store.put_policy(&by, domain, "look", "role", "{the document}", "").await.unwrap();
+    let (own, to) = (PolicyRef::Own(policy.clone()), Grantee::Group(group.clone()));
+    store.attach(&by, &own, &to, Some(project)).await.unwrap();
+    store.detach(&by, &own, &to, Some(project)).await.unwrap();
+    store.remove_policy(&by, &policy).await.unwrap();
+    let key = tenant().access_key;
+    store.set_key_enabled(&by, &key, false).await.unwrap();
+    store.remove_key(&by, &key).await.unwrap();
+    store.create_key(&by, &user, &key, &SecretString::from("x")).await.unwrap();
+    let instance = store.add_instance(&by, new_instance(project, "a", &["mysql://u:hidden@h/"])).await.unwrap();
+    store.add_tags(&by, project, &instance.id, &[]).await.unwrap();
+    store.remove_tags(&by, project, &instance.id, &[]).await.unwrap();
+    store.remove_instance(&by, project, &instance.id).await.unwrap();
+    store.remove_member(&by, &group, &user).await.unwrap();
+    store.remove_group(&by, &group).await.unwrap();
+    store.remove_user(&by, &user).await.unwrap();
+    store.create_project(&by, domain, "south", "").await.unwrap();
+    store.update_project(&by, project, &clew_store::ProjectChange::default()).await.unwrap();
+    store.create_enterprise_project(&by, domain, "e", "").await.unwrap();
+    let rows = fixture.audited().await;
+    let operations: Vec<_> = rows.iter().skip(1).map(|row| row.event.operation.as_str()).collect();
+    assert_eq!(
+        operations,
+        [
+            "CreateUser",
+            "CreateGroup",
+            "AddUserToGroup",
+            "PutPolicy",
+            "AttachPolicy",
+            "DetachPolicy",
+            "DeletePolicy",
+            "UpdateAccessKey",
+            "DeleteAccessKey",
+            "CreateAccessKey",
+            "AddInstance",
+            "TagInstance",
+            "UntagInstance",
+            "RemoveInstance",
+            "RemoveUserFromGroup",
+            "DeleteGroup",
+            "DeleteUser",
+            "CreateProject",
+            "UpdateProject",
+            "CreateEnterpriseProject",
+        ]
+    );
+    for row in &rows[1..] {
+        assert_eq!((&row.event.origin, row.event.domain_id.as_ref()), (&by, Some(domain)), "{row:?}");
+        assert!(!row.event.target.is_empty(), "{row:?}");
+    }
+    let all = format!("{rows:?}");
+    for secret in ["the document", "hash-of-grace", "hidden"] {
+        assert!(!all.contains(secret), "{secret}");
+    }
+    assert!(all.contains("mysql://u@h:3306/"), "the node is named");
+}
+
+#[tokio::test]
+async fn what_changed_nothing_or_failed_writes_nothing() {
+    let fixture = Fixture::new().await;
+    let (store, domain) = (&fixture.store, &fixture.founded.domain_id);
+    assert!(!store.remove_user(&by(), &UserId::generate()).await.unwrap());
+    assert!(!store.revoke_token(&by(), &[1; 32]).await.unwrap());
+    store.create_user(&by(), domain, &new_user("admin")).await.unwrap_err();
+    store.create_project(&by(), domain, "here-1", "").await.unwrap_err();
+    assert_eq!(fixture.audited().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_audited_is_not_made() {
+    let fixture = Fixture::new().await;
+    fixture.sql("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END").await;
+    let refused = fixture.store.create_domain(&by(), "other").await;
+    assert!(refused.unwrap_err().to_string().contains("no room"));
+    assert_eq!(fixture.store.domains().await.unwrap().len(), 1);
+    let event = AuditEvent::done(&by(), "Test", "");
+    let refused = tokio::join!(fixture.store.record(&event), fixture.store.record(&event));
+    for refused in [refused.0, refused.1] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
+    }
+    fixture.sql("DROP TRIGGER full").await;
+    fixture.record_some(1).await;
+    assert_eq!(fixture.audited().await.len(), 2);
+}
+
+#[tokio::test]
+async fn each_filter_finds_its_rows_page_by_page() {
+    let fixture = Fixture::new().await;
+    let (store, project) = (&fixture.store, &fixture.founded.project_id);
+    let ada = UserId::generate();
+    let node = NodeId::generate();
+    let instance = clew_model::InstanceId::generate();
+    let other = fixture.other_domain().await;
+    fixture.pass(1000);
+    let collected = AuditEvent {
+        project_id: Some(project.clone()),
+        instance_id: Some(instance.clone()),
+        node_id: Some(node.clone()),
+        outcome: Outcome::Failed,
+        ..AuditEvent::done(&from_network(&ada, &fixture), "CollectRealtimeSession", "shop")
+    };
+    store.record(&collected).await.unwrap();
+    fixture.pass(1000);
+    fixture.record_some(3).await;
+    let find = |filter: AuditFilter| async move {
+        store.audit(&filter, 0, 100).await.unwrap().into_iter().map(|row| row.seq).collect::<Vec<_>>()
+    };
+    let all = AuditFilter::default;
+    for (filter, found) in [
+        (all(), vec![1, 2, 3, 4, 5, 6]),
+        (AuditFilter { domain: Some(other), ..all() }, vec![2]),
+        (AuditFilter { domain: Some(fixture.founded.domain_id.clone()), ..all() }, vec![1, 3]),
+        (AuditFilter { from: Some(1_001_000), to: Some(1_002_000), ..all() }, vec![3]),
+        (AuditFilter { actor: Some(ada.to_string()), ..all() }, vec![3]),
+        (AuditFilter { actor: Some("ada".into()), ..all() }, vec![3]),
+        (AuditFilter { operation: Some("Test".into()), ..all() }, vec![4, 5, 6]),
+        (AuditFilter { project: Some(project.clone()), ..all() }, vec![1, 3]),
+        (AuditFilter { instance: Some(instance), ..all() }, vec![3]),
+        (AuditFilter { node: Some(node), ..all() }, vec![3]),
+        (AuditFilter { outcome: Some(Outcome::Failed), ..all() }, vec![3]),
+        (AuditFilter { request_id: Some("r-1".into()), ..all() }, vec![3]),
+        (AuditFilter { request_id: Some("r-1".into()), operation: Some("Test".into()), ..all() }, vec![]),
+    ] {
+        assert_eq!(find(filter.clone()).await, found, "{filter:?}");
+    }
+    let page = store.audit(&all(), 2, 3).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn many_callers_share_a_transaction_and_none_is_forgotten() {
+    const CALLERS: usize = 32;
+    const EACH: usize = 50;
+    let fixture = Fixture::new().await;
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let store = fixture.store.clone();
+            tokio::spawn(async move {
+                for number in 0..EACH {
+                    let event = AuditEvent::done(&by(), "Test", format!("{caller}/{number}"));
+                    store.record(&event).await.unwrap();
+                    let there = AuditFilter { operation: Some("Test".into()), ..AuditFilter::default() };
+                    if number == 0 {
+                        assert!(!store.audit(&there, 0, 1).await.unwrap().is_empty(), "it is there when it returns");
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let rows = fixture.store.audit(&AuditFilter::default(), 0, 10_000).await.unwrap();
+    let mut targets: Vec<_> = rows.into_iter().map(|row| row.event.target).collect();
+    targets.sort();
+    targets.dedup();
+    assert_eq!(targets.len(), CALLERS * EACH + 1);
+    assert!(fixture.store.verify_audit().await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn an_event_whose_caller_gave_up_is_written_all_the_same() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    let caller = tokio::spawn(async move {
+        let event = AuditEvent::done(&by(), "Test", "given up");
+        let mut recording = Box::pin(store.record(&event));
+        let polled =
+            std::future::poll_fn(|context| std::task::Poll::Ready(recording.as_mut().poll(context).is_pending()));
+        assert!(polled.await, "it waits for the disk");
+    });
+    caller.await.unwrap();
+    fixture.record_some(1).await;
+    assert_eq!(fixture.audited().await[1].event.target, "given up");
+}
