@@ -75,7 +75,7 @@ async fn a_policy_reaches_a_user_directly_and_through_groups() {
     assert!(store.grants_of(&fixture.founded.user_id).await.unwrap().is_empty());
 
     let attached = Attachment { policy: own.clone(), grantee: Grantee::User(ada.clone()), project: None };
-    assert_eq!(store.attachments_to(&Grantee::User(ada.clone())).await.unwrap(), [attached.clone()]);
+    assert_eq!(store.attachments_to(&Grantee::User(ada.clone())).await.unwrap(), std::slice::from_ref(&attached));
     let of_own = store.attachments_of(&own).await.unwrap();
     assert_eq!((of_own.len(), &of_own[0]), (2, &attached));
     assert_eq!(store.attachments_of(&system()).await.unwrap().len(), 3);

@@ -56,7 +56,7 @@ impl Scene {
             };
             store.create_temporary_key(&by(), &key).await.unwrap();
         }
-        Self { ada, group, policy, key, fixture }
+        Self { fixture, ada, group, policy, key }
     }
 
     async fn token_revoked(&self, hash: [u8; 32]) -> bool {

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use crate::child;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, by, new_instance, tenant};
 use clew_model::AccessKeyId;
-use clew_store::{Store, StoreError};
+use clew_store::{NewTemporaryKey, NewToken, Store, StoreError, UserChange};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 #[tokio::test]
 async fn no_secret_stands_in_any_file() {
@@ -19,14 +20,69 @@ async fn no_secret_stands_in_any_file() {
     assert!(added.nodes[0].url.password.is_none());
     let key = fixture.store.access_key(&tenant().access_key).await.unwrap().unwrap();
     assert_eq!((key.secret.expose_secret(), key.user.name.as_str()), (SECRET_KEY, "admin"));
+    hand_out(&fixture).await;
+    fixture.store.remove_instance(&by(), &fixture.founded.project_id, &added.id).await.unwrap();
     let files = all_bytes(&fixture.dir());
     assert!(files.iter().any(|(path, _)| path.ends_with("clew.db-wal")), "the log must be searched too");
+    let master_key = std::fs::read_to_string(fixture.dir().join("master.key")).unwrap();
+    let master_key = hex::decode(master_key.trim()).unwrap();
     for (path, bytes) in files {
-        for secret in [NODE_PASSWORD, SECRET_KEY] {
-            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "{secret} in {}", path.display());
+        let texts = [NODE_PASSWORD, SECRET_KEY, SECOND_KEY, TEMPORARY_KEY, TOKEN, MISTYPED];
+        for secret in texts.iter().map(|text| text.as_bytes()).chain([master_key.as_slice()]) {
+            let found = bytes.windows(secret.len()).any(|window| window == secret);
+            assert!(!found, "{} in {}", String::from_utf8_lossy(secret), path.display());
         }
     }
+}
+
+const SECOND_KEY: &str = "the-secret-key-that-is-made-and-removed";
+const TEMPORARY_KEY: &str = "the-secret-of-a-temporary-key";
+const TOKEN: &str = "the-token-itself";
+/// A password where the name of a user belongs.
+const MISTYPED: &str = "hunter2-typed-into-the-wrong-field";
+
+/// Everything else that is secret goes through the store once.
+async fn hand_out(fixture: &Fixture) {
+    let (store, user) = (&fixture.store, &fixture.founded.user_id);
+    let hash: [u8; 32] = Sha256::digest(TOKEN).into();
+    let second: AccessKeyId = "AKSECOND000000000000".parse().unwrap();
+    store.create_key(&by(), user, &second, &SecretString::from(SECOND_KEY)).await.unwrap();
+    let temporary = NewTemporaryKey {
+        user_id: user.clone(),
+        id: "AKTEMPORARY000000000".parse().unwrap(),
+        secret: SecretString::from(TEMPORARY_KEY),
+        token_hash: hash,
+        expires_at: 9000,
+    };
+    store.create_temporary_key(&by(), &temporary).await.unwrap();
+    let token = NewToken {
+        hash,
+        user_id: user.clone(),
+        scope_project: None,
+        issued_by_methods: vec!["password".into()],
+        issued_at: 1000,
+        expires_at: 9000,
+    };
+    store.insert_token(&token).await.unwrap();
+    store.revoke_token(&by(), &hash).await.unwrap();
+    store.remove_key(&by(), &second).await.unwrap();
+    store.failed(&format!("user:acme/{MISTYPED}")).await.unwrap();
+    let shown = format!("{token:?} {temporary:?} {:?}", store.access_key(&temporary.id).await.unwrap());
+    assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
+}
+
+#[tokio::test]
+async fn hashes_of_passwords_and_tokens_stay_out_of_the_audit() {
+    let fixture = Fixture::new().await;
+    hand_out(&fixture).await;
+    let change = UserChange { password_hash: Some("$argon2id$of-the-new-password".into()), ..UserChange::default() };
+    fixture.store.update_user(&by(), &fixture.founded.user_id, &change).await.unwrap();
+    let audit = format!("{:?}", fixture.audited().await);
+    let token_hash: [u8; 32] = Sha256::digest(TOKEN).into();
+    for hash in ["argon2id", &hex::encode(token_hash), MISTYPED] {
+        assert!(!audit.contains(hash), "{hash}");
+    }
+    assert!(audit.contains("new_password"), "that it changed is told");
 }
 
 #[tokio::test]
