@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{collect, completions, doctor, init, instance, serve, snapshot};
+use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, policy};
+use crate::{project, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -21,6 +22,7 @@ Examples:
   clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
   clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
   clew init && clew serve                                  the same through the TaurusDB API
+  clew user create ada && clew policy attach TaurusDBReadOnlyAccessPolicy --user ada
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 
@@ -32,6 +34,14 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     Instance(instance::Arguments),
     Collect(Box<collect::Arguments>),
+    Domain(domain::Arguments),
+    Project(project::Arguments),
+    EnterpriseProject(enterprise_project::Arguments),
+    User(user::Arguments),
+    Group(group::Arguments),
+    Key(key::Arguments),
+    Policy(policy::Arguments),
+    Audit(audit::Arguments),
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,
     Completions(completions::Arguments),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clew_model::{Failure, FailureKind};
+use clew_store::StoreError;
 
 /// Why a command did not do what was asked: what, why, and what to do.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(crate) enum CliError {
     Failed { what: String, hint: Option<String> },
     /// It was not tried: wrong usage, or refused. Exit code 2.
     Refused { what: String, hint: Option<String> },
+    /// The question that was asked was answered with no, on stdout. Exit code 1.
+    AnsweredNo,
     /// Whoever reads the output has gone, which is no error.
     OutputClosed,
     /// Ctrl-C. Exit code 130.
@@ -45,7 +48,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::OutputClosed => 0,
-            Self::Failed { .. } => 1,
+            Self::Failed { .. } | Self::AnsweredNo => 1,
             Self::Refused { .. } => 2,
             Self::Interrupted => 130,
         })
@@ -59,7 +62,7 @@ impl CliError {
                 crate::output::to_stderr(&format!("error: {what}\n{advice}"));
             }
             Self::Interrupted => crate::output::to_stderr("interrupted\n"),
-            Self::OutputClosed => {}
+            Self::OutputClosed | Self::AnsweredNo => {}
         }
     }
 }
@@ -70,6 +73,28 @@ impl From<Failure> for CliError {
         match advice(failure.kind) {
             Some(hint) => error.with_hint(hint),
             None => error,
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let what = error.to_string();
+        match error {
+            StoreError::NotInitialised { .. } => {
+                Self::refused(what).with_hint("make it with clew init, or name another one with --data-dir")
+            }
+            StoreError::AlreadyServing { .. } => {
+                Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
+            }
+            StoreError::AlreadyExists { .. }
+            | StoreError::Unknown { .. }
+            | StoreError::LastAdministrator { .. }
+            | StoreError::TooManyKeys { .. }
+            | StoreError::InUse { .. }
+            | StoreError::TooManyTags { .. }
+            | StoreError::InvalidInstance { .. } => Self::refused(what),
+            _ => Self::failed(what),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
 use crate::error::CliError;
-use crate::{origin, output};
+use crate::{names, origin, output};
 
 /// Make the first domain, project, administrator and access key. Prints the secrets once.
 #[derive(Debug, Args)]
@@ -21,13 +21,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     /// Name of the region, and of the first project
-    #[arg(long, default_value = "local", value_parser = parse_name)]
+    #[arg(long, default_value = "local", value_parser = names::parse)]
     region: String,
     /// Name of the domain (account)
-    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = parse_name)]
+    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = names::parse)]
     domain: String,
     /// Name of the administrator
-    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = parse_name)]
+    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = names::parse)]
     user: String,
     /// Form of the output
     #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
@@ -76,11 +76,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         access_key: made.access_key.clone(),
         secret_key: made.secret_key.clone(),
     };
-    let (_, founded) = Store::initialise(&origin::local(), &arguments.data_dir, tenant).await.map_err(|error| match error {
-        StoreError::AlreadyInitialised { .. } => CliError::refused(error.to_string())
-            .with_hint("use the folder as it is (clew serve), or choose another one with --data-dir"),
-        error => CliError::failed(error.to_string()),
-    })?;
+    let (_, founded) =
+        Store::initialise(&origin::local(), &arguments.data_dir, tenant).await.map_err(|error| match error {
+            StoreError::AlreadyInitialised { .. } => CliError::refused(error.to_string())
+                .with_hint("use the folder as it is (clew serve), or choose another one with --data-dir"),
+            error => CliError::failed(error.to_string()),
+        })?;
     let credentials = credentials(&arguments, &founded, &made.password, &made.access_key, &made.secret_key);
     output::to_stdout(&match arguments.format {
         Format::Table => table(&credentials, &arguments),
@@ -159,11 +160,4 @@ fn env(credentials: &Credentials) -> String {
         ("CLEW_PASSWORD", &credentials.password),
     ];
     lines.map(|(name, value)| format!("export {name}='{value}'\n")).concat()
-}
-
-/// Names stand in URLs, shells and policies: letters, digits, dash, underscore and dot.
-fn parse_name(name: &str) -> Result<String, String> {
-    let valid = (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if valid { Ok(name.to_owned()) } else { Err("1 to 64 letters, digits, dashes, underscores and dots".to_owned()) }
 }

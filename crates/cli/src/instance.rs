@@ -3,17 +3,17 @@
 mod add;
 mod check;
 mod describe;
+mod tag;
 
-use std::path::PathBuf;
+use clap::{Args, Subcommand};
+use clew_model::{Instance, InstanceFilter, Origin, Page, ProjectId, Tag};
+use clew_store::{Project, Store};
 
-use clap::{Args, Subcommand, ValueEnum};
-use clew_model::{Instance, InstanceFilter, InstanceId, Page, ProjectId};
-use clew_store::Store;
-
-use crate::configuration::DEFAULT_DATA_DIR;
+use crate::confirm::Confirmation;
+use crate::directory::{self, DataDir};
 use crate::error::CliError;
-use crate::serve::explain;
-use crate::{origin, output};
+use crate::origin;
+use crate::output::Format;
 
 /// Say which database servers there are: instances and their nodes.
 #[derive(Debug, Args)]
@@ -27,30 +27,23 @@ enum Action {
     Add(Box<add::Arguments>),
     List(Listing),
     Show(One),
-    Remove(One),
+    Remove(Remove),
     Check(check::Arguments),
+    Tag(tag::Tag),
+    Untag(tag::Untag),
 }
 
-/// Where the inventory is.
+/// A project's part of the inventory.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Folder that clew init made; a running clew serve sees changes at once
-    #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
-    data_dir: PathBuf,
-    /// Id of the project [default: the only one]
-    #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
-    project: Option<ProjectId>,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
-    pub(crate) format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For eyes
-    Table,
-    /// For scripts
-    Json,
+    #[command(flatten)]
+    data_dir: DataDir,
+    /// Name or id of the project [default: the only one]
+    #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
+    project: Option<String>,
+    /// Name or id of the project's domain [default: any]
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
 }
 
 /// List instances.
@@ -60,12 +53,24 @@ struct Listing {
     place: Place,
 }
 
-/// An instance by its id.
+/// Show an instance with its nodes and tags.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew instance show shop")]
 struct One {
-    /// Id of the instance
-    #[arg(value_name = "INSTANCE")]
-    id: InstanceId,
+    /// Name or id
+    instance: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Remove an instance. Its database servers are left alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew instance remove shop --yes")]
+struct Remove {
+    /// Name or id
+    instance: String,
+    #[command(flatten)]
+    confirmation: Confirmation,
     #[command(flatten)]
     place: Place,
 }
@@ -77,72 +82,109 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Action::Show(arguments) => show(arguments).await,
         Action::Remove(arguments) => remove(arguments).await,
         Action::Check(arguments) => check::run(arguments).await,
+        Action::Tag(arguments) => tag::tag(arguments).await,
+        Action::Untag(arguments) => tag::untag(arguments).await,
     }
+}
+
+/// An opened inventory, and who looks at it.
+pub(crate) struct Inventory {
+    pub(crate) store: Store,
+    pub(crate) project: ProjectId,
+    pub(crate) by: Origin,
 }
 
 impl Place {
+    pub(crate) fn format(&self) -> Format {
+        self.data_dir.format
+    }
+
     /// The store, and the project that is meant.
-    pub(crate) async fn open(&self) -> Result<(Store, ProjectId), CliError> {
-        let store = Store::open(&self.data_dir).await.map_err(explain)?;
-        let known = store.all_projects().await.map_err(explain)?;
-        let shown =
-            || known.iter().map(|project| format!("{} ({})", project.id, project.name)).collect::<Vec<_>>().join(", ");
-        let project = match (&self.project, known.as_slice()) {
-            (Some(wanted), _) if known.iter().any(|project| project.id == *wanted) => wanted.clone(),
-            (Some(wanted), _) => {
-                return Err(CliError::refused(format!("there is no project {wanted}; there are {}", shown())));
-            }
-            (None, [only]) => only.id.clone(),
-            (None, _) => return Err(CliError::refused(format!("name the project with --project: {}", shown()))),
+    pub(crate) async fn open(&self) -> Result<Inventory, CliError> {
+        let store = self.data_dir.open().await?;
+        let known = match &self.domain {
+            Some(named) => store.projects_of(&directory::domain(&store, named).await?.id).await?,
+            None => store.all_projects().await?,
         };
-        Ok((store, project))
+        let shown = |projects: &[Project]| {
+            projects.iter().map(|project| format!("{} ({})", project.id, project.name)).collect::<Vec<_>>().join(", ")
+        };
+        let Some(wanted) = &self.project else {
+            let [only] = known.as_slice() else {
+                return Err(CliError::refused(format!("name the project with --project: {}", shown(&known))));
+            };
+            return Ok(Inventory { project: only.id.clone(), store, by: origin::local() });
+        };
+        let has_id = |project: &&Project| project.id.as_str() == wanted.as_str();
+        let mut meant: Vec<_> = known.iter().filter(has_id).cloned().collect();
+        if meant.is_empty() {
+            meant = known.iter().filter(|project| project.name == *wanted).cloned().collect();
+        }
+        match meant.as_slice() {
+            [only] => Ok(Inventory { project: only.id.clone(), store, by: origin::local() }),
+            [] => Err(CliError::refused(format!("there is no project {wanted}; there are {}", shown(&known)))),
+            several => Err(CliError::refused(format!("several projects are named {wanted}: {}", shown(several)))
+                .with_hint("name it by its id, or its domain with --domain")),
+        }
     }
 }
 
+/// The instance of this id, else of this name.
+pub(crate) async fn look_up(store: &Store, project: &ProjectId, named: &str) -> Result<Option<Instance>, CliError> {
+    if let Ok(id) = named.parse() {
+        return Ok(store.instance(project, &id).await?);
+    }
+    let all = store.all_instances().await?.into_iter();
+    Ok(all.into_iter().find(|instance| instance.project_id == *project && instance.name == named))
+}
+
 /// The instance, or an error that says what to do.
-pub(crate) async fn find(store: &Store, project: &ProjectId, id: &InstanceId) -> Result<Instance, CliError> {
-    store
-        .instance(project, id)
-        .await
-        .map_err(explain)?
-        .ok_or_else(|| CliError::failed(format!("there is no instance {id}")).with_hint("clew instance list shows all"))
+async fn find(inventory: &Inventory, named: &str) -> Result<Instance, CliError> {
+    let found = look_up(&inventory.store, &inventory.project, named).await?;
+    found.ok_or_else(|| {
+        CliError::failed(format!("there is no instance {named}")).with_hint("clew instance list shows all")
+    })
+}
+
+/// A tag as it is typed.
+pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok(Tag { key: key.to_owned(), value: value.to_owned() }),
+        _ => Err(format!("tag {text:?} is not KEY=VALUE")),
+    }
 }
 
 async fn list(place: Place) -> Result<(), CliError> {
-    let (store, project) = place.open().await?;
+    let Inventory { store, project, .. } = place.open().await?;
     let mut all = Vec::new();
     loop {
         let page = Page { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
-        let (instances, total) = store.instances(&project, &InstanceFilter::default(), page).await.map_err(explain)?;
+        let (instances, total) = store.instances(&project, &InstanceFilter::default(), page).await?;
         let ended = instances.is_empty();
         all.extend(instances);
         if ended || all.len() as u64 >= total {
             break;
         }
     }
-    output::to_stdout(&match place.format {
-        Format::Table => describe::list(&all),
-        Format::Json => {
-            describe::json(&serde_json::json!({ "instances": all.iter().map(describe::value).collect::<Vec<_>>() }))
-        }
-    })
+    place.format().say(
+        || describe::list(&all),
+        || serde_json::json!({ "instances": all.iter().map(describe::value).collect::<Vec<_>>() }),
+    )
 }
 
 async fn show(arguments: One) -> Result<(), CliError> {
-    let (store, project) = arguments.place.open().await?;
-    let instance = find(&store, &project, &arguments.id).await?;
-    output::to_stdout(&match arguments.place.format {
-        Format::Table => describe::one(&instance),
-        Format::Json => describe::json(&describe::value(&instance)),
-    })
+    let inventory = arguments.place.open().await?;
+    let instance = find(&inventory, &arguments.instance).await?;
+    arguments.place.format().say(|| describe::one(&instance), || describe::value(&instance))
 }
 
-async fn remove(arguments: One) -> Result<(), CliError> {
-    let (store, project) = arguments.place.open().await?;
-    let instance = find(&store, &project, &arguments.id).await?;
-    store.remove_instance(&origin::local(), &project, &arguments.id).await.map_err(explain)?;
-    output::to_stdout(&match arguments.place.format {
-        Format::Table => format!("Removed {} ({}) and what was known of its nodes.\n", instance.name, instance.id),
-        Format::Json => describe::json(&serde_json::json!({ "removed": instance.id })),
-    })
+async fn remove(arguments: Remove) -> Result<(), CliError> {
+    let inventory = arguments.place.open().await?;
+    let Instance { id, name, .. } = find(&inventory, &arguments.instance).await?;
+    arguments.confirmation.ask(format!("remove {name} ({id}) and what is known of its nodes")).await?;
+    inventory.store.remove_instance(&inventory.by, &inventory.project, &id).await?;
+    arguments.place.format().say(
+        || format!("Removed {name} ({id}) and what was known of its nodes.\n"),
+        || serde_json::json!({ "removed": id }),
+    )
 }

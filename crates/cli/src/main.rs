@@ -1,23 +1,37 @@
 //! `clew`: one file per subcommand, no logic of its own.
 
+mod audit;
 mod cli;
 mod collect;
 mod completions;
 mod configuration;
+mod confirm;
+mod directory;
 mod doctor;
+mod domain;
+mod enterprise_project;
 mod error;
 mod filters;
+mod group;
 mod init;
 mod instance;
+mod key;
+mod listing;
 mod logs;
+mod moments;
+mod names;
+mod new_password;
 mod node_url;
 mod notes;
 mod openapi;
 mod origin;
 mod output;
+mod policy;
+mod project;
 mod serve;
 mod snapshot;
 mod table;
+mod user;
 
 use std::process::ExitCode;
 
@@ -47,9 +61,16 @@ fn run(cli: Cli) -> Result<(), CliError> {
         match cli.command {
             Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
-
             Command::Init(arguments) => init::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Domain(arguments) => interruptible(domain::run(arguments)).await,
+            Command::Project(arguments) => interruptible(project::run(arguments)).await,
+            Command::EnterpriseProject(arguments) => interruptible(enterprise_project::run(arguments)).await,
+            Command::User(arguments) => interruptible(user::run(arguments)).await,
+            Command::Group(arguments) => interruptible(group::run(arguments)).await,
+            Command::Key(arguments) => interruptible(key::run(arguments)).await,
+            Command::Policy(arguments) => interruptible(policy::run(arguments)).await,
+            Command::Audit(arguments) => interruptible(audit::run(arguments)).await,
             Command::Instance(arguments) => interruptible(instance::run(arguments)).await,
             Command::Collect(arguments) => interruptible(collect::run(*arguments)).await,
             Command::Openapi => openapi::run(),

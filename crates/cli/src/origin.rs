@@ -2,11 +2,25 @@
 
 use clew_model::Origin;
 
-/// The account of the operating system that runs this process. What the environment says does not count.
+/// Most characters of a name that the environment tells.
+const NAME_LENGTH: usize = 64;
+
+/// The account of the operating system that runs this process. What the environment says of it does not count; but to root it
+/// tells who became root by sudo.
 pub(crate) fn local() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    Origin::local(account(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned))
+    let account = account(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);
+    let sudo_user = std::env::var("SUDO_USER").ok().filter(|_| id == "0");
+    Origin::local(match sudo_user.as_deref().and_then(clean) {
+        Some(user) => format!("{account} (sudo by {user})"),
+        None => account,
+    })
+}
+
+fn clean(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_LENGTH).collect();
+    (!name.is_empty()).then_some(name)
 }
 
 /// Name of the account with this id.

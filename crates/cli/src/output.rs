@@ -3,9 +3,30 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
+
+/// Form of what a command says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For eyes
+    Table,
+    /// For scripts
+    Json,
+}
+
+impl Format {
+    /// Says it on stdout.
+    pub(crate) fn say(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
+        to_stdout(&match self {
+            Self::Table => table(),
+            Self::Json => format!("{:#}\n", json()),
+        })
+    }
+}
 
 /// Where a command writes its result.
 #[derive(Debug)]

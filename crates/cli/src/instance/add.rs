@@ -2,12 +2,11 @@
 
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag};
-use clew_store::StoreError;
 
-use super::{Format, Place, describe};
+use super::{Place, describe, parse_tag};
 use crate::error::CliError;
-use crate::serve::explain;
-use crate::{node_url, origin, output};
+use crate::output::Format;
+use crate::{node_url, output};
 
 /// Add an instance: a master node and its replicas.
 #[derive(Debug, ClapArgs)]
@@ -20,9 +19,9 @@ pub(crate) struct Arguments {
     #[arg(long = "node", value_name = "URL[,role=ROLE]", required = true)]
     nodes: Vec<String>,
     /// A tag
-    #[arg(long = "tag", value_name = "KEY=VALUE")]
-    tags: Vec<String>,
-    /// Enterprise project
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    tags: Vec<Tag>,
+    /// Id of the enterprise project
     #[arg(long, value_name = "ID", default_value = "0")]
     enterprise_project: String,
     /// Id of the instance, instead of a new one
@@ -52,28 +51,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         )));
     }
     let nodes = nodes(&arguments.nodes, &arguments.node_ids)?;
-    let tags = arguments.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?;
-    let (store, project_id) = arguments.place.open().await?;
-    let instance = store
-        .add_instance(
-            &origin::local(),
-            NewInstance {
-                id: arguments.id,
-                project_id,
-                name: arguments.name,
-                enterprise_project_id: arguments.enterprise_project,
-                tags,
-                nodes,
-            },
-        )
-        .await
-        .map_err(|error| match error {
-            StoreError::AlreadyExists { .. } | StoreError::InvalidInstance { .. } => {
-                CliError::refused(error.to_string())
-            }
-            error => explain(error),
-        })?;
-    output::to_stdout(&match arguments.place.format {
+    let inventory = arguments.place.open().await?;
+    let new = NewInstance {
+        id: arguments.id,
+        project_id: inventory.project,
+        name: arguments.name,
+        enterprise_project_id: arguments.enterprise_project,
+        tags: arguments.tags,
+        nodes,
+    };
+    let instance = inventory.store.add_instance(&inventory.by, new).await?;
+    output::to_stdout(&match arguments.place.format() {
         Format::Table => format!(
             "{}\nNext: clew instance check {} tells whether its nodes can be read.\n",
             describe::one(&instance),
@@ -111,13 +99,6 @@ fn parse_node(text: &str) -> Result<(&str, Option<NodeRole>), CliError> {
     let role = NodeRole::from_name(role)
         .ok_or_else(|| CliError::refused(format!("role cannot be {role:?}; it is master or slave")))?;
     Ok((url, Some(role)))
-}
-
-fn parse_tag(text: &str) -> Result<Tag, CliError> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok(Tag { key: key.to_owned(), value: value.to_owned() }),
-        _ => Err(CliError::refused(format!("tag {text:?} is not KEY=VALUE"))),
-    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,32 @@
 //! `clew instance check`
 
 use clap::Args as ClapArgs;
-use clew_model::InstanceId;
 use clew_mysql::{Limits, examine};
 use serde_json::json;
 
-use super::{Format, Place, describe, find};
+use super::{Place, find};
 use crate::error::CliError;
-use crate::serve::explain;
 use crate::{doctor, output};
 
 /// Tell whether the nodes of an instance can be read, and what is missing.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  clew instance check shop")]
 pub(crate) struct Arguments {
-    /// Id of the instance
-    #[arg(value_name = "INSTANCE")]
-    id: InstanceId,
+    /// Name or id
+    instance: String,
     #[command(flatten)]
     place: Place,
 }
 
 /// Fails if a node cannot be read at all.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (store, project) = arguments.place.open().await?;
-    let instance = find(&store, &project, &arguments.id).await?;
+    let inventory = arguments.place.open().await?;
+    let instance = find(&inventory, &arguments.instance).await?;
     let mut unreadable = 0;
     let mut text = String::new();
     let mut values = Vec::new();
     for known in &instance.nodes {
-        let Some(node) = store.node_to_read(&known.id).await.map_err(explain)? else { continue };
+        let Some(node) = inventory.store.node_to_read(&known.id).await? else { continue };
         let outcome = examine(&node.url, &Limits::default()).await;
         unreadable += usize::from(outcome.is_err());
         text.push_str(&format_node(known, &outcome));
@@ -37,10 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             Err(failure) => json!({ "id": known.id, "failure": failure }),
         });
     }
-    output::to_stdout(&match arguments.place.format {
-        Format::Table => text,
-        Format::Json => describe::json(&json!({ "nodes": values })),
-    })?;
+    arguments.place.format().say(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {
         Ok(())
     } else {

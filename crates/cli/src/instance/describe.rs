@@ -3,33 +3,30 @@
 use std::fmt::Write as _;
 
 use clew_model::Instance;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
+
+use crate::listing;
 
 /// A line per node.
 pub(super) fn list(instances: &[Instance]) -> String {
-    if instances.is_empty() {
-        return "No instances yet; clew instance add adds one.\n".to_owned();
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS"]);
+    let mut rows = Vec::new();
     for instance in instances {
         for node in &instance.nodes {
             let (id, node_id) = (instance.id.to_string(), node.id.to_string());
-            table.add_row([instance.name.clone(), id, node_id, node.role.name().to_owned(), node.url.address()]);
+            rows.push([instance.name.clone(), id, node_id, node.role.name().to_owned(), node.url.address()]);
         }
     }
-    table.lines().fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{}", line.trim_end());
-        text
-    })
+    let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS"];
+    listing::list(headings, rows, "No instances yet; clew instance add adds one.")
 }
 
 /// One instance with its nodes.
 pub(super) fn one(instance: &Instance) -> String {
     let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
     let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
+    if instance.enterprise_project_id != "0" {
+        let _ = writeln!(text, "belongs to the enterprise project {}", instance.enterprise_project_id);
+    }
     if !tags.is_empty() {
         let _ = writeln!(text, "tags      {}", tags.join(", "));
     }
@@ -50,9 +47,4 @@ pub(super) fn value(instance: &Instance) -> Value {
         "tags": instance.tags,
         "nodes": instance.nodes.iter().map(node).collect::<Vec<_>>(),
     })
-}
-
-/// JSON on lines.
-pub(super) fn json(value: &Value) -> String {
-    format!("{value:#}\n")
 }

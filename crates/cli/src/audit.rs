@@ -1,0 +1,95 @@
+//! `clew audit …`: who did what, from where, and how it ended.
+
+mod export;
+mod filters;
+mod row;
+mod verify;
+
+use std::collections::VecDeque;
+
+use clap::{Args, Subcommand};
+use clew_store::{AuditFilter, AuditRecord, Store};
+use serde_json::json;
+
+use crate::directory::DataDir;
+use crate::error::CliError;
+use filters::Filters;
+
+/// Rows that are read at once.
+const BATCH: u32 = 1000;
+
+/// The audit: sign-ins, denials, collections, downloads, and every change; who, from where, and how it ended.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    List(Box<List>),
+    Export(Box<export::Arguments>),
+    Verify(verify::Arguments),
+}
+
+/// Show the newest rows that match, the last one last.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_HELP)]
+struct List {
+    #[command(flatten)]
+    filters: Filters,
+    /// Rows to show
+    #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    #[command(flatten)]
+    data_dir: DataDir,
+}
+
+const LIST_HELP: &str = "\
+Examples:
+  clew audit list
+  clew audit list --operation CreateToken --outcome denied --from 24h
+  clew audit list --instance shop --format json";
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    match arguments.action {
+        Action::List(arguments) => list(*arguments).await,
+        Action::Export(arguments) => export::run(*arguments).await,
+        Action::Verify(arguments) => verify::run(arguments).await,
+    }
+}
+
+async fn list(arguments: List) -> Result<(), CliError> {
+    let store = arguments.data_dir.open().await?;
+    let filter = arguments.filters.resolve(&store).await?;
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let mut newest = VecDeque::new();
+    each(&store, &filter, |record| {
+        if newest.len() == limit {
+            newest.pop_front();
+        }
+        newest.push_back(record);
+        Ok(())
+    })
+    .await?;
+    let newest: Vec<_> = newest.into();
+    arguments
+        .data_dir
+        .format
+        .say(|| row::list(&newest), || json!({ "rows": newest.iter().map(row::value).collect::<Vec<_>>() }))
+}
+
+/// Every row that matches, the oldest first.
+async fn each(
+    store: &Store,
+    filter: &AuditFilter,
+    mut take: impl FnMut(AuditRecord) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut after = 0;
+    loop {
+        let rows = store.audit(filter, after, BATCH).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.seq;
+        rows.into_iter().try_for_each(&mut take)?;
+    }
+}

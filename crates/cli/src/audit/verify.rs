@@ -1,0 +1,63 @@
+//! `clew audit verify`
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use clew_store::{AuditProblem, AuditVerification};
+use serde_json::{Value, json};
+
+use crate::directory::DataDir;
+use crate::error::CliError;
+
+/// Check that every row of the audit is there and as it was written. Ends with 1 if not.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    data_dir: DataDir,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  clew audit verify
+
+Rows are chained with a key that is derived from the master key. Nothing inside a folder can tell whether all of it was put back to
+an earlier state: write the newest link down elsewhere from time to time, and look for it in later answers.";
+
+pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let found = arguments.data_dir.open().await?.verify_audit().await?;
+    arguments.data_dir.format.say(|| text(&found), || value(&found))?;
+    if found.is_sound() { Ok(()) } else { Err(CliError::AnsweredNo) }
+}
+
+fn text(found: &AuditVerification) -> String {
+    let rows = match (found.first, found.last) {
+        (Some(first), Some(last)) => format!("{} rows, {first} to {last}", found.rows),
+        _ => "no rows".to_owned(),
+    };
+    if found.is_sound() {
+        return format!("The audit is as it was written: {rows}.\nNewest link: {}\n", found.newest);
+    }
+    let mut text = format!("The audit is NOT as it was written ({rows}):\n");
+    for problem in &found.problems {
+        let _ = writeln!(text, "  {problem}");
+    }
+    if found.more_problems > 0 {
+        let _ = writeln!(text, "  and {} more problems", found.more_problems);
+    }
+    text
+}
+
+/// With the names that the API has for it.
+fn value(found: &AuditVerification) -> Value {
+    let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
+    json!({
+        "intact": found.is_sound(),
+        "rows": found.rows,
+        "first": found.first,
+        "last": found.last,
+        "newest": found.newest,
+        "problems": found.problems.iter().map(problem).collect::<Vec<_>>(),
+        "more_problems": found.more_problems,
+    })
+}
