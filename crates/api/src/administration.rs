@@ -1,0 +1,93 @@
+//! Clew's own API for the identities of a domain: projects, users, groups, access keys, policies, and for its audit.
+//!
+//! Everything is about the caller's own domain: what belongs to another one answers as what is not there. To read takes
+//! [`Action::LIST_IDENTITIES`], to change [`Action::MANAGE_IDENTITIES`]. Whoever has that can give themselves every policy, so
+//! it is worth as much as being an administrator; the administrators themselves are out of its reach nevertheless.
+
+mod attachments;
+mod audit;
+mod enterprise_projects;
+mod fields;
+mod groups;
+mod keys;
+mod members;
+mod own_password;
+mod policies;
+mod projects;
+mod simulate;
+mod users;
+
+use clew_iam::decision::{Action, Resource, check_scope};
+use clew_model::{DomainId, ErrorEntry, Origin};
+use jiff::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::query::shown;
+use crate::refusal::Refusal;
+
+/// All of it, for [`crate::routes`].
+pub(crate) fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::update))
+        .routes(routes!(enterprise_projects::list, enterprise_projects::create))
+        .routes(routes!(enterprise_projects::update))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::update, users::remove))
+        .routes(routes!(own_password::change))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::update, keys::remove))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::show, groups::remove))
+        .routes(routes!(members::add, members::remove))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::validate::validate))
+        .routes(routes!(simulate::simulate))
+        .routes(routes!(policies::show, policies::put, policies::remove))
+        .routes(routes!(attachments::list, attachments::attach))
+        .routes(routes!(attachments::detach))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::verify))
+}
+
+/// The domain, if the caller may look at its identities.
+fn reader<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Refusal> {
+    caller.domain_action(service, Action::LIST_IDENTITIES)?;
+    Ok(&caller.principal.domain_id)
+}
+
+/// The domain, if the caller may change its identities, and who they are for the audit.
+fn changer<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
+    caller.domain_action(service, Action::MANAGE_IDENTITIES)?;
+    Ok((&caller.principal.domain_id, caller.origin()))
+}
+
+/// True if this is the caller's own id, and the credentials are good for more than a project.
+fn is_caller(service: &Service, caller: &Caller, id: &str) -> bool {
+    let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
+    id == caller.principal.user_id.as_str()
+        && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
+}
+
+/// What touches administrators is for administrators: else whoever may change users could become one.
+fn need_administrator(caller: &Caller) -> Result<(), Refusal> {
+    if caller.principal.administrator {
+        return Ok(());
+    }
+    Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
+}
+
+/// There is none of this id, or it belongs to another domain.
+fn not_found(target: &'static str, id: &str) -> Refusal {
+    let arguments = vec![("target", target.to_owned()), ("id", shown(id))];
+    Refusal::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
+}
+
+/// A moment as everything under `/clew/v1` writes it: `2026-11-24T08:00:00Z`.
+fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().to_string()
+}

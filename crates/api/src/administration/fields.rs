@@ -1,0 +1,69 @@
+//! Fields that many bodies have, and what they may hold.
+
+use clew_iam::password::{self, LEAST_LENGTH, MOST_LENGTH, PasswordRule};
+use secrecy::SecretString;
+
+use crate::body::Body;
+use crate::query::shown;
+use crate::refusal::Refusal;
+
+/// Longest name, in characters.
+const LONGEST_NAME: usize = 64;
+/// Longest name of a policy (spec section 4.3).
+const LONGEST_POLICY_NAME: usize = 128;
+/// Longest description, in characters (spec section 4.3 has it for policies).
+const LONGEST_DESCRIPTION: usize = 1000;
+
+/// The `name` of something new.
+pub(super) fn name(body: &Body) -> Result<String, Refusal> {
+    let name: String = body.need("name")?;
+    check_name(&name, "-_.", LONGEST_NAME)?;
+    Ok(name)
+}
+
+/// The name of a policy of a domain.
+pub(super) fn check_policy_name(name: &str) -> Result<(), Refusal> {
+    check_name(name, "_+=.@-", LONGEST_POLICY_NAME)
+}
+
+fn check_name(name: &str, signs: &'static str, longest: usize) -> Result<(), Refusal> {
+    let known = |letter: char| letter.is_ascii_alphanumeric() || signs.contains(letter);
+    // In a path, one or two dots would mean another one.
+    let path = matches!(name, "." | "..");
+    if (1..=longest).contains(&name.chars().count()) && name.chars().all(known) && !path {
+        return Ok(());
+    }
+    let arguments = vec![("given", shown(name)), ("max", longest.to_string()), ("signs", signs.to_owned())];
+    Err(Refusal::parameter("name-form", arguments))
+}
+
+/// The `description`, if it is there.
+pub(super) fn description(body: &Body) -> Result<Option<String>, Refusal> {
+    let Some(description) = body.get::<String>("description")? else { return Ok(None) };
+    let length = description.chars().count();
+    if length > LONGEST_DESCRIPTION {
+        let arguments = vec![
+            ("field", "description".into()),
+            ("length", length.to_string()),
+            ("min", "0".into()),
+            ("max", LONGEST_DESCRIPTION.to_string()),
+        ];
+        return Err(Refusal::parameter("parameter-length", arguments));
+    }
+    if description.chars().any(char::is_control) {
+        return Err(Refusal::parameter("control-characters", vec![("field", "description".into())]));
+    }
+    Ok(Some(description))
+}
+
+/// Refuses a password that a user of this name may not choose.
+pub(super) fn check_password(user: &str, chosen: &SecretString) -> Result<(), Refusal> {
+    password::check(chosen, user).map_err(|rule| {
+        let id = match rule {
+            PasswordRule::Length => "password-length",
+            PasswordRule::UserName => "password-user-name",
+        };
+        let limits = vec![("min", LEAST_LENGTH.to_string()), ("max", MOST_LENGTH.to_string())];
+        Refusal::parameter(id, limits)
+    })
+}

@@ -1,0 +1,136 @@
+//! Groups of users of the domain.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use clew_store::{Group, User};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{changer, fields, not_found, reader};
+use crate::Service;
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::page::{self, PageParameters};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// A page of groups.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupPage {
+    groups: Vec<GroupView>,
+    total_count: u64,
+}
+
+/// A group.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupView {
+    id: String,
+    name: String,
+    description: String,
+}
+
+/// A group with its members.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupWithMembers {
+    #[serde(flatten)]
+    group: GroupView,
+    /// By name
+    members: Vec<MemberView>,
+}
+
+/// A member of a group.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MemberView {
+    id: String,
+    name: String,
+}
+
+/// A group to be made.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct GroupCreation {
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
+    name: String,
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+}
+
+/// List the groups of the domain.
+#[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
+    responses((status = 200, description = "A page of groups, by name", body = GroupPage)))]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<GroupPage>, Refusal> {
+    let domain = reader(&service, &caller)?;
+    let page = page::asked(query.as_deref())?;
+    let (groups, total_count) = page::cut(service.store.groups_of(domain).await?, page, view);
+    Ok(Json(GroupPage { groups, total_count }))
+}
+
+/// Make a group.
+#[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
+    request_body(content = GroupCreation, content_type = "application/json"),
+    responses(
+        (status = 201, description = "The group", body = GroupView),
+        (status = 409, description = "There is one of this name", body = ErrorBody)
+    ))]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<GroupView>), Refusal> {
+    let (domain, origin) = changer(&service, &caller)?;
+    let body = Body::parse(&body, &["name", "description"])?;
+    let (name, description) = (fields::name(&body)?, fields::description(&body)?.unwrap_or_default());
+    let id = service.store.create_group(&origin, domain, &name, &description).await?;
+    Ok((StatusCode::CREATED, Json(view(find(&service, &caller, id.as_str()).await?))))
+}
+
+/// Show a group with its members.
+#[utoipa::path(get, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
+    responses((status = 200, description = "The group", body = GroupWithMembers)))]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<GroupWithMembers>, Refusal> {
+    reader(&service, &caller)?;
+    let group = find(&service, &caller, &id).await?;
+    let members = service.store.members_of(&group.id).await?;
+    Ok(Json(GroupWithMembers { group: view(group), members: members.into_iter().map(member).collect() }))
+}
+
+/// Remove a group. What is attached to it reaches its members no more.
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
+    responses((status = 204, description = "Removed")))]
+pub(crate) async fn remove(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let (_, origin) = changer(&service, &caller)?;
+    let group = find(&service, &caller, &id).await?;
+    service.store.remove_group(&origin, &group.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A group of the caller's domain.
+pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Group, Refusal> {
+    let found = match id.parse() {
+        Ok(id) => service.store.group(&id).await?,
+        Err(_) => None,
+    };
+    found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("group", id))
+}
+
+fn view(group: Group) -> GroupView {
+    GroupView { id: group.id.to_string(), name: group.name, description: group.description }
+}
+
+fn member(user: User) -> MemberView {
+    MemberView { id: user.id.to_string(), name: user.name }
+}

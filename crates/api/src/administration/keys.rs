@@ -1,0 +1,146 @@
+//! Permanent access keys of users. Everybody may handle their own.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use clew_iam::access_key;
+use clew_iam::decision::Action;
+use clew_model::AccessKeyId;
+use clew_store::{KeyRecord, User};
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{is_caller, moment, need_administrator, not_found, users};
+use crate::Service;
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::refusal::{ErrorBody, Refusal};
+
+/// The access keys of a user: two at most.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyList {
+    keys: Vec<KeyView>,
+    total_count: u64,
+}
+
+/// An access key without its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyView {
+    access_key: String,
+    /// Whether it may be used
+    enabled: bool,
+    created_at: String,
+    /// To the minute
+    last_used_at: Option<String>,
+}
+
+/// An access key that was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedKey {
+    access_key: String,
+    /// It is shown this once
+    secret_key: String,
+}
+
+/// What to change.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct KeyUpdate {
+    /// Whether it may be used. To disable it ends the tokens and temporary keys of the user too
+    enabled: bool,
+}
+
+/// List the access keys of a user.
+#[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+    responses((status = 200, description = "The keys, the oldest first", body = KeyList)))]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(user): Path<String>,
+) -> Result<Json<KeyList>, Refusal> {
+    let user = owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let keys: Vec<_> = service.store.keys_of(&user.id).await?.into_iter().map(view).collect();
+    Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
+}
+
+/// Make an access key.
+#[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
+    responses(
+        (status = 201, description = "The key with its secret", body = CreatedKey),
+        (status = 409, description = "The user has as many as it can have", body = ErrorBody)
+    ))]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(user): Path<String>,
+) -> Result<(StatusCode, Json<CreatedKey>), Refusal> {
+    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let secret = access_key::generate_secret().map_err(|error| Refusal::internal(&error))?;
+    let id = AccessKeyId::generate();
+    service.store.create_key(&caller.origin(), &user.id, &id, &secret).await?;
+    let created = CreatedKey { access_key: id.to_string(), secret_key: secret.expose_secret().to_owned() };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Let an access key be used, or not.
+#[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
+    params(("user_id" = String, Path), ("access_key" = String, Path)),
+    request_body(content = KeyUpdate, content_type = "application/json"),
+    responses((status = 200, description = "The key", body = KeyView)))]
+pub(crate) async fn update(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((user, key)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<KeyView>, Refusal> {
+    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let enabled = Body::parse(&body, &["enabled"])?.need("enabled")?;
+    let id = find(&service, &user, &key).await?.id;
+    service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
+    Ok(Json(view(find(&service, &user, &key).await?)))
+}
+
+/// Remove an access key.
+#[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
+    params(("user_id" = String, Path), ("access_key" = String, Path)),
+    responses((status = 204, description = "Removed")))]
+pub(crate) async fn remove(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((user, key)): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let id = find(&service, &user, &key).await?.id;
+    service.store.remove_key(&caller.origin(), &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The user of a path, if the caller may do the action to their keys.
+async fn owner(service: &Service, caller: &Caller, action: Action, id: &str) -> Result<User, Refusal> {
+    if is_caller(service, caller, id) {
+        return users::find(service, caller, id).await;
+    }
+    caller.domain_action(service, action)?;
+    let user = users::find(service, caller, id).await?;
+    if user.administrator && action == Action::MANAGE_IDENTITIES {
+        need_administrator(caller)?;
+    }
+    Ok(user)
+}
+
+async fn find(service: &Service, user: &User, id: &str) -> Result<KeyRecord, Refusal> {
+    let keys = service.store.keys_of(&user.id).await?;
+    keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found("access key", id))
+}
+
+fn view(key: KeyRecord) -> KeyView {
+    KeyView {
+        access_key: key.id.to_string(),
+        enabled: key.enabled,
+        created_at: moment(key.created_at),
+        last_used_at: key.last_used_at.map(moment),
+    }
+}

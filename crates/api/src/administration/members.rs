@@ -1,0 +1,43 @@
+//! Who is in which group.
+
+use axum::extract::{Path, State};
+use http::StatusCode;
+
+use super::{changer, groups, not_found, users};
+use crate::Service;
+use crate::caller::Caller;
+use crate::refusal::Refusal;
+
+/// Make a user a member of a group.
+#[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    params(("group_id" = String, Path), ("user_id" = String, Path)),
+    responses((status = 204, description = "The user is a member")))]
+pub(crate) async fn add(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((group, user)): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let (_, origin) = changer(&service, &caller)?;
+    let group = groups::find(&service, &caller, &group).await?;
+    let user = users::find(&service, &caller, &user).await?;
+    service.store.add_member(&origin, &group.id, &user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Make a user a member of a group no more.
+#[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
+    params(("group_id" = String, Path), ("user_id" = String, Path)),
+    responses((status = 204, description = "The user is no member")))]
+pub(crate) async fn remove(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((group, user)): Path<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let (_, origin) = changer(&service, &caller)?;
+    let group = groups::find(&service, &caller, &group).await?;
+    let user = users::find(&service, &caller, &user).await?;
+    if !service.store.remove_member(&origin, &group.id, &user.id).await? {
+        return Err(not_found("member", user.id.as_str()));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,60 @@
+//! One's own password.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use clew_iam::decision::Action;
+use clew_model::ErrorEntry;
+use clew_store::UserChange;
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use utoipa::ToSchema;
+
+use super::{fields, is_caller, users};
+use crate::body::{self, Body};
+use crate::caller::Caller;
+use crate::refusal::Refusal;
+use crate::{Service, passwords};
+
+/// A new password for oneself.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct PasswordChange {
+    /// The password by now
+    old: String,
+    /// Neither the name nor the old one
+    #[schema(min_length = 8, max_length = 128)]
+    new: String,
+}
+
+/// Change one's own password. It ends one's tokens, the one of this request too, and temporary keys.
+#[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
+    request_body(content = PasswordChange, content_type = "application/json"),
+    responses((status = 204, description = "Changed")))]
+pub(crate) async fn change(State(service): State<Service>, caller: Caller, body: Bytes) -> Result<StatusCode, Refusal> {
+    let id = caller.principal.user_id.to_string();
+    if !is_caller(&service, &caller, &id) {
+        caller.domain_action(&service, Action::MANAGE_IDENTITIES)?;
+    }
+    let user = users::find(&service, &caller, &id).await?;
+    let body = Body::parse(&body, &["old", "new"])?;
+    let old = body.secret("old")?.ok_or_else(|| body::missing("old"))?;
+    let new = body.secret("new")?.ok_or_else(|| body::missing("new"))?;
+    fields::check_password(&user.name, &new)?;
+    if old.expose_secret() == new.expose_secret() {
+        return Err(Refusal::parameter("password-same", Vec::new()));
+    }
+    // Whoever holds a token only must not find the password out by trying.
+    let subject = format!("user:{}/{}", user.domain_name, user.name);
+    if service.store.locked_until(&subject).await?.is_some() {
+        return Err(Refusal::new(ErrorEntry::IAM_LOCKED));
+    }
+    if !passwords::verify(old, Some(user.password_hash)).await? {
+        service.store.failed(&subject).await?;
+        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+    }
+    service.store.succeeded(&subject).await?;
+    let change = UserChange { password_hash: Some(passwords::hash(new).await?), ..UserChange::default() };
+    service.store.update_user(&caller.origin(), &user.id, &change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,160 @@
+//! Bodies of requests, read strictly: a field that nobody knows was misspelt, and one that is there twice could mean either.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use secrecy::SecretString;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::query::{shown, unknown_field};
+use crate::refusal::Refusal;
+
+/// The fields of a JSON object. One that is `null` is as one that is not there.
+pub(crate) struct Body {
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+// The values may be secrets.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Body {
+    /// Reads an object that may have these fields.
+    pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, Refusal> {
+        let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
+        let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
+        let mut seen = HashSet::new();
+        for (name, _) in &body.fields {
+            if !known.contains(&name.as_str()) {
+                return Err(unknown_field(name, known));
+            }
+            if !seen.insert(name) {
+                return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(name))]));
+            }
+        }
+        Ok(body)
+    }
+
+    /// A field's value as it was written.
+    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+        let value = self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.get());
+        value.filter(|value| *value != "null")
+    }
+
+    /// A field's value.
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.raw(name) else { return Ok(None) };
+        serde_json::from_str(value).map(Some).map_err(|_| wrong(name, value))
+    }
+
+    /// A field's text, which no answer may show.
+    pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, Refusal> {
+        let Some(value) = self.raw(name) else { return Ok(None) };
+        let text: Result<String, _> = serde_json::from_str(value);
+        text.map(|text| Some(text.into()))
+            .map_err(|_| Refusal::parameter("parameter-no-text", vec![("field", name.into())]))
+    }
+
+    /// The value of a field that must be there.
+    pub(crate) fn need<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, Refusal> {
+        self.get(name)?.ok_or_else(|| missing(name))
+    }
+}
+
+/// A field that must be there.
+pub(crate) fn missing(name: &'static str) -> Refusal {
+    Refusal::parameter("parameter-missing", vec![("field", name.into())])
+}
+
+/// Refuses a list that is too short or too long.
+pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), Refusal> {
+    if (min..=max).contains(&count) {
+        return Ok(());
+    }
+    let (min, max) = (min.to_string(), max.to_string());
+    let arguments = vec![("field", name.into()), ("count", count.to_string()), ("min", min), ("max", max)];
+    Err(Refusal::parameter("parameter-count", arguments))
+}
+
+/// A value that a field cannot have.
+pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
+    Refusal::parameter("parameter-form", vec![("field", name.into()), ("given", shown(given))])
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Body, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = object.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Body { fields })
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_model::Language;
+
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let refusal = Body::parse(text.as_bytes(), &["name", "enabled"]).unwrap_err();
+        refusal.body(Language::EnUs, "").error_msg
+    }
+
+    #[test]
+    fn fields_are_what_was_written() {
+        let body = Body::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
+        assert_eq!(body.need::<String>("name").unwrap(), "ab");
+        assert_eq!(body.raw("name"), Some(r#""a\u0062""#));
+        assert_eq!((body.get::<bool>("enabled").unwrap(), body.raw("enabled")), (None, None));
+        assert!(body.get::<bool>("name").is_err());
+        assert!(body.need::<bool>("enabled").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (text, reason) in [
+            ("", "EOF"),
+            ("[]", "expected an object"),
+            ("null", "expected an object"),
+            ("{", "EOF"),
+            ("{} {}", "trailing characters"),
+            (r#"{"nmae":"a"}"#, "nmae is not a known field; did you mean name?"),
+            (r#"{"Enabled":true}"#, "did you mean enabled?"),
+            (r#"{"colour":"red"}"#, "colour is not a known field."),
+            (r#"{"":1}"#, " is not a known field."),
+            (r#"{"name":"a","name":"b"}"#, "name is there more than once."),
+        ] {
+            let message = refused(text);
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+        assert!(Body::parse(b"{\"name\":\"\xff\"}", &["name"]).is_err());
+        let body = Body::parse(br#"{"name":12345678}"#, &["name"]).unwrap();
+        let secret = body.secret("name").unwrap_err().body(Language::EnUs, "").error_msg;
+        assert!(secret.contains("name is not a text") && !secret.contains("1234"), "{secret}");
+        assert_eq!(format!("{body:?}"), r#"["name"]"#);
+        let lone = Body::parse(br#"{"name":"\ud800"}"#, &["name"]);
+        assert!(lone.and_then(|body| body.need::<String>("name")).is_err());
+        let deep = format!("{{\"name\":{}}}", "[".repeat(100_000));
+        assert!(Body::parse(deep.as_bytes(), &["name"]).is_err());
+    }
+}

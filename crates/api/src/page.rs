@@ -1,0 +1,36 @@
+//! Parts of lists, as the lists of the TaurusDB API have them.
+
+use clew_model::Page;
+use utoipa::IntoParams;
+
+use crate::query::Query;
+use crate::refusal::Refusal;
+
+/// Which part of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+pub(crate) struct PageParameters {
+    /// Entries to leave out
+    #[param(minimum = 0, maximum = 2_147_483_647, default = 0)]
+    offset: Option<u32>,
+    /// Entries to return
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<u32>,
+}
+
+/// The part that a query asks for.
+pub(crate) fn asked(query: Option<&str>) -> Result<Page, Refusal> {
+    let query = Query::parse(query)?;
+    Ok(Page {
+        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.number("limit", 1, 100, 100)?,
+    })
+}
+
+/// That part of a list, and how long the whole list is.
+pub(crate) fn cut<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
+    let total = list.len() as u64;
+    let (offset, limit) = (page.offset as usize, page.limit as usize);
+    (list.into_iter().skip(offset).take(limit).map(view).collect(), total)
+}
