@@ -1,0 +1,33 @@
+//! What templates look like, statement by statement: `table.txt`.
+
+use std::fmt::Write;
+
+use clew_diagnose::template;
+
+use crate::leaks::assert_no_leak;
+
+/// A line with a statement, then one with its template behind four spaces. Lines that start with `##` say what follows.
+const TABLE: &str = include_str!("table.txt");
+
+#[test]
+fn statements_have_these_templates() {
+    let mut wrong = String::new();
+    let mut lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with("##"));
+    let mut count = 0;
+    while let Some(statement) = lines.next() {
+        let expected = lines
+            .next()
+            .and_then(|line| line.strip_prefix("    "))
+            .unwrap_or_else(|| panic!("no template of {statement}"));
+        let found = template(statement.as_bytes());
+        let found = String::from_utf8_lossy(&found);
+        if found != expected {
+            writeln!(wrong, "{statement}\n  is      {found}\n  not     {expected}").unwrap();
+        }
+        assert_eq!(template(found.as_bytes()), found.as_bytes(), "the template of {statement} has another");
+        assert_no_leak(statement.as_bytes());
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(count >= 150, "only {count} statements");
+}
