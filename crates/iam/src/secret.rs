@@ -50,7 +50,10 @@ mod tests {
             counts[usize::from(byte)] += 1;
         }
         assert_eq!(text.expose_secret().len(), 200_000);
-        assert_eq!(counts.iter().sum::<u32>(), ALPHANUMERIC.iter().map(|&letter| counts[usize::from(letter)]).sum());
+        assert_eq!(
+            counts.iter().sum::<u32>(),
+            ALPHANUMERIC.iter().map(|&letter| counts[usize::from(letter)]).sum::<u32>()
+        );
         for &letter in ALPHANUMERIC {
             // 3,226 are expected, give or take 56. A plain remainder of a byte would draw the first eight 3,906 times.
             let count = counts[usize::from(letter)];

@@ -50,6 +50,12 @@ pub(super) struct Reader<'t> {
     warnings: Vec<Finding>,
 }
 
+/// All parts, or nothing if one is wrong; every part is looked at, for each has errors of its own.
+pub(super) fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let parts: Vec<_> = parts.collect();
+    parts.into_iter().collect()
+}
+
 impl Reader<'_> {
     pub(super) fn error(&mut self, at: usize, path: &Path, message: impl Into<String>) {
         self.errors.push(Finding::new(self.text, at, path, message));
@@ -78,7 +84,7 @@ impl Reader<'_> {
         }
         let statements = elements.require(self, "Statement")?;
         let statements = self.list(&statements, grammar.limits.statements, "statements")?;
-        let statements = statements.iter().map(|at| self.statement(at, grammar)).collect::<Option<Vec<_>>>()?;
+        let statements = all(statements.iter().map(|at| self.statement(at, grammar)))?;
         Some((grammar, statements))
     }
 
@@ -132,8 +138,7 @@ impl Reader<'_> {
 
     fn actions(&mut self, at: &At<'_>, except: bool, grammar: &Grammar) -> Option<Named<String>> {
         let list = self.list(at, grammar.limits.actions, "actions")?;
-        let patterns = list.iter().map(|at| self.action(at, grammar)).collect::<Vec<_>>();
-        Some(Named { except, patterns: patterns.into_iter().collect::<Option<_>>()? })
+        Some(Named { except, patterns: all(list.iter().map(|at| self.action(at, grammar)))? })
     }
 
     fn action(&mut self, at: &At<'_>, grammar: &Grammar) -> Option<String> {
@@ -157,8 +162,7 @@ impl Reader<'_> {
         } else {
             self.list(at, grammar.limits.resources, "resources")?
         };
-        let patterns = list.iter().map(|at| self.resource(at, of_old, grammar)).collect::<Vec<_>>();
-        Some(Named { except, patterns: patterns.into_iter().collect::<Option<_>>()? })
+        Some(Named { except, patterns: all(list.iter().map(|at| self.resource(at, of_old, grammar)))? })
     }
 
     fn resource(&mut self, at: &At<'_>, of_old: bool, grammar: &Grammar) -> Option<ResourcePattern> {

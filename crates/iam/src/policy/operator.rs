@@ -102,7 +102,9 @@ impl Test {
         let (bare, if_exists) = bare.strip_suffix("IfExists").map_or((bare, false), |bare| (bare, true));
         let Some(operator) = OPERATORS.iter().find(|operator| operator.name == bare) else {
             let known = OPERATORS.iter().map(|operator| operator.name);
-            return Err(format!("there is no operator {name:?}; {}", super::review::nearest(bare, known)));
+            // What other clouds call them.
+            let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
+            return Err(format!("there is no operator {name:?}; {}", super::review::nearest(&translated, known)));
         };
         if matches!(operator.comparison, Comparison::Null) && (quantifier.is_some() || if_exists) {
             return Err("Null takes neither a prefix nor IfExists: it asks itself whether the key is there".to_owned());

@@ -11,7 +11,11 @@ pub(super) enum Case {
 
 impl Case {
     fn same(self, one: char, other: char) -> bool {
-        one == other || (self == Self::Ignored && one.to_lowercase().eq(other.to_lowercase()))
+        match self {
+            Self::Matters => one == other,
+            Self::Ignored if one.is_ascii() && other.is_ascii() => one.eq_ignore_ascii_case(&other),
+            Self::Ignored => one.to_lowercase().eq(other.to_lowercase()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jsonc_parser::ast::Value;
 
-use super::{At, Elements, Reader};
+use super::{At, Elements, Reader, all};
 use crate::policy::condition::{Condition, Wanted};
 use crate::policy::grammar::Grammar;
 use crate::policy::key::Key;
@@ -55,16 +55,11 @@ impl Reader<'_> {
             return None;
         }
         let values = match at.value {
-            Value::StringLit(_) => vec![at.clone()],
-            _ => self.list(at, usize::MAX, "values")?,
+            Value::Array(_) => self.list(at, usize::MAX, "values")?,
+            _ => vec![at.clone()],
         };
-        let wanted = values.iter().map(|at| self.value(at, test, grammar)).collect::<Vec<_>>();
-        let condition = Condition {
-            operator: operator.to_owned(),
-            test,
-            key: Key::parse(key),
-            wanted: wanted.into_iter().collect::<Option<_>>()?,
-        };
+        let wanted = all(values.iter().map(|at| self.value(at, test, grammar)))?;
+        let condition = Condition { operator: operator.to_owned(), test, key: Key::parse(key), wanted };
         self.warn(at, review::condition(&condition));
         Some(condition)
     }

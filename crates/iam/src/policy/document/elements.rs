@@ -25,7 +25,6 @@ impl<'v> Elements<'v> {
             return None;
         }
         let elements = Self { properties: &object.properties, path: at.path.clone(), at: object.range.start };
-        let mut unique = true;
         for (index, property) in object.properties.iter().enumerate() {
             let name = property.name.as_str();
             if object.properties.iter().take(index).any(|earlier| earlier.name.as_str() == name) {
@@ -34,10 +33,9 @@ impl<'v> Elements<'v> {
                     &elements.path.key(name),
                     format!("{name:?} is here twice; keep one"),
                 );
-                unique = false;
             }
         }
-        unique.then_some(elements)
+        Some(elements)
     }
 
     /// Reports those that are none of the known ones.
@@ -78,9 +76,9 @@ impl<'v> Elements<'v> {
     /// The one of two that exclude each other that is there, and whether it is the second.
     pub(super) fn one_of(&self, reader: &mut Reader<'_>, first: &str, second: &str) -> Option<(At<'v>, bool)> {
         match (self.find(first), self.find(second)) {
-            (Some(_), Some(at)) => {
-                reader.wrong(&at, format!("{first} and {second} exclude each other; keep one"));
-                None
+            (Some(at), Some(other)) => {
+                reader.wrong(&other, format!("{first} and {second} exclude each other; keep one"));
+                Some((at, false))
             }
             (Some(at), None) => Some((at, false)),
             (None, second) => second.map(|at| (at, true)),

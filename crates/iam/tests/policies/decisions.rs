@@ -1,0 +1,132 @@
+//! The tables of decisions in `cases/`: each row holds policies and the requests that they allow, deny, or leave alone.
+//!
+//! `condition` is short for one statement that allows everything under that condition, `statements` for one policy of the
+//! given version (5.0 if none is). A request is an object of facts (see `facts.rs`); a string is short for an instance
+//! with that value of the tag `env`, null for one without the tag, a list for a request that adds tags of these keys.
+
+use clew_iam::decision::{Action, Decision, DenyReason};
+use clew_iam::policy::Policy;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::facts::Facts;
+
+const TABLES: &[(&str, &str)] = &[
+    ("strings", include_str!("cases/strings.json")),
+    ("numbers, dates, truth, networks", include_str!("cases/values.json")),
+    ("modifiers", include_str!("cases/modifiers.json")),
+    ("keys", include_str!("cases/keys.json")),
+    ("actions", include_str!("cases/actions.json")),
+    ("resources", include_str!("cases/resources.json")),
+    ("effects", include_str!("cases/effects.json")),
+    ("versions", include_str!("cases/versions.json")),
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    what: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    condition: Option<Value>,
+    #[serde(default)]
+    statements: Option<Value>,
+    #[serde(default)]
+    policies: Vec<Value>,
+    /// Requests that are allowed.
+    #[serde(default)]
+    allow: Vec<Value>,
+    /// Requests that nothing allows.
+    #[serde(default)]
+    none: Vec<Value>,
+    /// Requests that a statement denies.
+    #[serde(default)]
+    deny: Vec<Value>,
+}
+
+fn policy(document: &Value) -> Policy {
+    Policy::parse(&document.to_string()).unwrap_or_else(|errors| panic!("{document}: {errors}"))
+}
+
+fn under(version: &str, effect: &str, condition: &Value) -> Policy {
+    let statement = json!({"Effect": effect, "Action": ["*:*:*"], "Condition": condition});
+    policy(&json!({"Version": version, "Statement": [statement]}))
+}
+
+impl Row {
+    fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or("5.0")
+    }
+
+    fn policies(&self) -> Vec<Policy> {
+        match (&self.condition, &self.statements) {
+            (Some(condition), None) => vec![under(self.version(), "Allow", condition)],
+            (None, Some(statements)) => vec![policy(&json!({"Version": self.version(), "Statement": statements}))],
+            (None, None) => self.policies.iter().map(policy).collect(),
+            (Some(_), Some(_)) => panic!("{}: a condition and statements", self.what),
+        }
+    }
+}
+
+fn facts(request: &Value) -> Facts {
+    match request {
+        Value::String(env) => Facts { tags: [("env".to_owned(), env.clone())].into(), ..Facts::default() },
+        Value::Null => Facts::default(),
+        Value::Array(keys) => Facts {
+            action: Action::TAG_INSTANCE.name.to_owned(),
+            request_tags: keys.iter().map(|key| (key.as_str().unwrap().to_owned(), "value".to_owned())).collect(),
+            ..Facts::default()
+        },
+        _ => serde_json::from_value(request.clone()).unwrap_or_else(|error| panic!("{request}: {error}")),
+    }
+}
+
+#[test]
+fn every_row_is_decided_as_written() {
+    let mut decisions = 0;
+    for (table, text) in TABLES {
+        let rows: Vec<Row> = serde_json::from_str(text).unwrap_or_else(|error| panic!("{table}: {error}"));
+        for row in rows {
+            let policies = row.policies();
+            for (requests, expected) in [(&row.allow, "allow"), (&row.none, "none"), (&row.deny, "deny")] {
+                for request in requests {
+                    let decision = facts(request).decide(&policies);
+                    let outcome = match &decision {
+                        Decision::Allow => "allow",
+                        Decision::Deny { reason: DenyReason::NoPolicy } => "none",
+                        Decision::Deny { reason: DenyReason::ExplicitDeny { .. } } => "deny",
+                        Decision::Deny { reason } => panic!("{table}: {}: {request}: {reason}", row.what),
+                    };
+                    assert_eq!(outcome, expected, "{table}: {}: {request}", row.what);
+                    decisions += 1;
+                }
+            }
+            assert!(!(row.allow.is_empty() && row.none.is_empty() && row.deny.is_empty()), "{}: no request", row.what);
+        }
+    }
+    assert!(decisions >= 400, "only {decisions} decisions");
+}
+
+/// What allows under a condition denies under it too, whatever else allows.
+#[test]
+fn every_condition_denies_where_it_would_allow() {
+    for (table, text) in TABLES {
+        let rows: Vec<Row> = serde_json::from_str(text).unwrap();
+        for row in &rows {
+            let Some(condition) = &row.condition else { continue };
+            let everything = policy(&json!({"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": ["*"]}]}));
+            let policies = [everything, under(row.version(), "Deny", condition)];
+            for (requests, allowed) in [(&row.allow, false), (&row.none, true)] {
+                for request in requests {
+                    let request_facts = facts(request);
+                    // What an action does not support counts against the request both times; `effects.json` has it.
+                    if !Action::find(&request_facts.action).unwrap().keys.is_empty() {
+                        let decision = request_facts.decide(&policies);
+                        assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.what);
+                    }
+                }
+            }
+        }
+    }
+}

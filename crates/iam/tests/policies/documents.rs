@@ -1,0 +1,247 @@
+//! What is no policy, and where it says so.
+
+mod limits;
+mod operators;
+
+use clew_iam::policy::{Model, Policy};
+use serde_json::{Value, json};
+
+/// Every error of a document, as `line:column path: message`.
+fn errors(text: &str) -> Vec<String> {
+    match Policy::parse(text) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.findings().iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The one error of a document; its beginning and a part of its message.
+fn only_error(text: &str) -> String {
+    let errors = errors(text);
+    assert_eq!(errors.len(), 1, "{text}: {errors:#?}");
+    errors.into_iter().next().unwrap()
+}
+
+fn statement_of(version: &str, statement: &Value) -> String {
+    json!({"Version": version, "Statement": [statement]}).to_string()
+}
+
+fn is_refused(version: &str, statement: &Value, path: &str, why: &str) {
+    let error = only_error(&statement_of(version, statement));
+    assert!(error.contains(&format!(": $.Statement[0]{path}: ")) && error.contains(why), "{statement}: {error}");
+}
+
+fn is_accepted(version: &str, statement: &Value) {
+    let errors = errors(&statement_of(version, statement));
+    assert!(errors.is_empty(), "{version} {statement}: {errors:?}");
+}
+
+#[test]
+fn every_error_is_named_with_its_place_in_one_go() {
+    let text = r#"{
+  "Version": "5.0",
+  "Statment": [],
+  "Statement": [
+    {
+      "Efect": "Allow",
+      "Action": ["gaussdbformysql:instance:list", 7, "list"]
+    },
+    {
+      "Effect": "Maybe",
+      "Action": ["*"], "NotAction": ["*"],
+      "Resource": "*",
+      "Condition": {
+        "StringLike": {"g:UserName": "a*"},
+        "DateLessThan": {"g:CurrentTime": ["2026-01-01T00:00:00Z", "tomorrow"]},
+        "Bool": {"g:SecureTransport": true},
+        "IpAddress": {"g:SourceIp": []}
+      }
+    }
+  ]
+}"#;
+    let expected = [
+        "3:3: $.Statment: version 5.0 has no element \"Statment\" here; did you mean \"Statement\"?",
+        "5:5: $.Statement[0]: the element \"Effect\" is missing",
+        "6:7: $.Statement[0].Efect: version 5.0 has no element \"Efect\" here; did you mean \"Effect\"?",
+        "7:51: $.Statement[0].Action[1]: this is a number; write it as a string, \"7\"",
+        "7:54: $.Statement[0].Action[2]: \"list\" is no action: it has the form service:type:operation, such as \
+         \"gaussdb:instance:list\"",
+        "10:17: $.Statement[1].Effect: \"Maybe\" is no effect; write \"Allow\" or \"Deny\"",
+        "11:37: $.Statement[1].NotAction: Action and NotAction exclude each other; keep one",
+        "12:19: $.Statement[1].Resource: this is a string; write a list, [...]",
+        "14:9: $.Statement[1].Condition.StringLike: there is no operator \"StringLike\"; did you mean \"StringMatch\"?",
+        "15:68: $.Statement[1].Condition.DateLessThan[\"g:CurrentTime\"][1]: DateLessThan wants a date as ISO 8601 writes it, \
+         such as \"2026-08-01T00:00:00Z\", not \"tomorrow\"",
+        "16:39: $.Statement[1].Condition.Bool[\"g:SecureTransport\"]: this is true or false without quotes; write it as a \
+         string, \"true\"",
+        "17:37: $.Statement[1].Condition.IpAddress[\"g:SourceIp\"]: the list is empty",
+    ];
+    let found = errors(text);
+    assert_eq!(found, expected, "{found:#?}");
+}
+
+#[test]
+fn columns_count_characters() {
+    let error = only_error(
+        "{\"Version\": \"5.0\",\n \"Statement\": [{\"Sid\": \"日本語é\", \"Effect\": 1, \"Action\": [\"*\"]}]}",
+    );
+    assert!(error.starts_with("2:42: $.Statement[0].Effect: "), "{error}");
+}
+
+#[test]
+fn what_json_does_not_allow_is_refused_where_it_stands() {
+    let right = statement_of("5.0", &json!({"Effect": "Allow", "Action": ["*"]}));
+    assert!(errors(&right).is_empty());
+    for (text, at) in [
+        (String::new(), "1:1"),
+        (" \n".to_owned(), "2:1"),
+        ("null and void".to_owned(), "1:6"),
+        (format!("\u{feff}{right}"), "1:1"),
+        (format!("{right} {right}"), "1:"),
+        (format!("{right},"), "1:"),
+        (format!("{right}\0"), "1:"),
+        (format!("// policy\n{right}"), "1:1"),
+        (format!("/**/{right}"), "1:1"),
+        (right.replace("\"Effect\"", "Effect"), "1:"),
+        (right.replace("\"Effect\"", "'Effect'"), "1:"),
+        (right.replace("\"Effect\"", "\"Eff\nect\""), "2:1"),
+        (right.replace("\"Effect\"", "\"Eff\tect\""), "1:"),
+        (right.replace("\"Effect\"", "\"\\x45ffect\""), "1:"),
+        (right.replace("[\"*\"]", "[\"*\",]"), "1:"),
+        (right.replace("[\"*\"]", "[\"*\" \"a:b:c\"]"), "1:"),
+        (right.replace("[\"*\"]", "[\"\\ud800\"]"), "1:"),
+        (right.replace("[\"*\"]", "[01]"), "1:"),
+        (right.replace("[\"*\"]", "[+1]"), "1:"),
+        (right.replace("[\"*\"]", "[0x1]"), "1:"),
+        (right.replace("[\"*\"]", "[.5]"), "1:"),
+        (right.replace("[\"*\"]", "[NaN]"), "1:"),
+        (right.replace("[\"*\"]", "[\"*\""), "1:"),
+        (right.replace(':', "\u{a0}:"), "1:"),
+        (right.replace(':', "\u{c}:"), "1:"),
+        (right.trim_end_matches('}').to_owned(), "1:"),
+    ] {
+        let error = only_error(&text);
+        assert!(error.starts_with(at) && error.contains("$: this is no JSON: "), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn escapes_mean_what_they_stand_for() {
+    let text = r#"{"\u0056ersion":"5.0","Statement":[{"Effect":"\u0041llow","Action":["\u002a"]}]}"#;
+    assert!(errors(text).is_empty());
+    let twice = r#"{"Version":"5.0","\u0056ersion":"1.1","Statement":[{"Effect":"Allow","Action":["*:*:*"]}]}"#;
+    assert_eq!(only_error(twice), "1:18: $.Version: \"Version\" is here twice; keep one");
+}
+
+#[test]
+fn a_name_twice_in_one_object_is_an_error() {
+    let text = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Effect":"Allow","Action":["*"]}]}"#;
+    assert_eq!(only_error(text), "1:48: $.Statement[0].Effect: \"Effect\" is here twice; keep one");
+    let text = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"],
+        "Condition":{"Bool":{"g:SecureTransport":"true","g:SecureTransport":"false"}}}]}"#;
+    assert!(only_error(text).starts_with("2:57: $.Statement[0].Condition.Bool[\"g:SecureTransport\"]: "));
+    let text = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"],
+        "Condition":{"Bool":{"g:SecureTransport":"true"},"Bool":{"g:SecureTransport":"false"}}}]}"#;
+    assert!(only_error(text).starts_with("2:58: $.Statement[0].Condition.Bool: "));
+}
+
+#[test]
+fn nothing_is_empty() {
+    for (text, path) in [
+        ("{}", "$: the object is empty"),
+        (r#"{"Version":"5.0"}"#, "$: the element \"Statement\" is missing"),
+        (r#"{"Version":"5.0","Statement":[]}"#, "$.Statement: the list is empty"),
+        (r#"{"Version":"5.0","Statement":[{}]}"#, "$.Statement[0]: the object is empty"),
+    ] {
+        assert!(only_error(text).contains(path), "{text}: {}", only_error(text));
+    }
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": []}), ".Action", "the list is empty");
+    is_refused("5.0", &json!({"Effect": "Allow", "NotAction": []}), ".NotAction", "the list is empty");
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Resource": []}), ".Resource", "the list is empty");
+    is_refused(
+        "5.0",
+        &json!({"Effect": "Allow", "Action": ["*"], "Condition": {}}),
+        ".Condition",
+        "the object is empty",
+    );
+    is_refused(
+        "5.0",
+        &json!({"Effect": "Allow", "Action": ["*"], "Condition": {"Bool": {}}}),
+        ".Condition.Bool",
+        "the object is empty",
+    );
+    is_refused("5.0", &json!({"Effect": "Allow"}), "", "has no Action");
+    is_refused("5.0", &json!({"Action": ["*"]}), "", "\"Effect\" is missing");
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": [""]}), ".Action[0]", "is no action");
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Resource": [""]}), ".Resource[0]", "is no resource");
+}
+
+#[test]
+fn wrong_types_are_named() {
+    for (value, why) in
+        [(json!("x"), "a string"), (json!(1), "a number"), (json!({"a": 1}), "an object"), (json!(null), "null")]
+    {
+        is_refused("5.0", &json!({"Effect": "Allow", "Action": value}), ".Action", why);
+    }
+    is_refused("5.0", &json!({"Effect": ["Allow"], "Action": ["*"]}), ".Effect", "a list");
+    is_refused("5.0", &json!({"Sid": 1, "Effect": "Allow", "Action": ["*"]}), ".Sid", "write it as a string, \"1\"");
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Condition": []}), ".Condition", "a list");
+    is_refused("5.0", &json!({"Effect": "Allow", "Action": [null]}), ".Action[0]", "null");
+    for text in
+        [r#"{"Version":"5.0","Statement":{"Effect":"Allow","Action":["*"]}}"#, r#"{"Version":"5.0","Statement":["x"]}"#]
+    {
+        assert!(only_error(text).contains("$.Statement"), "{text}");
+    }
+    for text in ["[]", "\"x\"", "1", "true", "null"] {
+        assert!(only_error(text).contains("1:1: $: this is"), "{text}");
+    }
+}
+
+#[test]
+fn versions_are_three() {
+    for version in ["1.0", "1.1", "5.0"] {
+        let policy = Policy::parse(&statement_of(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
+        let model = if version == "5.0" { Model::IdentityBased } else { Model::RoleBased };
+        assert_eq!((policy.version(), policy.model()), (version, model));
+    }
+    for version in ["", "1", "1.2", "5", "5.1", "2012-10-17"] {
+        let text = statement_of(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}));
+        assert!(only_error(&text).contains("$.Version: there is no version"), "{version}");
+    }
+    assert!(only_error(r#"{"Version":5.0,"Statement":[]}"#).contains("write it as a string, \"5.0\""));
+    assert!(only_error(r#"{"Statement":[{"Effect":"Allow","Action":["*"]}]}"#).contains("\"Version\" is missing"));
+}
+
+#[test]
+fn each_version_has_its_elements_and_forms() {
+    let with = |name: &str, value: Value| {
+        let mut statement = json!({"Effect": "Allow", "Action": ["gaussdb:instance:list"]});
+        statement[name] = value;
+        statement
+    };
+    is_refused("1.0", &with("Resource", json!(["*"])), ".Resource", "version 1.0 has no element");
+    is_refused("1.0", &with("Condition", json!({"Bool": {"g:SecureTransport": "true"}})), ".Condition", "version 1.0");
+    is_refused("1.1", &with("Sid", json!("x")), ".Sid", "version 1.1 has no element");
+    is_refused("5.0", &with("Principal", json!("*")), ".Principal", "version 5.0 has no element");
+    is_refused("5.0", &with("Resource", json!({"uri": ["*"]})), ".Resource", "this is an object");
+    is_refused("1.1", &with("Resource", json!({"url": ["*"], "uri": ["*"]})), ".Resource.url", "did you mean \"uri\"?");
+    is_refused("5.0", &json!({"Effect": "allow", "Action": ["*"]}), ".Effect", "is no effect");
+    is_refused("5.0", &json!({"Effect": "ALLOW", "Action": ["*"]}), ".Effect", "is no effect");
+    for action in
+        ["gaussdb:instance:lis?", "*", "gaussdb:*", "GaussDB:instance:list", "gaussdb:instance:list:x", "gaussdb::list"]
+    {
+        is_refused("1.1", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
+    }
+    for action in ["a:b", "a:b:c:d", "a::c", ":b:c", "a:b:", "a:b:c d", "a:b:ç", "a"] {
+        is_refused("5.0", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
+    }
+    for resource in ["x", "a:b:c:d", "a:b:c:d:e:f", ":::instance:x", "a:b:c::e", "a:b:c:d:", "**"] {
+        is_refused("5.0", &with("Resource", json!([resource])), ".Resource[0]", "is no resource");
+        is_refused("1.1", &with("NotResource", json!([resource])), ".NotResource[0]", "is no resource");
+    }
+    let both = json!({"Effect": "Allow", "Action": ["*"], "Resource": ["*"], "NotResource": ["*"]});
+    is_refused("5.0", &both, ".NotResource", "exclude each other");
+    let depends =
+        r#"{"Version":"1.0","Depends":[{"any":"thing"}],"Statement":[{"Effect":"Allow","Action":["a:b:c"]}]}"#;
+    assert!(errors(depends).is_empty());
+    assert!(only_error(&depends.replace("1.0", "1.1")).contains("$.Depends: version 1.1 has no element"));
+}

@@ -1,0 +1,122 @@
+//! Why a decision came out as it did, in words.
+
+use std::sync::Arc;
+
+use clew_iam::decision::{Action, Explanation, Grant, Scope, Via, explain};
+use clew_iam::policy::Policy;
+use serde_json::{Value, json};
+
+use crate::facts::Facts;
+
+fn policy(statements: &Value) -> Policy {
+    Policy::parse(&json!({"Version": "5.0", "Statement": statements}).to_string()).unwrap()
+}
+
+fn explanation(facts: &Facts, policies: &[Policy]) -> Explanation {
+    let principal = facts.principal(policies);
+    facts.with(|action, resource, environment| explain(&principal, action, resource, environment))
+}
+
+fn tagged(env: &str) -> Facts {
+    Facts { tags: [("env".to_owned(), env.to_owned())].into(), ..Facts::default() }
+}
+
+/// The reasons of each statement, marked with + if it matched.
+fn reasons(explanation: &Explanation) -> Vec<(bool, String)> {
+    explanation.statements.iter().map(|(_, why)| (why.matched, why.reasons.join(" | "))).collect()
+}
+
+#[test]
+fn each_statement_says_why() {
+    let policy = policy(&json!([
+        {"Effect": "Allow", "Action": ["gaussdbformysql:instance:get", "ecs:*:*"]},
+        {"Effect": "Allow", "NotAction": ["gaussdbformysql:instance:list*"]},
+        {"Effect": "Allow", "Action": ["*"], "Resource": ["gaussdbformysql:us-1:*:instance:*"], "Condition": {
+            "StringEquals": {"g:ResourceTag/env": ["test", "dev"]}, "Bool": {"g:MFAPresent": "true"}}},
+        {"Sid": "night", "Effect": "Deny", "Action": ["*"], "NotResource": ["gaussdbformysql:eu-1:*:instance:*"]},
+        {"Effect": "Allow", "Action": ["gaussdbformysql:instance:list*"], "Condition": {"IpAddress": {"g:SourceIp": "10.0.0.0/8"}}},
+    ]));
+    let explanation = explanation(&tagged("prod"), &[policy]);
+    let action = "the action is gaussdbformysql:instance:listProcesses, ";
+    let urn = "gaussdbformysql:eu-1:ABCDEFGHIJKLMNOPQRST123456789012:instance:d54b974caa7cf2a3272c0136aafc1501in07";
+    let expected = [
+        (false, format!("{action}the statement names \"gaussdbformysql:instance:get\", \"ecs:*:*\"")),
+        (false, format!("{action}the statement excepts \"gaussdbformysql:instance:list*\"")),
+        (
+            false,
+            format!(
+                "the resource is {urn}, the statement names \"gaussdbformysql:us-1:*:instance:*\" | \
+                 g:MFAPresent is not there, Bool wants \"true\" | \
+                 g:ResourceTag/env is \"prod\", StringEquals wants \"test\", \"dev\""
+            ),
+        ),
+        (false, format!("the resource is {urn}, the statement excepts \"gaussdbformysql:eu-1:*:instance:*\"")),
+        (
+            true,
+            format!(
+                "{action}the statement names \"gaussdbformysql:instance:list*\" | the resource is {urn}, the statement names all | \
+                 g:SourceIp is \"10.1.2.3\", IpAddress wants \"10.0.0.0/8\""
+            ),
+        ),
+    ];
+    for (found, expected) in reasons(&explanation).into_iter().zip(expected) {
+        assert_eq!(found, expected);
+    }
+    assert!(explanation.decision.is_allowed());
+    assert_eq!(explanation.deciding.unwrap().statement, 5);
+    assert_eq!(explanation.statements[3].0.sid.as_deref(), Some("night"));
+}
+
+#[test]
+fn a_deny_decides_over_an_earlier_allow() {
+    let allow = policy(&json!([{"Effect": "Allow", "Action": ["*"]}]));
+    let deny = policy(&json!([{"Effect": "Allow", "Action": ["*"]}, {"Effect": "Deny", "Action": ["*"]}]));
+    let explanation = explanation(&Facts::default(), &[allow, deny]);
+    let deciding = explanation.deciding.clone().unwrap();
+    assert_eq!((deciding.policy.as_str(), deciding.statement), ("policy-2", 2));
+    let written = serde_json::to_value(&explanation).unwrap();
+    assert_eq!(written["decision"], "deny");
+    assert_eq!(written["reason"], "statement 2 of the policy \"policy-2\" denies it");
+    assert_eq!(written["statements"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_an_action_does_not_support_is_said() {
+    let policy = policy(
+        &json!([{"Effect": "Allow", "Action": ["*"], "Condition": {"StringEquals": {"g:ResourceTag/env": "x"}}}]),
+    );
+    let facts = Facts { action: Action::MODIFY_INSTANCE.name.to_owned(), ..Facts::default() };
+    let explanation = explanation(&facts, &[policy]);
+    let expected = "gaussdbformysql:instance:modify supports no condition on g:ResourceTag/env, so an Allow with one does not reach it";
+    assert_eq!(reasons(&explanation), [(false, expected.to_owned())]);
+    assert_eq!(explanation.deciding, None);
+}
+
+#[test]
+fn where_policies_do_not_decide_none_is_named() {
+    let policy = policy(&json!([{"Effect": "Allow", "Action": ["*"]}]));
+    let facts = Facts::default();
+    let mut principal = facts.principal(std::slice::from_ref(&policy));
+    principal.administrator = true;
+    let explain_it =
+        |principal: &_| facts.with(|action, resource, environment| explain(principal, action, resource, environment));
+    let administrator = explain_it(&principal);
+    assert!(administrator.decision.is_allowed() && administrator.deciding.is_none());
+    principal.scope = Scope::Domain;
+    let refused = explain_it(&principal);
+    assert!(!refused.decision.is_allowed() && refused.deciding.is_none());
+}
+
+#[test]
+fn a_grant_of_another_project_is_told_apart() {
+    let facts = Facts::default();
+    let mut principal = facts.principal(&[]);
+    let policy = Arc::new(policy(&json!([{"Effect": "Allow", "Action": ["*"]}])));
+    let elsewhere = Some("ffffffffffffffffffffffffffffffff".parse().unwrap());
+    let via = Via::Group("night shift".to_owned());
+    principal.grants = [Grant { policy, policy_name: "p".to_owned(), via: via.clone(), project: elsewhere }].into();
+    let explanation = facts.with(|action, resource, environment| explain(&principal, action, resource, environment));
+    assert_eq!(reasons(&explanation), [(false, "the policy is attached for another project only".to_owned())]);
+    assert_eq!(explanation.statements[0].0.via, via);
+    assert!(!explanation.decision.is_allowed());
+}

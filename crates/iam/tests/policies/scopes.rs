@@ -1,0 +1,150 @@
+//! What policies cannot widen: scopes of credentials, grants of one project; and who needs none.
+
+use std::sync::Arc;
+
+use clew_iam::decision::{
+    AccessLevel, Action, Decision, DenyReason, Environment, Grant, Principal, ProjectFacts, Resource, Scope, Target,
+    Via, could_ever_allow, decide,
+};
+use clew_iam::policy::Policy;
+use clew_model::{DomainId, ProjectId, UserId};
+
+const EVERYTHING: &str = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]}]}"#;
+
+fn grant(document: &str, project: Option<ProjectId>) -> Grant {
+    let policy = Arc::new(Policy::parse(document).unwrap());
+    Grant { policy, policy_name: "p".to_owned(), via: Via::User, project }
+}
+
+fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[Grant]) -> Principal {
+    Principal {
+        user_id: UserId::generate(),
+        user_name: "ada".into(),
+        domain_id: domain_id.clone(),
+        domain_name: "acme".into(),
+        scope,
+        administrator,
+        grants: grants.into(),
+    }
+}
+
+fn ask(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
+    let project = project.map(|(id, domain_id)| ProjectFacts { id, name: "eu-1", domain_id });
+    let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
+    let now = "2026-06-12T12:00:00Z".parse().unwrap();
+    decide(principal, action, &resource, &Environment { now, source_ip: None, secure_transport: true })
+}
+
+fn denied(reason: DenyReason) -> Decision {
+    Decision::Deny { reason }
+}
+
+#[test]
+fn every_kind_of_credential_is_held_to_its_domain_and_scope() {
+    let (own, foreign) = (DomainId::generate(), DomainId::generate());
+    let (project, sibling) = (ProjectId::generate(), ProjectId::generate());
+    // Kind of credential, then what it may do in the project and in the domain.
+    let scopes = [
+        (Scope::AccessKey, Decision::Allow, Decision::Allow),
+        (Scope::Project(project.clone()), Decision::Allow, denied(DenyReason::ProjectToken)),
+        (Scope::Project(sibling), denied(DenyReason::OtherProject), denied(DenyReason::ProjectToken)),
+        (Scope::Domain, denied(DenyReason::DomainToken), Decision::Allow),
+    ];
+    for (scope, in_project, in_domain) in scopes {
+        // Neither an administrator nor whoever may do everything by policy leaves their scope.
+        for principal in [
+            principal(&own, scope.clone(), true, &[]),
+            principal(&own, scope.clone(), false, &[grant(EVERYTHING, None)]),
+        ] {
+            for &action in Action::ALL {
+                if action.target == Target::Domain {
+                    assert_eq!(ask(&principal, action, None), in_domain, "{principal:?} {action:?}");
+                    continue;
+                }
+                assert_eq!(
+                    ask(&principal, action, Some((&project, Some(&own)))),
+                    in_project,
+                    "{principal:?} {action:?}"
+                );
+                assert_eq!(
+                    ask(&principal, action, Some((&project, Some(&foreign)))),
+                    denied(DenyReason::ForeignProject)
+                );
+                assert_eq!(ask(&principal, action, Some((&project, None))), denied(DenyReason::UnknownProject));
+                assert_eq!(ask(&principal, action, None), denied(DenyReason::UnknownProject));
+            }
+        }
+    }
+}
+
+#[test]
+fn without_policies_only_the_administrator_may() {
+    let (domain, project) = (DomainId::generate(), ProjectId::generate());
+    for &action in Action::ALL {
+        let user = principal(&domain, Scope::AccessKey, false, &[]);
+        assert_eq!(ask(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
+        assert!(!could_ever_allow(&user, action, &project));
+        let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
+        let administrator = principal(&domain, Scope::AccessKey, true, &[grant(denial, None)]);
+        assert_eq!(ask(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
+        assert!(could_ever_allow(&administrator, action, &project));
+    }
+}
+
+#[test]
+fn a_grant_of_one_project_is_good_there_only() {
+    let (domain, project, sibling) = (DomainId::generate(), ProjectId::generate(), ProjectId::generate());
+    let user = principal(&domain, Scope::AccessKey, false, &[grant(EVERYTHING, Some(project.clone()))]);
+    for &action in Action::ALL {
+        let here = ask(&user, action, Some((&project, Some(&domain))));
+        assert_eq!(here.is_allowed(), action.target != Target::Domain, "{action:?}");
+        assert!(!ask(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
+        assert!(could_ever_allow(&user, action, &project) && !could_ever_allow(&user, action, &sibling));
+    }
+}
+
+#[test]
+fn an_explicit_deny_is_named() {
+    let (domain, project) = (DomainId::generate(), ProjectId::generate());
+    let document =
+        r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]},{"Effect":"Deny","Action":["*"]}]}"#;
+    let user = principal(&domain, Scope::AccessKey, false, &[grant(document, None)]);
+    let reason = DenyReason::ExplicitDeny { policy: "p".to_owned(), statement: 2 };
+    assert_eq!(reason.to_string(), "statement 2 of the policy \"p\" denies it");
+    assert_eq!(ask(&user, Action::LIST_PROCESSES, Some((&project, Some(&domain)))), denied(reason));
+}
+
+#[test]
+fn what_could_ever_be_allowed_is_listed_and_filtered() {
+    let (domain, project) = (DomainId::generate(), ProjectId::generate());
+    let could = |statements: &str| {
+        let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
+        let user = principal(&domain, Scope::AccessKey, false, &[grant(&document, None)]);
+        could_ever_allow(&user, Action::LIST_INSTANCES, &project)
+    };
+    let by_tag = r#"{"Effect":"Allow","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
+    let by_resource = r#"{"Effect":"Allow","Action":["*:*:list"],"Resource":["gaussdbformysql:*:*:instance:x"]}"#;
+    let other = r#"{"Effect":"Allow","Action":["gaussdbformysql:instance:get"]}"#;
+    let deny_some = r#"{"Effect":"Deny","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/env":"x"}}}"#;
+    let deny_most = r#"{"Effect":"Deny","Action":["*"],"NotResource":["*:*:*:instance:x"]}"#;
+    let deny_all = r#"{"Effect":"Deny","Action":["*"]}"#;
+    assert!(could(by_tag) && could(by_resource) && !could(other) && !could(deny_all));
+    assert!(could(&format!("{by_tag},{deny_some}")) && could(&format!("{by_tag},{deny_most}")));
+    assert!(!could(&format!("{by_tag},{deny_all}")));
+}
+
+#[test]
+fn the_table_of_actions_is_consistent() {
+    for (index, action) in Action::ALL.iter().enumerate() {
+        assert_eq!(Action::find(&action.name.to_uppercase()), Some(*action));
+        assert!(Action::ALL.iter().skip(index + 1).all(|other| other.name != action.name), "{}", action.name);
+        assert_eq!(action.name.split(':').count(), 3);
+        assert_eq!(action.alias.split(':').count(), 3);
+        // What takes no resource supports no condition on one.
+        assert_eq!(action.keys.is_empty(), action.target != Target::Instance, "{}", action.name);
+        let reads =
+            ["get", "list", "show"].iter().any(|verb| action.name.rsplit(':').next().unwrap().starts_with(verb));
+        let changes = matches!(action.level, AccessLevel::Write | AccessLevel::PermissionManagement);
+        assert_ne!(reads, changes, "{}", action.name);
+    }
+}
