@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection, TaskOutcome};
+use clew_mysql::Statements;
 use clew_store::{ClaimedTask, Store};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
@@ -57,7 +58,7 @@ impl Collection {
         }
         let node = self.node().await?;
         let selection = self.selection().await?;
-        let rows = self.reader.read(&node, &selection).await?;
+        let rows = self.reader.read(&node, &selection, Statements::masked(task.masked)).await?;
         let count = rows.count();
         let result = result_file::write(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))

@@ -54,7 +54,8 @@ impl Collections {
         Self { store, settings: Arc::new(settings), reader, observer, wake: Arc::default() }
     }
 
-    /// Puts a collection in its node's queue and wakes the worker. It is durable once this returns.
+    /// Puts a collection in its node's queue and wakes the worker. It is durable once this returns. A `masked` one keeps
+    /// templates of statements, never a literal.
     ///
     /// Fails with [`StoreError::QueueFull`] where too many of the node wait already.
     pub async fn submit(
@@ -63,9 +64,10 @@ impl Collections {
         instance_id: InstanceId,
         node_id: NodeId,
         selection: Selection,
+        masked: bool,
     ) -> Result<RequestId, StoreError> {
         let request_id = RequestId::generate();
-        let task = NewTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection };
+        let task = NewTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
         self.store.insert_task(&task, self.settings.queue_per_node).await?;
         self.wake.notify_one();
         Ok(request_id)

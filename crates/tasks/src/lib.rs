@@ -31,7 +31,7 @@
 //!
 //! let instance = store.all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
-//! let id = collections.submit(instance.project_id, instance.id, node, Selection::default()).await?;
+//! let id = collections.submit(instance.project_id, instance.id, node, Selection::default(), false).await?;
 //! println!("poll {id}");
 //!
 //! shutdown.cancel();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use clew_model::{Failure, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, take_snapshot};
+use clew_mysql::{Form, Limits, Statements, take_snapshot};
 
 /// Writes all rows, in order. Blocks.
 type WriteRows = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
@@ -44,8 +44,8 @@ pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Rows, Failure>> + Send
 
 /// Reads nodes. It must keep its own time limit: a worker waits for it as long as it holds the lease.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node.
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection) -> Reading<'a>;
+    /// Reads the selected sessions of a node, with this much of their statements.
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a>;
 }
 
 /// Reads real servers.
@@ -56,10 +56,10 @@ pub(crate) struct ServerReader {
 }
 
 impl NodeReader for ServerReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection) -> Reading<'a> {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
         let form = Form::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
-            let snapshot = take_snapshot(node, selection, form, &self.limits).await?;
+            let snapshot = take_snapshot(node, selection, statements, form, &self.limits).await?;
             let mut body = snapshot.body;
             Ok(Rows::new(snapshot.summary.rows, move |out| body.write_to(out)))
         })

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clew_model::{
-    AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, RequestId, Selection, TaskStatus,
+    AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
+    TaskStatus,
 };
 use clew_store::{FirstTenant, Store, StoreError, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
@@ -40,6 +41,11 @@ impl Observer for Listener {
     }
 }
 
+/// Who the tests are in the audit.
+pub(crate) fn by() -> Origin {
+    Origin::local("test")
+}
+
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) collections: Collections,
@@ -57,7 +63,7 @@ impl Bench {
     /// One instance with a node on each of `hosts`; the first is its master.
     pub(crate) async fn new(hosts: &[&str], settings: Settings, reader: Arc<dyn NodeReader>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, founded) = Store::initialise(&folder.path().join("clew-data"), tenant()).await.unwrap();
+        let (store, founded) = Store::initialise(&by(), &folder.path().join("clew-data"), tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             id: None,
             role: if at == 0 { NodeRole::Master } else { NodeRole::Slave },
@@ -71,7 +77,7 @@ impl Bench {
             tags: vec![],
             nodes: nodes.collect(),
         };
-        let instance = store.add_instance(instance).await.unwrap();
+        let instance = store.add_instance(&by(), instance).await.unwrap();
         let listener = Arc::<Listener>::default();
         let collections = Collections::with_reader(store.clone(), settings, listener.clone(), reader);
         Self { store, collections, instance, listener, folder }
@@ -92,7 +98,7 @@ impl Bench {
 
     pub(crate) async fn try_submit(&self, host: &str, selection: Selection) -> Result<RequestId, StoreError> {
         let (project, instance) = (self.instance.project_id.clone(), self.instance.id.clone());
-        self.collections.submit(project, instance, self.node(host), selection).await
+        self.collections.submit(project, instance, self.node(host), selection, false).await
     }
 
     pub(crate) fn work(&self) -> Worker {

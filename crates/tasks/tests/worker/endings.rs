@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew_model::{Failure, FailureKind, RequestId, TaskStatus};
 use clew_tasks::{Collections, Observer, Settings};
 
-use crate::bench::{Bench, Told, eventually};
+use crate::bench::{Bench, Told, by, eventually};
 use crate::scripted::{Script, ScriptedReader};
 
 /// "No space left on device" of every Unix.
@@ -80,7 +80,7 @@ async fn a_node_that_was_removed_meanwhile_is_not_read() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
     let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
     let id = bench.submit("one").await;
-    assert!(bench.store.remove_instance(&bench.instance.project_id, &bench.instance.id).await.unwrap());
+    assert!(bench.store.remove_instance(&by(), &bench.instance.project_id, &bench.instance.id).await.unwrap());
     let worker = bench.work();
     assert_eq!(failure(&bench, &id).await.kind, FailureKind::NodeGone);
     worker.stop().await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clew_model::{Selection, SelectionDraft, TaskStatus};
+use clew_mysql::Statements;
 use clew_store::StoreError;
 use clew_tasks::Settings;
 use tokio::sync::Semaphore;
@@ -23,6 +24,20 @@ async fn a_collection_ends_with_its_rows_in_a_file() {
     assert_eq!((record.rows, record.bytes, task.attempts), (2, 10, 1));
     worker.stop().await;
     assert_eq!(bench.told(), [Told::Collected(2)]);
+}
+
+#[tokio::test]
+async fn a_masked_collection_is_read_masked_and_no_other() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["1,a\r\n"]))]);
+    let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
+    let worker = bench.work();
+    for masked in [true, false] {
+        let (project, instance) = (bench.instance.project_id.clone(), bench.instance.id.clone());
+        let submitted = bench.collections.submit(project, instance, bench.node("one"), Selection::default(), masked);
+        bench.finished(&submitted.await.unwrap()).await;
+    }
+    worker.stop().await;
+    assert_eq!(reader.seen("one").statements, [Statements::Templates, Statements::Whole]);
 }
 
 #[tokio::test]

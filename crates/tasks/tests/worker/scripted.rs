@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, Selection};
+use clew_mysql::Statements;
 use clew_tasks::{NodeReader, Reading, Rows};
 use tokio::sync::Semaphore;
 
@@ -89,6 +90,7 @@ pub(crate) struct Seen {
     pub(crate) running: usize,
     pub(crate) most_at_once: usize,
     pub(crate) selections: Vec<Selection>,
+    pub(crate) statements: Vec<Statements>,
 }
 
 #[derive(Default)]
@@ -118,7 +120,7 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection) -> Reading<'a> {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
         Box::pin(async move {
             {
                 let mut all = self.seen.lock().unwrap();
@@ -127,6 +129,7 @@ impl NodeReader for ScriptedReader {
                 seen.running += 1;
                 seen.most_at_once = seen.most_at_once.max(seen.running);
                 seen.selections.push(selection.clone());
+                seen.statements.push(statements);
             }
             let _running = Running(self.seen.clone(), node.host.clone());
             match self.scripts[&node.host].clone() {
