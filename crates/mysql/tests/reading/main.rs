@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod faults;
+mod masking;
 mod privileges;
 mod protection;
 mod truth;

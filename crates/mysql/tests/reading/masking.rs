@@ -1,0 +1,126 @@
+//! A masked snapshot of a real server holds no literal, in whatever mode its sessions are, and its filter finds none.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clew_model::{NodeUrl, Selection};
+use clew_mysql::{Form, Limits, Statements, take_snapshot};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+
+/// Planted in strings and comments. No part of it is part of anything else.
+const SECRET: &str = "QJXZKWVB";
+const NUMBER: &str = "5308417269";
+const EMOJI: &str = "🧵🔑";
+
+/// Each with the modes of its session. `{}` is where it sleeps.
+const STATEMENTS: [(&str, &str); 12] = [
+    ("", "SELECT {}, 'QJXZKWVB' FROM orders WHERE id IN (1, 5308417269)"),
+    ("", "SELECT {} /* QJXZKWVB 5308417269 */ FROM orders -- QJXZKWVB"),
+    ("", "SELECT {}, '🧵🔑', _utf8mb4'🧵🔑' FROM orders # 🧵🔑"),
+    ("", r#"SELECT {}, "QJXZKWVB", 'it\'s', 'QJXZKWVB', "\"", 5308417269 FROM orders"#),
+    ("", "SELECT /*! 'QJXZKWVB', */ {}, x'5308417269', -5308417269.5e3 FROM orders"),
+    ("", "/*!40101 SELECT {}, 'QJXZKWVB' FROM orders */"),
+    ("", "SELECT {}, '会话''QJXZKWVB', '\\\\' FROM orders WHERE note <> 'QJXZKWVB' AND 1 = 1"),
+    ("NO_BACKSLASH_ESCAPES", r"SELECT {}, 'C:\', 'QJXZKWVB', note FROM orders WHERE id <> 5308417269"),
+    ("NO_BACKSLASH_ESCAPES", r"SELECT {}, 'C:\', note, 'QJXZKWVB' FROM orders"),
+    ("ANSI_QUOTES", r#"SELECT {}, "id", 'QJXZKWVB' AS "it's \", 'QJXZKWVB' FROM orders"#),
+    ("ANSI_QUOTES,NO_BACKSLASH_ESCAPES", r#"SELECT {}, '\', "id", 'QJXZKWVB' FROM "orders""#),
+    ("PIPES_AS_CONCAT", "SELECT {}, 'QJXZKWVB' || 'QJXZKWVB' 'QJXZKWVB' FROM orders"),
+];
+
+struct Planted {
+    server: Server,
+    _sessions: Vec<RawSession>,
+    count: usize,
+}
+
+impl Planted {
+    async fn of(flavor: Flavor) -> Self {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        server
+            .run(&[
+                "CREATE DATABASE shop",
+                "CREATE TABLE shop.orders (id INT, note VARCHAR(20))",
+                "INSERT INTO shop.orders VALUES (1, 'x')",
+            ])
+            .await
+            .unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+        let mut statements: Vec<_> = STATEMENTS.map(|(mode, statement)| (mode, statement.to_owned())).into();
+        statements.push(("", format!("SELECT {{}}, '{}' FROM orders", SECRET.repeat(128 * 1024))));
+        let mut sessions = Vec::new();
+        for (mode, statement) in &statements {
+            let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+            session.run(&format!("SET sql_mode = '{mode}'")).await.unwrap();
+            session.begin(statement.replace("{}", "SLEEP(600)").as_bytes()).await.unwrap();
+            sessions.push(session);
+        }
+        let planted = Self { server, _sessions: sessions, count: statements.len() };
+        planted.wait_until_all_sleep().await;
+        planted
+    }
+
+    async fn body(&self, statements: Statements, form: Form, sql_key: Option<&str>) -> String {
+        let node: NodeUrl = self.server.url().parse().unwrap();
+        let selection = Selection {
+            command: Some("query".into()),
+            sql_key: sql_key.map(ToOwned::to_owned),
+            ..Selection::default()
+        };
+        let snapshot = take_snapshot(&node, &selection, statements, form, &Limits::default()).await;
+        let mut body = Vec::new();
+        snapshot.unwrap().body.write_to(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    async fn wait_until_all_sleep(&self) {
+        for _ in 0..200 {
+            let body = self.body(Statements::Whole, Form::Json, Some("sleep(600)")).await;
+            if body.matches("\"User sleep\"").count() == self.count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the sessions do not sleep: {:.3000}", self.body(Statements::Whole, Form::Json, None).await);
+    }
+}
+
+/// Any four characters of what was planted.
+fn planted_in(body: &str) -> Option<String> {
+    let pieces = |text: &str, length: usize| -> Vec<String> {
+        let chars: Vec<_> = text.chars().collect();
+        chars.windows(length).map(|piece| piece.iter().collect()).collect()
+    };
+    let all = [pieces(SECRET, 4), pieces(NUMBER, 4), pieces(EMOJI, 1), pieces("会话", 1)].concat();
+    all.into_iter().find(|piece| body.to_uppercase().contains(piece.as_str()))
+}
+
+async fn nothing_planted_is_seen_or_found(flavor: Flavor) {
+    let planted = Planted::of(flavor).await;
+    let csv = Form::Csv { formula_guard: true };
+    for form in [csv, Form::Json] {
+        let whole = planted.body(Statements::Whole, form, None).await;
+        assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
+        let masked = planted.body(Statements::Templates, form, None).await;
+        assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
+        assert_eq!(planted_in(&masked), None, "{masked}");
+        assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
+    }
+    for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
+        assert_ne!(planted.body(Statements::Whole, csv, Some(key)).await, "", "{key} was not planted");
+        assert_eq!(planted.body(Statements::Templates, csv, Some(key)).await, "", "{key} is found");
+    }
+    // What is kept of a statement is found; what cannot be read safely in every mode is not.
+    let rows = |body: String| body.matches("SELECT ").count();
+    assert_eq!(rows(planted.body(Statements::Templates, csv, Some("from ORDERS")).await), 8);
+    assert_eq!(rows(planted.body(Statements::Templates, csv, Some("sleep(?)")).await), planted.count);
+}
+
+#[tokio::test]
+async fn nothing_planted_is_seen_or_found_on_mariadb() {
+    nothing_planted_is_seen_or_found(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn nothing_planted_is_seen_or_found_on_mysql() {
+    nothing_planted_is_seen_or_found(Flavor::MySql).await;
+}
