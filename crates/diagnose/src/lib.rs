@@ -22,6 +22,7 @@
 
 pub mod csv;
 pub mod json;
+pub mod waits;
 
 mod filter;
 mod internal;

@@ -1,0 +1,160 @@
+//! The wait graph: who waits for whom, and who is at the root of it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use clew_model::{Limitation, Session};
+use serde::Serialize;
+
+use super::metadata::MetadataKind;
+use super::observed::{SessionRole, TransactionFacts};
+
+/// An end of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// A session, by its thread id.
+    Session(u64),
+    /// A transaction of no session, by its number: prepared by XA, or its session is gone.
+    Transaction(u64),
+}
+
+impl Party {
+    /// The session's thread id.
+    #[must_use]
+    pub fn session(self) -> Option<u64> {
+        match self {
+            Self::Session(id) => Some(id),
+            Self::Transaction(_) => None,
+        }
+    }
+}
+
+/// Who waits for whom, joined from everything that was read. Equal for every order in which it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WaitGraph {
+    /// Every wait, once for each pair, by waiter and blocker.
+    pub waits: Vec<Wait>,
+    /// Where the waits begin: the worst first.
+    pub roots: Vec<Root>,
+    /// Parties that wait for each other, whether or not somebody outside holds them all.
+    pub cycles: Vec<Vec<Party>>,
+    /// Everybody in the waits, in order.
+    pub parties: Vec<PartyFacts>,
+    /// Those of the parties that were gone when the sessions were read, or not yet there, or not to be seen.
+    pub vanished: Vec<Party>,
+    /// Sessions that wait by what the server says, and nobody is known for whom.
+    pub unexplained: Vec<Unexplained>,
+    /// What could not be read, and why.
+    pub limitations: Vec<Limitation>,
+}
+
+/// One party waits for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// Who waits.
+    pub waiter: Party,
+    /// For whom.
+    pub blocker: Party,
+    /// For what.
+    #[serde(serialize_with = "behind")]
+    pub on: Arc<Resource>,
+    /// The mode that the waiter asks for.
+    pub wanted: Cow<'static, str>,
+    /// The mode that stands in its way, where it is known.
+    pub held: Option<Cow<'static, str>>,
+    /// Whether the blocker waits for the same thing itself, and is only before the waiter in the queue.
+    pub queued: bool,
+    /// Whether this was concluded from the waiter's state and statement, because the server does not show its request.
+    pub inferred: bool,
+    /// Whole seconds since the waiter began to wait, where known.
+    pub seconds: Option<u64>,
+}
+
+fn behind<S: serde::Serializer>(on: &Arc<Resource>, to: S) -> Result<S::Ok, S::Error> {
+    on.as_ref().serialize(to)
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Resource {
+    /// Kind of thing.
+    pub kind: ResourceKind,
+    /// Its schema.
+    pub schema: Option<String>,
+    /// Its name: of a table, a routine, a user lock.
+    pub name: Option<String>,
+    /// The index, for a lock on a record.
+    pub index: Option<String>,
+    /// The locked record, as the server prints it.
+    pub data: Option<String>,
+}
+
+/// Kinds of things that are waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResourceKind {
+    /// A record, or the gap before it.
+    Row,
+    /// A table, by InnoDB's own lock.
+    InnoDbTable,
+    /// A definition, a scope or a name.
+    Metadata(MetadataKind),
+    /// That everybody closes a table that was flushed.
+    TableFlush,
+    /// A table of an engine that locks tables as a whole, as MyISAM does.
+    TableLevelLock,
+}
+
+/// The kind in words: `row`.
+impl fmt::Display for ResourceKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row => out.write_str("row"),
+            Self::InnoDbTable => out.write_str("table lock of InnoDB"),
+            Self::Metadata(MetadataKind::Table) => out.write_str("table metadata"),
+            Self::Metadata(kind) => kind.fmt(out),
+            Self::TableFlush => out.write_str("table flush"),
+            Self::TableLevelLock => out.write_str("table lock"),
+        }
+    }
+}
+
+/// Where waits begin: a party that waits for nobody, or a cycle whose members wait only for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Root {
+    /// The root blocker; the members of the cycle.
+    pub parties: Vec<Party>,
+    /// How many wait for it, directly or not; in a cycle, its other members too.
+    pub holds: usize,
+    /// How many of those wait for no other root: ending this one frees them.
+    pub frees: usize,
+    /// The longest that any of those waits, in whole seconds; 0 where unknown.
+    pub longest_seconds: u64,
+}
+
+/// A party of the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyFacts {
+    /// Which.
+    pub party: Party,
+    /// The session, unless there is none or it was not to be seen.
+    pub session: Option<Session>,
+    /// Whose it is.
+    pub role: SessionRole,
+    /// Its open transaction.
+    pub transaction: Option<TransactionFacts>,
+    /// The latest statements of its transaction, oldest first, if it is idle and the server kept them.
+    pub last_statements: Vec<Vec<u8>>,
+}
+
+/// A session that waits for nobody knows whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unexplained {
+    /// The session.
+    pub session: u64,
+    /// What it waits for, in the server's words.
+    pub state: String,
+    /// Why its blocker is not known.
+    pub why: String,
+}

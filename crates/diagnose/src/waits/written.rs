@@ -1,0 +1,49 @@
+//! The graph as JSON.
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::graph::{PartyFacts, ResourceKind};
+use crate::text::push_clean;
+
+/// Bytes as text that every reader can take.
+pub(super) fn clean(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(bytes.len());
+    push_clean(&mut out, bytes);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+impl Serialize for ResourceKind {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// A session that is gone, or that a transaction has not, leaves its fields `null`.
+impl Serialize for PartyFacts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let session = self.session.as_ref();
+        let transaction = self.transaction.as_ref();
+        let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| clean(bytes));
+        let last: Vec<String> = self.last_statements.iter().map(|statement| clean(statement)).collect();
+        let mut out = to.serialize_struct("PartyFacts", 16)?;
+        out.serialize_field("party", &self.party)?;
+        out.serialize_field("role", &self.role)?;
+        out.serialize_field("user", &text(session.map(|session| &session.user)))?;
+        out.serialize_field("host", &text(session.map(|session| &session.host)))?;
+        out.serialize_field("database", &text(session.and_then(|session| session.database.as_ref())))?;
+        out.serialize_field("command", &text(session.map(|session| &session.command)))?;
+        out.serialize_field("state", &text(session.and_then(|session| session.state.as_ref())))?;
+        out.serialize_field("seconds", &session.map(|session| session.seconds))?;
+        out.serialize_field("statement", &text(session.and_then(|session| session.statement.as_ref())))?;
+        out.serialize_field("last_statements", &last)?;
+        out.serialize_field("transaction_id", &transaction.map(|facts| facts.transaction.id))?;
+        out.serialize_field("transaction_state", &transaction.map(|facts| &facts.transaction.state))?;
+        out.serialize_field("transaction_seconds", &transaction.map(|facts| facts.transaction.seconds))?;
+        out.serialize_field("rows_locked", &transaction.map(|facts| facts.transaction.rows_locked))?;
+        out.serialize_field("rows_modified", &transaction.map(|facts| facts.transaction.rows_modified))?;
+        out.serialize_field("xid", &transaction.and_then(|facts| facts.xid.as_ref()))?;
+        out.serialize_field("gone", &(session.is_none() && self.party.session().is_some()))?;
+        out.end()
+    }
+}
