@@ -8,13 +8,13 @@ use crate::Service;
 use crate::refusal::Refusal;
 
 /// The process answers.
-#[utoipa::path(get, path = "/healthz", tag = "operations", security(()), responses((status = 200, description = "Alive", body = str)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "Alive", body = str)))]
 pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// The store answers, so that requests can be served.
-#[utoipa::path(get, path = "/readyz", tag = "operations", security(()), responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "CheckReady", tag = "operations", security(()), responses(
     (status = 200, description = "Ready", body = str),
     (status = 503, description = "Not ready", body = crate::refusal::ErrorBody)
 ))]

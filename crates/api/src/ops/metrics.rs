@@ -152,7 +152,7 @@ impl Observer for Metrics {
 }
 
 /// Counters and gauges of this process.
-#[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Refusal> {
     let metrics = &service.metrics;
     let counts = tokio::time::timeout(Duration::from_secs(5), service.store.task_counts()).await;

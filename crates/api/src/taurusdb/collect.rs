@@ -104,10 +104,8 @@ fn asked(draft: &SelectionDraft) -> Value {
         ("sort_key", &draft.sort_key),
         ("sort_dir", &draft.sort_dir),
     ];
-    let mut asked: Map<String, Value> = texts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.to_owned(), shown(text.as_deref()?).into())))
-        .collect();
+    let mut asked: Map<String, Value> =
+        texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), shown(text.as_deref()?).into()))).collect();
     if let Some(seconds) = draft.slow_process_threshold {
         asked.insert("slow_process_threshold".to_owned(), seconds.into());
     }

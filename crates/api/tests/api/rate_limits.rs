@@ -72,7 +72,7 @@ async fn until_granted(ask: impl Fn() -> Call) -> Answer {
 #[tokio::test]
 async fn a_principal_that_asks_too_often_is_told_when_to_come_back() {
     let server = server(Rates { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
-    let other_user: UserId = server.store.add_user(&server.tenant.domain_id, "grace", "no password").await.unwrap();
+    let other_user = server.user("grace").await;
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
     let (before, answer) = until_refused(|| right(&server, PEER)).await;
     assert!(before >= 5, "{before}");

@@ -1,0 +1,251 @@
+//! Every route, asked by everyone: one table says what comes of it. A new route without a row fails, and so does a row without a route.
+
+use std::collections::BTreeMap;
+
+use clew_model::{ProjectId, RequestId, UserId};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::server::{REGION, Server, by, new_instance};
+
+/// What is answered: a status, or the code of a refusal. The status of a code is that of the catalogue.
+///
+/// | column | who asks |
+/// |---|---|
+/// | nobody | without credentials |
+/// | expired, revoked | the administrator, with a token that has ended or was taken back |
+/// | domain | the administrator of another domain, with a token of theirs |
+/// | project | the administrator, with a token of another project |
+/// | nothing | a user whom no policy reaches |
+/// | reader | a user with TaurusDBReadOnlyAccessPolicy |
+/// | tagged | a user who may do everything with instances of the tag that this one has |
+/// | denied | a user who may do everything but with instances of this one's enterprise project |
+/// | admin | the administrator |
+const TABLE: &str = "
+operation                             nobody     expired    revoked    domain     project    nothing    reader     tagged     denied     admin
+CollectRealtimeSession                APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 202        202        DBS.280015 202
+ShowRealtimeSessionTaskStatus         APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+DownloadRealtimeSession               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
+ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
+ShowGaussMySqlInstanceInfo            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowGaussMySqlInstanceInfoUnifyStatus APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+CreateToken                           201        201        201        201        201        201        201        201        201        201
+ShowToken                             APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   200        IAM.0004   IAM.0004   IAM.0004   IAM.0004   200
+RevokeToken                           APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   204        IAM.0004   IAM.0004   IAM.0004   IAM.0004   204
+CreateTemporaryAccessKey              APIGW.0301 APIGW.0307 APIGW.0307 201        201        201        201        201        201        201
+ListProjects                          APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+ListAuthProjects                      APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+ListAuthDomains                       APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+ShowCallerIdentity                    APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+CheckAlive                            200        200        200        200        200        200        200        200        200        200
+CheckReady                            200        200        200        200        200        200        200        200        200        200
+ShowMetrics                           200        200        200        200        200        200        200        200        200        200
+ShowDescription                       200        200        200        200        200        200        200        200        200        200
+";
+
+/// The columns, with whoever asks in them.
+struct Callers {
+    /// Token for the project's routes, and for all others.
+    tokens: BTreeMap<&'static str, (String, String)>,
+    administrator: UserId,
+    other: UserId,
+    /// A finished collection of the server's first node.
+    collection: RequestId,
+}
+
+impl Callers {
+    async fn of(server: &Server) -> Self {
+        let all = json!({ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"] });
+        let tagged = json!([{
+            "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
+            "Condition": { "StringEquals": { "g:ResourceTag/team": ["shop"] } }
+        }]);
+        let denied = json!([all, {
+            "Effect": "Deny", "Action": ["*"], "Condition": { "StringEquals": { "g:EnterpriseProjectId": ["0"] } }
+        }]);
+        let administrator = server.tenant.user_id.clone();
+        let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+        let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
+        let stranger = server.user_of(&rival, "eve", true).await;
+        let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+        let nothing = server.user("nothing").await;
+        let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+        let tagged = server.user_with("tagged", tagged).await;
+        let denied = server.user_with("denied", denied).await;
+        let other = server.user("other").await;
+        let own = &server.tenant.project_id;
+        let both = async |user: &UserId, project: &ProjectId, seconds: i64| {
+            (server.token_of(user, Some(project), seconds).await, server.token_of(user, None, seconds).await)
+        };
+        let revoked = both(&administrator, own, 3600).await;
+        for token in [&revoked.0, &revoked.1] {
+            assert!(server.store.revoke_token(&by(), &clew_iam::token::hash(token)).await.unwrap());
+        }
+        let south = server.token_of(&administrator, Some(&sibling), 3600).await;
+        let tokens = BTreeMap::from([
+            ("expired", both(&administrator, own, -60).await),
+            ("revoked", revoked),
+            ("domain", both(&stranger, &theirs, 3600).await),
+            ("project", (south.clone(), south)),
+            ("nothing", both(&nothing, own, 3600).await),
+            ("reader", both(&reader, own, 3600).await),
+            ("tagged", both(&tagged, own, 3600).await),
+            ("denied", both(&denied, own, 3600).await),
+            ("admin", both(&administrator, own, 3600).await),
+        ]);
+        Self { tokens, administrator, other, collection: server.finished(b"a\r\n").await }
+    }
+
+    fn ask(&self, column: &str, call: Call) -> Call {
+        let Some((project, domain)) = self.tokens.get(column) else { return call.anonymous() };
+        // Those of a project have its id, of 32 letters and digits, in their second place.
+        let of_project = call.url.path().split('/').nth(2).is_some_and(|part| part.len() == 32);
+        call.token(if of_project { project } else { domain })
+    }
+}
+
+/// A request that the administrator may make: what an operation needs beside its path.
+async fn request(server: &Server, callers: &Callers, operation: &str, method: Method, path: &str) -> Call {
+    let mut path = path
+        .replace("{project_id}", server.tenant.project_id.as_str())
+        .replace("{instance_id}", server.instance.id.as_str())
+        .replace("{node_id}", server.node().as_str());
+    if ["ShowRealtimeSessionTaskStatus", "DownloadRealtimeSession"].contains(&operation) {
+        path = format!("{path}?request_id={}", callers.collection);
+    }
+    let call = server.call(method, &path);
+    match operation {
+        "ShowToken" | "RevokeToken" => {
+            call.header("x-subject-token", &server.project_token(&callers.administrator).await)
+        }
+        "CreateToken" => call.body(sign_in(server, &callers.other).await.to_string()),
+        "CreateTemporaryAccessKey" => call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#),
+        _ => call,
+    }
+}
+
+async fn sign_in(server: &Server, user: &UserId) -> Value {
+    let hash = clew_iam::password::hash(&"correct horse".into()).unwrap();
+    let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
+    assert!(server.store.update_user(&by(), user, &change).await.unwrap());
+    json!({ "auth": {
+        "identity": { "methods": ["password"], "password": { "user": { "id": user, "password": "correct horse" } } },
+        "scope": { "project": { "name": REGION } }
+    } })
+}
+
+/// Rows of the table: for each operation, what each column gets.
+fn table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
+    let mut lines = TABLE.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let columns = lines.next().unwrap()[1..].to_vec();
+    let rows: BTreeMap<_, _> = lines.map(|cells| (cells[0], cells[1..].to_vec())).collect();
+    assert!(rows.values().all(|cells| cells.len() == columns.len()));
+    (columns, rows)
+}
+
+/// Operation, method and path of every route.
+fn routes() -> Vec<(String, Method, String)> {
+    let description: Value = serde_json::from_str(&clew_api::openapi_json()).unwrap();
+    let mut routes = Vec::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap().to_owned();
+            routes.push((name, method.to_ascii_uppercase().parse().unwrap(), path.clone()));
+        }
+    }
+    routes
+}
+
+#[test]
+fn every_route_has_its_row() {
+    let mut names: Vec<String> = routes().into_iter().map(|(name, ..)| name).collect();
+    names.sort();
+    assert_eq!(names, table().1.into_keys().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn everyone_gets_what_the_table_says() {
+    let (columns, rows) = table();
+    let mut wrong = Vec::new();
+    let server = Server::start().await;
+    let callers = Callers::of(&server).await;
+    for (operation, method, path) in routes() {
+        let Some(cells) = rows.get(operation.as_str()) else { continue };
+        for (column, expected) in columns.iter().zip(cells) {
+            let call = request(&server, &callers, &operation, method.clone(), &path).await;
+            let answer = callers.ask(column, call).send().await;
+            let got = if answer.status.is_success() { answer.status.as_str().to_owned() } else { answer.code() };
+            if got != *expected {
+                wrong.push(format!("{operation} {column}: {expected} was expected, but got {got}: {}", answer.text()));
+            }
+            let entry = clew_model::ERRORS.iter().find(|entry| entry.code == got && entry.status == answer.status);
+            assert!(answer.status.is_success() || entry.is_some(), "{operation} {column}: {}", answer.text());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn lists_show_what_may_be_seen_and_count_nothing_else() {
+    let server = Server::start().await;
+    let callers = Callers::of(&server).await;
+    for number in 0..120 {
+        let mut new = new_instance(&server.tenant.project_id, &format!("n{number:03}"));
+        new.tags[0].value = if number % 2 == 0 { "shop".into() } else { "other".into() };
+        server.store.add_instance(&by(), new).await.unwrap();
+    }
+    let list = async |column: &str, query: &str| {
+        let call = server.call(Method::GET, &format!("/v3/{}/instances{query}", server.tenant.project_id));
+        let body = callers.ask(column, call).send().await.ok(200);
+        let names = body["instances"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), body["total_count"].as_u64().unwrap())
+    };
+    for (column, visible) in [("admin", 121), ("reader", 121), ("tagged", 61), ("denied", 0)] {
+        let (mut all, mut offset) = (Vec::new(), 0);
+        loop {
+            let (names, total) = list(column, &format!("?limit=7&offset={offset}")).await;
+            assert_eq!(total, visible, "{column}");
+            if names.is_empty() {
+                break;
+            }
+            offset += names.len();
+            all.extend(names);
+        }
+        all.dedup();
+        assert_eq!(all.len() as u64, visible, "{column}");
+        assert_eq!(list(column, "").await.0, all[..all.len().min(100)], "{column}");
+    }
+    assert_eq!(
+        list("tagged", "?name=*n00").await,
+        (["n000", "n002", "n004", "n006", "n008"].map(String::from).to_vec(), 5)
+    );
+    assert_eq!(list("tagged", "?name=n001").await, (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_reader_of_one_project_reads_no_other() {
+    let server = Server::start().await;
+    let group = server.store.create_group(&by(), &server.tenant.domain_id, "readers", "").await.unwrap();
+    let user = server.user("grace").await;
+    server.store.add_member(&by(), &group, &user).await.unwrap();
+    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
+    let policy = clew_store::PolicyRef::System("TaurusDB ReadOnlyAccess".into());
+    let grantee = clew_store::Grantee::Group(group);
+    server.store.attach(&by(), &policy, &grantee, Some(&server.tenant.project_id)).await.unwrap();
+    let signer = server.key_of(&user).await;
+    let list = async |project: &ProjectId| {
+        signer.sign(server.call(Method::GET, &format!("/v3/{project}/instances"))).send().await
+    };
+    assert_eq!(list(&server.tenant.project_id).await.ok(200)["total_count"], 1);
+    let message = list(&sibling).await.refused(403, "DBS.280015");
+    assert!(message.ends_with("No policy allows gaussdbformysql:instance:list."), "{message}");
+    let projects = signer.sign(server.call(Method::GET, "/v3/auth/projects")).send().await.ok(200);
+    let names: Vec<_> = projects["projects"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, [REGION]);
+    let token = server.project_token(&user).await;
+    let status = server.status_of(&RequestId::generate());
+    server.call(Method::GET, &status).token(&token).send().await.ok(200);
+}

@@ -1,0 +1,95 @@
+//! Users who may do this and that, for tests of who may do what.
+
+use clew_model::{AccessKeyId, DomainId, ProjectId, Tag, UserId};
+use clew_store::{AuditFilter, AuditRecord, Grantee, NewUser, PolicyRef, ProjectChange};
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::server::{Server, by};
+
+/// A user with a permanent access key.
+pub(crate) struct Signer {
+    pub(crate) user: UserId,
+    pub(crate) key: AccessKeyId,
+    pub(crate) secret: SecretString,
+}
+
+impl Signer {
+    pub(crate) fn sign(&self, call: Call) -> Call {
+        call.signed(&self.key, &self.secret, SignedDuration::ZERO)
+    }
+}
+
+impl Server {
+    pub(crate) async fn user_of(&self, domain: &DomainId, name: &str, administrator: bool) -> UserId {
+        let new = NewUser {
+            name: name.into(),
+            password_hash: "no password fits this".into(),
+            administrator,
+            description: String::new(),
+        };
+        self.store.create_user(&by(), domain, &new).await.unwrap()
+    }
+
+    /// A user whom no policy reaches.
+    pub(crate) async fn user(&self, name: &str) -> UserId {
+        self.user_of(&self.tenant.domain_id, name, false).await
+    }
+
+    /// A user whom an identity policy with these statements reaches.
+    pub(crate) async fn user_with(&self, name: &str, statements: Value) -> UserId {
+        let user = self.user(name).await;
+        let document = json!({ "Version": "5.0", "Statement": statements }).to_string();
+        clew_iam::policy::Policy::parse(&document).unwrap();
+        let name = format!("{name}-may");
+        let policy = self.store.put_policy(&by(), &self.tenant.domain_id, &name, "identity", &document, "").await;
+        self.store.attach(&by(), &PolicyRef::Own(policy.unwrap()), &Grantee::User(user.clone()), None).await.unwrap();
+        user
+    }
+
+    /// A user whom a policy of Clew's reaches.
+    pub(crate) async fn user_with_system(&self, name: &str, policy: &str) -> UserId {
+        let user = self.user(name).await;
+        self.attach_system(policy, &user).await;
+        user
+    }
+
+    pub(crate) async fn attach_system(&self, policy: &str, user: &UserId) {
+        let policy = PolicyRef::System(policy.into());
+        assert!(self.store.attach(&by(), &policy, &Grantee::User(user.clone()), None).await.unwrap());
+    }
+
+    pub(crate) async fn key_of(&self, user: &UserId) -> Signer {
+        let (key, secret) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
+        self.store.create_key(&by(), user, &key, &secret).await.unwrap();
+        Signer { user: user.clone(), key, secret }
+    }
+
+    /// A good token of the server's project.
+    pub(crate) async fn project_token(&self, user: &UserId) -> String {
+        self.token_of(user, Some(&self.tenant.project_id), 3600).await
+    }
+
+    /// A good token of the domain.
+    pub(crate) async fn domain_token(&self, user: &UserId) -> String {
+        self.token_of(user, None, 3600).await
+    }
+
+    pub(crate) async fn mask(&self, project: &ProjectId, masking: bool) {
+        let change = ProjectChange { masking: Some(masking), ..ProjectChange::default() };
+        assert!(self.store.update_project(&by(), project, &change).await.unwrap());
+    }
+
+    pub(crate) async fn tag(&self, key: &str, value: &str) {
+        let tag = Tag { key: key.into(), value: value.into() };
+        self.store.add_tags(&by(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
+    }
+
+    /// The rows of the audit that are of this operation.
+    pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
+        let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
+        self.store.audit(&filter, 0, 1000).await.unwrap()
+    }
+}
