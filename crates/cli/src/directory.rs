@@ -5,7 +5,7 @@ mod policy;
 use std::path::PathBuf;
 
 use clap::Args;
-use clew_model::Origin;
+use clew_model::{DomainId, Origin};
 use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
 
 pub(crate) use policy::{FoundPolicy, name_of_model};
@@ -108,9 +108,18 @@ impl Directory {
     }
 
     pub(crate) async fn enterprise_project(&self, named: &str) -> Result<EnterpriseProject, CliError> {
-        let all = self.store.enterprise_projects(&self.domain.id).await?;
-        one(all, "enterprise project", named, |project| (&project.id, &project.name))
+        enterprise_project(&self.store, &self.domain.id, named).await
     }
+}
+
+/// The enterprise project of this name or id.
+pub(crate) async fn enterprise_project(
+    store: &Store,
+    domain: &DomainId,
+    named: &str,
+) -> Result<EnterpriseProject, CliError> {
+    let all = store.enterprise_projects(domain).await?;
+    one(all, "enterprise project", named, |project| (&project.id, &project.name))
 }
 
 /// The one of this id, else the one of this name.

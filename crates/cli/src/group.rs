@@ -22,8 +22,8 @@ enum Action {
     Create(Create),
     List(List),
     Show(One),
-    Add(Members),
-    Drop(Members),
+    Add(Add),
+    Drop(Drop),
     Remove(Remove),
 }
 
@@ -59,9 +59,24 @@ struct One {
     place: Place,
 }
 
-/// Users who become members, or are none any more.
+/// Make users members of a group.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  clew group add developers ada grace\n  clew group drop developers grace")]
+#[command(after_help = "Example:\n  clew group add developers ada grace")]
+struct Add {
+    #[command(flatten)]
+    members: Members,
+}
+
+/// Make users members of a group no more.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew group drop developers grace")]
+struct Drop {
+    #[command(flatten)]
+    members: Members,
+}
+
+/// A group and users.
+#[derive(Debug, Args)]
 struct Members {
     /// Name or id
     group: String,
@@ -89,8 +104,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Action::Create(arguments) => create(arguments).await,
         Action::List(arguments) => list(arguments).await,
         Action::Show(arguments) => show(arguments).await,
-        Action::Add(arguments) => change(arguments, true).await,
-        Action::Drop(arguments) => change(arguments, false).await,
+        Action::Add(arguments) => change(arguments.members, true).await,
+        Action::Drop(arguments) => change(arguments.members, false).await,
         Action::Remove(arguments) => remove(arguments).await,
     }
 }
@@ -174,14 +189,18 @@ async fn change(arguments: Members, add: bool) -> Result<(), CliError> {
     for user in &users {
         found.push(directory.user(user).await?);
     }
+    if !add {
+        let members = store.members_of(&group.id).await?;
+        if let Some(user) = found.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
+            let what = format!("{} is no member of {}; nothing was changed", user.name, group.name);
+            return Err(CliError::refused(what).with_hint(format!("clew group show {} tells who is", group.name)));
+        }
+    }
     for user in &found {
-        let changed = match add {
-            true => store.add_member(by, &group.id, &user.id).await?,
-            false => store.remove_member(by, &group.id, &user.id).await?,
-        };
-        // To ask for what is so already is no mistake, but a name that was never there may be one.
-        if !changed && !add {
-            return Err(CliError::refused(format!("{} is no member of {}", user.name, group.name)));
+        if add {
+            store.add_member(by, &group.id, &user.id).await?;
+        } else {
+            store.remove_member(by, &group.id, &user.id).await?;
         }
     }
     let members = store.members_of(&group.id).await?;

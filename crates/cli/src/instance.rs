@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 /// An opened inventory, and who looks at it.
 pub(crate) struct Inventory {
     pub(crate) store: Store,
-    pub(crate) project: ProjectId,
+    pub(crate) project: Project,
     pub(crate) by: Origin,
 }
 
@@ -106,25 +106,28 @@ impl Place {
             Some(named) => store.projects_of(&directory::domain(&store, named).await?.id).await?,
             None => store.all_projects().await?,
         };
-        let shown = |projects: &[Project]| {
-            projects.iter().map(|project| format!("{} ({})", project.id, project.name)).collect::<Vec<_>>().join(", ")
+        let one = |project: &Project| format!("{} ({} of {})", project.id, project.name, project.domain_name);
+        let shown = |projects: &[Project]| projects.iter().map(one).collect::<Vec<_>>().join(", ");
+        let meant: Vec<_> = match &self.project {
+            None => known.clone(),
+            Some(wanted) => {
+                let by_id = known.iter().find(|project| project.id.as_str() == wanted.as_str());
+                match by_id {
+                    Some(project) => vec![project.clone()],
+                    None => known.iter().filter(|project| project.name == *wanted).cloned().collect(),
+                }
+            }
         };
-        let Some(wanted) = &self.project else {
-            let [only] = known.as_slice() else {
-                return Err(CliError::refused(format!("name the project with --project: {}", shown(&known))));
-            };
-            return Ok(Inventory { project: only.id.clone(), store, by: origin::local() });
-        };
-        let has_id = |project: &&Project| project.id.as_str() == wanted.as_str();
-        let mut meant: Vec<_> = known.iter().filter(has_id).cloned().collect();
-        if meant.is_empty() {
-            meant = known.iter().filter(|project| project.name == *wanted).cloned().collect();
-        }
-        match meant.as_slice() {
-            [only] => Ok(Inventory { project: only.id.clone(), store, by: origin::local() }),
-            [] => Err(CliError::refused(format!("there is no project {wanted}; there are {}", shown(&known)))),
-            several => Err(CliError::refused(format!("several projects are named {wanted}: {}", shown(several)))
-                .with_hint("name it by its id, or its domain with --domain")),
+        match (meant.as_slice(), &self.project) {
+            ([only], _) => Ok(Inventory { store, project: only.clone(), by: origin::local() }),
+            (_, None) => Err(CliError::refused(format!("name the project with --project: {}", shown(&known)))),
+            ([], Some(wanted)) => {
+                Err(CliError::refused(format!("there is no project {wanted}; there are {}", shown(&known))))
+            }
+            (several, Some(wanted)) => {
+                Err(CliError::refused(format!("several projects are named {wanted}: {}", shown(several)))
+                    .with_hint("name it by its id, or its domain with --domain"))
+            }
         }
     }
 }
@@ -134,13 +137,13 @@ pub(crate) async fn look_up(store: &Store, project: &ProjectId, named: &str) -> 
     if let Ok(id) = named.parse() {
         return Ok(store.instance(project, &id).await?);
     }
-    let all = store.all_instances().await?.into_iter();
-    Ok(all.into_iter().find(|instance| instance.project_id == *project && instance.name == named))
+    let mut all = store.all_instances().await?.into_iter();
+    Ok(all.find(|instance| instance.project_id == *project && instance.name == named))
 }
 
 /// The instance, or an error that says what to do.
 async fn find(inventory: &Inventory, named: &str) -> Result<Instance, CliError> {
-    let found = look_up(&inventory.store, &inventory.project, named).await?;
+    let found = look_up(&inventory.store, &inventory.project.id, named).await?;
     found.ok_or_else(|| {
         CliError::failed(format!("there is no instance {named}")).with_hint("clew instance list shows all")
     })
@@ -159,7 +162,7 @@ async fn list(place: Place) -> Result<(), CliError> {
     let mut all = Vec::new();
     loop {
         let page = Page { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
-        let (instances, total) = store.instances(&project, &InstanceFilter::default(), page).await?;
+        let (instances, total) = store.instances(&project.id, &InstanceFilter::default(), page).await?;
         let ended = instances.is_empty();
         all.extend(instances);
         if ended || all.len() as u64 >= total {
@@ -182,7 +185,7 @@ async fn remove(arguments: Remove) -> Result<(), CliError> {
     let inventory = arguments.place.open().await?;
     let Instance { id, name, .. } = find(&inventory, &arguments.instance).await?;
     arguments.confirmation.ask(format!("remove {name} ({id}) and what is known of its nodes")).await?;
-    inventory.store.remove_instance(&inventory.by, &inventory.project, &id).await?;
+    inventory.store.remove_instance(&inventory.by, &inventory.project.id, &id).await?;
     arguments.place.format().say(
         || format!("Removed {name} ({id}) and what was known of its nodes.\n"),
         || serde_json::json!({ "removed": id }),

@@ -3,10 +3,10 @@
 use clap::Args as ClapArgs;
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag};
 
-use super::{Place, describe, parse_tag};
+use super::{Inventory, Place, describe, parse_tag};
 use crate::error::CliError;
 use crate::output::Format;
-use crate::{node_url, output};
+use crate::{directory, node_url, output};
 
 /// Add an instance: a master node and its replicas.
 #[derive(Debug, ClapArgs)]
@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
     /// A tag
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     tags: Vec<Tag>,
-    /// Id of the enterprise project
-    #[arg(long, value_name = "ID", default_value = "0")]
+    /// Name or id of the enterprise project
+    #[arg(long, value_name = "NAME", default_value = "0")]
     enterprise_project: String,
     /// Id of the instance, instead of a new one
     #[arg(long, value_name = "ID")]
@@ -51,16 +51,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         )));
     }
     let nodes = nodes(&arguments.nodes, &arguments.node_ids)?;
-    let inventory = arguments.place.open().await?;
+    let Inventory { store, project, by } = arguments.place.open().await?;
+    let enterprise_project =
+        directory::enterprise_project(&store, &project.domain_id, &arguments.enterprise_project).await?;
     let new = NewInstance {
         id: arguments.id,
-        project_id: inventory.project,
+        project_id: project.id,
         name: arguments.name,
-        enterprise_project_id: arguments.enterprise_project,
+        enterprise_project_id: enterprise_project.id,
         tags: arguments.tags,
         nodes,
     };
-    let instance = inventory.store.add_instance(&inventory.by, new).await?;
+    let instance = store.add_instance(&by, new).await?;
     output::to_stdout(&match arguments.place.format() {
         Format::Table => format!(
             "{}\nNext: clew instance check {} tells whether its nodes can be read.\n",

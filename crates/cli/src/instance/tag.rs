@@ -60,7 +60,7 @@ pub(super) async fn tag(arguments: Tag) -> Result<(), CliError> {
     }
     let inventory = place.open().await?;
     let instance = find(&inventory, &instance).await?;
-    inventory.store.add_tags(&inventory.by, &inventory.project, &instance.id, &tags).await?;
+    inventory.store.add_tags(&inventory.by, &inventory.project.id, &instance.id, &tags).await?;
     show(&place, &inventory, &instance).await
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn untag(arguments: Untag) -> Result<(), CliError> {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
         return Err(CliError::refused(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
-    inventory.store.remove_tags(&inventory.by, &inventory.project, &instance.id, &tags).await?;
+    inventory.store.remove_tags(&inventory.by, &inventory.project.id, &instance.id, &tags).await?;
     show(&place, &inventory, &instance).await
 }
 

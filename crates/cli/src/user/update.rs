@@ -100,7 +100,10 @@ pub(super) async fn password(arguments: Password) -> Result<(), CliError> {
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
     directory.store.update_user(&directory.by, &user.id, &change).await?;
     place.format().say(
-        || format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, password.said()),
+        || {
+            let said = password.said();
+            format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, said.trim_end())
+        },
         || json!({ "id": user.id, "name": user.name, "password": password.value() }),
     )
 }

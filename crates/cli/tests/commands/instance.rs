@@ -44,10 +44,14 @@ async fn an_instance_is_added_listed_shown_checked_and_removed() {
     );
     assert!(checked.stderr.contains("1 of 2 nodes cannot be read"), "{checked:?}");
 
-    let removed = instance(&dir, &["remove", id]).await;
+    for arguments in [vec!["show", "shop"], vec!["show", "shop", "--project", "local", "--domain", "clew"]] {
+        assert!(instance(&dir, &arguments).await.stdout.contains(id));
+    }
+    instance(&dir, &["remove", id]).await.is_refused_with(&["this would remove shop", "--yes"]);
+    let removed = instance(&dir, &["remove", id, "--yes"]).await;
     assert!(removed.stdout.contains("Removed shop"), "{removed:?}");
     instance(&dir, &["show", id]).await.has_failed_with(&["there is no instance", "clew instance list"]);
-    instance(&dir, &["remove", id]).await.has_failed_with(&["there is no instance"]);
+    instance(&dir, &["remove", id, "--yes"]).await.has_failed_with(&["there is no instance"]);
 }
 
 #[tokio::test]
@@ -83,12 +87,14 @@ async fn what_cannot_be_an_instance_is_refused() {
         ),
         (vec!["add", "--name", "b"], "--node"),
         (vec!["list", "--project", &"0".repeat(32)], "there is no project"),
-        (vec!["show", "nonsense"], "32 hexadecimal digits"),
+        (vec!["list", "--project", "nonsense"], "there is no project nonsense"),
+        (vec!["list", "--domain", "nonsense"], "there is no domain"),
     ] {
         let ended = instance(&dir, &arguments).await;
         ended.is_refused_with(&[words]);
         assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
     }
+    instance(&dir, &["show", "nonsense"]).await.has_failed_with(&["there is no instance nonsense"]);
     let nowhere = instance(&folder.path().join("nowhere"), &["list"]).await;
     nowhere.is_refused_with(&["is no data directory yet", "clew init"]);
 }

@@ -2,10 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod audit;
 mod collect;
+mod domain;
+mod group;
 mod help;
 mod init;
 mod instance;
+mod key;
+mod policy;
+mod project;
 mod run;
 mod serve;
+mod simulate;
 mod snapshot;
+mod story;
+mod tags;
+mod tenant;
+mod user;

@@ -1,0 +1,162 @@
+//! `clew policy put`, `validate`, `list`, `show`, `attach`, `detach`, `remove`
+
+use serde_json::json;
+
+use crate::tenant::Tenant;
+
+const LOOK: &str = r#"{
+  "Version": "5.0",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": ["gaussdbformysql:instance:list"],
+      "Condition": { "StringEquals": { "g:ResourceTag/env": "test" } }
+    }
+  ]
+}
+"#;
+
+const ROLE: &str = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
+
+#[tokio::test]
+async fn every_error_is_shown_where_it_is() {
+    let tenant = Tenant::new().await;
+    let bad = LOOK.replace("Allow", "Alow").replace("StringEquals", "StringLike");
+    let file = tenant.file("bad.json", &bad);
+    let put = tenant.run(&["policy", "put", "look", &file]).await;
+    put.is_refused_with(&[
+        "bad.json:5:17: error: ",
+        "  5 |       \"Effect\": \"Alow\",\n    |                 ^\n",
+        "bad.json:7:22: error: ",
+        "did you mean \"StringMatch\"?",
+        "$.Statement[0].Effect",
+        "bad.json is no policy: 2 errors; nothing was changed",
+    ]);
+    assert!(!tenant.says(&["policy", "list"]).await.contains("look"));
+
+    let validated = crate::run::run(&["policy", "validate", &file]).await;
+    assert_eq!((validated.code, validated.stderr.as_str()), (Some(1), ""), "{validated:?}");
+    assert!(validated.stdout.contains("bad.json:5:17: error: ") && validated.stdout.contains("no policy, 2 errors"));
+    let validated = crate::run::run(&["policy", "validate", &file, "--format", "json"]).await;
+    let value: serde_json::Value = serde_json::from_str(&validated.stdout).unwrap();
+    assert_eq!(
+        (validated.code, &value["valid"], value["errors"].as_array().unwrap().len()),
+        (Some(1), &json!(false), 2)
+    );
+    assert_eq!((&value["errors"][0]["line"], &value["errors"][0]["column"]), (&json!(5), &json!(17)));
+}
+
+#[tokio::test]
+async fn what_is_no_document_at_all_is_refused() {
+    let tenant = Tenant::new().await;
+    let file = |name: &str, bytes: &[u8]| {
+        let path = tenant.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (path, words) in [
+        (file("bytes", b"{\"a\": \"\xff\"}"), "it is not UTF-8"),
+        (file("huge", &vec![b' '; 1 << 20]), "bytes"),
+        (file("deep", "[".repeat(4000).as_bytes()), "no policy"),
+        (file("empty", b""), "no policy"),
+        (tenant.folder.path().to_str().unwrap().to_owned(), "could not read"),
+        ("/no/such/file".to_owned(), "could not read /no/such/file"),
+    ] {
+        tenant.run(&["policy", "put", "look", &path]).await.is_refused_with(&[words]);
+    }
+}
+
+#[tokio::test]
+async fn a_finding_cannot_drive_the_terminal() {
+    let tenant = Tenant::new().await;
+    let file = tenant.file("odd.json", "{\"Version\": \"\u{1b}[2J\", \"\u{9b}x\": 1}");
+    let ended = tenant.run(&["policy", "put", "look", &file]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(!ended.stderr.contains(['\u{1b}', '\u{9b}']), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_policy_is_put_from_a_file_or_stdin_and_replaced() {
+    let tenant = Tenant::new().await;
+    let file = tenant.file("look.json", LOOK);
+    let made = tenant.json(&["policy", "put", "look", &file, "--description", "the test instances"]).await;
+    assert_eq!((&made["model"], &made["version"]), (&json!("identity"), &json!("5.0")));
+    let again = tenant.told(&["policy", "put", "look", "-"], &LOOK.replace("\"test\"", "\"prod\"")).await;
+    assert!(again.code == Some(0) && again.stdout.contains("Replaced the policy look"), "{again:?}");
+    let shown = tenant.json(&["policy", "show", "look"]).await;
+    assert_eq!((&shown["id"], &shown["description"]), (&made["id"], &json!("the test instances")), "it stays");
+    assert_eq!(shown["document"]["Statement"][0]["Condition"]["StringEquals"]["g:ResourceTag/env"], "prod");
+    assert!(tenant.says(&["policy", "show", "look"]).await.contains("attached to  nobody"));
+
+    let warned = tenant.told(&["policy", "put", "odd", "-"], &LOOK.replace("instance:list", "instance:lost")).await;
+    assert!(warned.code == Some(0) && warned.stderr.contains("stdin:6:18: warning: "), "{warned:?}");
+}
+
+#[tokio::test]
+async fn the_policies_that_come_with_clew_stay_as_they_are() {
+    let tenant = Tenant::new().await;
+    let file = tenant.file("look.json", LOOK);
+    let put = tenant.run(&["policy", "put", "TaurusDBReadOnlyAccessPolicy", &file]).await;
+    put.is_refused_with(&["comes with Clew", "another name"]);
+    let removed = tenant.run(&["policy", "remove", "TaurusDB ReadOnlyAccess", "--yes"]).await;
+    removed.is_refused_with(&["comes with Clew and stays"]);
+    let listed = tenant.json(&["policy", "list"]).await;
+    let systems = listed["policies"].as_array().unwrap().iter().filter(|policy| policy["system"] == true);
+    assert_eq!(systems.count(), 6, "{listed}");
+    tenant.run(&["policy", "put", "a b", &file]).await.is_refused_with(&["letters, digits and any of _+=.@-"]);
+}
+
+#[tokio::test]
+async fn roles_go_to_groups_and_identity_policies_to_anyone_for_all_projects() {
+    let tenant = Tenant::new().await;
+    tenant.says(&["user", "create", "ada"]).await;
+    tenant.says(&["group", "create", "devs"]).await;
+    let (look, role) = (tenant.file("look.json", LOOK), tenant.file("role.json", ROLE));
+    tenant.says(&["policy", "put", "look", &look]).await;
+    tenant.says(&["policy", "put", "role", &role]).await;
+    for (arguments, words) in [
+        (vec!["attach", "role", "--user", "ada"], "groups only"),
+        (vec!["attach", "TaurusDB ReadOnlyAccess", "--user", "ada"], "groups only"),
+        (vec!["attach", "look", "--group", "devs", "--project", "local"], "holds for all projects"),
+        (vec!["attach", "look"], "--user"),
+        (vec!["attach", "look", "--user", "ada", "--group", "devs"], "cannot be used with"),
+        (vec!["attach", "lok", "--user", "ada"], "did you mean \"look\"?"),
+        (vec!["attach", "look", "--user", "adda"], "did you mean ada?"),
+        (vec!["attach", "role", "--group", "devs", "--project", "lokal"], "did you mean local?"),
+    ] {
+        tenant.run(&[&["policy"], arguments.as_slice()].concat()).await.is_refused_with(&[words]);
+    }
+    tenant.says(&["policy", "attach", "role", "--group", "devs", "--project", "local"]).await;
+    tenant.says(&["policy", "attach", "look", "--user", "ada"]).await;
+    let again = tenant.says(&["policy", "attach", "look", "--user", "ada"]).await;
+    assert!(again.contains("was attached already"), "{again}");
+    let shown = tenant.json(&["policy", "show", "role"]).await;
+    assert_eq!(shown["attachments"][0]["project_id"], tenant.made["project_id"]);
+
+    // What an attachment may be depends on the model, so an attached policy keeps its own.
+    tenant.run(&["policy", "put", "look", &role]).await.is_refused_with(&["attached 1 time", "detach it first"]);
+    tenant.run(&["policy", "remove", "look", "--yes"]).await.is_refused_with(&["attached 1 times; detach it first"]);
+    tenant
+        .run(&["policy", "detach", "role", "--group", "devs"])
+        .await
+        .is_refused_with(&["is not attached to the group devs"]);
+    tenant.says(&["policy", "detach", "role", "--group", "devs", "--project", "local"]).await;
+    tenant.says(&["policy", "detach", "look", "--user", "ada"]).await;
+    tenant.says(&["policy", "remove", "look", "--yes"]).await;
+    let operations = tenant.operations().await;
+    for (operation, times) in [("PutPolicy", 2), ("AttachPolicy", 2), ("DetachPolicy", 2), ("DeletePolicy", 1)] {
+        assert_eq!(operations.iter().filter(|done| *done == operation).count(), times, "{operation}: {operations:?}");
+    }
+}
+
+#[tokio::test]
+async fn attachments_of_another_domain_are_not_shown() {
+    let tenant = Tenant::new().await;
+    tenant.says(&["domain", "create", "acme", "--admin", "alice"]).await;
+    let attach = ["policy", "attach", "TaurusDBFullAccessPolicy", "--user", "alice", "--domain", "acme"];
+    tenant.says(&attach).await;
+    let own = tenant.json(&["policy", "show", "TaurusDBFullAccessPolicy", "--domain", "clew"]).await;
+    assert_eq!(own["attachments"], json!([]));
+    let theirs = tenant.json(&["policy", "show", "TaurusDBFullAccessPolicy", "--domain", "acme"]).await;
+    assert_eq!(theirs["attachments"][0]["grantee"], "user alice");
+}

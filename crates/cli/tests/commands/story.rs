@@ -1,0 +1,149 @@
+//! A tenant is made, a user gets to see some instances by their tag, and what `clew policy simulate` foretells is what the served
+//! API answers.
+
+use std::process::Stdio;
+
+use clew_testkit::{FakeOptions, FakeServer};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+use crate::run::clew;
+use crate::tenant::Tenant;
+
+/// Read-only, for what is tagged env=test; and never the bank, whatever its tags say.
+const LOOK: &str = r#"{"Version":"5.0","Statement":[
+    {"Effect":"Allow",
+     "Action":["gaussdbformysql:instance:list","gaussdbformysql:instance:get*","gaussdbformysql:instance:listTags"],
+     "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
+    {"Effect":"Deny","Action":["*"],"Condition":{"StringEquals":{"g:ResourceTag/owner":"bank"}}}
+]}"#;
+
+struct Api {
+    endpoint: String,
+    client: Client,
+    _serving: Child,
+}
+
+impl Api {
+    async fn serve(tenant: &Tenant) -> Self {
+        let mut serving = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", tenant.dir().to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { endpoint: line.trim().to_owned(), client: Client::new(), _serving: serving }
+    }
+
+    async fn sign_in(&self, user: &str, password: &str, project: &str) -> Result<String, StatusCode> {
+        let user = json!({ "name": user, "password": password, "domain": { "name": "acme" } });
+        let identity = json!({ "methods": ["password"], "password": { "user": user } });
+        let body = json!({ "auth": { "identity": identity, "scope": { "project": { "id": project } } } });
+        let url = format!("{}/v3/auth/tokens", self.endpoint);
+        let response = self.client.post(url).json(&body).send().await.unwrap();
+        match response.headers().get("x-subject-token") {
+            Some(token) => Ok(token.to_str().unwrap().to_owned()),
+            None => Err(response.status()),
+        }
+    }
+
+    async fn get(&self, token: &str, path: &str) -> (StatusCode, Value) {
+        let request = self.client.get(format!("{}{path}", self.endpoint)).header("X-Auth-Token", token);
+        let response = request.send().await.unwrap();
+        (response.status(), response.json().await.unwrap_or_default())
+    }
+
+    async fn collect(&self, token: &str, project: &str, added: &Added) -> StatusCode {
+        let Added { instance, node, .. } = added;
+        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session");
+        let request = self.client.post(format!("{}{path}", self.endpoint)).header("X-Auth-Token", token);
+        request.json(&json!({})).send().await.unwrap().status()
+    }
+}
+
+struct Added {
+    name: &'static str,
+    instance: String,
+    node: String,
+}
+
+/// Whether the command line says that ada may do it.
+async fn foretold(tenant: &Tenant, action: &str, instance: &str) -> bool {
+    let simulate =
+        ["policy", "simulate", "--user", "ada", "--domain", "acme", "--plain-http", "--source-ip", "127.0.0.1"];
+    let ended = tenant.run(&[&simulate, ["--action", action, "--instance", instance].as_slice()].concat()).await;
+    match ended.code {
+        Some(0) => true,
+        Some(1) => false,
+        _ => panic!("{ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_simulated_is_what_the_api_answers() {
+    let tenant = Tenant::new().await;
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
+    let project = made["project_id"].as_str().unwrap();
+    let mut instances = Vec::new();
+    for (name, tags) in
+        [("shop", vec!["env=test"]), ("live", vec!["env=prod"]), ("bank", vec!["env=test", "owner=bank"])]
+    {
+        let url = fake.url();
+        let mut add = vec!["instance", "add", "--domain", "acme", "--name", name, "--node", &url];
+        tags.iter().for_each(|tag| add.extend(["--tag", tag]));
+        let added = tenant.json(&add).await;
+        let id = |value: &Value| value.as_str().unwrap().to_owned();
+        instances.push(Added { name, instance: id(&added["instance_id"]), node: id(&added["nodes"][0]["id"]) });
+    }
+    let password =
+        tenant.json(&["user", "create", "ada", "--domain", "acme"]).await["password"].as_str().unwrap().to_owned();
+    tenant.says(&["group", "create", "developers", "--domain", "acme"]).await;
+    tenant.says(&["group", "add", "developers", "ada", "--domain", "acme"]).await;
+    let file = tenant.file("look.json", LOOK);
+    tenant.says(&["policy", "put", "look", &file, "--domain", "acme"]).await;
+    let api = Api::serve(&tenant).await;
+
+    let nothing_yet = api.sign_in("ada", &password, project).await.unwrap();
+    assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 403);
+    assert!(!foretold(&tenant, "gaussdbformysql:instance:list", "shop").await);
+
+    tenant.says(&["policy", "attach", "look", "--group", "developers", "--domain", "acme"]).await;
+    assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 401, "its policies have changed");
+    let token = api.sign_in("ada", &password, project).await.unwrap();
+    let (status, listed) = api.get(&token, &format!("/v3/{project}/instances")).await;
+    assert_eq!(status, 200, "{listed}");
+    let listed: Vec<_> =
+        listed["instances"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let mut allowed = Vec::new();
+    for added in &instances {
+        let list = foretold(&tenant, "gaussdbformysql:instance:list", added.name).await;
+        assert_eq!(listed.contains(&added.name), list, "{}", added.name);
+        let collect = foretold(&tenant, "gaussdbformysql:instance:getRealtimeSession", added.name).await;
+        let answered = api.collect(&token, project, added).await;
+        assert_eq!(answered, if collect { 202 } else { 403 }, "{}", added.name);
+        let tags = foretold(&tenant, "gaussdb:tag:list", added.name).await;
+        let path = format!("/v3/{project}/instances/{}/tags", added.instance);
+        assert_eq!(api.get(&token, &path).await.0, if tags { 200 } else { 403 }, "{}", added.name);
+        allowed.extend(collect.then_some(added.name));
+    }
+    assert_eq!(allowed, ["shop"]);
+
+    tenant.says(&["instance", "tag", "shop", "env=prod", "--domain", "acme"]).await;
+    assert!(!foretold(&tenant, "gaussdbformysql:instance:getRealtimeSession", "shop").await);
+    assert_eq!(api.collect(&token, project, &instances[0]).await, 403, "tags count at once");
+
+    let foreign = tenant.made["project_id"].as_str().unwrap();
+    assert_eq!(api.get(&token, &format!("/v3/{foreign}/instances")).await.0, 403);
+    tenant.says(&["user", "disable", "ada", "--domain", "acme"]).await;
+    assert_eq!(api.get(&token, &format!("/v3/{project}/instances")).await.0, 401);
+    assert_eq!(api.sign_in("ada", &password, project).await.unwrap_err(), 401);
+
+    let denied = tenant.json(&["audit", "list", "--domain", "acme", "--outcome", "denied", "--actor", "ada"]).await;
+    assert!(denied["rows"].as_array().unwrap().len() >= 3, "{denied}");
+    assert_eq!(tenant.json(&["audit", "verify"]).await["intact"], true);
+}

@@ -1,0 +1,46 @@
+//! `clew instance tag` and `untag`
+
+use serde_json::json;
+
+use crate::tenant::Tenant;
+
+#[tokio::test]
+async fn tags_come_and_go_by_key_or_by_key_and_value() {
+    let tenant = Tenant::new().await;
+    tenant
+        .says(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
+        .await;
+    let tagged = tenant.json(&["instance", "tag", "shop", "env=test", "团队=付款", "empty="]).await;
+    let tag = |key: &str, value: &str| json!({ "key": key, "value": value });
+    assert_eq!(tagged["tags"], json!([tag("empty", ""), tag("env", "test"), tag("团队", "付款")]));
+    let untagged = tenant.json(&["instance", "untag", "shop", "empty", "env=test"]).await;
+    assert_eq!(untagged["tags"], json!([tag("团队", "付款")]));
+    let operations = tenant.operations().await;
+    assert_eq!(operations.iter().rev().take(2).collect::<Vec<_>>(), ["UntagInstance", "TagInstance"]);
+}
+
+#[tokio::test]
+async fn what_is_no_tag_or_not_there_changes_nothing() {
+    let tenant = Tenant::new().await;
+    tenant
+        .says(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
+        .await;
+    let (long_key, long_value) = (format!("{}=x", "k".repeat(37)), format!("k={}", "v".repeat(44)));
+    let many: Vec<_> = (0..20).map(|at| format!("k{at}=v")).collect();
+    let many = [&["instance", "tag", "shop"], many.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat();
+    for (arguments, words) in [
+        (vec!["instance", "tag", "shop", "env"], "is not KEY=VALUE"),
+        (vec!["instance", "tag", "shop", "a b=c"], "a key has 1 to 36"),
+        (vec!["instance", "tag", "shop", &long_key], "a key has 1 to 36"),
+        (vec!["instance", "tag", "shop", &long_value], "a value has up to 43"),
+        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" is there twice"),
+        (many, "20 tags at most"),
+        (vec!["instance", "untag", "shop", "env", "team"], "shop has no tag \"team\"; nothing was changed"),
+        (vec!["instance", "untag", "shop", "env=test"], "shop has no tag \"env=test\""),
+    ] {
+        tenant.run(&arguments).await.is_refused_with(&[words]);
+    }
+    tenant.run(&["instance", "tag", "shup", "a=b"]).await.has_failed_with(&["there is no instance shup"]);
+    let shown = tenant.json(&["instance", "show", "shop"]).await;
+    assert_eq!(shown["tags"], json!([{ "key": "env", "value": "prod" }]));
+}
