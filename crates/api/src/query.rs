@@ -29,6 +29,14 @@ impl Query {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Refuses parameters with other names: one that is misspelt would be left out without a word.
+    pub(crate) fn check_names(&self, known: &[&'static str]) -> Result<(), Refusal> {
+        match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => Err(unknown_field(name, known)),
+            None => Ok(()),
+        }
+    }
+
     /// The same query, but with another value of a parameter.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
         let pairs =
@@ -62,6 +70,17 @@ impl Query {
             "parameter-form",
             vec![("field", name.into()), ("given", shown(given))],
         )
+    }
+}
+
+/// Refuses a name that is none of these, and says which one may be meant.
+pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> Refusal {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
+    let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= (name.chars().count() / 3).max(1));
+    let field = ("field", shown(name));
+    match near {
+        Some(near) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*near).to_owned())]),
+        None => Refusal::parameter("parameter-unknown-field", vec![field]),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use clew_iam::policy::Finding;
 use clew_model::{ErrorEntry, Failure, Language, SelectionError};
 use clew_store::StoreError;
 use http::StatusCode;
@@ -13,6 +14,9 @@ use utoipa::ToSchema;
 
 use crate::messages::message;
 
+/// Longest path and query, in bytes (spec section 5.3).
+pub(crate) const URI_LIMIT: usize = 32 << 10;
+
 /// Why a request is refused. [`crate::envelope`] makes the body of it, which knows language and request.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
@@ -20,6 +24,8 @@ pub(crate) struct Refusal {
     pub(crate) detail: Detail,
     /// Whole seconds after which the same request may be granted.
     pub(crate) retry_after: Option<u64>,
+    /// What is wrong with a policy.
+    pub(crate) errors: Vec<FindingView>,
 }
 
 /// Particulars of a refusal.
@@ -43,6 +49,34 @@ pub(crate) struct ErrorBody {
     /// Name of the request; only with the gateway's codes (APIGW)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    /// Everything that is wrong with a policy; only where one was given
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FindingView>,
+}
+
+/// Something wrong with a policy, or something worth a second look.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FindingView {
+    /// From 1
+    line: usize,
+    /// From 1, in characters
+    column: usize,
+    /// Where in the document
+    #[schema(example = "$.Statement[0].Action[1]")]
+    path: String,
+    /// What is wrong, and what to do
+    message: String,
+}
+
+impl From<&Finding> for FindingView {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            line: finding.line,
+            column: finding.column,
+            path: finding.path.clone(),
+            message: finding.message.clone(),
+        }
+    }
 }
 
 impl Refusal {
@@ -53,7 +87,7 @@ impl Refusal {
 
     /// A refusal with particulars of the message files.
     pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
-        Self { entry, detail: Detail::Message(id, arguments), retry_after: None }
+        Self { entry, detail: Detail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
     /// A parameter that cannot be meant.
@@ -61,11 +95,17 @@ impl Refusal {
         Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
+    /// Path and query are over the limit.
+    pub(crate) fn uri_too_long() -> Self {
+        Self::because(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", URI_LIMIT.to_string())])
+    }
+
     /// Somebody asks too often, and may ask again after `wait`.
     pub(crate) fn too_often(wait: Duration) -> Self {
         // A second too many is polite; a second too few is refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
-        let detail = Self::because(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
+        let detail =
+            Self::because(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
@@ -90,7 +130,7 @@ impl Refusal {
         let error_code = self.entry.code.to_owned();
         let error_msg = message(language, self.entry.message_id, &[("detail", detail)]).trim().to_owned();
         let request_id = error_code.starts_with("APIGW.").then(|| request_id.to_owned());
-        ErrorBody { error_code, error_msg, request_id }
+        ErrorBody { error_code, error_msg, request_id, errors: self.errors.clone() }
     }
 }
 
@@ -143,6 +183,25 @@ impl From<StoreError> for Refusal {
             StoreError::ResultMissing { .. } | StoreError::ResultCorrupt { .. } => {
                 error!(%error, "a result is damaged");
                 Self::because(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
+            }
+            StoreError::AlreadyExists { name, .. } => {
+                Self::because(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
+            }
+            // It was there a moment ago.
+            StoreError::Unknown { what, name } => {
+                Self::because(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
+            }
+            StoreError::LastAdministrator { name } => {
+                Self::because(ErrorEntry::IAM_CONFLICT, "last-administrator", vec![("name", name)])
+            }
+            StoreError::TooManyKeys { limit } => {
+                Self::because(ErrorEntry::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
+            }
+            StoreError::InUse { times, .. } => {
+                Self::because(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
+            }
+            StoreError::TooManyTags { limit } => {
+                Self::because(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }
             error => Self::internal(&error),
         }

@@ -22,6 +22,8 @@ impl Answer {
             if answer.code().starts_with("APIGW.") {
                 assert_eq!(fields, ["error_code", "error_msg", "request_id"]);
                 assert_eq!(body["request_id"], id);
+            } else if body.get("errors").is_some() {
+                assert_eq!((answer.code().as_str(), fields), ("IAM.0011", vec!["error_code", "error_msg", "errors"]));
             } else {
                 assert_eq!(fields, ["error_code", "error_msg"]);
             }

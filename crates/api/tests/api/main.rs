@@ -1,6 +1,7 @@
 //! The API over real HTTP: a server of its own for each test, with a real store in a folder that goes with it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
+mod administration;
 mod answer;
 mod bad_input;
 mod call;
@@ -18,5 +19,6 @@ mod rate_limits;
 mod server;
 mod sign_in;
 mod signatures;
+mod tags;
 mod tenants;
 mod tls_listener;

@@ -1,0 +1,72 @@
+//! Clew's own API for identities, policies and the audit.
+
+mod attachments;
+mod audit;
+mod bodies;
+mod escalation;
+mod groups;
+mod keys;
+mod passwords;
+mod policies;
+mod projects;
+mod simulate;
+mod users;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::server::{Server, by};
+use crate::tenants::Signer;
+
+/// A request of someone, under `/clew/v1/`. No body is sent for `null`.
+fn call(server: &Server, method: Method, path: &str, body: &Value) -> Call {
+    let call = server.call(method, &format!("/clew/v1/{path}"));
+    if body.is_null() { call } else { call.body(body.to_string()) }
+}
+
+impl Server {
+    /// Asks as the administrator.
+    async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.sign(call(self, method, path, &body)).send().await
+    }
+
+    async fn see(&self, path: &str) -> Value {
+        self.ask(Method::GET, path, Value::Null).await.ok(200)
+    }
+
+    async fn make(&self, path: &str, body: Value) -> Value {
+        self.ask(Method::POST, path, body).await.ok(201)
+    }
+
+    /// Asks as someone else.
+    async fn ask_as(&self, who: &Signer, method: Method, path: &str, body: Value) -> Answer {
+        who.sign(call(self, method, path, &body)).send().await
+    }
+
+    /// A user who may do these actions of Clew's own, with a key.
+    async fn clerk(&self, name: &str, actions: &[&str]) -> Signer {
+        let statements = json!([{ "Effect": "Allow", "Action": actions }]);
+        self.key_of(&self.user_with(name, statements).await).await
+    }
+
+    /// The administrator of another domain.
+    async fn stranger(&self) -> Signer {
+        let rival = self.store.create_domain(&by(), "rival").await.unwrap();
+        self.key_of(&self.user_of(&rival, "eve", true).await).await
+    }
+}
+
+#[track_caller]
+fn done(answer: &Answer) {
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (204, ""));
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect()
+}

@@ -1,0 +1,86 @@
+//! The audit over HTTP.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::text;
+use crate::server::{Server, USER, by};
+
+fn operations(rows: &Value) -> Vec<String> {
+    rows.as_array().unwrap().iter().map(|row| text(&row["operation"])).collect()
+}
+
+#[tokio::test]
+async fn rows_are_those_that_are_asked_for() {
+    let server = Server::start().await;
+    let made = server.ask(Method::POST, "groups", json!({ "name": "developers" })).await;
+    let request_id = made.header("x-request-id");
+    server.make("users", json!({ "name": "grace" })).await;
+    let nobody = server.key_of(&server.user("nobody").await).await;
+    server.ask_as(&nobody, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+
+    let row = server.see(&format!("audit?request_id={request_id}")).await["rows"][0].clone();
+    assert_eq!((&row["operation"], &row["target"]), (&json!("CreateGroup"), &json!("developers")));
+    assert_eq!((&row["actor_kind"], &row["actor"]), (&json!("user"), &json!(USER)));
+    assert_eq!((&row["actor_id"], &row["peer"]), (&json!(server.tenant.user_id), &json!("127.0.0.1")));
+    let at = text(&row["at"]);
+    for (query, expected) in [
+        ("operation=CreateGroup".to_owned(), vec!["CreateGroup"]),
+        (format!("actor={USER}"), vec!["CreateGroup", "CreateUser"]),
+        (format!("actor={}&operation=CreateUser", server.tenant.user_id), vec!["CreateUser"]),
+        ("outcome=denied".to_owned(), vec!["ListUsers"]),
+        (format!("actor={USER}&to={at}"), vec![]),
+        (format!("actor={USER}&from={at}&limit=1"), vec!["CreateGroup"]),
+        ("from=2000-01-01T00:00:00Z&to=2000-01-02T00:00:00%2B08:00".to_owned(), vec![]),
+        (format!("project_id={}", "0".repeat(32)), vec![]),
+    ] {
+        assert_eq!(operations(&server.see(&format!("audit?{query}")).await["rows"]), expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_the_export_hold_the_same_rows() {
+    let server = Server::start().await;
+    for number in 0..1_005 {
+        let (name, domain) = (format!("g{number}"), &server.tenant.domain_id);
+        server.store.create_group(&by(), domain, &name, "").await.unwrap();
+    }
+    let (mut pages, mut after) = (Vec::new(), 0);
+    loop {
+        let page = server.see(&format!("audit?operation=CreateGroup&limit=400&after={after}")).await;
+        pages.extend(page["rows"].as_array().unwrap().clone());
+        let Some(next) = page["next_after"].as_i64() else { break };
+        after = next;
+    }
+    assert_eq!(pages.len(), 1_005);
+    let export = server.ask(Method::GET, "audit/export?operation=CreateGroup", Value::Null).await;
+    assert_eq!((export.status.as_u16(), export.header("content-type").as_str()), (200, "application/x-ndjson"));
+    let lines: Vec<Value> = export.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines == pages, "{} lines, {} rows", lines.len(), pages.len());
+    assert_eq!(server.audit_of("ExportAudit").await.len(), 1, "who took the audit away is in it");
+    let empty = server.ask(Method::GET, "audit/export?operation=Nothing", Value::Null).await;
+    assert_eq!((empty.status.as_u16(), empty.text().as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn nobody_sees_another_domains_rows() {
+    let server = Server::start().await;
+    let stranger = server.stranger().await;
+    server.ask_as(&stranger, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
+    server.make("groups", json!({ "name": "ours" })).await;
+    let ours = server.ask(Method::GET, "audit/export", Value::Null).await.text();
+    assert!(ours.contains("\"ours\"") && !ours.contains("\"theirs\"") && !ours.contains("\"eve\""), "{ours}");
+    let theirs = server.ask_as(&stranger, Method::GET, "audit?operation=CreateGroup", Value::Null).await.ok(200);
+    assert_eq!((theirs["rows"].as_array().unwrap().len(), &theirs["rows"][0]["target"]), (1, &json!("theirs")));
+}
+
+#[tokio::test]
+async fn administrators_verify_the_audit() {
+    let server = Server::start().await;
+    let found = server.see("audit/verify").await;
+    assert_eq!((&found["intact"], &found["problems"], &found["first"]), (&json!(true), &json!([]), &json!(1)));
+    assert_eq!(found["rows"], found["last"]);
+    let auditor = server.clerk("auditor", &["clew:audit:list"]).await;
+    server.ask_as(&auditor, Method::GET, "audit", Value::Null).await.ok(200);
+    server.ask_as(&auditor, Method::GET, "audit/verify", Value::Null).await.refused(403, "IAM.0002");
+}

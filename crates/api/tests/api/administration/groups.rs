@@ -1,0 +1,61 @@
+//! Groups and their members.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{done, names, text};
+use crate::server::Server;
+
+#[tokio::test]
+async fn a_group_is_made_filled_emptied_and_removed() {
+    let server = Server::start().await;
+    let made = server.make("groups", json!({ "name": "developers", "description": "They look" })).await;
+    let id = text(&made["id"]);
+    server.make("groups", json!({ "name": "auditors" })).await;
+    let list = server.see("groups").await;
+    assert_eq!((names(&list["groups"]), &list["total_count"]), (vec!["auditors", "developers"], &json!(2)));
+
+    let (grace, alan) = (server.user("grace").await, server.user("alan").await);
+    for user in [&grace, &alan, &grace] {
+        done(&server.ask(Method::PUT, &format!("groups/{id}/members/{user}"), Value::Null).await);
+    }
+    let shown = server.see(&format!("groups/{id}")).await;
+    assert_eq!((names(&shown["members"]), &shown["description"]), (vec!["alan", "grace"], &json!("They look")));
+    assert_eq!(shown["members"][1]["id"], grace.as_str());
+
+    let member = format!("groups/{id}/members/{grace}");
+    done(&server.ask(Method::DELETE, &member, Value::Null).await);
+    server.ask(Method::DELETE, &member, Value::Null).await.refused(404, "IAM.0004");
+    assert_eq!(names(&server.see(&format!("groups/{id}")).await["members"]), ["alan"]);
+    done(&server.ask(Method::DELETE, &format!("groups/{id}"), Value::Null).await);
+    server.ask(Method::GET, &format!("groups/{id}"), Value::Null).await.refused(404, "IAM.0004");
+    server.ask(Method::POST, "groups", json!({ "name": "auditors" })).await.refused(409, "IAM.0005");
+}
+
+#[tokio::test]
+async fn another_domains_groups_and_users_are_not_there() {
+    let server = Server::start().await;
+    let stranger = server.stranger().await;
+    let own = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);
+    let theirs = server.ask_as(&stranger, Method::POST, "groups", json!({ "name": "developers" })).await.ok(201);
+    let theirs = text(&theirs["id"]);
+    let unknown = "0".repeat(32);
+    for (method, path) in [
+        (Method::GET, format!("groups/{theirs}")),
+        (Method::DELETE, format!("groups/{theirs}")),
+        (Method::GET, format!("users/{}", stranger.user)),
+        (Method::DELETE, format!("users/{}", stranger.user)),
+        (Method::GET, format!("users/{}/keys", stranger.user)),
+        (Method::POST, format!("users/{}/keys", stranger.user)),
+        (Method::DELETE, format!("users/{}/keys/{}", stranger.user, stranger.key)),
+        (Method::PUT, format!("groups/{own}/members/{}", stranger.user)),
+        (Method::PUT, format!("groups/{theirs}/members/{}", server.tenant.user_id)),
+    ] {
+        let foreign = server.ask(method.clone(), &path, Value::Null).await;
+        foreign.refused(404, "IAM.0004");
+        let absent = path.replace(theirs.as_str(), &unknown).replace(stranger.user.as_str(), &unknown);
+        let absent = server.ask(method, &absent, Value::Null).await;
+        let same = foreign.text().replace(theirs.as_str(), &unknown).replace(stranger.user.as_str(), &unknown);
+        assert_eq!((absent.status, absent.text()), (foreign.status, same), "{path}");
+    }
+}

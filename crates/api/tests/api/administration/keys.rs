@@ -1,0 +1,92 @@
+//! Access keys.
+
+use clew_model::AccessKeyId;
+use http::Method;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{call, done, text};
+use crate::answer::Answer;
+use crate::server::Server;
+
+/// Asks with an access key for what everyone may ask.
+async fn use_key(server: &Server, made: &Value) -> Answer {
+    let key: AccessKeyId = text(&made["access_key"]).parse().unwrap();
+    let call = server.call(Method::GET, "/v3/auth/domains");
+    call.signed(&key, &text(&made["secret_key"]).into(), SignedDuration::ZERO).send().await
+}
+
+#[tokio::test]
+async fn a_key_is_made_used_disabled_and_removed() {
+    let server = Server::start().await;
+    let user = server.user("grace").await;
+    let path = format!("users/{user}/keys");
+    let made = server.make(&path, Value::Null).await;
+    use_key(&server, &made).await.ok(200);
+    let key = text(&made["access_key"]);
+    let list = server.see(&path).await;
+    assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &made["access_key"]));
+    assert!(!list.to_string().contains(&text(&made["secret_key"])));
+    assert!(text(&list["keys"][0]["created_at"]).ends_with('Z'));
+    assert!(list["keys"][0]["last_used_at"].is_string(), "{list}");
+
+    let one = format!("{path}/{key}");
+    let off = server.ask(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    assert_eq!(off["enabled"], false);
+    use_key(&server, &made).await.refused(401, "APIGW.0301");
+    server.ask(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
+    use_key(&server, &made).await.ok(200);
+    done(&server.ask(Method::DELETE, &one, Value::Null).await);
+    use_key(&server, &made).await.refused(401, "APIGW.0301");
+    server.ask(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
+}
+
+#[tokio::test]
+async fn a_user_has_two_keys_at_most() {
+    let server = Server::start().await;
+    let path = format!("users/{}/keys", server.user("grace").await);
+    for _ in 0..2 {
+        server.make(&path, Value::Null).await;
+    }
+    let message = server.ask(Method::POST, &path, Value::Null).await.refused(409, "IAM.0005");
+    assert!(message.contains("2 access keys already"), "{message}");
+}
+
+#[tokio::test]
+async fn everybody_handles_their_own_keys_and_nobody_elses() {
+    let server = Server::start().await;
+    let (grace, other) = (server.key_of(&server.user("grace").await).await, server.user("other").await);
+    let key = server.key_of(&other).await.key;
+    let own = format!("users/{}/keys", grace.user);
+    let made = server.ask_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
+    let one = format!("{own}/{}", text(&made["access_key"]));
+    assert_eq!(server.ask_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
+    server.ask_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    done(&server.ask_as(&grace, Method::DELETE, &one, Value::Null).await);
+
+    let theirs = format!("users/{other}/keys");
+    let of_theirs = format!("{theirs}/{key}");
+    for (method, path, body) in [
+        (Method::GET, &theirs, Value::Null),
+        (Method::POST, &theirs, Value::Null),
+        (Method::PATCH, &of_theirs, json!({ "enabled": false })),
+        (Method::DELETE, &of_theirs, Value::Null),
+    ] {
+        server.ask_as(&grace, method, path, body).await.refused(403, "IAM.0003");
+    }
+    // Another's key is not there among one's own.
+    let mixed = format!("{own}/{key}");
+    server.ask_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
+    assert_eq!(server.store.keys_of(&other).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
+    let server = Server::start().await;
+    let user = server.user("grace").await;
+    let path = format!("users/{user}/keys");
+    let token = server.project_token(&user).await;
+    call(&server, Method::POST, &path, &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
+    let domain = server.domain_token(&user).await;
+    call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.ok(201);
+}

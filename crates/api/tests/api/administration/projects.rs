@@ -1,0 +1,71 @@
+//! Projects and enterprise projects.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{names, text};
+use crate::server::{REGION, Server, new_instance};
+
+#[tokio::test]
+async fn projects_are_made_listed_and_changed() {
+    let server = Server::start().await;
+    let made = server.make("projects", json!({ "name": "south-1", "description": "南方" })).await;
+    let id = text(&made["id"]);
+    let expected = json!({ "id": id, "name": "south-1", "description": "南方", "enabled": true, "masking": false });
+    assert_eq!(made, expected);
+
+    let list = server.see("projects").await;
+    assert_eq!((names(&list["projects"]), &list["total_count"]), (vec![REGION, "south-1"], &json!(2)));
+    let page = server.see("projects?offset=1&limit=1").await;
+    assert_eq!((names(&page["projects"]), &page["total_count"]), (vec!["south-1"], &json!(2)));
+
+    let path = format!("projects/{id}");
+    let masked = server.ask(Method::PATCH, &path, json!({ "masking": true })).await.ok(200);
+    assert_eq!(
+        (&masked["masking"], &masked["enabled"], &masked["description"]),
+        (&json!(true), &json!(true), &json!("南方"))
+    );
+    let off = server.ask(Method::PATCH, &path, json!({ "enabled": false, "description": "" })).await.ok(200);
+    assert_eq!((&off["masking"], &off["enabled"], &off["description"]), (&json!(true), &json!(false), &json!("")));
+    server.get(&format!("/v3/{id}/instances")).await.refused(403, "DBS.280015");
+
+    let again = server.ask(Method::POST, "projects", json!({ "name": "south-1" })).await;
+    assert!(again.refused(409, "IAM.0005").contains("south-1"));
+}
+
+#[tokio::test]
+async fn an_enterprise_project_takes_instances_until_it_is_disabled() {
+    let server = Server::start().await;
+    let made = server.make("enterprise-projects", json!({ "name": "retail" })).await;
+    let id = text(&made["id"]);
+    assert_eq!((id.len(), &made["enabled"]), (36, &json!(true)));
+    let list = server.see("enterprise-projects").await;
+    assert_eq!((names(&list["enterprise_projects"]), &list["total_count"]), (vec!["default", "retail"], &json!(2)));
+
+    let mut instance = new_instance(&server.tenant.project_id, "till");
+    instance.enterprise_project_id = id.clone();
+    let by = crate::server::by();
+    server.store.add_instance(&by, instance).await.unwrap();
+    let change = json!({ "enabled": false });
+    let off = server.ask(Method::PATCH, &format!("enterprise-projects/{id}"), change.clone()).await.ok(200);
+    assert_eq!((&off["enabled"], &off["name"]), (&json!(false), &json!("retail")));
+    for unknown in ["0", "00000000-0000-4000-8000-000000000000", "x"] {
+        let path = format!("enterprise-projects/{unknown}");
+        server.ask(Method::PATCH, &path, change.clone()).await.refused(404, "IAM.0004");
+    }
+    server.ask(Method::POST, "enterprise-projects", json!({ "name": "retail" })).await.refused(409, "IAM.0005");
+}
+
+#[tokio::test]
+async fn another_domains_projects_are_not_there() {
+    let server = Server::start().await;
+    let stranger = server.stranger().await;
+    let retail = text(&server.make("enterprise-projects", json!({ "name": "retail" })).await["id"]);
+    for path in [format!("projects/{}", server.tenant.project_id), format!("enterprise-projects/{retail}")] {
+        let answer = server.ask_as(&stranger, Method::PATCH, &path, json!({ "enabled": false })).await;
+        answer.refused(404, "IAM.0004");
+    }
+    let list = server.ask_as(&stranger, Method::GET, "projects", Value::Null).await.ok(200);
+    assert_eq!(list, json!({ "projects": [], "total_count": 0 }));
+    assert_eq!(server.see("projects").await["projects"][0]["enabled"], true);
+}
