@@ -1,8 +1,8 @@
 //! Who is asking, and what they may do.
 //!
-//! Signatures of requests (SDK-HMAC-SHA256), passwords, tokens, the secret halves of access keys, and the one place that
-//! decides whether a principal may do an action on a project's things. Pure: nothing here reads, writes, waits or asks the
-//! clock; only the making of secrets asks the system for random bytes.
+//! Signatures of requests (SDK-HMAC-SHA256), passwords, tokens, the secret halves of access keys, policies, and the one place
+//! that decides whether a principal may do an action. Pure: nothing here reads, writes, waits or asks the clock; only the
+//! making of secrets asks the system for random bytes.
 //!
 //! Not for: keeping identities (clew-store), HTTP (clew-api, clew-client).
 //!
@@ -28,6 +28,14 @@
 //! let authorization = Authorization::parse(&header).unwrap();
 //! let now = "2026-06-12T00:00:30Z".parse().unwrap();
 //! assert!(signature::verify(&authorization, &request, &secret, now).is_ok());
+//! ```
+//!
+//! ```
+//! use clew_iam::policy::Policy;
+//!
+//! let wrong = r#"{"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": ["instances"]}]}"#;
+//! let errors = Policy::parse(wrong).unwrap_err();
+//! assert_eq!(errors.findings()[0].path, "$.Statement[0].Action[0]");
 //! ```
 
 pub mod access_key;

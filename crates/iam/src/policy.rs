@@ -1,7 +1,22 @@
 //! Policies: documents that say who may do what (spec sections 4.3 to 4.7).
 //!
 //! A policy is a list of statements. A statement matches a request if it names the action, names the resource, and all its
-//! conditions hold; what then happens is `crate::decision`'s part.
+//! conditions hold; what then happens is [`crate::decision`]'s part.
+//!
+//! Where the spec is silent:
+//!
+//! | question | answer |
+//! |---|---|
+//! | a key that is not there, without IfExists | a positive operator does not hold; a negated one does; `ForAnyValue:` does not; `ForAllValues:` does |
+//! | a plain operator on a key with many values | one value that fits is enough; for a negated operator none may |
+//! | a value that cannot be read as the operator needs it | is not equal, less, greater, or in a network |
+//! | `StringStartWith`, `StringEndWith` and their negations | without regard to case, and without wildcards |
+//! | names of keys | without regard to case; of two tags that differ in case only, the one written as in the policy |
+//! | wildcards in a URN | `*` and `?`, within one part; case matters |
+//! | a request about no instance in particular | its URN ends in `*`, so only what names every instance names it |
+//! | an action that takes no resource | an Allow reaches it with the resource `*` only and with no condition on a resource; a Deny with NotResource does reach it, and sees keys of a resource as not there |
+//! | a legacy `{"uri": [...]}` that is no URN | accepted, names nothing |
+//! | `${...}` | taken as it stands |
 
 mod condition;
 mod document;
