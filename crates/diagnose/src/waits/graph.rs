@@ -1,14 +1,17 @@
 //! The wait graph: who waits for whom, and who is at the root of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use clew_model::{Limitation, Session};
 use serde::Serialize;
 
+use super::edges::{Edges, Lookup};
 use super::metadata::MetadataKind;
-use super::observed::{SessionRole, TransactionFacts};
+use super::observed::{Observed, SessionRole, TransactionFacts};
+use super::{rank, unexplained};
 
 /// An end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -157,4 +160,100 @@ pub struct Unexplained {
     pub state: String,
     /// Why its blocker is not known.
     pub why: String,
+}
+
+/// Joins what was read into the graph. Linear in waits, and in the locks on what is waited for.
+#[must_use]
+pub fn graph(observed: &Observed) -> WaitGraph {
+    let lookup = Lookup::new(observed);
+    let mut edges = Edges::of(&lookup);
+    let doubts = std::mem::take(&mut edges.doubts);
+    let waits = edges.sorted();
+    let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (roots, cycles) = rank::roots(&waits, &names);
+    let unexplained = unexplained::sessions(&lookup, &waits, &doubts);
+    let parties: Vec<PartyFacts> = names.iter().map(|&party| facts(party, &lookup)).collect();
+    let vanished = parties.iter().filter(|facts| facts.is_gone()).map(|facts| facts.party).collect();
+    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
+}
+
+fn facts(party: Party, lookup: &Lookup<'_>) -> PartyFacts {
+    let (session, transaction) = match party {
+        Party::Session(id) => (lookup.sessions.get(&id), lookup.transactions.get(&id)),
+        Party::Transaction(id) => (None, lookup.detached.get(&id)),
+    };
+    let last = party.session().and_then(|id| lookup.observed.last_statements.get(&id));
+    PartyFacts {
+        party,
+        session: session.map(|facts| facts.session.clone()),
+        role: session.map(|facts| facts.role).unwrap_or_default(),
+        transaction: transaction.map(|&facts| facts.clone()),
+        last_statements: last.cloned().unwrap_or_default(),
+    }
+}
+
+impl PartyFacts {
+    /// Whether it stands in a wait, but was not among the sessions or transactions that were read.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self.party {
+            Party::Session(_) => self.session.is_none(),
+            Party::Transaction(_) => self.transaction.is_none(),
+        }
+    }
+
+    /// Whether it is a session that runs nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
+    }
+
+    /// Whether its transaction is being undone: nothing ends that sooner.
+    #[must_use]
+    pub fn is_rolling_back(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|facts| &*facts.transaction.state == "ROLLING BACK")
+    }
+}
+
+impl WaitGraph {
+    /// What is known of a party.
+    #[must_use]
+    pub fn facts(&self, party: Party) -> Option<&PartyFacts> {
+        let place = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
+        self.parties.get(place)
+    }
+
+    /// For whom a party waits, and for what.
+    #[must_use]
+    pub fn waits_of(&self, waiter: Party) -> &[Wait] {
+        let start = self.waits.partition_point(|wait| wait.waiter < waiter);
+        let end = self.waits.partition_point(|wait| wait.waiter <= waiter);
+        self.waits.get(start..end).unwrap_or_default()
+    }
+
+    /// The roots that a party hangs on, the worst first; none if it does not wait.
+    #[must_use]
+    pub fn roots_of(&self, waiter: Party) -> Vec<&Root> {
+        let mut met: BTreeSet<Party> = BTreeSet::from([waiter]);
+        let mut open = vec![waiter];
+        while let Some(party) = open.pop() {
+            open.extend(self.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| met.insert(blocker)));
+        }
+        if self.waits_of(waiter).is_empty() {
+            return Vec::new();
+        }
+        self.roots.iter().filter(|root| root.parties.iter().any(|party| met.contains(party))).collect()
+    }
+
+    /// Sessions at a root that run nothing: what they ran last tells what they are about.
+    #[must_use]
+    pub fn idle_roots(&self) -> Vec<u64> {
+        let roots = self.roots.iter().flat_map(|root| &root.parties);
+        roots
+            .filter(|&&party| self.facts(party).is_some_and(PartyFacts::is_idle))
+            .filter_map(|party| party.session())
+            .collect()
+    }
 }
