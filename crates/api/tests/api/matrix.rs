@@ -1,5 +1,7 @@
 //! Every route, asked by everyone: one table says what comes of it. A new route without a row fails, and so does a row without a route.
 
+mod prepared;
+
 use std::collections::BTreeMap;
 
 use clew_model::{ProjectId, RequestId, UserId};
@@ -31,6 +33,9 @@ ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.28001
 ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ShowGaussMySqlInstanceInfo            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ShowGaussMySqlInstanceInfoUnifyStatus APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ListInstanceTags                      APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ListProjectTags                       APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
+BatchTagAction                        APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        DBS.280015 200
 CreateToken                           201        201        201        201        201        201        201        201        201        201
 ShowToken                             APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   200        IAM.0004   IAM.0004   IAM.0004   IAM.0004   200
 RevokeToken                           APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   204        IAM.0004   IAM.0004   IAM.0004   IAM.0004   204
@@ -39,6 +44,40 @@ ListProjects                          APIGW.0301 APIGW.0307 APIGW.0307 200      
 ListAuthProjects                      APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
 ListAuthDomains                       APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
 ShowCallerIdentity                    APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+ListAdministeredProjects              APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+CreateProject                         APIGW.0301 APIGW.0307 APIGW.0307 201        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   201
+UpdateProject                         APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+ListEnterpriseProjects                APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+CreateEnterpriseProject               APIGW.0301 APIGW.0307 APIGW.0307 201        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   201
+UpdateEnterpriseProject               APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+ListUsers                             APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+CreateUser                            APIGW.0301 APIGW.0307 APIGW.0307 201        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   201
+ShowUser                              APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+UpdateUser                            APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+DeleteUser                            APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+ChangePassword                        APIGW.0301 APIGW.0307 APIGW.0307 IAM.0002   IAM.0002   IAM.0002   IAM.0002   IAM.0002   IAM.0002   IAM.0002
+ListAccessKeys                        APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+CreateAccessKey                       APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   201
+UpdateAccessKey                       APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+DeleteAccessKey                       APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+ListGroups                            APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+CreateGroup                           APIGW.0301 APIGW.0307 APIGW.0307 201        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   201
+ShowGroup                             APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+DeleteGroup                           APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+AddUserToGroup                        APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+RemoveUserFromGroup                   APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+ListPolicies                          APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+ValidatePolicy                        APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+SimulatePolicy                        APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+ShowPolicy                            APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+PutPolicy                             APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+DeletePolicy                          APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+ListPolicyAttachments                 APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+AttachPolicy                          APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+DetachPolicy                          APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   204
+ListAudit                             APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+ExportAudit                           APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
+VerifyAudit                           APIGW.0301 APIGW.0307 APIGW.0307 200        IAM.0002   IAM.0003   IAM.0003   IAM.0003   IAM.0003   200
 CheckAlive                            200        200        200        200        200        200        200        200        200        200
 CheckReady                            200        200        200        200        200        200        200        200        200        200
 ShowMetrics                           200        200        200        200        200        200        200        200        200        200
@@ -115,6 +154,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     if ["ShowRealtimeSessionTaskStatus", "DownloadRealtimeSession"].contains(&operation) {
         path = format!("{path}?request_id={}", callers.collection);
     }
+    let (path, body) = prepared::prepared(server, operation, &path).await;
     let call = server.call(method, &path);
     match operation {
         "ShowToken" | "RevokeToken" => {
@@ -122,7 +162,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
         }
         "CreateToken" => call.body(sign_in(server, &callers.other).await.to_string()),
         "CreateTemporaryAccessKey" => call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#),
-        _ => call,
+        _ => call.body(body.map_or_else(String::new, |body| body.to_string())),
     }
 }
 

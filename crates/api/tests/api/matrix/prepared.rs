@@ -1,0 +1,64 @@
+//! What the administrator may ask of the administration and of tags: each request about something made for it alone.
+
+use clew_model::UserId;
+use clew_store::{Grantee, PolicyRef};
+use serde_json::{Value, json};
+
+use crate::server::{Server, by};
+
+/// A document that can be kept.
+fn document() -> Value {
+    json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:list"] }] })
+}
+
+/// A path with everything that it names made, and the body.
+pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (String, Option<Value>) {
+    let domain = &server.tenant.domain_id;
+    // Letters and digits that no other name is.
+    let name = UserId::generate().to_string();
+    let mut path = path.to_owned();
+    let user = if ["{user_id}", "{id}"].iter().any(|id| path.contains(id)) || operation == "AttachPolicy" {
+        server.user(&name).await
+    } else {
+        server.tenant.user_id.clone()
+    };
+    if path.contains("{access_key}") {
+        path = path.replace("{access_key}", server.key_of(&user).await.key.as_str());
+    }
+    if path.contains("{group_id}") {
+        let group = server.store.create_group(&by(), domain, &name, "").await.unwrap();
+        if operation == "RemoveUserFromGroup" {
+            server.store.add_member(&by(), &group, &user).await.unwrap();
+        }
+        path = path.replace("{group_id}", group.as_str());
+    }
+    if path.contains("{enterprise_project_id}") {
+        let id = server.store.create_enterprise_project(&by(), domain, &name, "").await.unwrap();
+        path = path.replace("{enterprise_project_id}", &id);
+    }
+    if path.contains("{name}") {
+        let text = document().to_string();
+        let policy = server.store.put_policy(&by(), domain, &name, "identity", &text, "").await.unwrap();
+        if operation == "DetachPolicy" {
+            let (policy, grantee) = (PolicyRef::Own(policy), Grantee::User(user.clone()));
+            assert!(server.store.attach(&by(), &policy, &grantee, None).await.unwrap());
+        }
+        path = path.replace("{name}", &name).replace("{kind}", "user");
+    }
+    let path = path.replace("{user_id}", user.as_str()).replace("{id}", user.as_str());
+    (path, body(operation, &name, &user))
+}
+
+fn body(operation: &str, name: &str, user: &UserId) -> Option<Value> {
+    Some(match operation {
+        "BatchTagAction" => json!({ "action": "create", "tags": [{ "key": "env", "value": "test" }] }),
+        "CreateProject" | "CreateEnterpriseProject" | "CreateUser" | "CreateGroup" => json!({ "name": name }),
+        "UpdateProject" | "UpdateEnterpriseProject" | "UpdateUser" => json!({ "description": "changed" }),
+        "ChangePassword" => json!({ "old": "not the old one", "new": "correct horse" }),
+        "UpdateAccessKey" => json!({ "enabled": false }),
+        "PutPolicy" | "ValidatePolicy" => json!({ "document": document() }),
+        "SimulatePolicy" => json!({ "user_id": user, "action": "clew:audit:list" }),
+        "AttachPolicy" => json!({ "user_id": user }),
+        _ => return None,
+    })
+}
