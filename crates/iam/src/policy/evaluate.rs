@@ -60,8 +60,7 @@ impl Statement {
         if unsupported && self.effect == Effect::Allow {
             return Some(Mismatch::UnsupportedKey(condition));
         }
-        let holds =
-            if unsupported { condition.holds(&[]) } else { condition.holds(&condition.key.values(model, request)) };
+        let holds = condition.holds(&condition.key.values(model, request));
         (!holds).then_some(Mismatch::Condition(condition))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::action::Target;
 use crate::policy::{Model, Request};
 
 /// Where a key's value comes from.
@@ -110,8 +109,11 @@ impl Key {
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let made = |text: String| vec![Cow::Owned(text)];
-        // An action on the domain or a project as a whole is about no instance, whatever the caller knows of one.
-        let instance = resource.instance.filter(|_| action.target == Target::Instance);
+        let instance = resource.instance;
+        if self.describes_resource() && action.keys.is_empty() {
+            // Whatever the caller knows of an instance or its tags, this action is not about them.
+            return Vec::new();
+        }
         match self.source() {
             Source::Nowhere => Vec::new(),
             Source::CurrentTime => made(environment.now.to_string()),
