@@ -4,7 +4,7 @@ use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
 
 use crate::call::LANGUAGE;
-use crate::server::{Server, new_instance, by};
+use crate::server::{Server, by, new_instance};
 
 const REQUEST_ID: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
 
@@ -232,7 +232,7 @@ async fn other_paths_and_methods_are_no_api() {
         (Method::DELETE, "/v3/projects"),
         (Method::PUT, "/healthz"),
         (Method::OPTIONS, "/v3/projects"),
-        (Method::GET, "/v3/auth/tokens"),
+        (Method::PUT, "/v3/auth/tokens"),
         (Method::POST, &status),
         (Method::from_bytes(b"BREW").unwrap(), "/healthz"),
     ];

@@ -139,6 +139,21 @@ async fn what_is_no_request_gets_an_error_in_full() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
+    const MUCH: usize = 8 << 20;
+    let server = Server::start().await;
+    let body = server.raw(&format!("POST {}", server.sessions("")), &format!("content-length: {MUCH}\r\n\r\n"));
+    let head = server.raw("GET /healthz", "x: ");
+    for (start, status) in [(body, 413), (head, 431)] {
+        let mut connection = server.connect().await;
+        connection.write_all(start.as_bytes()).await.unwrap();
+        connection.write_all(&[b'a'; MUCH]).await.unwrap();
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_and_query_have_at_most_32_kib() {
     let server = Server::start().await;
     for (length, status) in [(0x8000, 404), (0x8001, 414)] {

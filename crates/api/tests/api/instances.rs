@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::server::{NODE_PASSWORD, REGION, Server, new_instance, by};
+use crate::server::{NODE_PASSWORD, REGION, Server, by, new_instance};
 
 /// A server with four instances: shop, shop-eu, bank, 银行.
 async fn server() -> Server {

@@ -3,14 +3,18 @@
 
 mod administration;
 mod answer;
+mod audit;
 mod bad_input;
 mod call;
 mod collections;
 mod connection_limits;
 mod downloads;
+mod foreign;
 mod identities;
 mod instances;
 mod limits;
+mod lockout;
+mod masking;
 mod matrix;
 mod openapi;
 mod operations;
@@ -20,5 +24,7 @@ mod server;
 mod sign_in;
 mod signatures;
 mod tags;
+mod temporary_keys;
 mod tenants;
 mod tls_listener;
+mod tokens;

@@ -4,7 +4,7 @@
 
 use clew_api::{Rates, TrustedProxies};
 use clew_iam::access_key;
-use clew_model::{AccessKeyId, UserId};
+use clew_model::AccessKeyId;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::json;

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_api::{ApiSettings, Listener, Metrics, RateLimits, Rates, ServeError, Service};
@@ -11,7 +12,7 @@ use clew_model::{
     AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
     Tag, TaskOutcome, UserId,
 };
-use clew_store::{ClaimedTask, FirstTenant, Founded, NewTask, NewToken, Store};
+use clew_store::{ClaimedTask, Clock, FirstTenant, Founded, NewTask, NewToken, Store};
 use clew_tasks::{Collections, Settings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +52,8 @@ pub(crate) struct Server {
     token: String,
     client: reqwest::Client,
     folder: TempDir,
+    /// Milliseconds that the store's clock is ahead.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Server {
@@ -83,6 +86,10 @@ impl Server {
             secret_key: secret_key.clone(),
         };
         let (store, tenant) = Store::initialise(&by(), &folder.path().join("data"), tenant).await.unwrap();
+        let ahead = Arc::new(AtomicI64::new(0));
+        let offset = ahead.clone();
+        let now = move || Timestamp::now().as_millisecond() + offset.load(Ordering::Relaxed);
+        let store = store.with_clock(Clock::new(now));
         let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
 
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
@@ -111,9 +118,15 @@ impl Server {
             token: String::new(),
             client,
             folder,
+            ahead,
         };
         server.token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 3600).await;
         server
+    }
+
+    /// What calls carry by default.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// A token that is good for so many seconds from now.
@@ -130,6 +143,11 @@ impl Server {
         };
         self.store.insert_token(&new).await.unwrap();
         token
+    }
+
+    /// Lets time go by, for the store.
+    pub(crate) fn clock_forward(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
     pub(crate) fn call(&self, method: Method, path: &str) -> Call {
@@ -188,6 +206,10 @@ impl Server {
 
     /// A collection of the first node that waits.
     pub(crate) async fn queued(&self) -> RequestId {
+        self.queue(false).await
+    }
+
+    async fn queue(&self, masked: bool) -> RequestId {
         let request_id = RequestId::generate();
         let task = NewTask {
             request_id: request_id.clone(),
@@ -195,7 +217,7 @@ impl Server {
             instance_id: self.instance.id.clone(),
             node_id: self.node(),
             selection: Selection::default(),
-            masked: false,
+            masked,
         };
         self.store.insert_task(&task, 100).await.unwrap();
         request_id
@@ -203,7 +225,11 @@ impl Server {
 
     /// A collection that a worker holds. None may wait already: the oldest is taken up.
     pub(crate) async fn running(&self) -> ClaimedTask {
-        let id = self.queued().await;
+        self.run(false).await
+    }
+
+    async fn run(&self, masked: bool) -> ClaimedTask {
+        let id = self.queue(masked).await;
         let claimed = self.store.claim_task("a test", Duration::from_hours(1), 100).await.unwrap().unwrap();
         assert_eq!(claimed.task.request_id, id);
         claimed
@@ -216,7 +242,15 @@ impl Server {
 
     /// A collection whose rows are these bytes.
     pub(crate) async fn finished(&self, rows: &[u8]) -> RequestId {
-        let claimed = self.running().await;
+        self.finish(self.running().await, rows).await
+    }
+
+    /// The same, of a collection that holds templates.
+    pub(crate) async fn finished_masked(&self, rows: &[u8]) -> RequestId {
+        self.finish(self.run(true).await, rows).await
+    }
+
+    async fn finish(&self, claimed: ClaimedTask, rows: &[u8]) -> RequestId {
         let mut writer = self.store.results().create(&claimed.task.request_id, claimed.fence).unwrap();
         writer.write_all(rows).unwrap();
         let published = writer.publish().unwrap();

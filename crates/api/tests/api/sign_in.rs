@@ -1,13 +1,13 @@
 //! Tokens for a password, and what they open (spec section 3.2).
 
-use clew_store::NewUser;
+use clew_store::{Grantee, NewUser, PolicyRef};
 use http::Method;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::server::{DOMAIN, REGION, Server, new_instance, by};
+use crate::server::{DOMAIN, REGION, Server, by, new_instance};
 
 const PASSWORD: &str = "correct horse 電池";
 
@@ -16,7 +16,8 @@ async fn server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
     let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
-    server.store.create_user(&by(), &server.tenant.domain_id, &grace).await.unwrap();
+    let grace = server.store.create_user(&by(), &server.tenant.domain_id, &grace).await.unwrap();
+    server.attach_system("TaurusDBReadOnlyAccessPolicy", &grace).await;
     server
 }
 
@@ -158,6 +159,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
             }
             let answer = sign_in(&server, &body).await;
             answer.refused(401, "IAM.0001");
+            server.store.succeeded("user:acme/grace").await.unwrap();
             assert!(answer.headers.get("x-subject-token").is_none());
             answers.push(answer.body);
         }
@@ -242,9 +244,9 @@ async fn a_scope_that_names_nothing_is_not_taken_for_none() {
     let server = server().await;
     for (scope, field) in [
         (json!({ "project": REGION }), "auth.scope.project.id"),
-        (json!({ "project": { "id": 7 } }), "auth.scope.project.id"),
+        (json!({ "project": { "id": null } }), "auth.scope.project.id"),
         (json!({ "domain": DOMAIN }), "auth.scope.domain.id"),
-        (json!({ "domain": { "id": 7 } }), "auth.scope.domain.id"),
+        (json!({ "domain": { "name": null } }), "auth.scope.domain.id"),
         (json!({ "domain": {} }), "auth.scope.domain.id"),
         (json!({}), "auth.scope.project"),
         (json!([]), "auth.scope.project"),
@@ -252,5 +254,58 @@ async fn a_scope_that_names_nothing_is_not_taken_for_none() {
     ] {
         let message = sign_in(&server, &right(&scope)).await.refused(400, "IAM.0072");
         assert_eq!(message, format!("'{field}' is a required property."), "{scope}");
+    }
+    for scope in [
+        json!({ "project": { "id": 7 } }),
+        json!({ "project": { "name": REGION, "domain": { "name": ["acme"] } } }),
+        json!({ "domain": { "id": 7, "name": DOMAIN } }),
+    ] {
+        sign_in(&server, &right(&scope)).await.refused(400, "IAM.0011");
+    }
+}
+
+#[tokio::test]
+async fn a_user_may_be_meant_by_its_id() {
+    let server = server().await;
+    let id = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let body = |id: &str, password: &str| {
+        let user = json!({ "id": id, "password": password });
+        json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } })
+    };
+    let answer = sign_in(&server, &body(id.as_str(), PASSWORD)).await.ok(201);
+    assert_eq!(answer["token"]["user"]["name"], "grace");
+    for (id, password) in [(id.as_str(), "wrong"), ("0123456789abcdef0123456789abcdef", PASSWORD), ("x", PASSWORD)] {
+        sign_in(&server, &body(id, password)).await.refused(401, "IAM.0001");
+    }
+}
+
+#[tokio::test]
+async fn the_domain_of_a_project_must_be_the_users() {
+    let server = server().await;
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    for domain in [json!({ "name": "rival" }), json!({ "id": rival.as_str() }), json!({ "name": "nowhere" })] {
+        let scope = json!({ "project": { "name": REGION, "domain": domain } });
+        sign_in(&server, &right(&scope)).await.refused(403, "IAM.0002");
+    }
+}
+
+#[tokio::test]
+async fn roles_are_the_role_based_policies_of_the_scope() {
+    let server = server().await;
+    let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
+    let group = server.store.create_group(&by(), domain, "readers", "").await.unwrap();
+    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    server.store.add_member(&by(), &group, &grace).await.unwrap();
+    for (policy, project) in [("TaurusDB ReadOnlyAccess", None), ("TaurusDB FullAccess", Some(project))] {
+        let (policy, group) = (PolicyRef::System(policy.into()), Grantee::Group(group.clone()));
+        server.store.attach(&by(), &policy, &group, project).await.unwrap();
+    }
+    for (scope, expected) in [
+        (json!({ "project": { "name": REGION } }), vec!["TaurusDB FullAccess", "TaurusDB ReadOnlyAccess"]),
+        (json!(null), vec!["TaurusDB ReadOnlyAccess"]),
+    ] {
+        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        let roles = answer["token"]["roles"].as_array().unwrap().clone();
+        assert_eq!(roles.iter().map(|role| role["name"].as_str().unwrap()).collect::<Vec<_>>(), expected);
     }
 }

@@ -175,8 +175,8 @@ async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
 
 #[tokio::test]
 async fn a_server_that_stops_does_not_wait_for_handshakes() {
-    let files = Files::of(&Pair::new());
-    let tls = files.load().unwrap();
+    let pair = Pair::new();
+    let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
         settings.handshake = LONG * 10;
@@ -184,6 +184,8 @@ async fn a_server_that_stops_does_not_wait_for_handshakes() {
     })
     .await;
     let _stalled = server.connect().await;
+    // Whoever came later was accepted later.
+    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
     server.shutdown.cancel();
     timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
 }

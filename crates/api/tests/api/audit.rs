@@ -1,0 +1,208 @@
+//! What the audit keeps of requests: who, from where, what, on which node, how it ended, in which request.
+
+use clew_model::{Actor, Outcome};
+use clew_store::{AuditFilter, AuditRecord};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::server::{DOMAIN, Server, by};
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
+    let user = json!({ "name": user, "password": password, "domain": { "name": DOMAIN } });
+    let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
+    server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
+}
+
+/// The only row of an operation, with what all rows of requests have.
+async fn only(server: &Server, operation: &str, answer: &Answer) -> AuditRecord {
+    let mut rows = server.audit_of(operation).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let row = rows.remove(0);
+    assert_eq!(row.event.origin.peer, Some([127, 0, 0, 1].into()));
+    assert_eq!(row.event.origin.request_id, answer.header("x-request-id"));
+    row
+}
+
+#[tokio::test]
+async fn a_collection_and_its_download_are_kept() {
+    let server = Server::start().await;
+    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
+    let collected = server.call(Method::POST, &server.sessions("")).body(asked.to_string()).send().await;
+    let id = collected.ok(202)["request_id"].clone();
+    let row = only(&server, "CollectRealtimeSession", &collected).await.event;
+    let tenant = &server.tenant;
+    assert_eq!((row.outcome, row.code), (Outcome::Done, None));
+    assert_eq!(row.domain_id.as_ref(), Some(&tenant.domain_id));
+    assert_eq!(
+        (row.project_id.as_ref(), row.instance_id.as_ref()),
+        (Some(&tenant.project_id), Some(&server.instance.id))
+    );
+    assert_eq!((row.node_id, row.target), (Some(server.node()), server.node().to_string()));
+    let actor = Actor::User { id: tenant.user_id.clone(), name: "ada".into(), domain_id: tenant.domain_id.clone() };
+    assert_eq!(row.origin.actor, actor);
+    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "card = ? AND pin = ?" });
+    assert_eq!(row.detail, json!({ "asked": asked, "collection": id, "masked": false }));
+
+    let server = Server::start().await;
+    let id = server.finished(b"a\r\n").await;
+    let downloaded = server.get(&server.result_of(&id)).await;
+    assert_eq!(downloaded.status, 200);
+    let row = only(&server, "DownloadRealtimeSession", &downloaded).await.event;
+    assert_eq!((row.outcome, row.node_id), (Outcome::Done, Some(server.node())));
+    assert_eq!(row.detail, json!({ "collection": id, "masked": false }));
+}
+
+#[tokio::test]
+async fn ids_that_are_written_in_another_way_are_the_same_ids() {
+    let server = Server::start().await;
+    let node = server.node().to_string();
+    let encoded: String = node.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let answer = server.call(Method::POST, &server.sessions("").replace(&node, &encoded)).send().await;
+    answer.ok(202);
+    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    assert_eq!((row.node_id, row.target), (Some(server.node()), node));
+}
+
+#[tokio::test]
+async fn what_was_allowed_and_failed_is_kept_as_failed() {
+    let server = Server::start().await;
+    let answer = server.call(Method::POST, &server.sessions("")).body(r#"{"filter":"fast"}"#).send().await;
+    answer.refused(400, "DBS.280001");
+    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Failed, Some("DBS.280001")));
+}
+
+#[tokio::test]
+async fn a_denial_is_kept_of_every_operation() {
+    let server = Server::start().await;
+    let grace = server.user("grace").await;
+    let token = server.project_token(&grace).await;
+    let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
+    let answer = server.call(Method::GET, &path).token(&token).send().await;
+    answer.refused(403, "DBS.280015");
+    let row = only(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
+    assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Denied, Some("DBS.280015")));
+    assert_eq!((row.origin.actor.name(), row.instance_id), ("grace", Some(server.instance.id.clone())));
+
+    let over = server.token_of(&grace, None, -1).await;
+    let answer = server.call(Method::GET, "/v3/projects").token(&over).send().await;
+    let row = only(&server, "ListProjects", &answer).await.event;
+    assert_eq!(
+        (row.origin.actor, row.code.as_deref()),
+        (Actor::Nobody { claimed: "grace".into() }, Some("APIGW.0307"))
+    );
+    assert_eq!(row.domain_id.as_ref(), Some(&server.tenant.domain_id));
+
+    let mut call = server.sign(server.call(Method::GET, "/v5/caller-identity"));
+    call.url.set_query(Some("a=b"));
+    let answer = call.send().await;
+    let row = only(&server, "ShowCallerIdentity", &answer).await.event;
+    let claimed = Actor::Nobody { claimed: server.access_key.to_string() };
+    assert_eq!((row.origin.actor, row.outcome), (claimed, Outcome::Denied));
+
+    let answer = server.call(Method::GET, "/v3/auth/domains").anonymous().send().await;
+    let row = only(&server, "ListAuthDomains", &answer).await.event;
+    assert_eq!((row.origin.actor, row.domain_id), (Actor::Nobody { claimed: String::new() }, None));
+}
+
+#[tokio::test]
+async fn what_is_only_looked_at_is_not_kept() {
+    let server = Server::start().await;
+    let before = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap().len();
+    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
+    server.get("/v3/projects").await.ok(200);
+    server.get(&server.sessions("-task?request_id=x")).await.refused(400, "DBS.280001");
+    server.get("/no/such").await.refused(404, "APIGW.0101");
+    assert_eq!(server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap().len(), before);
+}
+
+#[tokio::test]
+async fn sign_ins_are_kept_whether_they_succeed_or_not() {
+    let server = Server::start().await;
+    let user = server.user("grace").await;
+    let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
+    let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
+    server.store.update_user(&by(), &user, &change).await.unwrap();
+    sign_in(&server, "grace", PASSWORD).await.ok(201);
+    sign_in(&server, "grace", "wrong guess").await.refused(401, "IAM.0001");
+    sign_in(&server, "typed-password", "grace").await.refused(401, "IAM.0001");
+    sign_in(&server, "", "").await.refused(401, "IAM.0001");
+    let rows: Vec<_> = server.audit_of("CreateToken").await.into_iter().map(|row| row.event).collect();
+    let summary: Vec<_> = rows
+        .iter()
+        .map(|row| (row.outcome, row.code.as_deref(), row.origin.actor.kind(), row.origin.actor.name()))
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            (Outcome::Done, None, "user", "grace"),
+            (Outcome::Denied, Some("IAM.0001"), "nobody", "grace"),
+            (Outcome::Denied, Some("IAM.0001"), "nobody", ""),
+            (Outcome::Denied, Some("IAM.0001"), "nobody", ""),
+        ]
+    );
+    assert!(rows.iter().all(|row| row.domain_id.as_ref() == Some(&server.tenant.domain_id)));
+    assert_eq!((&rows[0].target, &rows[0].detail), (&"grace".to_owned(), &json!({ "scope": "domain" })));
+    let kept = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
+    for secret in [PASSWORD, "wrong guess", "typed-password", server.token()] {
+        assert!(!kept.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn taken_back_tokens_and_temporary_keys_are_kept_once() {
+    let server = Server::start().await;
+    let token = server.project_token(&server.tenant.user_id).await;
+    let call = server.call(Method::DELETE, "/v3/auth/tokens").header("x-subject-token", &token);
+    let answer = call.send().await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(only(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
+    let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
+    let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
+    let credential = answer.ok(201)["credential"].clone();
+    let row = only(&server, "CreateTemporaryAccessKey", &answer).await.event;
+    assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
+    let kept = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
+    for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
+        assert!(!kept.contains(secret.as_str().unwrap()));
+    }
+}
+
+/// A client that hangs up as soon as it has asked does not keep what it did out of the audit.
+#[tokio::test]
+async fn who_hangs_up_early_is_kept_too() {
+    use tokio::io::AsyncWriteExt;
+
+    let server = Server::start().await;
+    for _ in 0..10 {
+        let mut socket = server.connect().await;
+        let first_line = format!("POST {}", server.sessions(""));
+        socket.write_all(server.raw(&first_line, "content-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        drop(socket);
+    }
+    let mut queued = 0;
+    for _ in 0..100 {
+        let counts = server.store.task_counts().await.unwrap();
+        queued = counts.iter().map(|(_, count)| *count as usize).sum();
+        if queued == 10 && server.audit_of("CollectRealtimeSession").await.len() == 10 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.audit_of("CollectRealtimeSession").await.len(), queued, "as many as were queued");
+}
+
+#[tokio::test]
+async fn the_rows_hang_together() {
+    let server = Server::start().await;
+    for _ in 0..5 {
+        server.call(Method::POST, &server.sessions("")).send().await.ok(202);
+        server.call(Method::GET, "/v3/projects").anonymous().send().await.refused(401, "APIGW.0301");
+    }
+    let found = server.store.verify_audit().await.unwrap();
+    assert!(found.is_sound() && found.rows >= 10, "{found:?}");
+}

@@ -1,0 +1,131 @@
+//! What belongs to others answers byte for byte as what is not there: nobody learns which ids exist.
+
+use clew_model::{InstanceId, NodeId, RequestId};
+use http::Method;
+use serde_json::json;
+
+use crate::server::{Server, by, new_instance};
+
+/// Project, instance, node and collection of a request.
+struct Named {
+    project: String,
+    instance: String,
+    node: String,
+    collection: String,
+}
+
+/// Status and body, without the name of the request, which differs.
+async fn answer(server: &Server, method: &Method, path: &str, named: &Named, token: &str) -> (u16, String) {
+    let path = path
+        .replace("{project}", &named.project)
+        .replace("{instance}", &named.instance)
+        .replace("{node}", &named.node)
+        .replace("{collection}", &named.collection);
+    let answer = server.call(method.clone(), &path).token(token).send().await;
+    let id = answer.header("x-request-id");
+    (answer.status.as_u16(), answer.text().replace(&id, ""))
+}
+
+const NODE: &str = "/v3/{project}/instances/{instance}/nodes/{node}/realtime-session";
+
+#[tokio::test]
+async fn what_belongs_to_others_answers_as_what_is_not_there() {
+    let server = Server::start().await;
+    let own = server.tenant.project_id.as_str();
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let foreign = server.store.create_project(&by(), &rival, "secret", "").await.unwrap();
+    let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let theirs = server.store.add_instance(&by(), new_instance(&foreign, "theirs")).await.unwrap();
+    let mine = server.store.add_instance(&by(), new_instance(&sibling, "mine")).await.unwrap();
+    let collection = server.finished(b"a\r\n").await;
+
+    let administrator = server.tenant.user_id.clone();
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let everything = json!({ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"] });
+    let by_tag = json!([{ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
+        "Condition": { "StringEquals": { "g:ResourceTag/team": ["theirs"] } } }]);
+    let tagged = server.user_with("tagged", by_tag).await;
+    let all = server.user_with("all", json!([everything])).await;
+    let nothing = server.user("nothing").await;
+
+    let nowhere = |project: &str| Named {
+        project: project.into(),
+        instance: InstanceId::generate().to_string(),
+        node: NodeId::generate().to_string(),
+        collection: RequestId::generate().to_string(),
+    };
+    let of = |project: &str, instance: &clew_model::Instance| Named {
+        project: project.into(),
+        instance: instance.id.to_string(),
+        node: instance.nodes[0].id.to_string(),
+        collection: collection.to_string(),
+    };
+    let task = format!("{NODE}-task?request_id={{collection}}");
+    let result = format!("{NODE}-result?request_id={{collection}}");
+    let paths = [
+        (Method::POST, NODE),
+        (Method::GET, task.as_str()),
+        (Method::GET, result.as_str()),
+        (Method::GET, "/v3/{project}/instances/{instance}"),
+        (Method::GET, "/v3.1/{project}/instances/{instance}"),
+        (Method::GET, "/v3/{project}/instances/{instance}/tags"),
+    ];
+    for (who, user) in
+        [("admin", administrator), ("reader", reader), ("tagged", tagged), ("all", all), ("nothing", nothing)]
+    {
+        let token = server.project_token(&user).await;
+        let ask = async |method: &Method, path: &str, named: &Named| answer(&server, method, path, named, &token).await;
+        for (method, path) in &paths {
+            // Instances of other projects and domains, through the own project.
+            let absent = ask(method, path, &nowhere(own)).await;
+            for instance in [&theirs, &mine] {
+                assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{who} {method} {path}");
+            }
+            // The projects themselves.
+            let absent = ask(method, path, &nowhere("0123456789abcdef0123456789abcdef")).await;
+            assert_eq!(absent.0, 403);
+            for (project, instance) in [(&foreign, &theirs), (&sibling, &mine)] {
+                assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{who} {method} {path}");
+            }
+            // Nodes and collections of others, through an instance that is the own one.
+            let shop = |node: &NodeId, collection: &RequestId| Named {
+                node: node.to_string(),
+                collection: collection.to_string(),
+                ..of(own, &server.instance)
+            };
+            let absent = ask(method, path, &shop(&NodeId::generate(), &collection)).await;
+            for instance in [&theirs, &mine] {
+                assert_eq!(ask(method, path, &shop(&instance.nodes[0].id, &collection)).await, absent, "{who} {path}");
+            }
+            if *method == Method::GET {
+                let replica = &server.instance.nodes[1].id;
+                let absent = ask(method, path, &shop(replica, &RequestId::generate())).await;
+                assert_eq!(ask(method, path, &shop(replica, &collection)).await, absent, "{who} {method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_no_policy_opens_answers_as_one_that_is_not_there() {
+    let server = Server::start().await;
+    let by_tag = json!([{ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
+        "Condition": { "StringEquals": { "g:ResourceTag/team": ["elsewhere"] } } }]);
+    let token = server.project_token(&server.user_with("tagged", by_tag).await).await;
+    let (id, absent) = (server.instance.id.to_string(), InstanceId::generate().to_string());
+    let node = server.node().to_string();
+    for (method, path) in [
+        (Method::GET, format!("/v3/{}/instances/{{instance}}", server.tenant.project_id)),
+        (
+            Method::POST,
+            format!("/v3/{}/instances/{{instance}}/nodes/{node}/realtime-session", server.tenant.project_id),
+        ),
+    ] {
+        let ask = async |id: &str| {
+            let answer = server.call(method.clone(), &path.replace("{instance}", id)).token(&token).send().await;
+            answer.refused(403, "DBS.280015");
+            answer.body
+        };
+        assert_eq!(ask(&id).await, ask(&absent).await);
+    }
+}

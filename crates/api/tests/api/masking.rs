@@ -1,0 +1,81 @@
+//! In a project that masks statements, whoever may not see them whole gets templates, and only those.
+
+use clew_model::RequestId;
+use http::Method;
+use serde_json::json;
+
+use crate::server::Server;
+
+struct Users {
+    admin: String,
+    /// May collect, but not see statements whole.
+    reader: String,
+    /// May see statements whole too.
+    seer: String,
+}
+
+async fn users(server: &Server) -> Users {
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let seer = server.user_with_system("seer", "TaurusDBViewNoKillAccessPolicy").await;
+    Users {
+        admin: server.project_token(&server.tenant.user_id).await,
+        reader: server.project_token(&reader).await,
+        seer: server.project_token(&seer).await,
+    }
+}
+
+async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
+    let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.ok(202);
+    let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
+    let masked = server.store.task(&id).await.unwrap().unwrap().masked;
+    (id, masked)
+}
+
+#[tokio::test]
+async fn who_asks_decides_whether_a_collection_is_masked() {
+    let server = Server::start().await;
+    let users = users(&server).await;
+    for token in [&users.admin, &users.reader, &users.seer] {
+        assert!(!collected(&server, token).await.1, "a project that does not mask");
+    }
+    server.mask(&server.tenant.project_id, true).await;
+    assert!(!collected(&server, &users.admin).await.1);
+    assert!(collected(&server, &users.reader).await.1);
+    assert!(!collected(&server, &users.seer).await.1);
+}
+
+#[tokio::test]
+async fn whole_statements_are_for_those_who_may_see_them() {
+    let server = Server::start().await;
+    let users = users(&server).await;
+    let whole = server.finished(b"a\r\n").await;
+    let get =
+        async |id: &RequestId, token: &str| server.call(Method::GET, &server.result_of(id)).token(token).send().await;
+    for token in [&users.admin, &users.reader, &users.seer] {
+        assert_eq!(get(&whole, token).await.status, 200);
+    }
+    server.mask(&server.tenant.project_id, true).await;
+    for token in [&users.admin, &users.seer] {
+        assert_eq!(get(&whole, token).await.status, 200);
+    }
+    let message = get(&whole, &users.reader).await.refused(403, "DBS.280015");
+    assert!(message.ends_with("collect again to get their templates."), "{message}");
+    let ranged = server.call(Method::GET, &server.result_of(&whole)).token(&users.reader).header("range", "bytes=0-9");
+    ranged.send().await.refused(403, "DBS.280015");
+    let status = server.call(Method::GET, &server.status_of(&whole)).token(&users.reader).send().await.ok(200);
+    assert_eq!(status, json!({ "status": "finished" }));
+    server.mask(&server.tenant.project_id, false).await;
+    assert_eq!(get(&whole, &users.reader).await.status, 200);
+}
+
+#[tokio::test]
+async fn templates_are_for_everyone_who_may_download() {
+    let server = Server::start().await;
+    let users = users(&server).await;
+    server.mask(&server.tenant.project_id, true).await;
+    let masked = server.finished_masked(b"a\r\n").await;
+    for token in [&users.admin, &users.reader, &users.seer] {
+        let answer = server.call(Method::GET, &server.result_of(&masked)).token(token).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}

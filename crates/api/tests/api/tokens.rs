@@ -1,0 +1,199 @@
+//! Looking at tokens, taking them back, and what ends them.
+
+use clew_model::UserId;
+use clew_store::{Grantee, PolicyRef, UserChange};
+use http::Method;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::server::{DOMAIN, REGION, Server, by};
+
+async fn subject(server: &Server, method: Method, asking: &str, subject: &str) -> Answer {
+    server.call(method, "/v3/auth/tokens").token(asking).header("x-subject-token", subject).send().await
+}
+
+async fn works(server: &Server, token: &str) -> bool {
+    let answer = server.call(Method::GET, "/v3/projects").token(token).send().await;
+    if answer.status == 200 {
+        return true;
+    }
+    let message = answer.refused(401, "APIGW.0307");
+    assert!(message.starts_with("The token must be updated. It was taken back"), "{message}");
+    false
+}
+
+#[tokio::test]
+async fn a_token_says_what_it_is() {
+    let server = Server::start().await;
+    let grace = server.user("grace").await;
+    let (of_project, of_domain) = (server.project_token(&grace).await, server.domain_token(&grace).await);
+    let answer = subject(&server, Method::GET, &of_domain, &of_project).await;
+    let token = answer.ok(200)["token"].clone();
+    assert_eq!(answer.header("x-subject-token"), of_project);
+    assert_eq!((&token["project"]["name"], &token["user"]["name"]), (&json!(REGION), &json!("grace")));
+    assert_eq!((&token["methods"], &token["catalog"][0]["type"]), (&json!(["password"]), &json!("iam")));
+    let token = subject(&server, Method::GET, &of_project, &of_domain).await.ok(200)["token"].clone();
+    assert_eq!((&token["domain"]["name"], token.get("project")), (&json!(DOMAIN), None));
+    let call = server.call(Method::GET, "/v3/auth/tokens?nocatalog=1").token(&of_domain);
+    let token = call.header("x-subject-token", &of_project).send().await.ok(200)["token"].clone();
+    assert_eq!(token.get("catalog"), None);
+    let head = subject(&server, Method::HEAD, &of_domain, &of_project).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_good_is_as_unknown_as_none() {
+    let server = Server::start().await;
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let eve = server.user_of(&rival, "eve", true).await;
+    let grace = server.user("grace").await;
+    let reader = server.user_with_system("reader", "TaurusDBFullAccessPolicy").await;
+    let theirs = server.domain_token(&eve).await;
+    let over = server.token_of(&grace, None, -1).await;
+    let revoked = server.domain_token(&grace).await;
+    server.store.revoke_token(&by(), &clew_iam::token::hash(&revoked)).await.unwrap();
+    let good = server.domain_token(&grace).await;
+    let administrator = server.domain_token(&server.tenant.user_id).await;
+    let mut answers = Vec::new();
+    for method in [Method::GET, Method::DELETE] {
+        for subject_token in ["x", "", "é", &"a".repeat(64), &theirs, &over, &revoked] {
+            answers.push(subject(&server, method.clone(), &administrator, subject_token).await);
+        }
+        // Another's good one, for who may not list identities, and for the administrator of another domain.
+        for asking in [server.domain_token(&reader).await, server.domain_token(&eve).await] {
+            answers.push(subject(&server, method.clone(), &asking, &good).await);
+        }
+    }
+    for answer in &answers {
+        answer.refused(404, "IAM.0004");
+        assert_eq!(answer.body, answers[0].body);
+    }
+    assert!(works(&server, &good).await && works(&server, &theirs).await);
+    let none = server.call(Method::GET, "/v3/auth/tokens").send().await;
+    none.refused(400, "IAM.0009");
+}
+
+#[tokio::test]
+async fn a_token_that_was_taken_back_opens_nothing() {
+    let server = Server::start().await;
+    let grace = server.user("grace").await;
+    let (first, second) = (server.domain_token(&grace).await, server.domain_token(&grace).await);
+    assert_eq!(subject(&server, Method::DELETE, &first, &second).await.status, 204);
+    assert!(works(&server, &first).await && !works(&server, &second).await);
+    assert_eq!(subject(&server, Method::DELETE, &first, &first).await.status, 204);
+    assert!(!works(&server, &first).await);
+    let third = server.domain_token(&grace).await;
+    let administrator = server.domain_token(&server.tenant.user_id).await;
+    assert_eq!(subject(&server, Method::DELETE, &administrator, &third).await.status, 204);
+    assert!(!works(&server, &third).await);
+}
+
+#[tokio::test]
+async fn who_may_list_identities_may_look_but_not_take_back() {
+    let server = Server::start().await;
+    let listing = json!([{ "Effect": "Allow", "Action": ["clew:identity:list"] }]);
+    let clerk = server.user_with("clerk", listing).await;
+    let grace = server.user("grace").await;
+    let token = server.domain_token(&grace).await;
+    let asking = server.domain_token(&clerk).await;
+    subject(&server, Method::GET, &asking, &token).await.ok(200);
+    subject(&server, Method::DELETE, &asking, &token).await.refused(404, "IAM.0004");
+    let of_project = server.project_token(&clerk).await;
+    subject(&server, Method::GET, &of_project, &token).await.refused(404, "IAM.0004");
+}
+
+/// What ends a token at once, and that the next request already finds it ended.
+#[tokio::test]
+async fn changes_of_a_user_and_of_their_policies_end_tokens() {
+    let server = Server::start().await;
+    let store = &server.store;
+    let domain = &server.tenant.domain_id;
+    let group = store.create_group(&by(), domain, "team", "").await.unwrap();
+    let grace = server.user("grace").await;
+    let bystander = server.user("bystander").await;
+    let bystanders = server.domain_token(&bystander).await;
+    let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
+    let to_user = Grantee::User(grace.clone());
+    let change =
+        async |user: &UserId, change: UserChange| assert!(store.update_user(&by(), user, &change).await.unwrap());
+    let before = async || {
+        let token = server.domain_token(&grace).await;
+        assert!(works(&server, &token).await);
+        token
+    };
+    let after = async |what: &str, token: String| assert!(!works(&server, &token).await, "{what}");
+
+    let token = before().await;
+    store.attach(&by(), &system, &to_user, None).await.unwrap();
+    after("attach", token).await;
+    let token = before().await;
+    store.detach(&by(), &system, &to_user, None).await.unwrap();
+    after("detach", token).await;
+    store.attach(&by(), &system, &Grantee::Group(group.clone()), None).await.unwrap();
+    let token = before().await;
+    store.add_member(&by(), &group, &grace).await.unwrap();
+    after("join", token).await;
+    let token = before().await;
+    store.remove_member(&by(), &group, &grace).await.unwrap();
+    after("leave", token).await;
+    let token = before().await;
+    change(&grace, UserChange { password_hash: Some("no password fits this".into()), ..Default::default() }).await;
+    after("a new password", token).await;
+    let token = before().await;
+    change(&grace, UserChange { enabled: Some(false), ..Default::default() }).await;
+    change(&grace, UserChange { enabled: Some(true), ..Default::default() }).await;
+    after("disabled for a while", token).await;
+    assert!(works(&server, &bystanders).await, "nobody else's token ends");
+}
+
+/// Signed requests have nothing to end: the next one is decided by what is true then.
+#[tokio::test]
+async fn a_change_of_policies_counts_from_the_next_request_on() {
+    let server = Server::start().await;
+    let grace = server.user("grace").await;
+    let signer = server.key_of(&grace).await;
+    let list = async || {
+        let call = server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id));
+        signer.sign(call).send().await.status.as_u16()
+    };
+    let system = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
+    for _ in 0..3 {
+        assert_eq!(list().await, 403);
+        server.store.attach(&by(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+        assert_eq!(list().await, 200);
+        server.store.detach(&by(), &system, &Grantee::User(grace.clone()), None).await.unwrap();
+    }
+    let change = UserChange { administrator: Some(true), ..Default::default() };
+    server.store.update_user(&by(), &grace, &change).await.unwrap();
+    assert_eq!(list().await, 200);
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_gives_nothing() {
+    let server = Server::start().await;
+    let grace = server.user_with_system("grace", "TaurusDBReadOnlyAccessPolicy").await;
+    let signer = server.key_of(&grace).await;
+    let list = async || {
+        let call = server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id));
+        signer.sign(call).send().await.status.as_u16()
+    };
+    assert_eq!(list().await, 200);
+    let domain = &server.tenant.domain_id;
+    let broken = server.store.put_policy(&by(), domain, "broken", "identity", "{", "").await.unwrap();
+    server.store.attach(&by(), &PolicyRef::Own(broken), &Grantee::User(grace), None).await.unwrap();
+    assert_eq!(list().await, 403, "it may be the policy that denied");
+}
+
+#[tokio::test]
+async fn a_disabled_project_is_unavailable_to_its_own_domain() {
+    let server = Server::start().await;
+    let disabled = clew_store::ProjectChange { enabled: Some(false), ..Default::default() };
+    let call = || server.sign(server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id)));
+    call().send().await.ok(200);
+    server.store.update_project(&by(), &server.tenant.project_id, &disabled).await.unwrap();
+    call().send().await.refused(403, "APIGW.0310");
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let eve = server.key_of(&server.user_of(&rival, "eve", true).await).await;
+    let theirs = server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id));
+    eve.sign(theirs).send().await.refused(403, "DBS.280015");
+}
