@@ -73,9 +73,13 @@ impl Statement {
     /// Whether the statement names an object of a schema, in either way to write it. Letters of either case are the same, as
     /// servers may be set so.
     pub(super) fn names(&self, schema: Option<&str>, name: &str) -> bool {
-        if self.drops_schema() {
-            return schema.is_some_and(|schema| self.names(None, schema));
+        match schema {
+            Some(schema) if self.drops_schema() => self.has_name(None, schema),
+            _ => self.has_name(schema, name),
         }
+    }
+
+    fn has_name(&self, schema: Option<&str>, name: &str) -> bool {
         let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
         self.qualified().any(|(qualifier, found)| {
             same(found, name)
