@@ -186,13 +186,14 @@ impl Fold {
         let capitals = known.filter(|known| !known.is_function());
         self.write(capitals.map_or(word, |known| known.word.as_bytes()), space, Last::Word(reserved));
         self.function = known.filter(|known| known.is_function());
+        let written = known.map_or("", |known| known.word);
         self.secret = match secret {
-            _ if is(word, "IDENTIFIED") => Secret::Identified,
-            Secret::Identified if is(word, "BY") => Secret::Next,
+            _ if written == "IDENTIFIED" => Secret::Identified,
+            Secret::Identified if written == "BY" => Secret::Next,
             Secret::Next => Secret::Next,
             _ => Secret::No,
         };
-        if (is(word, "VALUES") || is(word, "VALUE"))
+        if (written == "VALUES" || is(word, "VALUE"))
             && let Some(group) = self.group()
         {
             group.in_values = true;

@@ -75,9 +75,12 @@ impl Known {
     }
 }
 
-/// By their first letter.
-static KNOWN: LazyLock<[Vec<Known>; 26]> = LazyLock::new(|| {
-    let mut table: [Vec<Known>; 26] = Default::default();
+/// Longest word of the grammar, in bytes.
+const LONGEST: usize = 20;
+
+/// By their first letter and their length.
+static KNOWN: LazyLock<Vec<Vec<Known>>> = LazyLock::new(|| {
+    let mut table = vec![Vec::new(); 26 * (LONGEST + 1)];
     let lists = [
         (BEFORE_OPERANDS, Kind::BeforeOperand),
         (OTHERS, Kind::Reserved),
@@ -86,21 +89,22 @@ static KNOWN: LazyLock<[Vec<Known>; 26]> = LazyLock::new(|| {
     ];
     for (words, kind) in lists {
         for word in words.split_ascii_whitespace() {
-            if let Some(row) = row_of(word.as_bytes()).and_then(|row| table.get_mut(row)) {
-                row.push(Known { word, kind });
+            if let Some(place) = place_of(word.as_bytes()).and_then(|place| table.get_mut(place)) {
+                place.push(Known { word, kind });
             }
         }
     }
     table
 });
 
-fn row_of(word: &[u8]) -> Option<usize> {
-    word.first().map(u8::to_ascii_uppercase).filter(u8::is_ascii_uppercase).map(|letter| usize::from(letter - b'A'))
+fn place_of(word: &[u8]) -> Option<usize> {
+    let letter = word.first()?.to_ascii_uppercase().checked_sub(b'A').filter(|&letter| letter < 26)?;
+    (word.len() <= LONGEST).then(|| usize::from(letter) * (LONGEST + 1) + word.len())
 }
 
 /// The word of the grammar that this is, in any case.
 pub(super) fn known(word: &[u8]) -> Option<&'static Known> {
-    KNOWN.get(row_of(word)?)?.iter().find(|known| known.word.as_bytes().eq_ignore_ascii_case(word))
+    KNOWN.get(place_of(word)?)?.iter().find(|known| known.word.as_bytes().eq_ignore_ascii_case(word))
 }
 
 /// Whether a string may directly precede or follow this word.
@@ -111,8 +115,25 @@ pub(super) fn may_touch_strings(word: &[u8]) -> bool {
 
 /// Whether names without quotes have this byte. What is not ASCII may stand in them.
 pub(super) fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+    WORD_BYTES.get(usize::from(byte)).copied().unwrap_or_default()
 }
+
+static WORD_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "below 256, and checked when built"
+        )]
+        {
+            table[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80..);
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// The length of the word at the start of `rest`.
 pub(super) fn length(rest: &[u8]) -> usize {
