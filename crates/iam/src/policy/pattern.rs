@@ -51,8 +51,6 @@ pub(super) fn matches(pattern: &str, text: &str, case: Case) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
@@ -88,10 +86,8 @@ mod tests {
 
     #[test]
     fn many_stars_do_not_multiply() {
-        // With a backtracking matcher this takes longer than the universe has.
+        // A backtracking matcher takes longer than the universe has: the test would never end.
         let (pattern, text) = ("*a".repeat(500), format!("{}b", "a".repeat(1_024)));
-        let started = Instant::now();
         assert!(!matches(&pattern, &text, Case::Matters));
-        assert!(started.elapsed().as_secs() < 30, "exponential");
     }
 }
