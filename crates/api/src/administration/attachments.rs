@@ -41,13 +41,27 @@ pub(crate) struct AttachmentView {
 
 /// Somebody that a policy is to reach: a user or a group.
 #[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) enum AttachmentCreation {
+    User(UserAttachment),
+    Group(GroupAttachment),
+}
+
+/// A user. Only identity policies can be attached to one.
+#[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
-pub(crate) struct AttachmentCreation {
-    /// Either this or group_id; only for identity policies
-    user_id: Option<String>,
-    /// Either this or user_id
-    group_id: Option<String>,
+pub(crate) struct UserAttachment {
+    user_id: String,
+}
+
+/// A group.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+pub(crate) struct GroupAttachment {
+    group_id: String,
     /// The only project that it is good for; only for roles and role-based policies
     project_id: Option<String>,
 }
@@ -108,7 +122,7 @@ pub(crate) async fn attach(
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
     params(
         ("name" = String, Path),
-        ("kind" = GranteeKind, Path, description = "What it is attached to"),
+        ("kind" = inline(GranteeKind), Path, description = "What it is attached to"),
         ("id" = String, Path, description = "Id of the user or group"),
         ("project_id" = Option<String>, Query, description = "The only project that the attachment is good for")
     ),

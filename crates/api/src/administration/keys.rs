@@ -62,7 +62,7 @@ pub(crate) async fn list(
     Path(user): Path<String>,
 ) -> Result<Json<KeyList>, Refusal> {
     let user = owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.keys_of(&user.id).await?.into_iter().map(view).collect();
+    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn update(
     let enabled = Body::parse(&body, &["enabled"])?.need("enabled")?;
     let id = find(&service, &user, &key).await?.id;
     service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
-    Ok(Json(view(find(&service, &user, &key).await?)))
+    Ok(Json(view(&find(&service, &user, &key).await?)))
 }
 
 /// Remove an access key.
@@ -136,7 +136,7 @@ async fn find(service: &Service, user: &User, id: &str) -> Result<KeyRecord, Ref
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found("access key", id))
 }
 
-fn view(key: KeyRecord) -> KeyView {
+fn view(key: &KeyRecord) -> KeyView {
     KeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,

@@ -56,7 +56,7 @@ pub(crate) struct PolicyView {
 pub(crate) struct PolicyWithDocument {
     #[serde(flatten)]
     policy: PolicyView,
-    #[schema(value_type = Object)]
+    #[schema(value_type = validate::PolicyDocument)]
     document: Box<RawValue>,
     /// What is right but worth a second look
     warnings: Vec<FindingView>,

@@ -22,7 +22,7 @@ use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
 use crate::grants;
 use crate::query::shown;
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorBody, Refusal};
 
 /// A request that somebody might make.
 #[derive(ToSchema)]
@@ -117,7 +117,10 @@ pub(crate) enum EffectWord {
 /// Say what would come of a request, and why.
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
     request_body(content = Simulation, content_type = "application/json"),
-    responses((status = 200, description = "The decision and each statement's reasons", body = SimulationAnswer)))]
+    responses(
+        (status = 200, description = "The decision and each statement's reasons", body = SimulationAnswer),
+        (status = 404, description = "What the body names is not there", body = ErrorBody)
+    ))]
 pub(crate) async fn simulate(
     State(service): State<Service>,
     caller: Caller,

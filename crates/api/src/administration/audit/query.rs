@@ -42,6 +42,7 @@ pub(crate) struct AuditParameters {
     #[param(pattern = "^[0-9a-f]{32}no07$")]
     node_id: Option<String>,
     /// Ended so
+    #[param(inline)]
     outcome: Option<OutcomeWord>,
     /// By this request, as in its X-Request-Id
     request_id: Option<String>,

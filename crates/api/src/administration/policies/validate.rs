@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::policy::{Finding, Model, Policy};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::ModelWord;
@@ -19,9 +20,31 @@ use crate::refusal::{FindingView, Refusal};
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the body, which is read as it was written to name places in it")]
 pub(crate) enum Document {
-    #[schema(value_type = Object)]
-    Object(serde_json::Map<String, serde_json::Value>),
+    Object(PolicyDocument),
     Text(String),
+}
+
+/// A policy in the grammar of its version (spec sections 4.3 and 4.5).
+#[derive(ToSchema)]
+#[serde(rename_all = "PascalCase")]
+#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+pub(crate) struct PolicyDocument {
+    version: PolicyVersion,
+    /// Each with Effect, Action or NotAction, and more: Resource or NotResource, Condition, Sid
+    #[schema(min_items = 1)]
+    statement: Vec<Map<String, Value>>,
+}
+
+/// 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+pub(crate) enum PolicyVersion {
+    #[serde(rename = "1.0")]
+    Role,
+    #[serde(rename = "1.1")]
+    Policy,
+    #[serde(rename = "5.0")]
+    Identity,
 }
 
 /// A document to be looked at.
