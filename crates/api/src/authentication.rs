@@ -50,6 +50,7 @@ pub(crate) async fn authenticate(
         credentials: identity.credentials,
         connection: parts.extensions.get().copied(),
         request_id: trail.origin().request_id,
+        trail,
         principal: principal(&service, &grants, identity).await?,
     };
     parts.extensions.insert(caller);

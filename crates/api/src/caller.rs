@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use crate::Service;
+use crate::audit::Trail;
 use crate::connection::Connection;
 use crate::query::shown;
 use crate::refusal::Refusal;
@@ -41,6 +42,8 @@ pub(crate) struct Caller {
     pub(crate) connection: Option<Connection>,
     /// Name of the request, as in `X-Request-Id`.
     pub(crate) request_id: String,
+    /// What the audit shall know of the request.
+    pub(crate) trail: Trail,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn every_route_has_a_name_of_its_own_and_every_name_a_route() {
-        let named = operations::ALL.iter().map(|known| (known.method.to_owned(), known.path.to_owned()));
-        assert_eq!(named.collect::<BTreeSet<_>>(), routes());
+        let rows = operations::ALL.iter().map(|known| (known.method.to_owned(), known.path.to_owned()));
+        assert_eq!(rows.collect::<BTreeSet<_>>(), routes());
         let names: BTreeSet<&str> = operations::ALL.iter().map(|known| known.name).collect();
         assert_eq!(names.len(), operations::ALL.len());
     }

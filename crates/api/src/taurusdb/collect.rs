@@ -3,29 +3,30 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use clew_iam::decision::Action;
-use clew_model::{Selection, SelectionDraft};
+use clew_model::{Selection, SelectionDraft, SessionClass, SortDirection, SortKey};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::Service;
-use crate::audit::Trail;
 use crate::caller::{Caller, Target};
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// Which sessions, in what order. Every field is optional; filters are joined by AND.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct RealtimeSessionRequest {
     /// slow, active, total or long
-    #[schema(default = "total")]
+    #[schema(schema_with = classes)]
     filter: Option<String>,
     /// Seconds from which a session counts as slow and a transaction as long
     #[schema(minimum = 1, maximum = 86_400, default = 10)]
@@ -46,11 +47,33 @@ pub(crate) struct RealtimeSessionRequest {
     #[schema(min_length = 1, max_length = 1024)]
     sql_key: Option<String>,
     /// id, state_duration, trx_executed_time, trx_id, trx_lock_duration, trx_lock_rows, trx_lock_tables or trx_update_rows
-    #[schema(default = "id")]
+    #[schema(schema_with = sort_keys)]
     sort_key: Option<String>,
     /// asc or desc
-    #[schema(default = "asc")]
+    #[schema(schema_with = sort_directions)]
     sort_dir: Option<String>,
+}
+
+fn classes() -> Object {
+    words(SessionClass::NAMES, "total")
+}
+
+fn sort_keys() -> Object {
+    words(SortKey::NAMES, "id")
+}
+
+fn sort_directions() -> Object {
+    words(SortDirection::NAMES, "asc")
+}
+
+/// One of these words, or `null` for the default.
+fn words(words: &[&str], default: &str) -> Object {
+    let values = words.iter().map(|word| Value::from(*word)).chain([Value::Null]);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(values))
+        .default(Some(default.into()))
+        .build()
 }
 
 /// A collection was queued.
@@ -77,19 +100,18 @@ pub(crate) struct Collecting {
 pub(crate) async fn collect(
     State(service): State<Service>,
     caller: Caller,
-    Extension(trail): Extension<Trail>,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Collecting>), Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = draft(&body)?;
-    trail.detail("asked", asked(&draft));
+    caller.trail.detail("asked", asked(&draft));
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_for(&service, &caller);
     let Target { project, instance, node } = target;
     let request_id = service.collections.submit(project.id, instance.id, node.id, selection, masked).await?;
-    trail.detail("collection", request_id.as_str());
-    trail.detail("masked", masked);
+    caller.trail.detail("collection", request_id.as_str());
+    caller.trail.detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 

@@ -11,7 +11,6 @@ use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::Service;
-use crate::audit::Trail;
 use crate::caller::{Caller, Target};
 use crate::download::Download;
 use crate::query::Query;
@@ -41,7 +40,6 @@ use crate::refusal::{Detail, ErrorBody, Refusal};
 pub(crate) async fn download(
     State(service): State<Service>,
     caller: Caller,
-    Extension(trail): Extension<Trail>,
     Extension(language): Extension<Language>,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
@@ -51,8 +49,8 @@ pub(crate) async fn download(
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
-    trail.detail("collection", task.request_id.as_str());
-    trail.detail("masked", task.masked);
+    caller.trail.detail("collection", task.request_id.as_str());
+    caller.trail.detail("masked", task.masked);
     if !task.masked && target.is_masked_for(&service, &caller) {
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
