@@ -5,10 +5,13 @@ use std::process::Command;
 use clew_testkit::setup;
 use serde_json::Value;
 
-use crate::harness::Home;
+use crate::harness::{CLEW, Home, Serving};
 
 /// Test cases of a run, at least.
 const CASES: u64 = 2_000;
+
+/// Paths that a token of a project does not open.
+const OF_THE_DOMAIN: &str = "^/clew/v1/";
 
 /// What an answer must keep to: no status from 500, and nothing that the document does not describe. Not among them: that an unknown
 /// method is answered with 405, as the cloud answers it with 404 (spec section 5.3), and that everything which fits the schema is
@@ -16,28 +19,48 @@ const CASES: u64 = 2_000;
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance";
 
+/// A token opens a project or the domain: the operations of either are asked with theirs.
 #[tokio::test]
 async fn no_answer_is_a_failure_or_undescribed() {
     let home = Home::new();
     let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
-    let serving = home.serve();
-    let token = home.token(&serving.endpoint).await;
-    let ids = home.folder.path().join("schemathesis.toml");
-    let text = format!(
+    let unlimited = home.folder.path().join("clew.toml");
+    std::fs::write(&unlimited, "[limits]\nprincipal_per_second = 0\npeer_per_second = 0\n").unwrap();
+    let mut clew = Command::new(CLEW);
+    clew.env("CLEW_CONFIG", unlimited);
+    let serving = home.serve_by(clew);
+    let ids = format!(
         "[parameters]\n\"path.project_id\" = {:?}\n\"path.instance_id\" = {:?}\n\"path.node_id\" = {:?}\n",
         home.credential("project_id"),
         added.instance.as_str(),
         added.nodes[0].as_str(),
     );
-    std::fs::write(&ids, text).unwrap();
+    std::fs::write(home.folder.path().join("schemathesis.toml"), ids).unwrap();
+    let of_project = home.token(&serving.endpoint).await;
+    let of_domain = home.domain_token(&serving.endpoint).await;
+    let mut cases = ask(
+        &home,
+        &serving,
+        &["--header", &format!("X-Auth-Token: {of_project}"), "--exclude-path-regex", OF_THE_DOMAIN],
+    );
+    cases += ask(
+        &home,
+        &serving,
+        &["--header", &format!("X-Auth-Token: {of_domain}"), "--include-path-regex", OF_THE_DOMAIN],
+    );
+    assert!(cases >= CASES, "{cases}");
+    assert!(!home.log().contains("panicked"), "{}", home.log());
+}
 
+/// Lets schemathesis ask, and returns how often it did.
+fn ask(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
     let report = home.folder.path().join("report.json");
     let output = Command::new(setup::clients_python())
-        .args(["-m", "schemathesis.cli", "--config-file"])
-        .arg(&ids)
+        .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml"])
         .args(["run", &format!("{}/openapi.json", serving.endpoint), "--seed", "7", "--workers", "2"])
         .args(["--max-examples", "60", "--no-shrink", "--continue-on-failure", "--checks", CHECKS])
-        .args(["--header", &format!("X-Auth-Token: {token}"), "--report", "json", "--report-json-path"])
+        .args(more)
+        .args(["--report", "json", "--report-json-path"])
         .arg(&report)
         .current_dir(home.folder.path())
         .env("HOME", home.folder.path())
@@ -46,7 +69,7 @@ async fn no_answer_is_a_failure_or_undescribed() {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\nlog of clew serve:\n{}", home.log());
     let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
-    assert!(report["test_cases"]["generated"].as_u64().unwrap() >= CASES, "{}", report["test_cases"]);
-    assert_eq!(report["operations"]["tested"], report["operations"]["total"], "{said}");
-    assert!(!home.log().contains("panicked"), "{}", home.log());
+    let operations = |which: &str| report["operations"][which].as_u64().unwrap();
+    assert_eq!(operations("tested"), operations("selected"), "{said}");
+    report["test_cases"]["generated"].as_u64().unwrap()
 }

@@ -101,11 +101,19 @@ impl Home {
 
     /// A token of the administrator for the project.
     pub(crate) async fn token(&self, endpoint: &str) -> String {
+        self.sign_in(endpoint, json!({ "project": { "id": self.credential("project_id") } })).await
+    }
+
+    /// A token of the administrator for the whole domain.
+    pub(crate) async fn domain_token(&self, endpoint: &str) -> String {
+        self.sign_in(endpoint, json!({ "domain": { "name": self.credential("domain_name") } })).await
+    }
+
+    async fn sign_in(&self, endpoint: &str, scope: serde_json::Value) -> String {
         let domain = json!({ "name": self.credential("domain_name") });
         let user =
             json!({ "name": self.credential("user"), "password": self.credential("password"), "domain": domain });
         let identity = json!({ "methods": ["password"], "password": { "user": user } });
-        let scope = json!({ "project": { "id": self.credential("project_id") } });
         let body = json!({ "auth": { "identity": identity, "scope": scope } });
         let response = http().post(format!("{endpoint}/v3/auth/tokens")).json(&body).send().await.unwrap();
         assert_eq!(response.status(), 201);
