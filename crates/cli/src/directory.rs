@@ -126,16 +126,15 @@ pub(crate) async fn enterprise_project(
 fn one<T>(all: Vec<T>, what: &str, named: &str, of: fn(&T) -> (&str, &str)) -> Result<T, CliError> {
     let at = all.iter().position(|thing| of(thing).0 == named);
     let at = at.or_else(|| all.iter().position(|thing| of(thing).1 == named));
-    let nearest = || {
-        let names = all.iter().map(|thing| of(thing).1);
-        nearest(named, names).map_or_else(
+    let hint = || {
+        nearest(named, all.iter().map(|thing| of(thing).1)).map_or_else(
             || format!("clew {} list shows all", what.replace(' ', "-")),
             |name| format!("did you mean {name}?"),
         )
     };
     match at {
         Some(at) => all.into_iter().nth(at).ok_or_else(|| CliError::failed("a list changed while it was read")),
-        None => Err(CliError::refused(format!("there is no {what} {named:?}")).with_hint(nearest())),
+        None => Err(CliError::refused(format!("there is no {what} {named:?}")).with_hint(hint())),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::directory::{Directory, Place};
 use crate::error::CliError;
 use crate::listing;
 use crate::names;
+use crate::output::joined;
 
 /// Groups of users: what is attached to a group holds for its members.
 #[derive(Debug, Args)]
@@ -154,13 +155,12 @@ async fn show(arguments: One) -> Result<(), CliError> {
             ])
         },
         || {
-            let mut value = value(&group);
             let member = |user: &User| json!({ "id": user.id, "name": user.name });
             let policy =
                 |(name, attachment): &(String, Attachment)| json!({ "policy": name, "project_id": attachment.project });
-            value["members"] = members.iter().map(member).collect();
-            value["policies"] = policies.iter().map(policy).collect();
-            value
+            let members: Vec<_> = members.iter().map(member).collect();
+            let policies: Vec<_> = policies.iter().map(policy).collect();
+            joined(value(&group), json!({ "members": members, "policies": policies }))
         },
     )
 }
@@ -206,9 +206,12 @@ async fn change(arguments: Members, add: bool) -> Result<(), CliError> {
     let members = store.members_of(&group.id).await?;
     let names: Vec<_> = members.iter().map(|user| user.name.clone()).collect();
     place.format().say(
-        || match names.is_empty() {
-            true => format!("{} has no members.\n", group.name),
-            false => format!("Members of {}: {}\n", group.name, names.join(", ")),
+        || {
+            if names.is_empty() {
+                format!("{} has no members.\n", group.name)
+            } else {
+                format!("Members of {}: {}\n", group.name, names.join(", "))
+            }
         },
         || json!({ "id": group.id, "name": group.name, "members": names }),
     )

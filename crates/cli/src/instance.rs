@@ -46,8 +46,9 @@ pub(crate) struct Place {
     domain: Option<String>,
 }
 
-/// List instances.
+/// List instances and their nodes.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  clew instance list --format json")]
 struct Listing {
     #[command(flatten)]
     place: Place,

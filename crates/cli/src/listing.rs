@@ -1,5 +1,7 @@
 //! Lists for eyes: a heading, then a line each.
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// The rows under their headings; without rows what is said instead.
@@ -13,7 +15,10 @@ pub(crate) fn list<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, 
     for row in rows {
         table.add_row(row.map(|cell| one_line(&cell)));
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table.lines().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{}", line.trim_end());
+        text
+    })
 }
 
 /// Names of a thing and their values, one a line.

@@ -28,6 +28,17 @@ impl Format {
     }
 }
 
+/// An object with the fields of another one added.
+pub(crate) fn joined(value: Value, more: Value) -> Value {
+    match (value, more) {
+        (Value::Object(mut fields), Value::Object(more)) => {
+            fields.extend(more);
+            Value::Object(fields)
+        }
+        (value, _) => value,
+    }
+}
+
 /// Where a command writes its result.
 #[derive(Debug)]
 pub(crate) enum Output {

@@ -15,7 +15,7 @@ use crate::confirm::Confirmation;
 use crate::directory::{Directory, FoundPolicy, Place};
 use crate::error::CliError;
 use crate::listing;
-use crate::output::Format;
+use crate::output::{Format, joined};
 
 /// Policies: what users may do, and why a request would be allowed or denied.
 #[derive(Debug, Args)]
@@ -108,11 +108,7 @@ async fn list(arguments: List) -> Result<(), CliError> {
             listing::list(headings, policies.iter().map(row).collect(), "No policies.")
         },
         || {
-            let value = |(policy, times): &(FoundPolicy, usize)| {
-                let mut value = value(policy);
-                value["attached"] = (*times).into();
-                value
-            };
+            let value = |(policy, times): &(FoundPolicy, usize)| joined(value(policy), json!({ "attached": times }));
             json!({ "policies": policies.iter().map(value).collect::<Vec<_>>() })
         },
     )
@@ -178,12 +174,11 @@ async fn show(arguments: One) -> Result<(), CliError> {
                     "user_id": user, "group_id": group, "project_id": attachment.project, "grantee": named.grantee,
                 })
             };
-            let mut value = value(&policy);
-            value["attachments"] = attachments.iter().map(attached).collect();
+            let attachments: Vec<_> = attachments.iter().map(attached).collect();
             // A document that is no JSON any more is shown as the text that it is.
-            value["document"] =
+            let document: Value =
                 serde_json::from_str(&policy.document).unwrap_or_else(|_| policy.document.clone().into());
-            value
+            joined(value(&policy), json!({ "attachments": attachments, "document": document }))
         },
     )
 }

@@ -49,6 +49,7 @@ struct List {
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_HELP)]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "mask", "no_mask", "description"])]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it is typed")]
 struct Update {
     /// Name or id
     project: String,

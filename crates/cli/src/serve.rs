@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use clew_api::{Listener, Metrics, RateLimits, Service};
-use clew_store::{Store, StoreError};
+use clew_store::Store;
 use clew_tasks::Collections;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -95,9 +95,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let addresses = listening::addresses(&configuration, tls.is_some()).await?;
     logs::start(&arguments.log)?;
 
-    let store = Store::open(&configuration.data_dir).await.map_err(explain)?;
-    let lock = store.lock_for_serving().map_err(explain)?;
-    let taken_over = store.end_all_leases(&lock).await.map_err(explain)?;
+    let store = Store::open(&configuration.data_dir).await?;
+    let lock = store.lock_for_serving()?;
+    let taken_over = store.end_all_leases(&lock).await?;
     if taken_over > 0 {
         info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
     }
@@ -150,17 +150,6 @@ fn stop_on_signals() -> Result<CancellationToken, CliError> {
         }
     });
     Ok(shutdown)
-}
-
-/// What to do about a store that cannot be served.
-pub(crate) fn explain(error: StoreError) -> CliError {
-    match error {
-        StoreError::NotInitialised { .. } => CliError::refused(error.to_string())
-            .with_hint("make it with clew init, or name another one with --data-dir"),
-        StoreError::AlreadyServing { .. } => CliError::refused(error.to_string())
-            .with_hint("stop the other clew serve, or use another folder with --data-dir"),
-        error => CliError::failed(error.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ enum Action {
     List(List),
     Show(One),
     Update(update::Arguments),
-    Password(update::Password),
+    Password(update::SetPassword),
     Enable(update::Enable),
     Disable(update::Disable),
     Remove(Remove),

@@ -28,9 +28,10 @@ impl Document {
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let read = match is_stdin {
-            true => io::stdin().lock().take(limit).read_to_end(&mut bytes),
-            false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        let read = if is_stdin {
+            io::stdin().lock().take(limit).read_to_end(&mut bytes)
+        } else {
+            File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
         read.map_err(|error| CliError::refused(format!("could not read {name}: {error}")))?;
         if bytes.len() > MAX_BYTES {

@@ -104,8 +104,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
 
 fn action(named: &str) -> Result<Action, CliError> {
     Action::find(named).ok_or_else(|| {
-        let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
-        let hint = nearest(named, names).map_or_else(
+        let known = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
+        let hint = nearest(named, known).map_or_else(
             || format!("actions are {}", Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")),
             |name| format!("did you mean {name}?"),
         );

@@ -1,5 +1,7 @@
 //! Users for eyes and for scripts. Never a password or a hash of one.
 
+use std::fmt::Write as _;
+
 use clew_store::{Group, KeyRecord, StoredGrant, StoredPolicy, User};
 use serde_json::{Value, json};
 
@@ -7,6 +9,7 @@ use crate::directory::Directory;
 use crate::error::CliError;
 use crate::key;
 use crate::listing::{self, yes_no};
+use crate::output::joined;
 
 /// What a user belongs to and may use.
 pub(super) struct Access {
@@ -60,11 +63,9 @@ pub(super) fn one(user: &User) -> String {
 /// One user with all that they belong to.
 pub(super) fn whole(user: &User, access: &Access) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
+    let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
     let mut text = one(user);
-    text.push_str(&format!(
-        "groups         {}\n",
-        if groups.is_empty() { "none".to_owned() } else { groups.join(", ") }
-    ));
+    let _ = writeln!(text, "groups         {groups}");
     let grant = |(grant, project): &(StoredGrant, Option<String>)| {
         let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
@@ -92,14 +93,12 @@ pub(super) fn value(user: &User) -> Value {
 
 /// The same with all that they belong to.
 pub(super) fn whole_value(user: &User, access: &Access) -> Value {
-    let mut value = value(user);
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
+    let groups: Vec<_> = access.groups.iter().map(group).collect();
+    let policies: Vec<_> = access.grants.iter().map(grant).collect();
     let keys: Vec<_> = access.keys.iter().map(|record| key::value(&user.name, record)).collect();
-    value["groups"] = access.groups.iter().map(group).collect();
-    value["policies"] = access.grants.iter().map(grant).collect();
-    value["access_keys"] = keys.into();
-    value
+    joined(value(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
 fn policy_name(grant: &StoredGrant) -> &str {

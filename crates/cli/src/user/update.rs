@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 /// Give a user a new password. Prints it once, unless it is told. Ends their tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
-pub(super) struct Password {
+pub(super) struct SetPassword {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -92,8 +92,8 @@ async fn apply(place: &Place, named: &str, change: &UserChange) -> Result<(), Cl
     place.format().say(|| describe::one(&user), || describe::value(&user))
 }
 
-pub(super) async fn password(arguments: Password) -> Result<(), CliError> {
-    let Password { user, password, place } = arguments;
+pub(super) async fn password(arguments: SetPassword) -> Result<(), CliError> {
+    let SetPassword { user, password, place } = arguments;
     let directory = place.open().await?;
     let user = directory.user(&user).await?;
     let password = password.get(&user.name).await?;

@@ -95,7 +95,9 @@ async fn what_is_simulated_is_what_the_api_answers() {
     {
         let url = fake.url();
         let mut add = vec!["instance", "add", "--domain", "acme", "--name", name, "--node", &url];
-        tags.iter().for_each(|tag| add.extend(["--tag", tag]));
+        for tag in tags {
+            add.extend(["--tag", tag]);
+        }
         let added = tenant.json(&add).await;
         let id = |value: &Value| value.as_str().unwrap().to_owned();
         instances.push(Added { name, instance: id(&added["instance_id"]), node: id(&added["nodes"][0]["id"]) });

@@ -8,6 +8,7 @@ use clew_store::{Project, User};
 use serde_json::{Value, json};
 
 use crate::listing;
+use crate::output::joined;
 
 /// A request and what would come of it.
 pub(super) struct Simulated<'a> {
@@ -100,9 +101,5 @@ fn name(statement: &StatementRef) -> Value {
 
 /// A statement and what became of it, in one object.
 fn statement((statement, why): &(StatementRef, Why)) -> Value {
-    let mut value = name(statement);
-    value["effect"] = format!("{:?}", why.effect).into();
-    value["matched"] = why.matched.into();
-    value["reasons"] = why.reasons.clone().into();
-    value
+    joined(name(statement), json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }))
 }
