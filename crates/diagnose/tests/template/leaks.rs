@@ -189,6 +189,8 @@ fn no_literal_survives_where_the_modes_disagree() {
         r#"select "C:\", x, "QJXZKWVB""#,
         r#"select "a\", 'QJXZKWVB', 'b"', 'c'"#,
         r"select 'a\\\', x, 'QJXZKWVB'",
+        // Two modes meet at the line's end; in the third, one quote escapes and the other does not.
+        "select \"a\\\" 'b\\' \" -- \" \n, QJXZKWVB '",
         r"select 'a\\', 'QJXZKWVB'",
         "/*!99999 it's */ select 'QJXZKWVB'",
         "/*!40101 select '*/ QJXZKWVB' */",
@@ -225,7 +227,8 @@ fn no_literal_survives_where_quotes_were_forgotten() {
 fn no_literal_survives_where_text_is_not_utf8() {
     for statement in [
         b"select '\xbf\\', 'QJXZKWVB'".as_slice(),
-        b"select '\xbf\\\\', 'QJXZKWVB'",
+        b"select '\xbf\\\\', QJXZKWVB, 'x'",
+        b"select 'a\\'b\\'c\xbf\\\\', QJXZKWVB, 'x'",
         b"select '\xe4\xbd\xa0\\', 'QJXZKWVB'",
         b"select \xbf`, 'QJXZKWVB'",
         b"select `\xbf`, 'QJXZKWVB'",
