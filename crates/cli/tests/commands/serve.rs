@@ -1,9 +1,11 @@
 //! `clew serve`: how it starts, refuses to start, and stops.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 use crate::run::{clew, initialise, run};
 
@@ -68,4 +70,122 @@ async fn a_configuration_that_cannot_be_meant_is_refused() {
         run(&["serve", "--config", file]).await.is_refused_with(&words);
     }
     run(&["serve", "--config", "/no/such/file"]).await.is_refused_with(&["could not read the configuration"]);
+}
+
+/// Writes a certificate for 127.0.0.1 and its key. Returns the certificate.
+fn new_certificate(folder: &Path) -> reqwest::Certificate {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.join("clew.key"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("clew.pem"), made.cert.pem()).unwrap();
+    reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
+}
+
+/// Whether `/healthz` is answered by a server with this certificate. Each call is a new connection.
+async fn is_healthy(endpoint: &str, certificate: &reqwest::Certificate) -> bool {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().unwrap();
+    let answer = client.get(format!("{endpoint}/healthz")).send().await;
+    answer.is_ok_and(|answer| answer.status() == 200)
+}
+
+/// Starts serving, and returns the address that it says.
+async fn start(command: &mut Command) -> (Child, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    (child, line.trim_end().to_owned())
+}
+
+#[tokio::test]
+async fn it_serves_tls_and_takes_a_new_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    initialise(Path::new(&at("data"))).await;
+    let first = new_certificate(folder.path());
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[tls]\ncert = {:?}\nkey = {:?}\n",
+        at("data"),
+        at("clew.pem"),
+        at("clew.key")
+    );
+    std::fs::write(at("clew.toml"), config).unwrap();
+    let log = std::fs::File::create(at("log")).unwrap();
+    let (child, endpoint) = start(clew(&["serve", "--config", &at("clew.toml")]).stderr(log)).await;
+    assert!(endpoint.starts_with("https://127.0.0.1:"), "{endpoint}");
+    assert!(is_healthy(&endpoint, &first).await);
+
+    let taken = || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
+    assert_eq!(taken(), 0);
+    // Without a change there is nothing to be seen, so it is the signal.
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    until(async || taken() == 1).await;
+    assert!(is_healthy(&endpoint, &first).await);
+
+    let second = new_certificate(folder.path());
+    until(async || is_healthy(&endpoint, &second).await).await;
+    assert!(!is_healthy(&endpoint, &first).await);
+}
+
+async fn until(happens: impl AsyncFn() -> bool) {
+    for _ in 0..1000 {
+        if happens().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it never happens");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    new_certificate(folder.path());
+    let (certificate, key) = (at("clew.pem"), at("clew.key"));
+    let key_of_another = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().signing_key.serialize_pem();
+    std::fs::write(at("other.key"), key_of_another).unwrap();
+    for (arguments, words) in [
+        (vec!["--tls-cert", &certificate], vec!["a TLS certificate but no key", "--tls-key"]),
+        (vec!["--tls-key", &key], vec!["a TLS key but no certificate", "--tls-cert"]),
+        (
+            vec!["--tls-cert", "/no/such/file", "--tls-key", &key],
+            vec!["could not read the TLS certificate /no/such/file"],
+        ),
+        (vec!["--tls-cert", &certificate, "--tls-key", &at("other.key")], vec!["does not belong to the certificate"]),
+        (vec!["--tls-cert", &key, "--tls-key", &key], vec!["holds no certificate"]),
+    ] {
+        run(&[&["serve"], arguments.as_slice()].concat()).await.is_refused_with(&words);
+    }
+}
+
+#[tokio::test]
+async fn plain_http_for_others_must_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    initialise(Path::new(&at("data"))).await;
+    let data = at("data");
+    for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
+        let ended = run(&["serve", "--listen", address, "--data-dir", &data]).await;
+        ended.is_refused_with(&["without TLS", "--tls-cert", "127.0.0.1", "--allow-plain-http"]);
+    }
+    let serve = |address, more: &[&str]| {
+        let mut command = clew(&[&["serve", "--listen", address, "--data-dir", &data], more].concat());
+        command.stderr(Stdio::null());
+        command
+    };
+    new_certificate(folder.path());
+    let mut by_environment = serve("0.0.0.0:0", &[]);
+    by_environment.env("CLEW_ALLOW_PLAIN_HTTP", "1");
+    for (mut command, said) in [
+        (serve("0.0.0.0:0", &["--allow-plain-http"]), "http://0.0.0.0:"),
+        (by_environment, "http://0.0.0.0:"),
+        (serve("0.0.0.0:0", &["--tls-cert", &at("clew.pem"), "--tls-key", &at("clew.key")]), "https://0.0.0.0:"),
+        (serve("localhost:0", &[]), "http://"),
+        (serve("127.8.9.1:0", &[]), "http://127.8.9.1:"),
+    ] {
+        let (mut child, endpoint) = start(&mut command).await;
+        assert!(endpoint.starts_with(said), "{command:?}: {endpoint}");
+        child.kill().await.unwrap();
+    }
 }
