@@ -34,6 +34,27 @@ async fn one_snapshot_comes_as_csv_json_and_table() {
 }
 
 #[tokio::test]
+async fn a_masked_snapshot_shows_templates_in_every_form_and_finds_no_literal() {
+    let fake = fake(3, Fault::None).await;
+    for form in ["csv", "json", "table"] {
+        let whole = run(&["snapshot", &fake.url(), "--format", form]).await;
+        assert!(whole.stdout.contains("'open'"), "{whole:?}");
+        let masked = run(&["snapshot", &fake.url(), "--format", form, "--mask"]).await;
+        assert_eq!((masked.code, masked.stderr.as_str()), (Some(0), ""), "{masked:?}");
+        assert!(masked.stdout.contains("SELECT * FROM orders WHERE customer = ?"), "{masked:?}");
+        assert!(!masked.stdout.contains("'open'"), "{masked:?}");
+    }
+    let rows = async |key: &str, mask: &[&str]| {
+        let url = fake.url();
+        let arguments = [&["snapshot", &url, "--format", "csv", "--sql-key", key], mask].concat();
+        run(&arguments).await.stdout.lines().count() - 1
+    };
+    for (key, whole, masked) in [("'open'", 3, 0), ("customer = 2", 1, 0), ("from ORDERS", 3, 3), ("= ?", 0, 3)] {
+        assert_eq!((rows(key, &[]).await, rows(key, &["--mask"]).await), (whole, masked), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_is_written_whole_or_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.csv");
