@@ -86,7 +86,7 @@ impl From<IpAddr> for Neighbourhood {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-            address => address,
+            address @ IpAddr::V4(_) => address,
         })
     }
 }

@@ -48,20 +48,20 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Allowance<K, C> {
 
     /// Takes one; if there is none, says how long it takes until there is.
     pub(super) fn take(&self, key: &K) -> Result<(), Duration> {
-        self.check(Use { key: key.clone(), takes: true })
+        self.check(&Use { key: key.clone(), takes: true })
     }
 
     /// Whether there is one left; if not, how long it takes until there is.
     pub(super) fn left(&self, key: &K) -> Result<(), Duration> {
-        self.check(Use { key: key.clone(), takes: false })
+        self.check(&Use { key: key.clone(), takes: false })
     }
 
-    fn check(&self, used: Use<K>) -> Result<(), Duration> {
+    fn check(&self, used: &Use<K>) -> Result<(), Duration> {
         if self.uses.fetch_add(1, Ordering::Relaxed) % USES_BETWEEN_SWEEPS == USES_BETWEEN_SWEEPS - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        self.limiter.check_key(&used).map_err(|until| until.wait_time_from(self.clock.now()))
+        self.limiter.check_key(used).map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 

@@ -63,13 +63,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let patience = match &mut this.closing {
-            Some(patience) => patience,
-            None => {
-                ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-                this.closing.insert(Box::pin(sleep(PATIENCE)))
-            }
-        };
+        if this.closing.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let patience = this.closing.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
         if patience.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }

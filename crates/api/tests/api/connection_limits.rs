@@ -147,7 +147,7 @@ async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
     for (start, status) in [(body, 413), (head, 431)] {
         let mut connection = server.connect().await;
         connection.write_all(start.as_bytes()).await.unwrap();
-        connection.write_all(&[b'a'; MUCH]).await.unwrap();
+        connection.write_all(&vec![b'a'; MUCH]).await.unwrap();
         let answer = answer(&mut connection).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
