@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::audit::Trail;
 use crate::caller::{Caller, Credentials};
@@ -175,7 +176,10 @@ impl Signed {
             None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
         let user = enabled(self.key.user)?;
-        service.store.key_used(&self.key.id).await?;
+        if let Err(error) = service.store.key_used(&self.key.id).await {
+            // It is a convenience: not worth refusing a request that is right.
+            warn!(%error, "could not note that an access key was used");
+        }
         Ok(Identity { user, scope, credentials })
     }
 

@@ -48,8 +48,8 @@ async fn arbitrary_tokens_and_signatures_let_nobody_in() {
 #[tokio::test]
 async fn a_signature_with_a_byte_changed_lets_nobody_in() {
     let server = Server::start().await;
-    let changes = (any::<proptest::sample::Index>(), prop_oneof![Just(None), (0x20_u8..0x7f).prop_map(Some)]);
-    for (at, byte) in some(&changes) {
+    let edits = (any::<proptest::sample::Index>(), prop_oneof![Just(None), (0x20_u8..0x7f).prop_map(Some)]);
+    for (at, byte) in some(&edits) {
         let call = server.sign(server.call(Method::GET, "/v3/projects"));
         let right = call.headers.iter().find(|(name, _)| name == AUTHORIZATION.as_str()).unwrap().1.clone();
         let mut changed = right.clone().into_bytes();
