@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{call, done, text};
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::server::Server;
 
 /// Asks with an access key for what everyone may ask.
@@ -88,5 +89,17 @@ async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
     let token = server.project_token(&user).await;
     call(&server, Method::POST, &path, &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
     let domain = server.domain_token(&user).await;
-    call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.ok(201);
+    let made = call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.ok(201);
+
+    let temporary = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens").token(&domain);
+    let body = json!({ "auth": { "identity": { "methods": ["token"] } } }).to_string();
+    let temporary = temporary.body(body).send().await.ok(201)["credential"].clone();
+    let sign = |call: Call| {
+        let key: AccessKeyId = text(&temporary["access"]).parse().unwrap();
+        let call = call.header("x-security-token", &text(&temporary["securitytoken"]));
+        call.signed(&key, &text(&temporary["secret"]).into(), SignedDuration::ZERO)
+    };
+    sign(call(&server, Method::GET, &path, &Value::Null)).send().await.ok(200);
+    sign(call(&server, Method::POST, &path, &Value::Null)).send().await.refused(403, "IAM.0002");
+    use_key(&server, &made).await.ok(200);
 }
