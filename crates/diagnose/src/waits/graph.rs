@@ -204,6 +204,12 @@ impl PartyFacts {
         }
     }
 
+    /// The statement that its session runs.
+    #[must_use]
+    pub fn statement(&self) -> Option<&[u8]> {
+        self.session.as_ref()?.statement.as_deref()
+    }
+
     /// Whether it is a session that runs nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {

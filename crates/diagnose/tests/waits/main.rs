@@ -1,6 +1,9 @@
 //! The wait graph: what servers show of each kind of wait, and what must hold for any of them.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod build;
+mod drawn;
 mod inferred;
 mod kinds;
 mod laws;

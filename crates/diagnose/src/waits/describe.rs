@@ -1,0 +1,189 @@
+//! The graph's parts in words, for people.
+
+use std::fmt;
+
+use super::graph::{Party, PartyFacts, Resource, ResourceKind, Wait};
+use super::metadata::MetadataKind;
+use super::observed::SessionRole;
+use super::written::clean;
+
+/// `session 12`.
+impl fmt::Display for Party {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(out, "session {id}"),
+            Self::Transaction(id) => write!(out, "transaction {id} without a session"),
+        }
+    }
+}
+
+/// `row 42 of shop.orders (PRIMARY)`.
+impl fmt::Display for Resource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
+        match (&self.kind, self.data.as_deref()) {
+            (ResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
+            (ResourceKind::Row, None) => write!(out, "a row of {name}")?,
+            (ResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
+            (ResourceKind::Metadata(MetadataKind::Table), _) => write!(out, "definition of {name}")?,
+            (ResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
+            (ResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
+            (ResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
+            (ResourceKind::TableLevelLock, _) => write!(out, "table lock of {name}")?,
+        }
+        self.index.as_deref().map_or(Ok(()), |index| write!(out, " ({index})"))
+    }
+}
+
+/// Who a party is and what it does: `session 12, app@10.0.0.7, idle for 15 min`; with its wait, that it waits and how long.
+pub(super) fn party(facts: &PartyFacts, wait: Option<&Wait>) -> String {
+    let mut text = facts.party.to_string();
+    if let Some(session) = &facts.session {
+        text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
+    } else if facts.is_gone() {
+        text += ", gone when sessions were read";
+    }
+    match (wait.and_then(|wait| wait.seconds), &facts.session) {
+        (Some(seconds), _) => text.extend([", waits ", &*duration(seconds)]),
+        (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*duration(session.seconds)]),
+        (None, Some(session)) => text.extend([", ", &*one_line(&session.command), " ", &*duration(session.seconds)]),
+        (None, None) => {}
+    }
+    match facts.role {
+        SessionRole::User => {}
+        SessionRole::Applier => text += " (replication applier)",
+        SessionRole::Internal => text += " (internal)",
+        SessionRole::Clew => text += " (Clew's own)",
+    }
+    text
+}
+
+/// What a party's open transaction amounts to.
+pub(super) fn transaction(facts: &PartyFacts) -> Option<String> {
+    let open = facts.transaction.as_ref()?;
+    let transaction = &open.transaction;
+    let mut text = format!(
+        "open for {}, {}, {} changed",
+        duration(transaction.seconds),
+        counted(transaction.rows_locked, "row locked", "rows locked"),
+        transaction.rows_modified,
+    );
+    if facts.party.session().is_some() && transaction.id != 0 {
+        text = format!("transaction {}, {text}", transaction.id);
+    }
+    if facts.is_rolling_back() {
+        text += ", rolling back";
+    }
+    if let Some(xid) = &open.xid {
+        text.extend([", XA ", &*one_line(xid.as_bytes())]);
+    }
+    Some(text)
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// For what: `for row 42 of shop.orders (PRIMARY): X against S`; `behind` is what is asked for itself.
+pub(super) fn wait(wait: &Wait) -> String {
+    let mut text = format!("for {}: {}", one_line(wait.on.to_string().as_bytes()), wait.wanted);
+    match (&wait.held, wait.queued) {
+        (Some(held), false) if *held == wait.wanted => {}
+        (Some(held), false) => text.extend([" against ", &**held]),
+        (Some(held), true) => text.extend([" behind ", &**held]),
+        (None, _) => {}
+    }
+    if wait.inferred {
+        text += " (by its state)";
+    }
+    text
+}
+
+/// `35 s`, `15 min`, `2 h 5 min`, `3 d 4 h`.
+pub(super) fn duration(seconds: u64) -> String {
+    let two = |large: u64, name: &str, small: u64, rest: &str| match small {
+        0 => format!("{large} {name}"),
+        _ => format!("{large} {name} {small} {rest}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+/// Any bytes as one line that does nothing to a terminal: control characters, and those that turn the writing direction, become
+/// spaces, and runs of spaces one.
+pub(super) fn one_line(bytes: &[u8]) -> String {
+    let text = clean(bytes);
+    let harmless = |char: char| {
+        !char.is_control()
+            && !matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let even: String = text.chars().map(|char| if harmless(char) { char } else { ' ' }).collect();
+    even.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Columns of a terminal that a text takes: East Asian letters and pictures take two.
+pub(super) fn columns(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+fn width(char: char) -> usize {
+    match char {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// The text in at most so many columns, with `…` where it was cut.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    if columns(text) <= limit {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for char in text.chars() {
+        used += width(char);
+        if used + 1 > limit {
+            break;
+        }
+        kept.push(char);
+    }
+    kept.push('…');
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (900, "15 min"), (901, "15 min 1 s"), (7_500, "2 h 5 min"), (273_600, "3 d 4 h")]
+        {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_by_columns_and_do_nothing_to_a_terminal() {
+        assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
+        assert_eq!(one_line("a\u{202e}b".as_bytes()), "a b");
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdef", 5), "abcd…");
+        assert_eq!(cut("会话会话", 6), "会话…");
+        assert_eq!(columns(&cut("会话会话", 6)), 5);
+    }
+}
