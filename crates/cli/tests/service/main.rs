@@ -10,3 +10,4 @@ mod hung_node;
 mod memory;
 mod official_sdk;
 mod same_answer;
+mod secrets;
