@@ -28,6 +28,10 @@ async fn a_domain_is_made_with_a_project_and_an_administrator_and_kept_apart() {
         "--domain",
     ]);
     assert!(tenant.says(&["instance", "list", "--domain", "acme"]).await.contains("No instances yet"));
+    let url = "mysql://clew:hunter2@127.0.0.1:1/";
+    tenant.says(&["instance", "add", "--name", "shop", "--node", url, "--domain", "acme"]).await;
+    tenant.says(&["instance", "show", "shop", "--domain", "acme"]).await;
+    tenant.run(&["instance", "show", "shop", "--domain", "clew"]).await.has_failed_with(&["no instance shop"]);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 use std::process::Stdio;
 
+use clew_client::Credentials;
+use clew_model::{InstanceFilter, Page, ProjectId};
 use clew_testkit::{FakeOptions, FakeServer};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -148,4 +150,42 @@ async fn what_is_simulated_is_what_the_api_answers() {
     let denied = tenant.json(&["audit", "list", "--domain", "acme", "--outcome", "denied", "--actor", "ada"]).await;
     assert!(denied["rows"].as_array().unwrap().len() >= 3, "{denied}");
     assert_eq!(tenant.json(&["audit", "verify"]).await["intact"], true);
+}
+
+#[tokio::test]
+async fn the_keys_that_are_made_sign_requests_until_they_are_taken_away() {
+    let tenant = Tenant::new().await;
+    let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
+    let project: ProjectId = made["project_id"].as_str().unwrap().parse().unwrap();
+    let api = Api::serve(&tenant).await;
+    let lists = async |key: &Value, token: Option<&str>| {
+        let text = |name: &str| key[name].as_str().unwrap().to_owned();
+        let credentials = Credentials::AccessKey {
+            id: text("access_key").parse().unwrap(),
+            secret: text("secret_key").into(),
+            security_token: token.map(Into::into),
+        };
+        let client = clew_client::Client::builder(&api.endpoint).credentials(credentials).project(project.clone());
+        let client = client.build().unwrap();
+        match client.list_instances(&InstanceFilter::default(), Page::default()).await {
+            Ok(_) => None,
+            Err(error) => Some(error.status().unwrap()),
+        }
+    };
+    let permanent = tenant.json(&["key", "create", "alice", "--domain", "acme"]).await;
+    let temporary = tenant.json(&["key", "create", "alice", "--temporary", "15m", "--domain", "acme"]).await;
+    let token = temporary["security_token"].as_str().unwrap();
+    assert_eq!(lists(&permanent, None).await, None);
+    assert_eq!(lists(&temporary, Some(token)).await, None);
+    assert_eq!(lists(&temporary, None).await, Some(401), "good only with its token");
+    let listed = tenant.json(&["key", "list", "alice", "--domain", "acme"]).await;
+    assert!(listed["access_keys"][0]["last_used_at"].is_string(), "{listed}");
+
+    let id = permanent["access_key"].as_str().unwrap();
+    tenant.says(&["key", "disable", id, "--domain", "acme"]).await;
+    assert_eq!((lists(&permanent, None).await, lists(&temporary, Some(token)).await), (Some(401), Some(401)));
+    tenant.says(&["key", "enable", id, "--domain", "acme"]).await;
+    assert_eq!(lists(&permanent, None).await, None);
+    tenant.says(&["key", "remove", id, "--yes", "--domain", "acme"]).await;
+    assert_eq!(lists(&permanent, None).await, Some(401));
 }
