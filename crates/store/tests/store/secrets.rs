@@ -39,7 +39,7 @@ const SECOND_KEY: &str = "the-secret-key-that-is-made-and-removed";
 const TEMPORARY_KEY: &str = "the-secret-of-a-temporary-key";
 const TOKEN: &str = "the-token-itself";
 /// A password where the name of a user belongs.
-const MISTYPED: &str = "hunter2-typed-into-the-wrong-field";
+const MISTYPED: &str = "hunter2-mistyped";
 
 /// Everything else that is secret goes through the store once.
 async fn hand_out(fixture: &Fixture) {

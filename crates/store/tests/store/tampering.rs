@@ -17,7 +17,7 @@ async fn eight_rows() -> Fixture {
     let event = AuditEvent {
         code: Some("DBS.1".into()),
         domain_id: Some(fixture.founded.domain_id.clone()),
-        ..AuditEvent::done(&by(), "Test", "row")
+        ..AuditEvent::done(&by(), "Test", "ro\u{1}w")
     };
     for _ in 1..ROWS {
         fixture.store.record(&event).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_changed_column_of_any_row_is_found_at_its_row() {
         ("mac", "zeroblob(32)"),
         ("mac", "x''"),
         // The same bytes in all, differently cut.
-        ("operation = 'Test' || domain_id, domain_id", "NULL"),
+        ("target = substr(target, 1, 2), outcome", "'w' || char(1) || outcome"),
     ];
     let fixture = eight_rows().await;
     tamper(&fixture, "CREATE TABLE kept AS SELECT * FROM audit").await;
@@ -181,6 +181,11 @@ async fn ends_that_are_forged_or_removed_are_found() {
             vec![at(8, AuditFault::HeadChanged)],
         ),
         (
+            "UPDATE audit_ends SET seq = h.seq, mac = h.mac, seal = h.seal \
+             FROM (SELECT * FROM audit_ends WHERE name = 'head') h WHERE audit_ends.name = 'checkpoint'",
+            vec![at(1, AuditFault::CheckpointChanged)],
+        ),
+        (
             "DELETE FROM audit; DELETE FROM audit_ends",
             vec![at(0, AuditFault::CheckpointChanged), at(0, AuditFault::HeadChanged)],
         ),
@@ -205,6 +210,23 @@ async fn a_changed_head_is_told_for_ever_though_more_rows_follow() {
     again.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap();
     let found = again.verify_audit().await.unwrap();
     assert_eq!(found.problems, [at(1, AuditFault::CheckpointChanged), at(1, AuditFault::AfterChangedHead)]);
+}
+
+#[tokio::test]
+async fn a_row_of_another_copy_of_the_file_is_found() {
+    for (more, found) in [(0, at(9, AuditFault::HeadChanged)), (1, at(10, AuditFault::OutOfOrder))] {
+        let fixture = eight_rows().await;
+        tamper(&fixture, "CREATE TABLE ends AS SELECT * FROM audit_ends").await;
+        fixture.record_some(1).await;
+        let back = "CREATE TABLE other AS SELECT * FROM audit WHERE seq = 9; DELETE FROM audit WHERE seq = 9; \
+             DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM ends";
+        fixture.sql(back).await;
+        assert!(verify(&fixture).await.is_sound(), "the whole file was put back: nothing inside can tell");
+        fixture.pass(1);
+        fixture.record_some(1 + more).await;
+        fixture.sql("DELETE FROM audit WHERE seq = 9; INSERT INTO audit SELECT * FROM other").await;
+        assert_eq!(verify(&fixture).await.problems, [found]);
+    }
 }
 
 #[tokio::test]
