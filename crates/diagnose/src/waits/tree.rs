@@ -10,13 +10,15 @@ use super::graph::{Party, PartyFacts, Root, Wait, WaitGraph};
 pub struct TreeLayout {
     /// Columns of a line.
     pub width: usize,
+    /// How many roots are shown before the rest is counted.
+    pub roots: usize,
     /// How many that wait for the same party are shown before the rest is counted. Those who hold others are always shown.
     pub siblings: usize,
 }
 
 impl Default for TreeLayout {
     fn default() -> Self {
-        Self { width: 80, siblings: 5 }
+        Self { width: 80, roots: 10, siblings: 5 }
     }
 }
 
@@ -55,8 +57,16 @@ const DEEPEST_INDENT: usize = 24;
 #[must_use]
 pub fn tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
     let mut drawing = Drawing { graph, layout, forest: Forest::new(graph), lines: Vec::new() };
-    for (at, root) in graph.roots.iter().enumerate() {
+    for (at, root) in graph.roots.iter().enumerate().take(layout.roots) {
         drawing.root(at + 1, root);
+    }
+    if let Some(next) = graph.roots.get(layout.roots) {
+        let text = format!(
+            "{} more root blockers, of which none holds more than {}",
+            graph.roots.len() - layout.roots,
+            next.holds
+        );
+        drawing.line(TreeLineKind::Folded, None, &text);
     }
     for unexplained in &graph.unexplained {
         let text = format!("session {}, {}: {}", unexplained.session, unexplained.state, unexplained.why);
@@ -68,6 +78,8 @@ pub fn tree(graph: &WaitGraph, layout: TreeLayout) -> Vec<TreeLine> {
 
 /// Under whom each waiter stands.
 struct Forest<'a> {
+    /// Everybody's waiters, wherever they stand.
+    waiters: HashMap<Party, Vec<&'a Wait>>,
     under: HashMap<Party, Vec<&'a Wait>>,
     /// How many stand below each.
     below: HashMap<Party, usize>,
@@ -80,12 +92,12 @@ impl<'a> Forest<'a> {
             waiters.entry(wait.blocker).or_default().push(wait);
         }
         let mut met: HashSet<Party> = graph.roots.iter().flat_map(|root| root.parties.iter().copied()).collect();
-        let mut forest = Self { under: HashMap::new(), below: HashMap::new() };
+        let mut forest = Self { waiters, under: HashMap::new(), below: HashMap::new() };
         for root in &graph.roots {
             let mut order = Vec::new();
             let mut open: VecDeque<Party> = root.parties.iter().copied().collect();
             while let Some(blocker) = open.pop_front() {
-                for &wait in waiters.get(&blocker).into_iter().flatten().filter(|wait| met.insert(wait.waiter)) {
+                for &wait in forest.waiters.get(&blocker).into_iter().flatten().filter(|wait| met.insert(wait.waiter)) {
                     forest.under.entry(blocker).or_default().push(wait);
                     order.push(wait);
                     open.push_back(wait.waiter);
@@ -173,8 +185,10 @@ impl<'a> Drawing<'a> {
                 self.below(party, &indent);
             }
         }
-        let direct = |wait: &&Wait| root.parties.contains(&wait.blocker) && !root.parties.contains(&wait.waiter);
-        let others = self.graph.waits.iter().filter(direct).count();
+        let waiters = root.parties.iter().filter_map(|party| self.forest.waiters.get(party)).flatten();
+        let others: HashSet<Party> =
+            waiters.map(|wait| wait.waiter).filter(|waiter| !root.parties.contains(waiter)).collect();
+        let others = others.len();
         let drawn: usize = root.parties.iter().map(|&party| self.forest.under(party).len()).sum();
         if others > drawn {
             let text = format!("   holds {} more, shown above", others - drawn);

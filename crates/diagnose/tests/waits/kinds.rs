@@ -212,6 +212,20 @@ fn a_table_lock_of_the_engine() {
 }
 
 #[test]
+fn readers_of_a_table_do_not_wait_for_readers() {
+    expect(
+        &observed()
+            .session(1, "Query", "User sleep", 90, "select sleep(100) from old")
+            .session(2, "Query", "Waiting for table level lock", 60, "select * from old")
+            .session(3, "Query", "User sleep", 60, "update old set a = sleep(9)")
+            .held(1, "TABLE", "shop.old", "SHARED_READ")
+            .held(2, "TABLE", "shop.old", "SHARED_READ")
+            .held(3, "TABLE", "shop.old", "SHARED_WRITE"),
+        &[(2, 3)],
+    );
+}
+
+#[test]
 fn a_prepared_transaction_without_a_session() {
     let locks = observed()
         .session(2, "Query", "updating", 30, "update orders set a = 1 where id = 42")

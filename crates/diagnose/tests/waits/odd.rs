@@ -100,6 +100,41 @@ fn two_blockers_of_one_waiter_free_nobody_alone() {
 }
 
 #[test]
+fn the_worst_root_holds_most_and_of_equals_keeps_them_longest() {
+    let mut locks = observed();
+    for (id, seconds, blocker) in [(4, 9, 1), (5, 1, 2), (6, 1, 2), (7, 50, 3)] {
+        locks = locks
+            .session(id, "Query", "User lock", seconds, "select get_lock('x', 9)")
+            .held(blocker, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE")
+            .asked(id, "USER LEVEL LOCK", &format!(".{blocker}"), "EXCLUSIVE");
+    }
+    let graph = clew_diagnose::waits::graph(&locks);
+    assert_eq!(roots(&graph), [(vec![2], 2, 2), (vec![3], 1, 1), (vec![1], 1, 1)]);
+}
+
+#[test]
+fn what_a_blocker_holds_is_named_before_what_it_asks_for() {
+    let graph = expect(
+        &observed()
+            .held(1, "TABLE", "shop.orders", "SHARED_READ")
+            .held(2, "TABLE", "shop.orders", "SHARED_NO_READ_WRITE")
+            .asked(2, "TABLE", "shop.orders", "EXCLUSIVE")
+            .asked(3, "TABLE", "shop.orders", "SHARED_READ"),
+        &[(2, 1), (3, 2)],
+    );
+    assert!(!graph.waits[1].queued);
+    assert_eq!(graph.waits[1].held.as_deref(), Some("SHARED_NO_READ_WRITE"));
+}
+
+/// The thread that prepared it may live on in the table of waits.
+#[test]
+fn a_transaction_without_a_session_is_never_taken_for_its_old_one() {
+    let mut locks = observed().transaction(101, 0, "RUNNING").transaction(102, 2, "LOCK WAIT").row(102, 101);
+    locks.row_waits[0].blocking.session = Some(1);
+    expect(&locks, &[(2, -101)]);
+}
+
+#[test]
 fn json_names_everything_and_is_text_whatever_the_bytes() {
     let mut locks = observed()
         .session(1, "Sleep", "", 90, "")
