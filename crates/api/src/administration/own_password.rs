@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{fields, is_caller, users};
 use crate::body::{self, Body};
 use crate::caller::Caller;
+use crate::iam::one_at_a_time;
 use crate::refusal::Refusal;
 use crate::{Service, passwords};
 
@@ -46,6 +47,7 @@ pub(crate) async fn change(State(service): State<Service>, caller: Caller, body:
     }
     // Whoever holds a token only must not find the password out by trying.
     let subject = format!("user:{}/{}", user.domain_name, user.name);
+    let _turn = one_at_a_time::turn(&subject).await;
     if service.store.locked_until(&subject).await?.is_some() {
         return Err(Refusal::new(ErrorEntry::IAM_LOCKED));
     }

@@ -14,6 +14,7 @@ use tracing::info;
 use crate::audit::Trail;
 use crate::authentication::read_body;
 use crate::connection::Connection;
+use crate::iam::one_at_a_time;
 use crate::iam::sign_in::{OfDomain, Scope, SignIn, TokenRequest, Which, Who};
 use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
 use crate::query::Query;
@@ -103,14 +104,11 @@ async fn check_password(service: &Service, trail: &Trail, asked: &SignIn) -> Res
         }
         (None, Who::Id(_)) => {}
     }
-    let locked = async || -> Result<(), Refusal> {
-        let until = service.store.locked_until(&subject).await?;
-        until.map_or(Ok(()), |_| Err(Refusal::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())))
-    };
-    locked().await?;
+    let _turn = one_at_a_time::turn(&subject).await;
+    if service.store.locked_until(&subject).await?.is_some() {
+        return Err(Refusal::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new()));
+    }
     let right = passwords::verify(asked.password.clone(), user.as_ref().map(|user| user.password_hash.clone())).await?;
-    // Many guesses at once must not be more than many one after the other.
-    locked().await?;
     let Some(user) = user.filter(|user| right && user.enabled) else {
         service.store.failed(&subject).await?;
         return Err(Refusal::new(ErrorEntry::IAM_WRONG_PASSWORD));
