@@ -22,6 +22,7 @@ pub(crate) struct Configuration {
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
     pub(crate) results: ResultSettings,
+    pub(crate) audit: AuditSettings,
     pub(crate) http: HttpSettings,
     pub(crate) limits: RateSettings,
     pub(crate) tls: TlsSettings,
@@ -57,6 +58,14 @@ pub(crate) struct ResultSettings {
     pub(crate) retention: SignedDuration,
     /// Whether text that a spreadsheet would take for a formula is disarmed.
     pub(crate) formula_guard: bool,
+}
+
+/// What becomes of the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuditSettings {
+    /// How long its rows are kept.
+    pub(crate) retention: SignedDuration,
 }
 
 /// The HTTP side.
@@ -102,6 +111,7 @@ impl Default for Configuration {
             collections: CollectionSettings::default(),
             nodes: NodeSettings::default(),
             results: ResultSettings::default(),
+            audit: AuditSettings::default(),
             http: HttpSettings::default(),
             limits: RateSettings::default(),
             tls: TlsSettings::default(),
@@ -132,6 +142,12 @@ impl Default for ResultSettings {
     fn default() -> Self {
         let settings = clew_tasks::Settings::default();
         Self { retention: signed(settings.retention), formula_guard: settings.formula_guard }
+    }
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { retention: signed(clew_tasks::Settings::default().audit_retention) }
     }
 }
 
@@ -189,6 +205,7 @@ impl Configuration {
             queue_per_node: at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
             retention: positive("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
+            audit_retention: positive("audit.retention", self.audit.retention)?,
             limits: clew_mysql::Limits {
                 node: positive("nodes.timeout", self.nodes.timeout)?,
                 connect: positive("nodes.connect_timeout", self.nodes.connect_timeout)?,

@@ -68,6 +68,8 @@ A configuration file with every key at its default:
   [results]
   retention = \"24h\"
   formula_guard = true
+  [audit]
+  retention = \"8760h\"         # a year
   [http]
   connections = 1024
   connections_per_peer = 256   # 0: any number

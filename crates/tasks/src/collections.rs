@@ -82,7 +82,7 @@ impl Collections {
         let running = TaskTracker::new();
         tokio::select! {
             () = self.take_up(&running, &shutdown, &hand_back) => {}
-            () = retention::run(self.store.clone(), self.settings.retention) => {}
+            () = retention::run(self.store.clone(), &self.settings) => {}
         }
         running.close();
         info!(tasks.running = running.len(), "stopping: no more collections are taken up");

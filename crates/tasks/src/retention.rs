@@ -1,26 +1,52 @@
-//! Removing what is over: ended collections with their results, and files that no collection names.
+//! Removing what is over: ended collections with their results, files that no collection names, old rows of the audit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clew_model::Origin;
 use clew_store::{Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
+
+use crate::settings::Settings;
 
 /// Time between two rounds.
 const EVERY: Duration = Duration::from_mins(1);
+/// Time between two rounds through the audit. Each that removes something adds a row that says so.
+const AUDIT_EVERY: Duration = Duration::from_hours(1);
 /// A file that no collection names may belong to one that is about to end. After this long it does not.
 const ORPHAN_AGE: Duration = Duration::from_mins(10);
 
-/// Removes what is older than `retention`, now and then each minute. Never returns.
-pub(crate) async fn run(store: Store, retention: Duration) {
-    let mut rounds = interval(EVERY);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Removes what is older than the settings say, now and then again and again. Never returns.
+pub(crate) async fn run(store: Store, settings: &Settings) {
+    tokio::join!(collections(&store, settings.retention), audit(&store, settings.audit_retention));
+}
+
+async fn collections(store: &Store, retention: Duration) {
+    let mut rounds = rounds(EVERY);
     loop {
         rounds.tick().await;
-        if let Err(error) = round(&store, retention).await {
+        if let Err(error) = round(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
         }
     }
+}
+
+async fn audit(store: &Store, retention: Duration) {
+    let mut rounds = rounds(AUDIT_EVERY);
+    loop {
+        rounds.tick().await;
+        match store.prune_audit(&Origin::clew(), milliseconds_before_now(retention)).await {
+            Ok(0) => {}
+            Ok(removed) => info!(audit.removed = removed, "removed old rows of the audit"),
+            Err(error) => warn!(%error, "could not remove old rows of the audit; will try again"),
+        }
+    }
+}
+
+fn rounds(every: Duration) -> Interval {
+    let mut rounds = interval(every);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    rounds
 }
 
 /// Rows go before files: a crash in between leaves a file that no row names, never a row without its file.

@@ -17,6 +17,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long an ended collection and its result are kept.
     pub retention: Duration,
+    /// How long a row of the audit is kept.
+    pub audit_retention: Duration,
     /// How often a collection is taken up before it is given up.
     pub max_attempts: u32,
     /// How long a node may take.
@@ -35,6 +37,7 @@ impl Default for Settings {
             queue_per_node: 32,
             lease: Duration::from_secs(10),
             retention: Duration::from_hours(24),
+            audit_retention: Duration::from_hours(365 * 24),
             max_attempts: 5,
             limits: Limits::default(),
             formula_guard: true,

@@ -57,7 +57,7 @@ fn ask(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
     let report = home.folder.path().join("report.json");
     let output = Command::new(setup::clients_python())
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml"])
-        .args(["run", &format!("{}/openapi.json", serving.endpoint), "--seed", "7", "--workers", "2"])
+        .args(["run", &format!("{}/openapi.json", serving.endpoint), "--seed", "7", "--workers", "1"])
         .args(["--max-examples", "60", "--no-shrink", "--continue-on-failure", "--checks", CHECKS])
         .args(more)
         .args(["--report", "json", "--report-json-path"])
