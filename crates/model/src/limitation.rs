@@ -20,6 +20,12 @@ pub enum LimitationKind {
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,
+    /// Who holds InnoDB's locks cannot be read.
+    NoRowLocks,
+    /// What idle blockers ran last cannot be read.
+    NoLastStatements,
+    /// Names of prepared XA transactions cannot be read.
+    NoPreparedNames,
 }
 
 /// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.

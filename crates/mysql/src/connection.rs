@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::given_up::KillUnlessDone;
 use crate::limits::Limits;
-use crate::own_sessions::OwnSession;
+use crate::own_sessions::{Own, OwnSession};
 use crate::server::Flavor;
 use crate::{failure, greeting, statements, tls};
 
@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     /// Its thread id on the server.
     pub(crate) id: u64,
     /// Whether another connection came before it, to learn that the server has no TLS.
-    pub(crate) asked_for_tls: bool,
+    asked_for_tls: bool,
     guard: KillUnlessDone,
     _own: OwnSession,
 }
@@ -76,6 +76,11 @@ impl Connection {
     /// All rows of a statement whose answer is small.
     pub(crate) async fn ask<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         ask(&mut self.driver, statement).await
+    }
+
+    /// Tells Clew's own sessions from all others that this connection reads.
+    pub(crate) fn own(&self) -> Own {
+        Own::new(&self.address, self.id, self.asked_for_tls)
     }
 
     /// The driver's error as a failure of this connection.

@@ -133,6 +133,17 @@ async fn may_kill(connection: &mut Connection) -> Result<bool, Failure> {
 
 /// The outer error is a broken connection; the inner one is a gap.
 async fn metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
+    match performance_schema(connection, account).await? {
+        Ok(()) => metadata_lock_instrument(connection).await,
+        gap => Ok(gap),
+    }
+}
+
+/// Whether performance_schema can be read.
+pub(crate) async fn performance_schema(
+    connection: &mut Connection,
+    account: &str,
+) -> Result<Result<(), Limitation>, Failure> {
     let on: Option<String> = one(connection, statements::PERFORMANCE_SCHEMA).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
         return Ok(Err(performance_schema_off()));
@@ -140,6 +151,11 @@ async fn metadata_locks(connection: &mut Connection, account: &str) -> Result<Re
     if !works(connection, statements::METADATA_LOCKS_PROBE).await? {
         return Ok(Err(no_select_on_performance_schema(account)));
     }
+    Ok(Ok(()))
+}
+
+/// Whether metadata locks are recorded there.
+pub(crate) async fn metadata_lock_instrument(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let enabled: Option<String> = one(connection, statements::METADATA_LOCKS_INSTRUMENT).await?;
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off()) })
 }
@@ -233,7 +249,7 @@ fn metadata_lock_instrument_off() -> Limitation {
 }
 
 /// `user@host` as an account name that a statement takes.
-fn quoted(account: &str) -> String {
+pub(crate) fn quoted(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
     format!("'{}'@'{}'", quote(user), quote(host))

@@ -1,7 +1,7 @@
 //! Reading a MySQL-compatible server: MySQL, MariaDB, TaurusDB.
 //!
 //! [`take_snapshot`] reads every session of a node with its open transaction; [`examine`] says what an account can and
-//! cannot see there. Each table is read once, over one connection, and joined here (DESIGN.md section 7 has the measurements
+//! cannot see there; [`read_waits`] reads what the wait graph is made from. Each table is read once, over one connection, and joined here (DESIGN.md section 7 has the measurements
 //! behind that). Every wait has a limit, and what is given up here is killed there.
 //!
 //! Not for: deciding who may read a node, or keeping what was read.
@@ -26,6 +26,7 @@ mod given_up;
 mod greeting;
 mod innodb_status;
 mod limits;
+mod locks;
 mod own_sessions;
 mod server;
 mod sessions;
@@ -37,5 +38,6 @@ mod transactions;
 pub use doctor::{Check, Diagnosis, examine};
 pub use given_up::settle_kills;
 pub use limits::Limits;
+pub use locks::read_waits;
 pub use server::Flavor;
 pub use snapshot::{Body, Form, Snapshot, Statements, Summary, take_snapshot};

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use clew_model::Session;
+
 /// For a server to clear a closed connection away.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
@@ -48,8 +50,40 @@ impl Drop for OwnSession {
     }
 }
 
+/// Which of the sessions that a connection reads are Clew's own.
+#[derive(Debug, Clone)]
+pub(crate) struct Own {
+    address: String,
+    id: u64,
+    asked_for_tls: bool,
+}
+
+impl Own {
+    /// How far back the connection can be that only asked for TLS: others may have come in between.
+    const NEAR: u64 = 8;
+
+    /// Own sessions, as seen from the connection `id` to `address`.
+    pub(crate) fn new(address: &str, id: u64, asked_for_tls: bool) -> Self {
+        Self { address: address.to_owned(), id, asked_for_tls }
+    }
+
+    /// Whether a session is one of those known now.
+    pub(crate) fn known(&self) -> impl Fn(&Session) -> bool {
+        let ids = ids(&self.address);
+        move |session| ids.contains(&session.id) || self.is_left_of(session)
+    }
+
+    /// Whether a session is what the server has not yet cleared away of the connection that only asked for TLS. The driver does
+    /// not tell its id, but it came just before, and never signed in.
+    fn is_left_of(&self, session: &Session) -> bool {
+        self.asked_for_tls
+            && session.user == b"unauthenticated user"
+            && (self.id.saturating_sub(Self::NEAR)..self.id).contains(&session.id)
+    }
+}
+
 /// Thread ids of all of Clew's sessions at this address, those that were closed just now among them.
-pub(crate) fn ids(address: &str) -> Vec<u64> {
+fn ids(address: &str) -> Vec<u64> {
     lock().get(address).into_iter().flatten().map(|session| session.id).collect()
 }
 
@@ -73,5 +107,21 @@ mod tests {
         let _third = OwnSession::opened("c.test:1", 9);
         assert_eq!((ids("a.test:1"), ids("b.test:1")), (vec![8], vec![7]));
         drop(other);
+    }
+
+    #[test]
+    fn only_what_never_signed_in_just_before_is_taken_for_clews_own() {
+        let session = |id, user: &str| Session { id, user: user.into(), ..Session::default() };
+        let own = Own { address: String::new(), id: 100, asked_for_tls: true };
+        for (session, is_own) in [
+            (session(99, "unauthenticated user"), true),
+            (session(92, "unauthenticated user"), true),
+            (session(91, "unauthenticated user"), false),
+            (session(101, "unauthenticated user"), false),
+            (session(99, "app"), false),
+        ] {
+            assert_eq!(own.is_left_of(&session), is_own, "{session:?}");
+            assert!(!Own { asked_for_tls: false, ..own.clone() }.is_left_of(&session));
+        }
     }
 }

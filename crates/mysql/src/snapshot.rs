@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
+use crate::own_sessions::Own;
 use crate::server::Flavor;
-use crate::transactions::Transactions;
-use crate::{doctor, own_sessions, sessions, statements, transactions};
+use crate::transactions::{Transactions, by_session};
+use crate::{doctor, sessions, statements, transactions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
 const SPOOL_IN_MEMORY: usize = 1 << 20;
@@ -121,18 +122,18 @@ async fn read(
         limitations.push(doctor::statements_cut());
     }
     let transactions = match transactions::read(&mut connection).await {
-        Ok(Transactions::Readable(transactions)) => transactions,
+        Ok(Transactions::Readable(transactions)) => by_session(transactions),
         Ok(Transactions::Hidden) => {
             limitations.extend(doctor::without_process(&doctor::account(&mut connection).await?));
             HashMap::new()
         }
         Ok(Transactions::FromStatus(transactions)) => {
             limitations.push(doctor::part_of_transactions());
-            transactions
+            by_session(transactions)
         }
         Err(error) => return Err(connection.failed(&error)),
     };
-    let (batches, encoder) = start_encoder(selection.clone(), statements, Own::of(&connection), transactions, form);
+    let (batches, encoder) = start_encoder(selection.clone(), statements, connection.own(), transactions, form);
     let streamed = stream(&mut connection, batches).await;
     let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
     streamed?;
@@ -181,31 +182,6 @@ async fn stream(connection: &mut Connection, batches: mpsc::Sender<Vec<Session>>
     Ok(())
 }
 
-/// Which sessions are Clew's own.
-#[derive(Debug, Clone)]
-struct Own {
-    address: String,
-    id: u64,
-    asked_for_tls: bool,
-}
-
-impl Own {
-    /// How far back the connection can be that only asked for TLS: others may have come in between.
-    const NEAR: u64 = 8;
-
-    fn of(connection: &Connection) -> Self {
-        Self { address: connection.address.clone(), id: connection.id, asked_for_tls: connection.asked_for_tls }
-    }
-
-    /// Whether a session is what the server has not yet cleared away of the connection that only asked for TLS. The driver does
-    /// not tell its id, but it came just before, and never signed in.
-    fn is_left_of(&self, session: &Session) -> bool {
-        self.asked_for_tls
-            && session.user == b"unauthenticated user"
-            && (self.id.saturating_sub(Self::NEAR)..self.id).contains(&session.id)
-    }
-}
-
 type Encoder = JoinHandle<io::Result<SortedRows<SpooledTempFile>>>;
 
 /// Joining, filtering and encoding happen beside the reading, off the runtime's threads.
@@ -223,9 +199,9 @@ fn start_encoder(
         let mut sorter = RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY));
         let mut encoded = Vec::new();
         while let Some(batch) = incoming.blocking_recv() {
-            let own_ids = own_sessions::ids(&own.address);
+            let is_own = own.known();
             for mut session in batch {
-                if own_ids.contains(&session.id) || own.is_left_of(&session) {
+                if is_own(&session) {
                     continue;
                 }
                 // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
@@ -254,25 +230,4 @@ fn spool_failed(error: &io::Error) -> Failure {
         FailureKind::StoreFailed,
         format!("could not keep rows in the temporary folder {}: {error}", std::env::temp_dir().display()),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_never_signed_in_just_before_is_taken_for_clews_own() {
-        let session = |id, user: &str| Session { id, user: user.into(), ..Session::default() };
-        let own = Own { address: String::new(), id: 100, asked_for_tls: true };
-        for (session, is_own) in [
-            (session(99, "unauthenticated user"), true),
-            (session(92, "unauthenticated user"), true),
-            (session(91, "unauthenticated user"), false),
-            (session(101, "unauthenticated user"), false),
-            (session(99, "app"), false),
-        ] {
-            assert_eq!(own.is_left_of(&session), is_own, "{session:?}");
-            assert!(!Own { asked_for_tls: false, ..own.clone() }.is_left_of(&session));
-        }
-    }
 }

@@ -70,3 +70,87 @@ pub(crate) const METADATA_LOCKS_PROBE: &str = "SELECT 1 FROM performance_schema.
 /// Whether the instrument that fills metadata_locks is on. Needs SELECT on performance_schema.
 pub(crate) const METADATA_LOCKS_INSTRUMENT: &str =
     "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'";
+
+/// Who waits for whose InnoDB lock, on MySQL. 0.07 s for 5,051 waits. Needs SELECT on performance_schema. Asked only where a
+/// transaction waits.
+pub(crate) const ROW_WAITS_MYSQL: &str = "SELECT requesting_engine_lock_id, requesting_engine_transaction_id, \
+     requesting_thread_id, blocking_engine_lock_id, blocking_engine_transaction_id, blocking_thread_id \
+     FROM performance_schema.data_lock_waits";
+
+/// What these InnoDB locks are on. The server looks through all its locks once: 0.05 s with 200,000 of them, whole 0.3 s.
+/// Needs SELECT on performance_schema. `ids` are lists of digits and colons.
+pub(crate) fn data_locks(ids: &[&str]) -> String {
+    format!(
+        "SELECT engine_lock_id, object_schema, object_name, index_name, lock_mode, lock_type, lock_data \
+         FROM performance_schema.data_locks WHERE engine_lock_id IN ('{}')",
+        ids.join("','")
+    )
+}
+
+/// Which tables these transactions have locks on, and which thread took them. Cost and need as of [`data_locks`]. Asked only of
+/// transactions without a session.
+pub(crate) fn locked_tables(transactions: &[u64]) -> String {
+    format!(
+        "SELECT engine_transaction_id, thread_id, object_schema, object_name FROM performance_schema.data_locks \
+         WHERE engine_transaction_id IN ({}) AND lock_type = 'TABLE'",
+        list(transactions)
+    )
+}
+
+/// Who waits for whose InnoDB lock, on MariaDB. 0.02 s for 5,051 waits. Needs PROCESS. Asked only where a transaction waits.
+pub(crate) const ROW_WAITS_MARIADB: &str = "SELECT requesting_trx_id, requested_lock_id, blocking_trx_id, \
+     blocking_lock_id FROM information_schema.innodb_lock_waits";
+
+/// What InnoDB's locks are on that somebody waits for, on MariaDB. Costs and needs what [`ROW_WAITS_MARIADB`] does.
+pub(crate) const LOCKS_MARIADB: &str = "SELECT lock_id, lock_mode, lock_type, lock_table, lock_index, lock_data \
+     FROM information_schema.innodb_locks";
+
+/// Which lock each waiting transaction of MariaDB waits for that has no number of its own. Costs what [`TRANSACTIONS`] does; asked
+/// only where there is such a one. Needs PROCESS.
+pub(crate) const UNNUMBERED_WAITERS: &str = "SELECT trx_mysql_thread_id, trx_requested_lock_id \
+     FROM information_schema.innodb_trx WHERE trx_id = 0 AND trx_requested_lock_id IS NOT NULL";
+
+/// Metadata locks, held and asked for. 0.05 s with 2,500 open transactions. Needs SELECT on performance_schema.
+pub(crate) const METADATA_LOCKS: &str = "SELECT object_type, object_schema, object_name, lock_type, lock_status, \
+     owner_thread_id, lock_duration FROM performance_schema.metadata_locks";
+
+/// Metadata locks that are held, of MariaDB's plugin. Error 1109 where it is not installed. Needs nothing.
+pub(crate) const HELD_METADATA_LOCKS: &str = "SELECT lock_type, table_schema, table_name, lock_mode, thread_id \
+     FROM information_schema.metadata_lock_info";
+
+/// Whether that plugin is installed, without reading a lock.
+pub(crate) const HELD_METADATA_LOCKS_PROBE: &str = "SELECT 1 FROM information_schema.metadata_lock_info LIMIT 0";
+
+/// Which session each thread serves. 0.05 s on MariaDB, 0.07 s on MySQL. Needs SELECT on performance_schema.
+pub(crate) const THREADS: &str =
+    "SELECT thread_id, processlist_id FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
+
+/// Transactions that XA prepared, by name. Free; MySQL needs XA_RECOVER_ADMIN. Asked only where a transaction has no session.
+pub(crate) const PREPARED: &str = "XA RECOVER";
+
+/// Which transaction is open in each of these threads. Needs SELECT on performance_schema; asked for roots that are idle.
+pub(crate) fn open_transactions(threads: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, event_id FROM performance_schema.events_transactions_current \
+         WHERE state = 'ACTIVE' AND thread_id IN ({})",
+        list(threads)
+    )
+}
+
+/// The latest statements of these threads, 10 of each by default. Needs SELECT on performance_schema; asked for roots that are
+/// idle.
+pub(crate) fn last_statements(threads: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, event_id, nesting_event_id, nesting_event_type, sql_text \
+         FROM performance_schema.events_statements_history WHERE thread_id IN ({}) ORDER BY thread_id, event_id",
+        list(threads)
+    )
+}
+
+/// Whether the server keeps the latest statements. Free; needs SELECT on performance_schema.
+pub(crate) const STATEMENTS_ARE_KEPT: &str =
+    "SELECT enabled FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
+
+fn list(numbers: &[u64]) -> String {
+    numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}

@@ -1,4 +1,4 @@
-//! Open transactions, by the session that each belongs to.
+//! Open transactions.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,12 +20,12 @@ pub(crate) const CANNOT_CONVERT: u16 = 3854;
 /// What could be read of transactions.
 #[derive(Debug)]
 pub(crate) enum Transactions {
-    /// All, by thread id.
-    Readable(HashMap<u64, Transaction>),
+    /// All.
+    Readable(Vec<Transaction>),
     /// The account lacks the privilege.
     Hidden,
     /// Those that InnoDB's status tells of: some statement of some transaction does not fit the table.
-    FromStatus(HashMap<u64, Transaction>),
+    FromStatus(Vec<Transaction>),
 }
 
 /// Tries against [`CANNOT_CONVERT`], and the pause between two: most statements are over soon.
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, mysql_async::Error> {
     for attempt in 1..=TRIES {
         match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
-            Ok(rows) => return Ok(Transactions::Readable(by_session(rows.into_iter().map(|row| row.0)))),
+            Ok(rows) => return Ok(Transactions::Readable(rows.into_iter().map(|row| row.0).collect())),
             Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
                 return Ok(Transactions::Hidden);
             }
@@ -50,11 +50,12 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, my
     }
     let status = connection.ask::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
-    Ok(Transactions::FromStatus(by_session(innodb_status::transactions(&text).into_iter())))
+    Ok(Transactions::FromStatus(innodb_status::transactions(&text)))
 }
 
-fn by_session(transactions: impl Iterator<Item = Transaction>) -> HashMap<u64, Transaction> {
-    transactions.map(|transaction| (transaction.session_id, transaction)).collect()
+/// By thread id.
+pub(crate) fn by_session(transactions: Vec<Transaction>) -> HashMap<u64, Transaction> {
+    transactions.into_iter().map(|transaction| (transaction.session_id, transaction)).collect()
 }
 
 struct TransactionRow(Transaction);

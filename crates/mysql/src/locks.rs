@@ -1,0 +1,190 @@
+//! What a node's sessions wait for, and who holds it: all that the wait graph is made from.
+
+mod last_statements;
+mod mariadb;
+mod metadata;
+mod mysql;
+mod prepared;
+mod roles;
+mod text;
+mod threads;
+
+use std::collections::HashMap;
+
+use clew_diagnose::waits::{Observed, SessionFacts, TransactionFacts, graph};
+use clew_model::{Failure, Limitation, NodeUrl, Transaction};
+use tokio::time::timeout;
+
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::server::Flavor;
+use crate::snapshot::show_is_cut;
+use crate::transactions::Transactions;
+use crate::{doctor, failure, sessions, transactions};
+use prepared::Prepared;
+
+/// InnoDB's name for a transaction that waits.
+const LOCK_WAIT: &str = "LOCK WAIT";
+/// Bytes that are kept of a statement: enough to tell which tables it names.
+const STATEMENT_KEPT: usize = 64 << 10;
+
+/// Reads what the sessions of a node wait for: each table once, over one connection. [`graph`] joins it.
+///
+/// What cannot be read is named among the limitations. Fails with the reason, within the limits; what was under way on the server
+/// when this fails or is dropped is killed there.
+pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
+    timeout(limits.node, failure::without_panic(node, read(node, limits)))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
+}
+
+async fn read(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
+    let mut connection = Connection::open(node, limits).await?;
+    let observed = observe(&mut connection).await?;
+    connection.close().await;
+    Ok(observed)
+}
+
+async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
+    let mut limitations = Vec::new();
+    if show_is_cut(connection).await? {
+        limitations.push(doctor::statements_cut());
+    }
+    let account = doctor::account(connection).await?;
+    let transactions = transactions(connection, &account, &mut limitations).await?;
+    let access = metadata::access(connection, &account, &mut limitations).await?;
+    let prepared =
+        prepared::read(connection, &transactions, &account, access.performance_schema, &mut limitations).await?;
+    let row_waits = match connection.flavor {
+        _ if !anybody_waits(&transactions) => Vec::new(),
+        Flavor::MySql if access.performance_schema => mysql::row_waits(connection).await?,
+        Flavor::MySql => Vec::new(),
+        Flavor::MariaDb => mariadb::row_waits(connection, &transactions).await?,
+    };
+    let metadata_locks = metadata::read(connection, access).await?;
+    let threads = threads::read(connection, access).await?;
+    let sessions = sessions(connection).await?;
+    let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
+    let mut observed = Observed {
+        row_waits: row_waits.into_iter().map(|wait| wait.named(&threads)).collect(),
+        metadata_locks: metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect(),
+        pending_seen: access.metadata_locks,
+        transactions: facts(transactions, &prepared),
+        sessions,
+        limitations,
+        ..Observed::default()
+    };
+    let idle_roots = graph(&observed).idle_roots();
+    if access.performance_schema && !idle_roots.is_empty() {
+        last_statements::read(connection, &idle_roots, &threads, &mut observed).await?;
+    }
+    Ok(observed)
+}
+
+async fn transactions(
+    connection: &mut Connection,
+    account: &str,
+    limitations: &mut Vec<Limitation>,
+) -> Result<Vec<Transaction>, Failure> {
+    match transactions::read(connection).await {
+        Ok(Transactions::Readable(transactions)) => Ok(one_of_each_session(transactions)),
+        Ok(Transactions::Hidden) => {
+            limitations.extend(doctor::without_process(account));
+            Ok(Vec::new())
+        }
+        Ok(Transactions::FromStatus(transactions)) => {
+            limitations.push(doctor::part_of_transactions());
+            Ok(one_of_each_session(transactions))
+        }
+        Err(error) => Err(connection.failed(&error)),
+    }
+}
+
+/// A change of definition has two transactions at once: the one that waits counts, else the one that holds more.
+fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
+    let weight = |transaction: &Transaction| {
+        (&*transaction.state == LOCK_WAIT, transaction.tables_locked, transaction.rows_locked, transaction.id)
+    };
+    let mut by_session: HashMap<u64, Transaction> = HashMap::new();
+    let mut chosen = Vec::new();
+    for transaction in transactions {
+        if transaction.session_id == 0 {
+            chosen.push(transaction);
+            continue;
+        }
+        match by_session.get(&transaction.session_id) {
+            Some(known) if weight(known) > weight(&transaction) => {}
+            _ => {
+                by_session.insert(transaction.session_id, transaction);
+            }
+        }
+    }
+    chosen.extend(by_session.into_values());
+    chosen
+}
+
+/// Without the privilege for transactions, MariaDB shows no lock waits either, and MySQL does.
+fn anybody_waits(transactions: &[Transaction]) -> bool {
+    transactions.is_empty() || transactions.iter().any(|transaction| &*transaction.state == LOCK_WAIT)
+}
+
+fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<TransactionFacts> {
+    let detached: HashMap<u64, &Prepared> = prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
+    let facts = |transaction: Transaction| {
+        let known = detached.get(&transaction.id).filter(|_| transaction.session_id == 0);
+        TransactionFacts {
+            xid: known.and_then(|prepared| prepared.xid.clone()),
+            tables: known.map(|prepared| prepared.tables.clone()).unwrap_or_default(),
+            transaction,
+        }
+    };
+    transactions.into_iter().map(facts).collect()
+}
+
+async fn sessions(connection: &mut Connection) -> Result<Vec<SessionFacts>, Failure> {
+    let address = connection.address.clone();
+    let own = connection.own();
+    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
+    let mut rows = sessions::read(connection).await.map_err(lost)?;
+    let mut found = Vec::new();
+    while let Some(mut session) = rows.next().await.map_err(lost)? {
+        if let Some(statement) = &mut session.statement {
+            statement.truncate(STATEMENT_KEPT);
+            statement.shrink_to_fit();
+        }
+        found.push(session);
+    }
+    let is_own = own.known();
+    let facts = |session| SessionFacts { role: roles::of(&session, is_own(&session)), session };
+    Ok(found.into_iter().map(facts).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_transactions_of_a_session_the_one_that_waits_counts() {
+        let transaction = |id, session_id, state: &str, rows_locked| Transaction {
+            id,
+            session_id,
+            state: state.into(),
+            rows_locked,
+            ..Transaction::default()
+        };
+        let mut all = vec![
+            transaction(61, 41, LOCK_WAIT, 0),
+            transaction(62, 41, "RUNNING", 9),
+            transaction(63, 42, "RUNNING", 1),
+            transaction(64, 42, "RUNNING", 5),
+            transaction(65, 0, "RUNNING", 1),
+            transaction(66, 0, "RUNNING", 1),
+        ];
+        for _ in 0..2 {
+            let mut ids: Vec<u64> = one_of_each_session(all.clone()).iter().map(|chosen| chosen.id).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, [61, 64, 65, 66]);
+            all.reverse();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The latest statements of sessions that are idle and in the way: what they are about.
+
+use std::collections::HashMap;
+
+use clew_diagnose::waits::Observed;
+use clew_model::{Failure, Limitation, LimitationKind};
+
+use super::text::text;
+use super::threads::Threads;
+use crate::connection::Connection;
+use crate::statements;
+
+/// Sessions that are asked about: the first roots are what people look at.
+const SESSIONS: usize = 100;
+
+/// A row of `events_statements_history`: thread, event, the event that it is part of and its kind, statement.
+type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Adds the statements of these sessions' open transactions, oldest first.
+pub(super) async fn read(
+    connection: &mut Connection,
+    sessions: &[u64],
+    threads: &Threads,
+    observed: &mut Observed,
+) -> Result<(), Failure> {
+    let sessions = sessions.get(..SESSIONS).unwrap_or(sessions);
+    let threads = threads.of(sessions);
+    if threads.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<u64> = threads.keys().copied().collect();
+    let open: Vec<(u64, u64)> =
+        connection.ask(&statements::open_transactions(&ids)).await.map_err(|error| connection.failed(&error))?;
+    let open: HashMap<u64, u64> = open.into_iter().collect();
+    let rows: Vec<StatementRow> =
+        connection.ask(&statements::last_statements(&ids)).await.map_err(|error| connection.failed(&error))?;
+    if rows.is_empty() && !are_kept(connection).await? {
+        observed.limitations.push(not_kept());
+    }
+    for (thread, _, part_of, kind, statement) in rows {
+        let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
+        let of_transaction = match open.get(&thread) {
+            Some(&transaction) => kind.as_deref() == Some(b"TRANSACTION") && part_of == Some(transaction),
+            // The server does not follow transactions: all that it kept of the session.
+            None => true,
+        };
+        if of_transaction {
+            observed.last_statements.entry(session).or_default().push(statement);
+        }
+    }
+    Ok(())
+}
+
+async fn are_kept(connection: &mut Connection) -> Result<bool, Failure> {
+    let enabled: Vec<Vec<u8>> =
+        connection.ask(statements::STATEMENTS_ARE_KEPT).await.map_err(|error| connection.failed(&error))?;
+    Ok(enabled.into_iter().next().map(text).as_deref() == Some("YES"))
+}
+
+fn not_kept() -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoLastStatements,
+        what: "What idle blockers ran last cannot be read.".to_owned(),
+        why: "The server does not keep the latest statements of each session.".to_owned(),
+        remedy: Some(
+            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');"
+                .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,53 @@
+//! Text of a server's tables of locks.
+
+/// Text of a column: names of objects are UTF-8 on a UTF-8 connection, but a locked row's contents need not be.
+pub(super) fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The two names of `` `schema`.`table` ``, as InnoDB prints a table.
+pub(super) fn table(printed: &str) -> (Option<String>, Option<String>) {
+    let mut names = Vec::new();
+    let mut chars = printed.chars().peekable();
+    while names.len() < 2 && chars.next_if_eq(&'`').is_some() {
+        let mut name = String::new();
+        while let Some(char) = chars.next() {
+            if char == '`' && chars.next_if_eq(&'`').is_none() {
+                break;
+            }
+            name.push(char);
+        }
+        names.push(name);
+        let _dot = chars.next_if_eq(&'.');
+    }
+    let mut names = names.into_iter();
+    match (names.next(), names.next()) {
+        (Some(schema), Some(table)) => (Some(schema), Some(table)),
+        (table, _) => (None, table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_taken_apart_as_innodb_prints_them() {
+        for (printed, schema, name) in [
+            ("`shop`.`t`", Some("shop"), Some("t")),
+            ("`sh``op`.`a.b`", Some("sh`op"), Some("a.b")),
+            ("`shop`.`t` /* Partition `p0` */", Some("shop"), Some("t")),
+            ("`SYS_TABLES`", None, Some("SYS_TABLES")),
+            ("", None, None),
+            ("`cut", None, Some("cut")),
+        ] {
+            let (found_schema, found_name) = table(printed);
+            assert_eq!((found_schema.as_deref(), found_name.as_deref()), (schema, name), "{printed}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_only_themselves() {
+        assert_eq!(text(b"'a', \xff".to_vec()), "'a', \u{fffd}");
+    }
+}
