@@ -81,6 +81,11 @@ impl RawSession {
     /// Runs a statement that gives rows, to its end.
     pub async fn read(&mut self, statement: &str) -> io::Result<()> {
         self.begin(statement.as_bytes()).await?;
+        self.rest_of_rows().await
+    }
+
+    /// Columns and rows: an end stands after each.
+    async fn rest_of_rows(&mut self) -> io::Result<()> {
         let mut ends = 0;
         while ends < 2 {
             let packet = self.receive().await?;
@@ -91,6 +96,16 @@ impl RawSession {
             }
         }
         Ok(())
+    }
+
+    /// The answer to a statement that was begun: rows, an end, or what the server refused.
+    pub async fn answer(&mut self) -> io::Result<()> {
+        let first = self.receive().await?;
+        match first.first() {
+            Some(0x00) => Ok(()),
+            Some(0xff) => Err(refused(&first)),
+            _ => self.rest_of_rows().await,
+        }
     }
 
     /// Sends a statement, whatever its bytes, and does not wait for an answer.

@@ -1,0 +1,6 @@
+//! Waits of every kind, built on real servers: the graph equals the truth.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod everything;
+mod truth;

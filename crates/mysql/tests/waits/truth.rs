@@ -1,0 +1,57 @@
+//! A graph beside what was built.
+
+use std::collections::BTreeMap;
+
+use clew_diagnose::waits::{Observed, Party, WaitGraph};
+use clew_model::NodeUrl;
+use clew_mysql::{Limits, read_waits};
+use clew_testkit::{BuiltScenario, Scenario, Server};
+
+pub(crate) async fn observe(server: &Server) -> Observed {
+    let node: NodeUrl = server.url().parse().unwrap();
+    read_waits(&node, &Limits::default()).await.unwrap()
+}
+
+/// Names of parties: those of the script, and `xa` for a transaction of no session.
+pub(crate) struct Names(BTreeMap<u64, String>);
+
+impl Names {
+    pub(crate) fn of(built: &BuiltScenario) -> Self {
+        Self(built.ids().iter().map(|(name, &id)| (id, name.clone())).collect())
+    }
+
+    pub(crate) fn name(&self, party: Party) -> String {
+        match party {
+            Party::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
+            Party::Transaction(_) => "xa".to_owned(),
+        }
+    }
+
+    /// Every wait as `waiter>blocker (on what)`.
+    pub(crate) fn waits(&self, graph: &WaitGraph) -> Vec<String> {
+        let wait = |wait: &clew_diagnose::waits::Wait| {
+            format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind)
+        };
+        let mut waits: Vec<String> = graph.waits.iter().map(wait).collect();
+        waits.sort();
+        waits
+    }
+
+    /// The parties of every root, the worst root first.
+    pub(crate) fn roots(&self, graph: &WaitGraph) -> Vec<Vec<String>> {
+        let names = |parties: &[Party]| {
+            let mut names: Vec<String> = parties.iter().map(|&party| self.name(party)).collect();
+            names.sort();
+            names
+        };
+        graph.roots.iter().map(|root| names(&root.parties)).collect()
+    }
+}
+
+/// Every wait that a scenario has, as [`Names::waits`] gives them.
+pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
+    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.on(waiter));
+    let mut waits: Vec<String> = scenario.waits().into_iter().map(wait).collect();
+    waits.sort();
+    waits
+}

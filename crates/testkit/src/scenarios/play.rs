@@ -1,0 +1,275 @@
+//! Builds a scenario on a server, and clears it away.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use std::{fmt, io};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Scenario, Step};
+use crate::server::Server;
+use crate::wire::{Charset, RawSession};
+
+/// For a session to get where it should be, and for a scenario to be cleared away.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Between two looks. InnoDB makes its table of transactions anew only for who did not look for a tenth of a second.
+const PAUSE: Duration = Duration::from_millis(120);
+/// Error of a `KILL` whose session is gone already.
+const NO_SUCH_THREAD: u16 = 1094;
+
+/// Tables and routines that scenarios use. Ids leave gaps.
+const SET_UP: [&str; 13] = [
+    "DROP DATABASE IF EXISTS shop",
+    "CREATE DATABASE shop",
+    "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT NOT NULL, u INT UNIQUE, KEY (v)) ENGINE = InnoDB",
+    "INSERT INTO shop.t VALUES (1, 10, 100), (5, 50, 500), (10, 100, 1000), (20, 200, 2000)",
+    "CREATE TABLE shop.s (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = InnoDB",
+    "INSERT INTO shop.s SELECT id, v FROM shop.t",
+    "CREATE TABLE shop.parent (id INT PRIMARY KEY) ENGINE = InnoDB",
+    "INSERT INTO shop.parent VALUES (1), (2)",
+    "CREATE TABLE shop.child (id INT PRIMARY KEY, parent INT, FOREIGN KEY (parent) REFERENCES parent (id)) ENGINE = InnoDB",
+    "CREATE TABLE shop.old (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = MyISAM",
+    "INSERT INTO shop.old VALUES (1, 1), (2, 2)",
+    "CREATE PROCEDURE shop.slow() DO SLEEP(600)",
+    "CREATE FUNCTION shop.slowly() RETURNS INT NO SQL RETURN SLEEP(600)",
+];
+
+/// Why a scenario is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// Its script is wrong.
+    #[error("no step of a scenario: {0}")]
+    Script(String),
+    /// A session of it.
+    #[error("session {who} could not {statement}: {source}")]
+    Session {
+        /// Its name.
+        who: String,
+        /// What it should do.
+        statement: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A session is not where it should be.
+    #[error("{what} after {LIMIT:?}:\n{list}")]
+    NotSettled {
+        /// What is not so.
+        what: String,
+        /// The process list.
+        list: String,
+    },
+    /// The server, asked how far things are.
+    #[error(transparent)]
+    Server(#[from] mysql_async::Error),
+}
+
+/// A scenario that stands on a server.
+#[derive(Debug)]
+pub struct BuiltScenario {
+    sessions: BTreeMap<String, RawSession>,
+    ids: BTreeMap<String, u64>,
+}
+
+impl Scenario {
+    /// Builds it on a server, in the schema `shop`, which is made anew.
+    pub async fn build(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
+        let mut control = server.connect().await?;
+        for statement in SET_UP {
+            control.query_drop(statement).await?;
+        }
+        let mut built = BuiltScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
+        let steps = self.steps()?;
+        for &step in &steps {
+            built.take(step, server, &mut control).await?;
+        }
+        let crowd =
+            steps.iter().filter_map(|step| if let Step::WaitInCrowd(who, _) = step { Some(*who) } else { None });
+        let crowd: Vec<u64> = crowd.filter_map(|who| built.ids.get(who).copied()).collect();
+        settle(&mut control, "not everybody waits", |sight| crowd.iter().all(|id| sight.waiting.contains(id))).await?;
+        control.disconnect().await?;
+        Ok(built)
+    }
+}
+
+impl BuiltScenario {
+    /// Thread ids by the sessions' names, also of those that hung up.
+    #[must_use]
+    pub fn ids(&self) -> &BTreeMap<String, u64> {
+        &self.ids
+    }
+
+    /// The session of a name that is still open.
+    pub fn session(&mut self, who: &str) -> Option<&mut RawSession> {
+        self.sessions.get_mut(who)
+    }
+
+    async fn take(&mut self, step: Step<'_>, server: &Server, control: &mut Conn) -> Result<(), ScenarioError> {
+        match step {
+            Step::Run(who, statement) => {
+                let session = self.enter(who, server).await?;
+                let done = match session.begin(statement.as_bytes()).await {
+                    Ok(()) => timeout(LIMIT, session.answer()).await.unwrap_or_else(|_| Err(late())),
+                    failed => failed,
+                };
+                done.map_err(|source| failed(who, statement, source))
+            }
+            Step::Wait(who, statement) => {
+                let session = self.enter(who, server).await?;
+                session.begin(statement.as_bytes()).await.map_err(|source| failed(who, statement, source))?;
+                let id = session.id;
+                settle(control, &format!("{who} does not wait for another session"), move |sight| {
+                    sight.waiting.contains(&id)
+                })
+                .await
+            }
+            Step::WaitInCrowd(who, statement) => {
+                let session = self.enter(who, server).await?;
+                session.begin(statement.as_bytes()).await.map_err(|source| failed(who, statement, source))
+            }
+            Step::Start(who, statement) => {
+                let session = self.enter(who, server).await?;
+                session.begin(statement.as_bytes()).await.map_err(|source| failed(who, statement, source))?;
+                let id = session.id;
+                settle(control, &format!("{who} does not run"), move |sight| sight.sleeping.contains(&id)).await
+            }
+            Step::Leave(who) => {
+                self.sessions.remove(who);
+                let id = self.ids.get(who).copied().unwrap_or_default();
+                settle(control, &format!("{who} is not gone"), move |sight| !sight.present.contains(&id)).await
+            }
+        }
+    }
+
+    async fn enter(&mut self, who: &str, server: &Server) -> Result<&mut RawSession, ScenarioError> {
+        if !self.sessions.contains_key(who) {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+            let opening = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4);
+            let opened = timeout(LIMIT, opening).await.unwrap_or_else(|_| Err(late()));
+            let session = opened.map_err(|source| failed(who, "sign in", source))?;
+            self.ids.insert(who.to_owned(), session.id);
+            self.sessions.insert(who.to_owned(), session);
+        }
+        let gone = || failed(who, "be found", late());
+        self.sessions.get_mut(who).ok_or_else(gone)
+    }
+
+    /// Lets these sessions go on as an application would: each takes the answer for which it waits and hangs up, which lets go
+    /// of whatever it holds. Those that got no answer within the limit stay, and are named.
+    pub async fn finish(&mut self, waiters: &[&str], limit: Duration) -> Vec<String> {
+        let mut finishing = JoinSet::new();
+        for &who in waiters {
+            if let Some(mut session) = self.sessions.remove(who) {
+                let who = who.to_owned();
+                finishing.spawn(async move {
+                    let answer = timeout(limit, session.answer()).await;
+                    (who, session, answer.is_ok())
+                });
+            }
+        }
+        let mut stuck = Vec::new();
+        while let Some(Ok((who, session, answered))) = finishing.join_next().await {
+            if !answered {
+                stuck.push(who.clone());
+                self.sessions.insert(who, session);
+            }
+        }
+        stuck.sort();
+        stuck
+    }
+
+    /// Ends all of it: sessions, prepared transactions.
+    pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
+        let mut control = server.connect().await?;
+        for &id in self.ids.values() {
+            match control.query_drop(format!("KILL {id}")).await {
+                Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD => {}
+                other => other?,
+            }
+        }
+        let ids: Vec<u64> = self.ids.values().copied().collect();
+        drop(self.sessions);
+        // A session that waits for a prepared transaction may end only after that, one that has prepared it must end before.
+        let start = Instant::now();
+        loop {
+            roll_prepared_back(&mut control).await?;
+            let sight = look(&mut control).await?;
+            if !ids.iter().any(|id| sight.present.contains(id)) {
+                break;
+            }
+            if start.elapsed() > LIMIT {
+                return Err(ScenarioError::NotSettled { what: "sessions are not gone".to_owned(), list: sight.list });
+            }
+            sleep(PAUSE).await;
+        }
+        roll_prepared_back(&mut control).await?;
+        control.disconnect().await?;
+        Ok(())
+    }
+}
+
+/// All that have no session; the server refuses to touch the others.
+async fn roll_prepared_back(control: &mut Conn) -> mysql_async::Result<()> {
+    let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
+    for (_, length, _, name) in prepared {
+        match control.query_drop(format!("XA ROLLBACK '{}'", name.get(..length).unwrap_or_default())).await {
+            Err(mysql_async::Error::Server(_)) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Sessions as the server sees them, by thread id.
+#[derive(Debug, Default)]
+struct Sight {
+    present: Vec<u64>,
+    waiting: Vec<u64>,
+    sleeping: Vec<u64>,
+    list: String,
+}
+
+async fn look(control: &mut Conn) -> mysql_async::Result<Sight> {
+    let mut sight = Sight::default();
+    let in_innodb = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    sight.waiting = control.query(in_innodb).await?;
+    let rows: Vec<Row> = control.query("SHOW PROCESSLIST").await?;
+    for row in &rows {
+        let id: u64 = row.get(0).unwrap_or_default();
+        let state: String = row.get::<Option<String>, _>(6).flatten().unwrap_or_default();
+        sight.present.push(id);
+        if state == "User lock" || state.starts_with("Waiting for ") {
+            sight.waiting.push(id);
+        }
+        if state == "User sleep" {
+            sight.sleeping.push(id);
+        }
+        sight.list = format!("{}{row:?}\n", sight.list);
+    }
+    Ok(sight)
+}
+
+async fn settle(control: &mut Conn, what: &str, is_so: impl Fn(&Sight) -> bool) -> Result<(), ScenarioError> {
+    let start = Instant::now();
+    loop {
+        let sight = look(control).await?;
+        if is_so(&sight) {
+            return Ok(());
+        }
+        if start.elapsed() > LIMIT {
+            return Err(ScenarioError::NotSettled { what: what.to_owned(), list: sight.list });
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn failed(who: &str, statement: impl fmt::Display, source: io::Error) -> ScenarioError {
+    ScenarioError::Session { who: who.to_owned(), statement: statement.to_string(), source }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
+}

@@ -1,0 +1,46 @@
+//! Waits for locks of InnoDB.
+
+use super::{BOTH, Scenario};
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![
+        row("a row", "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb? UPDATE t SET v = 2 WHERE id = 1"),
+        row(
+            "a row that is only read",
+            "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\nb? UPDATE t SET v = 2 WHERE id = 1",
+        ),
+        row(
+            "a locking read",
+            "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb: BEGIN\nb? SELECT * FROM t WHERE id = 1 FOR UPDATE",
+        ),
+        row(
+            "a row found by another index",
+            "a: BEGIN\na: UPDATE t SET u = 101 WHERE id = 1\nb? DELETE FROM t WHERE v = 10",
+        ),
+        row(
+            "a gap",
+            "a: BEGIN\na: SELECT * FROM t WHERE id BETWEEN 6 AND 9 FOR UPDATE\nb? INSERT INTO t VALUES (7, 7, 7)",
+        ),
+        row(
+            "the gap behind the last row",
+            "a: BEGIN\na: SELECT * FROM t WHERE id > 20 FOR UPDATE\nb? INSERT INTO t VALUES (30, 3, 3)",
+        ),
+        row(
+            "a unique key that another inserts",
+            "a: BEGIN\na: INSERT INTO t VALUES (7, 7, 7)\nb? INSERT INTO t VALUES (8, 8, 7)",
+        ),
+        row(
+            "a parent that is being deleted",
+            "a: BEGIN\na: DELETE FROM parent WHERE id = 1\nb? INSERT INTO child VALUES (1, 1)",
+        ),
+        row(
+            "a parent that a child was just given",
+            "a: BEGIN\na: INSERT INTO child VALUES (1, 1)\nb? DELETE FROM parent WHERE id = 1",
+        ),
+    ]
+}
+
+/// `b` waits for `a`, for a row.
+fn row(name: &str, script: &str) -> Scenario {
+    Scenario::new(BOTH, name, script, "b>a", "a", "row")
+}

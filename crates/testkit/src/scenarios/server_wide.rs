@@ -1,0 +1,86 @@
+//! Waits for locks of the whole server: read locks, backup locks, names.
+
+use super::{BOTH, MARIADB, MYSQL, Scenario};
+use crate::server::Flavor;
+
+pub(super) fn all() -> Vec<Scenario> {
+    let mut all = vec![
+        Scenario::new(
+            BOTH,
+            "a user lock",
+            "a: SELECT GET_LOCK('nightly', 1)\nb? SELECT GET_LOCK('nightly', 600)\nc? SELECT GET_LOCK('nightly', 600)",
+            "b>a c>a",
+            "a",
+            "user lock",
+        ),
+        Scenario::new(
+            MYSQL,
+            "LOCK INSTANCE FOR BACKUP, then CREATE TABLE",
+            "a: LOCK INSTANCE FOR BACKUP\nb? CREATE TABLE made (x INT)",
+            "b>a",
+            "a",
+            "backup lock",
+        ),
+        Scenario::new(
+            MARIADB,
+            "BACKUP STAGE BLOCK_DDL, then CREATE TABLE",
+            "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\nb? ALTER TABLE t ADD x INT",
+            "b>a",
+            "a",
+            "backup lock",
+        ),
+        Scenario::new(
+            MARIADB,
+            "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
+            "a: BACKUP STAGE START\na: BACKUP STAGE FLUSH\na: BACKUP STAGE BLOCK_DDL\na: BACKUP STAGE BLOCK_COMMIT\n\
+             b: BEGIN\nb: UPDATE t SET v = 1\nb? COMMIT",
+            "b>a",
+            "a",
+            "backup lock",
+        ),
+    ];
+    // MySQL has one lock against changes and one against commits, MariaDB one for both.
+    for (flavors, global, commit) in
+        [(MYSQL, "global read lock", "commit lock"), (MARIADB, "backup lock", "backup lock")]
+    {
+        all.extend(read_lock(flavors, global, commit));
+    }
+    all
+}
+
+fn read_lock(flavors: &'static [Flavor], global: &'static str, commit: &'static str) -> [Scenario; 4] {
+    [
+        Scenario::new(
+            flavors,
+            "FLUSH TABLES WITH READ LOCK, then a writer",
+            "a: FLUSH TABLES WITH READ LOCK\nb? UPDATE t SET v = 1 WHERE id = 1",
+            "b>a",
+            "a",
+            global,
+        ),
+        Scenario::new(
+            flavors,
+            "FLUSH TABLES WITH READ LOCK, then CREATE TABLE",
+            "a: FLUSH TABLES WITH READ LOCK\nb? CREATE TABLE made (x INT)",
+            "b>a",
+            "a",
+            global,
+        ),
+        Scenario::new(
+            flavors,
+            "FLUSH TABLES WITH READ LOCK, then COMMIT",
+            "b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\na: FLUSH TABLES WITH READ LOCK\nb? COMMIT",
+            "b>a",
+            "a",
+            commit,
+        ),
+        Scenario::new(
+            flavors,
+            "FLUSH TABLES WITH READ LOCK behind LOCK TABLES WRITE",
+            "a: LOCK TABLES t WRITE\nb? FLUSH TABLES WITH READ LOCK",
+            "b>a",
+            "a",
+            global,
+        ),
+    ]
+}
