@@ -40,6 +40,7 @@
 
 pub mod access_key;
 pub mod decision;
+pub mod name;
 pub mod password;
 pub mod policy;
 pub mod signature;

@@ -1,9 +1,11 @@
 //! Users and groups of users.
 
+use std::fmt;
+
 use clew_model::{DomainId, GroupId, UserId};
 
 /// A user of a domain.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct User {
     /// Its id.
     pub id: UserId,
@@ -23,8 +25,21 @@ pub struct User {
     pub description: String,
 }
 
-/// A user to be made.
-#[derive(Debug, Clone)]
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, name, domain_id, enabled, administrator, .. } = self;
+        f.debug_struct("User")
+            .field("id", id)
+            .field("name", name)
+            .field("domain_id", domain_id)
+            .field("enabled", enabled)
+            .field("administrator", administrator)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user to be made. Not for logs: it has a hash of a password.
+#[derive(Clone)]
 pub struct NewUser {
     /// Its name, unique in its domain.
     pub name: String,
@@ -36,8 +51,8 @@ pub struct NewUser {
     pub description: String,
 }
 
-/// What to change of a user. What is `None` stays.
-#[derive(Debug, Clone, Default)]
+/// What to change of a user. What is `None` stays. Not for logs: it may have a hash of a password.
+#[derive(Clone, Default)]
 pub struct UserChange {
     /// Hash of a new password, as a PHC string.
     pub password_hash: Option<String>,

@@ -1,5 +1,6 @@
 //! Fields that many bodies have, and what they may hold.
 
+use clew_iam::name::{self, DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, LEAST_LENGTH, MOST_LENGTH, PasswordRule};
 use secrecy::SecretString;
 
@@ -7,33 +8,23 @@ use crate::body::Body;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// Longest name, in characters.
-const LONGEST_NAME: usize = 64;
-/// Longest name of a policy (spec section 4.3).
-const LONGEST_POLICY_NAME: usize = 128;
-/// Longest description, in characters (spec section 4.3 has it for policies).
-const LONGEST_DESCRIPTION: usize = 1000;
-
 /// The `name` of something new.
 pub(super) fn name(body: &Body) -> Result<String, Refusal> {
     let name: String = body.need("name")?;
-    check_name(&name, "-_.", LONGEST_NAME)?;
+    check_name(name::IDENTITY, &name)?;
     Ok(name)
 }
 
 /// The name of a policy of a domain.
 pub(super) fn check_policy_name(name: &str) -> Result<(), Refusal> {
-    check_name(name, "_+=.@-", LONGEST_POLICY_NAME)
+    check_name(name::POLICY, name)
 }
 
-fn check_name(name: &str, signs: &'static str, longest: usize) -> Result<(), Refusal> {
-    let known = |letter: char| letter.is_ascii_alphanumeric() || signs.contains(letter);
-    // In a path, one or two dots would mean another one.
-    let path = matches!(name, "." | "..");
-    if (1..=longest).contains(&name.chars().count()) && name.chars().all(known) && !path {
+fn check_name(rule: NameRule, name: &str) -> Result<(), Refusal> {
+    if rule.allows(name) {
         return Ok(());
     }
-    let arguments = vec![("given", shown(name)), ("max", longest.to_string()), ("signs", signs.to_owned())];
+    let arguments = vec![("given", shown(name)), ("max", rule.longest.to_string()), ("signs", rule.signs.to_owned())];
     Err(Refusal::parameter("name-form", arguments))
 }
 
@@ -41,12 +32,12 @@ fn check_name(name: &str, signs: &'static str, longest: usize) -> Result<(), Ref
 pub(super) fn description(body: &Body) -> Result<Option<String>, Refusal> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
-    if length > LONGEST_DESCRIPTION {
+    if length > DESCRIPTION_LENGTH {
         let arguments = vec![
             ("field", "description".into()),
             ("length", length.to_string()),
             ("min", "0".into()),
-            ("max", LONGEST_DESCRIPTION.to_string()),
+            ("max", DESCRIPTION_LENGTH.to_string()),
         ];
         return Err(Refusal::parameter("parameter-length", arguments));
     }
