@@ -27,6 +27,8 @@ pub struct Scenario {
     roots: String,
     /// What each waiter waits for, as Clew's kinds of resources are printed; the same for all, or one for each by name.
     on: Vec<(&'static str, &'static str)>,
+    /// Who is the root when the first one was ended, if that frees nobody.
+    pub left: Option<&'static str>,
 }
 
 /// Both servers.
@@ -74,12 +76,19 @@ impl Scenario {
             waits: waits.into(),
             roots: roots.to_owned(),
             on: vec![(EVERYONE, on)],
+            left: None,
         }
     }
 
     /// One waiter waits for something else than the others.
     fn but(mut self, waiter: &'static str, on: &'static str) -> Self {
         self.on.push((waiter, on));
+        self
+    }
+
+    /// Ending the first root frees nobody: what it held is left to another.
+    fn leaving(mut self, root: &'static str) -> Self {
+        self.left = Some(root);
         self
     }
 

@@ -1,11 +1,15 @@
 //! Servers that show all they can: every wait, every blocker and the right root, and who is freed when that is killed.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
+use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
-use super::truth::{Names, expected_waits, observe};
-use clew_diagnose::waits::graph;
+use super::truth::{Names, expected_roots, expected_waits, observe};
+
+/// For those who are freed to get their answers.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A server that shows all it can: metadata locks as they were asked for, and on MariaDB, by its plugin, as they are now; the
 /// latest statements. MySQL does so by default.
@@ -23,7 +27,7 @@ async fn telling(flavor: Flavor) -> Server {
     Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap()
 }
 
-/// Runs every scenario, and names all that went wrong.
+/// Builds every scenario in turn, and names all that went wrong.
 async fn the_graph_is_the_truth(flavor: Flavor) {
     let server = telling(flavor).await;
     let mut faults = String::new();
@@ -35,24 +39,83 @@ async fn the_graph_is_the_truth(flavor: Flavor) {
     assert!(faults.is_empty(), "{faults}");
 }
 
+/// The graph is what was built, and ending its first root frees whom it said.
 async fn hold(scenario: &Scenario, server: &Server) -> Result<(), String> {
-    let built = scenario.build(server).await.map_err(|error| error.to_string())?;
+    let mut built = scenario.build(server).await.map_err(|error| error.to_string())?;
     let observed = observe(server).await;
     let graph = graph(&observed);
-    let names = Names::of(&built);
-    let found = (names.waits(&graph), names.roots(&graph));
-    let mut roots: Vec<Vec<String>> = Vec::new();
-    for mut root in scenario.roots().into_iter().map(|root| root.into_iter().map(str::to_owned).collect::<Vec<_>>()) {
-        root.sort();
-        roots.push(root);
-    }
-    let expected = (expected_waits(scenario), roots);
+    let held = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
+    let held = match held {
+        Ok(()) => end_roots(scenario, &graph, &mut built, server).await,
+        fault => fault,
+    };
     built.clear(server).await.map_err(|error| error.to_string())?;
-    if found != expected || !graph.unexplained.is_empty() || !graph.limitations.is_empty() || !graph.vanished.is_empty()
-    {
-        return Err(format!("found {found:?}\nexpected {expected:?}\n{graph:#?}\n{:#?}", observed.metadata_locks));
+    held
+}
+
+fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), String> {
+    let found = (names.waits(graph), names.roots(graph));
+    let expected = (expected_waits(scenario), expected_roots(scenario));
+    let nothing_else = graph.unexplained.is_empty() && graph.limitations.is_empty() && graph.vanished.is_empty();
+    if found == expected && nothing_else {
+        return Ok(());
     }
-    Ok(())
+    Err(format!("found {found:?}\nexpected {expected:?}\n{graph:#?}"))
+}
+
+async fn end_roots(
+    scenario: &Scenario,
+    graph: &WaitGraph,
+    built: &mut BuiltScenario,
+    server: &Server,
+) -> Result<(), String> {
+    let Some(left) = scenario.left else { return end_first_root(graph, built, server).await };
+    end(graph, graph.roots[0].parties[0], server).await?;
+    let graph = clew_diagnose::waits::graph(&observe(server).await);
+    let roots = Names::of(built).roots(&graph);
+    if roots != [[left]] {
+        return Err(format!("{roots:?} are the roots when the first was ended, not {left}"));
+    }
+    end_first_root(&graph, built, server).await
+}
+
+async fn end_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<(), String> {
+    let names = Names::of(built);
+    let root = &graph.roots[0];
+    let victim = root.parties[0];
+    let waits_for_it_alone = |party: Party| graph.roots_of(party) == [root] && party != victim;
+    let (freed, others): (Vec<Party>, Vec<Party>) = graph
+        .parties
+        .iter()
+        .map(|facts| facts.party)
+        .filter(|&party| !graph.waits_of(party).is_empty() && party != victim)
+        .partition(|&party| waits_for_it_alone(party));
+    if freed.len() != root.frees {
+        return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
+    }
+    end(graph, victim, server).await?;
+    let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
+    let stuck = built.finish(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
+    if !stuck.is_empty() {
+        return Err(format!("not freed by the end of {}: {stuck:?}", names.name(victim)));
+    }
+    let after = clew_diagnose::waits::graph(&observe(server).await);
+    match others.iter().find(|&&party| after.waits_of(party).is_empty()) {
+        Some(&party) => Err(format!("{} waits no more, and hung on another root too", names.name(party))),
+        None => Ok(()),
+    }
+}
+
+/// As a person would: a session is killed, a transaction without one rolled back by its name.
+async fn end(graph: &WaitGraph, victim: Party, server: &Server) -> Result<(), String> {
+    let statement = match victim {
+        Party::Session(id) => format!("KILL {id}"),
+        Party::Transaction(_) => {
+            let transaction = graph.facts(victim).and_then(|facts| facts.transaction.as_ref());
+            format!("XA ROLLBACK {}", transaction.and_then(|facts| facts.xid.as_deref()).unwrap_or("no name"))
+        }
+    };
+    server.run(&[&statement]).await.map_err(|error| format!("{statement}: {error}"))
 }
 
 #[tokio::test]

@@ -55,3 +55,13 @@ pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
     waits.sort();
     waits
 }
+
+/// The roots that a scenario has, as [`Names::roots`] gives them.
+pub(crate) fn expected_roots(scenario: &Scenario) -> Vec<Vec<String>> {
+    let sorted = |root: Vec<&str>| {
+        let mut root: Vec<String> = root.into_iter().map(str::to_owned).collect();
+        root.sort();
+        root
+    };
+    scenario.roots().into_iter().map(sorted).collect()
+}

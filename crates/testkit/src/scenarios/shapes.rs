@@ -81,7 +81,7 @@ fn prepared() -> [Scenario; 5] {
     [
         row(BOTH, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
         row(MYSQL, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
-        row(MARIADB, "a row of a prepared transaction whose session is there", "", "b>a", "a"),
+        row(MARIADB, "a row of a prepared transaction whose session is there", "", "b>a", "a").leaving("xa"),
         alter(MYSQL, "table metadata"),
         // The session's end lets go of the definition, but not of InnoDB's own lock on the table.
         alter(MARIADB, "table lock of InnoDB"),
