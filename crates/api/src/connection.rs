@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Where a request came from. Every request that was accepted by [`crate::serve`] carries it as an extension.
+/// Where a request came from. Every request that was accepted by [`crate::serve()`] carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
     /// The client's address; an IPv4 address is never written as IPv6.
