@@ -74,7 +74,11 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
         limitations,
         ..Observed::default()
     };
-    let idle_roots = graph(&observed).idle_roots();
+    let first = graph(&observed);
+    if !first.unexplained.is_empty() {
+        observed.limitations.extend(access.first_modes());
+    }
+    let idle_roots = first.idle_roots();
     if access.performance_schema && !idle_roots.is_empty() {
         last_statements::read(connection, &idle_roots, &threads, &mut observed).await?;
     }

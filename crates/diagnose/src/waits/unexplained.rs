@@ -40,9 +40,9 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
         };
         let why = doubts.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => why(wait, lookup, asking.contains(&session.id)),
-            None => {
+            None => lacking(lookup, &[LimitationKind::NoRowLocks]).unwrap_or_else(|| {
                 "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned()
-            }
+            }),
         });
         found.push(Unexplained { session: session.id, state, why });
     }
@@ -51,13 +51,8 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
 }
 
 fn why(wait: &StateWait, lookup: &Lookup<'_>, asks: bool) -> String {
-    let limited =
-        |kinds: &[LimitationKind]| lookup.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind));
-    if let Some(limit) = limited(&[LimitationKind::NoMetadataLocks, LimitationKind::NoPerformanceSchema]) {
-        return match &limit.remedy {
-            Some(remedy) => format!("{} What would show it: {remedy}", limit.why),
-            None => limit.why.clone(),
-        };
+    if let Some(lacking) = lacking(lookup, &[LimitationKind::NoMetadataLocks, LimitationKind::NoPerformanceSchema]) {
+        return lacking;
     }
     match wait {
         StateWait::Metadata(kind) if asks => format!(
@@ -76,4 +71,13 @@ fn why(wait: &StateWait, lookup: &Lookup<'_>, asks: bool) -> String {
             "No running session is listed as using the table that it waits for.".to_owned()
         }
     }
+}
+
+/// What a limitation of one of these kinds says, if there is one.
+fn lacking(lookup: &Lookup<'_>, kinds: &[LimitationKind]) -> Option<String> {
+    let limit = lookup.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind))?;
+    Some(match &limit.remedy {
+        Some(remedy) => format!("{} What would show it: {remedy}", limit.why),
+        None => limit.why.clone(),
+    })
 }

@@ -24,6 +24,23 @@ pub(super) struct Access {
     pub(super) metadata_locks: bool,
     /// MariaDB's plugin, which lists held metadata locks.
     plugin: bool,
+    flavor: Flavor,
+}
+
+impl Access {
+    /// What stays in the dark where MariaDB's locks come from performance_schema alone: a lock that was strengthened since it was
+    /// got is listed by its first mode (seen on 10.11: `FLUSH TABLES WITH READ LOCK`, `BACKUP STAGE`, `LOCK TABLES … READ`,
+    /// `CREATE TABLE … SELECT`). To be said where somebody waits and nobody is in the way.
+    pub(super) fn first_modes(self) -> Option<Limitation> {
+        let hidden = self.flavor == Flavor::MariaDb && self.metadata_locks && !self.plugin;
+        hidden.then(|| Limitation {
+            kind: LimitationKind::NoMetadataLocks,
+            what: "Who holds some metadata locks cannot be told.".to_owned(),
+            why: "MariaDB's performance_schema lists a lock by the mode in which it was first got, not by the stronger one that it may have now."
+                .to_owned(),
+            remedy: Some("INSTALL SONAME 'metadata_lock_info';".to_owned()),
+        })
+    }
 }
 
 /// A metadata lock as it was read.
@@ -48,8 +65,12 @@ pub(super) async fn access(
         Err(_) => Ok(()),
     };
     let plugin = connection.flavor == Flavor::MariaDb && has_plugin(connection).await?;
-    let access =
-        Access { performance_schema: readable.is_ok(), metadata_locks: readable.is_ok() && recorded.is_ok(), plugin };
+    let access = Access {
+        performance_schema: readable.is_ok(),
+        metadata_locks: readable.is_ok() && recorded.is_ok(),
+        plugin,
+        flavor: connection.flavor,
+    };
     let gap = readable.err().or(recorded.err());
     match (connection.flavor, gap) {
         (_, None) => {}

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(120);
 const NO_SUCH_THREAD: u16 = 1094;
 
 /// Tables and routines that scenarios use. Ids leave gaps.
-const SET_UP: [&str; 13] = [
+const SET_UP: [&str; 15] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
     "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT NOT NULL, u INT UNIQUE, KEY (v)) ENGINE = InnoDB",
@@ -34,6 +34,9 @@ const SET_UP: [&str; 13] = [
     "CREATE TABLE shop.child (id INT PRIMARY KEY, parent INT, FOREIGN KEY (parent) REFERENCES parent (id)) ENGINE = InnoDB",
     "CREATE TABLE shop.old (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = MyISAM",
     "INSERT INTO shop.old VALUES (1, 1), (2, 2)",
+    // A DROP DATABASE that was killed in the middle leaves routines behind.
+    "DROP PROCEDURE IF EXISTS shop.slow",
+    "DROP FUNCTION IF EXISTS shop.slowly",
     "CREATE PROCEDURE shop.slow() DO SLEEP(600)",
     "CREATE FUNCTION shop.slowly() RETURNS INT NO SQL RETURN SLEEP(600)",
 ];

@@ -1,0 +1,115 @@
+//! Servers that do not show everything: nothing wrong is said, and who is not explained is told why.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_model::LimitationKind;
+use clew_testkit::{Flavor, Scenario, Server, ServerOptions};
+
+use super::truth::{Names, expected_waits, observe};
+
+/// Builds every scenario on a server that shows only part. What the graph has is true and whole for each waiter that it explains;
+/// every other waiter is among the unexplained, with the setting that would show more. Gives the names of the scenarios that
+/// are not fully explained.
+async fn partly_explained(flavor: Flavor, arguments: &[&str], gap: LimitationKind, remedy: &str) -> Vec<String> {
+    let arguments = ["--innodb-flush-method=nosync"].iter().chain(arguments).map(ToString::to_string).collect();
+    let server = Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap();
+    let (mut faults, mut partly) = (String::new(), Vec::new());
+    for scenario in Scenario::all(flavor) {
+        let built = scenario.build(&server).await.unwrap();
+        let graph = graph(&observe(&server).await);
+        let fault = fault(&scenario, &graph, &Names::of(&built), remedy);
+        if let Some(fault) = fault {
+            writeln!(faults, "--- {} on {flavor}: {fault}\n{graph:#?}", scenario.name).unwrap();
+        }
+        if !graph.unexplained.is_empty() {
+            partly.push(scenario.name.clone());
+            if !graph.limitations.iter().any(|limitation| limitation.kind == gap) {
+                writeln!(faults, "--- {} on {flavor}: no {gap:?}\n{graph:#?}", scenario.name).unwrap();
+            }
+        }
+        built.clear(&server).await.unwrap();
+    }
+    assert!(faults.is_empty(), "{faults}");
+    partly
+}
+
+fn fault(scenario: &Scenario, graph: &WaitGraph, names: &Names, remedy: &str) -> Option<String> {
+    let of = |waiter: &str, waits: &[String]| -> Vec<String> {
+        waits.iter().filter(|wait| wait.starts_with(&format!("{waiter}>"))).cloned().collect()
+    };
+    let (found, expected) = (names.waits(graph), expected_waits(scenario));
+    if let Some(wrong) = found.iter().find(|wait| !expected.contains(wait)) {
+        return Some(format!("{wrong} is not so"));
+    }
+    let waiters: BTreeSet<&str> = scenario.waits().into_iter().map(|(waiter, _)| waiter).collect();
+    for waiter in waiters {
+        let unexplained = graph.unexplained.iter().find(|facts| names.name(Party::Session(facts.session)) == waiter);
+        match unexplained {
+            Some(facts) if !facts.why.contains(remedy) => return Some(format!("{facts:?} names no {remedy}")),
+            Some(_) if !of(waiter, &found).is_empty() => return Some(format!("{waiter} is both")),
+            None if of(waiter, &found) != of(waiter, &expected) => {
+                return Some(format!("{waiter} waits as {:?} too", of(waiter, &expected)));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Scenarios in which somebody waits for something else than a lock of InnoDB.
+fn beyond_innodb(flavor: Flavor) -> Vec<String> {
+    let of_innodb = |waiter: &str, scenario: &Scenario| ["row", "table lock of InnoDB"].contains(&scenario.on(waiter));
+    let beyond = |scenario: &Scenario| scenario.waits().iter().any(|(waiter, _)| !of_innodb(waiter, scenario));
+    Scenario::all(flavor).into_iter().filter(beyond).map(|scenario| scenario.name).collect()
+}
+
+/// Debian's MariaDB as it is installed.
+#[tokio::test]
+async fn mariadb_without_performance_schema() {
+    let partly = partly_explained(Flavor::MariaDb, &[], LimitationKind::NoPerformanceSchema, "INSTALL SONAME").await;
+    assert_eq!(partly, beyond_innodb(Flavor::MariaDb));
+}
+
+/// States and statements tell what the plugin does not: who asks.
+#[tokio::test]
+async fn mariadb_with_the_plugin_alone() {
+    let plugin = ["--plugin-load-add=metadata_lock_info"];
+    let partly =
+        partly_explained(Flavor::MariaDb, &plugin, LimitationKind::NoPerformanceSchema, "performance_schema = ON");
+    assert_eq!(partly.await, [""; 0]);
+}
+
+/// MariaDB lists a lock by the mode that it was first got in, also when it was strengthened since.
+#[tokio::test]
+async fn mariadb_with_performance_schema_alone() {
+    let recording = ["--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"];
+    let partly = partly_explained(Flavor::MariaDb, &recording, LimitationKind::NoMetadataLocks, "INSTALL SONAME").await;
+    assert_eq!(
+        partly,
+        [
+            "LOCK TABLES READ, then a writer",
+            "a table that is being made",
+            "BACKUP STAGE BLOCK_COMMIT, then COMMIT",
+            "FLUSH TABLES WITH READ LOCK, then COMMIT"
+        ]
+    );
+}
+
+/// MySQL lists even InnoDB's waits in performance_schema alone.
+#[tokio::test]
+async fn mysql_without_performance_schema() {
+    let off = ["--performance-schema=OFF"];
+    let partly =
+        partly_explained(Flavor::MySql, &off, LimitationKind::NoPerformanceSchema, "performance_schema = ON").await;
+    let all: Vec<String> = Scenario::all(Flavor::MySql).into_iter().map(|scenario| scenario.name).collect();
+    assert_eq!(partly, all);
+}
+
+#[tokio::test]
+async fn mysql_without_the_instrument_of_metadata_locks() {
+    let off = ["--performance-schema-instrument=wait/lock/metadata/sql/mdl=OFF"];
+    let partly = partly_explained(Flavor::MySql, &off, LimitationKind::NoMetadataLocks, "setup_instruments").await;
+    assert_eq!(partly, beyond_innodb(Flavor::MySql));
+}
