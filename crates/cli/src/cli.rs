@@ -2,8 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, policy};
-use crate::{project, serve, snapshot, user};
+use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, locks};
+use crate::{policy, project, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -20,6 +20,7 @@ const AFTER_HELP: &str = "\
 Examples:
   clew snapshot mysql://root@127.0.0.1/                    every session, as a table
   clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
+  clew locks mysql://root@127.0.0.1/                       who waits for whom, and who holds them all up
   clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
   clew init && clew serve                                  the same through the TaurusDB API
   clew user create ada && clew policy attach TaurusDBReadOnlyAccessPolicy --user ada
@@ -29,6 +30,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Snapshot(Box<snapshot::Arguments>),
+    Locks(locks::Arguments),
     Doctor(doctor::Arguments),
     Init(init::Arguments),
     Serve(serve::Arguments),

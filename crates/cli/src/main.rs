@@ -17,6 +17,7 @@ mod init;
 mod instance;
 mod key;
 mod listing;
+mod locks;
 mod logs;
 mod moments;
 mod names;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
+            Command::Locks(arguments) => interruptible(locks::run(arguments)).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,

@@ -106,6 +106,12 @@ pub(crate) fn stdout_has_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
+/// Columns of the terminal; 80 where stdout is none.
+pub(crate) fn terminal_width() -> usize {
+    let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
+    width.map_or(80, usize::from)
+}
+
 /// Writes text to stdout.
 pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();

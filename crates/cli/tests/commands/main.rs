@@ -10,6 +10,7 @@ mod help;
 mod init;
 mod instance;
 mod key;
+mod locks;
 mod policy;
 mod project;
 mod run;

@@ -1,0 +1,118 @@
+//! `clew locks URL`: who waits for whom, and who holds them all up.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Effects, Style};
+use clap::{Args, ValueEnum};
+use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
+use clew_mysql::read_waits;
+
+use crate::error::CliError;
+use crate::node_url::Target;
+use crate::{notes, output};
+
+/// Show who waits for whom, the root blockers first.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Form of the output
+    #[arg(long, value_enum, value_name = "FORM", default_value = "tree")]
+    format: Format,
+    /// Show templates of statements, with ? for each literal, and no locked values: fit to be handed to others
+    #[arg(long)]
+    mask: bool,
+}
+
+const AFTER_HELP: &str = "\
+Rows, tables, metadata, flushes, global read locks and user locks are looked at. Under each root blocker stand those who wait for it,
+and under them those who wait for them: \"holds\" counts them all, \"frees\" those who wait for no other root.
+
+Examples:
+  clew locks mysql://root@127.0.0.1/
+  clew locks mysql://clew@db.example.com/ --mask
+  clew locks mysql://clew@db.example.com/ --format json | jq .roots[0]
+  clew locks mysql://clew@db.example.com/ --format dot | dot -Tsvg > locks.svg";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For eyes
+    Tree,
+    /// For scripts: waits, roots, cycles, and everybody in them
+    Json,
+    /// For Graphviz
+    Dot,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    let (node, limits) = arguments.target.resolve()?;
+    let observed = read_waits(&node, &limits).await?;
+    let graph = waits::graph(&observed);
+    let graph = if arguments.mask { graph.masked() } else { graph };
+    output::to_stdout(&match arguments.format {
+        Format::Tree => text(&graph, &node.address(), output::terminal_width(), output::stdout_has_colours()),
+        Format::Json => json(&graph)?,
+        Format::Dot => waits::dot(&graph),
+    })?;
+    output::to_stderr(&notes::describe_all(&graph.limitations));
+    Ok(())
+}
+
+fn json(graph: &WaitGraph) -> Result<String, CliError> {
+    let json = serde_json::to_string_pretty(graph);
+    json.map(|json| json + "\n").map_err(|error| CliError::failed(format!("could not write the graph: {error}")))
+}
+
+fn text(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
+    let lines = waits::tree(graph, TreeLayout { width, ..TreeLayout::default() });
+    let mut text: String = lines.iter().map(|line| painted(line, colours)).collect();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &summary(graph, address)
+}
+
+fn painted(line: &TreeLine, colours: bool) -> String {
+    let style = match line.kind {
+        _ if !colours => Style::new(),
+        TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),
+        TreeLineKind::Unexplained => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+        TreeLineKind::Detail | TreeLineKind::Folded => Style::new().effects(Effects::DIMMED),
+        TreeLineKind::Waiter | TreeLineKind::Statement => Style::new(),
+    };
+    format!("{style}{}{style:#}\n", line.text.trim_end())
+}
+
+/// How many wait, and for how many; that nobody does is an answer too, as far as Clew could look.
+fn summary(graph: &WaitGraph, address: &str) -> String {
+    let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
+    waiters.dedup();
+    let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());
+    let mut text = match waiting {
+        0 if unexplained == 0 => format!("Nobody waits for anybody on {address}"),
+        0 => String::new(),
+        1 => format!("1 waits on {address}, "),
+        many => format!("{many} wait on {address}, "),
+    };
+    if waiting > 0 {
+        let cycles = graph.roots.iter().filter(|root| root.parties.len() > 1).count();
+        let _ = match graph.roots.len() {
+            1 if cycles == 1 => write!(text, "in one cycle"),
+            1 => write!(text, "held by one root blocker"),
+            many => write!(text, "held by {many} root blockers"),
+        };
+    }
+    let _ = match (unexplained, waiting) {
+        (0, _) => Ok(()),
+        (1, 0) => write!(text, "1 waits on {address}, and its blocker cannot be seen"),
+        (many, 0) => write!(text, "{many} wait on {address}, and their blockers cannot be seen"),
+        (1, _) => write!(text, "; of 1 more the blocker cannot be seen"),
+        (many, _) => write!(text, "; of {many} more the blockers cannot be seen"),
+    };
+    text.push_str(".\n");
+    if !graph.limitations.is_empty() {
+        text.push_str("There may be more: the notes say what cannot be read.\n");
+    }
+    text
+}

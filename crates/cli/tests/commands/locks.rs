@@ -1,0 +1,62 @@
+//! `clew locks`.
+
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario, Server, ServerOptions};
+use serde_json::Value;
+
+use crate::run::run;
+
+/// Who waits for whom, as `clew locks` shows it, where `b` waits for `a`'s row.
+async fn a_wait_is_shown(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let nobody = run(&["locks", &server.url()]).await;
+    assert_eq!(nobody.code, Some(0), "{nobody:?}");
+    assert!(nobody.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{nobody:?}");
+
+    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+
+    let tree = run(&["locks", &server.url()]).await;
+    assert_eq!(tree.code, Some(0), "{tree:?}");
+    let lines: Vec<&str> = tree.stdout.lines().collect();
+    assert!(lines[0].starts_with(&format!("1. session {blocker}, root@")), "{tree:?}");
+    assert!(lines[0].ends_with("holds 1, frees 1"), "{tree:?}");
+    assert!(lines.iter().any(|line| line.contains(&format!("└─ session {waiter}, root@"))), "{tree:?}");
+    assert!(lines.iter().any(|line| line.ends_with("UPDATE t SET v = 2 WHERE id = 1")), "{tree:?}");
+    assert!(tree.stdout.contains("1 waits on 127.0.0.1:"), "{tree:?}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{tree:?}");
+    assert_eq!(tree.stdout.contains("ran: UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{tree:?}");
+
+    let json = run(&["locks", &server.url(), "--format", "json"]).await;
+    let graph: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(graph["roots"][0]["parties"][0]["session"], blocker, "{json:?}");
+    assert_eq!(graph["waits"][0]["waiter"]["session"], waiter, "{json:?}");
+
+    let dot = run(&["locks", &server.url(), "--format", "dot"]).await;
+    assert!(dot.stdout.contains(&format!("session_{waiter} -> session_{blocker} ")), "{dot:?}");
+
+    for form in ["tree", "json", "dot"] {
+        let masked = run(&["locks", &server.url(), "--format", form, "--mask"]).await;
+        assert!(masked.stdout.contains("UPDATE t SET v = ? WHERE id = ?"), "{masked:?}");
+        assert!(!masked.stdout.contains("id = 1"), "{masked:?}");
+    }
+    built.clear(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_is_shown_of_a_mariadb_server() {
+    a_wait_is_shown(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn a_wait_is_shown_of_a_mysql_server() {
+    a_wait_is_shown(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_ends_with_the_reason() {
+    let full = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::TooManyConnections }).await;
+    let ended = run(&["locks", &full.unwrap().url()]).await;
+    ended.has_failed_with(&["too many connections", "1040", "what to do"]);
+    run(&["locks", "mysql://root@127.0.0.1:1/", "--format", "table"]).await.is_refused_with(&["tree, json, dot"]);
+}
