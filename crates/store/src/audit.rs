@@ -13,6 +13,9 @@ pub struct AuditRecord {
     pub at: i64,
     /// What happened.
     pub event: AuditEvent,
+    /// Its link of the chain, in hexadecimal. Kept elsewhere, it tells later whether the whole file was put back to an earlier state:
+    /// nothing inside the file can.
+    pub link: String,
 }
 
 /// Which rows of the audit are meant. What is `None` does not matter.
@@ -49,8 +52,7 @@ pub struct AuditVerification {
     pub first: Option<i64>,
     /// Position of the last, if there is one.
     pub last: Option<i64>,
-    /// The chain's newest link, in hexadecimal. Written down elsewhere, it tells later whether the whole file was put back to
-    /// an earlier state: nothing inside the file can.
+    /// The chain's newest link: [`AuditRecord::link`] of the last row.
     pub newest: String,
     /// What is wrong, in the order of the rows, up to [`AuditVerification::MOST_PROBLEMS`].
     pub problems: Vec<AuditProblem>,

@@ -9,7 +9,7 @@ use crate::moments;
 
 /// A line per row.
 pub(super) fn list(rows: &[AuditRecord]) -> String {
-    let row = |AuditRecord { seq, at, event }: &AuditRecord| {
+    let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
             seq.to_string(),
             moments::milliseconds(*at),
@@ -26,7 +26,7 @@ pub(super) fn list(rows: &[AuditRecord]) -> String {
 }
 
 /// A row for scripts.
-pub(super) fn value(AuditRecord { seq, at, event }: &AuditRecord) -> Value {
+pub(super) fn value(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
         "seq": seq,
@@ -45,11 +45,12 @@ pub(super) fn value(AuditRecord { seq, at, event }: &AuditRecord) -> Value {
         "outcome": event.outcome,
         "code": event.code,
         "detail": event.detail,
+        "link": link,
     })
 }
 
 /// Names of the fields of a CSV row.
-pub(super) const CSV_HEADER: [&str; 16] = [
+pub(super) const CSV_HEADER: [&str; 17] = [
     "seq",
     "at",
     "actor_kind",
@@ -66,6 +67,7 @@ pub(super) const CSV_HEADER: [&str; 16] = [
     "outcome",
     "code",
     "detail",
+    "link",
 ];
 
 /// The fields of a CSV row. Text that a spreadsheet would take for a formula gets a leading `'`: names can be chosen by people
@@ -96,7 +98,12 @@ mod tests {
 
     fn record(actor: Actor) -> AuditRecord {
         let origin = Origin { actor, peer: Some("192.0.2.7".parse().unwrap()), request_id: "r1".into() };
-        AuditRecord { seq: 7, at: 1_500, event: AuditEvent::done(&origin, "CreateToken", "=HYPERLINK(1)") }
+        AuditRecord {
+            seq: 7,
+            at: 1_500,
+            event: AuditEvent::done(&origin, "CreateToken", "=HYPERLINK(1)"),
+            link: "c0de".into(),
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ Example:
   clew audit verify
 
 Rows are chained with a key that is derived from the master key. Nothing inside a folder can tell whether all of it was put back to
-an earlier state: write the newest link down elsewhere from time to time, and look for it in later answers.";
+an earlier state: keep the newest link elsewhere from time to time, and look for it in a later clew audit export.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let found = arguments.data_dir.open().await?.verify_audit().await?;

@@ -36,6 +36,8 @@ pub(crate) struct AuditRow {
     code: Option<String>,
     /// What else is to be known
     detail: Value,
+    /// Its link of the chain: kept elsewhere, it shows later that the rows up to it are those that were here
+    link: String,
 }
 
 impl From<AuditRecord> for AuditRow {
@@ -61,6 +63,7 @@ impl From<AuditRecord> for AuditRow {
             outcome: event.outcome.name(),
             code: event.code,
             detail: event.detail,
+            link: record.link,
         }
     }
 }

@@ -135,7 +135,8 @@ pub(super) fn record(row: &SqliteRow) -> Result<AuditRecord, StoreError> {
         code: row.try_get("code").map_err(&failed)?,
         detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
     };
-    Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event })
+    let link = hex::encode(row.try_get::<Vec<u8>, _>("mac").map_err(&failed)?);
+    Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
 }
 
 fn actor(row: &SqliteRow) -> Result<Actor, StoreError> {
