@@ -12,7 +12,7 @@ mod threads;
 use std::collections::HashMap;
 
 use clew_diagnose::waits::{Observed, SessionFacts, TransactionFacts, graph};
-use clew_model::{Failure, Limitation, NodeUrl, Transaction};
+use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
@@ -22,6 +22,7 @@ use crate::snapshot::show_is_cut;
 use crate::transactions::Transactions;
 use crate::{doctor, failure, sessions, transactions};
 use prepared::Prepared;
+use threads::Threads;
 
 /// InnoDB's name for a transaction that waits.
 const LOCK_WAIT: &str = "LOCK WAIT";
@@ -63,7 +64,7 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
     };
     let metadata_locks = metadata::read(connection, access).await?;
     let threads = threads::read(connection, access).await?;
-    let sessions = sessions(connection).await?;
+    let sessions = sessions(connection, &threads).await?;
     let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
     let mut observed = Observed {
         row_waits: row_waits.into_iter().map(|wait| wait.named(&threads)).collect(),
@@ -145,7 +146,7 @@ fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<Transacti
     transactions.into_iter().map(facts).collect()
 }
 
-async fn sessions(connection: &mut Connection) -> Result<Vec<SessionFacts>, Failure> {
+async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<SessionFacts>, Failure> {
     let address = connection.address.clone();
     let own = connection.own();
     let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
@@ -159,7 +160,10 @@ async fn sessions(connection: &mut Connection) -> Result<Vec<SessionFacts>, Fail
         found.push(session);
     }
     let is_own = own.known();
-    let facts = |session| SessionFacts { role: roles::of(&session, is_own(&session)), session };
+    let facts = |session: Session| {
+        let role = roles::of(&session, is_own(&session), threads.is_applier(session.id));
+        SessionFacts { role, session }
+    };
     Ok(found.into_iter().map(facts).collect())
 }
 

@@ -9,7 +9,14 @@ use crate::setup;
 /// A data directory for one server, copied from the template.
 pub(crate) fn copy(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     let template = ready(flavor)?;
-    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(to), "copy a data directory")
+    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(to), "copy a data directory")?;
+    // The server's identity: two with one do not replicate. It makes itself another.
+    match std::fs::remove_file(to.join("auto.cnf")) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ServerError::Io { doing: "copy a data directory", source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The template, made now if it was not there. It gets its name when it is whole.

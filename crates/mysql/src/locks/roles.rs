@@ -4,15 +4,17 @@ use clew_diagnose::is_internal;
 use clew_diagnose::waits::SessionRole;
 use clew_model::Session;
 
-/// Commands under which what replication brings is applied. The threads that only fetch it have others, on MySQL `Connect`, on
-/// MariaDB `Slave_IO`.
-const APPLIES: [&[u8]; 4] = [b"Query", b"Execute", b"Slave_SQL", b"Slave_worker"];
+/// MariaDB's commands of threads that apply what replication brings. The account says less: in a trigger, such a thread has the
+/// name of the trigger's definer (seen on 10.11).
+const APPLIES: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
-/// The role of a session.
-pub(super) fn of(session: &Session, is_own: bool) -> SessionRole {
+/// The role of a session. `is_applier` is what the name of its thread says, where that could be read.
+pub(super) fn of(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+    // Of the threads of replication on MySQL, the one that only fetches never runs a query.
+    let applies = || session.user == b"system user" && session.command == b"Query";
     if is_own {
         SessionRole::Clew
-    } else if session.user == b"system user" && APPLIES.contains(&session.command.as_slice()) {
+    } else if is_applier || APPLIES.contains(&session.command.as_slice()) || applies() {
         SessionRole::Applier
     } else if is_internal(session) {
         SessionRole::Internal
@@ -29,6 +31,7 @@ mod tests {
     fn appliers_are_told_from_the_threads_that_fetch() {
         for (user, command, role) in [
             ("app", "Query", SessionRole::User),
+            ("root", "Slave_SQL", SessionRole::Applier),
             ("system user", "Query", SessionRole::Applier),
             ("system user", "Connect", SessionRole::Internal),
             ("system user", "Slave_SQL", SessionRole::Applier),
@@ -39,8 +42,9 @@ mod tests {
             ("repl", "Binlog Dump GTID", SessionRole::Internal),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(of(&session, false), role, "{user} {command}");
-            assert_eq!(of(&session, true), SessionRole::Clew);
+            assert_eq!(of(&session, false, false), role, "{user} {command}");
+            assert_eq!(of(&session, false, true), SessionRole::Applier);
+            assert_eq!(of(&session, true, false), SessionRole::Clew);
         }
     }
 }

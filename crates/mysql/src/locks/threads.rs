@@ -1,6 +1,6 @@
 //! Which session each of performance_schema's threads serves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
@@ -12,12 +12,18 @@ use crate::statements;
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     sessions: HashMap<u64, u64>,
+    appliers: HashSet<u64>,
 }
 
 impl Threads {
     /// The session that a thread serves.
     pub(super) fn session(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
+    }
+
+    /// Whether a session applies what replication brings, as its thread's name says.
+    pub(super) fn is_applier(&self, session: u64) -> bool {
+        self.appliers.contains(&session)
     }
 
     /// The threads of these sessions, with their sessions.
@@ -32,6 +38,8 @@ pub(super) async fn read(connection: &mut Connection, access: Access) -> Result<
     if !access.performance_schema {
         return Ok(Threads::default());
     }
-    let rows: Vec<(u64, u64)> = connection.ask(statements::THREADS).await.map_err(|error| connection.failed(&error))?;
-    Ok(Threads { sessions: rows.into_iter().collect() })
+    let rows: Vec<(u64, u64, bool)> =
+        connection.ask(statements::THREADS).await.map_err(|error| connection.failed(&error))?;
+    let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
+    Ok(Threads { sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(), appliers })
 }

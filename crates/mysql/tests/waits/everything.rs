@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// A server that shows all it can: metadata locks as they were asked for, and on MariaDB, by its plugin, as they are now; the
 /// latest statements. MySQL does so by default.
-async fn telling(flavor: Flavor) -> Server {
+pub(crate) async fn telling(flavor: Flavor) -> Server {
     let mut arguments = vec!["--innodb-flush-method=nosync".to_owned()];
     if flavor == Flavor::MariaDb {
         arguments.extend([

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod blockers;
 mod everything;
 mod gaps;
+mod privileges;
+mod replication;
 mod truth;

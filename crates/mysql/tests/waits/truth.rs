@@ -8,7 +8,11 @@ use clew_mysql::{Limits, read_waits};
 use clew_testkit::{BuiltScenario, Scenario, Server};
 
 pub(crate) async fn observe(server: &Server) -> Observed {
-    let node: NodeUrl = server.url().parse().unwrap();
+    observe_as(&server.url()).await
+}
+
+pub(crate) async fn observe_as(url: &str) -> Observed {
+    let node: NodeUrl = url.parse().unwrap();
     read_waits(&node, &Limits::default()).await.unwrap()
 }
 

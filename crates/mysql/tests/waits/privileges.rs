@@ -1,0 +1,50 @@
+//! What an account may see of waits, and that the GRANTs that are named show the rest.
+
+use clew_diagnose::waits::{WaitGraph, graph};
+use clew_model::LimitationKind;
+use clew_testkit::{Flavor, Scenario};
+
+use super::everything::telling;
+use super::truth::{Names, expected_waits, observe_as};
+
+fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
+    graph.limitations.iter().map(|limitation| limitation.kind).collect()
+}
+
+async fn grants_show_the_rest(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
+    let server = telling(flavor).await;
+    server.run(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
+    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let names = Names::of(&built);
+    for &step in steps {
+        let graph = graph(&observe_as(&server.url_for("clew", "x")).await);
+        assert_eq!(kinds(&graph), step, "{graph:#?}");
+        let found = names.waits(&graph);
+        assert!(found.iter().all(|wait| expected_waits(&scenario).contains(wait)), "{found:?}");
+        let only_names = step.iter().all(|&gap| gap == LimitationKind::NoPreparedNames);
+        assert_eq!(only_names, found == expected_waits(&scenario) && graph.vanished.is_empty(), "{graph:#?}");
+        let mut detached = graph.parties.iter().filter(|facts| facts.party.session().is_none());
+        let known = detached.all(|facts| facts.transaction.as_ref().is_some_and(|facts| facts.xid.is_some()));
+        assert!(known || !step.is_empty(), "{graph:#?}");
+        let remedies: Vec<&str> = graph.limitations.iter().filter_map(|gap| gap.remedy.as_deref()).collect();
+        server.run(&remedies).await.unwrap();
+    }
+    built.clear(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn grants_show_the_rest_on_mysql() {
+    use LimitationKind::{NoMetadataLocks, NoPreparedNames, NoRowLocks, NoTransactions, OnlyOwnSessions};
+    let nothing = [OnlyOwnSessions, NoTransactions, NoRowLocks, NoMetadataLocks];
+    let steps: [&[LimitationKind]; 3] = [&nothing, &[NoPreparedNames], &[]];
+    grants_show_the_rest(Flavor::MySql, "a row of a prepared transaction whose session is gone", &steps).await;
+}
+
+#[tokio::test]
+async fn grants_show_the_rest_on_mariadb() {
+    use LimitationKind::{NoMetadataLocks, NoTransactions, OnlyOwnSessions};
+    let nothing = [OnlyOwnSessions, NoTransactions, NoMetadataLocks];
+    let steps: [&[LimitationKind]; 2] = [&nothing, &[]];
+    grants_show_the_rest(Flavor::MariaDb, "a row", &steps).await;
+}
