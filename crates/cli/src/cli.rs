@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, locks};
-use crate::{policy, project, serve, snapshot, user};
+use crate::{policy, project, ps, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -20,6 +20,7 @@ const AFTER_HELP: &str = "\
 Examples:
   clew snapshot mysql://root@127.0.0.1/                    every session, as a table
   clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
+  clew ps mysql://root@127.0.0.1/                          the same in what a terminal has room for
   clew locks mysql://root@127.0.0.1/                       who waits for whom, and who holds them all up
   clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
   clew init && clew serve                                  the same through the TaurusDB API
@@ -30,6 +31,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Snapshot(Box<snapshot::Arguments>),
+    Ps(Box<ps::Arguments>),
     Locks(locks::Arguments),
     Doctor(doctor::Arguments),
     Init(init::Arguments),

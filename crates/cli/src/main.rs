@@ -29,6 +29,7 @@ mod origin;
 mod output;
 mod policy;
 mod project;
+mod ps;
 mod serve;
 mod snapshot;
 mod table;
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
+            Command::Ps(arguments) => interruptible(ps::run(*arguments)).await,
             Command::Locks(arguments) => interruptible(locks::run(arguments)).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,

@@ -11,6 +11,7 @@ pub struct Filter<'a> {
     selection: &'a Selection,
     threshold_seconds: u64,
     sql_key: Option<SqlKey>,
+    internal: bool,
 }
 
 impl<'a> Filter<'a> {
@@ -21,14 +22,21 @@ impl<'a> Filter<'a> {
             selection,
             threshold_seconds: selection.threshold_seconds(),
             sql_key: selection.sql_key.as_deref().map(SqlKey::new),
+            internal: false,
         }
+    }
+
+    /// Lets internal sessions pass too.
+    #[must_use]
+    pub fn with_internal(self) -> Self {
+        Self { internal: true, ..self }
     }
 
     /// Whether the row belongs to the snapshot.
     #[must_use]
     pub fn keeps(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
-        !is_internal(session)
+        (self.internal || !is_internal(session))
             && self.is_of_class(row)
             && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
             && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
@@ -150,6 +158,9 @@ mod tests {
         assert!(!keeps(&selection, &session(), None));
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
         assert!(!keeps(&Selection::default(), &internal, None));
+        let row = SessionRow { session: &internal, transaction: None };
+        assert!(Filter::new(&Selection::default()).with_internal().keeps(&row));
+        assert!(!Filter::new(&selection).with_internal().keeps(&row));
     }
 
     #[test]

@@ -22,6 +22,7 @@
 
 pub mod csv;
 pub mod json;
+pub mod terminal;
 pub mod waits;
 
 mod filter;
@@ -36,4 +37,4 @@ pub use internal::is_internal;
 pub use order::{Order, Rank};
 pub use sorter::{RowSorter, SortedRows, Spool};
 pub use template::template;
-pub use text::push_clean;
+pub use text::{clean, push_clean};

@@ -72,9 +72,14 @@ impl<S: Spool> SortedRows<S> {
 
     /// Writes all rows in order, `separator` between two of them. Fails where the spool or `out` does.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+        self.write_part(0, self.places.len(), out, separator)
+    }
+
+    /// The same of at most `limit` rows, after the first `offset`.
+    pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
         let mut row = Vec::new();
         let mut position = None;
-        for (at, place) in self.places.iter().enumerate() {
+        for (at, place) in self.places.iter().skip(offset).take(limit).enumerate() {
             if at > 0 {
                 out.write_all(separator)?;
             }
@@ -101,7 +106,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_come_back_whole_and_in_order(ids in proptest::collection::hash_set(0_u64..5000, 0..300)) {
+        fn rows_come_back_whole_and_in_order(
+            ids in proptest::collection::hash_set(0_u64..5000, 0..300),
+            offset in 0_usize..400,
+            limit in 0_usize..400,
+        ) {
             let selection = Selection { sort_direction: SortDirection::Descending, ..Selection::default() };
             let order = Order::new(&selection);
             let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
@@ -119,6 +128,10 @@ mod tests {
             let expected: Vec<_> =
                 expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 50).unwrap()))).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
+            let mut part = Vec::new();
+            rows.write_part(offset, limit, &mut part, b"\n").unwrap();
+            let expected: Vec<_> = expected.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(String::from_utf8(part).unwrap(), expected.join("\n"));
         }
     }
 

@@ -25,17 +25,19 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
+/// The same as text.
+#[must_use]
+pub fn clean(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(bytes.len());
+    push_clean(&mut out, bytes);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn clean(bytes: &[u8]) -> String {
-        let mut out = Vec::new();
-        push_clean(&mut out, bytes);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn odd_bytes_are_shown_and_good_ones_kept() {

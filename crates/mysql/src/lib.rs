@@ -40,4 +40,4 @@ pub use given_up::settle_kills;
 pub use limits::Limits;
 pub use locks::read_waits;
 pub use server::Flavor;
-pub use snapshot::{Body, Form, Snapshot, Statements, Summary, take_snapshot};
+pub use snapshot::{Body, Form, Snapshot, Statements, Summary, Whose, take_snapshot, take_snapshot_of};

@@ -55,6 +55,15 @@ impl Statements {
     }
 }
 
+/// Whose sessions a snapshot shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of users.
+    Users,
+    /// Internal ones too, Clew's own among them.
+    Everybody,
+}
+
 /// What a snapshot is of, and what it could not show.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
@@ -90,6 +99,11 @@ impl Body {
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.rows.write_to(out, self.separator)
     }
+
+    /// The same of at most `limit` rows, after the first `offset`.
+    pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
+        self.rows.write_part(offset, limit, out, self.separator)
+    }
 }
 
 /// Takes a snapshot of a node.
@@ -103,13 +117,26 @@ pub async fn take_snapshot(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    timeout(limits.node, failure::without_panic(node, read(node, selection, statements, form, limits)))
+    take_snapshot_of(Whose::Users, node, selection, statements, form, limits).await
+}
+
+/// The same, with internal sessions if they are wanted.
+pub async fn take_snapshot_of(
+    whose: Whose,
+    node: &NodeUrl,
+    selection: &Selection,
+    statements: Statements,
+    form: Form,
+    limits: &Limits,
+) -> Result<Snapshot, Failure> {
+    timeout(limits.node, failure::without_panic(node, read(whose, node, selection, statements, form, limits)))
         .await
         .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
 }
 
 /// Transactions come before sessions: what is joined must be there when the rows stream in.
 async fn read(
+    whose: Whose,
     node: &NodeUrl,
     selection: &Selection,
     statements: Statements,
@@ -133,7 +160,8 @@ async fn read(
         }
         Err(error) => return Err(connection.failed(&error)),
     };
-    let (batches, encoder) = start_encoder(selection.clone(), statements, connection.own(), transactions, form);
+    let own = (whose == Whose::Users).then(|| connection.own());
+    let (batches, encoder) = start_encoder(selection.clone(), statements, own, transactions, form);
     let streamed = stream(&mut connection, batches).await;
     let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
     streamed?;
@@ -184,24 +212,25 @@ async fn stream(connection: &mut Connection, batches: mpsc::Sender<Vec<Session>>
 
 type Encoder = JoinHandle<io::Result<SortedRows<SpooledTempFile>>>;
 
-/// Joining, filtering and encoding happen beside the reading, off the runtime's threads.
+/// Joining, filtering and encoding happen beside the reading, off the runtime's threads. Without own sessions everybody's are shown.
 fn start_encoder(
     selection: Selection,
     statements: Statements,
-    own: Own,
+    own: Option<Own>,
     transactions: HashMap<u64, Transaction>,
     form: Form,
 ) -> (mpsc::Sender<Vec<Session>>, Encoder) {
     let (batches, mut incoming) = mpsc::channel::<Vec<Session>>(2);
     let encoder = tokio::task::spawn_blocking(move || {
         let filter = Filter::new(&selection);
+        let filter = if own.is_none() { filter.with_internal() } else { filter };
         let order = Order::new(&selection);
         let mut sorter = RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY));
         let mut encoded = Vec::new();
         while let Some(batch) = incoming.blocking_recv() {
-            let is_own = own.known();
+            let is_own = own.as_ref().map(Own::known);
             for mut session in batch {
-                if is_own(&session) {
+                if is_own.as_ref().is_some_and(|is_own| is_own(&session)) {
                     continue;
                 }
                 // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.

@@ -13,6 +13,7 @@ mod key;
 mod locks;
 mod policy;
 mod project;
+mod ps;
 mod run;
 mod serve;
 mod simulate;

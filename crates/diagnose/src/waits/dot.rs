@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::describe::{self, cut, one_line};
+use super::describe;
 use super::graph::{Party, WaitGraph};
+use crate::terminal::{cut, one_line};
 
 /// Columns of a statement in a node.
 const STATEMENT: usize = 60;

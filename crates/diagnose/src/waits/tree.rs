@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::describe::{self, columns, cut, one_line};
+use super::describe;
 use super::graph::{Party, PartyFacts, Root, Wait, WaitGraph};
+use crate::terminal::{columns, cut, one_line};
 
 /// How the tree is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

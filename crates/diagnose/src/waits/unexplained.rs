@@ -35,7 +35,7 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
             continue;
         }
         let state = match by_state {
-            Some(_) => super::written::clean(session.state.as_deref().unwrap_or_default()),
+            Some(_) => crate::text::clean(session.state.as_deref().unwrap_or_default()),
             None => LOCK_WAIT.to_owned(),
         };
         let why = doubts.get(&session.id).cloned().unwrap_or_else(|| match by_state {

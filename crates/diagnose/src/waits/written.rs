@@ -4,14 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::graph::{PartyFacts, ResourceKind};
-use crate::text::push_clean;
-
-/// Bytes as text that every reader can take.
-pub(super) fn clean(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len());
-    push_clean(&mut out, bytes);
-    String::from_utf8_lossy(&out).into_owned()
-}
+use crate::text::clean;
 
 impl Serialize for ResourceKind {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
