@@ -1,5 +1,7 @@
 //! Sessions that belong to the server or to Clew, not to anybody's application.
 
+use std::collections::HashSet;
+
 use clew_model::Session;
 
 /// Accounts under which only the server itself works.
@@ -16,9 +18,64 @@ pub fn is_internal(session: &Session) -> bool {
     ACCOUNTS.contains(&session.user.as_slice()) || COMMAND_STARTS.iter().any(|start| starts(start))
 }
 
+/// Accounts of cloud vendors and of the server's own parts (DESIGN.md section 6).
+const PROTECTED: [&str; 9] = [
+    "rdsadmin",
+    "rdsbackup",
+    "rdsmetric",
+    "rdsRepl",
+    "mysql.sys",
+    "mysql.session",
+    "mysql.infoschema",
+    "mariadb.sys",
+    "event_scheduler",
+];
+
+/// Accounts whose sessions are never killed. Internal sessions ([`is_internal`]) are not, whatever is protected here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedAccounts(HashSet<Vec<u8>>);
+
+impl Default for ProtectedAccounts {
+    /// Those of DESIGN.md section 6.
+    fn default() -> Self {
+        Self::new(PROTECTED)
+    }
+}
+
+impl ProtectedAccounts {
+    /// These accounts, by name without host, instead of the default ones.
+    pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// These accounts too.
+    #[must_use]
+    pub fn and<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.0.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether this account, by name without host, is protected. Servers tell capital letters from small ones here.
+    #[must_use]
+    pub fn protects(&self, user: &[u8]) -> bool {
+        self.0.contains(user)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accounts_are_protected_by_their_exact_name() {
+        let protected = ProtectedAccounts::default();
+        for (user, is_protected) in [("rdsadmin", true), ("rdsRepl", true), ("rdsrepl", false), ("app", false)] {
+            assert_eq!(protected.protects(user.as_bytes()), is_protected, "{user}");
+        }
+        assert!(protected.clone().and(["app"]).protects(b"app"));
+        assert!(protected.and(["app"]).protects(b"mysql.sys"));
+        assert!(!ProtectedAccounts::new(["app"]).protects(b"rdsadmin"));
+    }
 
     #[test]
     fn the_servers_own_threads_are_internal_and_nobody_elses() {

@@ -18,6 +18,8 @@ use crate::{failure, greeting, statements, tls};
 
 /// Largest packet that is taken from a server: the largest that any server sends.
 const MAX_PACKET: usize = 1 << 30;
+/// What every connection of Clew calls itself.
+pub(crate) const PROGRAM_NAME: &str = "clew";
 
 /// A connection that is ready to be asked.
 #[derive(Debug)]
@@ -140,7 +142,7 @@ fn options(node: &NodeUrl, addresses: Vec<IpAddr>, encrypted: bool) -> Opts {
         .max_allowed_packet(Some(MAX_PACKET))
         .wait_timeout(Some(28_800))
         .stmt_cache_size(0)
-        .connect_attribute("program_name", "clew")
+        .connect_attribute("program_name", PROGRAM_NAME)
         .ssl_opts(encrypted.then(|| tls::options(node)).flatten())
         .into()
 }

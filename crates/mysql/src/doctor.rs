@@ -113,7 +113,7 @@ fn check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
 
 /// Whether a statement is allowed. Errors that are not about privileges mean the same to the caller: no; except the one that only
 /// comes to who may read.
-async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+pub(crate) async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
     match connection.ask::<mysql_async::Row>(probe).await {
         Ok(_) => Ok(true),
         Err(mysql_async::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT),
@@ -122,7 +122,7 @@ async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure
 }
 
 /// Whether the account was granted what `KILL` of other accounts' sessions takes. Read from its grants: it cannot be tried.
-async fn may_kill(connection: &mut Connection) -> Result<bool, Failure> {
+pub(crate) async fn may_kill(connection: &mut Connection) -> Result<bool, Failure> {
     let grants: Vec<String> = connection.ask(statements::GRANTS).await.map_err(|error| connection.failed(&error))?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");

@@ -1,8 +1,9 @@
 //! Reading a MySQL-compatible server: MySQL, MariaDB, TaurusDB.
 //!
 //! [`take_snapshot`] reads every session of a node with its open transaction; [`examine`] says what an account can and
-//! cannot see there; [`read_waits`] reads what the wait graph is made from. Each table is read once, over one connection, and joined here (DESIGN.md section 7 has the measurements
-//! behind that). Every wait has a limit, and what is given up here is killed there.
+//! cannot see there; [`read_waits`] reads what the wait graph is made from. Each table is read once, over one connection, and
+//! joined here (DESIGN.md section 7 has the measurements behind that). [`kill()`] ends a session, and only the one that was meant.
+//! Every wait has a limit, and what is given up here is killed there.
 //!
 //! Not for: deciding who may read a node, or keeping what was read.
 //!
@@ -25,6 +26,7 @@ mod failure;
 mod given_up;
 mod greeting;
 mod innodb_status;
+mod kill;
 mod limits;
 mod locks;
 mod own_sessions;
@@ -37,6 +39,7 @@ mod transactions;
 
 pub use doctor::{Check, Diagnosis, examine};
 pub use given_up::settle_kills;
+pub use kill::{Doing, KillKind, KillOutcome, Refusal, Victim, find_sessions, kill};
 pub use limits::Limits;
 pub use locks::read_waits;
 pub use server::Flavor;

@@ -1,0 +1,80 @@
+//! What became of a kill, and why there was none.
+
+use std::fmt;
+
+/// What became of a kill. The first four mean that nothing is left to do but to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KillOutcome {
+    /// The session is gone, or its statement has ended.
+    Killed,
+    /// The server took the kill and rolls back what was changed: the session stays listed, with its locks, until that is done.
+    RollingBack {
+        /// Rows that are still changed.
+        rows_modified: u64,
+    },
+    /// The server took the kill; when last looked at, it had not yet had its effect. What was seen then.
+    Ending(String),
+    /// It had ended before.
+    AlreadyGone,
+    /// Nothing was killed.
+    Refused(Refusal),
+}
+
+/// Why nothing was killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Replication, event scheduler or another thread of the server.
+    Internal,
+    /// The account is protected.
+    Protected {
+        /// Its name.
+        user: String,
+    },
+    /// One of Clew's own sessions.
+    Own,
+    /// The id belongs to another session by now.
+    AnotherSession {
+        /// Its account.
+        user: String,
+        /// Its client.
+        host: String,
+    },
+    /// The server was started again since the victim was seen, and gives the same ids to others.
+    Restarted,
+    /// The session does something else by now.
+    AnotherStatement,
+    /// A statement was to be ended, and the session runs none.
+    Idle,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Internal => f.write_str("it is a thread of the server itself, which is never killed"),
+            Self::Protected { user } => write!(f, "the account {user} is protected, its sessions are never killed"),
+            Self::Own => f.write_str("it is a session of Clew itself, which ends on its own"),
+            Self::AnotherSession { user, host } => {
+                write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
+            }
+            Self::Restarted => f.write_str("the session that was meant is gone: the server was started again since"),
+            Self::AnotherStatement => {
+                f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
+            }
+            Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),
+        }
+    }
+}
+
+impl fmt::Display for KillOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed => f.write_str("killed"),
+            Self::RollingBack { rows_modified } => {
+                write!(f, "killed; rolling back, {rows_modified} changed rows to go; its locks stay until then")
+            }
+            Self::Ending(seen) => write!(f, "kill sent, not yet ended: {seen}"),
+            Self::AlreadyGone => f.write_str("already gone"),
+            Self::Refused(why) => write!(f, "not killed: {why}"),
+        }
+    }
+}
