@@ -11,7 +11,7 @@ mod threads;
 
 use std::collections::HashMap;
 
-use clew_diagnose::waits::{Observed, SessionFacts, TransactionFacts, graph};
+use clew_diagnose::waits::{MetadataLock, Observed, RowWait, SessionFacts, TransactionFacts, graph};
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
@@ -66,9 +66,15 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
     let threads = threads::read(connection, access).await?;
     let sessions = sessions(connection, &threads).await?;
     let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
+    let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.named(&threads)).collect();
+    let metadata_locks: Vec<MetadataLock> =
+        metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect();
+    if connection.flavor == Flavor::MariaDb {
+        mariadb::name_readers(&mut row_waits, &transactions, &metadata_locks);
+    }
     let mut observed = Observed {
-        row_waits: row_waits.into_iter().map(|wait| wait.named(&threads)).collect(),
-        metadata_locks: metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect(),
+        row_waits,
+        metadata_locks,
         pending_seen: access.metadata_locks,
         transactions: facts(transactions, &prepared),
         sessions,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::LockedObject;
+use clew_diagnose::waits::{LockStatus, LockedObject, MetadataKind, MetadataLock, RowWait};
 use clew_model::{Failure, Transaction};
 
 use super::LOCK_WAIT;
@@ -59,6 +59,38 @@ pub(super) async fn row_waits(
     Ok(waits)
 }
 
+/// Names blockers without a number. Many transactions may have none; whoever has a lock on a row has the table's definition too, and
+/// if that is only one of them, it is the one. Nobody is named where the definitions of one of them are not known: they may have been
+/// taken before the server began to record them.
+pub(super) fn name_readers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
+    let readers: HashSet<u64> = transactions
+        .iter()
+        .filter(|transaction| transaction.id == 0 && transaction.rows_locked > 0)
+        .map(|transaction| transaction.session_id)
+        .collect();
+    let mut by_table: HashMap<(&str, &str), HashSet<u64>> = HashMap::new();
+    for lock in locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
+        let session = lock.session.filter(|session| readers.contains(session));
+        let (MetadataKind::Table, Some(schema), Some(table), Some(session)) =
+            (&lock.object.kind, &lock.object.schema, &lock.object.name, session)
+        else {
+            continue;
+        };
+        by_table.entry((schema, table)).or_default().insert(session);
+    }
+    if readers.iter().any(|reader| !by_table.values().any(|sessions| sessions.contains(reader))) {
+        return;
+    }
+    for wait in waits.iter_mut().filter(|wait| wait.blocking.transaction == 0 && wait.blocking.session.is_none()) {
+        let (Some(schema), Some(table)) = (&wait.lock.schema, &wait.lock.table) else { continue };
+        let on_table = by_table.get(&(schema.as_str(), table.as_str()));
+        let mut others = on_table.into_iter().flatten().filter(|&&session| wait.waiting.session != Some(session));
+        if let (Some(&only), None) = (others.next(), others.next()) {
+            wait.blocking.session = Some(only);
+        }
+    }
+}
+
 async fn unnumbered_waiters(
     connection: &mut Connection,
     transactions: &[Transaction],
@@ -86,4 +118,44 @@ fn lock((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, LockedObje
         data: data.map(text),
     };
     (id, object)
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_diagnose::waits::{LockOwner, MetadataMode, MetadataObject};
+
+    use super::*;
+
+    fn named(held: &[(u64, &str)]) -> Option<u64> {
+        let transactions: Vec<Transaction> =
+            [1, 2].map(|session_id| Transaction { session_id, rows_locked: 1, ..Transaction::default() }).into();
+        let lock = |&(session, table): &(u64, &str)| MetadataLock {
+            object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some(table.into())),
+            mode: MetadataMode::SharedRead,
+            status: LockStatus::Granted,
+            session: Some(session),
+        };
+        let lock_on = LockedObject { schema: Some("shop".into()), table: Some("t".into()), ..LockedObject::default() };
+        let mut waits = [RowWait {
+            waiting: LockOwner { transaction: 9, session: Some(9) },
+            blocking: LockOwner::default(),
+            lock: lock_on,
+            held_mode: None,
+        }];
+        name_readers(&mut waits, &transactions, &held.iter().map(lock).collect::<Vec<_>>());
+        waits[0].blocking.session
+    }
+
+    #[test]
+    fn a_reader_is_named_only_where_it_can_be_no_other() {
+        assert_eq!(named(&[(1, "t"), (2, "s")]), Some(1));
+        assert_eq!(named(&[(1, "t"), (1, "s"), (2, "s"), (2, "t")]), None, "both could be it");
+        assert_eq!(named(&[(1, "t")]), None, "nothing is known of the other");
+        assert_eq!(
+            named(&[(1, "t"), (2, "s"), (9, "t"), (3, "t")]),
+            Some(1),
+            "neither the waiter nor one with a number"
+        );
+        assert_eq!(named(&[]), None);
+    }
 }

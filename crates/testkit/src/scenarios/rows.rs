@@ -9,6 +9,17 @@ pub(super) fn all() -> Vec<Scenario> {
             "a row that is only read",
             "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\nb? UPDATE t SET v = 2 WHERE id = 1",
         ),
+        // MariaDB gives neither reader a number.
+        Scenario::new(
+            BOTH,
+            "a row that one of two readers reads",
+            "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
+             b: BEGIN\nb: SELECT * FROM s WHERE id = 1 LOCK IN SHARE MODE\n\
+             c? UPDATE t SET v = 2 WHERE id = 1",
+            "c>a",
+            "a",
+            "row",
+        ),
         row(
             "a locking read",
             "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\nb: BEGIN\nb? SELECT * FROM t WHERE id = 1 FOR UPDATE",
