@@ -3,12 +3,14 @@
 
 mod conversation;
 mod error;
+mod head;
 mod linger;
 mod places;
 mod refused;
 mod reload;
 mod stall;
 mod tls;
+mod trace;
 
 use std::io;
 use std::sync::Arc;

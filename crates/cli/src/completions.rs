@@ -1,9 +1,8 @@
 //! `clew completions SHELL`
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::error::CliError;
 
 /// Print a completion script for a shell.
@@ -14,8 +13,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+/// `clew` is the whole command line.
+pub(crate) fn run(arguments: &Arguments, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "clew", &mut script);
+    clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);
     crate::output::to_stdout(&String::from_utf8_lossy(&script))
 }

@@ -54,15 +54,15 @@ impl CliError {
         })
     }
 
-    /// Says it on stderr.
-    pub(crate) fn report(&self) {
+    /// What to say of it on stderr; nothing where nobody is to be told.
+    pub(crate) fn to_say(&self) -> String {
         match self {
             Self::Failed { what, hint } | Self::Refused { what, hint } => {
                 let advice = hint.as_ref().map_or(String::new(), |hint| format!("  what to do: {hint}\n"));
-                crate::output::to_stderr(&format!("error: {what}\n{advice}"));
+                format!("error: {what}\n{advice}")
             }
-            Self::Interrupted => crate::output::to_stderr("interrupted\n"),
-            Self::OutputClosed | Self::AnsweredNo => {}
+            Self::Interrupted => "interrupted\n".to_owned(),
+            Self::OutputClosed | Self::AnsweredNo => String::new(),
         }
     }
 }

@@ -37,7 +37,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 use crate::error::CliError;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.report();
+            output::to_stderr(&error.to_say());
             error.exit_code()
         }
     }
@@ -78,7 +78,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Instance(arguments) => interruptible(instance::run(arguments)).await,
             Command::Collect(arguments) => interruptible(collect::run(*arguments)).await,
             Command::Openapi => openapi::run(),
-            Command::Completions(arguments) => completions::run(&arguments),
+            Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
         }
     });
     // A prompt or a write that still waits must not keep an ended command alive.

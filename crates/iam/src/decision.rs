@@ -5,17 +5,16 @@
 
 mod explanation;
 mod principal;
-mod request;
 
 use clew_model::ProjectId;
 use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, Target};
+pub use crate::request::{Environment, InstanceFacts, ProjectFacts, Resource};
 pub use explanation::{Explanation, StatementRef, Why, explain};
 pub use principal::{Grant, Principal, Scope, Via};
-pub use request::{Environment, InstanceFacts, ProjectFacts, Resource};
 
-use crate::policy::{Effect, Request};
+use crate::policy::Effect;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,7 +106,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     if principal.administrator {
         return Decision::Allow;
     }
-    let request = Request { principal, action, resource, environment };
+    let request = principal.request(action, resource, environment);
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
     for grant in principal.grants.iter().filter(|grant| grant.reaches(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {

@@ -47,6 +47,7 @@ pub mod signature;
 pub mod token;
 
 mod action;
+mod request;
 mod secret;
 
 pub use secret::SecretError;

@@ -24,8 +24,10 @@ mod evaluate;
 mod explain;
 mod finding;
 mod grammar;
+mod hint;
 mod json;
 mod key;
+mod model;
 mod operator;
 mod pattern;
 mod review;
@@ -34,62 +36,10 @@ mod urn;
 
 pub mod system;
 
-use serde::Serialize;
-
-use crate::action::Action;
-use crate::decision::{Environment, Principal, Resource};
-
 pub use finding::{Finding, PolicyErrors};
 pub use json::MAX_BYTES;
+pub use model::{Effect, Model};
 pub use statement::Statement;
-
-/// The two models of permissions (spec section 4.1). Policies of the one never name actions of the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum Model {
-    /// Roles and policies, versions 1.0 and 1.1: they name an action by its alias.
-    #[serde(rename = "role")]
-    RoleBased,
-    /// Identity policies, version 5.0: they name an action by its name.
-    #[serde(rename = "identity")]
-    IdentityBased,
-}
-
-impl Model {
-    /// What this model calls the action.
-    #[must_use]
-    pub fn name_of(self, action: Action) -> &'static str {
-        match self {
-            Self::RoleBased => action.alias,
-            Self::IdentityBased => action.name,
-        }
-    }
-
-    /// What this model calls the service of instances: the first part of its actions and URNs.
-    pub(crate) fn service(self) -> &'static str {
-        match self {
-            Self::RoleBased => "gaussdb",
-            Self::IdentityBased => "gaussdbformysql",
-        }
-    }
-}
-
-/// What a statement does when it matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum Effect {
-    /// Allows, if nothing denies.
-    Allow,
-    /// Denies, whatever allows.
-    Deny,
-}
-
-/// Everything a statement can look at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) principal: &'a Principal,
-    pub(crate) action: Action,
-    pub(crate) resource: &'a Resource<'a>,
-    pub(crate) environment: &'a Environment,
-}
 
 /// A policy that was found to be right.
 #[derive(Debug, Clone)]
@@ -101,11 +51,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads a document, or says everything that is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
-        document::read(text)
-    }
-
     /// `1.0`, `1.1` or `5.0`.
     #[must_use]
     pub fn version(&self) -> &'static str {

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::head::HEAD_LIMIT;
 use super::linger::Linger;
 use super::refused::{Refused, UnderWay};
 use super::stall::StallLimit;
@@ -24,11 +25,6 @@ use super::tls::Tls;
 use crate::connection::Connection;
 use crate::routes::router;
 use crate::{ApiSettings, Metrics, Service};
-
-/// Longest head of a request in bytes: the request line, which may be 32 KiB long and a little, and twice that for headers.
-pub(super) const HEAD_LIMIT: usize = 96 << 10;
-/// Most headers of a request. It is what the library has if nothing is said, which is cheaper than the same number said.
-pub(super) const HEADERS_LIMIT: usize = 100;
 
 /// Answers on every connection.
 pub(super) struct Host {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::info;
 use uuid::Uuid;
 
-use super::conversation::{HEAD_LIMIT, HEADERS_LIMIT};
+use super::head::{HEAD_LIMIT, HEADERS_LIMIT};
 use crate::Metrics;
 use crate::refusal::Refusal;
 

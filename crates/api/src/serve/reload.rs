@@ -3,8 +3,6 @@
 //! The files are looked at now and then, because that works wherever they lie: whoever renews certificates may replace them, write into
 //! them, or turn a link to another folder, and no notice of the operating system covers all of that.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -13,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::tls::Tls;
+use super::trace::Trace;
 
 impl Tls {
     /// Takes a new certificate within `every` after its files changed, until `shutdown`. One that cannot be used is named in the log, and
@@ -57,29 +56,5 @@ impl Tls {
             let key = self.files.key.display();
             warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
         }
-    }
-}
-
-/// What changes of a file whenever its content does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trace {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Trace {
-    /// None for a file that is not there, as for a moment while it is replaced.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let file = path.metadata().ok()?;
-        Some(Self {
-            device: file.dev(),
-            inode: file.ino(),
-            size: file.size(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        })
     }
 }

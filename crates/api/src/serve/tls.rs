@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::error::ServeError;
-use super::reload::Trace;
+use super::trace::Trace;
 
 /// TLS with a certificate from a file, and its key from another. Clones share the certificate.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::action::Action;
 use crate::decision::{Decision, Environment, Principal, Resource, Via, check_scope, decide};
-use crate::policy::{Effect, Request};
+use crate::policy::Effect;
 
 /// Names a statement among those that reach a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ pub fn explain(
     resource: &Resource<'_>,
     environment: &Environment,
 ) -> Explanation {
-    let request = Request { principal, action, resource, environment };
+    let request = principal.request(action, resource, environment);
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {

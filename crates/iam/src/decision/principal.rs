@@ -6,8 +6,8 @@ use clew_model::{DomainId, ProjectId, UserId};
 use serde::Serialize;
 
 use crate::action::{Action, Target};
-use crate::decision::Resource;
 use crate::policy::Policy;
+use crate::request::{Environment, Request, Requester, Resource};
 
 /// What a principal's credentials are good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,4 +68,22 @@ pub struct Principal {
     pub administrator: bool,
     /// The policies that reach them, directly and by their groups.
     pub grants: Arc<[Grant]>,
+}
+
+impl Principal {
+    /// What they ask, as policies see it.
+    pub(super) fn request<'a>(
+        &'a self,
+        action: Action,
+        resource: &'a Resource<'a>,
+        environment: &'a Environment,
+    ) -> Request<'a> {
+        let requester = Requester {
+            user_id: &self.user_id,
+            user_name: &self.user_name,
+            domain_id: &self.domain_id,
+            domain_name: &self.domain_name,
+        };
+        Request { requester, action, resource, environment }
+    }
 }

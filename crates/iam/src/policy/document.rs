@@ -8,25 +8,28 @@ use jsonc_parser::common::Ranged;
 
 use super::finding::{Finding, Path, PolicyErrors};
 use super::grammar::{GRAMMARS, Grammar};
+use super::model::Effect;
 use super::statement::{Named, Statement};
 use super::urn::ResourcePattern;
-use super::{Effect, Policy, json, review};
+use super::{Policy, json, review};
 use elements::Elements;
 
-/// Reads a document, or says everything that is wrong with it.
-pub(super) fn read(text: &str) -> Result<Policy, PolicyErrors> {
-    let root = json::read(text).map_err(|finding| PolicyErrors(vec![finding]))?;
-    let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new() };
-    let policy = reader.document(&root);
-    let Reader { mut errors, mut warnings, .. } = reader;
-    let in_order_of_text = |finding: &Finding| (finding.line, finding.column);
-    errors.sort_by_key(in_order_of_text);
-    warnings.sort_by_key(in_order_of_text);
-    match policy {
-        Some((grammar, statements)) if errors.is_empty() => {
-            Ok(Policy { version: grammar.version, model: grammar.model, statements, warnings })
+impl Policy {
+    /// Reads a document, or says everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
+        let root = json::read(text).map_err(|finding| PolicyErrors(vec![finding]))?;
+        let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new() };
+        let policy = reader.document(&root);
+        let Reader { mut errors, mut warnings, .. } = reader;
+        let in_order_of_text = |finding: &Finding| (finding.line, finding.column);
+        errors.sort_by_key(in_order_of_text);
+        warnings.sort_by_key(in_order_of_text);
+        match policy {
+            Some((grammar, statements)) if errors.is_empty() => {
+                Ok(Self { version: grammar.version, model: grammar.model, statements, warnings })
+            }
+            _ => Err(PolicyErrors(errors)),
         }
-        _ => Err(PolicyErrors(errors)),
     }
 }
 

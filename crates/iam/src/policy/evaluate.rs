@@ -4,10 +4,11 @@ use std::iter;
 
 use crate::action::Action;
 use crate::policy::condition::Condition;
+use crate::policy::model::{Effect, Model};
 use crate::policy::pattern::{self, Case};
 use crate::policy::statement::{Named, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
-use crate::policy::{Effect, Model, Request};
+use crate::request::Request;
 
 /// Why a statement does not match.
 #[derive(Debug, Clone, Copy)]

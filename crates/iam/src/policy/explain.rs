@@ -4,10 +4,11 @@ use std::fmt::Display;
 
 use crate::policy::condition::{Condition, Wanted};
 use crate::policy::evaluate::Mismatch;
+use crate::policy::model::Model;
 use crate::policy::pattern::{self, Case};
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
-use crate::policy::{Model, Request};
+use crate::request::Request;
 
 impl Statement {
     /// Whether it matches, and the reasons: those against, or if there are none those for.

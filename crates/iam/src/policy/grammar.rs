@@ -1,7 +1,7 @@
 //! What a document of each version may hold (spec sections 4.3 and 4.5).
 
-use crate::policy::Model;
 use crate::policy::json::MAX_BYTES;
+use crate::policy::model::Model;
 
 /// How much a document may hold.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::policy::{Model, Request};
+use crate::policy::model::Model;
+use crate::request::Request;
 
 /// Where a key's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Key {
 
     /// Its values in a request: none if it is not there.
     pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { principal, action, resource, environment } = *request;
+        let Request { requester, action, resource, environment } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let made = |text: String| vec![Cow::Owned(text)];
@@ -121,12 +122,12 @@ impl Key {
                 environment.source_ip.map_or_else(Vec::new, |address| made(address.to_canonical().to_string()))
             }
             Source::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
-            Source::DomainId => one(principal.domain_id.as_str()),
-            Source::DomainName => one(&principal.domain_name),
-            Source::UserId => one(principal.user_id.as_str()),
-            Source::UserName => one(&principal.user_name),
+            Source::DomainId => one(requester.domain_id.as_str()),
+            Source::DomainName => one(requester.domain_name),
+            Source::UserId => one(requester.user_id.as_str()),
+            Source::UserName => one(requester.user_name),
             Source::PrincipalType => one("User"),
-            Source::PrincipalUrn => made(format!("iam::{}:user:{}", principal.domain_id, principal.user_name)),
+            Source::PrincipalUrn => made(format!("iam::{}:user:{}", requester.domain_id, requester.user_name)),
             Source::ProjectId => some(resource.project.map(|project| project.id.as_str())),
             Source::ProjectName => some(resource.project.map(|project| project.name)),
             Source::RequestedRegion => one(resource.region),

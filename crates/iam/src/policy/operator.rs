@@ -104,7 +104,7 @@ impl Test {
             let known = OPERATORS.iter().map(|operator| operator.name);
             // What other clouds call them.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
-            return Err(format!("there is no operator {name:?}; {}", super::review::nearest(&translated, known)));
+            return Err(format!("there is no operator {name:?}; {}", super::hint::nearest(&translated, known)));
         };
         if matches!(operator.comparison, Comparison::Null) && (quantifier.is_some() || if_exists) {
             return Err("Null takes neither a prefix nor IfExists: it asks itself whether the key is there".to_owned());

@@ -1,22 +1,14 @@
-//! What is right in a document but hardly meant: warnings, and hints at the nearest known word.
+//! What is right in a document but hardly meant: warnings.
 
 use crate::action::{Action, Target};
 use crate::policy::condition::{Condition, Wanted};
+use crate::policy::hint::nearest;
 use crate::policy::key::{KEYS, Source};
+use crate::policy::model::{Effect, Model};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, Case};
 use crate::policy::statement::Statement;
 use crate::policy::urn::ResourcePattern;
-use crate::policy::{Effect, Model};
-
-/// "did you mean", or all there are.
-pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
-    match known.clone().min_by_key(distance) {
-        Some(near) if distance(&near) <= 2.max(given.chars().count() / 4) => format!("did you mean {near:?}?"),
-        _ => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
-    }
-}
 
 pub(super) fn depends() -> String {
     "Depends is not interpreted: attach the roles that it names as well".to_owned()

@@ -1,7 +1,7 @@
 //! A statement of a policy.
 
-use crate::policy::Effect;
 use crate::policy::condition::Condition;
+use crate::policy::model::Effect;
 use crate::policy::urn::ResourcePattern;
 
 /// What a statement names: these, or all but these.

@@ -1,8 +1,9 @@
 //! Resources as policies name them: `service:region:domain:type:path` (spec section 4.4).
 
 use crate::action::Target;
+use crate::policy::model::Model;
 use crate::policy::pattern::{self, Case};
-use crate::policy::{Model, Request};
+use crate::request::Request;
 
 /// The resource of a request, as statements see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl<'a> Urn<'a> {
         }
         // All instances of a project: only what names every instance names them.
         let id = request.resource.instance.map_or("*", |instance| instance.id.as_str());
-        Self::Instance([model.service(), request.resource.region, request.principal.domain_id.as_str(), "instance", id])
+        Self::Instance([model.service(), request.resource.region, request.requester.domain_id.as_str(), "instance", id])
     }
 }
 

@@ -4,7 +4,7 @@ use jsonc_parser::ast::{ObjectProp, Value};
 
 use super::{At, Reader};
 use crate::policy::finding::Path;
-use crate::policy::review;
+use crate::policy::hint;
 
 /// The elements of an object.
 pub(super) struct Elements<'v> {
@@ -43,7 +43,7 @@ impl<'v> Elements<'v> {
         for property in self.properties {
             let name = property.name.as_str();
             if !known.contains(&name) {
-                let hint = review::nearest(name, known.iter().copied());
+                let hint = hint::nearest(name, known.iter().copied());
                 let message = format!("version {version} has no element {name:?} here; {hint}");
                 reader.error(property.range.start, &self.path.key(name), message);
             }

@@ -1,0 +1,10 @@
+//! A hint at the nearest known word.
+
+/// "did you mean", or all there are.
+pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
+    match known.clone().min_by_key(distance) {
+        Some(near) if distance(&near) <= 2.max(given.chars().count() / 4) => format!("did you mean {near:?}?"),
+        _ => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
