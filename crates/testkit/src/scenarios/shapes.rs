@@ -68,7 +68,7 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 /// Transactions that XA prepared. MySQL takes them from their session at once, MariaDB when it ends.
-fn prepared() -> [Scenario; 5] {
+fn prepared() -> [Scenario; 7] {
     const PREPARE: &str = "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
     let row = |flavors, name, then: &str, waits: &str, root| {
         let update = "b? UPDATE t SET v = 2 WHERE id = 1";
@@ -78,6 +78,11 @@ fn prepared() -> [Scenario; 5] {
         let script = format!("{PREPARE}a!\nb? ALTER TABLE t ADD x INT");
         Scenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
     };
+    let alter_beside = |flavors, waits: &str, root| {
+        let name = "ALTER TABLE behind a prepared transaction whose session is there";
+        let script = format!("{PREPARE}b? ALTER TABLE t ADD x INT");
+        Scenario::new(flavors, name, script, waits, root, "table metadata")
+    };
     [
         row(BOTH, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
         row(MYSQL, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
@@ -85,6 +90,8 @@ fn prepared() -> [Scenario; 5] {
         alter(MYSQL, "table metadata"),
         // The session's end lets go of the definition, but not of InnoDB's own lock on the table.
         alter(MARIADB, "table lock of InnoDB"),
+        alter_beside(MYSQL, "b>xa", "xa"),
+        alter_beside(MARIADB, "b>a", "a").leaving("xa"),
     ]
 }
 
