@@ -19,7 +19,7 @@ use crate::connection::{Connection, PROGRAM_NAME};
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::{doctor, failure, sessions, statements};
-use confirm::confirm;
+use confirm::{Undone, confirm, undone_by};
 pub use outcome::{KillOutcome, Refusal};
 use victim::ROUNDED_SECONDS;
 pub use victim::{Doing, Victim};
@@ -35,8 +35,8 @@ pub enum KillKind {
 
 /// Errors of a kill that came too late: no such connection, no such query of MariaDB.
 const GONE: [u16; 2] = [1094, 1957];
-/// Errors of a kill that the account may not do: not its owner, a privilege missing.
-const DENIED: [u16; 2] = [1095, 1227];
+/// Errors of a kill that the account may not do: not its owner, a privilege missing, not the owner of that query of MariaDB.
+const DENIED: [u16; 3] = [1095, 1227, 1979];
 /// Errors of a procedure that is not there for this account: none of that name, may not be called.
 const NO_PROCEDURE: [u16; 2] = [1305, 1370];
 
@@ -116,8 +116,12 @@ async fn begin(
     let own = is_clew(&mut connection, victim.id).await?;
     let Some(now) = look(&mut connection, &[victim.id]).await?.pop() else {
         sees_all(&mut connection).await?;
+        let undone = undone_by(&mut connection, victim.id).await?;
         connection.close().await;
-        return Ok(Begun::Over(KillOutcome::AlreadyGone));
+        return Ok(Begun::Over(match undone {
+            Undone::Rows(rows_modified) => KillOutcome::RollingBack { rows_modified },
+            Undone::Waiting | Undone::Nothing => KillOutcome::AlreadyGone,
+        }));
     };
     let own = own || connection.own().known()(&now);
     let refusal = if restarted { Some(Refusal::Restarted) } else { refusal(victim, &now, kind, protected, own) };
@@ -277,4 +281,31 @@ fn is_idle(session: &Session) -> bool {
 /// Whether somebody killed it before, and it is still about to end.
 fn is_killed(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_testkit::{Flavor, Server, ServerOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clews_own_connection_survives_on_a_server() {
+        for flavor in Flavor::ALL {
+            // Without performance_schema, this process knows its own sessions all the same.
+            let options =
+                ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+            let server = Server::start(flavor, &options).await.unwrap();
+            let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+            let mut own = Connection::open(&node, &limits).await.unwrap();
+            let session = find_sessions(&node, &[own.id], &limits).await.unwrap().pop().unwrap();
+            let victim = Victim::connection_of(&session, Instant::now());
+            for kind in [KillKind::Connection, KillKind::Query] {
+                let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+                assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
+            }
+            own.ask::<u64>("SELECT 1").await.unwrap();
+            own.close().await;
+        }
+    }
 }

@@ -41,35 +41,55 @@ async fn watch(
     let begun = Instant::now();
     let mut pause = FIRST_LOOK;
     loop {
-        let Some(now) = look(connection, &[before.id]).await?.pop() else { return Ok(KillOutcome::Killed) };
-        if has_ended(before, &now, kind) {
+        let now = look(connection, &[before.id]).await?.pop().filter(|now| is_same(before, now));
+        if kind == KillKind::Query && now.as_ref().is_some_and(|now| has_ended(before, now)) {
             return Ok(KillOutcome::Killed);
         }
-        *seen = format!("{} {}", clean(&now.command), clean(now.state.as_deref().unwrap_or_default()));
-        if begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER
-            && let Some(rows_modified) = rolls_back(connection, before.id).await?
-        {
-            return Ok(KillOutcome::RollingBack { rows_modified });
+        if now.is_none() || begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER {
+            match (undone_by(connection, before.id).await?, &now) {
+                (Undone::Rows(rows_modified), _) if begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER => {
+                    return Ok(KillOutcome::RollingBack { rows_modified });
+                }
+                (Undone::Nothing, None) => return Ok(KillOutcome::Killed),
+                _ => {}
+            }
         }
+        *seen = now.as_ref().map_or_else(
+            || "its transaction is still open".to_owned(),
+            |now| format!("{} {}", clean(&now.command), clean(now.state.as_deref().unwrap_or_default())),
+        );
         sleep(pause).await;
         pause *= 2;
     }
 }
 
-/// Whether what was to end did, judged by a session that is still listed.
-fn has_ended(before: &Session, now: &Session, kind: KillKind) -> bool {
-    let another = before.user != now.user || before.host != now.host;
-    another
-        || (kind == KillKind::Query
-            && !is_killed(now)
-            && (is_idle(now) || before.statement != now.statement || now.seconds < before.seconds))
+fn is_same(before: &Session, now: &Session) -> bool {
+    before.user == now.user && before.host == now.host
 }
 
-/// Rows that are still to be rolled back, of a session that does so and may be asked about.
-async fn rolls_back(connection: &mut Connection, id: u64) -> Result<Option<u64>, Failure> {
+/// Whether a statement ended, judged by its session.
+fn has_ended(before: &Session, now: &Session) -> bool {
+    !is_killed(now) && (is_idle(now) || before.statement != now.statement || now.seconds < before.seconds)
+}
+
+/// What a session still has to roll back. MySQL takes it off its list before that.
+pub(super) enum Undone {
+    /// Nothing, or nothing that the account may see.
+    Nothing,
+    /// It has a transaction, and has not begun.
+    Waiting,
+    /// Rows that are still changed.
+    Rows(u64),
+}
+
+/// What the session of this id still has to roll back.
+pub(super) async fn undone_by(connection: &mut Connection, id: u64) -> Result<Undone, Failure> {
     let read = transactions::read(connection).await.map_err(|error| connection.failed(&error))?;
-    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(None) };
-    let of_it =
-        all.into_iter().filter(|transaction| transaction.session_id == id && &*transaction.state == ROLLING_BACK);
-    Ok(of_it.map(|transaction| transaction.rows_modified).max())
+    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(Undone::Nothing) };
+    let mut of_it = all.into_iter().filter(|transaction| transaction.session_id == id).peekable();
+    if of_it.peek().is_none() {
+        return Ok(Undone::Nothing);
+    }
+    let rolling_back = of_it.filter(|transaction| &*transaction.state == ROLLING_BACK);
+    Ok(rolling_back.map(|transaction| transaction.rows_modified).max().map_or(Undone::Waiting, Undone::Rows))
 }

@@ -7,7 +7,8 @@ use std::fmt;
 pub enum KillOutcome {
     /// The session is gone, or its statement has ended.
     Killed,
-    /// The server took the kill and rolls back what was changed: the session stays listed, with its locks, until that is done.
+    /// The server took this kill, or one before, and rolls back what was changed; the locks stay until that is done. MariaDB lists
+    /// the session until then, MySQL does not.
     RollingBack {
         /// Rows that are still changed.
         rows_modified: u64,

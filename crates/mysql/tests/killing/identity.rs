@@ -1,0 +1,86 @@
+//! Who comes to an id, or to a statement, after the victim was chosen is not the victim.
+
+use std::time::{Duration, Instant};
+
+use clew_mysql::{KillKind, KillOutcome, Refusal, Victim};
+use clew_testkit::{Flavor, RawSession, Server};
+
+use super::{LONG, busy, connection_of, end, listed, runs, server, statement_of};
+
+const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+
+/// The session still runs what it ran.
+async fn lives(server: &Server, raw: &RawSession, statement: &str) {
+    let session = listed(server, raw.id).await.unwrap();
+    assert_eq!((session.command.as_slice(), session.statement.as_deref()), (&b"Query"[..], Some(statement.as_bytes())));
+}
+
+#[tokio::test]
+async fn a_newcomer_with_the_victims_id_survives() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (raw, session) = busy(&server, "app", LONG).await;
+        let newcomer = connection_of(&session);
+        let strangers = [
+            Victim { user: b"shop".to_vec(), ..newcomer.clone() },
+            Victim { user: b"APP".to_vec(), ..newcomer.clone() },
+            Victim { host: b"127.0.0.1:1".to_vec(), ..newcomer.clone() },
+            Victim { host: b"127.0.0.1".to_vec(), ..newcomer.clone() },
+        ];
+        for victim in strangers {
+            for kind in KINDS {
+                let outcome = end(&server, &victim, kind).await;
+                let host = String::from_utf8(session.host.clone()).unwrap();
+                let another = Refusal::AnotherSession { user: "app".into(), host };
+                assert_eq!(outcome, KillOutcome::Refused(another), "{flavor} {victim:?}");
+            }
+        }
+        lives(&server, &raw, LONG).await;
+    }
+}
+
+#[tokio::test]
+async fn who_has_the_id_after_a_restart_survives() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (raw, session) = busy(&server, "app", LONG).await;
+        let long_ago = Instant::now().checked_sub(Duration::from_mins(5)).unwrap();
+        for kind in KINDS {
+            let outcome = end(&server, &Victim::connection_of(&session, long_ago), kind).await;
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::Restarted), "{flavor}");
+        }
+        lives(&server, &raw, LONG).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_went_on_to_another_statement_survives() {
+    const NEXT: &str = "SELECT SLEEP(599)";
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (mut raw, session) = busy(&server, "app", LONG).await;
+        let chosen = statement_of(&session);
+        assert_eq!(end(&server, &chosen, KillKind::Query).await, KillOutcome::Killed);
+        let _ = raw.answer().await;
+        raw.begin(NEXT.as_bytes()).await.unwrap();
+        runs(&server, raw.id, NEXT).await;
+        for kind in KINDS {
+            assert_eq!(end(&server, &chosen, kind).await, KillOutcome::Refused(Refusal::AnotherStatement), "{flavor}");
+        }
+        lives(&server, &raw, NEXT).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_statement_begun_anew_survives() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (raw, mut session) = busy(&server, "app", LONG).await;
+        session.seconds += 100;
+        for kind in KINDS {
+            let outcome = end(&server, &statement_of(&session), kind).await;
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::AnotherStatement), "{flavor}");
+        }
+        lives(&server, &raw, LONG).await;
+    }
+}

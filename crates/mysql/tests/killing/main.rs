@@ -1,0 +1,92 @@
+//! Kills on real servers: who was meant ends, and nobody else.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod effect;
+mod identity;
+mod privileges;
+mod survivors;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use clew_diagnose::ProtectedAccounts;
+use clew_model::{Failure, Session};
+use clew_mysql::{KillKind, KillOutcome, Limits, Victim, find_sessions, kill};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use tokio::time::sleep;
+
+/// Longer than any test.
+const LONG: &str = "SELECT SLEEP(600)";
+
+/// A server with accounts that have no password: `app`, `rdsadmin`, and `clew`, which has no privilege.
+async fn server(flavor: Flavor) -> Server {
+    let options = match flavor {
+        Flavor::MySql => ServerOptions::default(),
+        Flavor::MariaDb => {
+            ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() }
+        }
+    };
+    let server = Server::start(flavor, &options).await.unwrap();
+    server.run(&["CREATE USER app@'%'", "CREATE USER rdsadmin@'%'", "CREATE USER clew@'%'"]).await.unwrap();
+    server
+}
+
+async fn open(server: &Server, user: &str) -> RawSession {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+}
+
+/// A session that runs a statement, and how the server lists it.
+async fn busy(server: &Server, user: &str, statement: &str) -> (RawSession, Session) {
+    let mut raw = open(server, user).await;
+    raw.begin(statement.as_bytes()).await.unwrap();
+    let session = runs(server, raw.id, statement).await;
+    (raw, session)
+}
+
+/// Waits until a session is listed with this statement.
+async fn runs(server: &Server, id: u64, statement: &str) -> Session {
+    loop {
+        if let Some(session) = listed(server, id).await
+            && session.statement.as_deref() == Some(statement.as_bytes())
+        {
+            return session;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A session that runs nothing, and how the server lists it.
+async fn idle(server: &Server, user: &str) -> (RawSession, Session) {
+    let raw = open(server, user).await;
+    loop {
+        if let Some(session) = listed(server, raw.id).await
+            && session.command == b"Sleep"
+        {
+            return (raw, session);
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn listed(server: &Server, id: u64) -> Option<Session> {
+    find_sessions(&server.url().parse().unwrap(), &[id], &Limits::default()).await.unwrap().pop()
+}
+
+async fn try_end(url: &str, victim: &Victim, kind: KillKind) -> Result<KillOutcome, Failure> {
+    kill(&url.parse().unwrap(), victim, kind, &ProtectedAccounts::default(), &Limits::default()).await
+}
+
+/// As root.
+async fn end(server: &Server, victim: &Victim, kind: KillKind) -> KillOutcome {
+    try_end(&server.url(), victim, kind).await.unwrap()
+}
+
+fn connection_of(session: &Session) -> Victim {
+    Victim::connection_of(session, Instant::now())
+}
+
+fn statement_of(session: &Session) -> Victim {
+    Victim::statement_of(session, Instant::now())
+}

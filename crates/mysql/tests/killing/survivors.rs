@@ -1,0 +1,94 @@
+//! Who is never killed.
+
+use std::time::{Duration, Instant};
+
+use clew_diagnose::ProtectedAccounts;
+use clew_model::NodeUrl;
+use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, find_sessions, kill};
+use clew_testkit::{Flavor, Server};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use tokio::time::sleep;
+
+use super::{LONG, busy, connection_of, end, listed, server};
+
+const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+
+fn nobody() -> ProtectedAccounts {
+    ProtectedAccounts::new::<&str>([])
+}
+
+#[tokio::test]
+async fn sessions_of_protected_accounts_survive() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let node: NodeUrl = server.url().parse().unwrap();
+        let (raw, session) = busy(&server, "rdsadmin", LONG).await;
+        let victim = connection_of(&session);
+        for kind in KINDS {
+            let protected = KillOutcome::Refused(Refusal::Protected { user: "rdsadmin".into() });
+            assert_eq!(end(&server, &victim, kind).await, protected, "{flavor}");
+        }
+        assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query");
+        let outcome = kill(&node, &victim, KillKind::Connection, &nobody(), &Limits::default()).await.unwrap();
+        assert_eq!(outcome, KillOutcome::Killed, "{flavor}: what is protected can be configured");
+
+        let (raw, session) = busy(&server, "app", LONG).await;
+        let protected = ProtectedAccounts::default().and(["app"]);
+        let outcome = kill(&node, &connection_of(&session), KillKind::Query, &protected, &Limits::default()).await;
+        assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::Protected { user: "app".into() }), "{flavor}");
+        assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query");
+    }
+}
+
+/// The event scheduler's id: a thread that every server has.
+async fn scheduler(server: &Server) -> u64 {
+    server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
+    let mut root = server.connect().await.unwrap();
+    loop {
+        let ids: Vec<u64> =
+            root.query("SELECT id FROM information_schema.processlist WHERE user = 'event_scheduler'").await.unwrap();
+        if let Some(id) = ids.first() {
+            root.disconnect().await.unwrap();
+            return *id;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn threads_of_the_server_survive_whatever_is_protected() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let node: NodeUrl = server.url().parse().unwrap();
+        let id = scheduler(&server).await;
+        let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().pop().unwrap();
+        for kind in KINDS {
+            let outcome = kill(&node, &connection_of(&session), kind, &nobody(), &Limits::default()).await.unwrap();
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor}");
+        }
+        assert!(listed(&server, id).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_another_process_of_clew_survive() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
+        let options = options.prefer_socket(false).connect_attribute("program_name", "clew");
+        let mut other = Conn::new(options).await.unwrap();
+        let session = listed(&server, other.id().into()).await.unwrap();
+        let outcome = end(&server, &connection_of(&session), KillKind::Connection).await;
+        assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
+        other.query_drop("DO 1").await.unwrap();
+        other.disconnect().await.unwrap();
+
+        // Of another program, nothing is different but the name.
+        let mut another = server.connect().await.unwrap();
+        let session = listed(&server, another.id().into()).await.unwrap();
+        let victim = clew_mysql::Victim::connection_of(&session, Instant::now());
+        assert_eq!(end(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        another.query_drop("DO 1").await.unwrap_err();
+    }
+}
