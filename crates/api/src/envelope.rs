@@ -113,7 +113,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, Metrics, RateLimits, Rates};
+    use crate::{ApiSettings, Metrics, NodeReads, RateLimits, Rates};
 
     async fn breaks() -> &'static str {
         panic!("on purpose")
@@ -135,7 +135,8 @@ mod tests {
         let metrics = Metrics::default();
         let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(Rates::default(), metrics.clone());
-        let service = Service { store, collections, settings: ApiSettings::default(), limits, metrics };
+        let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
+        let service = Service { store, collections, nodes, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))

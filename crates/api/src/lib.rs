@@ -4,12 +4,12 @@
 //! operators need (`ops/`). A handler parses, asks the crates below, and answers; it decides nothing by itself: who may do
 //! what is `clew_iam::decision`, when a collection runs is `clew_tasks`.
 //!
-//! Not for: reading a database server, or keeping anything.
+//! Not for: how a database server is read, or keeping anything.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, Metrics, RateLimits, Rates, Service};
+//! use clew_api::{ApiSettings, Metrics, NodeReads, RateLimits, Rates, Service};
 //! use clew_tasks::{Collections, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -18,7 +18,8 @@
 //! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(Rates::default(), metrics.clone());
-//! let service = Service { store, collections, settings: ApiSettings::default(), limits, metrics };
+//! let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
+//! let service = Service { store, collections, nodes, settings, limits, metrics };
 //! clew_api::serve(service, listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
@@ -37,6 +38,7 @@ mod grants;
 mod iam;
 mod limits;
 mod messages;
+mod nodes;
 mod operations;
 mod ops;
 mod page;
@@ -54,6 +56,7 @@ use clew_tasks::Collections;
 
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
+pub use nodes::NodeReads;
 pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, Tls, serve};
@@ -65,6 +68,8 @@ pub struct Service {
     pub store: Store,
     /// Where collections are handed in.
     pub collections: Collections,
+    /// How nodes are read while somebody waits for the answer.
+    pub nodes: NodeReads,
     /// Limits on a request.
     pub settings: ApiSettings,
     /// Limits on how often somebody may ask.

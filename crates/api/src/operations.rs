@@ -37,6 +37,8 @@ pub(crate) const ALL: &[Operation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", Kept::Always),
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", Kept::Refused),
     operation("GET", node!("realtime-session-result"), "DownloadRealtimeSession", Kept::Always),
+    operation("GET", node!("processes"), "ListTaurusDbNodeProcesses", Kept::Refused),
+    operation("GET", node!("process/lock-wait"), "ShowLockWaitSession", Kept::Refused),
     operation("GET", "/v3/{project_id}/instances", "ListGaussMySqlInstances", Kept::Refused),
     operation("GET", "/v3.1/{project_id}/instances", "ListGaussMySqlInstancesUnifyStatus", Kept::Refused),
     operation("GET", "/v3/{project_id}/instances/{instance_id}", "ShowGaussMySqlInstanceInfo", Kept::Refused),

@@ -18,6 +18,8 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::collect::collect))
         .routes(routes!(taurusdb::task_status::task_status))
         .routes(routes!(taurusdb::download::download))
+        .routes(routes!(taurusdb::processes::list))
+        .routes(routes!(taurusdb::lock_wait::show))
         .routes(routes!(taurusdb::instances::list_v3))
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))

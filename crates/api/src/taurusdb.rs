@@ -1,8 +1,10 @@
-//! The TaurusDB API, exactly as the cloud speaks it (spec sections 1 and 3).
+//! The TaurusDB API, exactly as the cloud speaks it (spec sections 1, 2 and 3).
 
 pub(crate) mod collect;
 pub(crate) mod download;
 pub(crate) mod instances;
+pub(crate) mod lock_wait;
+pub(crate) mod processes;
 pub(crate) mod tags;
 pub(crate) mod task_status;
 

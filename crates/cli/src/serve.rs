@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use clew_api::{Listener, Metrics, RateLimits, Service};
+use clew_api::{Listener, Metrics, NodeReads, RateLimits, Service};
 use clew_store::Store;
 use clew_tasks::Collections;
 use tokio::signal::unix::{SignalKind, signal};
@@ -107,9 +107,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
     let metrics = Metrics::default();
+    let nodes = NodeReads::new(task_settings.limits);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
-    let service = Service { store, limits, collections: collections.clone(), settings: api_settings, metrics };
+    let service = Service { store, limits, collections: collections.clone(), nodes, settings: api_settings, metrics };
     let shutdown = stop_on_signals()?;
     if let Some(tls) = &tls {
         listening::keep_certificate_fresh(tls, &shutdown)?;

@@ -5,6 +5,7 @@ mod prepared;
 use std::collections::BTreeMap;
 
 use clew_model::{ProjectId, RequestId, UserId};
+use clew_testkit::{FakeOptions, FakeServer, Fault};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ operation                             nobody     expired    revoked    domain   
 CollectRealtimeSession                APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 202        202        DBS.280015 202
 ShowRealtimeSessionTaskStatus         APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 DownloadRealtimeSession               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ListTaurusDbNodeProcesses             APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowLockWaitSession                   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ShowGaussMySqlInstanceInfo            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
@@ -154,6 +157,9 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     if ["ShowRealtimeSessionTaskStatus", "DownloadRealtimeSession"].contains(&operation) {
         path = format!("{path}?request_id={}", callers.collection);
     }
+    if operation == "ShowLockWaitSession" {
+        path.push_str("?pid=1");
+    }
     let (path, body) = prepared::prepared(server, operation, &path).await;
     let call = server.call(method, &path);
     match operation {
@@ -209,7 +215,9 @@ fn every_route_has_its_row() {
 async fn everyone_gets_what_the_table_says() {
     let (columns, rows) = table();
     let mut wrong = Vec::new();
-    let server = Server::start().await;
+    let mut server = Server::start().await;
+    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    server.look_at(&node.url()).await;
     let callers = Callers::of(&server).await;
     for (operation, method, path) in routes() {
         let Some(cells) = rows.get(operation.as_str()) else { continue };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Listener, Metrics, RateLimits, Rates, ServeError, Service};
+use clew_api::{ApiSettings, Listener, Metrics, NodeReads, RateLimits, Rates, ServeError, Service};
 use clew_model::{
     AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
     Tag, TaskOutcome, UserId,
@@ -95,9 +95,10 @@ impl Server {
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
+        let nodes = NodeReads::new(task_settings.limits);
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
-        let service = Service { store: store.clone(), collections, settings, limits, metrics };
+        let service = Service { store: store.clone(), collections, nodes, settings, limits, metrics };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -185,6 +186,21 @@ impl Server {
 
     pub(crate) fn node(&self) -> NodeId {
         self.instance.nodes[0].id.clone()
+    }
+
+    /// Makes the instance of the tests one whose nodes are all there.
+    pub(crate) async fn look_at(&mut self, url: &str) {
+        let mut new = new_instance(&self.tenant.project_id, "shop");
+        "watched".clone_into(&mut new.name);
+        for node in &mut new.nodes {
+            node.url = url.parse().unwrap();
+        }
+        self.instance = self.store.add_instance(&by(), new).await.unwrap();
+    }
+
+    /// A path of the first node.
+    pub(crate) fn of_node(&self, rest: &str) -> String {
+        format!("/v3/{}/instances/{}/nodes/{}/{rest}", self.tenant.project_id, self.instance.id, self.node())
     }
 
     /// A path of the first node's sessions.

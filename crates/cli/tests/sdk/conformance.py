@@ -1,4 +1,4 @@
-"""The unmodified official SDK against Clew: lists, shows, collects with each filter, polls, downloads, and is refused.
+"""The unmodified official SDK against Clew: lists, shows, looks at sessions and waits, collects with each filter, polls, downloads, and is refused.
 
 Environment: CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_REGION, CLEW_DOMAIN_NAME, CLEW_USER,
 CLEW_PASSWORD as `clew init --format env` prints them; CLEW_INSTANCE and CLEW_NODE; CLEW_BROKEN_NODE, a node that cannot be
@@ -16,7 +16,7 @@ ENDPOINT = os.environ["CLEW_ENDPOINT"]
 os.environ["HUAWEICLOUD_SDK_IAM_ENDPOINT"] = ENDPOINT
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
-from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException, ServerResponseException
 from huaweicloudsdkcore.region.region import Region
 from huaweicloudsdkgaussdb.v3 import (
     CollectRealtimeSessionRequest,
@@ -24,9 +24,11 @@ from huaweicloudsdkgaussdb.v3 import (
     GaussDBClient,
     ListGaussMySqlInstancesRequest,
     ListGaussMySqlInstancesUnifyStatusRequest,
+    ListTaurusDbNodeProcessesRequest,
     RealtimeSessionRequest,
     ShowGaussMySqlInstanceInfoRequest,
     ShowGaussMySqlInstanceInfoUnifyStatusRequest,
+    ShowLockWaitSessionRequest,
     ShowRealtimeSessionTaskStatusRequest,
 )
 
@@ -90,10 +92,19 @@ def rows(text):
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
+def processes(sdk, node=NODE, **page):
+    return sdk.list_taurus_db_node_processes(ListTaurusDbNodeProcessesRequest(instance_id=INSTANCE, node_id=node, **page))
+
+
+def lock_wait(sdk, pid, node=NODE):
+    request = ShowLockWaitSessionRequest(instance_id=INSTANCE, node_id=node, pid=pid)
+    return sdk.show_lock_wait_session(request).abnormal_root_cause
+
+
 def refused(code, http_status, call, *arguments, **named):
     try:
         call(*arguments, **named)
-    except ClientRequestException as error:
+    except (ClientRequestException, ServerResponseException) as error:
         assert (error.error_code, error.status_code) == (code, http_status), (code, error)
         assert error.request_id and len(error.request_id) == 32, error.request_id
         assert error.error_msg, error
@@ -149,6 +160,33 @@ def collections(sdk):
         assert found[0] == COLUMNS and len(found) > 1, (fields, found)
 
 
+def live(sdk):
+    """The sessions of a node now, and who stands in the way of one that waits."""
+    listed = processes(sdk)
+    assert listed.total_count == len(listed.processes) >= 2, listed
+    assert [one.id for one in listed.processes] == sorted(one.id for one in listed.processes), listed
+    running = {one.info: one for one in listed.processes}
+    sleeping, waiting = running["SELECT SLEEP(1000)"], running["INSERT INTO t VALUES (1)"]
+    assert (sleeping.user, sleeping.db, sleeping.command, sleeping.state) == ("root", "shop", "Query", "User sleep"), listed
+    assert sleeping.host.startswith("127.0.0.1:") and sleeping.time >= 1, listed
+    page = processes(sdk, offset=1, limit=1)
+    assert (page.total_count, [one.id for one in page.processes]) == (listed.total_count, [listed.processes[1].id]), page
+    wait = lock_wait(sdk, waiting.id)
+    cause = wait.lock_root_cause
+    assert wait.abnormal_type == "LOCK_WAIT", wait
+    assert (cause.locked_pid, cause.locked_sql) == (waiting.id, "INSERT INTO t VALUES (1)"), wait
+    assert (cause.lock_db, cause.lock_table, cause.lock_index) == ("shop", "t", "PRIMARY"), wait
+    assert (cause.blocker_pid, cause.blocker_state, cause.blocker_command) == (sleeping.id, "RUNNING", "Query"), wait
+    assert cause.blocker_current_sql == ["SELECT SLEEP(1000)"] and cause.lock_mode.startswith("S"), wait
+    assert lock_wait(sdk, sleeping.id) is None, "who waits for nobody"
+    refused("DBS.290013", 404, lock_wait, sdk, 4_000_000_000)
+    refused("DBS.280001", 400, lock_wait, sdk, 0)
+    refused("DBS.280001", 400, processes, sdk, limit=101)
+    for call, arguments in [(processes, []), (lock_wait, [1])]:
+        reason = refused("DBS.05000000", 500, call, sdk, *arguments, node=BROKEN_NODE)
+        assert "cannot be reached" in reason, reason
+
+
 def refusals(sdk):
     request_id = collect(sdk)
     unknown = "realtime_session-00000000-0000-4000-8000-000000000000-0000"
@@ -194,6 +232,7 @@ def main():
     sdk = client()
     instances(sdk)
     instances(region_client())
+    live(sdk)
     collections(sdk)
     refusals(sdk)
     tokens()

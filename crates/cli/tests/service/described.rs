@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use clew_testkit::setup;
+use clew_testkit::{FakeOptions, FakeServer, Fault, setup};
 use serde_json::Value;
 
 use crate::harness::{CLEW, Home, Serving};
@@ -20,10 +20,11 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_schema_conformance";
 
 /// A token opens a project or the domain: the operations of either are asked with theirs.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_a_failure_or_undescribed() {
     let home = Home::new();
-    let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
+    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap();
+    let added = home.add_instance(&[&node.url()]);
     let unlimited = home.folder.path().join("clew.toml");
     std::fs::write(&unlimited, "[limits]\nprincipal_per_second = 0\npeer_per_second = 0\n").unwrap();
     let mut clew = Command::new(CLEW);

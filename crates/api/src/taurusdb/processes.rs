@@ -1,0 +1,89 @@
+//! ListTaurusDbNodeProcesses (spec section 2.1).
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use clew_iam::decision::Action;
+use clew_model::{Page, Selection};
+use clew_mysql::{Form, Snapshot, Statements, take_snapshot};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::caller::{Caller, Target};
+use crate::page::{self, PageParameters};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// A page of a node's sessions.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Processes {
+    /// By id
+    #[schema(max_items = 100)]
+    processes: Vec<Process>,
+    /// Sessions of the node, not of the page; internal ones are not counted
+    total_count: u64,
+}
+
+/// A session, as SHOW PROCESSLIST has it. Read from a row of a snapshot.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Process {
+    /// Thread id
+    #[serde(rename(deserialize = "session_id"))]
+    id: u64,
+    user: String,
+    /// Client address with its port
+    #[schema(example = "10.0.0.7:51234")]
+    host: String,
+    /// Default database
+    #[schema(required)]
+    #[serde(rename(deserialize = "database_name"))]
+    db: Option<String>,
+    #[schema(example = "Query")]
+    command: String,
+    /// Seconds in the current state
+    #[serde(rename(deserialize = "state_duration"))]
+    time: u64,
+    #[schema(required)]
+    #[serde(rename(deserialize = "execution_status"))]
+    state: Option<String>,
+    /// The statement, usually; its template where the project masks statements
+    #[schema(required)]
+    #[serde(rename(deserialize = "sql_statement"))]
+    info: Option<String>,
+}
+
+/// List the sessions of a node.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
+    tag = "sessions",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
+    responses(
+        (status = 200, description = "A page of sessions, internal ones left out", body = Processes),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Processes>, Refusal> {
+    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let page = page::asked(query.as_deref())?;
+    let statements = Statements::masked(target.is_masked_for(&service, &caller));
+    let (node, selection) = (&target.node, Selection::default());
+    let read = async |limits| take_snapshot(&node.url, &selection, statements, Form::Json, &limits).await;
+    let snapshot = service.nodes.read(node, read).await?;
+    let cutting = tokio::task::spawn_blocking(move || cut(snapshot, page)).await;
+    let processes = cutting.map_err(|error| Refusal::internal(&error))?;
+    processes.map(Json).map_err(|error| Refusal::internal(&error))
+}
+
+/// The page of a snapshot, of which the rest may be larger than memory.
+fn cut(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
+    let mut list = b"[".to_vec();
+    snapshot.body.write_part(page.offset as usize, page.limit as usize, &mut list)?;
+    list.push(b']');
+    Ok(Processes { processes: serde_json::from_slice(&list)?, total_count: snapshot.summary.rows })
+}

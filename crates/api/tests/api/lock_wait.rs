@@ -1,0 +1,100 @@
+//! What a session waits for.
+
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// `b` waits for the row that `a` changed.
+async fn a_wait_leads_to_its_root(flavor: Flavor) {
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let built = scenario.build(&node).await.unwrap();
+    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let path = |pid: u64| server.of_node(&format!("process/lock-wait?pid={pid}"));
+
+    let answer = server.get(&path(waiter)).await.ok(200);
+    assert_eq!(answer["abnormal_root_cause"]["abnormal_type"], "LOCK_WAIT", "{answer}");
+    let cause = &answer["abnormal_root_cause"]["lock_root_cause"];
+    for (field, value) in [
+        ("locked_pid", Value::from(waiter)),
+        ("locked_sql", "UPDATE t SET v = 2 WHERE id = 1".into()),
+        ("lock_db", "shop".into()),
+        ("lock_table", "t".into()),
+        ("lock_index", "PRIMARY".into()),
+        ("lock_data", "1".into()),
+        ("blocker_pid", blocker.into()),
+        ("blocker_thread_id", blocker.into()),
+        ("blocker_state", "RUNNING".into()),
+        ("blocker_rows_locked", 1.into()),
+        ("blocker_rows_modified", 1.into()),
+        ("blocker_command", "Sleep".into()),
+    ] {
+        assert_eq!(cause[field], value, "{field}: {answer}");
+    }
+    assert!(cause["lock_mode"].as_str().unwrap().starts_with('X'), "{answer}");
+    assert!(cause["wait_seconds"].is_u64() && cause["blocker_age"].is_u64(), "{answer}");
+    assert!(cause["blocker_host"].as_str().unwrap().starts_with("127.0.0.1:"), "{answer}");
+    let ran = cause["blocker_current_sql"].as_array().unwrap();
+    // MariaDB's performance_schema, which would know, is off by default.
+    assert_eq!(ran.iter().any(|ran| ran == "UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{answer}");
+
+    assert_eq!(server.get(&path(blocker)).await.ok(200), json!({}));
+    let message = server.get(&path(4_000_000_000)).await.refused(404, "DBS.290013");
+    assert!(message.ends_with("The node has no session 4000000000."), "{message}");
+
+    server.mask(&server.tenant.project_id, true).await;
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let reader = server.project_token(&reader).await;
+    let masked = server.call(Method::GET, &path(waiter)).token(&reader).send().await;
+    assert!(!masked.text().contains("id = 1"), "{}", masked.text());
+    let cause = &masked.ok(200)["abnormal_root_cause"]["lock_root_cause"];
+    assert_eq!((&cause["blocker_pid"], &cause["lock_data"]), (&blocker.into(), &Value::Null));
+    built.clear(&node).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_leads_to_its_root_of_a_mariadb_server() {
+    a_wait_leads_to_its_root(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn a_wait_leads_to_its_root_of_a_mysql_server() {
+    a_wait_leads_to_its_root(Flavor::MySql).await;
+}
+
+/// The root is named, not who is next in the queue; the lock is the waiter's own.
+#[tokio::test]
+async fn a_chain_is_followed_to_its_root_of_a_mysql_server() {
+    let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    for scenario in Scenario::all(Flavor::MySql) {
+        if !["a chain of ten", "a circle of a row and a name"].contains(&scenario.name.as_str()) {
+            continue;
+        }
+        let built = scenario.build(&node).await.unwrap();
+        let root: Vec<u64> = scenario.roots()[0].iter().map(|who| built.ids()[*who]).collect();
+        for (waiter, _) in scenario.waits() {
+            let path = server.of_node(&format!("process/lock-wait?pid={}", built.ids()[waiter]));
+            let answer = server.get(&path).await.ok(200);
+            let blocker = answer["abnormal_root_cause"]["lock_root_cause"]["blocker_pid"].as_u64().unwrap();
+            assert!(root.contains(&blocker) && blocker != built.ids()[waiter], "{}: {waiter}: {answer}", scenario.name);
+        }
+        built.clear(&node).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_session_is_refused() {
+    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    for query in ["", "?pid=", "?pid=0", "?pid=-1", "?pid=1.5", "?pid=x", "?pid=1&pid=2", "?pid=18446744073709551616"] {
+        server.get(&server.of_node(&format!("process/lock-wait{query}"))).await.refused(400, "DBS.280001");
+    }
+    assert_eq!(server.get(&server.of_node("process/lock-wait?pid=1")).await.ok(200), json!({}));
+}

@@ -1,0 +1,130 @@
+//! Listing the sessions of a node while somebody waits.
+
+use std::time::Duration;
+
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+async fn fake(sessions: u64, fault: Fault) -> FakeServer {
+    FakeServer::start(FakeOptions { sessions, transactions: 0, fault }).await.unwrap()
+}
+
+/// Two sessions of a real server: one that runs something, one that is idle.
+async fn sessions_are_listed(flavor: Flavor) {
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    node.run(&["CREATE DATABASE shop"]).await.unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], node.port()));
+    let open = async |database| {
+        clew_testkit::RawSession::open(address, "root", database, clew_testkit::Charset::Utf8mb4).await.unwrap()
+    };
+    let (idle, mut busy) = (open(None).await, open(Some("shop")).await);
+    busy.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+
+    // A session that the server has seen, but not yet what it runs, is none of this test's business.
+    let list = loop {
+        let list = server.get(&server.of_node("processes")).await.ok(200);
+        if list["processes"][1]["info"].is_string() {
+            break list;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(list["total_count"], 2, "{list}");
+    let fields = ["command", "db", "host", "id", "info", "state", "time", "user"];
+    let keys = |process: &Value| process.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let [first, second] = list["processes"].as_array().unwrap().as_slice() else { panic!("{list}") };
+    assert_eq!((keys(first), keys(second)), (fields.map(String::from).to_vec(), fields.map(String::from).to_vec()));
+    assert_eq!((&first["id"], &first["command"], &first["db"]), (&idle.id.into(), &"Sleep".into(), &Value::Null));
+    assert_eq!(first["info"], Value::Null, "{first}");
+    assert_eq!((&second["id"], &second["user"], &second["db"]), (&busy.id.into(), &"root".into(), &"shop".into()));
+    assert_eq!((&second["command"], &second["state"]), (&"Query".into(), &"User sleep".into()), "{second}");
+    assert_eq!(second["info"], "SELECT SLEEP(1000), 'secret'");
+    assert!(second["host"].as_str().unwrap().starts_with("127.0.0.1:") && second["time"].is_u64(), "{second}");
+
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let reader = server.project_token(&reader).await;
+    let info = async |token: &str| {
+        let call = server.call(Method::GET, &server.of_node("processes?offset=1")).token(token);
+        call.send().await.ok(200)["processes"][0]["info"].clone()
+    };
+    assert_eq!(info(&reader).await, "SELECT SLEEP(1000), 'secret'");
+    server.mask(&server.tenant.project_id, true).await;
+    assert_eq!(info(&reader).await, "SELECT SLEEP(?), ?");
+    assert_eq!(info(server.token()).await, "SELECT SLEEP(1000), 'secret'");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_of_a_mariadb_server() {
+    sessions_are_listed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn sessions_are_listed_of_a_mysql_server() {
+    sessions_are_listed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn pages_are_cut_by_id_and_count_the_whole_node() {
+    let node = fake(250, Fault::None).await;
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    let page = async |query: &str| {
+        let list = server.get(&server.of_node(&format!("processes{query}"))).await.ok(200);
+        let ids = list["processes"].as_array().unwrap().iter().map(|one| one["id"].as_u64().unwrap());
+        (ids.collect::<Vec<_>>(), list["total_count"].as_u64().unwrap())
+    };
+    assert_eq!(page("").await, ((1..=100).collect(), 250));
+    assert_eq!(page("?offset=100&limit=3").await, (vec![101, 102, 103], 250));
+    assert_eq!(page("?offset=249").await, (vec![250], 250));
+    assert_eq!(page("?offset=2147483647").await, (vec![], 250));
+    for query in ["?limit=0", "?limit=101", "?offset=-1", "?limit=x", "?offset=2147483648", "?limit=1&limit=2"] {
+        server.get(&server.of_node(&format!("processes{query}"))).await.refused(400, "DBS.280001");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_read_is_named_with_the_reason() {
+    let full = fake(1, Fault::TooManyConnections).await;
+    let mut server = Server::start().await;
+    server.look_at(&full.url()).await;
+    for path in ["processes", "process/lock-wait?pid=1"] {
+        let message = server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
+        assert!(message.contains("no free connection") && message.contains("1040"), "{message}");
+        let chinese = server.get_in_chinese(&server.of_node(path)).await.refused(500, "DBS.05000000");
+        assert!(chinese.contains("1040") && !chinese.contains("free connection"), "{chinese}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_is_read_twice_at_once_and_no_more() {
+    let hung = fake(1, Fault::Mute).await;
+    let mut server = Server::start_with(|_, tasks| {
+        tasks.limits.node = Duration::from_secs(1);
+        tasks.limits.connect = Duration::from_secs(1);
+    })
+    .await;
+    server.look_at(&hung.url()).await;
+    let path = server.of_node("processes");
+    let ask = async || server.get(&path).await.refused(500, "DBS.05000000");
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    let said = [a, b, c, d];
+    assert!(said.iter().all(|message| message.contains("did not answer in time")), "{said:?}");
+    let refused = said.iter().filter(|message| message.contains("2 others read it already")).count();
+    let tried = said.iter().filter(|message| message.contains("no answer within")).count();
+    assert_eq!((tried >= 2, refused + tried), (true, 4), "{said:?}");
+    // The places are free again.
+    assert!(ask().await.contains("no answer within"));
+}
+
+#[tokio::test]
+async fn an_empty_node_has_an_empty_list() {
+    let node = fake(0, Fault::None).await;
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    let list = server.get(&server.of_node("processes")).await.ok(200);
+    assert_eq!(list, json!({ "processes": [], "total_count": 0 }));
+}
