@@ -1,10 +1,12 @@
 //! What a node's sessions wait for, and who holds it: all that the wait graph is made from.
 
+mod access;
 mod last_statements;
 mod mariadb;
 mod metadata;
 mod mysql;
 mod prepared;
+mod read_wait;
 mod roles;
 mod text;
 mod threads;
@@ -19,13 +21,11 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
-use crate::transactions::Transactions;
+use crate::transactions::{LOCK_WAIT, Transactions};
 use crate::{doctor, failure, sessions, transactions};
 use prepared::Prepared;
 use threads::Threads;
 
-/// InnoDB's name for a transaction that waits.
-const LOCK_WAIT: &str = "LOCK WAIT";
 /// Bytes that are kept of a statement: enough to tell which tables it names.
 const STATEMENT_KEPT: usize = 64 << 10;
 
@@ -53,7 +53,7 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
     }
     let account = doctor::account(connection).await?;
     let transactions = transactions(connection, &account, &mut limitations).await?;
-    let access = metadata::access(connection, &account, &mut limitations).await?;
+    let access = access::find_out(connection, &account, &mut limitations).await?;
     let prepared =
         prepared::read(connection, &transactions, &account, access.performance_schema, &mut limitations).await?;
     let row_waits = match connection.flavor {

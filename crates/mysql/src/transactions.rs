@@ -13,6 +13,9 @@ use crate::{innodb_status, statements};
 /// Error of a read that needs the PROCESS privilege.
 pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
 
+/// InnoDB's name for a transaction that waits.
+pub(crate) const LOCK_WAIT: &str = "LOCK WAIT";
+
 /// MySQL's error for text that `innodb_trx` cannot hold. Its column for statements knows characters of up to three bytes only, so
 /// that one open transaction whose statement has an emoji makes the whole table unreadable (seen on 9.7.4).
 pub(crate) const CANNOT_CONVERT: u16 = 3854;

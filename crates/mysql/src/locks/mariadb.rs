@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::waits::{LockStatus, LockedObject, MetadataKind, MetadataLock, RowWait};
 use clew_model::{Failure, Transaction};
 
-use super::LOCK_WAIT;
-use super::mysql::{Owner, ReadWait};
+use super::read_wait::{Owner, ReadWait};
 use super::text::{table, text};
 use crate::connection::Connection;
 use crate::statements;
+use crate::transactions::{LOCK_WAIT, PRIVILEGE_MISSING};
 
 /// A row of `innodb_lock_waits`: transaction and lock of who asks, then of who is in the way.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
@@ -25,7 +25,7 @@ pub(super) async fn row_waits(
     let rows: Vec<WaitRow> = match connection.ask(statements::ROW_WAITS_MARIADB).await {
         Ok(rows) => rows,
         // Without PROCESS; that it is missing was said where transactions were read.
-        Err(mysql_async::Error::Server(error)) if error.code == crate::transactions::PRIVILEGE_MISSING => {
+        Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
             return Ok(Vec::new());
         }
         Err(error) => return Err(connection.failed(&error)),

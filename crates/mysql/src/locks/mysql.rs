@@ -2,60 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_diagnose::waits::{LockOwner, LockedObject, RowWait};
+use clew_diagnose::waits::LockedObject;
 use clew_model::Failure;
 
+use super::read_wait::{Owner, ReadWait};
 use super::text::text;
-use super::threads::Threads;
 use crate::connection::Connection;
 use crate::statements;
 
 /// Locks that are asked about at a time, and in all: of more waits than that it is told who waits for whom, not on what.
 const IDS_AT_A_TIME: usize = 500;
 const IDS: usize = 5000;
-
-/// A wait whose ends are named by thread.
-#[derive(Debug)]
-pub(super) struct ReadWait {
-    waiting: Owner,
-    blocking: Owner,
-    lock: LockedObject,
-    held_mode: Option<String>,
-}
-
-/// Owner of a lock.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Owner {
-    pub(super) transaction: u64,
-    /// Thread of performance_schema.
-    pub(super) thread: Option<u64>,
-    /// Session.
-    pub(super) session: Option<u64>,
-}
-
-impl Owner {
-    fn named(self, threads: &Threads) -> LockOwner {
-        let by_thread = || self.thread.and_then(|thread| threads.session(thread));
-        LockOwner { transaction: self.transaction, session: self.session.or_else(by_thread) }
-    }
-}
-
-impl ReadWait {
-    /// A wait of `waiting` for a lock of `blocking`.
-    pub(super) fn new(waiting: Owner, blocking: Owner, lock: LockedObject, held_mode: Option<String>) -> Self {
-        Self { waiting, blocking, lock, held_mode }
-    }
-
-    /// The wait with its ends named by session.
-    pub(super) fn named(self, threads: &Threads) -> RowWait {
-        RowWait {
-            waiting: self.waiting.named(threads),
-            blocking: self.blocking.named(threads),
-            lock: self.lock,
-            held_mode: self.held_mode,
-        }
-    }
-}
 
 /// A row of `data_lock_waits`: lock, transaction and thread of who asks, then of who is in the way.
 type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
-use super::metadata::Access;
+use super::access::Access;
 use crate::connection::Connection;
 use crate::statements;
 
