@@ -55,6 +55,22 @@ async fn a_wait_is_shown_of_a_mysql_server() {
 }
 
 #[tokio::test]
+async fn every_idle_root_tells_what_it_ran_of_a_mysql_server() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
+    let scenario = Scenario::all(Flavor::MySql).into_iter().find(two).unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let tree = run(&["locks", &server.url()]).await;
+    let ran = "ran: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE";
+    assert_eq!(tree.stdout.lines().filter(|line| line.trim() == ran).count(), 2, "{tree:?}");
+    assert!(
+        tree.stdout.contains("1 waits on 127.0.0.1:") && tree.stdout.contains("held by 2 root blockers"),
+        "{tree:?}"
+    );
+    built.clear(&server).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_ends_with_the_reason() {
     let full = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::TooManyConnections }).await;
     let ended = run(&["locks", &full.unwrap().url()]).await;
