@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clew_model::{ErrorEntry, Failure, FailureKind, Node, NodeId};
 use clew_mysql::Limits;
@@ -43,7 +43,9 @@ impl NodeReads {
             let detail = format!("{AT_ONCE} others read it already, and none ended within {seconds} s");
             return Err(failed(Failure::new(FailureKind::TimedOut, detail)));
         };
-        let node = self.limits.node.saturating_sub(start.elapsed());
+        // In whole milliseconds: messages show the limit.
+        let waited = Duration::from_millis(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let node = self.limits.node.saturating_sub(waited);
         read(Limits { node, connect: self.limits.connect.min(node) }).await.map_err(failed)
     }
 

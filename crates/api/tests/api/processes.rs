@@ -113,9 +113,9 @@ async fn a_node_that_hangs_is_read_twice_at_once_and_no_more() {
     let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
     let said = [a, b, c, d];
     assert!(said.iter().all(|message| message.contains("did not answer in time")), "{said:?}");
-    let refused = said.iter().filter(|message| message.contains("2 others read it already")).count();
-    let tried = said.iter().filter(|message| message.contains("no answer within")).count();
-    assert_eq!((tried >= 2, refused + tried), (true, 4), "{said:?}");
+    // Whoever got a place at once had the whole second; whoever got one at the end of it, next to nothing.
+    let seconds = |message: &String| message.split("no answer within ").nth(1)?.split(' ').next()?.parse::<f64>().ok();
+    assert_eq!(said.iter().filter_map(seconds).filter(|seconds| *seconds > 0.5).count(), 2, "{said:?}");
     // The places are free again.
     assert!(ask().await.contains("no answer within"));
 }
