@@ -308,4 +308,18 @@ mod tests {
             own.close().await;
         }
     }
+    #[tokio::test]
+    async fn a_kill_that_comes_too_late_is_no_failure_on_a_server() {
+        const NOBODY: u64 = 1 << 20;
+        for flavor in Flavor::ALL {
+            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let node: NodeUrl = server.url().parse().unwrap();
+            let mut connection = Connection::open(&node, &Limits::default()).await.unwrap();
+            let numbered = (connection.flavor == crate::Flavor::MariaDb).then_some(NOBODY);
+            for (kind, query) in [(KillKind::Connection, None), (KillKind::Query, None), (KillKind::Query, numbered)] {
+                assert!(!send(&mut connection, NOBODY, kind, query).await.unwrap(), "{flavor} {kind:?}");
+            }
+            connection.close().await;
+        }
+    }
 }
