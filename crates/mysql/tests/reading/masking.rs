@@ -84,14 +84,27 @@ impl Planted {
     }
 }
 
-/// Any four characters of what was planted.
-fn planted_in(body: &str) -> Option<String> {
+/// Any four characters of what was planted. Ports and numbers of transactions may have the digits of the number: it is looked for in
+/// the statements only.
+fn planted_in(body: &str, form: Form) -> Option<String> {
     let pieces = |text: &str, length: usize| -> Vec<String> {
         let chars: Vec<_> = text.chars().collect();
         chars.windows(length).map(|piece| piece.iter().collect()).collect()
     };
-    let all = [pieces(SECRET, 4), pieces(NUMBER, 4), pieces(EMOJI, 1), pieces("会话", 1)].concat();
-    all.into_iter().find(|piece| body.to_uppercase().contains(piece.as_str()))
+    let words = [pieces(SECRET, 4), pieces(EMOJI, 1), pieces("会话", 1)].concat();
+    let (body, statements) = (body.to_uppercase(), statements(body, form));
+    let in_body = words.into_iter().find(|piece| body.contains(piece.as_str()));
+    in_body.or_else(|| pieces(NUMBER, 4).into_iter().find(|piece| statements.contains(piece.as_str())))
+}
+
+/// The statements of a body.
+fn statements(body: &str, form: Form) -> String {
+    if matches!(form, Form::Json) {
+        let behind = body.split("\"sql_statement\":").skip(1);
+        return behind.map(|rest| rest.split("\"state_duration\":").next().unwrap()).collect();
+    }
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_bytes());
+    rows.records().map(|row| row.unwrap()[6].to_owned()).collect()
 }
 
 async fn nothing_planted_is_seen_or_found(flavor: Flavor) {
@@ -102,7 +115,9 @@ async fn nothing_planted_is_seen_or_found(flavor: Flavor) {
         assert!(whole.contains(SECRET) && whole.contains(NUMBER) && whole.contains(EMOJI), "nothing was planted");
         let masked = planted.body(Statements::Templates, form, None).await;
         assert!(masked.len() < 10_000 && masked.matches("SELECT ").count() == planted.count, "{masked:.3000}");
-        assert_eq!(planted_in(&masked), None, "{masked}");
+        assert_eq!(planted_in(&masked, form), None, "{masked}");
+        assert_eq!(statements(&masked, form).matches("SELECT ").count(), planted.count, "{masked}");
+        assert!(statements(&whole, form).contains(NUMBER), "nothing was planted");
         assert!(masked.contains("SELECT SLEEP(?), ") || masked.contains("SELECT sleep(?), "), "{masked}");
     }
     for key in [SECRET, "qjxz", NUMBER, "5308", EMOJI, "会话", "600", "C:\\"] {
