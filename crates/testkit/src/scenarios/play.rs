@@ -195,12 +195,13 @@ impl BuiltScenario {
         }
         let ids: Vec<u64> = self.ids.values().copied().collect();
         drop(self.sessions);
-        // A session that waits for a prepared transaction may end only after that, one that has prepared it must end before.
+        // A session that waits for a prepared transaction may end only after that, one that has prepared it must end before; and a
+        // session that is gone from the list may still be about to leave its transaction to others.
         let start = Instant::now();
         loop {
-            roll_prepared_back(&mut control).await?;
             let sight = look(&mut control).await?;
-            if !ids.iter().any(|id| sight.present.contains(id)) {
+            let prepared = roll_prepared_back(&mut control).await?;
+            if prepared == 0 && !ids.iter().any(|id| sight.present.contains(id)) {
                 break;
             }
             if start.elapsed() > LIMIT {
@@ -208,22 +209,22 @@ impl BuiltScenario {
             }
             sleep(PAUSE).await;
         }
-        roll_prepared_back(&mut control).await?;
         control.disconnect().await?;
         Ok(())
     }
 }
 
-/// All that have no session; the server refuses to touch the others.
-async fn roll_prepared_back(control: &mut Conn) -> mysql_async::Result<()> {
+/// All that have no session; the server refuses to touch the others. Returns how many there were, with and without a session.
+async fn roll_prepared_back(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
+    let count = prepared.len();
     for (_, length, _, name) in prepared {
         match control.query_drop(format!("XA ROLLBACK '{}'", name.get(..length).unwrap_or_default())).await {
             Err(mysql_async::Error::Server(_)) => {}
             other => other?,
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Sessions as the server sees them, by thread id.
