@@ -62,6 +62,7 @@ queue-full-detail = { $limit } collections of this node wait already; try again 
 still-running = The collection is still running; ask realtime-session-task until it has finished.
 result-damaged = The stored result was damaged; collect again.
 no-such-session = The node has no session { $id }.
+not-of-project = The project has no instance { $id }.
 result-unmasked = The result holds whole statements, which this project shows to few; collect again to get their templates.
 range-limit = The result has { $length } bytes.
 took-too-long = There was no answer within { $seconds } seconds.

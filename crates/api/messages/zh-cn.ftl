@@ -62,6 +62,7 @@ queue-full-detail = 该节点已有{ $limit }个收集任务在排队，请稍�
 still-running = 收集任务仍在执行，请查询realtime-session-task直到完成。
 result-damaged = 保存的结果已损坏，请重新收集。
 no-such-session = 该节点没有会话{ $id }。
+not-of-project = 项目中没有实例{ $id }。
 result-unmasked = 该结果包含完整SQL语句，本项目只允许少数用户查看；请重新收集以获得SQL模板。
 range-limit = 结果共{ $length }字节。
 took-too-long = { $seconds }秒内没有响应。

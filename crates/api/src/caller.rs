@@ -96,6 +96,18 @@ impl Caller {
         Err(self.refuse(action, &DenyReason::NoPolicy))
     }
 
+    /// The project of a path, if the caller may do the action to it as a whole: policies cannot tell its instances apart there.
+    pub(crate) async fn whole_project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
+        let project = self.own_project(service, action, id).await?;
+        let facts = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
+        let region = service.store.region();
+        let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
+        match self.decide(action, &resource) {
+            Decision::Allow => Ok(project),
+            Decision::Deny { reason } => Err(self.refuse(action, &reason)),
+        }
+    }
+
     /// The instance of a path, if the caller may do the action to it. `tags` are those that the request would add or remove.
     pub(crate) async fn instance(
         &self,
@@ -176,7 +188,7 @@ fn resource<'a>(service: &'a Service, project: &'a Project, instance: InstanceFa
     Resource { project: Some(project), region: service.store.region(), instance: Some(instance), request_tags: &[] }
 }
 
-fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
+pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
     text.parse().map_err(|error: clew_model::IdError| wrong_id(text, error.expected))
 }
 

@@ -48,6 +48,18 @@ pub(crate) const ALL: &[Operation] = &[
         "ShowGaussMySqlInstanceInfoUnifyStatus",
         Kept::Refused,
     ),
+    operation(
+        "GET",
+        "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
+        "ShowTaurusDbSlowProcessThreshold",
+        Kept::Refused,
+    ),
+    operation(
+        "POST",
+        "/v3/{project_id}/instances/slow-process-threshold",
+        "BatchUpdateTaurusSlowProcessThreshold",
+        Kept::Refused,
+    ),
     operation("GET", "/v3/{project_id}/instances/{instance_id}/tags", "ListInstanceTags", Kept::Refused),
     operation("GET", "/v3/{project_id}/tags", "ListProjectTags", Kept::Refused),
     operation("POST", "/v3/{project_id}/instances/{instance_id}/tags/action", "BatchTagAction", Kept::Refused),

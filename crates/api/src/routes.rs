@@ -24,6 +24,8 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))
         .routes(routes!(taurusdb::instances::show_v3_1))
+        .routes(routes!(taurusdb::slow_threshold::show))
+        .routes(routes!(taurusdb::slow_threshold::set))
         .routes(routes!(taurusdb::tags::list_of_instance))
         .routes(routes!(taurusdb::tags::list_of_project))
         .routes(routes!(taurusdb::tags::act))

@@ -5,6 +5,7 @@ pub(crate) mod download;
 pub(crate) mod instances;
 pub(crate) mod lock_wait;
 pub(crate) mod processes;
+pub(crate) mod slow_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
 

@@ -14,6 +14,7 @@ mod policies;
 mod projects;
 mod revocation;
 mod rows;
+mod slow_thresholds;
 mod tags;
 mod tasks;
 mod temporary_keys;

@@ -26,6 +26,7 @@ mod rate_limits;
 mod server;
 mod sign_in;
 mod signatures;
+mod slow_threshold;
 mod tags;
 mod temporary_keys;
 mod tenants;

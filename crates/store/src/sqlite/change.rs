@@ -39,9 +39,15 @@ impl Change<'_> {
     }
 
     /// Writes the event to the audit and makes everything durable.
-    pub(super) async fn done(mut self, event: &AuditEvent) -> Result<(), StoreError> {
+    pub(super) async fn done(self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.done_each(std::slice::from_ref(event)).await
+    }
+
+    /// The same for a change of many things: an event for each of them, in this order.
+    pub(super) async fn done_each(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let at = self.store.clock.milliseconds();
-        audit::append(&mut self.transaction, &self.store.keys.audit, &[(at, event)]).await?;
+        let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
+        audit::append(&mut self.transaction, &self.store.keys.audit, &events).await?;
         self.commit().await
     }
 

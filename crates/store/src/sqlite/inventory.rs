@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use clew_model::{
     AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, Origin, Page,
-    ProjectId, SlowThreshold, Tag,
+    ProjectId, Tag,
 };
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
@@ -223,16 +223,6 @@ impl Store {
         let password = sealed.map(|sealed| self.sealer.open(password_of(id), &sealed)).transpose()?;
         found.url = found.url.with_password(password);
         Ok(Some(found))
-    }
-
-    /// The instance's own slow threshold, if it has one.
-    pub async fn slow_threshold(&self, id: &InstanceId) -> Result<Option<SlowThreshold>, StoreError> {
-        let seconds: Option<Option<i64>> = sqlx::query_scalar("SELECT slow_threshold FROM instances WHERE id = ?")
-            .bind(id.as_str())
-            .fetch_optional(&self.database.pool)
-            .await
-            .map_err(StoreError::database("look up a threshold"))?;
-        Ok(seconds.flatten().and_then(SlowThreshold::new))
     }
 
     async fn with_parts(&self, rows: Vec<SqliteRow>) -> Result<Vec<Instance>, StoreError> {

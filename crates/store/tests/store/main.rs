@@ -15,6 +15,7 @@ mod results;
 mod retention;
 mod revocation;
 mod secrets;
+mod slow_thresholds;
 mod tampering;
 mod tenants;
 mod troubles;

@@ -46,11 +46,13 @@ pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (S
         path = path.replace("{name}", &name).replace("{kind}", "user");
     }
     let path = path.replace("{user_id}", user.as_str()).replace("{id}", user.as_str());
-    (path, body(operation, &name, &user))
+    let instance = server.instance.id.as_str();
+    (path, body(operation, &name, &user, instance))
 }
 
-fn body(operation: &str, name: &str, user: &UserId) -> Option<Value> {
+fn body(operation: &str, name: &str, user: &UserId, instance: &str) -> Option<Value> {
     Some(match operation {
+        "BatchUpdateTaurusSlowProcessThreshold" => json!({ "instance_ids": [instance], "slow_process_threshold": 5 }),
         "BatchTagAction" => json!({ "action": "create", "tags": [{ "key": "env", "value": "test" }] }),
         "CreateProject" | "CreateEnterpriseProject" | "CreateUser" | "CreateGroup" => json!({ "name": name }),
         "UpdateProject" | "UpdateEnterpriseProject" | "UpdateUser" => json!({ "description": "changed" }),

@@ -1,0 +1,90 @@
+//! From which duration on a session is slow (spec section 2.9).
+
+use clew_model::InstanceId;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::server::{Server, by, new_instance};
+
+impl Server {
+    async fn threshold_of(&self, instance: &InstanceId) -> Value {
+        let path = format!("/v3/{}/instances/{instance}/slow-process-threshold", self.tenant.project_id);
+        self.get(&path).await.ok(200)["slow_process_threshold"].clone()
+    }
+
+    async fn set_threshold(&self, body: &Value) -> Answer {
+        let path = format!("/v3/{}/instances/slow-process-threshold", self.tenant.project_id);
+        self.call(Method::POST, &path).body(body.to_string()).send().await
+    }
+}
+
+#[tokio::test]
+async fn a_threshold_is_ten_seconds_until_somebody_sets_it() {
+    let server = Server::start().await;
+    let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
+    assert_eq!(server.threshold_of(&server.instance.id).await, 10);
+    for seconds in [1, 86_400, 3] {
+        let body = json!({ "instance_ids": [server.instance.id, other.id], "slow_process_threshold": seconds });
+        let answer = server.set_threshold(&body).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
+        assert_eq!(server.threshold_of(&server.instance.id).await, seconds);
+        assert_eq!(server.threshold_of(&other.id).await, seconds);
+    }
+    assert_eq!(server.audit_of("SetSlowThreshold").await.len(), 6);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_not_there_leaves_all_others_as_they_are() {
+    let server = Server::start().await;
+    let domain = server.store.create_domain(&by(), "rival").await.unwrap();
+    let theirs = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
+    let foreign = server.store.add_instance(&by(), new_instance(&theirs, "foreign")).await.unwrap();
+    for missing in [InstanceId::generate(), foreign.id] {
+        let body = json!({ "instance_ids": [server.instance.id, missing], "slow_process_threshold": 3 });
+        let message = server.set_threshold(&body).await.refused(404, "DBS.200002");
+        assert!(message.contains(missing.as_str()), "{message}");
+        assert_eq!(server.threshold_of(&server.instance.id).await, 10);
+        assert_eq!(server.store.slow_threshold(&missing).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_and_changes_nothing() {
+    let server = Server::start().await;
+    let id = server.instance.id.as_str();
+    for (body, reason) in [
+        (json!({}), "instance_ids is missing"),
+        (json!({ "instance_ids": [id] }), "slow_process_threshold is missing"),
+        (json!({ "instance_ids": [], "slow_process_threshold": 3 }), "instance_ids has 0 entries; it takes 1 to 100"),
+        (json!({ "instance_ids": vec![id; 101], "slow_process_threshold": 3 }), "instance_ids has 101 entries"),
+        (json!({ "instance_ids": id, "slow_process_threshold": 3 }), "instance_ids cannot be"),
+        (json!({ "instance_ids": [7], "slow_process_threshold": 3 }), "instance_ids cannot be"),
+        (json!({ "instance_id": [id], "slow_process_threshold": 3 }), "did you mean instance_ids?"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": 0 }), "cannot be 0; it is 1 to 86400"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": 86_401 }), "cannot be 86401"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": "3" }), "slow_process_threshold cannot be"),
+        (json!({ "instance_ids": [id], "slow_process_threshold": 1.5 }), "slow_process_threshold cannot be"),
+    ] {
+        let message = server.set_threshold(&body).await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{body}: {message}");
+    }
+    let body = json!({ "instance_ids": [id, "in07"], "slow_process_threshold": 3 });
+    assert!(server.set_threshold(&body).await.refused(400, "DBS.280404").contains("in07"));
+    assert_eq!(server.threshold_of(&server.instance.id).await, 10);
+}
+
+#[tokio::test]
+async fn policies_see_the_project_as_a_whole_and_not_its_instances() {
+    let server = Server::start().await;
+    let body = json!({ "instance_ids": [server.instance.id], "slow_process_threshold": 3 });
+    let action = "gaussdbformysql:instance:modifySlowProcessThreshold";
+    let urn = format!("gaussdbformysql:*:*:instance:{}", server.instance.id);
+    for (name, resource, status) in [("all", vec!["*".to_owned()], 200), ("one", vec![urn], 403)] {
+        let may = json!([{ "Effect": "Allow", "Action": [action], "Resource": resource }]);
+        let signer = server.key_of(&server.user_with(name, may).await).await;
+        let path = format!("/v3/{}/instances/slow-process-threshold", server.tenant.project_id);
+        let call = server.call(Method::POST, &path).body(body.to_string());
+        assert_eq!(signer.sign(call).send().await.status.as_u16(), status, "{name}");
+    }
+}
