@@ -62,6 +62,13 @@ impl ProtectedAccounts {
     }
 }
 
+/// Whether a session may be chosen to be killed: it is a user's, and its account is not protected. Clew's own sessions look like
+/// anybody's here; who reads a server knows them.
+#[must_use]
+pub fn may_be_killed(session: &Session, protected: &ProtectedAccounts) -> bool {
+    !is_internal(session) && !protected.protects(&session.user)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +99,24 @@ mod tests {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
             assert_eq!(is_internal(&session), internal, "{user} {command}");
         }
+    }
+
+    #[test]
+    fn only_users_sessions_of_unprotected_accounts_may_be_killed() {
+        let protected = ProtectedAccounts::default().and(["billing"]);
+        for (user, command, may) in [
+            ("app", "Query", true),
+            ("app", "Sleep", true),
+            ("app", "Binlog Dump GTID", false),
+            ("system user", "Query", false),
+            ("rdsadmin", "Query", false),
+            ("billing", "Sleep", false),
+            ("Billing", "Sleep", true),
+        ] {
+            let session = Session { user: user.into(), command: command.into(), ..Session::default() };
+            assert_eq!(may_be_killed(&session, &protected), may, "{user} {command}");
+        }
+        let event = Session { user: b"event_scheduler".to_vec(), ..Session::default() };
+        assert!(!may_be_killed(&event, &ProtectedAccounts::new::<&str>([])), "whatever is protected");
     }
 }

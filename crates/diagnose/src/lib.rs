@@ -33,7 +33,7 @@ mod template;
 mod text;
 
 pub use filter::Filter;
-pub use internal::{ProtectedAccounts, is_internal};
+pub use internal::{ProtectedAccounts, is_internal, may_be_killed};
 pub use order::{Order, Rank};
 pub use sorter::{RowSorter, SortedRows, Spool};
 pub use template::template;

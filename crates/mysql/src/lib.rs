@@ -39,7 +39,7 @@ mod transactions;
 
 pub use doctor::{Check, Diagnosis, examine};
 pub use given_up::settle_kills;
-pub use kill::{Doing, KillKind, KillOutcome, Refusal, Victim, find_sessions, kill};
+pub use kill::{Doing, KillKind, KillOutcome, Refusal, Victim, find_sessions, kill, kill_all, read_user_sessions};
 pub use limits::Limits;
 pub use locks::read_waits;
 pub use server::Flavor;

@@ -55,10 +55,10 @@ pub(crate) fn kill_query_id(query: u64) -> String {
     format!("KILL QUERY ID {query}")
 }
 
-/// The number of what a session runs, on MariaDB. Costs up to 0.1 s: the server looks at every session. Needs PROCESS for other
+/// The numbers of what these sessions run, on MariaDB. Costs up to 0.1 s: the server looks at every session. Needs PROCESS for other
 /// accounts' sessions.
-pub(crate) fn query_id(connection: u64) -> String {
-    format!("SELECT query_id FROM information_schema.processlist WHERE id = {connection}")
+pub(crate) fn query_ids(connections: &[u64]) -> String {
+    format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", list(connections))
 }
 
 /// A managed server's procedure for what [`kill`], [`kill_query`] or [`kill_query_id`] does. Error 1305 where there is none, 1370
@@ -67,16 +67,17 @@ pub(crate) fn call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
-/// The program that opened a session of the account itself, by its own word. Free; needs performance_schema to be on.
-pub(crate) fn program(connection: u64) -> String {
+/// Sessions of the account itself that this program opened, by its own word. The server looks through what every session of the
+/// account said of itself: 0.1 s with 10,000. Needs performance_schema to be on.
+pub(crate) fn opened_by(program: &str) -> String {
     format!(
-        "SELECT attr_value FROM performance_schema.session_account_connect_attrs \
-         WHERE processlist_id = {connection} AND attr_name = 'program_name'"
+        "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
+         WHERE attr_name = 'program_name' AND attr_value = '{program}'"
     )
 }
 
 /// Seconds since the server started. The server adds up counters of every session for it: asked only where time passed since a
-/// victim was chosen. Needs nothing.
+/// victims were chosen. Needs nothing.
 pub(crate) const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
 
 /// The account that the server signed this connection in as, and how it is protected. Free; needs nothing.

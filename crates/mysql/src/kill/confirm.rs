@@ -1,16 +1,19 @@
-//! Whether a kill had its effect.
+//! Whether kills had their effect: all of them are looked at together, round after round.
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use clew_diagnose::clean;
 use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
-use super::{KillKind, KillOutcome, is_idle, is_killed, look};
+use super::batch::{is_idle, is_killed};
+use super::look::look;
+use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
 use crate::transactions::{self, Transactions};
 
-/// How long the effect of a kill is waited for.
+/// How long the effect of kills is waited for, however many there are.
 const CONFIRM: Duration = Duration::from_secs(1);
 /// Between two looks: twice as long each time.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
@@ -19,45 +22,76 @@ const ASK_FOR_ROLLBACK_AFTER: Duration = Duration::from_millis(100);
 /// InnoDB's name for a transaction that rolls back.
 const ROLLING_BACK: &str = "ROLLING BACK";
 
-/// Looks, more and more seldom, until the kill had its effect, a roll-back is seen, or the time is over.
-pub(super) async fn confirm(mut connection: Connection, before: &Session, kind: KillKind) -> KillOutcome {
-    let mut seen = "it was not looked at again".to_owned();
-    match timeout(CONFIRM, watch(&mut connection, before, kind, &mut seen)).await {
-        Ok(Ok(outcome)) => {
-            connection.close().await;
-            outcome
-        }
-        Ok(Err(failure)) => KillOutcome::Ending(failure.to_string()),
-        Err(_) => KillOutcome::Ending(seen),
-    }
+/// A session that was sent a kill.
+pub(super) struct Watched {
+    before: Session,
+    seen: String,
+    outcome: Option<KillOutcome>,
 }
 
-async fn watch(
-    connection: &mut Connection,
-    before: &Session,
-    kind: KillKind,
-    seen: &mut String,
-) -> Result<KillOutcome, Failure> {
-    let begun = Instant::now();
-    let mut pause = FIRST_LOOK;
-    loop {
-        let now = look(connection, &[before.id]).await?.pop().filter(|now| is_same(before, now));
-        if kind == KillKind::Query && now.as_ref().is_some_and(|now| has_ended(before, now)) {
-            return Ok(KillOutcome::Killed);
-        }
-        if now.is_none() || begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER {
-            match (undone_by(connection, before.id).await?, &now) {
-                (Undone::Rows(rows_modified), _) if begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER => {
-                    return Ok(KillOutcome::RollingBack { rows_modified });
-                }
-                (Undone::Nothing, None) => return Ok(KillOutcome::Killed),
-                _ => {}
-            }
-        }
-        *seen = now.as_ref().map_or_else(
+impl Watched {
+    /// A session as it was just before its kill.
+    pub(super) fn new(before: Session) -> Self {
+        Self { before, seen: "it was not looked at again".to_owned(), outcome: None }
+    }
+
+    /// What became of it. Where that was not seen: what was seen last, or why nothing could be seen.
+    pub(super) fn end(&mut self, failure: Option<&Failure>) -> KillOutcome {
+        let unseen = || KillOutcome::Ending(failure.map_or_else(|| self.seen.clone(), Failure::to_string));
+        self.outcome.take().unwrap_or_else(unseen)
+    }
+
+    fn look_at(&mut self, now: Option<&Session>, undone: Option<Undone>, kind: KillKind, late: bool) {
+        self.outcome = match (undone, now) {
+            (_, Some(now)) if kind == KillKind::Query && has_ended(&self.before, now) => Some(KillOutcome::Killed),
+            (Some(Undone::Rows(rows_modified)), _) if late => Some(KillOutcome::RollingBack { rows_modified }),
+            (Some(Undone::Nothing), None) => Some(KillOutcome::Killed),
+            _ => None,
+        };
+        self.seen = now.map_or_else(
             || "its transaction is still open".to_owned(),
             |now| format!("{} {}", clean(&now.command), clean(now.state.as_deref().unwrap_or_default())),
         );
+    }
+}
+
+/// Looks, more and more seldom, until each kill had its effect, a roll-back is seen, or the time is over.
+pub(super) async fn confirm(
+    mut connection: Connection,
+    mut watched: Vec<&mut Watched>,
+    kind: KillKind,
+) -> Result<(), Failure> {
+    // What was under way when the time was over is killed with the connection.
+    let Ok(seen) = timeout(CONFIRM, watch(&mut connection, &mut watched, kind)).await else { return Ok(()) };
+    seen?;
+    connection.close().await;
+    Ok(())
+}
+
+async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: KillKind) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut pause = FIRST_LOOK;
+    loop {
+        let all = watched.iter_mut().map(|one| &mut **one);
+        let mut open: Vec<&mut Watched> = all.filter(|one| one.outcome.is_none()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let ids: HashSet<u64> = open.iter().map(|one| one.before.id).collect();
+        let listed = look(connection, |session| ids.contains(&session.id)).await?;
+        let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
+        let now = |before: &Session| listed.get(&before.id).filter(|now| is_same(before, now));
+        let late = begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER;
+        let ask = late || open.iter().any(|one| now(&one.before).is_none());
+        let undone = if ask { Some(read_undone(connection).await?) } else { None };
+        for one in &mut open {
+            let undone = undone.as_ref().map(|all| all.get(&one.before.id).copied().unwrap_or(Undone::Nothing));
+            let now = now(&one.before);
+            one.look_at(now, undone, kind, late);
+        }
+        if open.iter().all(|one| one.outcome.is_some()) {
+            return Ok(());
+        }
         sleep(pause).await;
         pause *= 2;
     }
@@ -73,6 +107,7 @@ fn has_ended(before: &Session, now: &Session) -> bool {
 }
 
 /// What a session still has to roll back. MySQL takes it off its list before that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Undone {
     /// Nothing, or nothing that the account may see.
     Nothing,
@@ -82,14 +117,20 @@ pub(super) enum Undone {
     Rows(u64),
 }
 
-/// What the session of this id still has to roll back.
-pub(super) async fn undone_by(connection: &mut Connection, id: u64) -> Result<Undone, Failure> {
+/// What each session with an open transaction still has to roll back.
+pub(super) async fn read_undone(connection: &mut Connection) -> Result<HashMap<u64, Undone>, Failure> {
     let read = transactions::read(connection).await.map_err(|error| connection.failed(&error))?;
-    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(Undone::Nothing) };
-    let mut of_it = all.into_iter().filter(|transaction| transaction.session_id == id).peekable();
-    if of_it.peek().is_none() {
-        return Ok(Undone::Nothing);
+    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(HashMap::new()) };
+    let mut undone = HashMap::new();
+    for transaction in all {
+        let of_it = undone.entry(transaction.session_id).or_insert(Undone::Waiting);
+        if &*transaction.state == ROLLING_BACK {
+            let rows = transaction.rows_modified;
+            *of_it = Undone::Rows(match *of_it {
+                Undone::Rows(more) => more.max(rows),
+                Undone::Waiting | Undone::Nothing => rows,
+            });
+        }
     }
-    let rolling_back = of_it.filter(|transaction| &*transaction.state == ROLLING_BACK);
-    Ok(rolling_back.map(|transaction| transaction.rows_modified).max().map_or(Undone::Waiting, Undone::Rows))
+    Ok(undone)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clew_model::Failure;
+
 /// What became of a kill. The first four mean that nothing is left to do but to wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
@@ -19,6 +21,35 @@ pub enum KillOutcome {
     AlreadyGone,
     /// Nothing was killed.
     Refused(Refusal),
+    /// The server could not be asked, or the account may not kill this one; then the failure names the `GRANT`.
+    Failed(Failure),
+}
+
+impl KillOutcome {
+    /// As it is stored: `killed`, `rolling_back`, `ending`, `already_gone`, `refused`, `failed`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::RollingBack { .. } => "rolling_back",
+            Self::Ending(_) => "ending",
+            Self::AlreadyGone => "already_gone",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether the server took this kill, or one before: what is left to do is to wait.
+    #[must_use]
+    pub fn was_taken(&self) -> bool {
+        matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
+    }
+
+    /// Whether what was to be killed is gone, or is about to go.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.was_taken() || *self == Self::AlreadyGone
+    }
 }
 
 /// Why nothing was killed.
@@ -76,6 +107,7 @@ impl fmt::Display for KillOutcome {
             Self::Ending(seen) => write!(f, "kill sent, not yet ended: {seen}"),
             Self::AlreadyGone => f.write_str("already gone"),
             Self::Refused(why) => write!(f, "not killed: {why}"),
+            Self::Failed(failure) => write!(f, "not killed: {failure}"),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use clew_model::Session;
 
-/// Bytes of a statement that tell it from others; those who read locks keep as much.
-const STATEMENT_COMPARED: usize = 64 << 10;
+/// Bytes of a statement that tell it from others; whoever looks for victims keeps no more.
+pub(super) const STATEMENT_COMPARED: usize = 64 << 10;
 /// Servers print whole seconds.
-pub(super) const ROUNDED_SECONDS: u64 = 2;
+const ROUNDED_SECONDS: u64 = 2;
 
 /// The session that is meant, by what was seen of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,12 @@ impl Victim {
         let statement = beginning(session.statement.as_deref().unwrap_or_default()).to_vec();
         let doing = Some(Doing { statement, seconds: session.seconds });
         Self { doing, ..Self::connection_of(session, seen) }
+    }
+
+    /// Whether the server is younger than what was seen of it, when it has run for these seconds.
+    pub(super) fn was_before_restart(&self, uptime: u64) -> bool {
+        let passed = self.seen.elapsed().as_secs();
+        passed > 0 && uptime.saturating_add(ROUNDED_SECONDS) < passed
     }
 
     /// Whether what is listed under its id now is still this session.

@@ -1,0 +1,170 @@
+//! Many victims on one connection: each is judged by a look that is not old, and killed at once.
+
+use std::time::Duration;
+
+use clew_diagnose::{ProtectedAccounts, clean, is_internal};
+use clew_model::{Failure, Session};
+use mysql_async::Error;
+
+use super::confirm::{Undone, Watched, confirm};
+use super::look::{Look, clew_sessions, sees_all};
+use super::send::send;
+use super::{KillKind, KillOutcome, Refusal, Victim};
+use crate::connection::Connection;
+use crate::statements;
+
+/// How old a look may be when a kill is sent on its word: most kills take a fraction of a millisecond, a look up to 0.05 s.
+const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
+
+/// Victims, and how far each of them is.
+pub(super) struct Batch<'a> {
+    kind: KillKind,
+    protected: &'a ProtectedAccounts,
+    members: Vec<(&'a Victim, Stage)>,
+}
+
+/// How far a kill has come.
+enum Stage {
+    /// It is still to be looked for.
+    Waiting,
+    /// The server was told, and has not answered.
+    Sending,
+    /// The server took the kill.
+    Sent(Watched),
+    Over(KillOutcome),
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(victims: &'a [Victim], kind: KillKind, protected: &'a ProtectedAccounts) -> Self {
+        Self { kind, protected, members: victims.iter().map(|victim| (victim, Stage::Waiting)).collect() }
+    }
+
+    /// Sends a kill to each victim that is still there and must not live. Fails where the connection does; whoever was not killed by
+    /// then is left as it was.
+    pub(super) async fn send(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        let ids: Vec<u64> = self.members.iter().map(|(victim, _)| victim.id).collect();
+        let uptime = self.uptime(connection).await?;
+        let own = clew_sessions(connection).await?;
+        let mut look = Look::take(connection, &ids, self.kind).await?;
+        let mut all_is_seen = false;
+        for (victim, stage) in &mut self.members {
+            if look.age() > LOOK_IS_GOOD_FOR {
+                look = Look::take(connection, &ids, self.kind).await?;
+            }
+            let Some(now) = look.sessions.get(&victim.id) else {
+                if !all_is_seen {
+                    sees_all(connection).await?;
+                    all_is_seen = true;
+                }
+                *stage = Stage::Over(match look.undone_by(connection, victim.id).await? {
+                    Undone::Rows(rows_modified) => KillOutcome::RollingBack { rows_modified },
+                    Undone::Waiting | Undone::Nothing => KillOutcome::AlreadyGone,
+                });
+                continue;
+            };
+            let restarted = uptime.is_some_and(|uptime| victim.was_before_restart(uptime));
+            let own = own.contains(&victim.id) || connection.own().known()(now);
+            let refusal =
+                if restarted { Some(Refusal::Restarted) } else { refusal(victim, now, self.kind, self.protected, own) };
+            if let Some(refusal) = refusal {
+                *stage = Stage::Over(KillOutcome::Refused(refusal));
+                continue;
+            }
+            *stage = Stage::Sending;
+            let query = look.queries.get(&victim.id).copied();
+            *stage = if is_killed(now) {
+                Stage::Sent(Watched::new(now.clone()))
+            } else {
+                match send(connection, victim.id, self.kind, query).await? {
+                    Ok(true) => Stage::Sent(Watched::new(now.clone())),
+                    Ok(false) => Stage::Over(KillOutcome::AlreadyGone),
+                    Err(denied) => Stage::Over(KillOutcome::Failed(denied)),
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Looks after those that were sent a kill until all had their effect, or it took too long.
+    pub(super) async fn confirm(&mut self, connection: Connection) -> Result<(), Failure> {
+        let sent = self.members.iter_mut().filter_map(|(_, stage)| match stage {
+            Stage::Sent(watched) => Some(watched),
+            _ => None,
+        });
+        confirm(connection, sent.collect(), self.kind).await
+    }
+
+    pub(super) fn nothing_was_sent(&self) -> bool {
+        !self.members.iter().any(|(_, stage)| matches!(stage, Stage::Sending | Stage::Sent(_)))
+    }
+
+    /// Ends what is not over yet; with the reason, if there is one.
+    pub(super) fn end(&mut self, failure: Option<&Failure>) {
+        for (_, stage) in &mut self.members {
+            let outcome = match (&mut *stage, failure) {
+                (Stage::Over(_), _) => continue,
+                (Stage::Sent(watched), failure) => watched.end(failure),
+                (Stage::Waiting | Stage::Sending, Some(failure)) => KillOutcome::Failed(failure.clone()),
+                // It does not come to this: without a failure each was sent or is over.
+                (Stage::Waiting | Stage::Sending, None) => KillOutcome::AlreadyGone,
+            };
+            *stage = Stage::Over(outcome);
+        }
+    }
+
+    /// What became of each; of those that are over.
+    pub(super) fn outcomes(self) -> Vec<(u64, KillOutcome)> {
+        let outcome = |(victim, stage): (&Victim, Stage)| match stage {
+            Stage::Over(outcome) => Some((victim.id, outcome)),
+            _ => None,
+        };
+        self.members.into_iter().filter_map(outcome).collect()
+    }
+
+    /// Seconds since the server started; asked only where one passed since a victim was seen.
+    async fn uptime(&self, connection: &mut Connection) -> Result<Option<u64>, Failure> {
+        if self.members.iter().all(|(victim, _)| victim.seen.elapsed().as_secs() == 0) {
+            return Ok(None);
+        }
+        let rows: Result<Vec<(String, u64)>, Error> = connection.ask(statements::UPTIME).await;
+        Ok(rows.map_err(|error| connection.failed(&error))?.first().map(|(_, uptime)| *uptime))
+    }
+}
+
+/// Why what is listed under the victim's id now must live.
+fn refusal(
+    victim: &Victim,
+    now: &Session,
+    kind: KillKind,
+    protected: &ProtectedAccounts,
+    own: bool,
+) -> Option<Refusal> {
+    if !victim.is(now) {
+        return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
+    }
+    if is_internal(now) {
+        return Some(Refusal::Internal);
+    }
+    if own {
+        return Some(Refusal::Own);
+    }
+    if protected.protects(&now.user) {
+        return Some(Refusal::Protected { user: clean(&now.user) });
+    }
+    if is_killed(now) {
+        return None;
+    }
+    if kind == KillKind::Query && is_idle(now) {
+        return Some(Refusal::Idle);
+    }
+    (!victim.does_as_seen(now)).then_some(Refusal::AnotherStatement)
+}
+
+pub(super) fn is_idle(session: &Session) -> bool {
+    session.command.eq_ignore_ascii_case(b"Sleep")
+}
+
+/// Whether somebody killed it before, and it is still about to end.
+pub(super) fn is_killed(session: &Session) -> bool {
+    session.command.eq_ignore_ascii_case(b"Killed")
+}

@@ -1,0 +1,157 @@
+//! Looking for sessions: those that somebody names, and those that rules may choose from.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use clew_diagnose::is_internal;
+use clew_model::{Failure, FailureKind, NodeUrl, Session};
+use mysql_async::Error;
+use tokio::time::timeout;
+
+use super::KillKind;
+use super::confirm::{Undone, read_undone};
+use super::victim::STATEMENT_COMPARED;
+use crate::connection::{Connection, PROGRAM_NAME};
+use crate::limits::Limits;
+use crate::server::Flavor;
+use crate::{doctor, failure, sessions, statements};
+
+/// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
+/// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`.
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<Vec<Session>, Failure> {
+    reading(node, limits, async {
+        let mut connection = Connection::open(node, limits).await?;
+        let found = look(&mut connection, |session| ids.contains(&session.id)).await?;
+        if ids.iter().any(|id| found.iter().all(|session| session.id != *id)) {
+            sees_all(&mut connection).await?;
+        }
+        connection.close().await;
+        Ok(found)
+    })
+    .await
+}
+
+/// Every session of a user, Clew's own left out, with the first 64 KiB of its statement: what rules choose victims from. Fails where
+/// the account sees only its own sessions, and names the `GRANT`: those that it does not see cannot be chosen.
+pub async fn read_user_sessions(node: &NodeUrl, limits: &Limits) -> Result<Vec<Session>, Failure> {
+    reading(node, limits, async {
+        let mut connection = Connection::open(node, limits).await?;
+        let own_ids = clew_sessions(&mut connection).await?;
+        let listed = look(&mut connection, |_| true).await?;
+        // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
+        let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
+        if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
+            sees_all(&mut connection).await?;
+        }
+        let own = connection.own();
+        let is_own = own.known();
+        let users = |session: &Session| !is_internal(session) && !own_ids.contains(&session.id) && !is_own(session);
+        let users = listed.into_iter().filter(users).collect();
+        connection.close().await;
+        Ok(users)
+    })
+    .await
+}
+
+async fn reading<T>(
+    node: &NodeUrl,
+    limits: &Limits,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limits.node, failure::without_panic(node, read))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+}
+
+/// What was to be seen of some sessions at one moment.
+pub(super) struct Look {
+    taken: Instant,
+    /// By id.
+    pub(super) sessions: HashMap<u64, Session>,
+    /// The number of what each of them runs; of MariaDB alone, and only where a statement is to end.
+    pub(super) queries: HashMap<u64, u64>,
+    undone: Option<HashMap<u64, Undone>>,
+}
+
+impl Look {
+    /// Numbers of statements are read before sessions: should one of them begin another statement in between, its number is gone, and
+    /// nothing is killed.
+    pub(super) async fn take(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
+        let queries = query_ids(connection, ids, kind).await?;
+        let ids: HashSet<u64> = ids.iter().copied().collect();
+        let found = look(connection, |session| ids.contains(&session.id)).await?;
+        let sessions = found.into_iter().map(|session| (session.id, session)).collect();
+        Ok(Self { taken: Instant::now(), sessions, queries, undone: None })
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.taken.elapsed()
+    }
+
+    /// What a session that is not listed still has to roll back.
+    pub(super) async fn undone_by(&mut self, connection: &mut Connection, id: u64) -> Result<Undone, Failure> {
+        let undone = match self.undone.take() {
+            Some(undone) => undone,
+            None => read_undone(connection).await?,
+        };
+        Ok(self.undone.insert(undone).get(&id).copied().unwrap_or(Undone::Nothing))
+    }
+}
+
+/// Those sessions that are wanted of all that the server lists.
+pub(super) async fn look(
+    connection: &mut Connection,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<Vec<Session>, Failure> {
+    let address = connection.address.clone();
+    let lost = |error: Error| failure::from_driver(&error, &address);
+    let mut rows = sessions::read(connection).await.map_err(lost)?;
+    let mut found = Vec::new();
+    while let Some(mut session) = rows.next().await.map_err(lost)? {
+        if !wanted(&session) {
+            continue;
+        }
+        if let Some(statement) = &mut session.statement {
+            statement.truncate(STATEMENT_COMPARED);
+            statement.shrink_to_fit();
+        }
+        found.push(session);
+    }
+    Ok(found)
+}
+
+/// MariaDB alone has numbers for what sessions run.
+async fn query_ids(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<HashMap<u64, u64>, Failure> {
+    if kind == KillKind::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.ask(&statements::query_ids(ids)).await;
+    Ok(numbers.map_err(|error| connection.failed(&error))?.into_iter().collect())
+}
+
+/// Sessions of other processes of Clew, as far as they say so. This process knows its own by their ids.
+pub(super) async fn clew_sessions(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
+    match connection.ask::<Option<u64>>(&statements::opened_by(PROGRAM_NAME)).await {
+        Ok(ids) => Ok(ids.into_iter().flatten().collect()),
+        Err(Error::Server(_)) => Ok(HashSet::new()),
+        Err(error) => Err(connection.failed(&error)),
+    }
+}
+
+/// Fails where the account is shown its own sessions only: what it does not see may be there.
+pub(super) async fn sees_all(connection: &mut Connection) -> Result<(), Failure> {
+    if doctor::works(connection, statements::TRANSACTIONS_PROBE).await? {
+        return Ok(());
+    }
+    let account = doctor::account(connection).await?;
+    Err(missing(connection, "look for sessions of other accounts", "PROCESS", &account))
+}
+
+pub(super) fn missing(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
+    let detail = format!(
+        "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
+        connection.address,
+        doctor::quoted(account)
+    );
+    Failure::new(FailureKind::MissingPrivilege, detail)
+}
