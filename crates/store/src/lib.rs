@@ -23,6 +23,7 @@ mod data_dir;
 mod derived_keys;
 mod error;
 mod keys;
+mod kills;
 mod master_key;
 mod policies;
 mod results;
@@ -38,6 +39,7 @@ pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerific
 pub use clock::Clock;
 pub use error::StoreError;
 pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
+pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use results::{PublishedResult, ResultStore, ResultWriter};
 pub use serving_lock::ServingLock;

@@ -1,0 +1,133 @@
+//! Kills: written down before they are sent, and ended once.
+
+use clew_model::{InstanceId, NodeId, Origin, Outcome, Page};
+use clew_store::{AuditFilter, KillEnd, KillFilter, KillSource, NewKill};
+
+use crate::fixture::{Fixture, by};
+
+const EVERYTHING: Page = Page { offset: 0, limit: 1000 };
+
+fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
+    NewKill {
+        project_id: fixture.founded.project_id.clone(),
+        instance_id: instance.clone(),
+        node_id: NodeId::generate(),
+        source: KillSource::Manual,
+        task_id: None,
+        kind: "connection",
+        reason: "it holds everybody up".into(),
+        session_id,
+        user: "app".into(),
+        host: "10.0.0.7:51234".into(),
+        database: None,
+        command: "Query".into(),
+        seconds: 37,
+        state: Some("executing".into()),
+        template: Some("SELECT ?".into()),
+    }
+}
+
+async fn events(fixture: &Fixture) -> Vec<clew_store::AuditRecord> {
+    let filter = AuditFilter { operation: Some("KillSession".into()), ..AuditFilter::default() };
+    fixture.store.audit(&filter, 0, 1000).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_kill_is_there_before_its_outcome_and_the_audit_has_it_with_the_outcome() {
+    let fixture = Fixture::new().await;
+    let instance = InstanceId::generate();
+    let kills = [new_kill(&fixture, &instance, 7), new_kill(&fixture, &instance, u64::from(u32::MAX))];
+    let ids = fixture.store.begin_kills(&kills).await.unwrap();
+    let filter = KillFilter::of_instance(instance.clone());
+    let (open, total) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    assert_eq!((total, open.len()), (2, 2));
+    assert!(open.iter().all(|kill| (kill.outcome, kill.ended_at) == (None, None) && kill.asked_at == 1_000_000));
+    assert!(events(&fixture).await.is_empty());
+
+    fixture.pass(5);
+    let ends =
+        [(ids[0], KillEnd::RollingBack, "3 rows".to_owned()), (ids[1], KillEnd::Refused, "protected".to_owned())];
+    fixture.store.end_kills(&by(), &ends).await.unwrap();
+    let (ended, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    let last = &ended[0];
+    assert_eq!((last.session_id, last.outcome), (u64::from(u32::MAX), Some(KillEnd::Refused)));
+    let first = &ended[1];
+    assert_eq!((first.id, first.outcome, first.ended_at), (ids[0], Some(KillEnd::RollingBack), Some(1_000_005)));
+    assert_eq!((first.template.as_deref(), first.detail.as_deref()), (Some("SELECT ?"), Some("3 rows")));
+    let rows = events(&fixture).await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].event.target.as_str(), rows[0].event.outcome), ("7", Outcome::Done));
+    assert_eq!(rows[1].event.outcome, Outcome::Failed);
+    let detail = &rows[0].event.detail;
+    assert_eq!((&detail["source"], &detail["outcome"]), (&"manual".into(), &"rolling_back".into()));
+    assert_eq!((&detail["statement"], &detail["reason"]), (&"SELECT ?".into(), &"it holds everybody up".into()));
+    assert_eq!(rows[0].event.domain_id.as_ref(), Some(&fixture.founded.domain_id));
+    assert_eq!(rows[0].event.instance_id, Some(instance));
+
+    // An outcome stays what it is.
+    fixture.store.end_kills(&by(), &[(ids[0], KillEnd::Failed, String::new())]).await.unwrap();
+    let (same, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+    assert_eq!(same, ended);
+    assert_eq!(events(&fixture).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_lost_in_between_becomes_unknown_and_can_become_known() {
+    let fixture = Fixture::new().await;
+    let instance = InstanceId::generate();
+    let lost = fixture.store.begin_kills(&[new_kill(&fixture, &instance, 7)]).await.unwrap();
+    fixture.pass(60_000);
+    fixture.store.begin_kills(&[new_kill(&fixture, &instance, 8)]).await.unwrap();
+    assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 1);
+    assert_eq!(fixture.store.end_lost_kills(1_060_000).await.unwrap(), 0);
+    let filter = KillFilter::of_instance(instance);
+    let outcomes = async || {
+        let (kills, _) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+        kills.into_iter().map(|kill| (kill.session_id, kill.outcome)).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Unknown))]);
+    let rows = events(&fixture).await;
+    assert_eq!((rows.len(), &rows[0].event.origin, rows[0].event.outcome), (1, &Origin::clew(), Outcome::Failed));
+    assert_eq!(rows[0].event.detail["outcome"], "unknown");
+
+    fixture.store.end_kills(&by(), &[(lost[0], KillEnd::Killed, String::new())]).await.unwrap();
+    assert_eq!(outcomes().await, [(8, None), (7, Some(KillEnd::Killed))]);
+    assert_eq!(events(&fixture).await.len(), 2);
+    // What has no outcome yet is not old.
+    assert_eq!(fixture.store.remove_kills_before(i64::MAX).await.unwrap(), 1);
+    assert_eq!(outcomes().await, [(8, None)]);
+}
+
+#[tokio::test]
+async fn kills_are_found_by_where_they_were_what_they_came_from_and_when() {
+    let fixture = Fixture::new().await;
+    let (instance, other) = (InstanceId::generate(), InstanceId::generate());
+    let manual = new_kill(&fixture, &instance, 1);
+    let task = |session_id, task: &str, source| NewKill {
+        source,
+        task_id: Some(task.to_owned()),
+        node_id: manual.node_id.clone(),
+        ..new_kill(&fixture, &instance, session_id)
+    };
+    fixture.store.begin_kills(&[manual.clone(), new_kill(&fixture, &other, 2)]).await.unwrap();
+    fixture.pass(10);
+    let tasks = [task(3, "t1", KillSource::Task), task(4, "t2", KillSource::Intelligent)];
+    fixture.store.begin_kills(&tasks).await.unwrap();
+    let all = KillFilter::of_instance(instance.clone());
+    for (filter, expected) in [
+        (all.clone(), vec![4, 3, 1]),
+        (KillFilter::of_instance(other), vec![2]),
+        (KillFilter { node_id: Some(manual.node_id.clone()), ..all.clone() }, vec![4, 3, 1]),
+        (KillFilter { node_id: Some(NodeId::generate()), ..all.clone() }, vec![]),
+        (KillFilter { source: Some(KillSource::Task), ..all.clone() }, vec![3]),
+        (KillFilter { task_id: Some("t2".into()), ..all.clone() }, vec![4]),
+        (KillFilter { from: Some(1_000_010), ..all.clone() }, vec![4, 3]),
+        (KillFilter { to: Some(1_000_010), ..all.clone() }, vec![1]),
+    ] {
+        let (kills, total) = fixture.store.killed_sessions(&filter, EVERYTHING).await.unwrap();
+        let found: Vec<u64> = kills.iter().map(|kill| kill.session_id).collect();
+        assert_eq!((found, total), (expected.clone(), expected.len() as u64), "{filter:?}");
+    }
+    let (second, total) = fixture.store.killed_sessions(&all, Page { offset: 1, limit: 1 }).await.unwrap();
+    assert_eq!((second[0].session_id, total), (3, 3));
+}
