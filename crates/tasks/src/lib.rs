@@ -42,6 +42,7 @@
 
 mod collection;
 mod collections;
+mod kills;
 mod lease;
 mod observer;
 mod reader;
@@ -50,6 +51,7 @@ mod retention;
 mod settings;
 
 pub use collections::Collections;
+pub use kills::{KillError, KillOrder, Kills, Meant};
 pub use observer::Observer;
 pub use reader::{NodeReader, Reading, Rows};
 pub use settings::Settings;

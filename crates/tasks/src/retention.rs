@@ -1,4 +1,5 @@
-//! Removing what is over: ended collections with their results, files that no collection names, old rows of the audit.
+//! Removing what is over: ended collections with their results, files that no collection names, old kills and old rows of the audit.
+//! Kills that nobody will end any more are ended first.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,10 +16,17 @@ const EVERY: Duration = Duration::from_mins(1);
 const AUDIT_EVERY: Duration = Duration::from_hours(1);
 /// A file that no collection names may belong to one that is about to end. After this long it does not.
 const ORPHAN_AGE: Duration = Duration::from_mins(10);
+/// A kill without an outcome may be under way. After this long, and twice what a node may take, it is not.
+const LOST_AFTER: Duration = Duration::from_mins(1);
 
 /// Removes what is older than the settings say, now and then again and again. Never returns.
 pub(crate) async fn run(store: Store, settings: &Settings) {
-    tokio::join!(collections(&store, settings.retention), audit(&store, settings.audit_retention));
+    let lost_after = LOST_AFTER.max(settings.limits.node * 2);
+    tokio::join!(
+        collections(&store, settings.retention),
+        kills(&store, lost_after, settings.audit_retention),
+        audit(&store, settings.audit_retention)
+    );
 }
 
 async fn collections(store: &Store, retention: Duration) {
@@ -27,6 +35,28 @@ async fn collections(store: &Store, retention: Duration) {
         rounds.tick().await;
         if let Err(error) = round(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
+        }
+    }
+}
+
+async fn kills(store: &Store, lost_after: Duration, retention: Duration) {
+    let mut rounds = rounds(EVERY);
+    loop {
+        rounds.tick().await;
+        match store.end_lost_kills(milliseconds_before_now(lost_after)).await {
+            Ok(0) => {}
+            Ok(lost) => {
+                warn!(
+                    kills.lost = lost,
+                    "kills were begun by a Clew that is gone; whether they were sent is not known"
+                );
+            }
+            Err(error) => warn!(%error, "could not look for kills that were lost; will try again"),
+        }
+        match store.remove_kills_before(milliseconds_before_now(retention)).await {
+            Ok(0) => {}
+            Ok(removed) => info!(kills.removed = removed, "removed old kills"),
+            Err(error) => warn!(%error, "could not remove old kills; will try again"),
         }
     }
 }

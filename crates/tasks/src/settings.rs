@@ -17,7 +17,7 @@ pub struct Settings {
     pub lease: Duration,
     /// How long an ended collection and its result are kept.
     pub retention: Duration,
-    /// How long a row of the audit is kept.
+    /// How long a row of the audit is kept, and what is known of a kill.
     pub audit_retention: Duration,
     /// How often a collection is taken up before it is given up.
     pub max_attempts: u32,
