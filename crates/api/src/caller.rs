@@ -200,7 +200,15 @@ fn wrong_id(given: &str, expected: &'static str) -> Refusal {
     Refusal::because(ErrorEntry::INVALID_ID, "id-form", vec![("given", shown(given)), ("expected", expected.into())])
 }
 
-/// A node that a request is about.
+/// A node of an instance, with the password that it is read with.
+pub(crate) async fn node_to_read(service: &Service, instance: &Instance, node: &str) -> Result<Node, Refusal> {
+    let id = node_id(node)?;
+    let known = instance.nodes.iter().any(|node| node.id == id);
+    let node = if known { service.store.node_to_read(&id).await? } else { None };
+    node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))
+}
+
+/// A node that a request is about, with the password that it is read with.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) project: Project,
@@ -217,9 +225,7 @@ impl Target {
         (project, instance, node): &(String, String, String),
     ) -> Result<Self, Refusal> {
         let (project, instance) = caller.instance(service, action, (project, instance), &[]).await?;
-        let node_id = node_id(node)?;
-        let node = instance.nodes.iter().find(|node| node.id == node_id).cloned();
-        let node = node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))?;
+        let node = node_to_read(service, &instance, node).await?;
         Ok(Self { project, instance, node })
     }
 

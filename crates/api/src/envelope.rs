@@ -107,7 +107,7 @@ mod tests {
     use axum::routing::get;
     use clew_model::AccessKeyId;
     use clew_store::{FirstTenant, Store};
-    use clew_tasks::{Collections, Settings};
+    use clew_tasks::{Collections, Kills, Settings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
@@ -136,7 +136,8 @@ mod tests {
         let collections = Collections::new(store.clone(), Settings::default(), Arc::new(metrics.clone()));
         let limits = RateLimits::new(Rates::default(), metrics.clone());
         let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
-        let service = Service { store, collections, nodes, settings, limits, metrics };
+        let kills = Kills::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
+        let service = Service { store, collections, nodes, kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))

@@ -10,7 +10,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //! use clew_api::{ApiSettings, Metrics, NodeReads, RateLimits, Rates, Service};
-//! use clew_tasks::{Collections, Settings};
+//! use clew_tasks::{Collections, Kills, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
@@ -19,7 +19,8 @@
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8407").await?;
 //! let limits = RateLimits::new(Rates::default(), metrics.clone());
 //! let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
-//! let service = Service { store, collections, nodes, settings, limits, metrics };
+//! let kills = Kills::new(store.clone(), Default::default());
+//! let service = Service { store, collections, nodes, kills, settings, limits, metrics };
 //! clew_api::serve(service, listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
@@ -52,7 +53,7 @@ mod taurusdb;
 use std::time::Duration;
 
 use clew_store::Store;
-use clew_tasks::Collections;
+use clew_tasks::{Collections, Kills};
 
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
@@ -70,6 +71,8 @@ pub struct Service {
     pub collections: Collections,
     /// How nodes are read while somebody waits for the answer.
     pub nodes: NodeReads,
+    /// The one way to end sessions.
+    pub kills: Kills,
     /// Limits on a request.
     pub settings: ApiSettings,
     /// Limits on how often somebody may ask.

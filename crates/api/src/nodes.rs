@@ -56,6 +56,7 @@ impl NodeReads {
     }
 }
 
-fn failed(failure: Failure) -> Refusal {
+/// A node that could not be asked, with the reason.
+pub(crate) fn failed(failure: Failure) -> Refusal {
     Refusal { detail: Detail::Failure(failure), ..Refusal::new(ErrorEntry::INTERNAL) }
 }

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Operation] = &[
     operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", Kept::Refused),
     operation("GET", node!("realtime-session-result"), "DownloadRealtimeSession", Kept::Always),
     operation("GET", node!("processes"), "ListTaurusDbNodeProcesses", Kept::Refused),
+    operation("DELETE", node!("processes"), "DeleteTaurusDbNodeProcesses", Kept::Always),
     operation("GET", node!("process/lock-wait"), "ShowLockWaitSession", Kept::Refused),
     operation("GET", "/v3/{project_id}/instances", "ListGaussMySqlInstances", Kept::Refused),
     operation("GET", "/v3.1/{project_id}/instances", "ListGaussMySqlInstancesUnifyStatus", Kept::Refused),

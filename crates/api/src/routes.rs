@@ -18,7 +18,7 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::collect::collect))
         .routes(routes!(taurusdb::task_status::task_status))
         .routes(routes!(taurusdb::download::download))
-        .routes(routes!(taurusdb::processes::list))
+        .routes(routes!(taurusdb::processes::list, taurusdb::process_kill::kill))
         .routes(routes!(taurusdb::lock_wait::show))
         .routes(routes!(taurusdb::instances::list_v3))
         .routes(routes!(taurusdb::instances::list_v3_1))

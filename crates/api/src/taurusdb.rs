@@ -4,6 +4,7 @@ pub(crate) mod collect;
 pub(crate) mod download;
 pub(crate) mod instances;
 pub(crate) mod lock_wait;
+pub(crate) mod process_kill;
 pub(crate) mod processes;
 pub(crate) mod slow_threshold;
 pub(crate) mod tags;

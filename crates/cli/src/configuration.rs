@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_api::{ApiSettings, Rates, TrustedProxies};
+use clew_diagnose::ProtectedAccounts;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ pub(crate) struct Configuration {
     pub(crate) nodes: NodeSettings,
     pub(crate) results: ResultSettings,
     pub(crate) audit: AuditSettings,
+    pub(crate) kills: KillSettings,
     pub(crate) http: HttpSettings,
     pub(crate) limits: RateSettings,
     pub(crate) tls: TlsSettings,
@@ -66,6 +68,14 @@ pub(crate) struct ResultSettings {
 pub(crate) struct AuditSettings {
     /// How long its rows are kept.
     pub(crate) retention: SignedDuration,
+}
+
+/// Who is never killed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct KillSettings {
+    /// Names of accounts, without their hosts, that are protected besides those that always are.
+    pub(crate) protected_accounts: Vec<String>,
 }
 
 /// The HTTP side.
@@ -112,6 +122,7 @@ impl Default for Configuration {
             nodes: NodeSettings::default(),
             results: ResultSettings::default(),
             audit: AuditSettings::default(),
+            kills: KillSettings::default(),
             http: HttpSettings::default(),
             limits: RateSettings::default(),
             tls: TlsSettings::default(),
@@ -214,6 +225,17 @@ impl Configuration {
         })
     }
 
+    /// The accounts whose sessions are never killed. Fails on names that no account has.
+    pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
+        let names = &self.kills.protected_accounts;
+        if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
+            return Err(CliError::refused(format!(
+                "kills.protected_accounts holds {name:?}; it takes the names of accounts without their hosts, such as \"billing\""
+            )));
+        }
+        Ok(ProtectedAccounts::default().and(names.iter().map(String::as_bytes)))
+    }
+
     /// What the HTTP side takes. Fails on durations and addresses that make no sense.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
@@ -313,6 +335,17 @@ mod tests {
         assert!(format!("{none:?}").contains("collections.per_node must be at least 1"));
         let none = parse("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
         assert!(format!("{none:?}").contains("results.retention must be longer than 0"));
+    }
+
+    #[test]
+    fn protected_accounts_are_names_and_come_on_top_of_those_that_always_are() {
+        let protected = |names| parse(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
+        let both = protected(r#"["billing"]"#).unwrap();
+        assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
+        for wrong in [r#"["a", ""]"#, r#"["billing@%"]"#] {
+            let refused = format!("{:?}", protected(wrong).unwrap_err());
+            assert!(refused.contains("kills.protected_accounts"), "{refused}");
+        }
     }
 
     #[test]

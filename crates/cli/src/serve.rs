@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use clew_api::{Listener, Metrics, NodeReads, RateLimits, Service};
 use clew_store::Store;
-use clew_tasks::Collections;
+use clew_tasks::{Collections, Kills};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -70,6 +70,8 @@ A configuration file with every key at its default:
   formula_guard = true
   [audit]
   retention = \"8760h\"         # a year
+  [kills]
+  protected_accounts = []      # such as \"billing\": never killed, as the servers' own and those of cloud vendors never are
   [http]
   connections = 1024
   connections_per_peer = 256   # 0: any number
@@ -93,6 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
     configuration.tls.key = arguments.tls_key.unwrap_or(configuration.tls.key);
     let (task_settings, api_settings) = (configuration.task_settings()?, configuration.api_settings()?);
+    let protected = configuration.protected_accounts()?;
     let tls = configuration.tls.load()?;
     let addresses = listening::addresses(&configuration, tls.is_some()).await?;
     logs::start(&arguments.log)?;
@@ -110,7 +113,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let nodes = NodeReads::new(task_settings.limits);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
-    let service = Service { store, limits, collections: collections.clone(), nodes, settings: api_settings, metrics };
+    let kills = Kills::new(store.clone(), protected);
+    let service =
+        Service { store, limits, collections: collections.clone(), nodes, kills, settings: api_settings, metrics };
     let shutdown = stop_on_signals()?;
     if let Some(tls) = &tls {
         listening::keep_certificate_fresh(tls, &shutdown)?;

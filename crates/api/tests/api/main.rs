@@ -20,6 +20,7 @@ mod masking;
 mod matrix;
 mod openapi;
 mod operations;
+mod process_kill;
 mod processes;
 mod ranges;
 mod rate_limits;

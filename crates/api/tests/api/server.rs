@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use clew_api::{ApiSettings, Listener, Metrics, NodeReads, RateLimits, Rates, ServeError, Service};
+use clew_diagnose::ProtectedAccounts;
 use clew_model::{
     AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
     Tag, TaskOutcome, UserId,
 };
 use clew_store::{ClaimedTask, Clock, FirstTenant, Founded, NewTask, NewToken, Store};
-use clew_tasks::{Collections, Settings};
+use clew_tasks::{Collections, Kills, Settings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -28,6 +29,8 @@ use crate::call::{Call, TOKEN};
 pub(crate) const REGION: &str = "north-1";
 pub(crate) const DOMAIN: &str = "acme";
 pub(crate) const USER: &str = "ada";
+/// An account that the server was told to protect.
+pub(crate) const PROTECTED: &str = "billing";
 /// Password of the accounts on the nodes, which no answer may hold.
 pub(crate) const NODE_PASSWORD: &str = "nodepass";
 
@@ -98,7 +101,8 @@ impl Server {
         let nodes = NodeReads::new(task_settings.limits);
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
-        let service = Service { store: store.clone(), collections, nodes, settings, limits, metrics };
+        let kills = Kills::new(store.clone(), ProtectedAccounts::default().and([PROTECTED]));
+        let service = Service { store: store.clone(), collections, nodes, kills, settings, limits, metrics };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();

@@ -53,6 +53,7 @@ pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (S
 fn body(operation: &str, name: &str, user: &UserId, instance: &str) -> Option<Value> {
     Some(match operation {
         "BatchUpdateTaurusSlowProcessThreshold" => json!({ "instance_ids": [instance], "slow_process_threshold": 5 }),
+        "DeleteTaurusDbNodeProcesses" => json!({ "processes": [4_000_000_000_u64] }),
         "BatchTagAction" => json!({ "action": "create", "tags": [{ "key": "env", "value": "test" }] }),
         "CreateProject" | "CreateEnterpriseProject" | "CreateUser" | "CreateGroup" => json!({ "name": name }),
         "UpdateProject" | "UpdateEnterpriseProject" | "UpdateUser" => json!({ "description": "changed" }),

@@ -1,0 +1,173 @@
+//! Ending sessions of a node.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_model::{Outcome, Page};
+use clew_store::{AuditFilter, AuditRecord, KillEnd, KillFilter};
+use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession};
+use http::Method;
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::server::{PROTECTED, Server};
+
+const LONG: &str = "SELECT SLEEP(1000), 'secret'";
+
+/// A node whose accounts have no password, but `clew`, which may see and kill everybody.
+async fn node(flavor: Flavor) -> clew_testkit::Server {
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
+    let accounts = [
+        "SET GLOBAL event_scheduler = ON".to_owned(),
+        "CREATE DATABASE shop".to_owned(),
+        "CREATE TABLE shop.t (id INT PRIMARY KEY)".to_owned(),
+        "CREATE USER app@'%'".to_owned(),
+        "GRANT ALL ON shop.* TO app@'%'".to_owned(),
+        format!("CREATE USER {PROTECTED}@'%'"),
+        "CREATE USER clew@'%' IDENTIFIED BY 'clewpass'".to_owned(),
+        format!("GRANT PROCESS, {kill} ON *.* TO clew@'%'"),
+        "CREATE USER watcher@'%'".to_owned(),
+        "GRANT PROCESS ON *.* TO watcher@'%'".to_owned(),
+    ];
+    node.run(&accounts.each_ref().map(String::as_str)).await.unwrap();
+    node
+}
+
+async fn open(node: &clew_testkit::Server, user: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
+    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+}
+
+/// A session that the node lists with its statement.
+async fn busy(node: &clew_testkit::Server, user: &str) -> RawSession {
+    let mut session = open(node, user).await;
+    session.begin(LONG.as_bytes()).await.unwrap();
+    while !statements(node).await.iter().any(|(id, _, info)| *id == session.id && info.as_deref() == Some(LONG)) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    session
+}
+
+/// Id, account and statement of everybody.
+async fn statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
+    let mut root = node.connect().await.unwrap();
+    let all = root.query("SELECT id, user, info FROM information_schema.processlist").await.unwrap();
+    root.disconnect().await.unwrap();
+    all
+}
+
+async fn delete(server: &Server, body: Value) -> Answer {
+    server.call(Method::DELETE, &server.of_node("processes")).body(body.to_string()).send().await
+}
+
+async fn audited(server: &Server, operation: &str) -> Vec<AuditRecord> {
+    let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
+    server.store.audit(&filter, 0, 100).await.unwrap()
+}
+
+async fn sessions_are_killed(flavor: Flavor) {
+    let node = node(flavor).await;
+    let mut server = Server::start().await;
+    server.look_at(&node.url_for("clew", "clewpass")).await;
+    let victim = busy(&node, "app").await;
+    let mut idle = open(&node, "app").await;
+    idle.run("START TRANSACTION").await.unwrap();
+    idle.run("INSERT INTO shop.t VALUES (1)").await.unwrap();
+    let protected = busy(&node, PROTECTED).await;
+    let scheduler = statements(&node).await.into_iter().find(|(_, user, _)| user == "event_scheduler").unwrap().0;
+    let nobody = 4_000_000_000_u64;
+
+    let listed = server.get(&server.of_node("processes")).await.ok(200);
+    assert_eq!(listed["total_count"], 3, "read with its password: {listed}");
+    let ids = [victim.id, nobody, idle.id, protected.id, scheduler, victim.id];
+    let answer = delete(&server, json!({ "processes": ids, "reason": "stuck since noon" })).await.ok(200);
+    let expected = json!({
+        "processes_killed": [victim.id, idle.id],
+        "processes_not_found": [nobody, protected.id, scheduler],
+    });
+    assert_eq!(answer, expected, "{flavor}");
+    let left = statements(&node).await;
+    let lives = |id: u64| left.iter().any(|(known, ..)| *known == id);
+    assert_eq!((lives(victim.id), lives(idle.id), lives(protected.id), lives(scheduler)), (false, false, true, true));
+    let mut root = node.connect().await.unwrap();
+    assert_eq!(root.query_first::<u64, _>("SELECT COUNT(*) FROM shop.t").await.unwrap(), Some(0));
+    root.disconnect().await.unwrap();
+
+    // What is gone by now is not found, and nothing else happens.
+    let again = delete(&server, json!({ "processes": [victim.id] })).await.ok(200);
+    assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
+
+    let requests = audited(&server, "DeleteTaurusDbNodeProcesses").await;
+    assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Done));
+    assert_eq!(requests[0].event.detail["not_found"], json!([nobody, protected.id, scheduler]));
+    let kills = audited(&server, "KillSession").await;
+    assert_eq!(kills.len(), 4, "{kills:?}");
+    let of = |id: u64| &kills.iter().find(|row| row.event.target == id.to_string()).unwrap().event;
+    let detail = &of(victim.id).detail;
+    assert_eq!((of(victim.id).outcome, &detail["outcome"]), (Outcome::Done, &"killed".into()));
+    assert_eq!((&detail["statement"], &detail["user"]), (&"SELECT SLEEP(?), ?".into(), &"app".into()), "{detail}");
+    assert_eq!((&detail["source"], &detail["reason"]), (&"manual".into(), &"stuck since noon".into()));
+    assert_eq!(of(victim.id).origin.request_id, requests[0].event.origin.request_id);
+    assert_eq!((of(protected.id).outcome, &of(protected.id).detail["outcome"]), (Outcome::Failed, &"refused".into()));
+    assert!(of(protected.id).detail["detail"].as_str().unwrap().contains("billing is protected"));
+    assert!(of(scheduler).detail["detail"].as_str().unwrap().contains("thread of the server"));
+    assert!(!format!("{kills:?}").contains("secret"));
+
+    let filter = KillFilter::of_instance(server.instance.id.clone());
+    let (rows, total) = server.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap();
+    let ends: Vec<_> = rows.iter().map(|row| (row.session_id, row.outcome)).collect();
+    assert_eq!(total, 4);
+    for (id, end) in [(victim.id, KillEnd::Killed), (idle.id, KillEnd::Killed), (scheduler, KillEnd::Refused)] {
+        assert!(ends.contains(&(id, Some(end))), "{flavor}: {ends:?}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_killed_of_a_mariadb_server() {
+    sessions_are_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn sessions_are_killed_of_a_mysql_server() {
+    sessions_are_killed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn who_may_not_kill_is_told_what_to_grant_on_a_server() {
+    for flavor in Flavor::ALL {
+        let node = node(flavor).await;
+        let mut server = Server::start().await;
+        server.look_at(&node.url_for("watcher", "")).await;
+        let (mine, others) = (busy(&node, "watcher").await, busy(&node, "app").await);
+        let message = delete(&server, json!({ "processes": [mine.id, others.id] })).await.refused(500, "DBS.05000000");
+        assert!(message.contains("GRANT CONNECTION"), "{flavor}: {message}");
+        assert!(message.contains(&format!("not killed: {}; killed: {}", others.id, mine.id)), "{flavor}: {message}");
+        assert!(statements(&node).await.iter().any(|(id, ..)| *id == others.id));
+        let kills = audited(&server, "KillSession").await;
+        let ends: Vec<_> = kills.iter().map(|row| row.event.detail["outcome"].as_str().unwrap()).collect();
+        assert_eq!(ends, ["killed", "failed"], "{flavor}");
+        let request = audited(&server, "DeleteTaurusDbNodeProcesses").await.pop().unwrap().event;
+        assert_eq!((request.outcome, &request.detail["killed"]), (Outcome::Failed, &json!([mine.id])));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_kills_nobody() {
+    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    for (body, reason) in [
+        (json!({}), "processes is missing"),
+        (json!({ "processes": [] }), "processes has 0 entries; it takes 1 to 20"),
+        (json!({ "processes": (1..=21).collect::<Vec<_>>() }), "processes has 21 entries; it takes 1 to 20"),
+        (json!({ "processes": [1, -1] }), "processes cannot be \"-1\""),
+        (json!({ "processes": [1], "process": [1] }), "did you mean processes?"),
+        (json!({ "processes": [1], "reason": "x".repeat(256) }), "reason has 256 characters"),
+    ] {
+        let message = delete(&server, body).await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{message}");
+    }
+    assert!(audited(&server, "KillSession").await.is_empty());
+}
