@@ -1,5 +1,7 @@
 //! Which sessions a selection means (DESIGN.md section 6).
 
+use std::borrow::Cow;
+
 use clew_model::{Selection, SessionClass, SessionRow};
 use memchr::memmem;
 
@@ -8,7 +10,7 @@ use crate::internal::is_internal;
 /// A [`Selection`] made ready to be asked about each row.
 #[derive(Debug)]
 pub struct Filter<'a> {
-    selection: &'a Selection,
+    selection: Cow<'a, Selection>,
     threshold_seconds: u64,
     sql_key: Option<SqlKey>,
     internal: bool,
@@ -18,11 +20,15 @@ impl<'a> Filter<'a> {
     /// Clew's own sessions are not this filter's business: they are known by their ids alone, to who opened them.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
+        Self::of(Cow::Borrowed(selection))
+    }
+
+    fn of(selection: Cow<'a, Selection>) -> Self {
         Self {
-            selection,
             threshold_seconds: selection.threshold_seconds(),
             sql_key: selection.sql_key.as_deref().map(SqlKey::new),
             internal: false,
+            selection,
         }
     }
 
@@ -53,6 +59,14 @@ impl<'a> Filter<'a> {
             SessionClass::Slow => active && row.session.seconds >= self.threshold_seconds,
             SessionClass::Long => row.transaction.is_some_and(|trx| trx.seconds >= self.threshold_seconds),
         }
+    }
+}
+
+impl Filter<'static> {
+    /// The same of a selection that nobody else keeps.
+    #[must_use]
+    pub fn owning(selection: Selection) -> Self {
+        Self::of(Cow::Owned(selection))
     }
 }
 

@@ -27,6 +27,7 @@ pub mod waits;
 
 mod filter;
 mod internal;
+mod kill_rule;
 mod order;
 mod sorter;
 mod template;
@@ -34,6 +35,7 @@ mod text;
 
 pub use filter::Filter;
 pub use internal::{ProtectedAccounts, is_internal, may_be_killed};
+pub use kill_rule::{KillRule, Spared, Verdict, victims};
 pub use order::{Order, Rank};
 pub use sorter::{RowSorter, SortedRows, Spool};
 pub use template::template;

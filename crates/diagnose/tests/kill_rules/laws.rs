@@ -1,0 +1,80 @@
+//! What must hold for all rules and all sessions.
+
+use std::collections::BTreeSet;
+
+use clew_diagnose::{KillRule, ProtectedAccounts, Verdict, is_internal, victims};
+use clew_model::{KillCriteria, Session};
+use proptest::prelude::*;
+
+use crate::drawn::{criteria, protected, sessions};
+
+/// What the preview of a rule shows.
+fn shown(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts) -> BTreeSet<u64> {
+    let killed = |session: &&Session| rule.judge(session, protected) == Verdict::Killed;
+    sessions.iter().filter(killed).map(|session| session.id).collect()
+}
+
+/// The same criteria with one of another rule's added, where it had none: it can only mean fewer.
+fn narrowed(one: &KillCriteria, other: &KillCriteria, which: usize) -> KillCriteria {
+    let mut narrow = one.clone();
+    match which {
+        0 => narrow.user = narrow.user.or_else(|| other.user.clone()),
+        1 => narrow.host = narrow.host.or_else(|| other.host.clone()),
+        2 => narrow.database = narrow.database.or_else(|| other.database.clone()),
+        3 => narrow.command = narrow.command.or_else(|| other.command.clone()),
+        4 => narrow.sql_key = narrow.sql_key.or_else(|| other.sql_key.clone()),
+        _ => narrow.seconds = narrow.seconds.max(other.seconds),
+    }
+    narrow
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn internal_protected_and_dying_sessions_survive_every_rule(
+        rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
+    ) {
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
+        for (_, victim) in victims(&rules, sessions, &protected) {
+            prop_assert!(!is_internal(&victim), "{victim:?}");
+            prop_assert!(!protected.protects(&victim.user), "{victim:?}");
+            prop_assert!(!ProtectedAccounts::default().protects(&victim.user), "{victim:?}");
+            prop_assert!(victim.command != b"Killed", "{victim:?}");
+        }
+    }
+
+    #[test]
+    fn rules_together_kill_what_the_preview_of_each_shows_and_nothing_else(
+        rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
+    ) {
+        let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
+        let previews: Vec<_> = rules.iter().map(|rule| shown(rule, &sessions, &protected)).collect();
+        let killed = victims(&rules, sessions, &protected);
+        for (rule, victim) in &killed {
+            prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which its preview hides");
+            prop_assert!(previews[..*rule].iter().all(|before| !before.contains(&victim.id)), "an earlier rule kills it");
+        }
+        let ids: BTreeSet<u64> = killed.iter().map(|(_, victim)| victim.id).collect();
+        prop_assert_eq!(ids.len(), killed.len(), "one session dies once");
+        prop_assert_eq!(ids, previews.into_iter().flatten().collect());
+    }
+
+    #[test]
+    fn another_criterion_never_adds_a_victim(
+        one in criteria(), other in criteria(), which in 0..6_usize, masked in any::<bool>(), sessions in sessions(), protected in protected(),
+    ) {
+        let of = |criteria: &KillCriteria| shown(&KillRule::new(criteria).masked(masked), &sessions, &protected);
+        let (wide, narrow) = (of(&one), of(&narrowed(&one, &other, which)));
+        prop_assert!(narrow.is_subset(&wide), "{narrow:?} is not among {wide:?}");
+    }
+
+    #[test]
+    fn another_protected_account_never_adds_a_victim(
+        rule in criteria(), account in "[a-z]{1,3}|app|App|batch", sessions in sessions(), protected in protected(),
+    ) {
+        let rule = KillRule::new(&rule);
+        let more = protected.clone().and([account]);
+        prop_assert!(shown(&rule, &sessions, &more).is_subset(&shown(&rule, &sessions, &protected)));
+    }
+}
