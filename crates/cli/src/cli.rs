@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, locks};
+use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
 use crate::{policy, project, ps, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
@@ -22,6 +22,7 @@ Examples:
   clew snapshot mysql://root@127.0.0.1/ --filter slow -o slow.csv
   clew ps mysql://root@127.0.0.1/                          the same in what a terminal has room for
   clew locks mysql://root@127.0.0.1/                       who waits for whom, and who holds them all up
+  clew kill mysql://root@127.0.0.1/ 42                     ends a session, after showing what that costs
   clew doctor mysql://clew@db.example.com/                 what this account can see, and the GRANTs it lacks
   clew init && clew serve                                  the same through the TaurusDB API
   clew user create ada && clew policy attach TaurusDBReadOnlyAccessPolicy --user ada
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Snapshot(Box<snapshot::Arguments>),
     Ps(Box<ps::Arguments>),
     Locks(locks::Arguments),
+    Kill(kill::Arguments),
     Doctor(doctor::Arguments),
     Init(init::Arguments),
     Serve(serve::Arguments),

@@ -16,6 +16,11 @@ pub(crate) struct Confirmation {
 }
 
 impl Confirmation {
+    /// Whether nobody is to be asked.
+    pub(crate) fn is_given(&self) -> bool {
+        self.yes
+    }
+
     /// Asks on the terminal whether to do it. Without a terminal it is refused: nobody could answer.
     pub(crate) async fn ask(&self, what: String) -> Result<(), CliError> {
         if self.yes {

@@ -253,6 +253,21 @@ impl WaitGraph {
         self.roots.iter().filter(|root| root.parties.iter().any(|party| met.contains(party))).collect()
     }
 
+    /// How many wait for a party, directly or behind others who do.
+    #[must_use]
+    pub fn held_up_by(&self, blocker: Party) -> usize {
+        let mut met: BTreeSet<Party> = BTreeSet::from([blocker]);
+        loop {
+            let known = met.len();
+            let behind = self.waits.iter().filter(|wait| met.contains(&wait.blocker)).map(|wait| wait.waiter);
+            let behind: Vec<Party> = behind.collect();
+            met.extend(behind);
+            if met.len() == known {
+                return known - 1;
+            }
+        }
+    }
+
     /// Sessions at a root that run nothing: what they ran last tells what they are about.
     #[must_use]
     pub fn idle_roots(&self) -> Vec<u64> {

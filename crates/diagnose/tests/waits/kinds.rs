@@ -1,6 +1,6 @@
 //! Each kind of wait, as MySQL 9.7.4 and MariaDB 10.11.19 show it (spec/waits.md).
 
-use clew_diagnose::waits::{MetadataKind, ResourceKind, TableName};
+use clew_diagnose::waits::{MetadataKind, Party, ResourceKind, TableName};
 
 use crate::build::{Build, expect, observed, roots};
 
@@ -266,6 +266,10 @@ fn a_waiter_whose_own_transaction_blocks_others() {
     let graph = clew_diagnose::waits::graph(&locks);
     assert_eq!(roots(&graph), [(vec![1], 9, 9)]);
     assert_eq!(graph.roots[0].longest_seconds, 110 % 60);
+    for id in 1..=10 {
+        assert_eq!(graph.held_up_by(Party::Session(id)), 10 - usize::try_from(id).unwrap(), "{id}");
+    }
+    assert_eq!(graph.held_up_by(Party::Session(11)), 0);
 }
 
 #[test]

@@ -122,6 +122,11 @@ fn agrees(graph: &WaitGraph) -> Result<(), TestCaseError> {
         prop_assert_eq!(holds, waiters.len() + members.len() - 1);
         prop_assert_eq!(frees, alone + members.len() - 1);
     }
+    for facts in &graph.parties {
+        let name = number(facts.party);
+        let behind = reach.iter().filter(|(other, blockers)| *other != name && blockers.contains(&name)).count();
+        prop_assert_eq!(graph.held_up_by(facts.party), behind);
+    }
     let in_cycles: BTreeSet<i64> = graph.cycles.iter().flatten().copied().map(number).collect();
     let expected: BTreeSet<i64> =
         reach.iter().filter(|(name, blockers)| blockers.contains(name)).map(|(name, _)| *name).collect();

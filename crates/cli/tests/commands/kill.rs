@@ -1,0 +1,168 @@
+//! `clew kill`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_testkit::{Charset, Flavor, RawSession, Scenario, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use serde_json::Value;
+
+use crate::run::run;
+use crate::typing::Typist;
+
+const LONG: &str = "SELECT SLEEP(600), 'secret'";
+
+async fn server(flavor: Flavor) -> Server {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER app@'%'", "CREATE USER billing@'%'", "CREATE USER watcher@'%'"]).await.unwrap();
+    server.run(&["GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
+    server
+}
+
+async fn open(server: &Server, user: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+}
+
+/// A session that the server lists with this statement.
+async fn busy(server: &Server, user: &str, statement: &str) -> RawSession {
+    let mut session = open(server, user).await;
+    session.begin(statement.as_bytes()).await.unwrap();
+    runs(server, session.id, statement).await;
+    session
+}
+
+async fn runs(server: &Server, id: u64, statement: &str) {
+    while running(server, id).await != Some(Some(statement.to_owned())) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What a session runs; nothing if it is not there.
+async fn running(server: &Server, id: u64) -> Option<Option<String>> {
+    let mut root = server.connect().await.unwrap();
+    let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
+    let found = root.query_first(info).await.unwrap();
+    root.disconnect().await.unwrap();
+    found
+}
+
+/// `a` has changed rows, and `b` waits for one of them.
+async fn a_kill_shows_first_what_it_costs(flavor: Flavor) {
+    let server = server(flavor).await;
+    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let (id, gone) = (blocker.to_string(), "4000000000");
+
+    let shown = run(&["kill", &server.url(), &id, gone, &id, "--dry-run"]).await;
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""), "{shown:?}");
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert!(lines[0].starts_with(&format!("session {blocker}, root@127.0.0.1:")), "{shown:?}");
+    assert!(lines[0].contains(" on shop, Sleep for "), "{shown:?}");
+    assert!(
+        lines[1].starts_with("  transaction open for ")
+            && lines[1].ends_with(" s, 1 rows changed: they are rolled back")
+    );
+    assert_eq!(lines[2], "  holds up 1 session", "{shown:?}");
+    assert!(shown.stdout.contains(&format!("session {gone}: already gone\n")), "{shown:?}");
+    assert!(shown.stdout.contains("can take as long as"), "{shown:?}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown:?}");
+
+    let json = run(&["kill", &server.url(), &id, gone, "--dry-run", "--format", "json"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["dry_run"], &json["kind"]), (&true.into(), &"connection".into()), "{json}");
+    let one = &json["sessions"][0];
+    assert_eq!((&one["session_id"], &one["holds_up"], &one["there"]), (&blocker.into(), &1.into(), &true.into()));
+    assert_eq!(one["transaction"]["rows_modified"], 1, "{json}");
+    assert_eq!(json["sessions"][1]["there"], false, "{json}");
+
+    // Nobody can be asked here.
+    let refused = run(&["kill", &server.url(), &id]).await;
+    refused.is_refused_with(&["end 1 session on 127.0.0.1:", "nothing was changed", "--yes", "holds up 1 session"]);
+    assert!(running(&server, blocker).await.is_some());
+
+    let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--format", "json"];
+    let killed = run(&kill).await;
+    assert_eq!((killed.code, killed.stderr.as_str()), (Some(0), ""), "{killed:?}");
+    let killed: Value = serde_json::from_str(&killed.stdout).unwrap();
+    assert_eq!((&killed["reason"], &killed["dry_run"]), (&"it blocks".into(), &false.into()));
+    assert_eq!((&killed["sessions"][0]["outcome"], &killed["sessions"][0]["user"]), (&"killed".into(), &"root".into()));
+    assert!(running(&server, blocker).await.is_none());
+    assert!(running(&server, waiter).await.is_some());
+
+    // What is gone already is no failure.
+    let again = run(&["kill", &server.url(), &id]).await;
+    assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already gone\n")));
+    built.clear(&server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kill_shows_first_what_it_costs_on_a_mariadb_server() {
+    a_kill_shows_first_what_it_costs(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn a_kill_shows_first_what_it_costs_on_a_mysql_server() {
+    a_kill_shows_first_what_it_costs(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (victim, guarded) = (busy(&server, "app", LONG).await, busy(&server, "billing", LONG).await);
+        let idle = open(&server, "app").await;
+        let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
+        let url = server.url();
+        let refused = run(&["kill", &url, &id, &guarded_id, "--protect", "billing", "--yes"]).await;
+        refused.is_refused_with(&["the account billing is protected", "nothing was ended"]);
+        let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
+        refused.is_refused_with(&["runs no statement", "kill the connection instead", "leave --query out"]);
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+
+        let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
+        assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n")), "{flavor}");
+        assert_eq!(running(&server, victim.id).await, Some(None), "{flavor}");
+
+        let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
+        assert_eq!(denied.code, Some(1), "{denied:?}");
+        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be ended"));
+        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn the_terminal_is_asked_and_what_is_meant_is_what_was_shown_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let mut victim = busy(&server, "app", LONG).await;
+        let id = victim.id.to_string();
+        let question = "This will end what 1 session runs on 127.0.0.1:";
+
+        let typist = Typist::start(&["kill", &server.url(), &id, "--query"]);
+        let (seen, typist) = typist.sees("Go on? [y/N] ").await;
+        assert!(seen.contains(question) && seen.contains("runs: SELECT SLEEP(600), 'secret'"), "{seen}");
+        let ended = typist.types("n\n").await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+
+        // While somebody thinks about it, the session goes on to something else.
+        let typist = Typist::start(&["kill", &server.url(), &id, "--query"]);
+        let (_, typist) = typist.sees("Go on? [y/N] ").await;
+        server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
+        let _ = victim.answer().await;
+        victim.begin(b"SELECT SLEEP(599)").await.unwrap();
+        runs(&server, victim.id, "SELECT SLEEP(599)").await;
+        let ended = typist.types("y\n").await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stdout.contains("it no longer does what it did when it was chosen"), "{ended:?}");
+        assert_eq!(running(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
+
+        let typist = Typist::start(&["kill", &server.url(), &id]);
+        let (_, typist) = typist.sees("Go on? [y/N] ").await;
+        let ended = typist.types("yes\n").await;
+        assert_eq!((ended.code, ended.stdout), (Some(0), format!("session {id}: killed\n")), "{flavor}");
+        assert_eq!(running(&server, victim.id).await, None, "{flavor}");
+    }
+}
