@@ -1,4 +1,5 @@
-"""The unmodified official SDK against Clew: lists, shows, looks at sessions and waits, collects with each filter, polls, downloads, and is refused.
+"""The unmodified official SDK against Clew: lists, shows, looks at sessions and waits, collects with each filter, polls, downloads, is
+refused, and kills at last.
 
 Environment: CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_REGION, CLEW_DOMAIN_NAME, CLEW_USER,
 CLEW_PASSWORD as `clew init --format env` prints them; CLEW_INSTANCE and CLEW_NODE; CLEW_BROKEN_NODE, a node that cannot be
@@ -20,6 +21,8 @@ from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException, Ser
 from huaweicloudsdkcore.region.region import Region
 from huaweicloudsdkgaussdb.v3 import (
     CollectRealtimeSessionRequest,
+    DeleteTaurusDbNodeProcessesRequest,
+    DeleteTaurusDbNodeProcessesRequestBody,
     DownloadRealtimeSessionRequest,
     GaussDBClient,
     ListGaussMySqlInstancesRequest,
@@ -94,6 +97,13 @@ def rows(text):
 
 def processes(sdk, node=NODE, **page):
     return sdk.list_taurus_db_node_processes(ListTaurusDbNodeProcessesRequest(instance_id=INSTANCE, node_id=node, **page))
+
+
+def kill(sdk, pids, node=NODE):
+    body = DeleteTaurusDbNodeProcessesRequestBody(processes=pids)
+    request = DeleteTaurusDbNodeProcessesRequest(instance_id=INSTANCE, node_id=node, body=body)
+    answer = sdk.delete_taurus_db_node_processes(request)
+    return answer.processes_killed, answer.processes_not_found
 
 
 def lock_wait(sdk, pid, node=NODE):
@@ -228,6 +238,24 @@ def tokens():
         assert json.load(response)["total_count"] >= 1
 
 
+def kills(sdk):
+    """Ends the sessions that everything before looked at."""
+    running = {one.info: one.id for one in processes(sdk).processes}
+    sleeping, waiting, nobody = running["SELECT SLEEP(1000)"], running["INSERT INTO t VALUES (1)"], 4_000_000_000
+    refused("DBS.280001", 400, kill, sdk, [])
+    refused("DBS.280001", 400, kill, sdk, [nobody + at for at in range(21)])
+    refused("DBS.280001", 400, kill, sdk, [waiting, -1])
+    assert kill(sdk, [nobody, waiting, waiting]) == ([waiting], [nobody])
+    left = [one.id for one in processes(sdk).processes]
+    assert sleeping in left and waiting not in left, left
+    assert kill(sdk, [waiting]) == ([], [waiting]), "what is gone is not found"
+    assert kill(sdk, [sleeping]) == ([sleeping], [])
+    while processes(sdk).total_count > 0:
+        time.sleep(0.1)
+    reason = refused("DBS.05000000", 500, kill, sdk, [1], node=BROKEN_NODE)
+    assert "cannot be reached" in reason, reason
+
+
 def main():
     sdk = client()
     instances(sdk)
@@ -236,6 +264,7 @@ def main():
     collections(sdk)
     refusals(sdk)
     tokens()
+    kills(sdk)
     print("conformant")
 
 

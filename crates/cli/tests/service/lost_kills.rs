@@ -1,0 +1,113 @@
+//! `kill -9` of Clew between a kill and its outcome: what was begun is known, and said to be unknown.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{CLEW, Home, http};
+
+/// Stands before a server, and swallows its answers to everybody who has sent a `KILL`.
+async fn silent_after_a_kill(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
+            let (killed, silent) = tokio::sync::oneshot::channel();
+            tokio::spawn(pass_on(from_client, to_server, killed));
+            tokio::spawn(async move {
+                tokio::select! {
+                    biased;
+                    Ok(()) = silent => std::future::pending::<()>().await,
+                    () = answer(from_server, to_client) => {}
+                }
+            });
+        }
+    });
+    own
+}
+
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio::sync::oneshot::Sender<()>) {
+    let mut killed = Some(killed);
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if buffer[..count].windows(5).any(|window| window == b"KILL ")
+            && let Some(killed) = killed.take()
+        {
+            let _ = killed.send(());
+        }
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let _ = tokio::io::copy(&mut from, &mut to).await;
+}
+
+async fn database(home: &Home) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(home.dir().join("clew.db")).connect().await.unwrap()
+}
+
+/// Session, outcome and template of every kill.
+async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
+    let mut database = database(home).await;
+    let all = sqlx::query_as("SELECT session_id, outcome, template FROM killed_sessions ORDER BY id");
+    let all = all.fetch_all(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    all
+}
+
+#[tokio::test]
+async fn a_kill_whose_outcome_was_lost_is_known_to_be_unknown_after_the_next_start() {
+    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
+    victim.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    let home = Home::new();
+    let proxy = silent_after_a_kill(server.port()).await;
+    let added = home.add_instance(&[&format!("mysql://root@127.0.0.1:{proxy}/?tls=off")]);
+    let mut serving = home.serve();
+    let token = home.token(&serving.endpoint).await;
+    let project = home.credential("project_id");
+    let path = format!("v3/{project}/instances/{}/nodes/{}/processes", added.instance, added.nodes[0]);
+    let request = http().delete(format!("{}/{path}", serving.endpoint)).header("x-auth-token", &token);
+    let asked = tokio::spawn(request.json(&json!({ "processes": [victim.id], "reason": "stuck" })).send());
+
+    // The server took the kill, and Clew never heard so.
+    let killed = tokio::time::timeout(Duration::from_mins(1), victim.answer()).await.unwrap();
+    assert!(killed.is_err() || victim.run("DO 1").await.is_err(), "{killed:?}");
+    serving.kill();
+    assert!(asked.await.unwrap().is_err());
+    let id = i64::try_from(victim.id).unwrap();
+    assert_eq!(kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
+
+    // As if it had been two minutes ago.
+    let mut database = database(&home).await;
+    sqlx::query("UPDATE killed_sessions SET asked_at = asked_at - 120000").execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let _serving = home.serve();
+    while kills(&home).await[0].1.is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(kills(&home).await[0].1.as_deref(), Some("unknown"));
+    let audit = std::process::Command::new(CLEW)
+        .args(["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir"])
+        .arg(home.dir())
+        .output()
+        .unwrap();
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let row = audit.to_string();
+    assert!(row.contains("unknown") && row.contains("stuck") && row.contains(&format!("{id}")), "{row}");
+    assert!(row.contains("whether the kill was sent is not known") && !row.contains("secret"), "{row}");
+}
