@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use clew_api::{Listener, Metrics, NodeReads, RateLimits, Service};
 use clew_store::Store;
-use clew_tasks::{Collections, Kills};
+use clew_tasks::{Collections, KillTasks, Kills};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -102,6 +102,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 
     let store = Store::open(&configuration.data_dir).await?;
     let lock = store.lock_for_serving()?;
+    store.end_all_kill_leases(&lock).await?;
     let taken_over = store.end_all_leases(&lock).await?;
     if taken_over > 0 {
         info!(tasks.taken_over = taken_over, "taking over collections of a server that is gone");
@@ -111,9 +112,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 
     let metrics = Metrics::default();
     let nodes = NodeReads::new(task_settings.limits);
+    let kills = Kills::new(store.clone(), protected);
+    let kill_tasks = KillTasks::new(store.clone(), kills.clone(), &task_settings);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
-    let kills = Kills::new(store.clone(), protected);
     let service =
         Service { store, limits, collections: collections.clone(), nodes, kills, settings: api_settings, metrics };
     let shutdown = stop_on_signals()?;
@@ -121,6 +123,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         listening::keep_certificate_fresh(tls, &shutdown)?;
     }
     let worker = tokio::spawn(collections.run(shutdown.clone()));
+    let killer = tokio::spawn(kill_tasks.run(shutdown.clone()));
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
@@ -131,7 +134,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let served = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    worker.await.map_err(|error| CliError::failed(format!("the worker failed: {error}")))?;
+    for worker in [worker, killer] {
+        worker.await.map_err(|error| CliError::failed(format!("the worker failed: {error}")))?;
+    }
     info!("stopped");
     served.map_err(|error| CliError::failed(error.to_string()))
 }

@@ -128,6 +128,15 @@ pub enum StoreError {
         /// How many it can have.
         limit: usize,
     },
+    /// An instance lets no task kill. Nothing was changed.
+    #[error("the switch of the instance is off; turn it on first")]
+    KillSwitchOff,
+    /// An instance has as many running kill tasks as it can have.
+    #[error("{limit} kill tasks of the instance run already; stop one first")]
+    TooManyKillTasks {
+        /// How many it can have.
+        limit: u32,
+    },
     /// An instance that cannot be.
     #[error("the instance cannot be added: {reason}")]
     InvalidInstance {

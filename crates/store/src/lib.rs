@@ -23,6 +23,7 @@ mod data_dir;
 mod derived_keys;
 mod error;
 mod keys;
+mod kill_tasks;
 mod kills;
 mod master_key;
 mod policies;
@@ -39,6 +40,7 @@ pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerific
 pub use clock::Clock;
 pub use error::StoreError;
 pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
+pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use results::{PublishedResult, ResultStore, ResultWriter};

@@ -9,6 +9,7 @@ mod founding;
 mod groups;
 mod inventory;
 mod keys;
+mod kill_tasks;
 mod kills;
 mod lockouts;
 mod policies;

@@ -42,6 +42,7 @@
 
 mod collection;
 mod collections;
+mod kill_tasks;
 mod kills;
 mod lease;
 mod observer;
@@ -51,6 +52,7 @@ mod retention;
 mod settings;
 
 pub use collections::Collections;
+pub use kill_tasks::KillTasks;
 pub use kills::{KillError, KillOrder, Kills, Meant};
 pub use observer::Observer;
 pub use reader::{NodeReader, Reading, Rows};

@@ -225,6 +225,15 @@ impl Store {
         Ok(Some(found))
     }
 
+    /// The nodes of an instance, each with the password that it is read with.
+    pub async fn nodes_to_read(&self, instance: &InstanceId) -> Result<Vec<Node>, StoreError> {
+        let mut nodes = Vec::new();
+        for node in self.nodes_of(instance).await? {
+            nodes.extend(self.node_to_read(&node.id).await?);
+        }
+        Ok(nodes)
+    }
+
     async fn with_parts(&self, rows: Vec<SqliteRow>) -> Result<Vec<Instance>, StoreError> {
         let failed = StoreError::database("read an instance");
         let mut instances = Vec::with_capacity(rows.len());

@@ -7,6 +7,7 @@ mod child;
 mod data_directory;
 mod fixture;
 mod inventory;
+mod kill_tasks;
 mod kills;
 mod lockouts;
 mod policies;

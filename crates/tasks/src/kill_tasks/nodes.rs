@@ -1,0 +1,133 @@
+//! What a worker remembers of nodes from round to round.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clew_model::{NodeId, Session};
+use tokio::time::Instant;
+
+/// A session whose kill was denied, or takes its time, is left alone this long: it would be written down anew each second.
+const LEFT_ALONE: Duration = Duration::from_mins(1);
+
+/// All nodes that this worker looks at. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Nodes(Arc<Mutex<HashMap<NodeId, State>>>);
+
+#[derive(Debug, Default)]
+struct State {
+    busy: bool,
+    failing: bool,
+    left_alone: Vec<Attempted>,
+}
+
+#[derive(Debug)]
+struct Attempted {
+    id: u64,
+    user: Vec<u8>,
+    host: Vec<u8>,
+    at: Instant,
+}
+
+/// A round under way on a node. Dropping it lets the next one begin.
+#[derive(Debug)]
+pub(super) struct Place {
+    nodes: Nodes,
+    node: NodeId,
+}
+
+impl Nodes {
+    /// A place on the node; nothing while a round is under way there.
+    pub(super) fn begin(&self, node: &NodeId) -> Option<Place> {
+        let mut states = self.lock();
+        let state = states.entry(node.clone()).or_default();
+        if state.busy {
+            return None;
+        }
+        state.busy = true;
+        Some(Place { nodes: self.clone(), node: node.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Keeps whether the node could be looked at. True if that changed: then it is worth a line in the log.
+    pub(super) fn failing(&self, failing: bool) -> bool {
+        let mut states = self.nodes.lock();
+        let Some(state) = states.get_mut(&self.node) else { return false };
+        std::mem::replace(&mut state.failing, failing) != failing
+    }
+
+    /// Whether the session was tried a short while ago, in vain.
+    pub(super) fn leaves_alone(&self, session: &Session) -> bool {
+        let mut states = self.nodes.lock();
+        let Some(state) = states.get_mut(&self.node) else { return false };
+        state.left_alone.retain(|attempted| attempted.at.elapsed() < LEFT_ALONE);
+        state.left_alone.iter().any(|attempted| attempted.is(session))
+    }
+
+    /// Keeps that a session was tried, and is still there.
+    pub(super) fn leave_alone(&self, session: &Session) {
+        if let Some(state) = self.nodes.lock().get_mut(&self.node) {
+            let (user, host) = (session.user.clone(), session.host.clone());
+            state.left_alone.push(Attempted { id: session.id, user, host, at: Instant::now() });
+        }
+    }
+}
+
+impl Attempted {
+    fn is(&self, session: &Session) -> bool {
+        self.id == session.id && self.user == session.user && self.host == session.host
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(state) = self.nodes.lock().get_mut(&self.node) {
+            state.busy = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u64, user: &str) -> Session {
+        Session { id, user: user.into(), host: b"h:1".to_vec(), ..Session::default() }
+    }
+
+    #[test]
+    fn a_node_has_one_round_at_a_time() {
+        let (nodes, node, other) = (Nodes::default(), NodeId::generate(), NodeId::generate());
+        let place = nodes.begin(&node).unwrap();
+        assert!(nodes.begin(&node).is_none());
+        assert!(nodes.begin(&other).is_some());
+        drop(place);
+        assert!(nodes.begin(&node).is_some());
+    }
+
+    #[test]
+    fn who_was_tried_in_vain_is_left_alone_for_a_while() {
+        let nodes = Nodes::default();
+        let place = nodes.begin(&NodeId::generate()).unwrap();
+        place.leave_alone(&session(7, "app"));
+        assert!(place.leaves_alone(&session(7, "app")));
+        assert!(!place.leaves_alone(&session(7, "other")) && !place.leaves_alone(&session(8, "app")));
+        nodes.lock().values_mut().next().unwrap().left_alone[0].at -= LEFT_ALONE;
+        assert!(!place.leaves_alone(&session(7, "app")));
+    }
+
+    #[test]
+    fn only_a_change_is_worth_a_line() {
+        let nodes = Nodes::default();
+        let place = nodes.begin(&NodeId::generate()).unwrap();
+        assert_eq!(
+            [false, true, true, false, false].map(|failing| place.failing(failing)),
+            [false, true, false, true, false]
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! A round: one look at a node for all rules of its instance, and the kills that come of it.
+
+use std::time::Duration;
+
+use clew_diagnose::{KillRule, victims};
+use clew_model::{Failure, Node, Origin, Session};
+use clew_mysql::{KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_store::{KillRounds, KillSource, KillTask, Store};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::nodes::Place;
+use crate::kills::{KillError, KillOrder, Kills, Meant};
+
+/// Everything that a round needs.
+pub(super) struct Round {
+    pub(super) store: Store,
+    pub(super) kills: Kills,
+    pub(super) limits: Limits,
+    pub(super) worker: String,
+    pub(super) rounds: KillRounds,
+    /// No kill goes out after this: the instance may be another worker's by then.
+    pub(super) until: Instant,
+    pub(super) node: Node,
+}
+
+/// Sessions that a task kills.
+type Chosen = (KillTask, Vec<Session>);
+
+impl Round {
+    /// Looks, and kills. What goes wrong is logged, once for a node: the next round comes in a second.
+    pub(super) async fn run(self, place: Place, shutdown: CancellationToken) {
+        let seen = std::time::Instant::now();
+        let Some(read) = shutdown.run_until_cancelled(read_user_sessions(&self.node.url, &self.limits())).await else {
+            return;
+        };
+        let ended = match read {
+            Ok(sessions) => self.kill(self.choose(sessions, &place), seen, &place).await,
+            Err(failure) => Err(KillError::Node(failure)),
+        };
+        match ended {
+            Err(error) if place.failing(true) => {
+                warn!(node.id = %self.node.id, %error, "kill tasks cannot do their work on a node; they will try again");
+            }
+            Ok(()) if place.failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
+            _ => {}
+        }
+    }
+
+    /// The sessions that each task kills. One that several mean is the oldest task's.
+    fn choose(&self, sessions: Vec<Session>, place: &Place) -> Vec<Chosen> {
+        let rule = |task: &KillTask| KillRule::new(&task.criteria).masked(task.masked);
+        let rules: Vec<_> = self.rounds.tasks.iter().map(rule).collect();
+        let mut chosen: Vec<Chosen> = self.rounds.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
+        for (at, session) in victims(&rules, sessions, self.kills.protected()) {
+            if let Some((_, of_task)) = chosen.get_mut(at).filter(|_| !place.leaves_alone(&session)) {
+                of_task.push(session);
+            }
+        }
+        chosen.retain(|(_, victims)| !victims.is_empty());
+        chosen
+    }
+
+    /// Kills for those tasks that still run: somebody may have stopped one while the node was looked at.
+    async fn kill(&self, chosen: Vec<Chosen>, seen: std::time::Instant, place: &Place) -> Result<(), KillError> {
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let to_run = self.store.kill_tasks_to_run(&self.rounds.instance_id, &self.worker).await?;
+        for (task, victims) in chosen {
+            let limits = self.limits();
+            if !to_run.contains(&task.id) || limits.node.is_zero() {
+                continue;
+            }
+            let outcomes = match self.kills.carry_out(self.order(&task, seen), victims.clone(), limits).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    if matches!(error, KillError::Node(_)) {
+                        for victim in &victims {
+                            place.leave_alone(victim);
+                        }
+                    }
+                    return Err(error);
+                }
+            };
+            for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
+                if is_still_there(outcome) {
+                    place.leave_alone(victim);
+                }
+            }
+            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| failure_of(outcome)) {
+                return Err(KillError::Node(failure));
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&self, task: &KillTask, seen: std::time::Instant) -> KillOrder {
+        KillOrder {
+            by: Origin::clew(),
+            project_id: self.rounds.project_id.clone(),
+            instance_id: self.rounds.instance_id.clone(),
+            node_id: self.node.id.clone(),
+            url: self.node.url.clone(),
+            source: KillSource::Task,
+            task_id: Some(task.id.to_string()),
+            kind: KillKind::Connection,
+            // A session is chosen for how long it has been at what it does: one that does something else by then is not meant.
+            meant: Meant::Statement,
+            reason: format!("kill task {}", task.id),
+            seen,
+        }
+    }
+
+    /// What a node may take, but no longer than the lease.
+    fn limits(&self) -> Limits {
+        let left = self.until.saturating_duration_since(Instant::now());
+        // In whole milliseconds: messages show the limit.
+        let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let node = self.limits.node.min(left);
+        Limits { node, connect: self.limits.connect.min(node) }
+    }
+}
+
+/// Whether the next round would find the session again.
+fn is_still_there(outcome: &KillOutcome) -> bool {
+    matches!(outcome, KillOutcome::Failed(_) | KillOutcome::Ending(_) | KillOutcome::RollingBack { .. })
+}
+
+fn failure_of(outcome: KillOutcome) -> Option<Failure> {
+    if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
+}
