@@ -97,9 +97,9 @@ async fn within<T>(
     until: Instant,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout_at(until, failure::without_panic(node, work)).await.unwrap_or_else(|_| {
-        Err(failure::timed_out(&node.address(), "killing (the server may still do it)", limits.node))
-    })
+    timeout_at(until, failure::without_panic(node, work))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "killing", limits.node)))
 }
 
 #[cfg(test)]

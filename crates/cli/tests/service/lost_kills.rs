@@ -20,15 +20,16 @@ async fn silent_after_a_kill(port: u16) -> u16 {
     tokio::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
+            let (from_client, mut to_client) = client.into_split();
+            let (mut from_server, to_server) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
             let (killed, silent) = tokio::sync::oneshot::channel();
             tokio::spawn(pass_on(from_client, to_server, killed));
             tokio::spawn(async move {
                 tokio::select! {
                     biased;
+                    // The connection stays open.
                     Ok(()) = silent => std::future::pending::<()>().await,
-                    () = answer(from_server, to_client) => {}
+                    _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
                 }
             });
         }
@@ -49,10 +50,6 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio:
             return;
         }
     }
-}
-
-async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    let _ = tokio::io::copy(&mut from, &mut to).await;
 }
 
 async fn database(home: &Home) -> SqliteConnection {

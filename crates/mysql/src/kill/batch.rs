@@ -104,7 +104,11 @@ impl<'a> Batch<'a> {
             let outcome = match (&mut *stage, failure) {
                 (Stage::Over(_), _) => continue,
                 (Stage::Sent(watched), failure) => watched.end(failure),
-                (Stage::Waiting | Stage::Sending, Some(failure)) => KillOutcome::Failed(failure.clone()),
+                (Stage::Waiting, Some(failure)) => KillOutcome::Failed(failure.clone()),
+                (Stage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
+                    failure.kind,
+                    format!("{}; the kill was under way, and the server may still do it", failure.detail),
+                )),
                 // It does not come to this: without a failure each was sent or is over.
                 (Stage::Waiting | Stage::Sending, None) => KillOutcome::AlreadyGone,
             };

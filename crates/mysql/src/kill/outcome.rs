@@ -107,7 +107,7 @@ impl fmt::Display for KillOutcome {
             Self::Ending(seen) => write!(f, "kill sent, not yet ended: {seen}"),
             Self::AlreadyGone => f.write_str("already gone"),
             Self::Refused(why) => write!(f, "not killed: {why}"),
-            Self::Failed(failure) => write!(f, "not killed: {failure}"),
+            Self::Failed(failure) => write!(f, "could not be killed: {failure}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod effect;
 mod identity;
+mod lost;
 mod many;
 mod privileges;
 mod survivors;
