@@ -108,6 +108,19 @@ impl Caller {
         }
     }
 
+    /// The instance of a path `/{project}/instances/{instance}/…`, if the caller may do the action to its project as a whole.
+    pub(crate) async fn instance_of_whole_project(
+        &self,
+        service: &Service,
+        action: Action,
+        (project, instance): (&str, &str),
+    ) -> Result<(Project, Instance), Refusal> {
+        let project = self.whole_project(service, action, project).await?;
+        let id = instance_id(instance)?;
+        let instance = service.store.instance(&project.id, &id).await?;
+        Ok((project, instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?))
+    }
+
     /// The instance of a path, if the caller may do the action to it. `tags` are those that the request would add or remove.
     pub(crate) async fn instance(
         &self,
@@ -140,6 +153,11 @@ impl Caller {
             tags: &instance.tags,
         };
         self.decide(action, &resource(service, project, facts)).is_allowed()
+    }
+
+    /// Whether statements of the instance are shown to the caller as templates only.
+    pub(crate) fn sees_templates(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
+        project.masking && !self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance)
     }
 
     /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
@@ -231,7 +249,6 @@ impl Target {
 
     /// Whether statements of this node are shown to the caller as templates only.
     pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
-        let text = Action::GET_REALTIME_SESSION_TEXT;
-        self.project.masking && !caller.may(service, text, &self.project, &self.instance)
+        caller.sees_templates(service, &self.project, &self.instance)
     }
 }

@@ -32,6 +32,13 @@ macro_rules! node {
     };
 }
 
+/// An instance of the TaurusDB API.
+macro_rules! instance {
+    ($rest:literal) => {
+        concat!("/v3/{project_id}/instances/{instance_id}/", $rest)
+    };
+}
+
 /// All of them; a test holds them against the routes.
 pub(crate) const ALL: &[Operation] = &[
     operation("POST", node!("realtime-session"), "CollectRealtimeSession", Kept::Always),
@@ -49,12 +56,14 @@ pub(crate) const ALL: &[Operation] = &[
         "ShowGaussMySqlInstanceInfoUnifyStatus",
         Kept::Refused,
     ),
-    operation(
-        "GET",
-        "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
-        "ShowTaurusDbSlowProcessThreshold",
-        Kept::Refused,
-    ),
+    operation("GET", instance!("process/task/switch"), "ShowKillProcessStatus", Kept::Refused),
+    operation("PUT", instance!("process/task/switch"), "UpdateAutoKillProcessStatus", Kept::Refused),
+    operation("POST", instance!("process/task"), "AddKillProcessTask", Kept::Refused),
+    operation("PUT", instance!("process/task"), "StopKillProcessTask", Kept::Refused),
+    operation("GET", instance!("process/task"), "ShowKillProcessTask", Kept::Refused),
+    operation("GET", instance!("process/task/preview"), "ShowKillProcessTaskPreview", Kept::Refused),
+    operation("GET", instance!("process/kill/history"), "ShowKillProcessHistory", Kept::Refused),
+    operation("GET", instance!("slow-process-threshold"), "ShowTaurusDbSlowProcessThreshold", Kept::Refused),
     operation(
         "POST",
         "/v3/{project_id}/instances/slow-process-threshold",

@@ -200,6 +200,10 @@ impl From<StoreError> for Refusal {
             StoreError::InUse { times, .. } => {
                 Self::because(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])
             }
+            StoreError::KillSwitchOff => Self::because(ErrorEntry::NOT_ALLOWED, "kill-switch-off", Vec::new()),
+            StoreError::TooManyKillTasks { limit } => {
+                Self::because(ErrorEntry::NOT_ALLOWED, "kill-tasks-limit", vec![("limit", limit.to_string())])
+            }
             StoreError::TooManyTags { limit } => {
                 Self::because(ErrorEntry::TAG_QUOTA, "tag-quota-detail", vec![("limit", limit.to_string())])
             }

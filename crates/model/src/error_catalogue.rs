@@ -47,6 +47,8 @@ catalogue! {
     TAG_KEY_REPEATED = 400 "DBS.280272" "tag-key-repeated";
     /// The queue of a node is full.
     QUEUE_FULL = 409 "DBS.200011" "queue-full";
+    /// What the instance is not set to let happen.
+    NOT_ALLOWED = 409 "DBS.280406" "not-allowed";
     /// Clew itself failed.
     INTERNAL = 500 "DBS.05000000" "internal";
     /// No such path, or not with this method.

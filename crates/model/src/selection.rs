@@ -156,6 +156,17 @@ impl HostPattern {
     }
 }
 
+impl fmt::Display for HostPattern {
+    /// As it can be parsed again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.port {
+            None => f.write_str(&self.host),
+            Some(port) if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
 /// The fields of a request as they were typed. Nothing is checked yet; absent means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -345,7 +356,9 @@ mod tests {
             ("localhost", "localhost", true),
             ("localhost", "localhost:51234", true),
         ] {
-            assert_eq!(HostPattern::parse(pattern).matches(address.as_bytes()), matches, "{pattern} on {address}");
+            let parsed = HostPattern::parse(pattern);
+            assert_eq!(parsed.matches(address.as_bytes()), matches, "{pattern} on {address}");
+            assert_eq!(HostPattern::parse(&parsed.to_string()), parsed);
         }
     }
 }

@@ -37,6 +37,13 @@ ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.28001
 ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ShowGaussMySqlInstanceInfo            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ShowGaussMySqlInstanceInfoUnifyStatus APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowKillProcessStatus                 APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowKillProcessTask                   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowKillProcessTaskPreview            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowKillProcessHistory                APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+UpdateAutoKillProcessStatus           APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        200
+AddKillProcessTask                    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        200
+StopKillProcessTask                   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        200
 ShowTaurusDbSlowProcessThreshold      APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 BatchUpdateTaurusSlowProcessThreshold APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        200
 ListInstanceTags                      APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
@@ -162,6 +169,9 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     }
     if operation == "ShowLockWaitSession" {
         path.push_str("?pid=1");
+    }
+    if operation == "ShowKillProcessTaskPreview" {
+        path.push_str("?time=1");
     }
     let (path, body) = prepared::prepared(server, operation, &path).await;
     let call = server.call(method, &path);

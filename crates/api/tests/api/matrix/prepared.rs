@@ -47,11 +47,33 @@ pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (S
     }
     let path = path.replace("{user_id}", user.as_str()).replace("{id}", user.as_str());
     let instance = server.instance.id.as_str();
+    let name = if ["AddKillProcessTask", "StopKillProcessTask"].contains(&operation) {
+        kill_task(server, operation).await
+    } else {
+        name
+    };
     (path, body(operation, &name, &user, instance))
+}
+
+/// Room for a task, with the switch on; or a task to stop.
+async fn kill_task(server: &Server, operation: &str) -> String {
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    for on in [false, true] {
+        assert!(server.store.set_kill_switch(&by(), project, instance, on).await.unwrap());
+    }
+    if operation == "AddKillProcessTask" {
+        return String::new();
+    }
+    let criteria = clew_model::KillCriteria::after(1);
+    let task = clew_store::NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
+    server.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
 }
 
 fn body(operation: &str, name: &str, user: &UserId, instance: &str) -> Option<Value> {
     Some(match operation {
+        "UpdateAutoKillProcessStatus" => json!({ "status": "ON" }),
+        "AddKillProcessTask" => json!({ "time": 1, "task_type": "manual" }),
+        "StopKillProcessTask" => json!({ "task_id": name }),
         "BatchUpdateTaurusSlowProcessThreshold" => json!({ "instance_ids": [instance], "slow_process_threshold": 5 }),
         "DeleteTaurusDbNodeProcesses" => json!({ "processes": [4_000_000_000_u64] }),
         "BatchTagAction" => json!({ "action": "create", "tags": [{ "key": "env", "value": "test" }] }),

@@ -1,0 +1,139 @@
+//! Whom a task would kill at this moment, on all nodes of an instance: decided by what the worker decides by.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use clew_diagnose::{KillRule, clean, template, victims};
+use clew_iam::decision::Action;
+use clew_model::{NodeId, Session};
+use clew_mysql::read_user_sessions;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::criteria::{FIELDS, Texts};
+use crate::Service;
+use crate::caller::Caller;
+use crate::query::Query;
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Sessions that are shown, those in their state for longest first; more are counted only.
+const MOST_SHOWN: usize = 500;
+/// Characters of a statement that are shown.
+const LONGEST_STATEMENT: usize = 4096;
+
+/// Whom a task would kill. Criteria are joined by AND.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+pub(crate) struct PreviewParameters {
+    /// Least seconds in the current state
+    #[param(minimum = 1, maximum = 2_147_483_647, required = true)]
+    time: i32,
+    /// Account, exact
+    #[param(min_length = 1, max_length = 32)]
+    user: Option<String>,
+    /// Client address: host, or host:port
+    #[param(min_length = 1, max_length = 255)]
+    host: Option<String>,
+    /// Default database, exact
+    #[param(min_length = 1, max_length = 64)]
+    db: Option<String>,
+    /// Kind of command, in any case
+    #[param(min_length = 1, max_length = 255)]
+    command: Option<String>,
+    /// Part of the statement, in any case
+    #[param(min_length = 1, max_length = 1024)]
+    info: Option<String>,
+}
+
+/// Whom a task would kill.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Preview {
+    /// Those in their state for longest first
+    #[schema(max_items = 500)]
+    processes: Vec<PreviewedProcess>,
+    /// How many there are in all
+    total_count: usize,
+    /// When the nodes were looked at, in milliseconds since 1970
+    data_sync_time: i64,
+}
+
+/// A session that would be killed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PreviewedProcess {
+    node_id: String,
+    /// Thread id
+    id: u64,
+    user: String,
+    host: String,
+    #[schema(required)]
+    db: Option<String>,
+    command: String,
+    /// The statement, or its beginning; its template where the project masks statements
+    #[schema(required)]
+    sql_info: Option<String>,
+    /// Seconds in the current state
+    state_duration: u64,
+    #[schema(required)]
+    state: Option<String>,
+}
+
+/// Show whom a task would kill at this moment.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
+    tag = "kill tasks",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), PreviewParameters),
+    responses(
+        (status = 200, description = "Whom it would kill", body = Preview),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 500, description = "A node cannot be read; the message says why", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Preview>, Refusal> {
+    let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let query = Query::parse(query.as_deref())?;
+    query.check_names(&FIELDS)?;
+    let criteria = Texts::of_query(&query).criteria()?;
+    let masked = caller.sees_templates(&service, &project, &instance);
+    let rules = [KillRule::new(&criteria).masked(masked)];
+    let data_sync_time = Timestamp::now().as_millisecond();
+    let nodes = service.store.nodes_to_read(&instance.id).await?;
+    let looks = nodes.iter().map(async |node| {
+        let read = async |limits| read_user_sessions(&node.url, &limits).await;
+        Ok::<_, Refusal>((&node.id, service.nodes.read(node, read).await?))
+    });
+    let mut meant: Vec<(&NodeId, Session)> = Vec::new();
+    for (node, sessions) in try_join_all(looks).await? {
+        let dying = victims(&rules, sessions, service.kills.protected());
+        meant.extend(dying.into_iter().map(|(_, session)| (node, session)));
+    }
+    meant.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
+    let total_count = meant.len();
+    let processes = meant.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
+    Ok(Json(Preview { processes, total_count, data_sync_time }))
+}
+
+fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+    let statement = |statement: &[u8]| {
+        let text = if masked { clean(&template(statement)) } else { clean(statement) };
+        text.chars().take(LONGEST_STATEMENT).collect()
+    };
+    PreviewedProcess {
+        node_id: node.to_string(),
+        id: session.id,
+        user: clean(&session.user),
+        host: clean(&session.host),
+        db: session.database.as_deref().map(clean),
+        command: clean(&session.command),
+        sql_info: session.statement.as_deref().map(statement),
+        state_duration: session.seconds,
+        state: session.state.as_deref().map(clean),
+    }
+}

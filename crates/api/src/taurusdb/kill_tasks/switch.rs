@@ -1,0 +1,82 @@
+//! Whether an instance lets its tasks kill.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use clew_iam::decision::Action;
+use clew_model::ErrorEntry;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::query::shown;
+use crate::refusal::{ErrorBody, Refusal};
+
+const ON: &str = "ON";
+const OFF: &str = "OFF";
+
+/// The switch of an instance.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KillSwitch {
+    /// ON or OFF
+    #[schema(example = "ON")]
+    status: &'static str,
+}
+
+/// Show whether an instance lets its tasks kill.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
+    tag = "kill tasks",
+    params(("project_id" = String, Path), ("instance_id" = String, Path)),
+    responses((status = 200, description = "The switch", body = KillSwitch))
+)]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<KillSwitch>, Refusal> {
+    let (_, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
+    let is_on = service.store.kill_switch(&instance.id).await?;
+    Ok(Json(KillSwitch { status: if is_on { ON } else { OFF } }))
+}
+
+/// Let an instance's tasks kill, or stop all of them.
+#[utoipa::path(
+    put,
+    path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
+    tag = "kill tasks",
+    params(("project_id" = String, Path), ("instance_id" = String, Path)),
+    request_body(content = KillSwitch, content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is so"),
+        (status = 400, description = "A field cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn set(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
+    let path = (project.as_str(), instance.as_str());
+    let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
+    let status: String = Body::parse(&body, &["status"])?.need("status")?;
+    let on = match status.as_str() {
+        ON => true,
+        OFF => false,
+        _ => {
+            let allowed = format!("{ON}, {OFF}");
+            let arguments = vec![("field", "status".into()), ("given", shown(&status)), ("allowed", allowed)];
+            return Err(Refusal::parameter("parameter-not-one-of", arguments));
+        }
+    };
+    if service.store.set_kill_switch(&caller.origin(), &project.id, &instance.id, on).await? {
+        return Ok(StatusCode::OK);
+    }
+    Err(Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))
+}

@@ -1,0 +1,284 @@
+//! Kill tasks (spec section 2.8).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_diagnose::ProtectedAccounts;
+use clew_tasks::{KillTasks, Kills, Settings};
+use clew_testkit::{Charset, Flavor, RawSession};
+use http::Method;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::Answer;
+use crate::server::{PROTECTED, Server};
+
+impl Server {
+    fn kill_path(&self, rest: &str) -> String {
+        format!("/v3/{}/instances/{}/process/{rest}", self.tenant.project_id, self.instance.id)
+    }
+
+    async fn switch(&self, status: &str) {
+        let body = json!({ "status": status }).to_string();
+        let answer = self.call(Method::PUT, &self.kill_path("task/switch")).body(body).send().await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
+        assert_eq!(self.get(&self.kill_path("task/switch")).await.ok(200), json!({ "status": status }));
+    }
+
+    async fn add_task(&self, body: &Value) -> Answer {
+        self.call(Method::POST, &self.kill_path("task")).body(body.to_string()).send().await
+    }
+
+    async fn added(&self, body: &Value) -> String {
+        let answer = self.add_task(body).await.ok(200);
+        assert_eq!(answer["success"], true);
+        answer["task_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn stop_task(&self, id: &str) -> Answer {
+        let body = json!({ "task_id": id }).to_string();
+        self.call(Method::PUT, &self.kill_path("task")).body(body).send().await
+    }
+
+    async fn tasks(&self) -> Vec<Value> {
+        self.get(&self.kill_path("task")).await.ok(200)["processes"].as_array().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
+    let server = Server::start().await;
+    assert_eq!(server.get(&server.kill_path("task/switch")).await.ok(200), json!({ "status": "OFF" }));
+    let whole = json!({
+        "user": "app", "host": "10.0.0.7:51234", "db": "shop", "command": "Query", "info": "select 7", "time": 60,
+        "task_type": "auto", "task_duration": 3600
+    });
+    let message = server.add_task(&whole).await.refused(409, "DBS.280406");
+    assert!(message.contains("switch"), "{message}");
+    server.switch("ON").await;
+    let first = server.added(&whole).await;
+    let second = server.added(&json!({ "time": "1", "task_type": "manual" })).await;
+    let tasks = server.tasks().await;
+    assert_eq!((&tasks[0]["id"], &tasks[1]["id"]), (&json!(second), &json!(first)));
+    for (field, value) in whole.as_object().unwrap() {
+        assert_eq!(tasks[1][field], *value, "{field}");
+    }
+    assert_eq!(tasks[1]["instance_id"], server.instance.id.as_str());
+    let moment = |task: &Value, field: &str| task[field].as_i64().unwrap();
+    assert_eq!(moment(&tasks[1], "end_time"), moment(&tasks[1], "start_time") + 3_600_000);
+    for field in ["user", "host", "db", "command", "info", "task_duration", "end_time"] {
+        assert_eq!(tasks[0][field], Value::Null, "{field}");
+    }
+    assert_eq!((&tasks[0]["time"], &tasks[0]["task_type"]), (&json!(1), &json!("manual")));
+
+    let states = async || server.tasks().await.iter().map(|task| task["task_state"].clone()).collect::<Vec<_>>();
+    assert_eq!(states().await, ["running", "running"]);
+    server.clock_forward(Duration::from_hours(1));
+    assert_eq!(states().await, ["running", "finished"]);
+    assert_eq!(server.stop_task(&second).await.ok(200), json!({ "success": true }));
+    assert_eq!(server.stop_task(&second).await.ok(200), json!({ "success": true }));
+    assert_eq!(states().await, ["stopped", "finished"]);
+    for unknown in ["1", "x", "", "99999999999999999999"] {
+        server.stop_task(unknown).await.refused(404, "DBS.290013");
+    }
+    let told = server.audit_of("AddKillTask").await;
+    assert_eq!(told[0].event.detail["asked"]["info"], "SELECT ?", "no literal in the audit");
+}
+
+#[tokio::test]
+async fn five_tasks_run_at_once_and_the_switch_ends_them() {
+    let server = Server::start().await;
+    server.switch("ON").await;
+    let manual = json!({ "time": 60, "task_type": "manual" });
+    let mut ids = BTreeSet::new();
+    for _ in 0..5 {
+        ids.insert(server.added(&manual).await);
+    }
+    assert_eq!(ids.len(), 5);
+    let message = server.add_task(&manual).await.refused(409, "DBS.280406");
+    assert!(message.contains('5'), "{message}");
+    server.stop_task(ids.first().unwrap()).await.ok(200);
+    server.added(&manual).await;
+    server.switch("OFF").await;
+    assert!(server.tasks().await.iter().all(|task| task["task_state"] == "stopped"));
+    server.add_task(&manual).await.refused(409, "DBS.280406");
+    server.switch("ON").await;
+    server.added(&manual).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused() {
+    let server = Server::start().await;
+    server.switch("ON").await;
+    let manual = |field: &str, value: Value| {
+        let mut body = json!({ "time": 60, "task_type": "manual" });
+        body[field] = value;
+        body
+    };
+    for (body, reason) in [
+        (json!({}), "time is missing"),
+        (json!({ "time": 60 }), "task_type is missing"),
+        (json!({ "time": 60, "task_type": "auto" }), "task_duration is missing"),
+        (json!({ "time": 60, "task_type": "Auto" }), "task_type cannot be \"Auto\"; it is one of auto, manual"),
+        (manual("time", json!(0)), "time cannot be 0; it is 1 to 2147483647"),
+        (manual("time", json!(2_147_483_648_u32)), "time cannot be 2147483648"),
+        (manual("time", json!(1.5)), "time cannot be 1.5"),
+        (manual("time", json!("+60")), "time cannot be +60"),
+        (manual("time", json!("")), "time cannot be"),
+        (manual("time", json!([60])), "time cannot be"),
+        (manual("task_duration", json!(10)), "task_duration is for tasks that end by themselves"),
+        (json!({ "time": 60, "task_type": "auto", "task_duration": 9 }), "cannot be 9; it is 10 to 31535999"),
+        (json!({ "time": 60, "task_type": "auto", "task_duration": 31_536_000 }), "cannot be 31536000"),
+        (manual("user", json!("")), "user cannot be \"\"; it has 1 to 32 characters"),
+        (manual("user", json!("a b")), "user cannot be \"a b\""),
+        (manual("user", json!("u".repeat(33))), "it has 1 to 32 characters"),
+        (manual("user", json!(7)), "user cannot be"),
+        (manual("db", json!("d".repeat(65))), "it has 1 to 64 characters"),
+        (manual("db", json!("会")), "db cannot be"),
+        (manual("host", json!("")), "host has 0 characters"),
+        (manual("command", json!("c".repeat(256))), "command has 256 characters"),
+        (manual("info", json!("i".repeat(1025))), "info has 1025 characters"),
+        (manual("users", json!("app")), "users is not a known field; did you mean user?"),
+    ] {
+        let message = server.add_task(&body).await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{body}: {message}");
+    }
+    assert!(server.tasks().await.is_empty());
+    for (path, body, reason) in [
+        ("task/switch", json!({ "status": "on" }), "status cannot be \"on\"; it is one of ON, OFF"),
+        ("task/switch", json!({ "status": true }), "status cannot be"),
+        ("task/switch", json!({}), "status is missing"),
+        ("task", json!({}), "task_id is missing"),
+        ("task", json!({ "id": "1" }), "id is not a known field"),
+    ] {
+        let call = server.call(Method::PUT, &server.kill_path(path)).body(body.to_string());
+        let message = call.send().await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{body}: {message}");
+    }
+    for (query, reason) in [
+        ("task/preview", "time is missing"),
+        ("task/preview?time=0", "time cannot be 0"),
+        ("task/preview?time=-1", "time cannot be -1"),
+        ("task/preview?time=1&user=a.b", "user cannot be"),
+        ("task/preview?time=1&time=2", "time is there more than once"),
+        ("task/preview?time=1&usr=app", "did you mean user?"),
+        ("kill/history?start_time=x", "start_time cannot be"),
+        ("kill/history?end_time=-1", "end_time cannot be"),
+        ("kill/history?start_time=5&end_time=5", "start_time must be before end_time"),
+        ("kill/history?page_size=0", "page_size cannot be 0; it is 1 to 100"),
+        ("kill/history?page_size=101", "page_size cannot be 101"),
+        ("kill/history?page_num=-1", "page_num cannot be -1"),
+        ("kill/history?page=1", "page is not a known field"),
+    ] {
+        let message = server.get(&server.kill_path(query)).await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{query}: {message}");
+    }
+}
+
+async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
+    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    session.begin(statement.as_bytes()).await.unwrap();
+    session
+}
+
+/// What the preview shows is what the task kills, and the history has it.
+async fn the_preview_is_what_dies(flavor: Flavor) {
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let protected = format!("CREATE USER {PROTECTED}@'%'");
+    node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    let mut meant = BTreeSet::new();
+    let mut sessions = Vec::new();
+    for (user, statement, dies) in [
+        ("app", "SELECT SLEEP(600), 'secret'", true),
+        ("app", "select sleep(600), 'other'", true),
+        ("app", "SELECT BENCHMARK(100000000000, MD5('x'))", false),
+        ("batch", "SELECT SLEEP(600)", false),
+        (PROTECTED, "SELECT SLEEP(600)", false),
+    ] {
+        let session = busy(&node, user, statement).await;
+        if dies {
+            meant.insert(session.id);
+        }
+        sessions.push(session);
+    }
+    let preview = async |query: &str| {
+        let shown = server.get(&server.kill_path(&format!("task/preview?{query}"))).await.ok(200);
+        assert_eq!(shown["total_count"], shown["processes"].as_array().unwrap().len());
+        shown["processes"].as_array().unwrap().clone()
+    };
+    let ids = |shown: &[Value]| shown.iter().map(|one| one["id"].as_u64().unwrap()).collect::<BTreeSet<_>>();
+    let asked = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
+    let shown = loop {
+        let shown = preview(asked).await;
+        // Both nodes of the instance are this one server: each session is there once for each.
+        if shown.len() == 2 * meant.len() {
+            break shown;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(ids(&shown), meant);
+    let everybody = ids(&preview("time=1").await);
+    assert!(everybody.is_superset(&meant) && !everybody.contains(&sessions[4].id), "{everybody:?}");
+
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let reader = server.project_token(&reader).await;
+    server.mask(&server.tenant.project_id, true).await;
+    let masked = async |info: &str| {
+        let path = server.kill_path(&format!("task/preview?time=1&user=app&info={info}"));
+        server.call(Method::GET, &path).token(&reader).send().await.ok(200)["processes"].as_array().unwrap().clone()
+    };
+    assert!(masked("secret").await.is_empty(), "a preview must not tell which literals there are");
+    let templates = masked("SLEEP").await;
+    assert_eq!(ids(&templates), meant);
+    let is_template = |text: &Value| text.as_str().unwrap().eq_ignore_ascii_case("SELECT SLEEP(?), ?");
+    assert!(templates.iter().all(|one| is_template(&one["sql_info"])), "{templates:?}");
+    server.mask(&server.tenant.project_id, false).await;
+
+    server.switch("ON").await;
+    let task = json!({ "user": "app", "host": "127.0.0.1", "command": "QUERY", "info": "sleep(600)", "time": 1, "task_type": "manual" });
+    let id = server.added(&task).await;
+    let shutdown = CancellationToken::new();
+    let kills = Kills::new(server.store.clone(), ProtectedAccounts::default().and([PROTECTED]));
+    let worker = KillTasks::new(server.store.clone(), kills, &Settings::default());
+    let worker = tokio::spawn(worker.run(shutdown.clone()));
+    let history = async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.ok(200);
+    while !preview(asked).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    shutdown.cancel();
+    worker.await.unwrap();
+    let all = history("?page_size=100").await;
+    let killed = all["killed_sessions"].as_array().unwrap();
+    assert_eq!(killed.iter().map(|kill| kill["session_id"].as_u64().unwrap()).collect::<BTreeSet<_>>(), meant);
+    for kill in killed {
+        assert_eq!((&kill["killed_source"], &kill["task_id"]), (&json!("task"), &json!(id)), "{kill}");
+        assert_eq!((&kill["user"], &kill["command"]), (&json!("app"), &json!("Query")));
+        assert!(is_template(&kill["info"]), "{kill}");
+        assert!(kill["time"].as_u64().unwrap() >= 1 && kill["outcome"].is_string(), "{kill}");
+    }
+    let newest = killed[0]["kill_time"].as_i64().unwrap();
+    assert_eq!(
+        history(&format!("?start_time={}", newest + 1)).await,
+        json!({ "killed_sessions": [], "total_count": 0 })
+    );
+    let range = format!("?start_time={}&end_time={}&page_num=1&page_size=1", newest - 60_000, newest + 1);
+    let page = history(&range).await;
+    assert_eq!((&page["killed_sessions"], &page["total_count"]), (&json!([killed[0]]), &all["total_count"]));
+    assert_eq!(history("?page_num=0&page_size=1").await["killed_sessions"], json!([killed[0]]));
+    let alive = preview("time=1").await;
+    assert!(ids(&alive).is_superset(&[sessions[2].id, sessions[3].id].into()), "{alive:?}");
+}
+
+#[tokio::test]
+async fn the_preview_is_what_dies_on_a_mariadb_server() {
+    the_preview_is_what_dies(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn the_preview_is_what_dies_on_a_mysql_server() {
+    the_preview_is_what_dies(Flavor::MySql).await;
+}
