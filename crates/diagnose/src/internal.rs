@@ -11,7 +11,8 @@ const ACCOUNTS: [&[u8]; 2] = [b"system user", b"event_scheduler"];
 const COMMAND_STARTS: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
 /// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2). Clew's own are known
-/// by their ids, which the caller has.
+/// by their ids, which the caller has. One is not known here: on MySQL, a thread of replication that is in a trigger is listed under
+/// the trigger's definer; before a kill the source asks the server for that.
 #[must_use]
 pub fn is_internal(session: &Session) -> bool {
     let starts = |start: &[u8]| session.command.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));

@@ -31,6 +31,7 @@ mod limits;
 mod locks;
 mod own_sessions;
 mod server;
+mod server_threads;
 mod sessions;
 mod snapshot;
 mod statements;

@@ -163,6 +163,16 @@ pub(crate) const THREADS: &str = "SELECT thread_id, processlist_id, name IN ('th
      'thread/sql/replica_worker', 'thread/sql/slave_sql', 'thread/sql/slave_worker') \
      FROM performance_schema.threads WHERE processlist_id IS NOT NULL";
 
+/// Which of these sessions applies what replication brings. Costs and needs what [`THREADS`] does; answers nothing where
+/// performance_schema is off.
+pub(crate) fn appliers(sessions: &[u64]) -> String {
+    format!(
+        "SELECT processlist_id, name IN ('thread/sql/replica_sql', 'thread/sql/replica_worker', 'thread/sql/slave_sql', \
+         'thread/sql/slave_worker') FROM performance_schema.threads WHERE processlist_id IN ({})",
+        list(sessions)
+    )
+}
+
 /// Transactions that XA prepared, by name. Free; MySQL needs XA_RECOVER_ADMIN. Asked only where a transaction has no session.
 pub(crate) const PREPARED: &str = "XA RECOVER";
 

@@ -64,8 +64,11 @@ impl<'a> Batch<'a> {
             };
             let restarted = uptime.is_some_and(|uptime| victim.was_before_restart(uptime));
             let own = own.contains(&victim.id) || connection.own().known()(now);
-            let refusal =
-                if restarted { Some(Refusal::Restarted) } else { refusal(victim, now, self.kind, self.protected, own) };
+            let refusal = match () {
+                () if restarted => Some(Refusal::Restarted),
+                () if victim.is(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
+                () => refusal(victim, now, self.kind, self.protected, own),
+            };
             if let Some(refusal) = refusal {
                 *stage = Stage::Over(KillOutcome::Refused(refusal));
                 continue;

@@ -14,7 +14,7 @@ use super::victim::STATEMENT_COMPARED;
 use crate::connection::{Connection, PROGRAM_NAME};
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::{doctor, failure, sessions, statements};
+use crate::{doctor, failure, server_threads, sessions, statements};
 
 /// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
 /// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`.
@@ -43,8 +43,10 @@ pub async fn read_user_sessions(node: &NodeUrl, limits: &Limits) -> Result<Vec<S
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             sees_all(&mut connection).await?;
         }
+        let appliers = server_threads::among(&mut connection, listed.iter()).await?;
         let own = connection.own();
         let is_own = own.known();
+        let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !own_ids.contains(&session.id) && !is_own(session);
         let users = listed.into_iter().filter(users).collect();
         connection.close().await;
@@ -68,6 +70,8 @@ pub(super) struct Look {
     taken: Instant,
     /// By id.
     pub(super) sessions: HashMap<u64, Session>,
+    /// Those of them that apply what replication brings, and do not look so.
+    pub(super) appliers: HashSet<u64>,
     /// The number of what each of them runs; of MariaDB alone, and only where a statement is to end.
     pub(super) queries: HashMap<u64, u64>,
     undone: Option<HashMap<u64, Undone>>,
@@ -80,8 +84,10 @@ impl Look {
         let queries = query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
         let found = look(connection, |session| ids.contains(&session.id)).await?;
+        let taken = Instant::now();
+        let appliers = server_threads::among(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
-        Ok(Self { taken: Instant::now(), sessions, queries, undone: None })
+        Ok(Self { taken, sessions, appliers, queries, undone: None })
     }
 
     pub(super) fn age(&self) -> Duration {

@@ -1,6 +1,9 @@
-//! A replica whose applier is in the way.
+//! A replica whose applier is in the way: it is told from a client, and never killed.
 
+use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
+use clew_model::NodeUrl;
+use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -9,9 +12,10 @@ use tokio::time::{Instant, sleep};
 use super::blockers::{LIMIT, SHOP, enter, graph_where, root};
 
 /// A server that logs statements for others, and can apply those of another.
-async fn replicating(flavor: Flavor, id: u32) -> Server {
+async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
     let arguments = ["--log-bin=log".to_owned(), "--binlog-format=STATEMENT".to_owned(), format!("--server-id={id}")];
-    let options = ServerOptions { arguments: arguments.into(), ..ServerOptions::default() };
+    let arguments = arguments.into_iter().chain(options.iter().map(ToString::to_string)).collect();
+    let options = ServerOptions { arguments, ..ServerOptions::default() };
     Server::start(flavor, &options).await.unwrap()
 }
 
@@ -35,23 +39,25 @@ async fn follow(replica: &Server, source: &Server) {
     replica.run(&[&point, &format!("START {replica_word}")]).await.unwrap();
 }
 
-async fn wait_until_somebody_sleeps(server: &Server) {
+/// Its id.
+async fn somebody_who_sleeps(server: &Server) -> u64 {
     let mut control = server.connect().await.unwrap();
     let start = Instant::now();
     loop {
         let list: Vec<Row> = control.query("SHOW PROCESSLIST").await.unwrap();
-        if list.iter().any(|row| row.get::<Option<String>, _>(6).flatten().as_deref() == Some("User sleep")) {
-            return;
+        let sleeps = |row: &&Row| row.get::<Option<String>, _>(6).flatten().as_deref() == Some("User sleep");
+        if let Some(row) = list.iter().find(sleeps) {
+            return row.get(0).unwrap();
         }
         assert!(start.elapsed() < LIMIT, "the applier does not sleep: {list:?}");
         sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
-async fn an_applier_is_known_as_one(flavor: Flavor) {
-    let (source, replica) = (replicating(flavor, 1).await, replicating(flavor, 2).await);
+/// A source, and its replica whose applier is in the middle of a transaction: in a trigger, which is on the replica alone.
+async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Server, Server, u64) {
+    let (source, replica) = (replicating(flavor, 1, options).await, replicating(flavor, 2, options).await);
     source.run(&SHOP).await.unwrap();
-    // The trigger is on the replica alone: there, the transaction stops in the middle.
     let mut statements = vec!["SET sql_log_bin = 0"];
     statements.extend(SHOP);
     statements.push("CREATE TRIGGER shop.slow BEFORE INSERT ON shop.s FOR EACH ROW SET @slept = SLEEP(600)");
@@ -59,12 +65,41 @@ async fn an_applier_is_known_as_one(flavor: Flavor) {
     follow(&replica, &source).await;
     let transaction = ["BEGIN", "UPDATE shop.t SET v = 2 WHERE id = 1", "INSERT INTO shop.s VALUES (1, 1)", "COMMIT"];
     source.run(&transaction).await.unwrap();
-    wait_until_somebody_sleeps(&replica).await;
+    let applier = somebody_who_sleeps(&replica).await;
+    (source, replica, applier)
+}
+
+async fn an_applier_is_known_as_one(flavor: Flavor) {
+    let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, &[]).await;
     let mut waiter = enter(&replica).await;
     waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
     let graph = graph_where(&replica, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(graph.waits[0].waiter.session(), Some(waiter.id));
+    assert_eq!(root(&graph).party.session(), Some(applier), "{graph:#?}");
     assert_eq!(root(&graph).role, SessionRole::Applier, "{graph:#?}");
+}
+
+/// In a trigger it has the account of who defined that, and nothing in the list of sessions says what it is.
+async fn an_applier_is_no_victim(flavor: Flavor, options: &[&str]) {
+    let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
+    let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), Limits::default());
+    let session = find_sessions(&node, &[applier], &limits).await.unwrap().pop().unwrap();
+    assert_eq!(session.user, b"root", "{session:?}");
+    let nobody = ProtectedAccounts::new::<&str>([]);
+    for (victim, kind) in [
+        (Victim::connection_of(&session, std::time::Instant::now()), KillKind::Connection),
+        (Victim::statement_of(&session, std::time::Instant::now()), KillKind::Query),
+    ] {
+        let outcome = kill(&node, &victim, kind, &nobody, &limits).await.unwrap();
+        assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor} {options:?}");
+    }
+    assert_eq!(somebody_who_sleeps(&replica).await, applier);
+
+    // A client of the same account is one.
+    let client = enter(&replica).await;
+    let users = read_user_sessions(&node, &limits).await.unwrap();
+    assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
+    assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }
 
 #[tokio::test]
@@ -75,4 +110,19 @@ async fn an_applier_is_known_as_one_on_mysql() {
 #[tokio::test]
 async fn an_applier_is_known_as_one_on_mariadb() {
     an_applier_is_known_as_one(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn an_applier_is_no_victim_on_mysql() {
+    an_applier_is_no_victim(Flavor::MySql, &[]).await;
+}
+
+#[tokio::test]
+async fn an_applier_is_no_victim_on_mysql_without_performance_schema() {
+    an_applier_is_no_victim(Flavor::MySql, &["--performance-schema=OFF"]).await;
+}
+
+#[tokio::test]
+async fn an_applier_is_no_victim_on_mariadb() {
+    an_applier_is_no_victim(Flavor::MariaDb, &[]).await;
 }
