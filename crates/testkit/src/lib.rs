@@ -1,7 +1,7 @@
 //! Real servers for tests, and one that lies.
 //!
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
-//! test ends. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing, and
+//! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing, and
 //! [`FakeServer`] has the sizes and faults that real servers cannot be made to have.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
@@ -17,6 +17,7 @@
 //! ```
 
 mod fake;
+mod gate;
 mod idle;
 mod odd;
 mod scenarios;
@@ -26,6 +27,7 @@ mod template;
 mod wire;
 
 pub use fake::{FakeOptions, FakeServer, Fault};
+pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};

@@ -8,3 +8,4 @@ mod gaps;
 mod privileges;
 mod replication;
 mod truth;
+mod vanished;
