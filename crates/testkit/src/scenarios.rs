@@ -1,6 +1,8 @@
 //! Waits of every kind, built on a real server, with the truth about each: who waits for whom, and who is the root.
 
 mod definitions;
+mod flushes;
+mod objects;
 mod play;
 mod rows;
 mod server_wide;
@@ -29,6 +31,8 @@ pub struct Scenario {
     on: Vec<(&'static str, &'static str)>,
     /// Who is the root when the first one was ended, if that frees nobody.
     pub left: Option<&'static str>,
+    /// Why one of its roots is not ended by a kill, if there is such a one, and how it is ended.
+    pub not_killed: Option<&'static str>,
 }
 
 /// Both servers.
@@ -54,10 +58,14 @@ enum Step<'a> {
 }
 
 impl Scenario {
+    /// What a server must be started with to have them all: MySQL would give rows their numbers without a lock.
+    pub const SERVER_ARGUMENTS: [&str; 1] = ["--innodb-autoinc-lock-mode=1"];
+
     /// Every scenario that a server can have, the simple ones first.
     #[must_use]
     pub fn all(flavor: Flavor) -> Vec<Self> {
-        let lists = [rows::all(), definitions::all(), server_wide::all(), shapes::all()];
+        let lists =
+            [rows::all(), definitions::all(), objects::all(), flushes::all(), server_wide::all(), shapes::all()];
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
@@ -77,6 +85,7 @@ impl Scenario {
             roots: roots.to_owned(),
             on: vec![(EVERYONE, on)],
             left: None,
+            not_killed: None,
         }
     }
 
@@ -89,6 +98,12 @@ impl Scenario {
     /// Ending the first root frees nobody: what it held is left to another.
     fn leaving(mut self, root: &'static str) -> Self {
         self.left = Some(root);
+        self
+    }
+
+    /// A root of it cannot be killed.
+    fn not_killed(mut self, why: &'static str) -> Self {
+        self.not_killed = Some(why);
         self
     }
 

@@ -1,9 +1,11 @@
-//! Servers that show all they can: every wait, every blocker and the right root, and who is freed when that is killed.
+//! Servers that show all they can: every wait, every blocker and the right root, and who is freed when Clew kills that.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_mysql::{KillKind, KillOutcome, Limits, Victim, kill};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
 use super::truth::{Names, expected_roots, expected_waits, observe};
@@ -15,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// latest statements. MySQL does so by default.
 pub(crate) async fn telling(flavor: Flavor) -> Server {
     let mut arguments = vec!["--innodb-flush-method=nosync".to_owned()];
+    arguments.extend(Scenario::SERVER_ARGUMENTS.map(str::to_owned));
     if flavor == Flavor::MariaDb {
         arguments.extend([
             "--performance-schema=ON".to_owned(),
@@ -63,23 +66,35 @@ fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), 
     Err(format!("found {found:?}\nexpected {expected:?}\n{graph:#?}"))
 }
 
+/// Ends its first root; where that leaves what it held to another, that one too. Whoever is not killed is what the scenario says
+/// cannot be.
 async fn end_roots(
     scenario: &Scenario,
     graph: &WaitGraph,
     built: &mut BuiltScenario,
     server: &Server,
 ) -> Result<(), String> {
-    let Some(left) = scenario.left else { return end_first_root(graph, built, server).await };
-    end(graph, graph.roots[0].parties[0], server).await?;
-    let graph = clew_diagnose::waits::graph(&observe(server).await);
-    let roots = Names::of(built).roots(&graph);
-    if roots != [[left]] {
-        return Err(format!("{roots:?} are the roots when the first was ended, not {left}"));
+    let mut killed = true;
+    if let Some(left) = scenario.left {
+        killed &= end(graph, graph.roots[0].parties[0], server).await?;
+        let graph = clew_diagnose::waits::graph(&observe(server).await);
+        let roots = Names::of(built).roots(&graph);
+        if roots != [[left]] {
+            return Err(format!("{roots:?} are the roots when the first was ended, not {left}"));
+        }
+        killed &= end_first_root(&graph, built, server).await?;
+    } else {
+        killed &= end_first_root(graph, built, server).await?;
     }
-    end_first_root(&graph, built, server).await
+    match (killed, scenario.not_killed) {
+        (true, None) | (false, Some(_)) => Ok(()),
+        (true, Some(why)) => Err(format!("every root was killed, though {why}")),
+        (false, None) => Err("a root could not be killed, and the scenario does not say why".to_owned()),
+    }
 }
 
-async fn end_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<(), String> {
+/// Whom the graph says that it frees has what it waited for; who hangs on another root still waits. Gives whether it was killed.
+async fn end_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<bool, String> {
     let names = Names::of(built);
     let root = &graph.roots[0];
     let victim = root.parties[0];
@@ -93,7 +108,7 @@ async fn end_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &S
     if freed.len() != root.frees {
         return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
     }
-    end(graph, victim, server).await?;
+    let killed = end(graph, victim, server).await?;
     let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
     let stuck = built.finish(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
     if !stuck.is_empty() {
@@ -102,20 +117,26 @@ async fn end_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &S
     let after = clew_diagnose::waits::graph(&observe(server).await);
     match others.iter().find(|&&party| after.waits_of(party).is_empty()) {
         Some(&party) => Err(format!("{} waits no more, and hung on another root too", names.name(party))),
-        None => Ok(()),
+        None => Ok(killed),
     }
 }
 
-/// As a person would: a session is killed, a transaction without one rolled back by its name.
-async fn end(graph: &WaitGraph, victim: Party, server: &Server) -> Result<(), String> {
-    let statement = match victim {
-        Party::Session(id) => format!("KILL {id}"),
-        Party::Transaction(_) => {
-            let transaction = graph.facts(victim).and_then(|facts| facts.transaction.as_ref());
-            format!("XA ROLLBACK {}", transaction.and_then(|facts| facts.xid.as_deref()).unwrap_or("no name"))
-        }
-    };
-    server.run(&[&statement]).await.map_err(|error| format!("{statement}: {error}"))
+/// As a person would: a session is killed by Clew, a transaction without one rolled back by its name. Gives whether it was killed.
+async fn end(graph: &WaitGraph, victim: Party, server: &Server) -> Result<bool, String> {
+    let facts = graph.facts(victim).ok_or("nothing is known of the root")?;
+    if let Party::Transaction(_) = victim {
+        let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
+        let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));
+        return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));
+    }
+    let session = facts.session.as_ref().ok_or("the root's session was not seen")?;
+    let meant = Victim::connection_of(session, Instant::now());
+    let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
+    match kill(&node, &meant, KillKind::Connection, &protected, &Limits::default()).await {
+        Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
+        Ok(_) => Ok(true),
+        Err(failure) => Err(failure.to_string()),
+    }
 }
 
 #[tokio::test]

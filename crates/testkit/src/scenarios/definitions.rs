@@ -1,6 +1,7 @@
-//! Waits for definitions: of tables, schemas, routines.
+//! Waits for the definition of a table.
 
-use super::{BOTH, MARIADB, MYSQL, Scenario};
+use super::{BOTH, Scenario};
+use crate::server::Flavor;
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
@@ -32,59 +33,6 @@ pub(super) fn all() -> Vec<Scenario> {
             "a~ CREATE TABLE made AS SELECT SLEEP(600) AS x\nb? SELECT * FROM made",
             "b>a",
         ),
-        table("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
-        table(
-            "CREATE TABLE behind a DROP DATABASE that waits",
-            // Signing in to the schema would wait too.
-            "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
-            "b>a c>b",
-        )
-        .but("c", "schema"),
-        // MariaDB lets go of a procedure's definition once it has read it.
-        Scenario::new(
-            MYSQL,
-            "DROP PROCEDURE while it runs",
-            "a~ CALL slow()\nb? DROP PROCEDURE slow",
-            "b>a",
-            "a",
-            "procedure",
-        ),
-        Scenario::new(
-            BOTH,
-            "DROP FUNCTION while it runs",
-            "a~ SELECT slowly()\nb? DROP FUNCTION slowly",
-            "b>a",
-            "a",
-            "function",
-        ),
-        Scenario::new(
-            MYSQL,
-            "FLUSH TABLES behind a statement that runs",
-            "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
-            "b>a",
-            "a",
-            "table flush",
-        ),
-        Scenario::new(
-            MYSQL,
-            "a reader behind a FLUSH TABLES that waits",
-            "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
-            "b>a c>a",
-            "a",
-            "table flush",
-        ),
-        table_of(
-            MARIADB,
-            "FLUSH TABLES behind a statement that runs",
-            "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t",
-            "b>a",
-        ),
-        table_of(
-            MARIADB,
-            "a reader behind a FLUSH TABLES that waits",
-            "a~ SELECT SLEEP(600) FROM t\nb? FLUSH TABLES t\nc? SELECT * FROM t",
-            "b>a c>b",
-        ),
         Scenario::new(
             BOTH,
             "a table that its engine locks as a whole",
@@ -97,10 +45,10 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 /// All wait for the definition of a table, and `a` is the root.
-fn table(name: &str, script: &str, waits: &str) -> Scenario {
+pub(super) fn table(name: &str, script: &str, waits: &str) -> Scenario {
     table_of(BOTH, name, script, waits)
 }
 
-fn table_of(flavors: &'static [crate::server::Flavor], name: &str, script: &str, waits: &str) -> Scenario {
+pub(super) fn table_of(flavors: &'static [Flavor], name: &str, script: &str, waits: &str) -> Scenario {
     Scenario::new(flavors, name, script, waits, "a", "table metadata")
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Scenario, Step};
-use crate::server::Server;
+use crate::server::{Flavor, Server};
 use crate::wire::{Charset, RawSession};
 
 /// For a session to get where it should be, and for a scenario to be cleared away.
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(120);
 const NO_SUCH_THREAD: u16 = 1094;
 
 /// Tables and routines that scenarios use. Ids leave gaps.
-const SET_UP: [&str; 15] = [
+const SET_UP: [&str; 18] = [
     "DROP DATABASE IF EXISTS shop",
     "CREATE DATABASE shop",
     "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT NOT NULL, u INT UNIQUE, KEY (v)) ENGINE = InnoDB",
@@ -32,6 +32,7 @@ const SET_UP: [&str; 15] = [
     "CREATE TABLE shop.parent (id INT PRIMARY KEY) ENGINE = InnoDB",
     "INSERT INTO shop.parent VALUES (1), (2)",
     "CREATE TABLE shop.child (id INT PRIMARY KEY, parent INT, FOREIGN KEY (parent) REFERENCES parent (id)) ENGINE = InnoDB",
+    "CREATE TABLE shop.numbered (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL) ENGINE = InnoDB",
     "CREATE TABLE shop.old (id INT PRIMARY KEY, v INT NOT NULL) ENGINE = MyISAM",
     "INSERT INTO shop.old VALUES (1, 1), (2, 2)",
     // A DROP DATABASE that was killed in the middle leaves routines behind.
@@ -39,7 +40,13 @@ const SET_UP: [&str; 15] = [
     "DROP FUNCTION IF EXISTS shop.slowly",
     "CREATE PROCEDURE shop.slow() DO SLEEP(600)",
     "CREATE FUNCTION shop.slowly() RETURNS INT NO SQL RETURN SLEEP(600)",
+    "CREATE TRIGGER shop.counted BEFORE DELETE ON shop.s FOR EACH ROW SET @x = 1",
+    "CREATE EVENT shop.nightly ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO SET @x = 1",
 ];
+
+/// Tablespaces of MySQL that somebody made.
+const TABLESPACES: &str =
+    "SELECT name FROM information_schema.innodb_tablespaces WHERE space_type = 'General' AND name <> 'mysql'";
 
 /// Why a scenario is not there.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +88,7 @@ impl Scenario {
     /// Builds it on a server, in the schema `shop`, which is made anew.
     pub async fn build(&self, server: &Server) -> Result<BuiltScenario, ScenarioError> {
         let mut control = server.connect().await?;
-        for statement in SET_UP {
-            control.query_drop(statement).await?;
-        }
+        set_up(server.flavor(), &mut control).await?;
         let mut built = BuiltScenario { sessions: BTreeMap::new(), ids: BTreeMap::new() };
         let steps = self.steps()?;
         for &step in &steps {
@@ -184,40 +189,73 @@ impl BuiltScenario {
         stuck
     }
 
-    /// Ends all of it: sessions, prepared transactions.
+    /// Ends all of it: sessions, prepared transactions. Who waits is ended first: were its blocker gone before, it would go on, and be
+    /// killed in the middle of a change that leaves files behind.
     pub async fn clear(self, server: &Server) -> Result<(), ScenarioError> {
         let mut control = server.connect().await?;
-        for &id in self.ids.values() {
-            match control.query_drop(format!("KILL {id}")).await {
-                Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD => {}
-                other => other?,
-            }
-        }
         let ids: Vec<u64> = self.ids.values().copied().collect();
+        let waiting = look(&mut control).await?.waiting;
+        let (waiters, others): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| waiting.contains(id));
+        kill(&mut control, &waiters).await?;
+        until_gone(&mut control, &waiters, false).await?;
+        kill(&mut control, &others).await?;
         drop(self.sessions);
-        // A session that waits for a prepared transaction may end only after that, one that has prepared it must end before; and a
-        // session that is gone from the list may still be about to leave its transaction to others.
-        let start = Instant::now();
-        loop {
-            let sight = look(&mut control).await?;
-            let prepared = roll_prepared_back(&mut control).await?;
-            if prepared == 0 && !ids.iter().any(|id| sight.present.contains(id)) {
-                break;
-            }
-            if start.elapsed() > LIMIT {
-                return Err(ScenarioError::NotSettled { what: "sessions are not gone".to_owned(), list: sight.list });
-            }
-            sleep(PAUSE).await;
-        }
+        until_gone(&mut control, &ids, true).await?;
         control.disconnect().await?;
         Ok(())
     }
 }
 
-/// All that have no session; the server refuses to touch the others. Returns how many there were, with and without a session.
+/// Waits until these sessions are gone. A session that waits for a prepared transaction may end only after that; one that has
+/// prepared it must end before, and leaves it behind when it is gone from the list already: at the end, no prepared one may be left.
+async fn until_gone(control: &mut Conn, ids: &[u64], with_prepared: bool) -> Result<(), ScenarioError> {
+    let start = Instant::now();
+    loop {
+        let sight = look(control).await?;
+        let prepared = roll_prepared_back(control).await?;
+        if !ids.iter().any(|id| sight.present.contains(id)) && (prepared == 0 || !with_prepared) {
+            return Ok(());
+        }
+        if start.elapsed() > LIMIT {
+            return Err(ScenarioError::NotSettled { what: "sessions are not gone".to_owned(), list: sight.list });
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn kill(control: &mut Conn, ids: &[u64]) -> mysql_async::Result<()> {
+    for id in ids {
+        match control.query_drop(format!("KILL {id}")).await {
+            Err(mysql_async::Error::Server(error)) if error.code == NO_SUCH_THREAD => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes the schema anew. What stands outside it, of an earlier scenario, is cleared away.
+async fn set_up(flavor: Flavor, control: &mut Conn) -> mysql_async::Result<()> {
+    for statement in SET_UP {
+        control.query_drop(statement).await?;
+    }
+    if flavor == Flavor::MySql {
+        for name in control.query::<String, _>(TABLESPACES).await? {
+            control.query_drop(format!("DROP TABLESPACE {name}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Rolls prepared transactions back, once none belongs to a session any more. MariaDB would take a rollback by name earlier, while the
+/// session that prepared it is just leaving it: the name would be gone, and the transaction stay with its locks. Returns how many
+/// names there were.
 async fn roll_prepared_back(control: &mut Conn) -> mysql_async::Result<usize> {
     let prepared: Vec<(i64, usize, usize, String)> = control.query("XA RECOVER").await?;
+    let left = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = 0";
     let count = prepared.len();
+    if control.query_first(left).await?.unwrap_or(0) < count {
+        return Ok(count);
+    }
     for (_, length, _, name) in prepared {
         match control.query_drop(format!("XA ROLLBACK '{}'", name.get(..length).unwrap_or_default())).await {
             Err(mysql_async::Error::Server(_)) => {}

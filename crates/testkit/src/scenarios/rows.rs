@@ -40,6 +40,15 @@ pub(super) fn all() -> Vec<Scenario> {
             "a unique key that another inserts",
             "a: BEGIN\na: INSERT INTO t VALUES (7, 7, 7)\nb? INSERT INTO t VALUES (8, 8, 7)",
         ),
+        // It is kept until the statement ends that inserts it does not know how many rows.
+        Scenario::new(
+            BOTH,
+            "numbers that a statement gives its rows",
+            "a~ INSERT INTO numbered (v) SELECT id + SLEEP(IF(id > 1, 600, 0)) FROM t\nb? INSERT INTO numbered (v) VALUES (1)",
+            "b>a",
+            "a",
+            "table lock of InnoDB",
+        ),
         row(
             "a parent that is being deleted",
             "a: BEGIN\na: DELETE FROM parent WHERE id = 1\nb? INSERT INTO child VALUES (1, 1)",

@@ -93,6 +93,7 @@ fn prepared() -> [Scenario; 7] {
         alter_beside(MYSQL, "b>xa", "xa"),
         alter_beside(MARIADB, "b>a", "a").leaving("xa"),
     ]
+    .map(|scenario| scenario.not_killed("no session has a transaction that is prepared: it is rolled back by its name"))
 }
 
 /// Each waits for a row of the one before, and holds one of its own.
