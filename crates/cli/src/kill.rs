@@ -1,9 +1,11 @@
 //! `clew kill URL ID…`: ends sessions, or what they run, after showing what that costs.
 
+mod audit;
 mod preview;
 mod report;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -15,6 +17,7 @@ use crate::confirm::Confirmation;
 use crate::error::CliError;
 use crate::node_url::Target;
 use crate::output::{self, Format};
+use audit::Audit;
 use preview::{Chosen, costs};
 use report::Report;
 
@@ -30,7 +33,7 @@ pub(crate) struct Arguments {
     /// End only what they run: the sessions, their transactions and their locks stay
     #[arg(long)]
     query: bool,
-    /// Why; stands with the result
+    /// Why; stands with the result, and in the audit
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -41,6 +44,9 @@ pub(crate) struct Arguments {
     /// An account whose sessions are never ended, besides those of the server and of cloud vendors; can be given often
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
+    /// A folder that clew init made, whose audit keeps who was ended, why, and how it ended
+    #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// Form of the output
     #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
     format: Format,
@@ -56,6 +62,7 @@ Examples:
   clew kill mysql://root@127.0.0.1/ 42 43 --dry-run
   clew kill mysql://clew@db.example.com/ 42 --query          the statement only
   clew kill mysql://clew@db.example.com/ 42 --yes --reason 'blocks checkout' --format json
+  clew kill mysql://clew@db.example.com/ 42 --data-dir /var/lib/clew --reason 'blocks checkout'
 
 Exit codes: 0 all are gone, were gone before, or are about to go; 1 one could not be ended; 2 refused, and nothing was ended.";
 
@@ -81,8 +88,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         output::to_stderr(&format!("{}\n", report.preview(output::terminal_width())));
         arguments.confirmation.ask(report.question()).await?;
     }
+    // Before anybody is ended: what cannot be written down is not done.
+    let audit = match &arguments.data_dir {
+        Some(data_dir) => Some(Audit::open(data_dir).await?),
+        None => None,
+    };
     let outcomes = end(&node, &report.chosen.sessions, kind, seen, &protected, &limits).await?;
     let outcomes = report.of_all(&outcomes);
+    if let Some(audit) = audit {
+        audit.record(&report, &outcomes).await?;
+    }
     arguments.format.say(|| report::table(&outcomes), || report.json(Some(&outcomes)))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),

@@ -7,7 +7,7 @@ use clew_testkit::{Charset, Flavor, RawSession, Scenario, Server, ServerOptions}
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
-use crate::run::run;
+use crate::run::{initialise, run};
 use crate::typing::Typist;
 
 const LONG: &str = "SELECT SLEEP(600), 'secret'";
@@ -165,4 +165,23 @@ async fn the_terminal_is_asked_and_what_is_meant_is_what_was_shown_on_a_server()
         assert_eq!((ended.code, ended.stdout), (Some(0), format!("session {id}: killed\n")), "{flavor}");
         assert_eq!(running(&server, victim.id).await, None, "{flavor}");
     }
+}
+
+#[tokio::test]
+async fn a_kill_stands_in_the_audit_of_a_data_directory_on_a_server() {
+    let server = server(Flavor::MySql).await;
+    let victim = busy(&server, "app", LONG).await;
+    let (id, folder) = (victim.id.to_string(), tempfile::tempdir().unwrap());
+    let dir = folder.path().join("data");
+    let dir = dir.to_str().unwrap();
+    let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--data-dir", dir];
+    run(&kill).await.is_refused_with(&["clew init"]);
+    assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())));
+
+    initialise(folder.path().join("data").as_path()).await;
+    assert_eq!(run(&kill).await.code, Some(0));
+    let audit = run(&["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir", dir]).await;
+    let words = [&id, "it blocks", "SELECT SLEEP(?), ?", "killed", "local", "127.0.0.1"];
+    assert!(words.iter().all(|word| audit.stdout.contains(*word)), "{audit:?}");
+    assert!(!audit.stdout.contains("secret"), "{audit:?}");
 }
