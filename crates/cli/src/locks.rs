@@ -1,5 +1,7 @@
 //! `clew locks URL`: who waits for whom, and who holds them all up.
 
+mod advice;
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects, Style};
@@ -27,7 +29,8 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Rows, tables, metadata, flushes, global read locks and user locks are looked at. Under each root blocker stand those who wait for it,
-and under them those who wait for them: \"holds\" counts them all, \"frees\" those who wait for no other root.
+and under them those who wait for them: \"holds\" counts them all, \"frees\" those who wait for no other root. What would end the first
+root stands last.
 
 Examples:
   clew locks mysql://root@127.0.0.1/
@@ -51,7 +54,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let graph = waits::graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
     output::to_stdout(&match arguments.format {
-        Format::Tree => text(&graph, &node.address(), output::terminal_width(), output::stdout_has_colours()),
+        Format::Tree => {
+            let colours = output::stdout_has_colours();
+            let text = text(&graph, &node.address(), output::terminal_width(), colours);
+            text + &advice::on_the_worst(&graph, &node, colours)
+        }
         Format::Json => json(&graph)?,
         Format::Dot => waits::dot(&graph),
     })?;

@@ -41,6 +41,15 @@ pub(crate) fn parse(url: &str) -> Result<NodeUrl, CliError> {
         .map_err(|error: clew_model::NodeUrlError| CliError::refused(format!("{}: {error}", without_password(url))))
 }
 
+/// The URL as it may be typed into a shell again: without the password, and without what is so anyway.
+pub(crate) fn typed(node: &NodeUrl) -> String {
+    let url = node.to_string();
+    match url.strip_suffix("?tls=preferred") {
+        Some(plain) => plain.to_owned(),
+        None => format!("'{url}'"),
+    }
+}
+
 /// What may be shown of a URL that could not be read.
 fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
@@ -73,6 +82,16 @@ pub(crate) fn with_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_typed_again_without_its_password() {
+        for (url, again) in [
+            ("mysql://root:hunter2@h/", "mysql://root@h:3306/"),
+            ("mysql://root:hunter2@h:7/?tls=off", "'mysql://root@h:7/?tls=off'"),
+        ] {
+            assert_eq!(typed(&parse(url).unwrap()), again);
+        }
+    }
 
     #[test]
     fn a_url_that_cannot_be_read_is_shown_without_its_password() {

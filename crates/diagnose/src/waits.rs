@@ -7,7 +7,7 @@
 //! - `edges` finds the waits: of `rows`, of `metadata` (whose `requests` may have to be concluded), of flushed and engine-locked
 //!   `tables`; `compatibility` is the servers' table of which metadata lock stands in the way of which.
 //! - `cycle` and `rank` find the roots; `unexplained` names who waits for nobody knows whom.
-//! - `tree` and `dot` draw it.
+//! - `cure` says what ends a root; `tree` and `dot` draw the graph.
 //!
 //! ```
 //! use clew_diagnose::waits::{
@@ -35,6 +35,7 @@
 //! ```
 
 mod compatibility;
+mod cure;
 mod cycle;
 mod describe;
 mod dot;
@@ -50,10 +51,12 @@ mod tree;
 mod unexplained;
 mod written;
 
+pub use cure::Cure;
 pub use dot::dot;
 pub use graph::{Party, PartyFacts, Resource, ResourceKind, Root, Unexplained, Wait, WaitGraph, graph};
 pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 pub use observed::{
     LockOwner, LockedObject, MetadataLock, Observed, RowWait, SessionFacts, SessionRole, TableName, TransactionFacts,
 };
+pub use state::is_wait as is_wait_state;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, tree};

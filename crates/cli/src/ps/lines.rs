@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
 use clew_diagnose::terminal::{columns, cut, one_line};
+use clew_diagnose::waits::is_wait_state;
 use clew_model::HostPattern;
 use clew_mysql::Snapshot;
 use serde::Deserialize;
@@ -18,7 +19,7 @@ const COLUMNS: [(&str, usize, usize); 7] = [
     ("DB", 24, 6),
     ("COMMAND", 16, 7),
     ("TIME", 10, 10),
-    ("STATE", 28, 10),
+    ("STATE", 28, 14),
 ];
 /// Columns that are numbers.
 const NUMBERS: [&str; 2] = ["ID", "TIME"];
@@ -62,7 +63,12 @@ pub(super) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()>
         write_line(out, line, &widths, width, if line.waits { style(red) } else { Style::new() })?;
     }
     let summary = &snapshot.summary;
-    writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)
+    writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)?;
+    match lines.iter().filter(|line| line.waits).count() {
+        0 => Ok(()),
+        1 => writeln!(out, "1 waits for a lock: clew locks says for whom, and what would free it"),
+        many => writeln!(out, "{many} wait for a lock: clew locks says for whom, and what would free them"),
+    }
 }
 
 fn read(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Line>> {
@@ -77,6 +83,13 @@ fn read(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Line>> {
 
 fn line(row: Row, width: usize) -> Line {
     let text = |text: Option<String>| one_line(text.unwrap_or_default().as_bytes());
+    let idle = row.execution_status.as_deref().is_none_or(str::is_empty);
+    let state = match row.execution_status {
+        // The server lists nothing, and it may be what everybody waits for.
+        _ if idle && row.transaction_status.is_some() => "in transaction".to_owned(),
+        state => state.unwrap_or_default(),
+    };
+    let waits = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_wait_state(state.as_bytes());
     let statement = row.sql_statement.unwrap_or_default();
     // No line shows more of it, and it may have megabytes.
     let head: String = statement.chars().take(width * 4).collect();
@@ -89,10 +102,11 @@ fn line(row: Row, width: usize) -> Line {
             text(row.database_name),
             text(Some(row.command)),
             row.state_duration.to_string(),
-            text(row.execution_status),
+            // What it waits for tells more than that it waits.
+            one_line(state.strip_prefix("Waiting for ").unwrap_or(&state).as_bytes()),
         ],
         statement: one_line(head.as_bytes()),
-        waits: row.transaction_status.as_deref() == Some("LOCK WAIT"),
+        waits,
     }
 }
 
@@ -145,7 +159,7 @@ mod tests {
         let long =
             a_line(["12345678", &"u".repeat(40), &"h".repeat(40), &"d".repeat(40), "Query", "3", &"s".repeat(40)]);
         let narrow = widths(&[long], 80);
-        assert_eq!(narrow, [8, 8, 9, 6, 7, 4, 10]);
+        assert_eq!(narrow, [8, 8, 9, 6, 7, 4, 14]);
         assert_eq!(widths(&[a_line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
     }
 }

@@ -19,9 +19,11 @@ async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
     assert_eq!(heading, ["ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATE", "STATEMENT"]);
     assert!(lines.iter().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{table:?}");
     assert!(lines[1].trim_start().starts_with(&format!("{blocker}  root  127.0.0.1  shop  Sleep")), "{table:?}");
+    assert!(lines[1].ends_with("  in transaction"), "{table:?}");
     assert!(lines[2].trim_start().starts_with(&format!("{waiter}  root  127.0.0.1  shop  Query")), "{table:?}");
-    assert!(lines[2].contains("UPDATE t SET v = 2 WHERE") && lines.len() == 5, "{table:?}");
+    assert!(lines[2].contains("UPDATE t SET v = 2 WH") && lines.len() == 6, "{table:?}");
     assert!(lines[4].starts_with("2 sessions on MySQL 9."), "{table:?}");
+    assert!(lines[5].starts_with("1 waits for a lock: clew locks says"), "{table:?}");
 
     let active = run(&["ps", &server.url(), "--filter", "active", "--format", "json"]).await;
     let active: Value = serde_json::from_str(&active.stdout).unwrap();

@@ -29,6 +29,12 @@ const STATES: [(&str, StateWait); 12] = [
     ("waiting for table level lock", StateWait::TableLevelLock),
 ];
 
+/// Whether a session with this state waits for another one, though not for a lock of InnoDB: of that no state tells.
+#[must_use]
+pub fn is_wait(state: &[u8]) -> bool {
+    wait(state).is_some()
+}
+
 /// What the state says; nothing for any other state.
 pub(super) fn wait(state: &[u8]) -> Option<StateWait> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();

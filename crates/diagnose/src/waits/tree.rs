@@ -19,7 +19,7 @@ pub struct TreeLayout {
 
 impl Default for TreeLayout {
     fn default() -> Self {
-        Self { width: 80, roots: 10, siblings: 5 }
+        Self { width: 80, roots: 10, siblings: 3 }
     }
 }
 

@@ -1,0 +1,54 @@
+//! What to do about the first root blocker: the last lines, which a terminal shows whatever has scrolled away.
+
+use anstyle::{Effects, Style};
+use clew_diagnose::terminal::one_line;
+use clew_diagnose::waits::{Cure, Root, SessionRole, WaitGraph};
+use clew_model::NodeUrl;
+
+use crate::node_url;
+
+/// A line that says what would free whom, and the command for it. Nothing where nobody is known to be in the way.
+pub(super) fn on_the_worst(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+    let Some(root) = graph.roots.first() else { return String::new() };
+    let command = |command: String| {
+        let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
+        format!("  {style}{command}{style:#}\n")
+    };
+    match graph.cure(root) {
+        None => String::new(),
+        Some(Cure::Kill(id)) => {
+            let of_cycle = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
+            let kill = format!("clew kill {} {id}", node_url::typed(node));
+            frees(&format!("session {id}{of_cycle}"), root) + ":\n" + &command(kill)
+        }
+        Some(Cure::RollBack(Some(xid))) => {
+            let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
+            frees("the prepared transaction", root) + ":\n" + &command(rollback)
+        }
+        Some(Cure::RollBack(None)) => {
+            frees("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
+        }
+        Some(Cure::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
+        Some(Cure::Leave(id, role)) => leave(id, role),
+        Some(Cure::LookAgain) => "The first root was gone already: look again.\n".to_owned(),
+    }
+}
+
+fn frees(what: &str, root: &Root) -> String {
+    match root.frees {
+        0 => format!("Ending {what} alone frees nobody, for others are in the way too"),
+        frees => format!("Ending {what} frees {frees}"),
+    }
+}
+
+fn leave(id: u64, role: SessionRole) -> String {
+    match role {
+        SessionRole::Applier => {
+            format!("Session {id} applies replication, and is never killed: wait, or stop replication there.\n")
+        }
+        SessionRole::Clew => format!("Session {id} is Clew's own, and ends on its own.\n"),
+        SessionRole::Internal | SessionRole::User => {
+            format!("Session {id} is a thread of the server itself, which is never killed.\n")
+        }
+    }
+}
