@@ -4,7 +4,7 @@
 //! InnoDB's locks by transaction, metadata locks by the servers' own rules of compatibility, and what no table shows by
 //! state and statement.
 //!
-//! - `edges` finds the waits: of `rows`, of `metadata` (whose `requests` may have to be concluded), of flushed and engine-locked
+//! - `join` makes the graph: `edges` finds the waits: of `rows`, of `metadata` (whose `requests` may have to be concluded), of flushed and engine-locked
 //!   `tables`; `compatibility` is the servers' table of which metadata lock stands in the way of which.
 //! - `cycle` and `rank` find the roots; `unexplained` names who waits for nobody knows whom.
 //! - `cure` says what ends a root; `tree` and `dot` draw the graph.
@@ -41,6 +41,8 @@ mod describe;
 mod dot;
 mod edges;
 mod graph;
+mod join;
+mod lookup;
 mod masked;
 mod metadata;
 mod observed;
@@ -53,7 +55,8 @@ mod written;
 
 pub use cure::Cure;
 pub use dot::dot;
-pub use graph::{Party, PartyFacts, Resource, ResourceKind, Root, Unexplained, Wait, WaitGraph, graph};
+pub use graph::{Party, PartyFacts, Resource, ResourceKind, Root, Unexplained, Wait, WaitGraph};
+pub use join::graph;
 pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 pub use observed::{
     LockOwner, LockedObject, MetadataLock, Observed, RowWait, SessionFacts, SessionRole, TableName, TransactionFacts,

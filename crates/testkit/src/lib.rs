@@ -17,19 +17,23 @@
 //! ```
 
 mod fake;
+mod flavor;
 mod gate;
 mod idle;
 mod odd;
 mod scenarios;
 mod server;
+mod server_error;
 pub mod setup;
 mod template;
 mod wire;
 
 pub use fake::{FakeOptions, FakeServer, Fault};
+pub use flavor::Flavor;
 pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
-pub use server::{Flavor, Server, ServerError, ServerOptions};
+pub use server::{Server, ServerOptions};
+pub use server_error::ServerError;
 pub use wire::{Charset, RawSession};

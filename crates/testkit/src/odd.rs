@@ -10,7 +10,8 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
-use crate::server::{Flavor, Server};
+use crate::flavor::Flavor;
+use crate::server::Server;
 use crate::wire::RawSession;
 use cast::{Age, Role, Shown};
 

@@ -8,7 +8,7 @@ mod rows;
 mod server_wide;
 mod shapes;
 
-use crate::server::Flavor;
+use crate::flavor::Flavor;
 
 pub use play::{BuiltScenario, ScenarioError};
 

@@ -2,130 +2,19 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
-use std::{fmt, fs, io};
+use std::{fs, io};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{setup, template};
-
-/// Kinds of servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flavor {
-    /// MariaDB 10.11.
-    MariaDb,
-    /// MySQL 9.7.
-    MySql,
-}
-
-impl Flavor {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
-
-    /// Its name in paths and messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MariaDb => "mariadb",
-            Self::MySql => "mysql",
-        }
-    }
-
-    /// The server's program with what it always needs. MySQL's runs from its folder with its own loader and libraries.
-    pub(crate) fn command(self) -> Result<Command, ServerError> {
-        match self {
-            Self::MariaDb => {
-                let program = PathBuf::from(setup::MARIADBD);
-                self.must_exist(&program)?;
-                let mut command = dying_with_its_parent(&program);
-                command.arg("--no-defaults").args(account());
-                Ok(command)
-            }
-            Self::MySql => {
-                let root = setup::mysql_root();
-                let inside = |path: &str| root.join(path);
-                let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
-                let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
-                let program = inside("usr/sbin/mysqld");
-                self.must_exist(&program)?;
-                let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
-                    .map(|folder| inside(folder).display().to_string())
-                    .join(":");
-                let mut command = dying_with_its_parent(&loader);
-                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(account());
-                for (option, path) in [
-                    ("basedir", "usr"),
-                    ("lc-messages-dir", "usr/share/mysql"),
-                    ("character-sets-dir", "usr/share/mysql/charsets"),
-                    ("plugin-dir", "usr/lib/mysql/plugin"),
-                ] {
-                    command.arg(format!("--{option}={}", inside(path).display()));
-                }
-                command.arg("--secure-file-priv=");
-                Ok(command)
-            }
-        }
-    }
-
-    fn must_exist(self, program: &std::path::Path) -> Result<(), ServerError> {
-        if program.exists() { Ok(()) } else { Err(ServerError::Missing { flavor: self, program: program.to_owned() }) }
-    }
-}
-
-impl fmt::Display for Flavor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Root must say that it means to run a server as root; nobody else may say so.
-pub(crate) fn account() -> &'static [&'static str] {
-    if geteuid().is_root() { &["--user=root"] } else { &[] }
-}
-
-/// A process that the kernel ends when the thread that started it is gone, however that came about.
-fn dying_with_its_parent(program: &std::path::Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
-}
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// It is not installed.
-    #[error("{flavor} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
-    Missing {
-        /// Which.
-        flavor: Flavor,
-        /// What is missing.
-        program: PathBuf,
-    },
-    /// The folder of servers.
-    #[error(transparent)]
-    Setup(#[from] setup::SetupError),
-    /// A file or process.
-    #[error("could not {doing}: {source}")]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A program said no.
-    #[error("could not {doing}. Its log:\n{log}")]
-    Failed {
-        /// What was being done.
-        doing: &'static str,
-        /// What it said.
-        log: String,
-    },
-}
+use crate::flavor::Flavor;
+use crate::server_error::ServerError;
+use crate::template;
 
 /// What is special about a server.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::server::{Flavor, ServerError, account};
+use crate::flavor::{Flavor, account};
+use crate::server_error::ServerError;
 use crate::setup;
 
 /// A data directory for one server, copied from the template.

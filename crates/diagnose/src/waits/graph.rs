@@ -8,10 +8,8 @@ use std::sync::Arc;
 use clew_model::{Limitation, Session};
 use serde::Serialize;
 
-use super::edges::{Edges, Lookup};
 use super::metadata::MetadataKind;
-use super::observed::{Observed, SessionRole, TransactionFacts};
-use super::{rank, unexplained};
+use super::observed::{SessionRole, TransactionFacts};
 
 /// An end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -160,38 +158,6 @@ pub struct Unexplained {
     pub state: String,
     /// Why its blocker is not known.
     pub why: String,
-}
-
-/// Joins what was read into the graph. Linear in waits, and in the locks on what is waited for.
-#[must_use]
-pub fn graph(observed: &Observed) -> WaitGraph {
-    let lookup = Lookup::new(observed);
-    let mut edges = Edges::of(&lookup);
-    let doubts = std::mem::take(&mut edges.doubts);
-    let waits = edges.sorted();
-    let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
-    names.sort_unstable();
-    names.dedup();
-    let (roots, cycles) = rank::roots(&waits, &names);
-    let unexplained = unexplained::sessions(&lookup, &waits, &doubts);
-    let parties: Vec<PartyFacts> = names.iter().map(|&party| facts(party, &lookup)).collect();
-    let vanished = parties.iter().filter(|facts| facts.is_gone()).map(|facts| facts.party).collect();
-    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
-}
-
-fn facts(party: Party, lookup: &Lookup<'_>) -> PartyFacts {
-    let (session, transaction) = match party {
-        Party::Session(id) => (lookup.sessions.get(&id), lookup.transactions.get(&id)),
-        Party::Transaction(id) => (None, lookup.detached.get(&id)),
-    };
-    let last = party.session().and_then(|id| lookup.observed.last_statements.get(&id));
-    PartyFacts {
-        party,
-        session: session.map(|facts| facts.session.clone()),
-        role: session.map(|facts| facts.role).unwrap_or_default(),
-        transaction: transaction.map(|&facts| facts.clone()),
-        last_statements: last.cloned().unwrap_or_default(),
-    }
 }
 
 impl PartyFacts {

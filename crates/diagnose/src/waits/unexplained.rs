@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use clew_model::LimitationKind;
 
-use super::edges::Lookup;
 use super::graph::{Unexplained, Wait};
+use super::lookup::Lookup;
 use super::metadata::{LockStatus, MetadataKind};
 use super::observed::SessionRole;
 use super::state::StateWait;

@@ -1,7 +1,7 @@
 //! Who the sixty are.
 
+use crate::flavor::Flavor;
 use crate::odd::ExpectedTransaction;
-use crate::server::Flavor;
 use crate::wire::Charset;
 
 /// When a session is opened.

@@ -1,7 +1,7 @@
 //! Waits for the definition of a table.
 
 use super::{BOTH, Scenario};
-use crate::server::Flavor;
+use crate::flavor::Flavor;
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Scenario, Step};
-use crate::server::{Flavor, Server};
+use crate::flavor::Flavor;
+use crate::server::Server;
 use crate::wire::{Charset, RawSession};
 
 /// For a session to get where it should be, and for a scenario to be cleared away.

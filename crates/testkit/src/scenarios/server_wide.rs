@@ -1,7 +1,7 @@
 //! Waits for locks of the whole server: read locks, backup locks, names.
 
 use super::{BOTH, MARIADB, MYSQL, Scenario};
-use crate::server::Flavor;
+use crate::flavor::Flavor;
 
 pub(super) fn all() -> Vec<Scenario> {
     let mut all = vec![

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::found::{Edges, Reason};
 use super::requests::{self, Request};
-use super::{Edges, Lookup, Reason};
 use crate::waits::compatibility::{waits_for_asked, waits_for_held};
 use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::lookup::Lookup;
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 use crate::waits::observed::{MetadataLock, TableName};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Lookup;
+use crate::waits::lookup::Lookup;
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 use crate::waits::observed::{Observed, SessionFacts};
 use crate::waits::state::StateWait;

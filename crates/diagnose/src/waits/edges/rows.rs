@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Edges, Lookup, Reason};
+use super::found::{Edges, Reason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::lookup::Lookup;
 use crate::waits::observed::{LockOwner, LockedObject, TransactionFacts};
 
 /// InnoDB's name for a transaction that waits.

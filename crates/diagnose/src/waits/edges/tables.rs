@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Edges, Lookup, Reason};
+use super::found::{Edges, Reason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
+use crate::waits::lookup::Lookup;
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
 use crate::waits::observed::{SessionFacts, SessionRole};
 use crate::waits::state::StateWait;

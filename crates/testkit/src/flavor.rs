@@ -1,0 +1,91 @@
+//! Kinds of database servers, and their programs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::geteuid;
+
+use crate::server_error::ServerError;
+use crate::setup;
+
+/// Kinds of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// MariaDB 10.11.
+    MariaDb,
+    /// MySQL 9.7.
+    MySql,
+}
+
+impl Flavor {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::MariaDb, Self::MySql];
+
+    /// Its name in paths and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// The server's program with what it always needs. MySQL's runs from its folder with its own loader and libraries.
+    pub(crate) fn command(self) -> Result<Command, ServerError> {
+        match self {
+            Self::MariaDb => {
+                let program = PathBuf::from(setup::MARIADBD);
+                self.must_exist(&program)?;
+                let mut command = dying_with_its_parent(&program);
+                command.arg("--no-defaults").args(account());
+                Ok(command)
+            }
+            Self::MySql => {
+                let root = setup::mysql_root();
+                let inside = |path: &str| root.join(path);
+                let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
+                let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
+                let program = inside("usr/sbin/mysqld");
+                self.must_exist(&program)?;
+                let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
+                    .map(|folder| inside(folder).display().to_string())
+                    .join(":");
+                let mut command = dying_with_its_parent(&loader);
+                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(account());
+                for (option, path) in [
+                    ("basedir", "usr"),
+                    ("lc-messages-dir", "usr/share/mysql"),
+                    ("character-sets-dir", "usr/share/mysql/charsets"),
+                    ("plugin-dir", "usr/lib/mysql/plugin"),
+                ] {
+                    command.arg(format!("--{option}={}", inside(path).display()));
+                }
+                command.arg("--secure-file-priv=");
+                Ok(command)
+            }
+        }
+    }
+
+    fn must_exist(self, program: &Path) -> Result<(), ServerError> {
+        if program.exists() { Ok(()) } else { Err(ServerError::Missing { flavor: self, program: program.to_owned() }) }
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Root must say that it means to run a server as root; nobody else may say so.
+pub(crate) fn account() -> &'static [&'static str] {
+    if geteuid().is_root() { &["--user=root"] } else { &[] }
+}
+
+/// A process that the kernel ends when the thread that started it is gone, however that came about.
+fn dying_with_its_parent(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
