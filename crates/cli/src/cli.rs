@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{policy, project, ps, serve, snapshot, user};
+use crate::{policy, project, ps, rule, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Group(group::Arguments),
     Key(key::Arguments),
     Policy(policy::Arguments),
+    Rule(rule::Arguments),
     Audit(audit::Arguments),
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,

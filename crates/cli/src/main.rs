@@ -31,6 +31,7 @@ mod output;
 mod policy;
 mod project;
 mod ps;
+mod rule;
 mod serve;
 mod snapshot;
 mod table;
@@ -76,6 +77,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Group(arguments) => interruptible(group::run(arguments)).await,
             Command::Key(arguments) => interruptible(key::run(arguments)).await,
             Command::Policy(arguments) => interruptible(policy::run(arguments)).await,
+            Command::Rule(arguments) => interruptible(rule::run(arguments)).await,
             Command::Audit(arguments) => interruptible(audit::run(arguments)).await,
             Command::Instance(arguments) => interruptible(instance::run(arguments)).await,
             Command::Collect(arguments) => interruptible(collect::run(*arguments)).await,

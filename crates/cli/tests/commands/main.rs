@@ -15,6 +15,7 @@ mod locks;
 mod policy;
 mod project;
 mod ps;
+mod rule;
 mod run;
 mod serve;
 mod simulate;

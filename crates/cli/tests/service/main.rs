@@ -7,6 +7,7 @@ mod described;
 mod full_disk;
 mod harness;
 mod hung_node;
+mod kill_tasks;
 mod lost_kills;
 mod memory;
 mod official_sdk;

@@ -1,0 +1,114 @@
+//! `clew rule test`.
+
+use std::path::{Path, PathBuf};
+
+use clew_testkit::{Flavor, Server, ServerOptions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::run::run;
+
+const RULES: &str = "[[rule]]\nname = \"stuck reports\"\nuser = \"report\"\nseconds = 600\n\
+                     [[rule]]\nname = \"anything old\"\nseconds = 3000\n\
+                     [[rule]]\nname = \"nobody\"\nuser = \"ghost\"\nseconds = 1\n";
+const SNAPSHOT: &str = "session_id,user,host,database_name,execution_status,command,sql_statement,state_duration,transaction_duration,\
+    transaction_id,transaction_lock_wait_time,transaction_status,rows_locked_by_transactions,tables_locked_by_transactions,\
+    rows_updated_by_transactions\r\n\
+    1,report,10.0.0.7:1,shop,executing,Query,\"SELECT *\nFROM orders\",700,,,,,,,\r\n\
+    2,report,10.0.0.7:2,shop,,Sleep,,599,,,,,,,\r\n\
+    3,rdsadmin,localhost,,,Query,SELECT 1,4000,,,,,,,\r\n\
+    4,system user,,,Waiting,Slave_SQL,,9000,,,,,,,\r\n\
+    5,web,10.0.0.9:3,shop,,Killed,UPDATE t SET a = 1,3001,,,,,,,\r\n\
+    6,billing,10.0.0.9:4,shop,,Sleep,,3000,,,,,,,\r\n";
+
+struct Files(TempDir);
+
+impl Files {
+    fn new(rules: &str, snapshot: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        std::fs::write(folder.path().join("now.csv"), snapshot).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn rules_are_tried_and_the_spared_are_named_with_the_reason() {
+    let files = Files::new(RULES, SNAPSHOT.as_bytes());
+    let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
+    let tried = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    let told: Value = serde_json::from_str(&tried.stdout).unwrap();
+    let pairs = |list: &str, field: &str| {
+        let all = told[list].as_array().unwrap().iter();
+        all.map(|one| (one["session_id"].as_u64().unwrap(), one[field].as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let owned = |pairs: &[(u64, &str)]| pairs.iter().map(|(id, text)| (*id, (*text).to_owned())).collect::<Vec<_>>();
+    assert_eq!(pairs("killed", "rule"), owned(&[(1, "stuck reports"), (6, "anything old")]));
+    assert_eq!(pairs("spared", "why"), owned(&[(3, "protected"), (4, "internal"), (5, "dying")]));
+    assert_eq!(told["killed"][0]["sql_statement"], "SELECT *\nFROM orders");
+    assert_eq!(told["totals"], json!({ "sessions": 6, "killed": 2, "spared": 3 }));
+    assert_eq!(told["rules"][2], json!({ "name": "nobody", "killed": 0, "spared": 0 }));
+
+    let table = run(&["rule", "test", shown(&rules), shown(&now), "--protect", "billing"]).await;
+    for line in [
+        "Would be killed:",
+        "SELECT * FROM orders",
+        "protected: the account is never killed",
+        "internal: a thread of the server itself",
+        "dying: it was killed before",
+        "stuck reports: kills 1, spares 0",
+        "anything old: kills 0, spares 4",
+        "nobody: kills 0, spares 0",
+        "Of 6 sessions 1 would be killed, and 4 spared",
+    ] {
+        assert!(table.stdout.contains(line), "{line}: {table:?}");
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_named_with_file_and_line() {
+    let files = Files::new("[[rule]]\nusr = \"a\"\nseconds = 1\n", SNAPSHOT.as_bytes());
+    let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
+    let test = ["rule", "test", shown(&rules), shown(&now)];
+    run(&test).await.is_refused_with(&["rules.toml: line 2: usr is not known; did you mean user?"]);
+    std::fs::write(&rules, "[[rule]]\nseconds = 1\n").unwrap();
+    std::fs::write(&now, SNAPSHOT.replace("6,billing", "six,billing")).unwrap();
+    run(&test).await.is_refused_with(&["now.csv: line 8: session_id cannot be \"six\""]);
+    std::fs::remove_file(&now).unwrap();
+    run(&test).await.is_refused_with(&["could not read", "now.csv"]);
+}
+
+#[tokio::test]
+async fn what_clew_writes_is_read_back_of_a_mariadb_server() {
+    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session =
+        clew_testkit::RawSession::open(address, "root", None, clew_testkit::Charset::Utf8mb4).await.unwrap();
+    session.begin(b"SELECT SLEEP(600), '=1'").await.unwrap();
+    let files = Files::new("[[rule]]\nsql = \"sleep(600), '=1'\"\nseconds = 1\n", b"");
+    let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
+    for form in [vec!["csv"], vec!["csv", "--language", "zh-cn"], vec!["json"]] {
+        loop {
+            let (url, file) = (server.url(), shown(&now).to_owned());
+            let snapshot = [vec!["snapshot", &url, "-o", &file, "--format"], form.clone()].concat();
+            assert_eq!(run(&snapshot).await.code, Some(0));
+            let tried = run(&["rule", "test", shown(&rules), &file, "--format", "json"]).await;
+            let told: Value = serde_json::from_str(&tried.stdout).unwrap();
+            if told["totals"]["killed"] == 1 {
+                assert_eq!(told["killed"][0]["session_id"], session.id, "{form:?}");
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Kill tasks outlive `kill -9` of Clew.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Added, Home, Serving, http};
+
+/// For a session to die; only a task that does not run reaches it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn ask(home: &Home, serving: &Serving, added: &Added, method: Method, rest: &str, body: Value) -> Value {
+    let endpoint = &serving.endpoint;
+    let path = format!("/v3/{}/instances/{}/process/{rest}", home.credential("project_id"), added.instance);
+    let token = home.token(endpoint).await;
+    let request = http().request(method, format!("{endpoint}{path}")).header("x-auth-token", token);
+    let response = request.body(body.to_string()).send().await.unwrap();
+    let (status, text) = (response.status(), response.text().await.unwrap());
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+async fn busy(server: &Server, user: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    session.begin(b"SELECT SLEEP(600)").await.unwrap();
+    session
+}
+
+async fn lives(server: &Server, session: &RawSession) -> bool {
+    let mut root = server.connect().await.unwrap();
+    let query = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", session.id);
+    let count: Option<u64> = root.query_first(query).await.unwrap();
+    root.disconnect().await.unwrap();
+    count == Some(1)
+}
+
+async fn dies(server: &Server, session: &RawSession) {
+    let dying = async {
+        while lives(server, session).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dying).await.unwrap();
+}
+
+async fn tasks_go_on(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
+    let home = Home::new();
+    let added = home.add_instance(&[&server.url()]);
+    let mut serving = home.serve();
+    ask(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
+    let task = json!({ "user": "app", "time": 1, "task_type": "auto", "task_duration": 3600 });
+    let task = ask(&home, &serving, &added, Method::POST, "task", task).await["task_id"].clone();
+    let first = busy(&server, "app").await;
+    dies(&server, &first).await;
+
+    serving.kill();
+    let (while_dead, other) = (busy(&server, "app").await, busy(&server, "web").await);
+    let serving = home.serve();
+    dies(&server, &while_dead).await;
+    assert!(lives(&server, &other).await);
+    let history = ask(&home, &serving, &added, Method::GET, "kill/history", Value::Null).await;
+    let killed: Vec<_> =
+        history["killed_sessions"].as_array().unwrap().iter().map(|kill| &kill["session_id"]).collect();
+    assert_eq!(killed, [&json!(while_dead.id), &json!(first.id)], "{history}");
+
+    ask(&home, &serving, &added, Method::PUT, "task", json!({ "task_id": task })).await;
+    let listed = ask(&home, &serving, &added, Method::GET, "task", Value::Null).await;
+    assert_eq!(listed["processes"][0]["task_state"], "stopped");
+    drop(serving);
+    let serving = home.serve();
+    let spared = busy(&server, "app").await;
+    ask(&home, &serving, &added, Method::POST, "task", json!({ "user": "web", "time": 1, "task_type": "manual" }))
+        .await;
+    dies(&server, &other).await;
+    assert!(lives(&server, &spared).await, "a stopped task stays stopped");
+}
+
+#[tokio::test]
+async fn tasks_go_on_after_a_crash_on_a_mariadb_server() {
+    tasks_go_on(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn tasks_go_on_after_a_crash_on_a_mysql_server() {
+    tasks_go_on(Flavor::MySql).await;
+}
