@@ -6,7 +6,7 @@
 //!
 //! - `lexer` takes the statement apart; `quoted`, `comment` and `number` say where such a thing ends.
 //! - `readings` reads on in every mode at once where a backslash before a quote makes the modes differ.
-//! - `fold` puts the tokens together again, with lists folded and spaces made even; `words` knows the reserved words.
+//! - `fold` puts the tokens together again, with lists folded and spaces made even; `words` knows the grammar's.
 
 mod comment;
 mod fold;
@@ -23,15 +23,20 @@ use lexer::{Ending, Lexer};
 ///
 /// | in the statement | in the template |
 /// |---|---|
-/// | strings, numbers, `NULL`, `TRUE`, `FALSE` as values, `?`, `:name` | `?`, a sign before it included |
+/// | strings, numbers, `NULL`, `TRUE`, `FALSE` as values, `?`, `:name` | `?`, the sign of a number included |
 /// | `1, 2, 3` and `(1, 2, 3)` | `?, ...` and `(...)` |
-/// | rows after one another, `(1, 2), (3, 4)` | `(...), ...` |
-/// | names, `` `names` ``, `@variables` | as they are |
-/// | reserved words | in capitals |
+/// | rows of values, `(1, 2), (3, 4)` | `(...), ...` |
+/// | names, `@@variables` | as they are, without backticks where they need none |
+/// | `@variables` | `@?` |
+/// | words of the grammar | reserved ones in capitals, others in small letters, synonyms as one |
+/// | `_utf8mb4'x'` | `_charset ?` |
 /// | spaces, line ends, the last `;` | made even, left out |
 /// | comments, hints, `/*! … */` | left out; of a statement that is nothing else, what `/*! … */` holds, else `/* ... */` |
 /// | a quoted name in `"` | `?`: in most servers' mode it is a string |
 /// | from where it cannot be read safely | `...` |
+///
+/// Two statements share a template where MySQL gives them one digest. What few differences there are, and why, is in
+/// `docs/decisions/0014-templates-group-as-mysql-does.md`.
 ///
 /// Never fails, whatever the bytes; takes time and memory in proportion to them. A template is its own template.
 ///

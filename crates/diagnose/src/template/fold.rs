@@ -1,72 +1,13 @@
 //! Putting tokens together again: lists folded, spaces made even.
 
-use super::lexer::Token;
-use super::words::{self, Known};
+mod state;
+
+use self::state::{Group, Last, Rows, Secret, Sign, Values};
+use super::lexer::{Token, Touched};
+use super::words;
 
 /// Parentheses within parentheses, up to which rows are folded. More than any application writes.
 const DEEPEST: usize = 100;
-
-/// What was written last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Start,
-    /// And what it is, if it is reserved.
-    Word(Option<&'static Known>),
-    Name,
-    Variable,
-    /// And whether it was a string.
-    Value(bool),
-    Open,
-    Close,
-    Comma,
-    Dot,
-    At,
-    Semicolon,
-    Operator,
-}
-
-/// A value or list of values, and where it ends in the output. Nothing but a comma came after it.
-#[derive(Debug, Clone, Copy)]
-struct Values {
-    end: usize,
-    many: bool,
-}
-
-/// Rows that are alike: the first of them, and where the last word about them ends.
-#[derive(Debug, Clone, Copy)]
-struct Rows {
-    start: usize,
-    end: usize,
-    tail: usize,
-}
-
-/// A parenthesis that is open, or the statement itself.
-#[derive(Debug, Clone, Copy, Default)]
-struct Group {
-    /// Where it opens in the output.
-    open: usize,
-    /// Whether it is what `IN` looks into.
-    in_list: bool,
-    /// Whether it is right behind `VALUES`.
-    in_values: bool,
-    rows: Option<Rows>,
-}
-
-/// A sign, or several, that belong to the operand behind them.
-#[derive(Debug, Clone, Copy)]
-struct Sign {
-    at: usize,
-    last: Last,
-    values: Option<Values>,
-}
-
-/// Where `IDENTIFIED BY` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Secret {
-    No,
-    Identified,
-    Next,
-}
 
 /// A template in the making.
 #[derive(Debug)]
@@ -76,8 +17,6 @@ pub(super) struct Fold {
     values: Option<Values>,
     sign: Option<Sign>,
     secret: Secret,
-    /// The word just written, if it is a function should a parenthesis follow.
-    function: Option<&'static Known>,
     whole: Group,
     groups: Vec<Group>,
     /// Parentheses that are open beyond the deepest.
@@ -92,7 +31,6 @@ impl Default for Fold {
             values: None,
             sign: None,
             secret: Secret::No,
-            function: None,
             whole: Group::default(),
             groups: Vec::new(),
             deeper: 0,
@@ -103,17 +41,22 @@ impl Default for Fold {
 impl Fold {
     /// Takes the next token.
     pub(super) fn push(&mut self, token: &Token<'_>) {
-        match token {
-            Token::Word(word) => self.word(word),
-            Token::Text if self.last == Last::Value(true) => {}
-            Token::Text => self.value(true),
+        match *token {
+            Token::Word(word, touched) => self.word(word, touched),
+            Token::Name(name, is_plain, touched) => self.name(name, is_plain, touched),
+            Token::Variable(glued) => {
+                self.write_at(b"@", glued);
+                self.value(false);
+            }
+            Token::At(signs, glued) => self.write_at(signs, glued),
+            Token::Number => self.value(true),
             Token::Value => self.value(false),
             Token::More => self.more(),
             Token::Open => self.open(),
             Token::Close => self.close(),
             Token::Comma => self.write(b",", false, Last::Comma),
             Token::Semicolon if matches!(self.last, Last::Start | Last::Semicolon) => {}
-            Token::Operator(sign @ (b"-" | b"+")) if self.sign.is_some() || self.wants_operand() => self.unary(sign),
+            Token::Operator(sign @ (b"-" | b"+")) if self.sign.is_some() || self.wants_sign() => self.unary(sign),
             _ => self.other(token),
         }
     }
@@ -147,26 +90,32 @@ impl Fold {
         }
         if !matches!(last, Last::Comma | Last::Open | Last::Close) {
             self.secret = Secret::No;
-            if let Some(group) = self.group() {
-                group.in_values = false;
-            }
         }
         self.sign = None;
-        self.function = None;
     }
 
-    /// Whether what comes now is an operand, and a sign before it is no subtraction.
-    fn wants_operand(&self) -> bool {
+    /// Whether a sign that comes now is a number's own, to MySQL.
+    fn wants_sign(&self) -> bool {
         match self.last {
-            Last::Start | Last::Open | Last::Comma | Last::Semicolon | Last::Operator => true,
-            Last::Word(word) => word.is_some_and(|word| word.is_before_operand()),
-            Last::Name | Last::Variable | Last::Value(_) | Last::Close | Last::Dot | Last::At => false,
+            Last::Open | Last::Comma | Last::Operator(true) => true,
+            Last::Word(word) => word.is_some_and(|word| word.is_before_sign()),
+            _ => false,
         }
     }
 
-    fn word(&mut self, word: &[u8]) {
-        // Behind a dot, every word is a name.
-        let known = if self.last == Last::Dot { None } else { words::known(word) };
+    /// Whether what comes now is an operand.
+    fn wants_operand(&self) -> bool {
+        match self.last {
+            Last::Start | Last::Open | Last::Comma | Last::Semicolon | Last::Operator(_) => true,
+            Last::Word(word) => word.is_some_and(|word| word.is_before_operand()),
+            _ => false,
+        }
+    }
+
+    fn word(&mut self, word: &[u8], touched: Touched) {
+        // Beside a dot, every word is a name; not so in `@@GLOBAL.x`.
+        let is_part = self.last == Last::Dot || (touched == Touched::Dot && self.last != Last::At(true));
+        let known = if is_part { None } else { words::known(word) };
         let reserved = known.filter(|known| known.is_reserved());
         if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
             && self.wants_operand()
@@ -178,14 +127,14 @@ impl Fold {
         if secret == Secret::Next && !is(word, "RANDOM") && !is(word, "PASSWORD") {
             return self.value(false);
         }
-        let space = match self.last {
-            Last::Start | Last::Open => false,
-            Last::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_name_and_dot(),
-            _ => true,
-        };
-        let capitals = known.filter(|known| !known.is_function());
-        self.write(capitals.map_or(word, |known| known.word.as_bytes()), space, Last::Word(reserved));
-        self.function = known.filter(|known| known.is_function());
+        let space = self.needs_space_before(word);
+        match known {
+            Some(known) if known.is_function() && touched != Touched::Call => {
+                self.write(word, space, Last::FunctionName);
+            }
+            Some(known) => self.write(known.word.as_bytes(), space, Last::Word(reserved)),
+            None => self.write(word, space, Last::Word(None)),
+        }
         let written = known.map_or("", |known| known.word);
         self.secret = match secret {
             _ if written == "IDENTIFIED" => Secret::Identified,
@@ -193,57 +142,74 @@ impl Fold {
             Secret::Next => Secret::Next,
             _ => Secret::No,
         };
-        if (written == "VALUES" || is(word, "VALUE"))
-            && let Some(group) = self.group()
-        {
-            group.in_values = true;
+    }
+
+    /// A name in quotes: they are left out where it is the same name without.
+    fn name(&mut self, name: &[u8], is_plain: bool, touched: Touched) {
+        let space = !matches!(self.last, Last::Start | Last::Open | Last::Dot | Last::At(_));
+        let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
+        if !is_plain || self.last == Last::At(false) {
+            return self.write(name, space, Last::Name);
+        }
+        let is_part = self.last == Last::Dot || (touched == Touched::Dot && self.last != Last::At(true));
+        let known = if is_part { None } else { words::known(word) };
+        match known {
+            None => self.write(word, space || self.needs_space_before(word), Last::Name),
+            Some(known) if known.is_function() => self.write(word, space, Last::FunctionName),
+            Some(_) => self.write(name, space, Last::QuotedName),
         }
     }
 
-    fn value(&mut self, is_text: bool) {
-        if let Some(sign) = self.sign.take() {
+    fn needs_space_before(&self, word: &[u8]) -> bool {
+        match self.last {
+            Last::Start | Last::Open | Last::At(true) => false,
+            Last::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_name_and_dot(),
+            _ => true,
+        }
+    }
+
+    fn value(&mut self, is_number: bool) {
+        if let Some(sign) = self.sign.take()
+            && is_number
+        {
             self.out.truncate(sign.at);
             (self.last, self.values) = (sign.last, sign.values);
         }
         if self.last == Last::Comma && self.values.is_some() {
-            return self.more_values(Last::Value(is_text));
+            return self.more_values();
         }
-        let space = !matches!(self.last, Last::Start | Last::Open | Last::Dot | Last::At);
-        self.write(b"?", space, Last::Value(is_text));
+        let space = !matches!(self.last, Last::Start | Last::Open | Last::Dot | Last::At(_));
+        self.write(b"?", space, Last::Value);
         self.values = Some(Values { end: self.out.len(), many: false });
     }
 
     /// One more value behind a value and a comma.
-    fn more_values(&mut self, last: Last) {
+    fn more_values(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
-        self.write(if values.many { b"" } else { b", ..." }, false, last);
+        self.write(if values.many { b"" } else { b", ..." }, false, Last::Value);
         self.values = Some(Values { end: self.out.len(), many: true });
     }
 
     fn more(&mut self) {
         if self.last == Last::Comma && self.values.is_some() {
-            return self.more_values(Last::Value(false));
+            return self.more_values();
         }
         if self.last == Last::Comma && self.rows_before(self.out.len().saturating_sub(1)).is_some() {
             self.out.pop();
             return self.more_rows();
         }
         let space = !matches!(self.last, Last::Start | Last::Open);
-        self.write(b"...", space, Last::Value(false));
+        self.write(b"...", space, Last::Value);
         self.values = Some(Values { end: self.out.len(), many: true });
     }
 
     fn open(&mut self) {
         let space = match self.last {
             Last::Start | Last::Open | Last::Name => false,
-            Last::Word(reserved) => reserved.is_some(),
+            Last::Word(reserved) => reserved.is_some_and(|reserved| !reserved.is_clock()),
             _ => true,
         };
-        if let Some(function) = self.function.take() {
-            self.out.truncate(self.out.len() - function.word.len());
-            self.out.extend_from_slice(function.word.as_bytes());
-        }
         let in_list = matches!(self.last, Last::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
         self.write(b"(", space, Last::Open);
@@ -265,7 +231,7 @@ impl Fold {
             self.out.extend_from_slice(b"...");
         }
         self.write(b")", false, Last::Close);
-        if is_row || self.group().is_some_and(|parent| parent.in_values) {
+        if is_row {
             self.row(group.open);
         }
     }
@@ -307,24 +273,29 @@ impl Fold {
     fn unary(&mut self, sign: &[u8]) {
         let first = self.sign.unwrap_or(Sign { at: self.out.len(), last: self.last, values: self.values });
         let space = !matches!(self.last, Last::Start | Last::Open);
-        self.write(sign, space, Last::Operator);
+        self.write(sign, space, Last::Operator(true));
         self.sign = Some(first);
+    }
+
+    fn write_at(&mut self, signs: &[u8], glued: bool) {
+        let space = !matches!(self.last, Last::Start | Last::Open) && !self.touches(glued);
+        self.write(signs, space, Last::At(signs.len() == 2));
     }
 
     fn other(&mut self, token: &Token<'_>) {
         let inside = matches!(self.last, Last::Start | Last::Open);
         match *token {
-            Token::Name(name) => self.write(name, !inside && !matches!(self.last, Last::Dot | Last::At), Last::Name),
-            Token::Variable(name, glued) => self.write(name, !inside && !self.touches(glued), Last::Variable),
-            Token::At(signs, glued) => self.write(signs, !inside && !self.touches(glued), Last::At),
             Token::Semicolon => self.write(b";", false, Last::Semicolon),
             Token::Dot => {
-                let apart = matches!(self.last, Last::Variable | Last::Word(Some(_))) || self.out.last() == Some(&b'.');
+                let apart =
+                    matches!(self.last, Last::QuotedName | Last::Word(Some(_))) || self.out.last() == Some(&b'.');
                 self.write(b".", apart, Last::Dot);
             }
             Token::Operator(operator) => {
                 let of_table = self.last == Last::Dot && operator == b"*";
-                self.write(operator, !inside && !of_table, Last::Operator);
+                let operator = if operator == b"<>" { b"!=" } else { operator };
+                let before_sign = !matches!(operator, b"!" | b"~" | b":" | b":=" | b"{" | b"}");
+                self.write(operator, !inside && !of_table, Last::Operator(before_sign));
             }
             _ => {}
         }

@@ -1,34 +1,12 @@
 //! Taking a statement apart.
 
+mod token;
+
+pub(super) use self::token::{Token, Touched};
 use super::comment::{self, Comment};
 use super::number::{self, Number};
 use super::quoted::{self, Quoted};
 use super::words;
-
-/// A piece of a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
-    /// A name or keyword without quotes.
-    Word(&'a [u8]),
-    /// A name in backticks, with them.
-    Name(&'a [u8]),
-    /// `@name` or `@@name`. Whether it directly follows what comes before it, as in `root@localhost`.
-    Variable(&'a [u8], bool),
-    /// `@` or `@@` before anything else.
-    At(&'a [u8], bool),
-    /// A string. Neighbours are one.
-    Text,
-    /// Any other literal, or a placeholder.
-    Value,
-    /// `...`: what an earlier template left out.
-    More,
-    Open,
-    Close,
-    Comma,
-    Dot,
-    Semicolon,
-    Operator(&'a [u8]),
-}
 
 /// How the reading of a statement ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +21,6 @@ pub(super) enum Ending {
 
 /// Longest name without quotes, in characters: MySQL's own limit is 64.
 const LONGEST_WORD: usize = 64;
-/// Longest name of a variable, in bytes. Those of components have a prefix.
-const LONGEST_VARIABLE: usize = 128;
 /// Longest name in backticks, in bytes: aliases have up to 256 characters.
 const LONGEST_NAME: usize = 1024;
 
@@ -161,17 +137,17 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn text(&mut self, introducer: usize) -> Option<Token<'a>> {
+    fn text(&mut self, introducer: usize, token: Token<'a>) -> Option<Token<'a>> {
         let start = self.at + introducer;
         self.first_quote.get_or_insert(start);
         match quoted::text(self.bytes, start) {
             Quoted::Ends(end) => {
                 self.at = end;
-                if self.is_followed_by_stranger() { self.astray() } else { Some(Token::Text) }
+                if self.is_followed_by_stranger() { self.astray() } else { Some(token) }
             }
             Quoted::Unclosed => {
                 self.at = self.bytes.len();
-                Some(Token::Text)
+                Some(token)
             }
             Quoted::Unreadable => self.unreadable(),
         }
@@ -188,7 +164,20 @@ impl<'a> Lexer<'a> {
         let name = self.take(length);
         let Ok(text) = std::str::from_utf8(name) else { return self.unreadable() };
         let odd = |char: char| char.is_control() || matches!(char, '\'' | '"' | '\\' | '=' | '<' | '>' | ',' | ';');
-        Some(if length > LONGEST_NAME || text.chars().any(odd) { Token::Value } else { Token::Name(name) })
+        if length > LONGEST_NAME || text.chars().any(odd) {
+            return Some(Token::Value);
+        }
+        let is_plain = name.get(1..length - 1).is_some_and(is_plain);
+        Some(Token::Name(name, is_plain, self.touched()))
+    }
+
+    /// What comes next, should it come at once.
+    fn touched(&self) -> Touched {
+        match self.peek(0) {
+            Some(b'(') => Touched::Call,
+            Some(b'.') if !self.rest().starts_with(b"...") => Touched::Dot,
+            _ => Touched::Other,
+        }
     }
 
     /// A name, a keyword, or what introduces a string.
@@ -201,18 +190,22 @@ impl<'a> Lexer<'a> {
             && word.first() != Some(&b'_')
             && !words::may_touch_strings(word)
         {
-            if matches!(word, [b'n' | b'N' | b'x' | b'X' | b'b' | b'B']) {
-                return self.text(length);
+            match word {
+                b"n" | b"N" => return self.text(length, Token::Value),
+                b"x" | b"X" | b"b" | b"B" => return self.text(length, Token::Number),
+                _ => {}
             }
             self.first_quote.get_or_insert(self.at);
             return self.astray();
         }
-        if word.first() == Some(&b'$') && word.iter().skip(1).any(|&byte| byte == b'$') {
-            // MySQL 9 quotes the code of functions so.
+        if is_dollar_quote(word) {
             return self.unreadable();
         }
         match words::letters(word) {
-            Some(letters) if letters <= LONGEST_WORD => Some(Token::Word(self.take(length))),
+            Some(letters) if letters <= LONGEST_WORD => {
+                self.at += length;
+                Some(Token::Word(word, self.touched()))
+            }
             Some(_) => {
                 self.at += length;
                 Some(Token::Value)
@@ -229,7 +222,7 @@ impl<'a> Lexer<'a> {
                     self.first_quote.get_or_insert(self.at);
                     return self.astray();
                 }
-                Some(Token::Value)
+                Some(Token::Number)
             }
             Number::Word => self.word(),
         }
@@ -253,15 +246,16 @@ impl<'a> Lexer<'a> {
         let glued = self.is_glued();
         let signs = if self.peek(1) == Some(b'@') { 2 } else { 1 };
         let named = self.peek(signs).is_some_and(|byte| words::is_word_byte(byte) && !byte.is_ascii_digit());
-        if !named {
+        if signs == 2 || !named {
             return Some(Token::At(self.take(signs), glued));
         }
         let name = self.rest().get(signs..).unwrap_or_default();
         let length = name.iter().position(|&byte| !words::is_word_byte(byte) && byte != b'.').unwrap_or(name.len());
-        if length > LONGEST_VARIABLE || words::letters(name.get(..length).unwrap_or_default()).is_none() {
+        if words::letters(name.get(..length).unwrap_or_default()).is_none() {
             return self.unreadable();
         }
-        Some(Token::Variable(self.take(signs + length), glued))
+        self.at += signs + length;
+        Some(Token::Variable(glued))
     }
 
     fn colon(&mut self) -> Token<'a> {
@@ -305,7 +299,7 @@ impl<'a> Iterator for Lexer<'a> {
         match self.peek(0)? {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => self.word(),
             b'0'..=b'9' => self.number(),
-            b'\'' | b'"' => self.text(0),
+            b'\'' | b'"' => self.text(0, Token::Value),
             b'`' => self.name(),
             b'(' => Some(self.single(Token::Open)),
             b')' => Some(self.single(Token::Close)),
@@ -323,4 +317,17 @@ impl<'a> Iterator for Lexer<'a> {
             _ => self.unreadable(),
         }
     }
+}
+
+/// Whether a name can be written without quotes, should it mean nothing else.
+fn is_plain(name: &[u8]) -> bool {
+    words::length(name) == name.len()
+        && !is_dollar_quote(name)
+        && words::letters(name).is_some_and(|letters| (1..=LONGEST_WORD).contains(&letters))
+        && (!name.first().is_some_and(u8::is_ascii_digit) || number::at(name) == Number::Word)
+}
+
+/// Whether a word opens what MySQL 9 quotes the code of functions with.
+fn is_dollar_quote(word: &[u8]) -> bool {
+    word.first() == Some(&b'$') && word.iter().skip(1).any(|&byte| byte == b'$')
 }

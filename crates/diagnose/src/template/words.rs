@@ -1,43 +1,8 @@
-//! Words: which bytes they are of, and which are reserved.
+//! Words: which bytes they are of, and which ones mean something to a server.
+
+mod grammar;
 
 use std::sync::LazyLock;
-
-/// Reserved words that an operand follows: a sign behind them is its own.
-const BEFORE_OPERANDS: &str = "\
-    ALL AND BETWEEN BINARY BOTH BY CASE DEFAULT DISTINCT DISTINCTROW DIV ELSE ELSEIF FOR HAVING HIGH_PRIORITY IF IN INTERVAL \
-    LEADING LIKE LIMIT MOD NOT OFFSET ON OR REGEXP RETURN RLIKE SELECT SET SQL_BIG_RESULT SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT \
-    STRAIGHT_JOIN THEN TRAILING USING VALUES WHEN WHERE WHILE XOR";
-
-/// The other reserved words of MySQL 9.7 and MariaDB 11.
-const OTHERS: &str = "\
-    ACCESSIBLE ADD ALTER ANALYZE AS ASC ASENSITIVE BEFORE BIGINT BLOB CALL CASCADE CHANGE CHAR CHARACTER CHECK COLLATE COLUMN \
-    CONDITION CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_ROLE CURRENT_TIME CURRENT_TIMESTAMP \
-    CURRENT_USER CURSOR DATABASE DATABASES DAY_HOUR DAY_MICROSECOND DAY_MINUTE DAY_SECOND DEC DECIMAL DECLARE DELAYED DELETE \
-    DENSE_RANK DESC DESCRIBE DETERMINISTIC DOUBLE DO_DOMAIN_IDS DROP DUAL EACH EMPTY ENCLOSED ESCAPED EXCEPT EXISTS EXIT \
-    EXPLAIN EXTERNAL FALSE FETCH FIRST_VALUE FLOAT FLOAT4 FLOAT8 FORCE FOREIGN FROM FULLTEXT FUNCTION GENERATED GET GRANT GROUP \
-    GROUPING GROUPS HOUR_MICROSECOND HOUR_MINUTE HOUR_SECOND IGNORE IGNORE_DOMAIN_IDS INDEX INFILE INNER INOUT INSENSITIVE \
-    INSERT INT INT1 INT2 INT3 INT4 INT8 INTEGER INTERSECT INTO IO_AFTER_GTIDS IO_BEFORE_GTIDS IS ITERATE JOIN JSON_TABLE KEY \
-    KEYS KILL LAG LAST_VALUE LATERAL LEAD LEAVE LEFT LIBRARY LINEAR LINES LOAD LOCALTIME LOCALTIMESTAMP LOCK LONG LONGBLOB \
-    LONGTEXT LOOP LOW_PRIORITY MATCH MAXVALUE MEDIUMBLOB MEDIUMINT MEDIUMTEXT MIDDLEINT MINUTE_MICROSECOND MINUTE_SECOND \
-    MODIFIES NATURAL NO_WRITE_TO_BINLOG NTH_VALUE NTILE NULL NUMERIC OF OPTIMIZE OPTIMIZER_COSTS OPTION OPTIONALLY ORDER OUT \
-    OUTER OUTFILE OVER PAGE_CHECKSUM PARTITION PERCENT_RANK PRECISION PRIMARY PROCEDURE PURGE QUALIFY RANGE RANK READ READS \
-    READ_WRITE REAL RECURSIVE REFERENCES RELEASE RENAME REPEAT REPLACE REQUIRE RESIGNAL RESTRICT RETURNING REVOKE RIGHT ROW \
-    ROWS ROW_NUMBER SCHEMA SCHEMAS SECOND_MICROSECOND SENSITIVE SEPARATOR SHOW SIGNAL SMALLINT SPATIAL SPECIFIC SQL \
-    SQLEXCEPTION SQLSTATE SQLWARNING SSL STARTING STORED SYSTEM TABLE TABLESAMPLE TERMINATED TINYBLOB TINYINT TINYTEXT TO \
-    TRIGGER TRUE UNDO UNION UNIQUE UNLOCK UNSIGNED UPDATE USAGE USE UTC_DATE UTC_TIME UTC_TIMESTAMP VARBINARY VARCHAR \
-    VARCHARACTER VARYING VIRTUAL WINDOW WITH WRITE YEAR_MONTH ZEROFILL";
-
-/// Words of statements that are not reserved, and yet hardly ever names.
-const SYNTAX: &str = "\
-    AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END ENGINE ENUM \
-    ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE PRIVILEGES PROCESSLIST \
-    REPEATABLE REPLICATION ROLLBACK ROLLUP SAVEPOINT SERIALIZABLE SESSION SHARE START TABLES TEMPORARY TRANSACTION TRUNCATE \
-    UNBOUNDED UNCOMMITTED VARIABLES VIEW XA";
-
-/// Functions that are part of the grammar where a parenthesis follows.
-const FUNCTIONS: &str = "\
-    AVG BIT_AND BIT_OR BIT_XOR CAST COUNT CURDATE CURTIME DATE_ADD DATE_SUB EXTRACT GROUP_CONCAT JSON_ARRAYAGG JSON_OBJECTAGG MAX \
-    MID MIN NOW POSITION SESSION_USER STD STDDEV SUBSTR SUBSTRING SUM SYSDATE SYSTEM_USER TRIM VARIANCE";
 
 /// Words that are not reserved and yet may touch a string.
 const MAY_TOUCH_STRINGS: [&str; 8] = ["COMMENT", "DATE", "END", "ESCAPE", "PASSWORD", "TIME", "TIMESTAMP", "VALUE"];
@@ -45,66 +10,114 @@ const MAY_TOUCH_STRINGS: [&str; 8] = ["COMMENT", "DATE", "END", "ESCAPE", "PASSW
 /// A word of the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    /// In capitals.
+    /// As it is written in templates: synonyms are one word.
     pub(super) word: &'static str,
     kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    BeforeSign,
     BeforeOperand,
     Reserved,
-    Syntax,
+    Clock,
+    NotReserved,
     Function,
 }
 
 impl Known {
-    /// Whether an operand follows, so that a sign behind it is the operand's.
+    /// Whether a sign behind it is a number's own.
+    pub(super) fn is_before_sign(self) -> bool {
+        self.kind == Kind::BeforeSign
+    }
+
+    /// Whether an operand follows.
     pub(super) fn is_before_operand(self) -> bool {
-        self.kind == Kind::BeforeOperand
+        matches!(self.kind, Kind::BeforeSign | Kind::BeforeOperand)
     }
 
     /// Whether it cannot be a name without quotes.
     pub(super) fn is_reserved(self) -> bool {
-        matches!(self.kind, Kind::BeforeOperand | Kind::Reserved)
+        matches!(self.kind, Kind::BeforeSign | Kind::BeforeOperand | Kind::Reserved | Kind::Clock)
     }
 
-    /// Whether it means something only where a parenthesis follows.
+    /// Whether it means something only where a parenthesis touches it.
     pub(super) fn is_function(self) -> bool {
         self.kind == Kind::Function
     }
+
+    /// Whether it is written like a function.
+    pub(super) fn is_clock(self) -> bool {
+        self.kind == Kind::Clock
+    }
 }
 
-/// Longest word of the grammar, in bytes.
-const LONGEST: usize = 20;
+/// A word in a statement, in capitals, and what it is.
+type Entry = (&'static str, Known);
 
-/// By their first letter and their length.
-static KNOWN: LazyLock<Vec<Vec<Known>>> = LazyLock::new(|| {
-    let mut table = vec![Vec::new(); 26 * (LONGEST + 1)];
+/// Places of the table, a power of two.
+const PLACES: usize = 4096;
+
+static KNOWN: LazyLock<Vec<Vec<Entry>>> = LazyLock::new(|| {
+    let mut table = vec![Vec::new(); PLACES];
     let lists = [
-        (BEFORE_OPERANDS, Kind::BeforeOperand),
-        (OTHERS, Kind::Reserved),
-        (SYNTAX, Kind::Syntax),
-        (FUNCTIONS, Kind::Function),
+        (grammar::BEFORE_SIGNS, Kind::BeforeSign),
+        (grammar::BEFORE_OPERANDS, Kind::BeforeOperand),
+        (grammar::RESERVED, Kind::Reserved),
+        (grammar::SYNTAX, Kind::NotReserved),
+        (grammar::OFTEN_NAMES, Kind::NotReserved),
+        (grammar::FUNCTIONS, Kind::Function),
     ];
     for (words, kind) in lists {
         for word in words.split_ascii_whitespace() {
-            if let Some(place) = place_of(word.as_bytes()).and_then(|place| table.get_mut(place)) {
-                place.push(Known { word, kind });
-            }
+            put(&mut table, word, Known { word, kind });
         }
     }
+    for (word, other) in pairs(grammar::SYNONYMS) {
+        let kind = find(&table, word.as_bytes()).map_or(Kind::NotReserved, |known| known.kind);
+        put(&mut table, word, Known { word: other, kind });
+    }
+    for (word, other) in pairs(grammar::CLOCKS) {
+        put(&mut table, word, Known { word: other, kind: Kind::Clock });
+    }
+    for word in grammar::INTRODUCERS.split_ascii_whitespace() {
+        put(&mut table, word, Known { word: INTRODUCER, kind: Kind::NotReserved });
+    }
+    put(&mut table, INTRODUCER, Known { word: INTRODUCER, kind: Kind::NotReserved });
     table
 });
 
-fn place_of(word: &[u8]) -> Option<usize> {
-    let letter = word.first()?.to_ascii_uppercase().checked_sub(b'A').filter(|&letter| letter < 26)?;
-    (word.len() <= LONGEST).then(|| usize::from(letter) * (LONGEST + 1) + word.len())
+/// What all introducers are written as.
+const INTRODUCER: &str = "_charset";
+
+fn pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    words.split_ascii_whitespace().filter_map(|pair| pair.split_once('='))
+}
+
+fn put(table: &mut [Vec<Entry>], word: &'static str, known: Known) {
+    if let Some(place) = table.get_mut(place_of(word.as_bytes())) {
+        place.retain(|(other, _)| !other.eq_ignore_ascii_case(word));
+        place.push((word, known));
+    }
+}
+
+fn find<'a>(table: &'a [Vec<Entry>], word: &[u8]) -> Option<&'a Known> {
+    let place = table.get(place_of(word))?;
+    place.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, known)| known)
+}
+
+/// By its length and four of its letters, in any case.
+fn place_of(word: &[u8]) -> usize {
+    let letter = |at: usize| word.get(at).map_or(0, |byte| usize::from(byte & 0x1f));
+    let (last, middle) = (word.len().saturating_sub(1), word.len() / 2);
+    let mixed =
+        (letter(0) * 131) ^ (letter(last) * 1_031) ^ (letter(middle) * 37) ^ (letter(2) * 521) ^ (word.len() * 67);
+    mixed % PLACES
 }
 
 /// The word of the grammar that this is, in any case.
 pub(super) fn known(word: &[u8]) -> Option<&'static Known> {
-    KNOWN.get(place_of(word)?)?.iter().find(|known| known.word.as_bytes().eq_ignore_ascii_case(word))
+    find(&KNOWN, word)
 }
 
 /// Whether a string may directly precede or follow this word.

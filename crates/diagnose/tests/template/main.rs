@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod corpus;
+mod differences;
 mod laws;
 mod leaks;
 mod table;

@@ -55,7 +55,9 @@ fn values_do_not_make_a_difference_and_names_do() {
     assert!(same("select * from t where a in (1)", "select * from t where a in (1, 2, 3)"));
     assert!(!same("select * from t1", "select * from t2"));
     assert!(!same("select * from t", "select * from T"));
-    assert!(!same("select a from t", "select `a` from t"));
+    assert!(same("select a from t", "select `a` from t"));
+    assert!(!same("select date from t", "select `date` from t"));
+    assert!(same("select Date from t", "select date from t"));
     assert!(!same("select f(1)", "select f(1, 2)"));
 }
 

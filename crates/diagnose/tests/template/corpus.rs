@@ -1,0 +1,154 @@
+//! The statements of `corpus.txt`: grouped as MySQL groups them, and without their literals wherever they are cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clew_diagnose::template;
+use clew_testkit::{Flavor, Server, ServerOptions};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use proptest::prelude::*;
+
+use crate::differences::DIFFERENCES;
+
+const CORPUS: &str = include_str!("corpus.txt");
+
+/// The statements that a line stands for.
+fn expanded(line: &str) -> Vec<String> {
+    let Some((before, rest)) = line.split_once('«') else { return vec![line.to_owned()] };
+    let (choices, after) = rest.split_once('»').unwrap_or_else(|| panic!("« without » in {line}"));
+    let after = expanded(after);
+    choices.split('¦').flat_map(|choice| after.iter().map(move |after| format!("{before}{choice}{after}"))).collect()
+}
+
+fn corpus() -> BTreeSet<String> {
+    CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with("##")).flat_map(expanded).collect()
+}
+
+/// What MySQL says of a statement: the hash, and the text for messages. Nothing if it is no statement to it.
+async fn digest(connection: &mut Conn, statement: &str) -> Option<(String, String)> {
+    let asked = "SELECT STATEMENT_DIGEST(?), STATEMENT_DIGEST_TEXT(?)";
+    connection.exec_first(asked, (statement, statement)).await.ok().flatten()
+}
+
+fn shown(statement: &str) -> String {
+    String::from_utf8(template(statement.as_bytes())).unwrap()
+}
+
+/// Statements of one group that are not of one group elsewhere.
+fn torn(groups: &BTreeMap<String, Vec<(&str, String)>>) -> Vec<String> {
+    let is_torn = |members: &&Vec<(&str, String)>| members.iter().any(|(_, other)| *other != members[0].1);
+    groups.values().filter(is_torn).map(|members| format!("{members:#?}")).collect()
+}
+
+#[tokio::test]
+async fn statements_share_a_template_exactly_when_they_share_a_digest_server() {
+    let arguments = ["--max-digest-length=65536", "--performance-schema-digests-size=200"];
+    let options = ServerOptions { arguments: arguments.map(Into::into).to_vec(), ..ServerOptions::default() };
+    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    server.run(&["CREATE DATABASE clew"]).await.unwrap();
+    let mut connection = server.connect().await.unwrap();
+    connection.query_drop("USE clew").await.unwrap();
+
+    let corpus = corpus();
+    let mut digests = BTreeMap::new();
+    for statement in &corpus {
+        if let Some(digest) = digest(&mut connection, statement).await {
+            digests.insert(statement.as_str(), digest);
+        }
+    }
+    connection.disconnect().await.unwrap();
+    assert!(digests.len() >= 1_500, "MySQL understands only {} of {} statements", digests.len(), corpus.len());
+
+    let mut listed = BTreeSet::new();
+    for difference in DIFFERENCES {
+        for (odd, other) in difference.statements {
+            let digest = |statement| &digests.get(statement).unwrap_or_else(|| panic!("not there: {statement}")).0;
+            let (one_digest, one_template) = (digest(odd) == digest(other), shown(odd) == shown(other));
+            assert_ne!(one_digest, one_template, "{}: it is gone for {odd} and {other}", difference.kind);
+            assert!(difference.why.len() > 20, "{}: why?", difference.kind);
+            listed.insert(*odd);
+        }
+    }
+
+    let (mut by_digest, mut by_template) = (BTreeMap::new(), BTreeMap::new());
+    for (&statement, (hash, text)) in digests.iter().filter(|(statement, _)| !listed.contains(*statement)) {
+        let template = shown(statement);
+        by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, template.clone()));
+        by_template.entry(template).or_insert_with(Vec::new).push((statement, hash.clone()));
+    }
+    let (apart, together) = (torn(&by_digest), torn(&by_template));
+    assert!(apart.is_empty(), "one digest, several templates: {}", apart.join("\n"));
+    assert!(together.is_empty(), "one template, several digests: {}", together.join("\n"));
+}
+
+/// What stands in for every string and number.
+const TEXT: &str = "QJXZKWVB";
+const NUMBER: &str = "5308417269";
+
+/// A statement that MySQL understands, with other literals.
+fn planted(statement: &str) -> String {
+    let mut planted = String::new();
+    let mut rest = statement;
+    while let Some(first) = rest.chars().next() {
+        let touches_word =
+            planted.ends_with(|char: char| char.is_alphanumeric() || matches!(char, '_' | '$' | '@' | '.' | '`'));
+        let length = match first {
+            '\'' | '"' | '`' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            '0'..='9' if !touches_word => rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let is_hexadecimal = planted.ends_with(['x', 'X', 'b', 'B']) && length > 2;
+        match first {
+            '\'' | '"' if is_hexadecimal => planted.extend([&rest[..1], NUMBER, &rest[..1]]),
+            '\'' | '"' => planted.extend([&rest[..1], TEXT, &rest[..1]]),
+            '0'..='9'
+                if !touches_word && !rest[length..].starts_with(|char: char| char.is_alphabetic() || char == '_') =>
+            {
+                planted.push_str(NUMBER);
+            }
+            _ => planted.push_str(&rest[..length]),
+        }
+        rest = &rest[length..];
+    }
+    planted
+}
+
+fn assert_no_leak(statement: &[u8]) {
+    let template = template(statement);
+    let lower = template.to_ascii_lowercase();
+    let (text, number) = (TEXT.to_ascii_lowercase(), NUMBER.as_bytes());
+    let leaks = lower.windows(3).any(|window| {
+        number.windows(3).any(|piece| piece == window) || text.as_bytes().windows(3).any(|piece| piece == window)
+    });
+    assert!(!leaks, "{} of {}", String::from_utf8_lossy(&template), String::from_utf8_lossy(statement));
+}
+
+#[test]
+fn no_literal_survives_in_any_statement_wherever_it_is_cut() {
+    let corpus = corpus();
+    assert!(corpus.len() >= 1_500, "only {}", corpus.len());
+    let mut literals = 0;
+    for statement in &corpus {
+        let planted = planted(statement);
+        literals += planted.matches(TEXT).count() + planted.matches(NUMBER).count();
+        for end in 0..=planted.len() {
+            assert_no_leak(&planted.as_bytes()[..end]);
+        }
+        let once = template(statement.as_bytes());
+        assert_eq!(template(&once), once, "the template of {statement} has another");
+    }
+    assert!(literals >= 1_200, "only {literals} literals");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_literal_survives_before_or_among_any_bytes(
+        before in proptest::collection::vec(any::<u8>().prop_filter("opens nothing", |byte| !b"'\"`#/-*@$\\[".contains(byte)), 0..20),
+        after in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let literal = format!(" '{TEXT}' , {NUMBER} , 0x{NUMBER} ");
+        assert_no_leak(&[&before, literal.as_bytes(), &after].concat());
+    }
+}

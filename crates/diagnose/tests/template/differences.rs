@@ -1,0 +1,102 @@
+//! Where statements are grouped otherwise than MySQL groups them, and why. Whoever closes one of these takes it out.
+
+/// A kind of difference.
+pub(crate) struct Difference {
+    pub(crate) kind: &'static str,
+    /// Pairs of the corpus: the odd one, and one which it shares a digest with and no template, or a template and no digest.
+    pub(crate) statements: &'static [(&'static str, &'static str)],
+    pub(crate) why: &'static str,
+}
+
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        kind: "TRUE and FALSE become ?",
+        statements: &[
+            ("select true", "select 1"),
+            ("select False", "select 1"),
+            ("select true, 1", "select 1, 2"),
+            ("select 1, true", "select 1, 2"),
+            ("update t set a = true", "update t set a = 1"),
+            ("create table t (a int default true)", "create table t (a int default 1)"),
+            ("set @a = true", "set @a = 1"),
+            ("insert into t values (true)", "insert into t values (1)"),
+            ("select a from t join u on true", "select a from t join u on 1"),
+        ],
+        why: "They are literals: MySQL shows them, and so whether someone is an administrator.",
+    },
+    Difference {
+        kind: "ORDER BY 1 and GROUP BY 1 become ORDER BY ? and GROUP BY ?",
+        statements: &[
+            ("select a from t order by 1", "select a from t order by null"),
+            ("select a from t order by 2", "select a from t order by 1"),
+            ("select a from t group by 1", "select a from t group by 2"),
+            ("select a from t group by 2", "select a from t group by 1"),
+        ],
+        why: "A number is a literal wherever it stands; only a parser could tell a position from a value.",
+    },
+    Difference {
+        kind: "hints are left out",
+        statements: &[
+            ("select /*+ MAX_EXECUTION_TIME(1000) */ a from t", "select a from t"),
+            ("select /*+ BKA(t) */ a from t", "select a from t"),
+            ("select /*+ NO_BKA(t) */ a from t", "select a from t"),
+            ("select /*+ SET_VAR(sort_buffer_size = 1024) */ a from t", "select a from t"),
+            ("update /*+ NO_MERGE(x) */ t set a = 1", "update t set a = 1"),
+        ],
+        why: "What a statement asks for is the same with them; they are tried out on it while it is slow.",
+    },
+    Difference {
+        kind: "what /*! */ holds is left out",
+        statements: &[
+            ("select /*!40001 SQL_NO_CACHE */ a from t", "select a from t"),
+            ("select /*! 1, */ a from t", "select a from t"),
+            ("select /*!80000 distinct */ a from t", "select distinct a from t"),
+            ("select /*!50000 all*/ a from t", "select all a from t"),
+            ("insert /*!32302 ignore */ into t values (1)", "insert into t values (1)"),
+            (
+                "create table t (a int) /*!50100 partition by hash (a) partitions 4 */",
+                "create table t (a int) partition by hash (a) partitions 4",
+            ),
+            (
+                "create table t (a int) /*!50100 partition by hash (a) partitions 8 */",
+                "create table t (a int) partition by hash (a) partitions 8",
+            ),
+        ],
+        why: "Whether it is run depends on the server's version, and where it ends may depend on that, too.",
+    },
+    Difference {
+        kind: "names that look like values become ?",
+        statements: &[
+            ("select `it's` from t", "select `a\"b` from t"),
+            ("select `a\"b` from t", "select `x, y` from t"),
+            ("select `x, y` from t", "select `it's` from t"),
+            ("select 0xZZ from t", "select 1 from t"),
+            ("select t.1 from t", "select t.`1` from t"),
+            ("select t.2 from t", "select t.1 from t"),
+        ],
+        why: "A quote left open, a value pasted into backticks or a broken number may be a literal: better none than one.",
+    },
+    Difference {
+        kind: "NOT NULL is no value",
+        statements: &[("select not null", "select not 1")],
+        why: "Only a parser could tell it from the NOT NULL of a column, which is everywhere.",
+    },
+    Difference {
+        kind: "a sign behind EVERY stays",
+        statements: &[(
+            "create event e on schedule every -1 day do delete from t where a = 1",
+            "create event e on schedule every 1 day do delete from t where a = 1",
+        )],
+        why: "EVERY may be the name of a column that something is subtracted from.",
+    },
+    Difference {
+        kind: "words that MariaDB reserves are one in any case of letters",
+        statements: &[
+            ("select page_checksum from t", "select PAGE_CHECKSUM from t"),
+            ("select PAGE_CHECKSUM from t", "select page_checksum from t"),
+            ("select current_role from t", "select Current_Role from t"),
+            ("select Current_Role from t", "select current_role from t"),
+        ],
+        why: "A template does not know which server its statement is from; to MySQL these are names.",
+    },
+];
