@@ -13,8 +13,14 @@ pub fn header_row(language: Language) -> Vec<u8> {
         Language::EnUs => column.key,
         Language::ZhCn => column.label_zh,
     };
+    header_of(language, COLUMNS.iter().map(name))
+}
+
+/// A header row of these names, which need no quotes.
+#[must_use]
+pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { BOM.to_vec() } else { Vec::new() };
-    row.extend_from_slice(COLUMNS.iter().map(name).collect::<Vec<_>>().join(",").as_bytes());
+    row.extend_from_slice(names.collect::<Vec<_>>().join(",").as_bytes());
     row.extend_from_slice(b"\r\n");
     row
 }
@@ -22,14 +28,20 @@ pub fn header_row(language: Language) -> Vec<u8> {
 /// Appends one row with its line end. With `formula_guard`, text that a spreadsheet would take for a formula gets a leading
 /// quote mark; numbers never do.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    for (at, column) in COLUMNS.iter().enumerate() {
+    let guarded = |column: &Column| formula_guard && column.kind == ColumnKind::Text;
+    encode_cells(out, COLUMNS.iter().map(|column| ((column.cell)(row), guarded(column))));
+}
+
+/// The same of any cells, each with whether it is guarded.
+pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
+    for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        match (column.cell)(row) {
+        match cell {
             Cell::Empty => {}
             Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Cell::Text(text) => push_text(out, text, formula_guard && column.kind == ColumnKind::Text),
+            Cell::Text(text) => push_text(out, text, formula_guard),
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -26,6 +26,7 @@ pub mod terminal;
 pub mod waits;
 
 mod filter;
+mod intelligent;
 mod internal;
 mod kill_rule;
 mod order;
@@ -34,6 +35,7 @@ mod template;
 mod text;
 
 pub use filter::Filter;
+pub use intelligent::{Chosen, SessionGroup, Strategy};
 pub use internal::{ProtectedAccounts, is_internal, may_be_killed};
 pub use kill_rule::{KillRule, Spared, Verdict, victims};
 pub use order::{Order, Rank};

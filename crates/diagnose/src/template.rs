@@ -17,7 +17,7 @@ mod readings;
 mod words;
 
 use fold::Fold;
-use lexer::{Ending, Lexer};
+use lexer::{Ending, Lexer, Token};
 
 /// The template of a statement of MySQL or MariaDB: what two runs of one statement with other values have in common.
 ///
@@ -80,4 +80,13 @@ fn folded(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
         }
     }
     (fold.finish(), lexer)
+}
+
+/// The words and names of a template, in order; those in backticks with them.
+pub(crate) fn words_of(template: &[u8]) -> Vec<String> {
+    let text = |token| match token {
+        Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
+        _ => None,
+    };
+    Lexer::new(template).filter_map(text).collect()
 }
