@@ -13,12 +13,18 @@ pub(crate) struct DerivedKeys {
     pub(crate) audit: MasterKey,
     /// Hides who failed to sign in: people type passwords where a name belongs.
     pub(crate) failures: MasterKey,
+    /// Signs links that work without credentials.
+    pub(crate) links: MasterKey,
 }
 
 impl DerivedKeys {
     pub(crate) fn new(master_key: &MasterKey) -> Self {
         let derive = |purpose: &[u8]| Zeroizing::new(authenticate(master_key, &[purpose]));
-        Self { audit: derive(b"clew audit chain v1"), failures: derive(b"clew failure subjects v1") }
+        Self {
+            audit: derive(b"clew audit chain v1"),
+            failures: derive(b"clew failure subjects v1"),
+            links: derive(b"clew download links v1"),
+        }
     }
 }
 
@@ -48,5 +54,6 @@ mod tests {
         let keys = DerivedKeys::new(&key);
         assert_ne!(*keys.audit, *keys.failures);
         assert_ne!(*keys.audit, *key);
+        assert!(*keys.links != *keys.audit && *keys.links != *keys.failures && *keys.links != *key);
     }
 }

@@ -22,9 +22,11 @@ mod clock;
 mod data_dir;
 mod derived_keys;
 mod error;
+mod intelligent_kills;
 mod keys;
 mod kill_tasks;
 mod kills;
+mod links;
 mod master_key;
 mod policies;
 mod results;
@@ -39,6 +41,9 @@ mod users;
 pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use error::StoreError;
+pub use intelligent_kills::{
+    IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, NotAnIntelligentKillId,
+};
 pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};

@@ -7,6 +7,7 @@ mod enterprise_projects;
 mod failure;
 mod founding;
 mod groups;
+mod intelligent_kills;
 mod inventory;
 mod keys;
 mod kill_tasks;

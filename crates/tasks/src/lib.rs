@@ -42,6 +42,7 @@
 
 mod collection;
 mod collections;
+mod intelligent_kills;
 mod kill_tasks;
 mod kills;
 mod lease;
@@ -52,6 +53,7 @@ mod retention;
 mod settings;
 
 pub use collections::Collections;
+pub use intelligent_kills::IntelligentKills;
 pub use kill_tasks::KillTasks;
 pub use kills::{KillError, KillOrder, Kills, Meant};
 pub use observer::Observer;

@@ -58,6 +58,11 @@ async fn kills(store: &Store, lost_after: Duration, retention: Duration) {
             Ok(removed) => info!(kills.removed = removed, "removed old kills"),
             Err(error) => warn!(%error, "could not remove old kills; will try again"),
         }
+        match store.remove_intelligent_kills_before(milliseconds_before_now(retention)).await {
+            Ok(0) => {}
+            Ok(removed) => info!(intelligent_kills.removed = removed, "removed old intelligent kills"),
+            Err(error) => warn!(%error, "could not remove old intelligent kills; will try again"),
+        }
     }
 }
 

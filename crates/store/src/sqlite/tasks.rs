@@ -132,12 +132,19 @@ impl Store {
     /// Ends every lease at once. Whoever holds the lock knows that the workers of this data directory are gone: their tasks need
     /// not wait until their leases lapse by themselves. Returns how many there were.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
-        let ended = sqlx::query("UPDATE tasks SET lease_until = ?1 WHERE status = 'running' AND lease_until > ?1")
-            .bind(self.clock.milliseconds())
-            .execute(&self.database.pool)
-            .await
-            .map_err(StoreError::database("take over collections"))?;
-        Ok(ended.rows_affected())
+        let mut count = 0;
+        for statement in [
+            "UPDATE tasks SET lease_until = ?1 WHERE status = 'running' AND lease_until > ?1",
+            "UPDATE intelligent_kills SET lease_until = ?1 WHERE status = 'running' AND lease_until > ?1",
+        ] {
+            let ended = sqlx::query(statement)
+                .bind(self.clock.milliseconds())
+                .execute(&self.database.pool)
+                .await
+                .map_err(StoreError::database("take over collections"))?;
+            count += ended.rows_affected();
+        }
+        Ok(count)
     }
 
     /// A task by its id.
