@@ -25,6 +25,14 @@ impl Connection {
     }
 }
 
+/// Where the client found this server: scheme and host, for links in answers. What a proxy says of the scheme counts if it is trusted;
+/// the host is what the client itself asked for, and nobody else is shown the link.
+pub(crate) fn reached_by(connection: Option<&Connection>, headers: &HeaderMap) -> String {
+    let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    format!("{scheme}://{host}")
+}
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 

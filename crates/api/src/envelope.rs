@@ -107,7 +107,7 @@ mod tests {
     use axum::routing::get;
     use clew_model::AccessKeyId;
     use clew_store::{FirstTenant, Store};
-    use clew_tasks::{Collections, Kills, Settings};
+    use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
     use http_body_util::BodyExt;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
@@ -137,7 +137,8 @@ mod tests {
         let limits = RateLimits::new(Rates::default(), metrics.clone());
         let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
         let kills = Kills::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
-        let service = Service { store, collections, nodes, kills, settings, limits, metrics };
+        let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
+        let service = Service { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))

@@ -10,7 +10,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //! use clew_api::{ApiSettings, Metrics, NodeReads, RateLimits, Rates, Service};
-//! use clew_tasks::{Collections, Kills, Settings};
+//! use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let store = clew_store::Store::open(Path::new("clew-data")).await?;
@@ -20,7 +20,8 @@
 //! let limits = RateLimits::new(Rates::default(), metrics.clone());
 //! let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
 //! let kills = Kills::new(store.clone(), Default::default());
-//! let service = Service { store, collections, nodes, kills, settings, limits, metrics };
+//! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
+//! let service = Service { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
 //! clew_api::serve(service, listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
@@ -53,7 +54,7 @@ mod taurusdb;
 use std::time::Duration;
 
 use clew_store::Store;
-use clew_tasks::{Collections, Kills};
+use clew_tasks::{Collections, IntelligentKills, Kills};
 
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
@@ -73,6 +74,8 @@ pub struct Service {
     pub nodes: NodeReads,
     /// The one way to end sessions.
     pub kills: Kills,
+    /// Where intelligent kills are previewed and handed in.
+    pub intelligent_kills: IntelligentKills,
     /// Limits on a request.
     pub settings: ApiSettings,
     /// Limits on how often somebody may ask.

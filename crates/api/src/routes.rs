@@ -20,6 +20,9 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::download::download))
         .routes(routes!(taurusdb::processes::list, taurusdb::process_kill::kill))
         .routes(routes!(taurusdb::lock_wait::show))
+        .routes(routes!(taurusdb::intelligent_kill::preview))
+        .routes(routes!(taurusdb::intelligent_kill::execute))
+        .routes(routes!(taurusdb::intelligent_kill::history::list))
         .routes(routes!(taurusdb::instances::list_v3))
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))
@@ -60,6 +63,7 @@ fn open() -> OpenApiRouter<Service> {
         .routes(routes!(ops::health::ready))
         .routes(routes!(ops::metrics::show))
         .routes(routes!(ops::openapi::show))
+        .routes(routes!(taurusdb::intelligent_kill::report::download))
 }
 
 /// The whole service.

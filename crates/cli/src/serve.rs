@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use clew_api::{Listener, Metrics, NodeReads, RateLimits, Service};
 use clew_store::Store;
-use clew_tasks::{Collections, KillTasks, Kills};
+use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -114,16 +114,26 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let nodes = NodeReads::new(task_settings.limits);
     let kills = Kills::new(store.clone(), protected);
     let kill_tasks = KillTasks::new(store.clone(), kills.clone(), &task_settings);
+    let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
-    let service =
-        Service { store, limits, collections: collections.clone(), nodes, kills, settings: api_settings, metrics };
+    let service = Service {
+        store,
+        limits,
+        collections: collections.clone(),
+        nodes,
+        kills,
+        intelligent_kills: intelligent_kills.clone(),
+        settings: api_settings,
+        metrics,
+    };
     let shutdown = stop_on_signals()?;
     if let Some(tls) = &tls {
         listening::keep_certificate_fresh(tls, &shutdown)?;
     }
     let worker = tokio::spawn(collections.run(shutdown.clone()));
     let killer = tokio::spawn(kill_tasks.run(shutdown.clone()));
+    let intelligent = tokio::spawn(intelligent_kills.run(shutdown.clone()));
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
@@ -134,7 +144,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let served = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    for worker in [worker, killer] {
+    for worker in [worker, killer, intelligent] {
         worker.await.map_err(|error| CliError::failed(format!("the worker failed: {error}")))?;
     }
     info!("stopped");

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::connection::Connection;
+use crate::connection::{Connection, reached_by};
 use crate::refusal::Refusal;
 
 /// A token without its secret.
@@ -101,9 +101,7 @@ pub(super) struct Reached {
 
 impl Reached {
     pub(super) fn by(connection: Option<&Connection>, headers: &HeaderMap) -> Self {
-        let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
-        let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        Self { url: format!("{scheme}://{host}") }
+        Self { url: reached_by(connection, headers) }
     }
 }
 

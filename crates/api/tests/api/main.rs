@@ -13,6 +13,7 @@ mod foreign;
 mod fuzz;
 mod identities;
 mod instances;
+mod intelligent_kill;
 mod kill_tasks;
 mod limits;
 mod lock_wait;

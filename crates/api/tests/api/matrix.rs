@@ -32,6 +32,10 @@ ShowRealtimeSessionTaskStatus         APIGW.0301 APIGW.0307 APIGW.0307 DBS.28001
 DownloadRealtimeSession               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ListTaurusDbNodeProcesses             APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 DeleteTaurusDbNodeProcesses           APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        DBS.280015 200
+ShowIntelligentKillSessionStatistic   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ExecuteIntelligentKillSession         APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        DBS.280015 200
+ListIntelligentKillSessionHistory     APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+DownloadIntelligentKill               200        200        200        200        200        200        200        200        200        200
 ShowLockWaitSession                   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
@@ -166,6 +170,12 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
         .replace("{node_id}", server.node().as_str());
     if ["ShowRealtimeSessionTaskStatus", "DownloadRealtimeSession"].contains(&operation) {
         path = format!("{path}?request_id={}", callers.collection);
+    }
+    if ["ShowIntelligentKillSessionStatistic", "ListIntelligentKillSessionHistory"].contains(&operation) {
+        path = format!("{path}?node_id={}&start_time=0&end_time=1", server.node());
+    }
+    if operation == "DownloadIntelligentKill" {
+        path = server.intelligent_kill_link().await;
     }
     if operation == "ShowLockWaitSession" {
         path.push_str("?pid=1");

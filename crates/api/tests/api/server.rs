@@ -10,11 +10,11 @@ use std::time::Duration;
 use clew_api::{ApiSettings, Listener, Metrics, NodeReads, RateLimits, Rates, ServeError, Service};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
-    AccessKeyId, Failure, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
-    Tag, TaskOutcome, UserId,
+    AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
+    RequestId, Selection, Tag, TaskOutcome, UserId,
 };
-use clew_store::{ClaimedTask, Clock, FirstTenant, Founded, NewTask, NewToken, Store};
-use clew_tasks::{Collections, Kills, Settings};
+use clew_store::{ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, Store};
+use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -50,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) access_key: AccessKeyId,
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
+    /// Whom to let run, where a test wants intelligent kills to be carried out.
+    pub(crate) intelligent_kills: IntelligentKills,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
     token: String,
@@ -99,10 +101,20 @@ impl Server {
         change(&mut settings, &mut task_settings);
         let metrics = Metrics::default();
         let nodes = NodeReads::new(task_settings.limits);
+        let kills = Kills::new(store.clone(), ProtectedAccounts::default().and([PROTECTED]));
+        let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
-        let kills = Kills::new(store.clone(), ProtectedAccounts::default().and([PROTECTED]));
-        let service = Service { store: store.clone(), collections, nodes, kills, settings, limits, metrics };
+        let service = Service {
+            store: store.clone(),
+            collections,
+            nodes,
+            kills,
+            intelligent_kills: intelligent_kills.clone(),
+            settings,
+            limits,
+            metrics,
+        };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -118,6 +130,7 @@ impl Server {
             access_key,
             secret_key,
             instance,
+            intelligent_kills,
             shutdown,
             serving,
             token: String::new(),
@@ -286,6 +299,35 @@ impl Server {
     async fn end(&self, claimed: ClaimedTask, outcome: TaskOutcome) -> RequestId {
         assert!(self.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
         claimed.task.request_id
+    }
+
+    /// Path and query of the link to the file of an intelligent kill that has ended. None may wait.
+    pub(crate) async fn intelligent_kill_link(&self) -> String {
+        let new = NewIntelligentKill {
+            by: Origin {
+                actor: Actor::User {
+                    id: self.tenant.user_id.clone(),
+                    name: USER.into(),
+                    domain_id: self.tenant.domain_id.clone(),
+                },
+                ..by()
+            },
+            project_id: self.tenant.project_id.clone(),
+            instance_id: InstanceId::generate(),
+            node_id: NodeId::generate(),
+        };
+        let id = self.store.insert_intelligent_kill(&new, 1).await.unwrap();
+        loop {
+            let claimed =
+                self.store.claim_intelligent_kill(Duration::from_hours(1), Duration::from_hours(1)).await.unwrap();
+            if claimed.is_some_and(|claimed| claimed.id == id) {
+                break;
+            }
+        }
+        assert!(self.store.end_intelligent_kill(id, None, 0).await.unwrap());
+        let expires = self.store.link_expiry(Duration::from_hours(1));
+        let signature = self.store.link_signature(&format!("intelligent-kill {id}"), expires);
+        format!("/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
     }
 
     /// The only file among the results.

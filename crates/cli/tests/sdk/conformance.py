@@ -11,6 +11,7 @@ import io
 import json
 import os
 import time
+import urllib.error
 import urllib.request
 
 ENDPOINT = os.environ["CLEW_ENDPOINT"]
@@ -24,13 +25,17 @@ from huaweicloudsdkgaussdb.v3 import (
     DeleteTaurusDbNodeProcessesRequest,
     DeleteTaurusDbNodeProcessesRequestBody,
     DownloadRealtimeSessionRequest,
+    ExecuteIntelligentKillSessionRequest,
     GaussDBClient,
+    IntelligentKillSessionsReq,
     ListGaussMySqlInstancesRequest,
     ListGaussMySqlInstancesUnifyStatusRequest,
+    ListIntelligentKillSessionHistoryRequest,
     ListTaurusDbNodeProcessesRequest,
     RealtimeSessionRequest,
     ShowGaussMySqlInstanceInfoRequest,
     ShowGaussMySqlInstanceInfoUnifyStatusRequest,
+    ShowIntelligentKillSessionStatisticRequest,
     ShowLockWaitSessionRequest,
     ShowRealtimeSessionTaskStatusRequest,
 )
@@ -250,9 +255,55 @@ def kills(sdk):
     assert sleeping in left and waiting not in left, left
     assert kill(sdk, [waiting]) == ([], [waiting]), "what is gone is not found"
     assert kill(sdk, [sleeping]) == ([sleeping], [])
-    while processes(sdk).total_count > 0:
+    while {sleeping, waiting} & {one.id for one in processes(sdk).processes}:
         time.sleep(0.1)
     reason = refused("DBS.05000000", 500, kill, sdk, [1], node=BROKEN_NODE)
+    assert "cannot be reached" in reason, reason
+
+
+def intelligent_kill(sdk):
+    """Ends the two sessions that are left, by what they run."""
+    left = {one.id for one in processes(sdk).processes if one.info.startswith("DO SLEEP(")}
+    assert len(left) == 2, left
+    preview = ShowIntelligentKillSessionStatisticRequest(instance_id=INSTANCE, node_id=NODE)
+    groups = []
+    while sum(one.count for one in groups) < 6:
+        groups = sdk.show_intelligent_kill_session_statistic(preview).statistics
+        time.sleep(0.1)
+    assert [one.strategy for one in groups] == ["top3_time", "top3_count", "top3_avg_time"], groups
+    for group in groups:
+        assert (set(group.ids), group.count, group.keyword) == (left, 2, "DO~SLEEP"), group
+        assert group.example_sql_text.startswith("DO SLEEP(300"), group
+        assert group.max_time >= 10 and group.total_time == 2 * group.avg_time, group
+    body = IntelligentKillSessionsReq(node_id=NODE)
+    request = ExecuteIntelligentKillSessionRequest(instance_id=INSTANCE, body=body)
+    asked = int(time.time() * 1000)
+    task_id = sdk.execute_intelligent_kill_session(request).task_id
+    assert len(task_id) == 13 and int(task_id) >= asked, task_id
+    while True:
+        request = ListIntelligentKillSessionHistoryRequest(
+            instance_id=INSTANCE, node_id=NODE, start_time=asked, end_time=asked + 3_600_000, limit="10", offset="0"
+        )
+        listed = sdk.list_intelligent_kill_session_history(request)
+        if listed.total_count > 0:
+            break
+        time.sleep(0.1)
+    (entry,) = listed.intelligent_kill_session_histories
+    assert (entry.task_id, listed.total_count) == (task_id, 1) and asked // 1000 <= entry.start_time <= entry.end_time, entry
+    assert not left & {one.id for one in processes(sdk).processes}
+    assert sdk.show_intelligent_kill_session_statistic(preview).statistics == []
+    with urllib.request.urlopen(entry.download_link) as response:
+        header, *killed = rows(response.read().decode("utf-8"))
+    assert {int(row[0]) for row in killed} == left, killed
+    assert all(row[header.index("outcome")] == "killed" for row in killed), killed
+    assert all(row[header.index("sql_template")] == "DO SLEEP(?)" for row in killed), killed
+    try:
+        urllib.request.urlopen(entry.download_link[:-1])
+        raise AssertionError("a forged link was good")
+    except urllib.error.HTTPError as error:
+        assert error.code == 403, error
+    nobody = ShowIntelligentKillSessionStatisticRequest(instance_id=INSTANCE, node_id=BROKEN_NODE)
+    reason = refused("DBS.05000000", 500, sdk.show_intelligent_kill_session_statistic, nobody)
     assert "cannot be reached" in reason, reason
 
 
@@ -265,6 +316,7 @@ def main():
     refusals(sdk)
     tokens()
     kills(sdk)
+    intelligent_kill(sdk)
     print("conformant")
 
 

@@ -7,6 +7,7 @@ mod described;
 mod full_disk;
 mod harness;
 mod hung_node;
+mod intelligent_kills;
 mod kill_tasks;
 mod lost_kills;
 mod memory;

@@ -46,18 +46,20 @@ fn is_conformant(home: &Home, program: &str, added: &Added) {
 }
 
 /// A slow statement in a long transaction of someone with a database, so that every filter finds it, and somebody who waits for the row
-/// that it inserted.
-async fn sessions(server: &Server) -> [RawSession; 2] {
+/// that it inserted; and two of a kind, for an intelligent kill.
+async fn sessions(server: &Server) -> [RawSession; 4] {
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let open = async || RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
-    let (mut session, mut waiter) = (open().await, open().await);
+    let (mut session, mut waiter, mut one, mut other) = (open().await, open().await, open().await, open().await);
     session.run("START TRANSACTION").await.unwrap();
     session.run("INSERT INTO t VALUES (1)").await.unwrap();
     session.begin(b"SELECT SLEEP(1000)").await.unwrap();
     waiter.begin(b"INSERT INTO t VALUES (1)").await.unwrap();
+    one.begin(b"DO SLEEP(3001)").await.unwrap();
+    other.begin(b"DO SLEEP(3002)").await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    [session, waiter]
+    [session, waiter, one, other]
 }
 
 #[tokio::test]

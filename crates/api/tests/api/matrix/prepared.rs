@@ -52,7 +52,7 @@ pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (S
     } else {
         name
     };
-    (path, body(operation, &name, &user, instance))
+    (path, body(operation, &name, &user, instance, server.node().as_str()))
 }
 
 /// Room for a task, with the switch on; or a task to stop.
@@ -69,8 +69,9 @@ async fn kill_task(server: &Server, operation: &str) -> String {
     server.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
 }
 
-fn body(operation: &str, name: &str, user: &UserId, instance: &str) -> Option<Value> {
+fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) -> Option<Value> {
     Some(match operation {
+        "ExecuteIntelligentKillSession" => json!({ "node_id": node }),
         "UpdateAutoKillProcessStatus" => json!({ "status": "ON" }),
         "AddKillProcessTask" => json!({ "time": 1, "task_type": "manual" }),
         "StopKillProcessTask" => json!({ "task_id": name }),

@@ -1,0 +1,103 @@
+//! ListIntelligentKillSessionHistory (spec section 2.6).
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use clew_iam::decision::Action;
+use clew_model::Page;
+use clew_store::{IntelligentKill, IntelligentKillFilter};
+use http::HeaderMap;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::link;
+use crate::Service;
+use crate::caller::Caller;
+use crate::query::Query;
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Intelligent kills of a node that have ended.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IntelligentKillHistories {
+    /// The newest first
+    #[schema(max_items = 100)]
+    intelligent_kill_session_histories: Vec<IntelligentKillHistory>,
+    /// Of the range of time, not of the page
+    total_count: u64,
+}
+
+/// An intelligent kill that has ended.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IntelligentKillHistory {
+    #[schema(example = "1774873478588")]
+    task_id: String,
+    /// When it was asked for, in seconds since 1970 (UTC)
+    start_time: i64,
+    /// When it ended, in seconds since 1970 (UTC)
+    end_time: i64,
+    /// CSV of the sessions, with what became of each. Works for an hour and without credentials: keep it to yourself
+    download_link: String,
+    /// finished or error. An addition of Clew's
+    #[schema(value_type = String, example = "finished")]
+    status: &'static str,
+    /// Why it did not do all of its work, if it did not. An addition of Clew's
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// List the intelligent kills of a node.
+#[utoipa::path(
+    get,
+    path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
+    tag = "sessions",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path),
+        ("node_id" = String, Query, description = "The node"),
+        ("start_time" = i64, Query, description = "Asked for from this moment on, in milliseconds since 1970 (UTC)"),
+        ("end_time" = i64, Query, description = "Asked for before this moment, which is after start_time"),
+        ("limit" = Option<String>, Query, description = "Entries to return: 1 to 100, by default 100"),
+        ("offset" = Option<String>, Query, description = "Entries to leave out, by default 0")
+    ),
+    responses(
+        (status = 200, description = "A page of those that have ended", body = IntelligentKillHistories),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<IntelligentKillHistories>, Refusal> {
+    let query = Query::parse(query.as_deref());
+    let parsed = query.as_ref().map_err(Clone::clone);
+    let node = || parsed.clone()?.required("node_id").map(str::to_owned);
+    let target = super::target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
+    let query = query?;
+    let (from, to) = (moment(&query, "start_time")?, moment(&query, "end_time")?);
+    if from >= to {
+        return Err(Query::wrong("end_time", &to.to_string()));
+    }
+    let page = Page {
+        offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
+        limit: query.number("limit", 1, 100, 100)?,
+    };
+    let filter = IntelligentKillFilter { instance_id: target.instance.id, node_id: target.node.id, from, to };
+    let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
+    let reached = crate::connection::reached_by(caller.connection.as_ref(), &headers);
+    let entry = |kill: IntelligentKill| IntelligentKillHistory {
+        task_id: kill.id.to_string(),
+        start_time: kill.id.milliseconds().div_euclid(1000),
+        end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
+        download_link: link::to(&service.store, &reached, kill.id),
+        status: kill.status.wire_name(),
+        reason: kill.reason,
+    };
+    let intelligent_kill_session_histories = kills.into_iter().map(entry).collect();
+    Ok(Json(IntelligentKillHistories { intelligent_kill_session_histories, total_count }))
+}
+
+fn moment(query: &Query, name: &'static str) -> Result<i64, Refusal> {
+    let given = query.required(name)?;
+    given.parse().ok().filter(|&moment| moment >= 0).ok_or_else(|| Query::wrong(name, given))
+}

@@ -1,0 +1,267 @@
+//! Intelligent kill: preview, execution, history and its file, on real servers.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_store::{AuditFilter, IntelligentKillId};
+use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession};
+use http::Method;
+use mysql_async::prelude::Queryable;
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::server::{PROTECTED, Server};
+
+async fn node(flavor: Flavor) -> clew_testkit::Server {
+    let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
+    let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
+    let accounts = [
+        "CREATE USER app@'%'".to_owned(),
+        format!("CREATE USER {PROTECTED}@'%'"),
+        "CREATE USER clew@'%' IDENTIFIED BY 'clewpass'".to_owned(),
+        format!("GRANT PROCESS, {kill} ON *.* TO clew@'%'"),
+    ];
+    node.run(&accounts.each_ref().map(String::as_str)).await.unwrap();
+    node
+}
+
+/// A session that runs a statement for as long as nobody ends it.
+async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
+    let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
+    session.begin(statement.as_bytes()).await.unwrap();
+    session
+}
+
+/// Those of these that the node still has.
+async fn living(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
+    let mut root = node.connect().await.unwrap();
+    let all: Vec<u64> = root.query("SELECT id FROM information_schema.processlist").await.unwrap();
+    root.disconnect().await.unwrap();
+    all.into_iter().filter(|id| ids.contains(id)).collect()
+}
+
+fn path(server: &Server, rest: &str) -> String {
+    format!("/v3/{}/instances/{}/intelligent-kill-session{rest}", server.tenant.project_id, server.instance.id)
+}
+
+async fn preview(server: &Server) -> Vec<Value> {
+    let path = path(server, &format!("/statistic?node_id={}", server.node()));
+    server.get(&path).await.ok(200)["statistics"].as_array().unwrap().clone()
+}
+
+async fn execute(server: &Server) -> Answer {
+    let body = json!({ "node_id": server.node() }).to_string();
+    server.call(Method::POST, &path(server, "")).body(body).send().await
+}
+
+async fn history(server: &Server, more: &str) -> Value {
+    let query = format!("/history?node_id={}&start_time=0&end_time=9999999999999{more}", server.node());
+    server.get(&path(server, &query)).await.ok(200)
+}
+
+/// Asks for one, and waits for its end.
+async fn carried_out(server: &Server) -> Value {
+    let id = execute(server).await.ok(200)["task_id"].as_str().unwrap().to_owned();
+    assert!(id.len() == 13 && id.parse::<IntelligentKillId>().is_ok(), "{id}");
+    loop {
+        let listed = history(server, "").await;
+        let mut found = listed["intelligent_kill_session_histories"].as_array().unwrap().iter();
+        if let Some(found) = found.find(|one| one["task_id"] == *id) {
+            return found.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn ids(statistics: &[Value]) -> BTreeSet<u64> {
+    statistics.iter().flat_map(|one| one["ids"].as_array().unwrap()).map(|id| id.as_u64().unwrap()).collect()
+}
+
+/// Path and query of a link.
+fn link(entry: &Value) -> String {
+    let url: Url = entry["download_link"].as_str().unwrap().parse().unwrap();
+    format!("{}?{}", url.path(), url.query().unwrap())
+}
+
+async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
+    let node = node(flavor).await;
+    let mut server = Server::start().await;
+    server.look_at(&node.url_for("clew", "clewpass")).await;
+    let by = crate::server::by();
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    let second = clew_model::SlowThreshold::new(1).unwrap();
+    server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    let mut sessions = Vec::new();
+    for (user, statement) in [
+        ("app", "SELECT SLEEP(1001), 'secret'"),
+        ("app", "SELECT SLEEP(1002), 'secret'"),
+        ("app", "DO SLEEP(1003)"),
+        (PROTECTED, "DO SLEEP(1004)"),
+    ] {
+        sessions.push(busy(&node, user, statement).await);
+    }
+    let all: Vec<u64> = sessions.iter().map(|session| session.id).collect();
+    let (meant, protected) = (BTreeSet::from([all[0], all[1], all[2]]), all[3]);
+    while ids(&preview(&server).await) != meant {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    let shown = preview(&server).await;
+    let strategies: Vec<_> = shown.iter().map(|one| one["strategy"].as_str().unwrap()).collect();
+    assert_eq!(strategies, ["top3_time", "top3_time", "top3_count", "top3_count", "top3_avg_time", "top3_avg_time"]);
+    let pair = shown.iter().find(|one| one["strategy"] == "top3_count").unwrap();
+    assert_eq!((&pair["ids"], &pair["count"]), (&json!([all[0], all[1]]), &json!(2)), "{pair}");
+    assert_eq!(pair["keyword"], "SELECT~SLEEP");
+    assert_eq!(pair["example_sql_text"], "SELECT SLEEP(1001), 'secret'");
+    let time = |name: &str| pair[name].as_f64().unwrap();
+    assert!(time("max_time") >= 1.0 && time("avg_time") <= time("max_time"), "{pair}");
+    assert!((time("avg_time") * 2.0 - time("total_time")).abs() < 1e-9, "{pair}");
+
+    // Where statements are masked, whoever may not see them gets templates.
+    server.mask(project, true).await;
+    let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
+    let masked = path(&server, &format!("/statistic?node_id={}", server.node()));
+    let masked = server.call(Method::GET, &masked).token(&reader).send().await.ok(200).to_string();
+    assert!(masked.contains("SELECT SLEEP(?), ?") && !masked.contains("secret"), "{masked}");
+    assert_eq!(preview(&server).await[0]["example_sql_text"].as_str().unwrap().matches("SLEEP(100").count(), 1);
+
+    let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
+    let entry = carried_out(&server).await;
+    assert_eq!((&entry["status"], entry.get("reason")), (&json!("finished"), None), "{flavor}: {entry}");
+    assert!(entry["start_time"].as_i64().unwrap() <= entry["end_time"].as_i64().unwrap(), "{entry}");
+    assert_eq!(living(&node, &all).await, BTreeSet::from([protected]), "{flavor}");
+    assert!(preview(&server).await.is_empty());
+
+    // The file, without credentials.
+    let file = server.call(Method::GET, &link(&entry)).anonymous().send().await;
+    assert_eq!((file.status.as_u16(), &*file.header("content-type")), (200, "text/csv; charset=utf-8; header=present"));
+    let text = file.text();
+    assert!(text.starts_with("session_id,user,host,database_name,execution_status,command,sql_template,"), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    for id in &meant {
+        let line = text.lines().find(|line| line.starts_with(&format!("{id},app,"))).unwrap();
+        assert!(line.contains(",killed,") && line.contains("SLEEP(?)"), "{flavor}: {line}");
+    }
+    assert!(!text.contains("secret") && !text.contains("100"), "{text}");
+
+    // Another one finds nobody, and two of one moment have two names.
+    let (one, other) = (execute(&server).await.ok(200), execute(&server).await.ok(200));
+    assert!(one["task_id"].as_str().unwrap() < other["task_id"].as_str().unwrap(), "{one} {other}");
+    let empty = carried_out(&server).await;
+    let file = server.call(Method::GET, &link(&empty)).anonymous().send().await;
+    assert_eq!(file.text().lines().count(), 1);
+    let page = history(&server, "&limit=1&offset=3").await;
+    assert_eq!(
+        (&page["total_count"], &page["intelligent_kill_session_histories"][0]["task_id"]),
+        (&json!(4), &entry["task_id"])
+    );
+
+    let audit = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
+    let operations: Vec<_> = audit.iter().map(|row| row.event.operation.as_str()).collect();
+    for (operation, count) in [
+        ("ExecuteIntelligentKillSession", 4),
+        ("EndIntelligentKill", 4),
+        ("KillSession", 3),
+        ("DownloadIntelligentKill", 2),
+    ] {
+        assert_eq!(operations.iter().filter(|known| **known == operation).count(), count, "{operation}");
+    }
+    let audit = format!("{audit:?}");
+    let signature = link(&entry).split_once("signature=").unwrap().1.to_owned();
+    assert!(!audit.contains("secret") && !audit.contains(&signature));
+    server.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_preview_shows_whom_the_kill_ends_on_a_mariadb_server() {
+    the_preview_shows_whom_the_kill_ends(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn the_preview_shows_whom_the_kill_ends_on_a_mysql_server() {
+    the_preview_shows_whom_the_kill_ends(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn links_that_were_forged_or_are_over_are_refused() {
+    let server = Server::start().await;
+    let link = server.intelligent_kill_link().await;
+    let other = server.intelligent_kill_link().await;
+    let ask = async |path: &str| server.call(Method::GET, path).anonymous().send().await;
+    assert_eq!(ask(&link).await.status, 200);
+    let (path, query) = link.split_once('?').unwrap();
+    let (expires, signature) = query.split_once('&').unwrap();
+    let later: i64 = expires["expires=".len()..].parse::<i64>().unwrap() + 1;
+    let flipped = if signature.ends_with('0') { "1" } else { "0" };
+    for forged in [
+        path.to_owned(),
+        format!("{path}?{expires}"),
+        format!("{path}?{signature}"),
+        format!("{path}?expires={later}&{signature}"),
+        format!("{path}?expires=%2B{}&{signature}", &expires["expires=".len()..]),
+        format!("{path}?{expires}&{}{flipped}", &signature[..signature.len() - 1]),
+        format!("{path}?{expires}&signature="),
+        format!("{}?{query}", other.split_once('?').unwrap().0),
+        format!("/clew/v1/intelligent-kills/x?{query}"),
+    ] {
+        let message = ask(&forged).await.refused(403, "DBS.280015");
+        assert!(message.contains("copy it whole"), "{forged}: {message}");
+    }
+    server.clock_forward(Duration::from_secs(3601));
+    let message = ask(&link).await.refused(403, "DBS.280015");
+    assert!(message.contains("ask for the history again"), "{message}");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_too_long_ago_is_not_begun_and_its_node_takes_no_more_than_a_few() {
+    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
+    let mut server = Server::start().await;
+    server.look_at(&node.url()).await;
+    for _ in 0..8 {
+        execute(&server).await.ok(200);
+    }
+    let message = execute(&server).await.refused(409, "DBS.200011");
+    assert!(message.contains("8 intelligent kills of this node wait already"), "{message}");
+    server.clock_forward(Duration::from_secs(61));
+    let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
+    while history(&server, "").await["total_count"] != 8 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let listed = history(&server, "").await;
+    let entry = &listed["intelligent_kill_session_histories"][0];
+    assert_eq!(entry["status"], "error");
+    assert!(entry["reason"].as_str().unwrap().contains("ask again"), "{entry}");
+    server.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused() {
+    let server = Server::start().await;
+    let node = server.node();
+    for (rest, reason) in [
+        ("/statistic".to_owned(), "node_id is missing"),
+        ("/history".to_owned(), "node_id is missing"),
+        (format!("/history?node_id={node}&end_time=1"), "start_time is missing"),
+        (format!("/history?node_id={node}&start_time=2&end_time=2"), "end_time cannot be"),
+        (format!("/history?node_id={node}&start_time=-1&end_time=2"), "start_time cannot be"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&limit=101"), "limit cannot be 101"),
+        (format!("/history?node_id={node}&start_time=1&end_time=2&offset=-1"), "offset cannot be -1"),
+    ] {
+        let message = server.get(&path(&server, &rest)).await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{rest}: {message}");
+    }
+    for (body, reason) in [("", "cannot be read"), ("{}", "node_id is missing"), (r#"{"node":"x"}"#, "node")] {
+        let message = server.call(Method::POST, &path(&server, "")).body(body).send().await.refused(400, "DBS.280001");
+        assert!(message.contains(reason), "{body}: {message}");
+    }
+    let other = crate::server::new_instance(&server.tenant.project_id, "other");
+    let foreign = server.store.add_instance(&crate::server::by(), other).await.unwrap().nodes[0].id.clone();
+    server.get(&path(&server, &format!("/statistic?node_id={foreign}"))).await.refused(404, "DBS.290013");
+    let body = json!({ "node_id": foreign }).to_string();
+    server.call(Method::POST, &path(&server, "")).body(body).send().await.refused(404, "DBS.290013");
+}
