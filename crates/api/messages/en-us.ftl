@@ -6,6 +6,7 @@ unknown-task = The job does not exist. { $detail }
 no-result = There is no result. { $detail }
 foreign-project = Resource not found or permission denied. { $detail }
 unknown-instance = The DB instance does not exist. { $detail }
+not-the-master = Operation not allowed by the DB instance type or status. Only the master node can be asked this. { $detail }
 unknown-node = Resource not found. { $detail }
 tag-quota = The quota of tags is used up. { $detail }
 tag-key-repeated = The tag keys must be unique. { $detail }

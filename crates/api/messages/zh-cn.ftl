@@ -6,6 +6,7 @@ unknown-task = 任务不存在。{ $detail }
 no-result = 没有可下载的结果。{ $detail }
 foreign-project = 资源不存在或权限不足。{ $detail }
 unknown-instance = 实例不存在。{ $detail }
+not-the-master = 实例类型或状态不支持该操作：仅支持主节点。{ $detail }
 unknown-node = 资源不存在。{ $detail }
 tag-quota = 标签数量已达上限。{ $detail }
 tag-key-repeated = 标签键必须唯一。{ $detail }

@@ -66,6 +66,7 @@ pub(crate) const ALL: &[Operation] = &[
         Kept::Refused,
     ),
     operation("GET", "/clew/v1/intelligent-kills/{task_id}", "DownloadIntelligentKill", Kept::Always),
+    operation("POST", node!("txn-progress"), "ShowTaurusDbTxnProgress", Kept::Refused),
     operation("GET", "/v3/{project_id}/instances", "ListGaussMySqlInstances", Kept::Refused),
     operation("GET", "/v3.1/{project_id}/instances", "ListGaussMySqlInstancesUnifyStatus", Kept::Refused),
     operation("GET", "/v3/{project_id}/instances/{instance_id}", "ShowGaussMySqlInstanceInfo", Kept::Refused),

@@ -23,6 +23,7 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::intelligent_kill::preview))
         .routes(routes!(taurusdb::intelligent_kill::execute))
         .routes(routes!(taurusdb::intelligent_kill::history::list))
+        .routes(routes!(taurusdb::txn_progress::show))
         .routes(routes!(taurusdb::instances::list_v3))
         .routes(routes!(taurusdb::instances::list_v3_1))
         .routes(routes!(taurusdb::instances::show_v3))

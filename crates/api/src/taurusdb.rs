@@ -11,6 +11,7 @@ pub(crate) mod processes;
 pub(crate) mod slow_threshold;
 pub(crate) mod tags;
 pub(crate) mod task_status;
+pub(crate) mod txn_progress;
 
 use clew_model::RequestId;
 use clew_store::Task;

@@ -1,6 +1,6 @@
 //! What an account can and cannot see on a server, why, and what would mend it.
 
-use clew_model::{Failure, Limitation, LimitationKind, NodeUrl};
+use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -246,6 +246,16 @@ fn metadata_lock_instrument_off() -> Limitation {
                 .to_owned(),
         ),
     }
+}
+
+/// The failure of an account that may not do something, with the `GRANT` that would let it.
+pub(crate) fn missing(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
+    let detail = format!(
+        "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
+        connection.address,
+        quoted(account)
+    );
+    Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
 /// `user@host` as an account name that a statement takes.

@@ -5,6 +5,8 @@
 
 use clew_model::{Session, Transaction};
 
+use crate::transactions::ROLLING_BACK;
+
 /// Starts each transaction.
 const START: &str = "---TRANSACTION ";
 
@@ -38,7 +40,7 @@ fn transaction(block: &[&str]) -> Option<Transaction> {
         state: if waits {
             "LOCK WAIT".into()
         } else if locks.starts_with("ROLLING BACK ") {
-            "ROLLING BACK".into()
+            ROLLING_BACK.into()
         } else {
             "RUNNING".into()
         },

@@ -33,6 +33,11 @@ pub(crate) const TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, trx_id, trx_s
      TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, trx_wait_started, NOW(6)), \
      trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
+/// The transactions that are being rolled back. Costs and needs what [`TRANSACTIONS`] does: the server makes the whole table first.
+pub(crate) const ROLLBACKS: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
+     TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), trx_rows_modified FROM information_schema.innodb_trx \
+     WHERE trx_state = 'ROLLING BACK'";
+
 /// What InnoDB tells of itself, transactions among it, as text of up to 1 MiB. Asked only where [`TRANSACTIONS`] cannot be read.
 /// Needs PROCESS.
 pub(crate) const INNODB_STATUS: &str = "SHOW ENGINE INNODB STATUS";

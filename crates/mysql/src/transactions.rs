@@ -13,6 +13,9 @@ use crate::{innodb_status, statements};
 /// Error of a read that needs the PROCESS privilege.
 pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
 
+/// InnoDB's name for a transaction that is being rolled back.
+pub(crate) const ROLLING_BACK: &str = "ROLLING BACK";
+
 /// InnoDB's name for a transaction that waits.
 pub(crate) const LOCK_WAIT: &str = "LOCK WAIT";
 

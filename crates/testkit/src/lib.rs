@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod big_transaction;
 mod fake;
 mod flavor;
 mod gate;
@@ -28,6 +29,7 @@ pub mod setup;
 mod template;
 mod wire;
 
+pub use big_transaction::big_transaction;
 pub use fake::{FakeOptions, FakeServer, Fault};
 pub use flavor::Flavor;
 pub use gate::Gate;

@@ -37,6 +37,7 @@ ExecuteIntelligentKillSession         APIGW.0301 APIGW.0307 APIGW.0307 DBS.28001
 ListIntelligentKillSessionHistory     APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 DownloadIntelligentKill               200        200        200        200        200        200        200        200        200        200
 ShowLockWaitSession                   APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowTaurusDbTxnProgress               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ListGaussMySqlInstances               APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ListGaussMySqlInstancesUnifyStatus    APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 ShowGaussMySqlInstanceInfo            APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200

@@ -11,7 +11,7 @@ use super::batch::{is_idle, is_killed};
 use super::look::look;
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
-use crate::transactions::{self, Transactions};
+use crate::transactions::{self, ROLLING_BACK, Transactions};
 
 /// How long the effect of kills is waited for, however many there are.
 const CONFIRM: Duration = Duration::from_secs(1);
@@ -19,8 +19,6 @@ const CONFIRM: Duration = Duration::from_secs(1);
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// Sooner, most sessions are gone, and nobody need ask whether they roll back.
 const ASK_FOR_ROLLBACK_AFTER: Duration = Duration::from_millis(100);
-/// InnoDB's name for a transaction that rolls back.
-const ROLLING_BACK: &str = "ROLLING BACK";
 
 /// A session that was sent a kill.
 pub(super) struct Watched {

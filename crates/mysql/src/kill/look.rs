@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use clew_diagnose::is_internal;
-use clew_model::{Failure, FailureKind, NodeUrl, Session};
+use clew_model::{Failure, NodeUrl, Session};
 use mysql_async::Error;
 use tokio::time::timeout;
 
@@ -150,14 +150,5 @@ pub(super) async fn sees_all(connection: &mut Connection) -> Result<(), Failure>
         return Ok(());
     }
     let account = doctor::account(connection).await?;
-    Err(missing(connection, "look for sessions of other accounts", "PROCESS", &account))
-}
-
-pub(super) fn missing(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
-    let detail = format!(
-        "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
-        connection.address,
-        doctor::quoted(account)
-    );
-    Failure::new(FailureKind::MissingPrivilege, detail)
+    Err(doctor::missing(connection, "look for sessions of other accounts", "PROCESS", &account))
 }

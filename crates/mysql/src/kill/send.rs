@@ -4,7 +4,6 @@ use clew_model::Failure;
 use mysql_async::Error;
 
 use super::KillKind;
-use super::look::missing;
 use crate::connection::Connection;
 use crate::server::Flavor;
 use crate::{doctor, statements};
@@ -78,7 +77,7 @@ async fn may_not_kill(connection: &mut Connection) -> Result<Failure, Failure> {
         Flavor::MySql if usual => "CONNECTION_ADMIN",
         Flavor::MySql => "SYSTEM_USER",
     };
-    Ok(missing(connection, "end sessions of this account", privilege, &account))
+    Ok(doctor::missing(connection, "end sessions of this account", privilege, &account))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod identity;
 mod lost;
 mod many;
 mod privileges;
+mod rollbacks;
 mod survivors;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -72,6 +72,7 @@ async fn kill_task(server: &Server, operation: &str) -> String {
 fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) -> Option<Value> {
     Some(match operation {
         "ExecuteIntelligentKillSession" => json!({ "node_id": node }),
+        "ShowTaurusDbTxnProgress" => json!({ "action": "rollback" }),
         "UpdateAutoKillProcessStatus" => json!({ "status": "ON" }),
         "AddKillProcessTask" => json!({ "time": 1, "task_type": "manual" }),
         "StopKillProcessTask" => json!({ "task_id": name }),
