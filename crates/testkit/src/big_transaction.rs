@@ -10,7 +10,7 @@ const FIRST: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), 
 const DOUBLE: &str = "INSERT INTO big.t (a) SELECT (a * 7 + id) % 100003 FROM big.t";
 
 /// A session of `user`, an account without a password, whose open transaction has inserted 8 rows, doubled so many times, into the new
-/// table `big.t`. Undoing 17 doublings, a million rows of two indexes, takes seconds.
+/// table `big.t`. Undoing 16 doublings, half a million rows of two indexes, takes seconds.
 pub async fn big_transaction(server: &Server, user: &str, doublings: u32) -> mysql_async::Result<RawSession> {
     let grant = format!("GRANT ALL ON big.* TO {user}@'%'");
     let table = "CREATE TABLE big.t (id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY (a))";

@@ -1,9 +1,10 @@
-//! The unmodified official SDK, and OpenStack's client, drive `clew serve`; `conformance.py` and `identity.py` say what they must find.
+//! The unmodified official SDK, and OpenStack's client, drive `clew serve`; `conformance.py`, `rollback.py` and `identity.py` say what they
+//! must find.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, setup};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, big_transaction, setup};
 
 use crate::harness::{Added, Home};
 
@@ -77,4 +78,23 @@ fn clients_of_the_identity_api_find_what_they_expect() {
     let home = Home::new();
     let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
     is_conformant(&home, "identity.py", &added);
+}
+
+async fn the_sdk_watches_a_rollback(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER bulk@'%'"]).await.unwrap();
+    let _bulk = big_transaction(&server, "bulk", 16).await.unwrap();
+    let home = Home::new();
+    let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
+    is_conformant(&home, "rollback.py", &added);
+}
+
+#[tokio::test]
+async fn the_sdk_watches_a_rollback_of_mariadb() {
+    the_sdk_watches_a_rollback(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn the_sdk_watches_a_rollback_of_mysql() {
+    the_sdk_watches_a_rollback(Flavor::MySql).await;
 }

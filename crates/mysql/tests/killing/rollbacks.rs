@@ -14,7 +14,7 @@ async fn watch(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
 async fn a_rollback_is_watched_until_it_is_over() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let raw = big_transaction(&server, "app", 17).await.unwrap();
+        let raw = big_transaction(&server, "app", 16).await.unwrap();
         // An open transaction is none that is undone.
         assert_eq!(watch(&server, None).await, [], "{flavor}");
         let session = listed(&server, raw.id).await.unwrap();
