@@ -16,6 +16,8 @@ pub struct IdleSessions {
     pub sessions: Vec<RawSession>,
 }
 
+/// What each calls itself.
+pub(crate) const PROGRAM: &str = "clew-testkit";
 /// How many sign in at a time.
 const AT_A_TIME: usize = 64;
 
@@ -31,7 +33,7 @@ pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSess
         {
             sessions.push(opened.map_err(io::Error::other)??);
         }
-        opening.spawn(RawSession::open(address, "root", None, Charset::Utf8mb4));
+        opening.spawn(RawSession::open_as(PROGRAM, address, "root", None, Charset::Utf8mb4));
     }
     while let Some(opened) = opening.join_next().await {
         sessions.push(opened.map_err(io::Error::other)??);

@@ -1,8 +1,8 @@
 //! Real servers for tests, and one that lies.
 //!
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
-//! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing, and
-//! [`FakeServer`] has the sizes and faults that real servers cannot be made to have.
+//! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
+//! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
@@ -21,6 +21,7 @@ mod fake;
 mod flavor;
 mod gate;
 mod idle;
+mod load;
 mod odd;
 mod scenarios;
 mod server;
@@ -34,6 +35,7 @@ pub use fake::{FakeOptions, FakeServer, Fault};
 pub use flavor::Flavor;
 pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
+pub use load::{Load, LoadSize, TEN_THOUSAND};
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};

@@ -26,6 +26,7 @@ pub enum Charset {
 /// `CLIENT_LONG_PASSWORD | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`
 const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
 const CONNECT_WITH_DB: u32 = 0x0000_0008;
+const CONNECT_ATTRS: u32 = 0x0010_0000;
 const COM_QUERY: u8 = 3;
 const COM_INIT_DB: u8 = 2;
 
@@ -40,15 +41,38 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Signs in at `server`, as an account without a password.
+    /// Signs in at `server`, as an account without a password, and does not say by which program.
     pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
+        Self::sign_in(None, server, user, database, charset).await
+    }
+
+    /// The same, as a program of a name of less than 200 bytes.
+    pub async fn open_as(
+        program: &str,
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: Charset,
+    ) -> io::Result<Self> {
+        Self::sign_in(Some(program), server, user, database, charset).await
+    }
+
+    async fn sign_in(
+        program: Option<&str>,
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: Charset,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(server).await?;
         let address = stream.local_addr()?;
         let mut session = Self { stream, id: 0, address };
         let greeting = session.receive().await?;
         session.id = connection_id(&greeting)?;
         let mut answer = Vec::new();
-        let capabilities = CAPABILITIES | if database.is_some() { CONNECT_WITH_DB } else { 0 };
+        let capabilities = CAPABILITIES
+            | if database.is_some() { CONNECT_WITH_DB } else { 0 }
+            | if program.is_some() { CONNECT_ATTRS } else { 0 };
         answer.extend_from_slice(&capabilities.to_le_bytes());
         answer.extend_from_slice(&(1_u32 << 26).to_le_bytes());
         answer.push(charset as u8);
@@ -60,6 +84,9 @@ impl RawSession {
             answer.push(0);
         }
         answer.extend_from_slice(b"mysql_native_password\0");
+        if let Some(program) = program {
+            answer.extend(attributes(program)?);
+        }
         session.send(&answer, 1).await?;
         let mut answer = session.receive_numbered().await?;
         // A request to sign in by another plugin; without a password each of them is content with nothing.
@@ -141,6 +168,23 @@ impl RawSession {
         self.stream.read_exact(&mut payload).await?;
         Ok((number, payload))
     }
+}
+
+/// What drivers tell of themselves: the length of all, then names and values, each with its length.
+fn attributes(program: &str) -> io::Result<Vec<u8>> {
+    let process = std::process::id().to_string();
+    let words = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
+    let mut pairs = Vec::new();
+    for word in words {
+        pairs.push(one_byte(word.len())?);
+        pairs.extend_from_slice(word.as_bytes());
+    }
+    Ok([&[one_byte(pairs.len())?], pairs.as_slice()].concat())
+}
+
+/// A length that stands for itself in the protocol.
+fn one_byte(length: usize) -> io::Result<u8> {
+    u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
 }
 
 /// The greeting is a protocol version, a version text that ends with 0, and the connection's id.

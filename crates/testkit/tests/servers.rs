@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use clew_testkit::{Flavor, OddSessions, Server, ServerOptions, idle_sessions};
+use clew_testkit::{Flavor, Load, LoadSize, OddSessions, Server, ServerOptions, idle_sessions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
@@ -83,5 +83,24 @@ async fn a_dropped_server_is_gone_with_its_data() {
         assert!(std::path::Path::new(&process).exists() && folder.exists());
         drop(server);
         assert!(!std::path::Path::new(&process).exists() && !folder.exists(), "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn a_load_is_what_it_says() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let size = LoadSize { sessions: 40, transactions: 20, waiters: 5 };
+        let load = Load::start(&server, size).await.unwrap();
+        assert_eq!(load.size(), size);
+        let mut control = server.connect().await.unwrap();
+        let counts: Option<(usize, usize)> = control
+            .query_first("SELECT COUNT(*), SUM(trx_state = 'LOCK WAIT') FROM information_schema.innodb_trx")
+            .await
+            .unwrap();
+        assert_eq!(counts, Some((20, 5)), "{flavor}");
+        let sessions: Vec<mysql_async::Row> = control.query("SHOW PROCESSLIST").await.unwrap();
+        let ours = sessions.iter().filter(|row| row.get::<String, _>(2).unwrap().contains(':'));
+        assert_eq!(ours.count(), 40 + 1, "{flavor}");
     }
 }

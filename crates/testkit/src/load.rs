@@ -1,0 +1,119 @@
+//! A busy server: sessions by the thousand, some with an open transaction, some that wait for one row.
+
+use std::io;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::idle::{IdleSessions, idle_sessions};
+use crate::server::Server;
+use crate::wire::RawSession;
+
+/// How many sessions of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadSize {
+    /// All of them.
+    pub sessions: usize,
+    /// Those that have an open transaction, the waiters among them.
+    pub transactions: usize,
+    /// Those that wait for a row of the first transaction.
+    pub waiters: usize,
+}
+
+/// The load of DESIGN.md section 7. Its server needs a few connections more than it has sessions.
+pub const TEN_THOUSAND: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
+
+/// Sessions under load. Dropping this hangs all of them up.
+#[derive(Debug)]
+pub struct Load {
+    sessions: IdleSessions,
+    size: LoadSize,
+}
+
+/// For all waiters to wait.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What makes room: a row for each transaction, and waits without an end.
+const SET_UP: [&str; 4] = [
+    "SET GLOBAL innodb_lock_wait_timeout = 100000",
+    "DROP DATABASE IF EXISTS clew_load",
+    "CREATE DATABASE clew_load",
+    "CREATE TABLE clew_load.orders (id INT PRIMARY KEY, state INT NOT NULL) ENGINE = InnoDB",
+];
+
+impl Load {
+    /// Opens the sessions, and returns when every waiter waits.
+    pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
+        server.run(&SET_UP).await.map_err(io::Error::other)?;
+        server.run(&[&rows(size.transactions)]).await.map_err(io::Error::other)?;
+        let mut sessions = idle_sessions(server, size.sessions).await?;
+        let holding = size.transactions.saturating_sub(size.waiters);
+        let mut all = std::mem::take(&mut sessions.sessions).into_iter();
+        sessions.sessions = in_transactions(all.by_ref().take(holding)).await?;
+        for mut session in all.by_ref().take(size.waiters) {
+            session.run("BEGIN").await?;
+            session.begin(b"UPDATE clew_load.orders SET state = 2 WHERE id = 0").await?;
+            sessions.sessions.push(session);
+        }
+        sessions.sessions.extend(all);
+        let load = Self { sessions, size };
+        load.settle(server).await?;
+        Ok(load)
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn size(&self) -> LoadSize {
+        self.size
+    }
+
+    /// Thread id of the session for which all waiters wait.
+    #[must_use]
+    pub fn blocker(&self) -> Option<u64> {
+        self.sessions.sessions.first().map(|session| session.id)
+    }
+
+    async fn settle(&self, server: &Server) -> io::Result<()> {
+        const WAITING: &str = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        let mut control = server.connect().await.map_err(io::Error::other)?;
+        let start = Instant::now();
+        loop {
+            let waiting: Option<usize> = control.query_first(WAITING).await.map_err(io::Error::other)?;
+            if waiting == Some(self.size.waiters) {
+                break;
+            }
+            if start.elapsed() > LIMIT {
+                let told = format!("{waiting:?} of {} sessions wait after {LIMIT:?}", self.size.waiters);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, told));
+            }
+            // InnoDB makes its table anew at most ten times a second.
+            sleep(Duration::from_millis(150)).await;
+        }
+        control.disconnect().await.map_err(io::Error::other)
+    }
+}
+
+/// Each with an open transaction that holds a row; in the order that they came in.
+async fn in_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
+    let mut opening = JoinSet::new();
+    for (row, mut session) in sessions.enumerate() {
+        opening.spawn(async move {
+            session.run("BEGIN").await?;
+            session.run(&format!("UPDATE clew_load.orders SET state = 1 WHERE id = {row}")).await?;
+            io::Result::Ok((row, session))
+        });
+    }
+    let mut opened = Vec::new();
+    while let Some(one) = opening.join_next().await {
+        opened.push(one.map_err(io::Error::other)??);
+    }
+    opened.sort_unstable_by_key(|(row, _)| *row);
+    Ok(opened.into_iter().map(|(_, session)| session).collect())
+}
+
+fn rows(count: usize) -> String {
+    let rows: Vec<String> = (0..count).map(|row| format!("({row}, 0)")).collect();
+    format!("INSERT INTO clew_load.orders VALUES {}", rows.join(","))
+}
