@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_testkit::{Flavor, Server, ServerOptions};
-use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::service::Service;
@@ -17,8 +16,6 @@ use crate::error::XtaskError;
 use crate::steps::{self, Step, say};
 use crate::{servers, workspace};
 
-/// A first build on a slow machine.
-const BUILD_LIMIT: Duration = Duration::from_mins(45);
 /// How long sessions are stuck before they are looked at, so that there are ages to see.
 const RIPENING: Duration = Duration::from_secs(3);
 /// Rows of the CSV that are printed.
@@ -53,7 +50,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
 async fn play() -> Result<Stage, XtaskError> {
     steps::heading("What the demo needs");
     servers::install_for_demo().await?;
-    let clew = build().await?;
+    let clew = workspace::build_clew(&[]).await?;
 
     steps::heading("A database with stuck sessions");
     let server = start_server().await?;
@@ -73,26 +70,6 @@ async fn play() -> Result<Stage, XtaskError> {
     steps::heading("What came of it");
     print_first_rows(&csv)?;
     Ok(Stage { clew, server, stuck, service, instance, node, csv })
-}
-
-async fn build() -> Result<PathBuf, XtaskError> {
-    let step = Step::start("Building clew");
-    let build = workspace::cargo().args(["build", "--locked", "--package", "clew", "--bin", "clew"]);
-    build.run_in(&step, BUILD_LIMIT).await?;
-    step.done();
-    // Built by now, so cargo only says where it is.
-    let where_is_it = build.args(["--quiet", "--message-format", "json"]);
-    let answer = where_is_it.answer().await?;
-    answer
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message.pointer("/target/name").is_some_and(|name| name == "clew"))
-        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
-        .ok_or_else(|| XtaskError::Answer {
-            command: where_is_it.shown(),
-            cause: "no executable named clew".to_owned(),
-            answer,
-        })
 }
 
 async fn start_server() -> Result<Server, XtaskError> {

@@ -41,6 +41,10 @@ pub(crate) enum XtaskError {
         .python.display()
     )]
     NoClients { python: PathBuf },
+    #[error("could not put the server under load: {cause}")]
+    Load { cause: std::io::Error },
+    #[error("`{command}` answered with {found} of what must be {expected}")]
+    Count { command: String, found: usize, expected: usize },
     #[error("interrupted")]
     Interrupted,
 }

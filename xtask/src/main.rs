@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask …`: they install what they need and say what they do.
 
+mod bench;
 mod command;
 mod demo;
 mod error;
@@ -11,6 +12,7 @@ mod tools;
 mod workspace;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,15 @@ enum Task {
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
+    /// Measure Clew beside its peers on servers under load, and keep the results in bench/results. Takes long, and a machine to itself
+    Bench {
+        /// The fewest runs that mean something
+        #[arg(long)]
+        quick: bool,
+        /// A program to measure instead of a release build
+        #[arg(long, value_name = "PROGRAM")]
+        clew: Option<PathBuf>,
+    },
     /// Check form, lints, licences, dependencies and the documentation's links
     Lint,
 }
@@ -64,6 +75,7 @@ fn run(task: Task) -> Result<(), XtaskError> {
         match task {
             Task::Demo { keep } => demo::run(keep).await,
             Task::Test { nextest } => test::run(&nextest).await,
+            Task::Bench { quick, clew } => bench::run(quick, clew).await,
             Task::Lint => lint::run().await,
         }
     })

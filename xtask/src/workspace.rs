@@ -1,8 +1,16 @@
-//! Where this clone is, and the cargo that runs in it.
+//! Where this clone is, and what cargo and git do in it.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::command::Command;
+use crate::error::XtaskError;
+use crate::steps::Step;
+
+/// A first build on a slow machine.
+const BUILD_LIMIT: Duration = Duration::from_mins(45);
 
 /// The root of the clone. Cargo says where this package is; a binary kept from another clone would not know.
 pub(crate) fn root() -> PathBuf {
@@ -15,4 +23,31 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Command::new(cargo).in_folder(root())
+}
+
+/// What git says in the root of the clone; nothing where it cannot.
+pub(crate) async fn git(arguments: &[&str]) -> Option<String> {
+    let git = Command::new("git").in_folder(root()).args(arguments.iter().copied());
+    git.answer_if_it_works().await.map(|answer| answer.trim().to_owned())
+}
+
+/// Builds `clew`, and says where it is. `profile` are cargo's arguments for it.
+pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> {
+    let step = Step::start("Building clew");
+    let build = cargo().args(["build", "--locked", "--package", "clew", "--bin", "clew"]).args(profile.iter().copied());
+    build.run_in(&step, BUILD_LIMIT).await?;
+    step.done();
+    // Built by now, so cargo only says where it is.
+    let where_is_it = build.args(["--quiet", "--message-format", "json"]);
+    let answer = where_is_it.answer().await?;
+    answer
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").is_some_and(|name| name == "clew"))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .ok_or_else(|| XtaskError::Answer {
+            command: where_is_it.shown(),
+            cause: "no executable named clew".to_owned(),
+            answer,
+        })
 }
