@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_diagnose::csv;
 use clew_model::Language;
-use clew_mysql::{Form, Snapshot, Statements, take_snapshot};
+use clew_mysql::{Form, Snapshot, Statements, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
 use crate::filters::Filters;
@@ -25,7 +25,10 @@ pub(crate) struct Arguments {
     /// Form of the output [default: table on a terminal, csv otherwise]
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Output")]
     format: Option<Format>,
-    /// Show templates of statements, with ? for each literal: fit to be handed to others
+    /// Add what is known of each session besides: digest of its statement, program, what it waits for, who blocks it
+    #[arg(long, help_heading = "Output")]
+    detail: bool,
+    /// Show templates of statements, with ? for each literal, and no locked values: fit to be handed to others
     #[arg(long, help_heading = "Output")]
     mask: bool,
     /// Write to a file instead of the terminal
@@ -46,6 +49,7 @@ Examples:
   clew snapshot mysql://clew@db.example.com/ --sort-key trx_lock_duration --sort-dir desc
   CLEW_DB_PASSWORD=… clew snapshot mysql://clew@db.example.com/ --format json | jq .sessions[].user
   clew snapshot mysql://clew@db.example.com/ --filter long -o long.csv
+  clew snapshot mysql://clew@db.example.com/ --detail --sort-key trx_lock_duration --sort-dir desc
   clew snapshot mysql://clew@db.example.com/ --mask -o for-the-vendor.csv";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,7 +72,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Json => Form::Json,
     };
     let statements = Statements::masked(arguments.mask);
-    let snapshot = take_snapshot(&node, &selection, statements, form, &limits).await?;
+    let snapshot = if arguments.detail {
+        take_detailed_snapshot(&node, &selection, statements, form, &limits).await?
+    } else {
+        take_snapshot(&node, &selection, statements, form, &limits).await?
+    };
     let limitations = notes::describe_all(&snapshot.summary.limitations);
     tokio::task::spawn_blocking(move || write(&arguments, format, snapshot))
         .await
@@ -86,10 +94,11 @@ fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Resul
     let written = match format {
         Format::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();
-            out.write_all(&csv::header_row(language)).and_then(|()| snapshot.body.write_to(&mut out))
+            let header = if arguments.detail { csv::detailed_header_row(language) } else { csv::header_row(language) };
+            out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
         Format::Json => write_json(&mut snapshot, &mut out),
-        Format::Table => table::write(&mut snapshot, &mut out),
+        Format::Table => table::write(&mut snapshot, arguments.detail, &mut out),
     };
     written.map_err(|error| CliError::writing(&out.name(), &error))?;
     out.finish()

@@ -2,14 +2,17 @@
 
 use std::io::{self, Write};
 
-use clew_model::COLUMNS;
+use clew_model::{COLUMNS, DETAIL_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use crate::output::{Output, stdout_has_colours, stdout_is_terminal};
 
-/// Columns shown: key of the column table, heading, and whether it is a number.
-const SHOWN: [(&str, &str, bool); 11] = [
+/// A column that is shown: its key in the column table, its heading, and whether it is a number.
+type Shown = (&'static str, &'static str, bool);
+
+/// Columns of every table, but the statement.
+const SHOWN: [Shown; 10] = [
     ("session_id", "ID", true),
     ("user", "USER", false),
     ("host", "HOST", false),
@@ -20,10 +23,21 @@ const SHOWN: [(&str, &str, bool); 11] = [
     ("transaction_duration", "TRX", true),
     ("transaction_lock_wait_time", "WAIT", true),
     ("rows_locked_by_transactions", "LOCKED", true),
-    (STATEMENT, "STATEMENT", false),
 ];
-/// The column that takes the room that is left.
+/// Columns of a detailed table besides.
+const SHOWN_IN_DETAIL: [Shown; 5] = [
+    ("program_name", "PROGRAM", false),
+    ("blocker_id", "BLOCKER", true),
+    ("root_blocker_id", "ROOT", true),
+    ("waits_for", "WAITS FOR", false),
+    (DIGEST, "DIGEST", false),
+];
+/// The last column, which takes the room that is left.
+const LAST: Shown = (STATEMENT, "STATEMENT", false);
 const STATEMENT: &str = "sql_statement";
+/// The column of which the first letters tell one from another.
+const DIGEST: &str = "statement_digest";
+const DIGEST_LETTERS: usize = 8;
 /// Longest text of a cell but the statement.
 const CELL_WIDTH: usize = 28;
 /// Width of the statement where the terminal's width is not known.
@@ -33,20 +47,21 @@ const LEAST_STATEMENT_WIDTH: usize = 20;
 /// Blanks that the table puts around each column.
 const PADDING: usize = 2;
 
-type Line = [String; SHOWN.len()];
+type Line = Vec<String>;
 
 /// Writes the table, then a line that counts.
-pub(crate) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
+pub(crate) fn write(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Stdout(_)) && stdout_is_terminal();
     let colours = to_terminal && stdout_has_colours();
-    let (lines, waiting) = read_lines(snapshot)?;
+    let shown = shown(detailed);
+    let (lines, waiting) = read_lines(snapshot, &shown)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let terminal = if to_terminal { table.width().map(usize::from) } else { None };
-    let width = terminal.map_or(STATEMENT_WIDTH, |terminal| statement_width(&lines, terminal));
-    table.set_header(SHOWN.map(|(_, heading, number)| heading_cell(heading, number, colours)));
+    let width = terminal.map_or(STATEMENT_WIDTH, |terminal| statement_width(&lines, &shown, terminal));
+    table.set_header(shown.iter().map(|&(_, heading, number)| heading_cell(heading, number, colours)));
     for (line, waits) in lines.into_iter().zip(waiting) {
-        table.add_row(cells(line, width, waits && colours));
+        table.add_row(cells(line, &shown, width, waits && colours));
     }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;
@@ -55,8 +70,15 @@ pub(crate) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()>
     writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)
 }
 
+fn shown(detailed: bool) -> Vec<Shown> {
+    let in_detail = SHOWN_IN_DETAIL.into_iter().filter(|_| detailed);
+    SHOWN.into_iter().chain(in_detail).chain([LAST]).collect()
+}
+
 /// The shown cells of every row, and whether the row waits for a lock.
-fn read_lines(snapshot: &mut Snapshot) -> io::Result<(Vec<Line>, Vec<bool>)> {
+fn read_lines(snapshot: &mut Snapshot, shown: &[Shown]) -> io::Result<(Vec<Line>, Vec<bool>)> {
+    let keys: Vec<&str> =
+        COLUMNS.iter().map(|column| column.key).chain(DETAIL_COLUMNS.iter().map(|column| column.key)).collect();
     let mut body = Vec::new();
     snapshot.body.write_to(&mut body)?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
@@ -65,26 +87,27 @@ fn read_lines(snapshot: &mut Snapshot) -> io::Result<(Vec<Line>, Vec<bool>)> {
     for record in reader.byte_records() {
         let record = record.map_err(io::Error::other)?;
         let value = |key: &str| {
-            let at = COLUMNS.iter().position(|column| column.key == key).unwrap_or_default();
+            let at = keys.iter().position(|known| *known == key).unwrap_or_default();
             String::from_utf8_lossy(record.get(at).unwrap_or_default())
         };
-        lines.push(
-            SHOWN.map(|(key, ..)| {
-                one_line(&value(key), if key == STATEMENT { 4 * STATEMENT_WIDTH } else { CELL_WIDTH })
-            }),
-        );
-        waiting.push(value("transaction_status") == "LOCK WAIT");
+        let cell = |&(key, ..): &Shown| match key {
+            STATEMENT => one_line(&value(key), 4 * STATEMENT_WIDTH),
+            DIGEST => value(key).chars().take(DIGEST_LETTERS).collect(),
+            _ => one_line(&value(key), CELL_WIDTH),
+        };
+        lines.push(shown.iter().map(cell).collect());
+        waiting.push(value("transaction_status") == "LOCK WAIT" || !value("waits_for").is_empty());
     }
     Ok((lines, waiting))
 }
 
 /// What the other columns leave of the terminal.
-fn statement_width(lines: &[Line], terminal: usize) -> usize {
+fn statement_width(lines: &[Line], shown: &[Shown], terminal: usize) -> usize {
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| Some(line.get(column)?.chars().count())).max().unwrap_or(0);
-        cells.max(SHOWN.get(column).map_or(0, |(_, heading, _)| heading.len())) + PADDING
+        cells.max(shown.get(column).map_or(0, |(_, heading, _)| heading.len())) + PADDING
     };
-    let others: usize = (0..SHOWN.len() - 1).map(widest).sum();
+    let others: usize = (0..shown.len().saturating_sub(1)).map(widest).sum();
     terminal.saturating_sub(others + PADDING).max(LEAST_STATEMENT_WIDTH)
 }
 
@@ -93,10 +116,10 @@ fn heading_cell(heading: &str, number: bool, colours: bool) -> Cell {
     if colours { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-fn cells(line: Line, statement_width: usize, red: bool) -> Vec<Cell> {
+fn cells(line: Line, shown: &[Shown], statement_width: usize, red: bool) -> Vec<Cell> {
     line.into_iter()
-        .zip(SHOWN)
-        .map(|(text, (key, _, number))| {
+        .zip(shown)
+        .map(|(text, &(key, _, number))| {
             let text = if key == STATEMENT { one_line(&text, statement_width) } else { text };
             let cell = Cell::new(text).set_alignment(alignment(number));
             if red { cell.fg(Color::Red) } else { cell }

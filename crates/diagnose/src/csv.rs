@@ -1,6 +1,6 @@
 //! Rows as CSV: RFC 4180, CRLF, quotes where needed, UTF-8 (DESIGN.md section 6).
 
-use clew_model::{COLUMNS, Cell, Column, ColumnKind, Language, SessionRow};
+use clew_model::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SessionDetail, SessionRow};
 
 use crate::text::push_clean;
 
@@ -9,11 +9,20 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// The header row with its line end. In zh-cn it starts with a byte order mark: spreadsheets want one to read the labels.
 #[must_use]
 pub fn header_row(language: Language) -> Vec<u8> {
-    let name = |column: &Column| match language {
-        Language::EnUs => column.key,
-        Language::ZhCn => column.label_zh,
-    };
-    header_of(language, COLUMNS.iter().map(name))
+    let mut row = names(&COLUMNS, language);
+    row.extend_from_slice(b"\r\n");
+    if language == Language::ZhCn { [BOM, &row].concat() } else { row }
+}
+
+/// The same of a detailed snapshot.
+#[must_use]
+pub fn detailed_header_row(language: Language) -> Vec<u8> {
+    let mut row = header_row(language);
+    row.truncate(row.len().saturating_sub(2));
+    row.push(b',');
+    row.extend(names(&DETAIL_COLUMNS, language));
+    row.extend_from_slice(b"\r\n");
+    row
 }
 
 /// A header row of these names, which need no quotes.
@@ -25,26 +34,57 @@ pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) 
     row
 }
 
+fn names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
+    let name = |column: &Column<C>| match language {
+        Language::EnUs => column.key,
+        Language::ZhCn => column.label_zh,
+    };
+    columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
+}
+
 /// Appends one row with its line end. With `formula_guard`, text that a spreadsheet would take for a formula gets a leading
 /// quote mark; numbers never do.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
-    let guarded = |column: &Column| formula_guard && column.kind == ColumnKind::Text;
-    encode_cells(out, COLUMNS.iter().map(|column| ((column.cell)(row), guarded(column))));
+    begin_row(out, row, formula_guard);
+    out.extend_from_slice(b"\r\n");
 }
 
-/// The same of any cells, each with whether it is guarded.
+/// The same without its line end: [`finish_row`] adds the rest.
+pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
+    for (at, column) in COLUMNS.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_cell(out, (column.cell)(row), formula_guard && column.kind == ColumnKind::Text);
+    }
+}
+
+/// Appends one row of any cells with its line end, each with whether it is guarded.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        match cell {
-            Cell::Empty => {}
-            Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Cell::Text(text) => push_text(out, text, formula_guard),
-        }
+        push_cell(out, cell, formula_guard);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the cells of a detailed snapshot and the line end.
+pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
+    for column in &DETAIL_COLUMNS {
+        out.push(b',');
+        push_cell(out, (column.cell)(detail), formula_guard && column.kind == ColumnKind::Text);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
+    match cell {
+        Cell::Empty => {}
+        Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Cell::Text(text) => push_text(out, text, formula_guard),
+    }
 }
 
 /// Quotes in place: the text is cleaned straight into the row, then looked at once.
@@ -94,6 +134,29 @@ mod tests {
         let chinese = String::from_utf8(header_row(Language::ZhCn)).unwrap();
         assert!(chinese.starts_with("\u{feff}会话ID,用户名,主机IP,"));
         assert_eq!(chinese.matches(',').count(), COLUMNS.len() - 1);
+    }
+
+    #[test]
+    fn details_come_after_the_columns_of_the_api() {
+        let english = String::from_utf8(detailed_header_row(Language::EnUs)).unwrap();
+        let base = String::from_utf8(header_row(Language::EnUs)).unwrap();
+        let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
+        assert_eq!(english, base.trim_end().to_owned() + added);
+        let chinese = String::from_utf8(detailed_header_row(Language::ZhCn)).unwrap();
+        assert!(chinese.starts_with("\u{feff}会话ID,") && chinese.matches('\u{feff}').count() == 1);
+
+        let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };
+        let detail = SessionDetail {
+            program_name: Some(b"=cmd, \"x\"".to_vec()),
+            waits_for: Some("row 1, 'a' of shop.t".to_owned()),
+            blocker_id: Some(7),
+            ..SessionDetail::default()
+        };
+        let mut row = Vec::new();
+        begin_row(&mut row, &SessionRow { session: &session, transaction: None }, true);
+        finish_row(&mut row, &detail, true);
+        let expected = "1,,,,,Query,,0,,,,,,,,,\"'=cmd, \"\"x\"\"\",\"row 1, 'a' of shop.t\",7,\r\n";
+        assert_eq!(String::from_utf8(row).unwrap(), expected);
     }
 
     #[test]

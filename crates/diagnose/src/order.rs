@@ -18,6 +18,13 @@ pub struct Rank {
     session_id: u64,
 }
 
+impl Rank {
+    /// Whose rank it is.
+    pub(crate) fn session_id(self) -> u64 {
+        self.session_id
+    }
+}
+
 impl Order {
     /// The order that a selection asks for.
     #[must_use]

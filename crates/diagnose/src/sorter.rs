@@ -77,6 +77,18 @@ impl<S: Spool> SortedRows<S> {
 
     /// The same of at most `limit` rows, after the first `offset`.
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+        self.write_finished(offset, limit, out, separator, |_, _| {})
+    }
+
+    /// The same; `finish` is handed the session id of each row and what was encoded of it, to add the rest.
+    pub fn write_finished(
+        &mut self,
+        offset: usize,
+        limit: usize,
+        out: &mut dyn Write,
+        separator: &[u8],
+        finish: impl Fn(u64, &mut Vec<u8>),
+    ) -> io::Result<()> {
         let mut row = Vec::new();
         let mut position = None;
         for (at, place) in self.places.iter().skip(offset).take(limit).enumerate() {
@@ -88,6 +100,7 @@ impl<S: Spool> SortedRows<S> {
             }
             row.resize(place.length as usize, 0);
             self.spool.read_exact(&mut row)?;
+            finish(place.rank.session_id(), &mut row);
             out.write_all(&row)?;
             position = Some(place.offset + u64::from(place.length));
         }

@@ -7,7 +7,7 @@
 //! - `join` makes the graph: `edges` finds the waits: of `rows`, of `metadata` (whose `requests` may have to be concluded), of flushed and engine-locked
 //!   `tables`; `compatibility` is the servers' table of which metadata lock stands in the way of which.
 //! - `cycle` and `rank` find the roots; `unexplained` names who waits for nobody knows whom.
-//! - `cure` says what ends a root; `tree` and `dot` draw the graph.
+//! - `cure` says what ends a root; `tree` and `dot` draw the graph, `details` says it by session.
 //!
 //! ```
 //! use clew_diagnose::waits::{
@@ -38,6 +38,7 @@ mod compatibility;
 mod cure;
 mod cycle;
 mod describe;
+mod details;
 mod dot;
 mod edges;
 mod graph;

@@ -1,7 +1,8 @@
-//! The column table: each column of a snapshot, defined once (spec section 1.5).
+//! The column table: each column of a snapshot, defined once (spec section 1.5), and those that `--detail` adds.
 //!
 //! CSV, JSON, the terminal's table, the API's description and the page all read this table.
 
+use crate::detail::SessionDetail;
 use crate::session::SessionRow;
 
 /// What the cells of a column hold.
@@ -24,9 +25,14 @@ pub enum Cell<'a> {
     Empty,
 }
 
+/// How the cell of a session and its transaction is found.
+pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
+/// How the cell of what else is known of a session is found.
+pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
+
 /// A column: its names, and how a row's cell is found.
 #[derive(Debug)]
-pub struct Column {
+pub struct Column<C = RowCell> {
     /// Name in CSV headers (en-us), JSON and the API's description.
     pub key: &'static str,
     /// Header in zh-cn.
@@ -36,11 +42,11 @@ pub struct Column {
     /// One line for a reader who has never seen it.
     pub meaning: &'static str,
     /// The cell of a row.
-    pub cell: for<'a> fn(&SessionRow<'a>) -> Cell<'a>,
+    pub cell: C,
 }
 
-fn text(value: Option<&Vec<u8>>) -> Cell<'_> {
-    value.map_or(Cell::Empty, |bytes| Cell::Text(bytes))
+fn text<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
+    value.map_or(Cell::Empty, |text| Cell::Text(text.as_ref()))
 }
 
 fn number<'a>(value: Option<u64>) -> Cell<'a> {
@@ -153,5 +159,44 @@ pub static COLUMNS: [Column; 15] = [
         kind: ColumnKind::Number,
         meaning: "Rows that the transaction has changed",
         cell: |row| number(row.transaction.map(|trx| trx.rows_modified)),
+    },
+];
+
+/// The columns that a detailed snapshot has after [`COLUMNS`], in order. The API has none of them.
+pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
+    Column {
+        key: "statement_digest",
+        label_zh: "SQL指纹",
+        kind: ColumnKind::Text,
+        meaning: "The server's own digest of the running statement: equal for statements that differ in literals only",
+        cell: |detail| text(detail.statement_digest.as_ref()),
+    },
+    Column {
+        key: "program_name",
+        label_zh: "程序名",
+        kind: ColumnKind::Text,
+        meaning: "The program that opened the session, by its own word; empty if it did not say",
+        cell: |detail| text(detail.program_name.as_ref()),
+    },
+    Column {
+        key: "waits_for",
+        label_zh: "等待对象",
+        kind: ColumnKind::Text,
+        meaning: "What the session waits for that another one holds; empty if it waits for nobody",
+        cell: |detail| text(detail.waits_for.as_ref()),
+    },
+    Column {
+        key: "blocker_id",
+        label_zh: "阻塞会话ID",
+        kind: ColumnKind::Number,
+        meaning: "The session for which it waits, on the way to the root blocker",
+        cell: |detail| number(detail.blocker_id),
+    },
+    Column {
+        key: "root_blocker_id",
+        label_zh: "根阻塞会话ID",
+        kind: ColumnKind::Number,
+        meaning: "The session at the root of the wait: the first by rank if there are several",
+        cell: |detail| number(detail.root_blocker_id),
     },
 ];

@@ -16,6 +16,7 @@
 
 mod audit;
 mod column;
+mod detail;
 mod error_catalogue;
 mod failure;
 mod ids;
@@ -29,7 +30,8 @@ mod session;
 mod task;
 
 pub use audit::{Actor, AuditEvent, Origin, Outcome};
-pub use column::{COLUMNS, Cell, Column, ColumnKind};
+pub use column::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell};
+pub use detail::SessionDetail;
 pub use error_catalogue::{ERRORS, ErrorEntry};
 pub use failure::{Failure, FailureKind};
 pub use ids::{AccessKeyId, DomainId, GroupId, IdError, InstanceId, NodeId, PolicyId, ProjectId, RequestId, UserId};

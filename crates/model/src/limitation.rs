@@ -26,6 +26,10 @@ pub enum LimitationKind {
     NoLastStatements,
     /// Names of prepared XA transactions cannot be read.
     NoPreparedNames,
+    /// Digests of running statements cannot be read.
+    NoStatementDigests,
+    /// Names of the programs that opened sessions cannot be read.
+    NoProgramNames,
 }
 
 /// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.

@@ -30,7 +30,9 @@ mod kill;
 mod limits;
 mod locks;
 mod own_sessions;
+mod programs;
 mod rollbacks;
+mod running;
 mod server;
 mod server_threads;
 mod sessions;
@@ -46,4 +48,6 @@ pub use limits::Limits;
 pub use locks::read_waits;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use server::Flavor;
-pub use snapshot::{Body, Form, Snapshot, Statements, Summary, Whose, take_snapshot, take_snapshot_of};
+pub use snapshot::{
+    Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,
+};

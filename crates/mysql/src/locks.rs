@@ -23,8 +23,12 @@ use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
 use crate::transactions::{LOCK_WAIT, Transactions};
 use crate::{doctor, failure, sessions, transactions};
+use access::Access;
+use metadata::ReadLock;
 use prepared::Prepared;
-use threads::Threads;
+use read_wait::ReadWait;
+pub(crate) use roles::role;
+pub(crate) use threads::Threads;
 
 /// Bytes that are kept of a statement: enough to tell which tables it names.
 const STATEMENT_KEPT: usize = 64 << 10;
@@ -51,36 +55,10 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
     if show_is_cut(connection).await? {
         limitations.push(doctor::statements_cut());
     }
-    let account = doctor::account(connection).await?;
-    let transactions = transactions(connection, &account, &mut limitations).await?;
-    let access = access::find_out(connection, &account, &mut limitations).await?;
-    let prepared =
-        prepared::read(connection, &transactions, &account, access.performance_schema, &mut limitations).await?;
-    let row_waits = match connection.flavor {
-        _ if !anybody_waits(&transactions) => Vec::new(),
-        Flavor::MySql if access.performance_schema => mysql::row_waits(connection).await?,
-        Flavor::MySql => Vec::new(),
-        Flavor::MariaDb => mariadb::row_waits(connection, &transactions).await?,
-    };
-    let metadata_locks = metadata::read(connection, access).await?;
-    let threads = threads::read(connection, access).await?;
-    let sessions = sessions(connection, &threads).await?;
-    let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-    let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.named(&threads)).collect();
-    let metadata_locks: Vec<MetadataLock> =
-        metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect();
-    if connection.flavor == Flavor::MariaDb {
-        mariadb::name_readers(&mut row_waits, &transactions, &metadata_locks);
-    }
-    let mut observed = Observed {
-        row_waits,
-        metadata_locks,
-        pending_seen: access.metadata_locks,
-        transactions: facts(transactions, &prepared),
-        sessions,
-        limitations,
-        ..Observed::default()
-    };
+    let locks = WaitTables::read(connection, limitations).await?;
+    let sessions = sessions(connection, &locks.threads).await?;
+    let access = locks.access;
+    let (mut observed, threads) = locks.joined(sessions);
     let first = graph(&observed);
     if !first.unexplained.is_empty() {
         observed.limitations.extend(access.first_modes());
@@ -90,6 +68,68 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
         last_statements::read(connection, &idle_roots, &threads, &mut observed).await?;
     }
     Ok(observed)
+}
+
+/// All that is read of waits before the sessions are, so that whoever holds a lock still is among them.
+#[derive(Debug)]
+pub(crate) struct WaitTables {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) threads: Threads,
+    /// What cannot be read.
+    pub(crate) limitations: Vec<Limitation>,
+    /// Why performance_schema cannot be read, if it cannot.
+    pub(crate) unreadable: Option<Limitation>,
+    access: Access,
+    prepared: Vec<Prepared>,
+    row_waits: Vec<ReadWait>,
+    metadata_locks: Vec<ReadLock>,
+}
+
+impl WaitTables {
+    /// Reads each table once, and adds what cannot be read to `limitations`.
+    pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
+        let account = doctor::account(connection).await?;
+        let transactions = transactions(connection, &account, &mut limitations).await?;
+        let (access, unreadable) = access::find_out(connection, &account, &mut limitations).await?;
+        let prepared =
+            prepared::read(connection, &transactions, &account, access.performance_schema, &mut limitations).await?;
+        let row_waits = match connection.flavor {
+            _ if !anybody_waits(&transactions) => Vec::new(),
+            Flavor::MySql if access.performance_schema => mysql::row_waits(connection).await?,
+            Flavor::MySql => Vec::new(),
+            Flavor::MariaDb => mariadb::row_waits(connection, &transactions).await?,
+        };
+        let metadata_locks = metadata::read(connection, access).await?;
+        let threads = threads::read(connection, access).await?;
+        Ok(Self { transactions, threads, limitations, unreadable, access, prepared, row_waits, metadata_locks })
+    }
+
+    /// Limitations that matter where a wait could not be explained.
+    pub(crate) fn unexplained(&self) -> Option<Limitation> {
+        self.access.first_modes()
+    }
+
+    /// Everything that the graph is made from. The threads serve whatever is read after that.
+    pub(crate) fn joined(self, sessions: Vec<SessionFacts>) -> (Observed, Threads) {
+        let Self { transactions, threads, limitations, access, prepared, row_waits, metadata_locks, .. } = self;
+        let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
+        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.named(&threads)).collect();
+        let metadata_locks: Vec<MetadataLock> =
+            metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect();
+        if access.flavor == Flavor::MariaDb {
+            mariadb::name_readers(&mut row_waits, &transactions, &metadata_locks);
+        }
+        let observed = Observed {
+            row_waits,
+            metadata_locks,
+            pending_seen: access.metadata_locks,
+            transactions: facts(transactions, &prepared),
+            sessions,
+            limitations,
+            ..Observed::default()
+        };
+        (observed, threads)
+    }
 }
 
 async fn transactions(
@@ -167,7 +207,7 @@ async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<
     }
     let is_own = own.known();
     let facts = |session: Session| {
-        let role = roles::of(&session, is_own(&session), threads.is_applier(session.id));
+        let role = role(&session, is_own(&session), threads.is_applier(session.id));
         SessionFacts { role, session }
     };
     Ok(found.into_iter().map(facts).collect())

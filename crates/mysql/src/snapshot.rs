@@ -1,30 +1,24 @@
 //! A snapshot: all sessions of a node at one moment, joined, filtered, sorted and encoded.
 
+mod detailed;
+mod encoder;
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
-use clew_model::{Failure, FailureKind, Limitation, NodeUrl, Selection, Session, SessionRow, Transaction};
+use clew_diagnose::{SortedRows, csv, json};
+use clew_model::{Failure, Limitation, NodeUrl, Selection, SessionDetail};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
-use crate::own_sessions::Own;
 use crate::server::Flavor;
 use crate::transactions::{Transactions, by_session};
-use crate::{doctor, sessions, statements, transactions};
-
-/// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
-const SPOOL_IN_MEMORY: usize = 1 << 20;
-/// Sessions travel from the reader to the encoder in batches of at most this many …
-const BATCH_ROWS: usize = 256;
-/// … and about this many bytes of statements.
-const BATCH_BYTES: usize = 1 << 20;
+use crate::{doctor, statements, transactions};
+use encoder::{Encoder, Rows};
 
 /// How rows are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,19 +84,30 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Body {
     rows: SortedRows<SpooledTempFile>,
-    separator: &'static [u8],
+    form: Form,
+    /// What a detailed snapshot adds to each session; nothing in any other.
+    details: Option<HashMap<u64, SessionDetail>>,
 }
 
 impl Body {
     /// Writes all rows; `Csv` without header, `Json` without brackets. Blocks: not for a runtime's own threads. Fails where
     /// `out` does, or where the temporary file does.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.rows.write_to(out, self.separator)
+        self.write_part(0, usize::MAX, out)
     }
 
     /// The same of at most `limit` rows, after the first `offset`.
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
-        self.rows.write_part(offset, limit, out, self.separator)
+        let separator: &[u8] = if self.form == Form::Json { b",\n" } else { b"" };
+        let Some(details) = &self.details else { return self.rows.write_part(offset, limit, out, separator) };
+        let (form, nothing) = (self.form, SessionDetail::default());
+        self.rows.write_finished(offset, limit, out, separator, |session, row| {
+            let detail = details.get(&session).unwrap_or(&nothing);
+            match form {
+                Form::Csv { formula_guard } => csv::finish_row(row, detail, formula_guard),
+                Form::Json => json::finish_row(row, detail),
+            }
+        })
     }
 }
 
@@ -129,20 +134,35 @@ pub async fn take_snapshot_of(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    timeout(limits.node, failure::without_panic(node, read(whose, node, selection, statements, form, limits)))
-        .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+    let rows = Rows { selection: selection.clone(), statements, form, detailed: false };
+    within_limits(node, limits, Box::pin(read(whose, node, rows, limits))).await
 }
 
-/// Transactions come before sessions: what is joined must be there when the rows stream in.
-async fn read(
-    whose: Whose,
+/// The same of users' sessions, with [`clew_model::DETAIL_COLUMNS`] after the columns of the API: digest, program, and what the
+/// session waits for. Reads the locks of the node besides, over the same connection.
+pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
     statements: Statements,
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
+    let rows = Rows { selection: selection.clone(), statements, form, detailed: true };
+    within_limits(node, limits, Box::pin(detailed::read(node, rows, limits))).await
+}
+
+async fn within_limits(
+    node: &NodeUrl,
+    limits: &Limits,
+    reading: impl Future<Output = Result<Snapshot, Failure>>,
+) -> Result<Snapshot, Failure> {
+    timeout(limits.node, failure::without_panic(node, reading))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+}
+
+/// Transactions come before sessions: what is joined must be there when the rows stream in.
+async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let mut limitations = Vec::new();
     if show_is_cut(&mut connection).await? {
@@ -161,20 +181,23 @@ async fn read(
         Err(error) => return Err(connection.failed(&error)),
     };
     let own = (whose == Whose::Users).then(|| connection.own());
-    let (batches, encoder) = start_encoder(selection.clone(), statements, own, transactions, form);
-    let streamed = stream(&mut connection, batches).await;
-    let sorted = encoder.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
-    streamed?;
-    let rows = sorted.map_err(|error| spool_failed(&error))?;
+    let form = rows.form;
+    let encoder = Encoder::start(rows, own, transactions);
+    let rows = encoder.feed(&mut connection, |_| {}).await?;
+    let body = Body { rows, form, details: None };
+    Ok(finish(connection, body, limitations).await)
+}
+
+/// Everything was read whole.
+async fn finish(connection: Connection, body: Body, limitations: Vec<Limitation>) -> Snapshot {
     let summary = Summary {
         server_flavor: connection.flavor,
         server_version: connection.version.clone(),
-        rows: rows.rows(),
+        rows: body.rows.rows(),
         limitations,
     };
     connection.close().await;
-    let separator: &[u8] = if form == Form::Json { b",\n" } else { b"" };
-    Ok(Snapshot { summary, body: Body { rows, separator } })
+    Snapshot { summary, body }
 }
 
 /// Whether the server cuts statements in its process list. Asked of MySQL only; older ones do not know the question.
@@ -187,76 +210,4 @@ pub(crate) async fn show_is_cut(connection: &mut Connection) -> Result<bool, Fai
         Err(mysql_async::Error::Server(_)) => Ok(false),
         Err(error) => Err(connection.failed(&error)),
     }
-}
-
-/// Hands sessions on in batches. A reader that is faster than the encoder waits for it; an encoder that failed ends it.
-async fn stream(connection: &mut Connection, batches: mpsc::Sender<Vec<Session>>) -> Result<(), Failure> {
-    let address = connection.address.clone();
-    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
-    let mut sessions = sessions::read(connection).await.map_err(lost)?;
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    while let Some(session) = sessions.next().await.map_err(lost)? {
-        bytes += session.statement.as_ref().map_or(0, Vec::len);
-        batch.push(session);
-        if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-            bytes = 0;
-            if batches.send(std::mem::take(&mut batch)).await.is_err() {
-                break;
-            }
-        }
-    }
-    let _ = batches.send(batch).await;
-    Ok(())
-}
-
-type Encoder = JoinHandle<io::Result<SortedRows<SpooledTempFile>>>;
-
-/// Joining, filtering and encoding happen beside the reading, off the runtime's threads. Without own sessions everybody's are shown.
-fn start_encoder(
-    selection: Selection,
-    statements: Statements,
-    own: Option<Own>,
-    transactions: HashMap<u64, Transaction>,
-    form: Form,
-) -> (mpsc::Sender<Vec<Session>>, Encoder) {
-    let (batches, mut incoming) = mpsc::channel::<Vec<Session>>(2);
-    let encoder = tokio::task::spawn_blocking(move || {
-        let filter = Filter::new(&selection);
-        let filter = if own.is_none() { filter.with_internal() } else { filter };
-        let order = Order::new(&selection);
-        let mut sorter = RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY));
-        let mut encoded = Vec::new();
-        while let Some(batch) = incoming.blocking_recv() {
-            let is_own = own.as_ref().map(Own::known);
-            for mut session in batch {
-                if is_own.as_ref().is_some_and(|is_own| is_own(&session)) {
-                    continue;
-                }
-                // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
-                if statements == Statements::Templates {
-                    session.statement = session.statement.map(|statement| template(&statement));
-                }
-                let row = SessionRow { session: &session, transaction: transactions.get(&session.id) };
-                if !filter.keeps(&row) {
-                    continue;
-                }
-                encoded.clear();
-                match form {
-                    Form::Csv { formula_guard } => csv::encode_row(&mut encoded, &row, formula_guard),
-                    Form::Json => json::encode_row(&mut encoded, &row),
-                }
-                sorter.push(order.rank(&row), &encoded)?;
-            }
-        }
-        sorter.finish()
-    });
-    (batches, encoder)
-}
-
-fn spool_failed(error: &io::Error) -> Failure {
-    Failure::new(
-        FailureKind::StoreFailed,
-        format!("could not keep rows in the temporary folder {}: {error}", std::env::temp_dir().display()),
-    )
 }

@@ -33,7 +33,7 @@ pub struct Load {
 }
 
 /// For all waiters to wait.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What makes room: a row for each transaction, and waits without an end.
 const SET_UP: [&str; 4] = [

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario, Server, ServerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::run::{clew, end, run};
@@ -145,4 +145,48 @@ async fn the_password_may_come_from_the_environment() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let diagnosis: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(diagnosis["server_version"], "9.7.4-fake");
+}
+
+#[tokio::test]
+async fn details_come_after_the_columns_of_the_api_of_a_mysql_server() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let scenario = Scenario::all(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    let url = server.url();
+    let detailed = async |more: &[&str]| {
+        let ended = run(&[&["snapshot", &url, "--detail"], more].concat()).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        ended.stdout
+    };
+
+    let csv = detailed(&[]).await;
+    let header = csv.lines().next().unwrap();
+    assert!(header.starts_with("session_id,user,host,"), "{header}");
+    assert!(header.ends_with(",statement_digest,program_name,waits_for,blocker_id,root_blocker_id"), "{header}");
+    let row = csv.lines().find(|line| line.starts_with(&format!("{waiter},"))).unwrap();
+    assert!(row.ends_with(&format!(",row 1 of shop.t (PRIMARY),{blocker},{blocker}")), "{row}");
+    let plain = run(&["snapshot", &url]).await.stdout;
+    let row = plain.lines().find(|line| line.starts_with(&format!("{waiter},"))).unwrap();
+    assert_eq!((plain.lines().next().unwrap().split(',').count(), row.split(',').count()), (15, 15), "{plain}");
+    let chinese = detailed(&["--language", "zh-cn"]).await;
+    assert!(chinese.lines().next().unwrap().ends_with(",根阻塞会话ID"), "{chinese}");
+
+    let json: serde_json::Value = serde_json::from_str(&detailed(&["--format", "json"]).await).unwrap();
+    let sessions = json["sessions"].as_array().unwrap();
+    let session = sessions.iter().find(|session| session["session_id"] == waiter).unwrap();
+    assert_eq!((&session["blocker_id"], &session["root_blocker_id"]), (&blocker.into(), &blocker.into()));
+    assert_eq!((&session["waits_for"], &session["program_name"]), (&"row 1 of shop.t (PRIMARY)".into(), &().into()));
+
+    let table = detailed(&["--format", "table", "--filter", "active"]).await;
+    let (heading, line) = (table.lines().next().unwrap(), table.lines().nth(1).unwrap());
+    for word in ["PROGRAM", "BLOCKER", "ROOT", "WAITS FOR", "DIGEST", "STATEMENT"] {
+        assert!(heading.contains(word), "{table}");
+    }
+    assert!(line.contains("row 1 of shop.t (PRIMARY)") && line.ends_with("UPDATE t SET v = 2 WHERE id = 1"), "{table}");
+    for form in ["csv", "json", "table"] {
+        let masked = detailed(&["--format", form, "--mask"]).await;
+        assert!(masked.contains("a row of shop.t (PRIMARY)") && !masked.contains("row 1"), "{masked}");
+    }
+    built.clear(&server).await.unwrap();
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod build;
+mod by_session;
 mod cure;
 mod drawn;
 mod inferred;

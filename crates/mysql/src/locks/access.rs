@@ -18,7 +18,7 @@ pub(super) struct Access {
     pub(super) metadata_locks: bool,
     /// MariaDB's plugin, which lists held metadata locks.
     pub(super) plugin: bool,
-    flavor: Flavor,
+    pub(super) flavor: Flavor,
 }
 
 impl Access {
@@ -37,12 +37,12 @@ impl Access {
     }
 }
 
-/// Finds out what can be read, and names what cannot.
+/// Finds out what can be read, and names what cannot; apart from that, why performance_schema cannot be read if it cannot.
 pub(super) async fn find_out(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
-) -> Result<Access, Failure> {
+) -> Result<(Access, Option<Limitation>), Failure> {
     let readable = doctor::performance_schema(connection, account).await?;
     let recorded = match &readable {
         Ok(()) => doctor::metadata_lock_instrument(connection).await?,
@@ -55,7 +55,8 @@ pub(super) async fn find_out(
         plugin,
         flavor: connection.flavor,
     };
-    let gap = readable.err().or(recorded.err());
+    let unreadable = readable.err();
+    let gap = unreadable.clone().or(recorded.err());
     match (connection.flavor, gap) {
         (_, None) => {}
         (Flavor::MySql, Some(gap)) => {
@@ -66,7 +67,7 @@ pub(super) async fn find_out(
         }
         (Flavor::MariaDb, Some(gap)) => limitations.push(if plugin { no_requests(gap) } else { no_plugin(gap) }),
     }
-    Ok(access)
+    Ok((access, unreadable))
 }
 
 async fn has_plugin(connection: &mut Connection) -> Result<bool, Failure> {

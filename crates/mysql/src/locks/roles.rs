@@ -9,7 +9,7 @@ use clew_model::Session;
 const APPLIES: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 
 /// The role of a session. `is_applier` is what the name of its thread says, where that could be read.
-pub(super) fn of(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+pub(crate) fn role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // Of the threads of replication on MySQL, the one that only fetches never runs a query.
     let applies = || session.user == b"system user" && session.command == b"Query";
     if is_own {
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn appliers_are_told_from_the_threads_that_fetch() {
-        for (user, command, role) in [
+        for (user, command, expected) in [
             ("app", "Query", SessionRole::User),
             ("root", "Slave_SQL", SessionRole::Applier),
             ("system user", "Query", SessionRole::Applier),
@@ -42,9 +42,9 @@ mod tests {
             ("repl", "Binlog Dump GTID", SessionRole::Internal),
         ] {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(of(&session, false, false), role, "{user} {command}");
-            assert_eq!(of(&session, false, true), SessionRole::Applier);
-            assert_eq!(of(&session, true, false), SessionRole::Clew);
+            assert_eq!(super::role(&session, false, false), expected, "{user} {command}");
+            assert_eq!(super::role(&session, false, true), SessionRole::Applier);
+            assert_eq!(super::role(&session, true, false), SessionRole::Clew);
         }
     }
 }

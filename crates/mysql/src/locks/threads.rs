@@ -10,19 +10,19 @@ use crate::statements;
 
 /// Sessions by thread. A thread that is not here ended, or serves nobody.
 #[derive(Debug, Default)]
-pub(super) struct Threads {
+pub(crate) struct Threads {
     sessions: HashMap<u64, u64>,
     appliers: HashSet<u64>,
 }
 
 impl Threads {
     /// The session that a thread serves.
-    pub(super) fn session(&self, thread: u64) -> Option<u64> {
+    pub(crate) fn session(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
     }
 
     /// Whether a session applies what replication brings, as its thread's name says.
-    pub(super) fn is_applier(&self, session: u64) -> bool {
+    pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 

@@ -1,0 +1,97 @@
+//! A snapshot with what else is known of each session. Rows are encoded as they stream in, and left open; the few words that are
+//! added to each are joined when all tables were read, each once and over the same connection.
+
+use std::collections::HashMap;
+
+use clew_diagnose::waits::{SessionFacts, graph, is_wait_state};
+use clew_model::{Failure, NodeUrl, Session, SessionDetail};
+
+use super::encoder::{Encoder, Rows};
+use super::{Body, Snapshot, Statements, finish, show_is_cut};
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::locks::{Threads, WaitTables, role};
+use crate::own_sessions::Own;
+use crate::transactions::by_session;
+use crate::{doctor, programs, running};
+
+/// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
+const STATEMENT_KEPT: usize = 64 << 10;
+const STATEMENTS_KEPT: usize = 16 << 20;
+
+pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
+    let mut connection = Connection::open(node, limits).await?;
+    let mut limitations = Vec::new();
+    if show_is_cut(&mut connection).await? {
+        limitations.push(doctor::statements_cut());
+    }
+    let mut locks = WaitTables::read(&mut connection, limitations).await?;
+    let own = connection.own();
+    let (form, masked) = (rows.form, rows.statements == Statements::Templates);
+    let encoder = Encoder::start(rows, Some(own.clone()), by_session(locks.transactions.clone()));
+    let mut seen = Seen::default();
+    let rows = encoder.feed(&mut connection, |session| seen.look(session)).await?;
+    let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
+    let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
+    let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;
+
+    let first_modes = locks.unexplained();
+    let facts = seen.facts(&own, &locks.threads);
+    let (observed, threads) = locks.joined(facts);
+    let found = graph(&observed);
+    let mut limitations = observed.limitations;
+    if !found.unexplained.is_empty() {
+        limitations.extend(first_modes);
+    }
+    let found = if masked { found.masked() } else { found };
+    let mut details: HashMap<u64, SessionDetail> = found.details();
+    for (thread, digest) in digests {
+        if let Some(session) = threads.session(thread) {
+            details.entry(session).or_default().statement_digest = Some(digest);
+        }
+    }
+    for (session, program) in programs {
+        details.entry(session).or_default().program_name = Some(program);
+    }
+    let body = Body { rows, form, details: Some(details) };
+    Ok(finish(connection, body, limitations).await)
+}
+
+/// What the graph needs of sessions: all but the statements, of which only those that a wait may be concluded from.
+#[derive(Default)]
+struct Seen {
+    sessions: Vec<Session>,
+    statements: usize,
+}
+
+impl Seen {
+    fn look(&mut self, session: &Session) {
+        let statement =
+            session.statement.as_ref().filter(|_| session.state.as_deref().is_some_and(is_wait_state)).and_then(
+                |whole| {
+                    let kept = whole.get(..STATEMENT_KEPT).unwrap_or(whole);
+                    self.statements += kept.len();
+                    (self.statements <= STATEMENTS_KEPT).then(|| kept.to_vec())
+                },
+            );
+        self.sessions.push(Session {
+            id: session.id,
+            user: session.user.clone(),
+            host: session.host.clone(),
+            database: session.database.clone(),
+            command: session.command.clone(),
+            seconds: session.seconds,
+            state: session.state.clone(),
+            statement,
+        });
+    }
+
+    fn facts(self, own: &Own, threads: &Threads) -> Vec<SessionFacts> {
+        let is_own = own.known();
+        let facts = |session: Session| {
+            let role = role(&session, is_own(&session), threads.is_applier(session.id));
+            SessionFacts { role, session }
+        };
+        self.sessions.into_iter().map(facts).collect()
+    }
+}
