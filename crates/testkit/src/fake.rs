@@ -165,6 +165,8 @@ impl Session {
             self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
         } else if statement.starts_with("SHOW STATUS") {
             self.send_rows(2, [row(&["Ssl_cipher", ""])].into_iter()).await
+        } else if statement.contains("ROLLING BACK") {
+            self.send_rows(6, std::iter::empty()).await
         } else if statement.contains("innodb_trx") {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(transaction)).await
