@@ -39,8 +39,6 @@ catalogue! {
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
     /// A node that the instance does not have.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
-    /// A node that this cannot be asked of: it is not the master.
-    NOT_THE_MASTER = 409 "DBS.280406" "not-the-master";
     /// A project of the caller's own domain that is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
     /// More tags than an instance can have.

@@ -94,7 +94,7 @@ pub(crate) async fn show(
     let asked = Asked::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {
-        return Err(Refusal::new(ErrorEntry::NOT_THE_MASTER));
+        return Err(Refusal::because(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = asked.ids.as_deref();
     let rollbacks = service.nodes.read(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
