@@ -65,12 +65,17 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(StoreError::database("open the database"))?;
-        if MIGRATIONS.run(&pool).await.is_err() {
-            // Another process may be at it: when it has ended, there is nothing left to do, or the same error comes again.
+        // Another process may be at it. Each failure then means that it has done one more migration than was seen here; any other
+        // failure comes again.
+        let mut others = MIGRATIONS.iter().count();
+        while let Err(error) = MIGRATIONS.run(&pool).await {
+            if others == 0 {
+                return Err(migration_failed(error));
+            }
+            others -= 1;
             let its_end =
                 pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::database("open the database"))?;
             drop(its_end);
-            MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
         }
         Ok(Self { pool })
     }
