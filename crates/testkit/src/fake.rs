@@ -3,6 +3,7 @@
 //! It speaks as much of the protocol as a driver needs to sign in and ask, answers what Clew asks, and makes rows as they are
 //! sent: any number of them costs it nothing.
 
+mod connections;
 mod packets;
 
 use std::io;
@@ -15,6 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+
+pub(crate) use connections::Connections;
+use connections::OpenConnection;
 
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,27 +67,37 @@ impl Default for FakeOptions {
 pub struct FakeServer {
     address: SocketAddr,
     kills: Arc<AtomicU64>,
+    connections: Arc<Connections>,
     accepting: JoinHandle<()>,
 }
 
 impl FakeServer {
     /// Starts on a free port of 127.0.0.1.
     pub async fn start(options: FakeOptions) -> io::Result<Self> {
+        Self::start_in(options, Arc::default()).await
+    }
+
+    /// The same as one of a fleet, which counts the connections of all.
+    pub(crate) async fn start_in(options: FakeOptions, fleet: Arc<Connections>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let kills = Arc::new(AtomicU64::new(0));
         let counted = kills.clone();
+        let connections = Arc::<Connections>::default();
+        let counts = [connections.clone(), fleet];
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
             // Far from the ids of the sessions that it shows.
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
-                sessions.spawn(Session { stream: BufWriter::new(stream), id, options, kills: counted.clone() }.serve());
+                let open = OpenConnection::of(counts.clone());
+                let stream = BufWriter::new(stream);
+                sessions.spawn(Session { stream, id, options, kills: counted.clone(), _open: open }.serve());
                 id += 1;
                 while sessions.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, kills, accepting })
+        Ok(Self { address, kills, connections, accepting })
     }
 
     /// Where it listens.
@@ -103,6 +117,24 @@ impl FakeServer {
     pub fn kills(&self) -> u64 {
         self.kills.load(Ordering::SeqCst)
     }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.open()
+    }
+
+    /// The most connections that were ever open at once.
+    #[must_use]
+    pub fn most_connections(&self) -> u64 {
+        self.connections.most()
+    }
+
+    /// The connections that were ever taken.
+    #[must_use]
+    pub fn connections_taken(&self) -> u64 {
+        self.connections.taken()
+    }
 }
 
 impl Drop for FakeServer {
@@ -116,6 +148,7 @@ struct Session {
     id: u32,
     options: FakeOptions,
     kills: Arc<AtomicU64>,
+    _open: OpenConnection,
 }
 
 impl Session {

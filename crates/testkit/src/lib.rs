@@ -2,7 +2,8 @@
 //!
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
 //! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
-//! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have.
+//! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
+//! many of them.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
@@ -19,6 +20,7 @@
 mod big_transaction;
 mod fake;
 mod flavor;
+mod fleet;
 mod gate;
 mod idle;
 mod load;
@@ -33,6 +35,7 @@ mod wire;
 pub use big_transaction::big_transaction;
 pub use fake::{FakeOptions, FakeServer, Fault};
 pub use flavor::Flavor;
+pub use fleet::FakeFleet;
 pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use load::{Load, LoadSize, TEN_THOUSAND};

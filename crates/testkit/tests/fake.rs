@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use clew_testkit::{FakeOptions, FakeServer, Fault};
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, Row};
 
@@ -95,4 +95,23 @@ async fn nobody_signs_in_where_that_is_the_fault() {
         let refused = matches!(&error, Error::Server(error) if error.code == 1040);
         assert_eq!(refused, fault == Fault::TooManyConnections, "{fault:?}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_fleet_counts_the_connections_of_all_its_nodes() {
+    let fleet = FakeFleet::start(3, FakeOptions::default()).await.unwrap();
+    let [first, second, third] = fleet.nodes() else { panic!("three nodes") };
+    let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
+    let open = || (first.connections(), second.connections(), third.connections(), fleet.connections());
+    assert_eq!(open(), (2, 1, 0, 3));
+    for connection in connections {
+        connection.disconnect().await.unwrap();
+    }
+    // A fake learns of an end only when it is told to look again.
+    while open() != (0, 0, 0, 0) {
+        tokio::task::yield_now().await;
+    }
+    connect(third).await.unwrap().disconnect().await.unwrap();
+    let most = (first.most_connections(), third.most_connections(), fleet.most_connections());
+    assert_eq!((most, first.connections_taken(), fleet.connections_taken()), ((2, 1, 3), 2, 4));
 }

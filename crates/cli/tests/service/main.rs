@@ -10,6 +10,7 @@ mod hung_node;
 mod intelligent_kills;
 mod kill_tasks;
 mod lost_kills;
+mod many_nodes;
 mod memory;
 mod official_sdk;
 mod same_answer;

@@ -1,0 +1,120 @@
+//! A thousand nodes: each collection ends with its rows, in little memory, over few connections, and none of them is left.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest, StreamTarget};
+use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
+use clew_store::Store;
+use clew_testkit::{FakeFleet, FakeOptions, Fault};
+use tokio::task::JoinSet;
+
+use crate::harness::{CLEW, Home, Serving, http};
+
+const NODES: usize = 1_000;
+/// Nodes of an instance.
+const OF_AN_INSTANCE: usize = 10;
+const SESSIONS: usize = 20;
+/// How many ask at a time.
+const CALLERS: usize = 16;
+const LIMIT_KIB: u64 = 128 * 1024;
+
+type Node = (InstanceId, NodeId);
+
+/// Instances with these nodes, behind the back of the command line: a thousand of its processes would take too long.
+async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
+    let store = Store::open(&home.dir()).await.unwrap();
+    let mut nodes = Vec::new();
+    for (at, urls) in urls.chunks(OF_AN_INSTANCE).enumerate() {
+        let node = |(at, url): (usize, &String)| NewNode {
+            id: None,
+            role: if at == 0 { NodeRole::Master } else { NodeRole::Slave },
+            url: url.parse().unwrap(),
+        };
+        let instance = NewInstance {
+            id: None,
+            project_id: home.credential("project_id").parse().unwrap(),
+            name: format!("i{at}"),
+            enterprise_project_id: "0".to_owned(),
+            tags: vec![],
+            nodes: urls.iter().enumerate().map(node).collect(),
+        };
+        let added = store.add_instance(&Origin::local("test"), instance).await.unwrap();
+        nodes.extend(added.nodes.into_iter().map(|node| (added.id.clone(), node.id)));
+    }
+    nodes
+}
+
+/// Serves with this configuration.
+fn serve(home: &Home, configuration: &str) -> Serving {
+    let file = home.folder.path().join("clew.toml");
+    std::fs::write(&file, configuration).unwrap();
+    home.serve_by(with_configuration(&file))
+}
+
+fn with_configuration(file: &Path) -> Command {
+    let mut command = Command::new(CLEW);
+    command.env("CLEW_CONFIG", file);
+    command
+}
+
+/// Asks for one collection of each node.
+async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)> {
+    let mut callers = JoinSet::new();
+    for share in nodes.chunks(nodes.len().div_ceil(CALLERS)) {
+        let (client, share) = (client.clone(), share.to_vec());
+        callers.spawn(async move {
+            let mut asked = Vec::new();
+            for (instance, node) in share {
+                let id = client.collect(&instance, &node, &SelectionRequest::default()).await.unwrap();
+                asked.push(((instance, node), id));
+            }
+            asked
+        });
+    }
+    callers.join_all().await.into_iter().flatten().collect()
+}
+
+/// The tasks of a status, as the server counts them.
+async fn tasks(serving: &Serving, status: &str) -> usize {
+    let text = http().get(format!("{}/metrics", serving.endpoint)).send().await.unwrap().text().await.unwrap();
+    let line = format!("clew_tasks{{status=\"{status}\"}} ");
+    text.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_thousand_nodes_end_with_their_rows_in_little_memory_and_keep_no_connection() {
+    let options = FakeOptions { sessions: SESSIONS as u64, transactions: 5, fault: Fault::None };
+    let fleet = FakeFleet::start(NODES, options).await.unwrap();
+    let home = Home::new();
+    let urls: Vec<_> = fleet.nodes().iter().map(clew_testkit::FakeServer::url).collect();
+    let nodes = register(&home, &urls).await;
+    let serving = serve(&home, "[limits]\nprincipal_per_second = 0");
+    let client = home.client(&serving);
+
+    let start = Instant::now();
+    let asked = collect_each(&client, &nodes).await;
+    let accepted = start.elapsed();
+    while tasks(&serving, "finished").await + tasks(&serving, "error").await < NODES {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("{NODES} nodes: accepted after {accepted:.2?}, ended after {:.2?}", start.elapsed());
+    println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.most_connections());
+
+    for ((instance, node), id) in asked.iter().step_by(50) {
+        let status = client.task_status(instance, node, id).await.unwrap();
+        assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
+        let mut target = StreamTarget::new(Vec::new());
+        client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
+        let bytes = target.into_inner();
+        assert_eq!(csv::Reader::from_reader(bytes.as_slice()).records().map(Result::unwrap).count(), SESSIONS);
+    }
+    assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
+    assert_eq!(fleet.connections_taken(), NODES as u64);
+    assert!(fleet.most_connections() <= 64, "{} connections at once", fleet.most_connections());
+    assert!(serving.peak_kib() < LIMIT_KIB, "{} KiB", serving.peak_kib());
+    while fleet.connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
