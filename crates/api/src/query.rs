@@ -52,15 +52,11 @@ impl Query {
     /// A whole number in a range, or its default.
     pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, Refusal> {
         let Some(given) = self.get(name) else { return Ok(default) };
-        given.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-            let arguments = vec![
-                ("field", name.into()),
-                ("given", shown(given)),
-                ("min", min.to_string()),
-                ("max", max.to_string()),
-            ];
-            Refusal::parameter("parameter-range", arguments)
-        })
+        given
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
     }
 
     /// Refuses a value that has no meaning.

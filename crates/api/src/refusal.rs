@@ -1,5 +1,6 @@
 //! How a request is refused: an entry of the catalogue, and particulars in the language of the request.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -95,6 +96,19 @@ impl Refusal {
         Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
+    /// A parameter, or field, that has none of its values.
+    pub(crate) fn not_one_of(field: &'static str, given: String, allowed: &[&str]) -> Self {
+        let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
+        Self::parameter("parameter-not-one-of", arguments)
+    }
+
+    /// A parameter, or field, whose number is too small or too large.
+    pub(crate) fn out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
+        let (min, max) = (range.start().to_string(), range.end().to_string());
+        let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
+        Self::parameter("parameter-range", arguments)
+    }
+
     /// Path and query are over the limit.
     pub(crate) fn uri_too_long() -> Self {
         Self::because(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", URI_LIMIT.to_string())])
@@ -148,10 +162,7 @@ impl IntoResponse for Refusal {
 impl From<SelectionError> for Refusal {
     fn from(error: SelectionError) -> Self {
         match error {
-            SelectionError::NotOneOf { field, given, allowed } => Self::parameter(
-                "parameter-not-one-of",
-                vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))],
-            ),
+            SelectionError::NotOneOf { field, given, allowed } => Self::not_one_of(field, given, allowed),
             SelectionError::Length { field, length, min, max } => Self::parameter(
                 "parameter-length",
                 vec![
@@ -161,15 +172,9 @@ impl From<SelectionError> for Refusal {
                     ("max", max.to_string()),
                 ],
             ),
-            SelectionError::Range { field, given, min, max } => Self::parameter(
-                "parameter-range",
-                vec![
-                    ("field", field.into()),
-                    ("given", given.to_string()),
-                    ("min", min.to_string()),
-                    ("max", max.to_string()),
-                ],
-            ),
+            SelectionError::Range { field, given, min, max } => {
+                Self::out_of_range(field, given.to_string(), &(min..=max))
+            }
         }
     }
 }

@@ -197,10 +197,7 @@ fn filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
 
 fn only(query: &Query, name: &'static str, value: &str) -> Result<(), Refusal> {
     match query.get(name) {
-        Some(given) if given != value => Err(Refusal::parameter(
-            "parameter-not-one-of",
-            vec![("field", name.into()), ("given", crate::query::shown(given)), ("allowed", value.into())],
-        )),
+        Some(given) if given != value => Err(Refusal::not_one_of(name, crate::query::shown(given), &[value])),
         _ => Ok(()),
     }
 }

@@ -83,11 +83,7 @@ fn asked(body: &[u8]) -> Result<(KillCriteria, Option<Duration>), Refusal> {
         (AUTO, None) => return Err(missing("task_duration")),
         (MANUAL, None) => None,
         (MANUAL, Some(_)) => return Err(Refusal::parameter("kill-task-duration", Vec::new())),
-        _ => {
-            let allowed = format!("{AUTO}, {MANUAL}");
-            let arguments = vec![("field", "task_type".into()), ("given", shown(&kind)), ("allowed", allowed)];
-            return Err(Refusal::parameter("parameter-not-one-of", arguments));
-        }
+        _ => return Err(Refusal::not_one_of("task_type", shown(&kind), &[AUTO, MANUAL])),
     };
     Ok((criteria, duration))
 }

@@ -94,13 +94,7 @@ fn asked(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), Refusal> {
     let ids = ids.iter().map(|id| caller::instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.need("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {
-        let arguments = vec![
-            ("field", "slow_process_threshold".to_owned()),
-            ("given", seconds.to_string()),
-            ("min", "1".to_owned()),
-            ("max", SlowThreshold::MAX.to_string()),
-        ];
-        Refusal::parameter("parameter-range", arguments)
+        Refusal::out_of_range("slow_process_threshold", seconds.to_string(), &(1..=SlowThreshold::MAX.into()))
     })?;
     Ok((ids, threshold))
 }

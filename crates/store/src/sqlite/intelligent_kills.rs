@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{parsed, parsed_if_there};
+use super::rows::{milliseconds, parsed, parsed_if_there};
 use crate::error::StoreError;
 use crate::intelligent_kills::{IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill};
 use crate::store::Store;
@@ -233,8 +233,4 @@ fn kill(row: &SqliteRow) -> Result<IntelligentKill, StoreError> {
         reason: row.try_get("reason").map_err(&failed)?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,8 +2,6 @@
 
 mod rounds;
 
-use std::time::Duration;
-
 use clew_model::{AuditEvent, InstanceId, Origin, ProjectId};
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
@@ -11,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::change::Change;
 use super::projects::domain_of_project;
-use super::rows::parsed;
+use super::rows::{milliseconds, parsed};
 use super::tags::instance_name;
 use crate::error::StoreError;
 use crate::kill_tasks::{KillTask, KillTaskState, NewKillTask};
@@ -224,8 +222,4 @@ fn kill_task(row: &SqliteRow, now: i64) -> Result<KillTask, StoreError> {
         stopped_at,
         state,
     })
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::audit::append;
 use super::change::Change;
-use super::rows::{parsed, parsed_if_there};
+use super::rows::{parsed, parsed_if_there, signed};
 use crate::error::StoreError;
 use crate::kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 use crate::store::Store;
@@ -210,8 +210,4 @@ fn killed(row: &SqliteRow) -> Result<KilledSession, StoreError> {
         detail: may_be_text("detail")?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,6 @@
-//! Reading columns.
+//! Reading columns, and writing those that SQLite keeps in another type.
+
+use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -29,4 +31,14 @@ where
 pub(super) fn hash(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], StoreError> {
     let bytes: Vec<u8> = row.try_get(column).map_err(StoreError::database("read a row"))?;
     <[u8; 32]>::try_from(bytes.as_slice()).map_err(StoreError::damaged(column))
+}
+
+/// A count, as SQLite keeps it.
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A duration, as SQLite keeps it.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

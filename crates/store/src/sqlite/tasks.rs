@@ -6,7 +6,7 @@ use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::parsed;
+use super::rows::{milliseconds, parsed, signed};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
@@ -228,12 +228,4 @@ fn result(row: &SqliteRow) -> Result<Option<ResultRecord>, StoreError> {
         bytes: count("result_bytes")?,
         sha256: row.try_get("result_sha256").map_err(&failed)?,
     }))
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

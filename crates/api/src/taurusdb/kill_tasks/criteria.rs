@@ -76,13 +76,9 @@ pub(super) fn digits(body: &Body, name: &str) -> Option<String> {
 /// A whole number in a range, in digits alone.
 pub(super) fn whole(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, Refusal> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| {
-        let (min, max) = (min.to_string(), max.to_string());
-        Refusal::parameter(
-            "parameter-range",
-            vec![("field", name.into()), ("given", shown(given)), ("min", min), ("max", max)],
-        )
-    })
+    number
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
 }
 
 fn name(field: &'static str, given: Option<String>, longest: usize) -> Result<Option<String>, Refusal> {

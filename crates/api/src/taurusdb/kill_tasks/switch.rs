@@ -69,11 +69,7 @@ pub(crate) async fn set(
     let on = match status.as_str() {
         ON => true,
         OFF => false,
-        _ => {
-            let allowed = format!("{ON}, {OFF}");
-            let arguments = vec![("field", "status".into()), ("given", shown(&status)), ("allowed", allowed)];
-            return Err(Refusal::parameter("parameter-not-one-of", arguments));
-        }
+        _ => return Err(Refusal::not_one_of("status", shown(&status), &[ON, OFF])),
     };
     if service.store.set_kill_switch(&caller.origin(), &project.id, &instance.id, on).await? {
         return Ok(StatusCode::OK);
