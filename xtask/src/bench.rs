@@ -1,72 +1,121 @@
 //! `cargo xtask bench`: Clew beside its peers, in turn in one run, on private servers under load. A clock never fails it; a count
 //! that is wrong does.
 
+mod asked;
+mod counts;
+mod flat;
+mod fleet;
+mod http;
+mod loaded;
 mod machine;
-mod measure;
+mod pairs;
+mod quick;
 mod report;
-mod subjects;
+mod rows;
+mod served;
+mod watched;
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use clew_testkit::{Flavor, Load, Server, ServerOptions, TEN_THOUSAND};
+use clap::Args;
+use clew_testkit::{Flavor, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use tempfile::TempDir;
 
-use self::measure::Measured;
-use self::subjects::Subject;
-use crate::command::Command;
+use self::pairs::Figures;
+use self::rows::Wanted;
 use crate::error::XtaskError;
-use crate::steps::{self, Step, say};
-use crate::{servers, workspace};
+use crate::steps::{self, say};
+use crate::{interrupt, servers, workspace};
 
-/// What was measured on one server.
-struct OnServer {
-    flavor: Flavor,
-    version: String,
-    measured: Vec<Measured>,
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only rows whose names start so, such as snapshot or download-32; the results are printed, and not kept
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
+    /// Count instead, in a few minutes: only what does not depend on the machine, of the build that the tests use
+    #[arg(long, conflicts_with = "only")]
+    quick: bool,
+    /// A program to measure instead of a release build
+    #[arg(long, value_name = "PROGRAM")]
+    clew: Option<PathBuf>,
 }
 
-/// Measures `clew`, or what a release build gives, and writes the results. `quick` takes the fewest pairs that mean something.
-pub(crate) async fn run(quick: bool, clew: Option<PathBuf>) -> Result<(), XtaskError> {
+/// What every row takes.
+pub(crate) struct Bench {
+    clew: PathBuf,
+    wanted: Wanted,
+    folder: TempDir,
+    /// Of the servers that were measured.
+    versions: RefCell<BTreeSet<String>>,
+}
+
+impl Bench {
+    /// Starts a server, and keeps its version.
+    async fn start(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
+        let failed = |cause| XtaskError::Database { doing: "ask a server for its version", cause };
+        let server = Server::start(flavor, options).await?;
+        let mut connection = server.connect().await.map_err(failed)?;
+        let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
+        connection.disconnect().await.map_err(failed)?;
+        self.versions.borrow_mut().insert(format!("{flavor} {}, the server", version.unwrap_or_default()));
+        Ok(server)
+    }
+
+    /// A file of this run, gone with it.
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Measures, prints the table and keeps it. Ctrl-C ends it at any moment; nothing is left running then either.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
+    tokio::select! {
+        measured = measure(arguments) => measured,
+        () = interrupt::received() => Err(XtaskError::Interrupted),
+    }
+}
+
+async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
+    let rows = loaded::rows().chain(http::rows()).chain(flat::rows()).chain(fleet::ROWS).chain(watched::ROWS);
+    let names: Vec<&str> = rows.map(|row| row.name).collect();
+    let wanted = Wanted::new(arguments.only, &names)?;
     steps::heading("What the benchmark needs");
-    servers::install_for_tests().await?;
-    let (clew, build) = match clew {
-        Some(clew) => (clew, "given by --clew".to_owned()),
-        None => (workspace::build_clew(&["--release"]).await?, "release profile".to_owned()),
+    if arguments.quick {
+        servers::install_for_tests().await?;
+    } else {
+        servers::install_for_bench().await?;
+    }
+    let (clew, build) = match arguments.clew {
+        Some(clew) => (clew, "a program given by --clew"),
+        // What the tests have built already is built again for nothing.
+        None if arguments.quick => (workspace::build_clew(&["--workspace", "--all-targets"]).await?, ""),
+        None => (workspace::build_clew(&["--package", "clew", "--bin", "clew", "--release"]).await?, "release profile"),
     };
-    let mut results = Vec::new();
-    for flavor in [Flavor::MySql, Flavor::MariaDb] {
-        steps::heading(&format!("{flavor} with {} sessions", TEN_THOUSAND.sessions));
-        results.push(on_server(flavor, &clew, quick).await?);
+    let folder = tempfile::tempdir().map_err(|cause| XtaskError::File {
+        doing: "make a folder in",
+        path: std::env::temp_dir(),
+        cause,
+    })?;
+    let bench = Bench { clew, wanted, folder, versions: RefCell::default() };
+    if arguments.quick {
+        return quick::count(&bench).await;
     }
-    let templates = templates().await?;
-    let report = report::write(&machine::describe(&build).await, &results, templates.as_deref());
-    say(&report);
-    let path = report::keep(&report).await?;
-    say(&format!("Kept in {}", path.display()));
+    let machine = machine::describe(build).await;
+    let mut figures: Vec<Figures> = loaded::measure(&bench).await?;
+    figures.extend(http::measure(&bench).await?);
+    figures.extend(flat::measure(&bench).await?);
+    figures.extend(fleet::measure(&bench).await?);
+    figures.extend(watched::measure(&bench).await?);
+    let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
+    let page = report::page(&[machine, versions.concat()].concat(), &figures);
+    say(&page);
+    if bench.wanted.is_everything() {
+        let path = report::keep(&page).await?;
+        say(&format!("Kept in {}", path.display()));
+    }
     Ok(())
-}
-
-/// One server at a time: each has ten thousand threads.
-async fn on_server(flavor: Flavor, clew: &Path, quick: bool) -> Result<OnServer, XtaskError> {
-    let step = Step::start("Starting the server and its sessions");
-    let max_connections = u32::try_from(TEN_THOUSAND.sessions + 100).unwrap_or(u32::MAX);
-    let arguments = subjects::arguments(flavor);
-    let server = Server::start(flavor, &ServerOptions { max_connections, arguments }).await?;
-    let load = Load::start(&server, TEN_THOUSAND).await.map_err(|cause| XtaskError::Load { cause })?;
-    step.done();
-    let version = Subject::client(&server, "SELECT VERSION()").answer().await?;
-    let mut measured = Vec::new();
-    for subject in subjects::all(flavor) {
-        measured.push(measure::in_turn(&subject, clew, &server, &load, quick).await?);
-    }
-    Ok(OnServer { flavor, version: version.trim().to_owned(), measured })
-}
-
-/// What criterion says of the speed of templates, as its lines; nothing where there is no such benchmark.
-async fn templates() -> Result<Option<String>, XtaskError> {
-    if !workspace::root().join("crates/diagnose/benches").exists() {
-        return Ok(None);
-    }
-    steps::heading("SQL templates");
-    let bench: Command = workspace::cargo().args(["bench", "--locked", "--package", "clew-diagnose", "--benches"]);
-    bench.answer().await.map(|answer| Some(report::throughputs(&answer)))
 }

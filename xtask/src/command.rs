@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
 use crate::error::XtaskError;
+use crate::processes;
 use crate::steps::Step;
 
 /// A program, its arguments and its surroundings.
@@ -115,6 +117,37 @@ impl Command {
         }
     }
 
+    /// Runs with stdout to a file, and says how long that took, from start to end. Fails if the program does.
+    pub(crate) async fn time_to_file(&self, output: &Path) -> Result<Duration, XtaskError> {
+        let file = File::create(output).map_err(|cause| XtaskError::File {
+            doing: "create",
+            path: output.to_owned(),
+            cause,
+        })?;
+        let mut command = self.prepared();
+        command.stdout(file);
+        let start = Instant::now();
+        let status = command.status().await.map_err(|cause| self.not_started(cause))?;
+        let took = start.elapsed();
+        if status.success() { Ok(took) } else { Err(XtaskError::Failed { command: self.shown(), status }) }
+    }
+
+    /// What it writes on stdout, and the most memory that it had by then, in KiB: looked at after each piece, so that what is not
+    /// seen is only what it did after the last. Fails if the program does.
+    pub(crate) async fn answer_and_peak(&self) -> Result<(Vec<u8>, u64), XtaskError> {
+        let failed = |cause| self.not_started(cause);
+        let mut child = self.prepared().stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let (pid, stdout) = (child.id(), child.stdout.take());
+        let (mut answer, mut peak) = (Vec::new(), 0);
+        if let Some(mut stdout) = stdout {
+            while stdout.read_buf(&mut answer).await.map_err(failed)? > 0 {
+                peak = pid.and_then(processes::peak_kib).unwrap_or(0).max(peak);
+            }
+        }
+        let status = child.wait().await.map_err(failed)?;
+        if status.success() { Ok((answer, peak)) } else { Err(XtaskError::Failed { command: self.shown(), status }) }
+    }
+
     /// Reads its answer as JSON.
     pub(crate) fn answer_as<T: DeserializeOwned>(&self, answer: &str) -> Result<T, XtaskError> {
         serde_json::from_str(answer).map_err(|cause| XtaskError::Answer {
@@ -133,7 +166,7 @@ impl Command {
 
     /// Starts it with stdout to be read by the caller and stderr in `log`. It ends when the child is dropped, and with this
     /// process; Ctrl-C on the terminal does not reach it, so that it can be stopped in order.
-    pub(crate) fn start(&self, log: std::fs::File) -> Result<Child, XtaskError> {
+    pub(crate) fn start(&self, log: File) -> Result<Child, XtaskError> {
         let tied = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
             .args([&self.program])

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_testkit::{Flavor, Server, ServerOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::service::Service;
 use self::stuck::{READER_PASSWORD, StuckSessions};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::steps::{self, Step, say};
-use crate::{servers, workspace};
+use crate::{interrupt, servers, workspace};
 
 /// How long sessions are stuck before they are looked at, so that there are ages to see.
 const RIPENING: Duration = Duration::from_secs(3);
@@ -36,11 +35,11 @@ struct Stage {
 pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
     let stage = tokio::select! {
         played = play() => played?,
-        () = interrupted() => return Err(XtaskError::Interrupted),
+        () = interrupt::received() => return Err(XtaskError::Interrupted),
     };
     if keep {
         tell_how_to_use(&stage)?;
-        interrupted().await;
+        interrupt::received().await;
     } else {
         tell_what_is_next(&stage.csv);
     }
@@ -50,7 +49,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
 async fn play() -> Result<Stage, XtaskError> {
     steps::heading("What the demo needs");
     servers::install_for_demo().await?;
-    let clew = workspace::build_clew(&[]).await?;
+    let clew = workspace::build_clew(&["--package", "clew", "--bin", "clew"]).await?;
 
     steps::heading("A database with stuck sessions");
     let server = start_server().await?;
@@ -155,20 +154,6 @@ fn tell_how_to_use(stage: &Stage) -> Result<(), XtaskError> {
         service.endpoint(),
     ));
     Ok(())
-}
-
-/// Ctrl-C, or a request to end.
-async fn interrupted() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => if interrupt.is_err() { std::future::pending().await },
-        () = terminated => {}
-    }
 }
 
 async fn stop(stage: Stage) -> Result<(), XtaskError> {

@@ -44,7 +44,13 @@ pub(crate) enum XtaskError {
     #[error("could not put the server under load: {cause}")]
     Load { cause: std::io::Error },
     #[error("`{command}` answered with {found} of what must be {expected}")]
-    Count { command: String, found: usize, expected: usize },
+    Count { command: String, found: u64, expected: u64 },
+    #[error("no row is called {name}…; they are: {known}")]
+    NoRow { name: String, known: String },
+    #[error("could not ask {address}: {cause}")]
+    Http { address: std::net::SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Client(#[from] clew_client::ClientError),
     #[error("interrupted")]
     Interrupted,
 }

@@ -4,15 +4,17 @@ mod bench;
 mod command;
 mod demo;
 mod error;
+mod interrupt;
 mod lint;
+mod processes;
 mod servers;
+mod service;
 mod steps;
 mod test;
 mod tools;
 mod workspace;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -41,15 +43,8 @@ enum Task {
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
-    /// Measure Clew beside its peers on servers under load, and keep the results in bench/results. Takes long, and a machine to itself
-    Bench {
-        /// The fewest runs that mean something
-        #[arg(long)]
-        quick: bool,
-        /// A program to measure instead of a release build
-        #[arg(long, value_name = "PROGRAM")]
-        clew: Option<PathBuf>,
-    },
+    /// Measure Clew beside its peers, and keep the results in bench/results. Takes 20 minutes, and a machine to itself
+    Bench(bench::Arguments),
     /// Check form, lints, licences, dependencies and the documentation's links
     Lint,
 }
@@ -75,7 +70,7 @@ fn run(task: Task) -> Result<(), XtaskError> {
         match task {
             Task::Demo { keep } => demo::run(keep).await,
             Task::Test { nextest } => test::run(&nextest).await,
-            Task::Bench { quick, clew } => bench::run(quick, clew).await,
+            Task::Bench(arguments) => bench::run(arguments).await,
             Task::Lint => lint::run().await,
         }
     })

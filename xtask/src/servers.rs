@@ -9,6 +9,7 @@ use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::error::XtaskError;
+use crate::processes::is_root;
 use crate::steps::Step;
 
 /// For one try of one download.
@@ -17,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// MariaDB alone, for the demo.
 pub(crate) async fn install_for_demo() -> Result<(), XtaskError> {
     let missing = missing(&setup::MARIADB_PACKAGES);
-    if !missing.is_empty() && !is_root().await {
+    if !missing.is_empty() && !is_root() {
         return Err(needs_root(&missing, None));
     }
     install_packages(&missing).await
@@ -29,7 +30,7 @@ pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
     let _lock = setup::lock()?;
     let missing = missing(&[&setup::MARIADB_PACKAGES[..], &setup::TEST_PACKAGES[..]].concat());
     let to_fetch = MysqlPackages::to_fetch();
-    if (!missing.is_empty() || to_fetch.is_some()) && !is_root().await {
+    if (!missing.is_empty() || to_fetch.is_some()) && !is_root() {
         return Err(needs_root(&missing, to_fetch.as_ref()));
     }
     install_packages(&missing).await?;
@@ -38,6 +39,18 @@ pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
     }
     unpack_mysql().await?;
     install_clients().await
+}
+
+/// What the benchmark takes besides what tests do.
+pub(crate) async fn install_for_bench() -> Result<(), XtaskError> {
+    install_for_tests().await?;
+    let _lock = setup::lock()?;
+    let missing = missing(&setup::BENCH_PACKAGES);
+    if !missing.is_empty() && !is_root() {
+        return Err(needs_root(&missing, None));
+    }
+    install_packages(&missing).await?;
+    unpack_nginx().await
 }
 
 /// The packages that are not there.
@@ -126,20 +139,40 @@ async fn unpack_mysql() -> Result<(), XtaskError> {
     }
     let step = Step::start("Unpacking MySQL 9 (once)");
     let fetched = MysqlPackages::here().folder;
-    let unpacked = root.with_extension("unpacked");
-    remove(&unpacked)?;
-    fs::create_dir_all(&unpacked).map_err(|cause| XtaskError::File { doing: "make", path: unpacked.clone(), cause })?;
-    for package in packages_in(&fetched.join("var/cache/apt/archives"))? {
-        Command::new("dpkg-deb").args(["-x"]).args([&package, &unpacked]).run_in(&step, LIMIT).await?;
-    }
-    fs::rename(&unpacked, &root).map_err(|cause| XtaskError::File { doing: "rename", path: unpacked, cause })?;
-    if is_root().await {
+    unpack(&packages_in(&fetched.join("var/cache/apt/archives"))?, &root, &step).await?;
+    if is_root() {
         remove(&fetched)?;
     } else {
         step.note(&format!("{} is root's and is needed no more", fetched.display()));
     }
     step.done();
     Ok(())
+}
+
+/// Puts nginx into a folder of its own, as MySQL is, unless this machine has one. Fetching a package takes no root.
+async fn unpack_nginx() -> Result<(), XtaskError> {
+    if setup::nginx().exists() {
+        return Ok(());
+    }
+    let step = Step::start("Fetching and unpacking nginx (Debian package, once)");
+    let root = setup::nginx_root();
+    let fetched = root.with_extension("packages");
+    make_anew(&fetched)?;
+    apt(&["download", "nginx"]).in_folder(&fetched).retry_in(&step, LIMIT).await?;
+    unpack(&packages_in(&fetched)?, &root, &step).await?;
+    remove(&fetched)?;
+    step.done();
+    Ok(())
+}
+
+/// Unpacks packages into a folder, which gets its name when it is whole.
+async fn unpack(packages: &[PathBuf], root: &Path, step: &Step) -> Result<(), XtaskError> {
+    let unpacked = root.with_extension("unpacked");
+    make_anew(&unpacked)?;
+    for package in packages {
+        Command::new("dpkg-deb").args(["-x"]).args([package, &unpacked]).run_in(step, LIMIT).await?;
+    }
+    fs::rename(&unpacked, root).map_err(|cause| XtaskError::File { doing: "rename", path: unpacked, cause })
 }
 
 fn packages_in(folder: &Path) -> Result<Vec<PathBuf>, XtaskError> {
@@ -178,6 +211,11 @@ async fn install_clients() -> Result<(), XtaskError> {
     Ok(())
 }
 
+fn make_anew(folder: &Path) -> Result<(), XtaskError> {
+    remove(folder)?;
+    fs::create_dir_all(folder).map_err(|cause| XtaskError::File { doing: "make", path: folder.to_owned(), cause })
+}
+
 fn remove(folder: &Path) -> Result<(), XtaskError> {
     match fs::remove_dir_all(folder) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
@@ -185,9 +223,4 @@ fn remove(folder: &Path) -> Result<(), XtaskError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether packages may be installed.
-async fn is_root() -> bool {
-    Command::new("id").args(["-u"]).answer_if_it_works().await.is_some_and(|answer| answer.trim() == "0")
 }

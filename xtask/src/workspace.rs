@@ -31,10 +31,10 @@ pub(crate) async fn git(arguments: &[&str]) -> Option<String> {
     git.answer_if_it_works().await.map(|answer| answer.trim().to_owned())
 }
 
-/// Builds `clew`, and says where it is. `profile` are cargo's arguments for it.
-pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> {
+/// Builds `clew`, and says where it is. `what` are cargo's arguments: packages, targets, profile.
+pub(crate) async fn build_clew(what: &[&str]) -> Result<PathBuf, XtaskError> {
     let step = Step::start("Building clew");
-    let build = cargo().args(["build", "--locked", "--package", "clew", "--bin", "clew"]).args(profile.iter().copied());
+    let build = cargo().args(["build", "--locked"]).args(what.iter().copied());
     build.run_in(&step, BUILD_LIMIT).await?;
     step.done();
     // Built by now, so cargo only says where it is.
@@ -44,6 +44,7 @@ pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> 
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| message.pointer("/target/name").is_some_and(|name| name == "clew"))
+        .filter(|message| message.pointer("/profile/test").is_some_and(|test| test == false))
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .ok_or_else(|| XtaskError::Answer {
             command: where_is_it.shown(),

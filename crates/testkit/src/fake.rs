@@ -74,11 +74,20 @@ pub struct FakeServer {
 impl FakeServer {
     /// Starts on a free port of 127.0.0.1.
     pub async fn start(options: FakeOptions) -> io::Result<Self> {
-        Self::start_in(options, Arc::default()).await
+        Self::start_in(options, 0, Arc::default()).await
+    }
+
+    /// The same, where each session runs a statement of at least so many bytes; fewer than 64 KiB.
+    pub async fn start_with_statements_of(bytes: usize, options: FakeOptions) -> io::Result<Self> {
+        Self::start_in(options, bytes, Arc::default()).await
     }
 
     /// The same as one of a fleet, which counts the connections of all.
-    pub(crate) async fn start_in(options: FakeOptions, fleet: Arc<Connections>) -> io::Result<Self> {
+    pub(crate) async fn start_in(
+        options: FakeOptions,
+        statement_bytes: usize,
+        fleet: Arc<Connections>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let kills = Arc::new(AtomicU64::new(0));
@@ -91,8 +100,9 @@ impl FakeServer {
             let mut id = 4_000_000_000;
             while let Ok((stream, _)) = listener.accept().await {
                 let open = OpenConnection::of(counts.clone());
-                let stream = BufWriter::new(stream);
-                sessions.spawn(Session { stream, id, options, kills: counted.clone(), _open: open }.serve());
+                let stream = BufWriter::with_capacity(BUFFER, stream);
+                let kills = counted.clone();
+                sessions.spawn(Session { stream, id, options, statement_bytes, kills, _open: open }.serve());
                 id += 1;
                 while sessions.try_join_next().is_some() {}
             }
@@ -143,10 +153,14 @@ impl Drop for FakeServer {
     }
 }
 
+/// Bytes that are gathered before they are sent.
+const BUFFER: usize = 64 * 1024;
+
 struct Session {
     stream: BufWriter<TcpStream>,
     id: u32,
     options: FakeOptions,
+    statement_bytes: usize,
     kills: Arc<AtomicU64>,
     _open: OpenConnection,
 }
@@ -253,7 +267,7 @@ impl Session {
                 }
                 _ => {}
             }
-            self.send(number, &session(id)).await?;
+            self.send(number, &session(id, self.statement_bytes)).await?;
             number = number.wrapping_add(1);
         }
         self.send(number, &packets::EOF).await
@@ -282,9 +296,13 @@ impl Session {
     }
 }
 
-/// A session of the process list.
-fn session(id: u64) -> Vec<u8> {
-    let statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
+/// A session of the process list, with a statement of at least so many bytes.
+fn session(id: u64, statement_bytes: usize) -> Vec<u8> {
+    let mut statement = format!("SELECT * FROM orders WHERE customer = {id} AND status = 'open' FOR UPDATE");
+    if statement.len() < statement_bytes {
+        statement.push_str(" -- ");
+        statement.extend(std::iter::repeat_n('x', statement_bytes.saturating_sub(statement.len())));
+    }
     packets::row(&[
         Some(id.to_string().as_bytes()),
         Some(b"app"),

@@ -20,7 +20,7 @@ impl FakeFleet {
         let connections = Arc::<Connections>::default();
         let mut fleet = Self { nodes: Vec::with_capacity(nodes), connections };
         for _ in 0..nodes {
-            fleet.nodes.push(FakeServer::start_in(options, fleet.connections.clone()).await?);
+            fleet.nodes.push(FakeServer::start_in(options, 0, fleet.connections.clone()).await?);
         }
         Ok(fleet)
     }

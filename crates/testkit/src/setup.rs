@@ -36,6 +36,10 @@ pub const TEST_PACKAGES: [Package; 2] = [
     Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
 ];
 
+/// What the benchmark takes besides. nginx is not among them: its package would start a server of the whole machine.
+pub const BENCH_PACKAGES: [Package; 2] =
+    [Package { name: "sysbench", file: "/usr/bin/sysbench" }, Package { name: "wrk", file: "/usr/bin/wrk" }];
+
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
 
 /// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis.
@@ -68,6 +72,19 @@ pub fn servers_dir() -> PathBuf {
 #[must_use]
 pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
+}
+
+/// The nginx of this machine, or the one that was unpacked for the benchmark.
+#[must_use]
+pub fn nginx() -> PathBuf {
+    let installed = PathBuf::from("/usr/sbin/nginx");
+    if installed.exists() { installed } else { nginx_root().join("usr/sbin/nginx") }
+}
+
+/// Where nginx is unpacked to.
+#[must_use]
+pub fn nginx_root() -> PathBuf {
+    servers_dir().join("nginx")
 }
 
 /// The virtual environment with the client programs.

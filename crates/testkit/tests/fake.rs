@@ -62,6 +62,19 @@ async fn a_driver_signs_in_asks_and_kills() {
 }
 
 #[tokio::test]
+async fn statements_are_as_long_as_wanted() {
+    let options = FakeOptions { sessions: 40, transactions: 0, fault: Fault::None };
+    for bytes in [249, 250, 251, 1024, 60_000] {
+        let fake = FakeServer::start_with_statements_of(bytes, options).await.unwrap();
+        let mut connection = connect(&fake).await.unwrap();
+        let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.get::<String, _>(7).unwrap().len()).collect();
+        assert_eq!(lengths, [bytes; 40]);
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn faults_come_when_they_were_told_to() {
     for (fault, comes) in [(Fault::DropsAfter(4), 4), (Fault::LiesAfter(2), 2), (Fault::DropsAfter(0), 0)] {
         let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();

@@ -1,19 +1,50 @@
-//! What it was measured on: enough to compare, nothing that names a machine.
+//! What it was measured on, and with what: enough to compare, nothing that names a machine.
+
+use std::fmt::Write;
+
+use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::workspace;
 
+/// Programs beside Clew: how each is asked for its version, and the line of its answer. Servers are asked when they run.
+const PROGRAMS: [(&str, &[&str]); 4] =
+    [("rustc", &["--version"]), ("mariadb", &["--version"]), ("sysbench", &["--version"]), ("wrk", &["--version"])];
+
 /// Lines of a list.
 pub(super) async fn describe(build: &str) -> String {
     let commit = workspace::git(&["rev-parse", "--short", "HEAD"]).await.unwrap_or_else(|| "unknown".to_owned());
+    let changed = workspace::git(&["status", "--porcelain"]).await.is_some_and(|changes| !changes.is_empty());
+    let changed = if changed { " with changes" } else { "" };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = said(Command::new("uname").args(["-sr"])).await;
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or_default().to_owned();
-    format!(
-        "- clew at {commit}, {build}\n- {cores} cores, {} GiB of memory, {kernel}; load average at the end {load}\n",
-        memory().unwrap_or_default()
-    )
+    let mut lines = format!(
+        "- clew at {commit}{changed}, {build}\n- {cores} cores ({}), {} GiB of memory, {}; load average at the start {}\n",
+        processor().unwrap_or_default(),
+        memory().unwrap_or_default(),
+        said("uname", &["-sr"]).await,
+        load_average()
+    );
+    let mut versions = Vec::new();
+    for (program, arguments) in PROGRAMS {
+        versions.push(said(program, arguments).await);
+    }
+    versions.push(nginx().await);
+    for version in versions {
+        let _ = writeln!(lines, "- {version}");
+    }
+    lines
+}
+
+/// Processes that could run, on average over the last minute.
+pub(super) fn load_average() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn processor() -> Option<String> {
+    let all = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = all.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(": ").map(|(_, name)| name.to_owned())
 }
 
 /// GiB.
@@ -23,6 +54,18 @@ fn memory() -> Option<u64> {
     Some(kib / (1 << 20))
 }
 
-async fn said(command: Command) -> String {
-    command.answer_if_it_works().await.map_or_else(|| "unknown".to_owned(), |answer| answer.trim().to_owned())
+/// The first line of what a program says, without a path. Some say it and fail, as wrk does.
+async fn said(program: &str, arguments: &[&str]) -> String {
+    let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
+    let answer = shell.answer_if_it_works().await.unwrap_or_default();
+    let line = answer.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    // wrk names its author, MariaDB its program's path.
+    let line = line.split(" Copyright").next().unwrap_or_default().trim();
+    let first = line.split(' ').next().unwrap_or_default();
+    let name = first.rsplit('/').next().unwrap_or_default();
+    line.replacen(first, name, 1)
+}
+
+async fn nginx() -> String {
+    said(&setup::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
 }

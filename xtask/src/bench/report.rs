@@ -2,67 +2,55 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clew_testkit::TEN_THOUSAND;
-
-use super::OnServer;
-use super::measure::{Measured, middle, spread};
+use super::pairs::{Figures, shown};
+use super::rows::{Compared, Reach};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::workspace;
 
 /// The page.
-pub(super) fn write(machine: &str, servers: &[OnServer], templates: Option<&str>) -> String {
-    let mut page = format!("# Clew beside its peers\n\n{machine}");
-    for server in servers {
-        let _ = writeln!(page, "- {} {}", server.flavor, server.version);
-    }
-    let size = TEN_THOUSAND;
-    let _ = write!(
-        page,
-        "\n{} sessions, {} open transactions, {} of them waiting for one row. Clew and its peer run in turn; times are of whole \
-         programs, from start to end. Median, and smallest to largest.\n\n\
-         | server | Clew | peer | pairs | Clew, s | peer, s | times faster | wanted |\n|---|---|---|---|---|---|---|---|\n",
-        size.sessions, size.transactions, size.waiters
+pub(super) fn page(machine: &str, figures: &[Figures]) -> String {
+    let mut page = format!(
+        "# Clew beside its peers\n\n{machine}\nClew and its peer run in turn, pair by pair, each first every other time. Figures are \
+         the median, with the smallest and the largest; what is to be reached is meant of the median.\n\n\
+         | row | measure | against | reach | median of pairs | pairs | Clew | peer | reached |\n|---|---|---|---|---|---|---|---|---|\n"
     );
-    for server in servers {
-        for measured in &server.measured {
-            page.push_str(&line(&server.flavor.to_string(), measured));
-        }
+    for row in figures {
+        page.push_str(&line(row));
     }
-    page.push_str("\nSQL templates: ");
-    page.push_str(templates.unwrap_or("not measured, there is no benchmark of them in this tree"));
-    page + "\n"
+    let notes = figures.iter().flat_map(|figures| figures.notes.iter().map(|note| (figures.row.name, note)));
+    for (at, (name, note)) in notes.enumerate() {
+        let _ = writeln!(page, "{}- {name}: {note}", if at == 0 { "\n" } else { "" });
+    }
+    page
 }
 
-fn line(server: &str, measured: &Measured) -> String {
-    let subject = &measured.subject;
-    let wanted = subject.wanted.map_or_else(|| "–".to_owned(), |times| format!("≥ {times:.0}"));
+fn line(figures: &Figures) -> String {
+    let row = &figures.row;
+    let (before, unit) = match row.compared {
+        Compared::Share | Compared::TimesFaster => ("", " x"),
+        Compared::More | Compared::Alone => ("", row.unit),
+        Compared::PercentLess => ("", " %"),
+    };
+    let unit = if unit == row.unit { format!(" {unit}") } else { unit.to_owned() };
+    let reach = match row.reach {
+        Reach::AtMost(most) => format!("≤ {most}{unit}"),
+        Reach::AtLeast(least) => format!("≥ {least}{unit}"),
+    };
+    let reached = if figures.is_reached() { "yes" } else { "no" };
     format!(
-        "| {server} | `{}` | `{}` | {} | {} | {} | {} | {wanted} |\n",
-        subject.name(),
-        subject.statement,
-        measured.clew.len(),
-        range(&seconds(&measured.clew), 3),
-        range(&seconds(&measured.peer), 3),
-        range(&measured.ratios(), 1),
+        "| {} | {} | {} | {reach} | {before}{}{unit} | {} | {} {} | {} {} | {reached} |\n",
+        row.name,
+        row.measure,
+        row.against,
+        figures.shown(),
+        figures.values().len(),
+        shown(&figures.clew),
+        row.unit,
+        shown(&figures.peer),
+        row.unit,
     )
-}
-
-fn seconds(times: &[Duration]) -> Vec<f64> {
-    times.iter().map(Duration::as_secs_f64).collect()
-}
-
-fn range(values: &[f64], digits: usize) -> String {
-    let (smallest, largest) = spread(values);
-    format!("{:.digits$} ({smallest:.digits$} to {largest:.digits$})", middle(values))
-}
-
-/// The lines of criterion's answer that say a speed.
-pub(super) fn throughputs(answer: &str) -> String {
-    let lines = answer.lines().map(str::trim).filter(|line| line.starts_with("thrpt:"));
-    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// Writes the page into the folder of results, by its date.

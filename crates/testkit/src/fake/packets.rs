@@ -51,8 +51,15 @@ pub(super) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
     packet
 }
 
-/// Text behind its length. Texts of the fake are short.
+/// Text behind its length: one byte of it, or two behind a mark. Texts of the fake are shorter than 64 KiB.
 fn push_text(packet: &mut Vec<u8>, text: &[u8]) {
-    packet.push(u8::try_from(text.len()).unwrap_or(250));
-    packet.extend_from_slice(text.get(..250).unwrap_or(text));
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    match u8::try_from(length) {
+        Ok(short) if short <= 250 => packet.push(short),
+        _ => {
+            packet.push(0xfc);
+            packet.extend_from_slice(&length.to_le_bytes());
+        }
+    }
+    packet.extend_from_slice(text.get(..usize::from(length)).unwrap_or(text));
 }

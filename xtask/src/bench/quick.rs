@@ -1,0 +1,156 @@
+//! `cargo xtask bench --quick`: counts that do not depend on the machine. They are of the build that the tests use, and no clock is
+//! looked at. Where one is to change, change it here and say why in the commit.
+
+use std::time::Duration;
+
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Load, LoadSize, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use tokio::time::{Instant, sleep};
+
+use super::Bench;
+use super::asked;
+use super::counts::{Counts, matches, occurrences};
+use super::served::Inventory;
+use crate::command::Command;
+use crate::error::XtaskError;
+use crate::steps::{self, Step};
+
+/// What a command sends to a server, statement by statement; each of them over one connection.
+struct Sent {
+    command: &'static [&'static str],
+    /// To MySQL and to MariaDB.
+    statements: [u64; 2],
+}
+
+/// With transactions, and waits among them. Settings of the connection, and questions about the server, are statements too.
+const SENT: [Sent; 4] = [
+    Sent { command: &["snapshot", "--format", "csv"], statements: [5, 4] },
+    Sent { command: &["snapshot", "--format", "csv", "--detail"], statements: [0, 0] },
+    Sent { command: &["locks"], statements: [0, 0] },
+    Sent { command: &["ps"], statements: [0, 0] },
+];
+
+const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+const SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
+/// Sessions of the fake server, and bytes of their CSV with its header.
+const ROWS: u64 = 1000;
+const BYTES: u64 = 0;
+/// Nodes of the fleet, and sessions of each.
+const NODES: u64 = 40;
+const SESSIONS: u64 = 20;
+/// Stands once in each row of a fake server.
+const ROW: &str = "FOR UPDATE";
+/// For a server to clear closed connections away. Only a connection that stays reaches it.
+const CLEARED: Duration = Duration::from_secs(20);
+
+/// Counts everything; fails at the end, with all that is wrong.
+pub(super) async fn count(bench: &Bench) -> Result<(), XtaskError> {
+    let mut counts = Counts::default();
+    steps::heading("Counts that do not depend on the machine");
+    fake(bench, &mut counts).await?;
+    fleet(bench, &mut counts).await?;
+    for (at, flavor) in FLAVORS.into_iter().enumerate() {
+        real(bench, flavor, at, &mut counts).await?;
+    }
+    counts.tell()
+}
+
+/// Rows and bytes, straight and through the API, and connections.
+async fn fake(bench: &Bench, counts: &mut Counts) -> Result<(), XtaskError> {
+    let step = Step::start("A snapshot of a thousand rows");
+    let options = FakeOptions { sessions: ROWS, transactions: ROWS / 4, fault: Fault::None };
+    let fake = FakeServer::start(options).await.map_err(|cause| XtaskError::Load { cause })?;
+    let url = fake.url();
+    let snapshot = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
+    let answer = snapshot.answer().await?;
+    counts.see("rows of a snapshot", matches(answer.as_bytes(), ROW), ROWS);
+    counts.see("bytes of a snapshot", answer.len() as u64, BYTES);
+    counts.see("connections of a snapshot", fake.connections_taken(), 1);
+
+    let inventory = Inventory::of(&bench.clew, &[url], 1).await?;
+    let served = inventory.serve(None).await?;
+    let Some(place) = inventory.nodes.first() else { return Ok(()) };
+    let id = served.collect(place).await?;
+    let file = bench.file("result.csv");
+    let bytes = served.download(place, &id, &file).await?;
+    counts.see("rows of a result", occurrences(&file, ROW)?, ROWS);
+    counts.see("bytes of a result", bytes, BYTES);
+    counts.see("connections of a collection", fake.connections_taken(), 2);
+    counts.see("connections left by them", left(async || Ok(fake.connections())).await?, 0);
+    served.stop().await?;
+    step.done();
+    Ok(())
+}
+
+/// One process, many nodes: one connection each, and none left.
+async fn fleet(bench: &Bench, counts: &mut Counts) -> Result<(), XtaskError> {
+    let step = Step::start("A collection from each of forty nodes");
+    let options = FakeOptions { sessions: SESSIONS, transactions: SESSIONS / 4, fault: Fault::None };
+    let started = FakeFleet::start(usize::try_from(NODES).unwrap_or(0), options).await;
+    let fleet = started.map_err(|cause| XtaskError::Load { cause })?;
+    let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
+    let inventory = Inventory::of(&bench.clew, &urls, urls.len()).await?;
+    let served = inventory.serve(None).await?;
+    let ids = served.collect_all(&inventory.nodes).await?;
+    let file = bench.file("result.csv");
+    let mut rows = 0;
+    for (place, id) in inventory.nodes.iter().zip(&ids) {
+        served.download(place, id, &file).await?;
+        rows += occurrences(&file, ROW)?;
+    }
+    counts.see("rows of forty nodes", rows, NODES * SESSIONS);
+    counts.see("connections to forty nodes", fleet.connections_taken(), NODES);
+    counts.see("connections left there", left(async || Ok(fleet.connections())).await?, 0);
+    served.stop().await?;
+    step.done();
+    Ok(())
+}
+
+/// Statements and connections, counted by the server itself.
+async fn real(bench: &Bench, flavor: Flavor, at: usize, counts: &mut Counts) -> Result<(), XtaskError> {
+    let step = Step::start(format!("What is sent to {flavor}"));
+    let server = Server::start(flavor, &ServerOptions::default()).await?;
+    let load = Load::start(&server, SIZE).await.map_err(|cause| XtaskError::Load { cause })?;
+    let connected = async || connected(&server).await;
+    let before = connected().await?;
+    let url = server.url();
+    for sent in &SENT {
+        let name = sent.command.join(" ");
+        step.detail(&name);
+        let command = Command::new(&bench.clew).args(sent.command.iter().copied()).args([&url]);
+        let asked = asked::by(&command, &server).await?;
+        let expected = sent.statements.get(at).copied().unwrap_or_default();
+        let statements = asked.statements.len() as u64;
+        counts.see(&format!("statements of clew {name} to {flavor}"), statements, expected);
+        if statements != expected {
+            step.note(&asked.statements.join("\n  "));
+        }
+        counts.see(&format!("connections of clew {name} to {flavor}"), asked.connections as u64, 1);
+    }
+    let stay = left(async || Ok(connected().await?.saturating_sub(before))).await?;
+    counts.see(&format!("connections left to {flavor}"), stay, 0);
+    drop(load);
+    step.done();
+    Ok(())
+}
+
+async fn connected(server: &Server) -> Result<u64, XtaskError> {
+    let failed = |cause| XtaskError::Database { doing: "count a server's connections", cause };
+    let mut control = server.connect().await.map_err(failed)?;
+    let row: Option<(String, u64)> =
+        control.query_first("SHOW STATUS LIKE 'Threads_connected'").await.map_err(failed)?;
+    control.disconnect().await.map_err(failed)?;
+    Ok(row.map_or(0, |(_, connected)| connected))
+}
+
+/// What stays of connections that should all be closed.
+async fn left(connections: impl AsyncFn() -> Result<u64, XtaskError>) -> Result<u64, XtaskError> {
+    let start = Instant::now();
+    loop {
+        let open = connections().await?;
+        if open == 0 || start.elapsed() > CLEARED {
+            return Ok(open);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
