@@ -143,3 +143,4 @@ failure-server-error = The node refused to answer: { $detail }.
 failure-store-failed = The result could not be stored: { $detail }.
 failure-gave-up = The collection was given up: { $detail }.
 failure-node-gone = The node is no longer there: { $detail }.
+failure-busy = Clew itself keeps the node busy: { $detail }.

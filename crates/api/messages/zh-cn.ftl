@@ -143,3 +143,4 @@ failure-server-error = 节点返回错误：{ $detail }。
 failure-store-failed = 无法保存结果：{ $detail }。
 failure-gave-up = 收集任务已放弃：{ $detail }。
 failure-node-gone = 节点已不存在：{ $detail }。
+failure-busy = Clew自身正在使用该节点：{ $detail }。

@@ -66,7 +66,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
             Command::Ps(arguments) => interruptible(ps::run(*arguments)).await,
             Command::Locks(arguments) => interruptible(locks::run(arguments)).await,
-            Command::Kill(arguments) => interruptible(kill::run(arguments)).await,
+            Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments))).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,

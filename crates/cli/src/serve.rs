@@ -60,7 +60,7 @@ A configuration file with every key at its default:
   allow_plain_http = false
   [collections]
   concurrency = 64
-  per_node = 2
+  per_node = 1
   queue_per_node = 32
   [nodes]
   timeout = \"10s\"
@@ -113,7 +113,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let metrics = Metrics::default();
     let nodes = NodeReads::new(task_settings.limits);
     let kills = Kills::new(store.clone(), protected);
-    let kill_tasks = KillTasks::new(store.clone(), kills.clone(), &task_settings);
+    let kill_tasks = KillTasks::new(store.clone(), kills.clone(), &task_settings, Arc::new(metrics.clone()));
     let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());

@@ -32,11 +32,13 @@ pub enum FailureKind {
     GaveUp,
     /// The node was removed from the inventory while the task waited.
     NodeGone,
+    /// Clew itself has as many connections to the node as it allows itself, and none came free in time.
+    Busy,
 }
 
 impl FailureKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::TimedOut,
         Self::AccessDenied,
@@ -49,6 +51,7 @@ impl FailureKind {
         Self::StoreFailed,
         Self::GaveUp,
         Self::NodeGone,
+        Self::Busy,
     ];
 
     /// As it is stored, and the tail of its message's id.
@@ -67,6 +70,7 @@ impl FailureKind {
             Self::StoreFailed => "store-failed",
             Self::GaveUp => "gave-up",
             Self::NodeGone => "node-gone",
+            Self::Busy => "busy",
         }
     }
 }

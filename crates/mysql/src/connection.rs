@@ -1,7 +1,7 @@
 //! One connection for one read: opened, set up, and closed or killed, never used again.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl, TlsMode};
 use mysql_async::prelude::{FromRow, Queryable};
@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use crate::budget::{Errand, Place};
 use crate::given_up::KillUnlessDone;
 use crate::limits::Limits;
 use crate::own_sessions::{Own, OwnSession};
@@ -18,6 +19,8 @@ use crate::{failure, greeting, statements, tls};
 
 /// Largest packet that is taken from a server: the largest that any server sends.
 const MAX_PACKET: usize = 1 << 30;
+/// Silence after which the other end is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 /// What every connection of Clew calls itself.
 pub(crate) const PROGRAM_NAME: &str = "clew";
 
@@ -31,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) version: String,
     /// Its thread id on the server.
     pub(crate) id: u64,
+    /// When its place at the node was had: what it costs counts from here.
+    pub(crate) since: Instant,
     /// Whether another connection came before it, to learn that the server has no TLS.
     asked_for_tls: bool,
     guard: KillUnlessDone,
@@ -38,41 +43,48 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, signs in, learns which server this is and sets the session up.
+    /// Waits for a place to read, connects, signs in, learns which server this is and sets the session up.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+        Self::open_for(Errand::Reading, node, limits).await
+    }
+
+    /// The same in a place for this errand.
+    pub(crate) async fn open_for(errand: Errand, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         tls::install_provider();
         tls::check(node)?;
         let address = node.address();
+        let until = Instant::now() + limits.node;
+        let place = Place::take(&address, errand, limits.place()).await?;
         let opened = timeout(limits.connect, connect(node, &address)).await;
         match opened.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect))) {
-            Ok(opened) => Self::set_up(opened, address, limits).await,
+            Ok(opened) => Self::set_up(opened, address, place, until).await,
             Err(failure) => Err(greeting::explain(node, failure).await),
         }
     }
 
-    async fn set_up(opened: Opened, address: String, limits: &Limits) -> Result<Self, Failure> {
+    async fn set_up(opened: Opened, address: String, place: Place, until: Instant) -> Result<Self, Failure> {
         let Opened { mut driver, options, asked_for_tls } = opened;
         let reading = |error: Error| failure::from_driver(&error, &address);
         let signed_in = OwnSession::opened(&address, driver.id().into());
-        let mut guard = KillUnlessDone::new(options.clone(), driver.id().into());
+        let since = place.since();
+        let mut guard = KillUnlessDone::new(options, driver.id().into(), place);
         let (version, id): (String, u64) = ask(&mut driver, statements::WHO_ARE_YOU)
             .await
             .map_err(reading)?
             .pop()
             .ok_or_else(|| reading(DriverError::ConnectionClosed.into()))?;
-        guard.done();
-        let guard = KillUnlessDone::new(options, id);
         // Behind a proxy the server knows the connection by another id than the greeting told.
+        guard.known_as(id);
         let own = OwnSession::opened(&address, id);
         drop(signed_in);
         let flavor = Flavor::from_version(&version);
-        let seconds = limits.node.as_secs().max(1);
+        let left = until.saturating_duration_since(Instant::now());
         let set_up = match flavor {
-            Flavor::MySql => statements::set_up_mysql(seconds),
-            Flavor::MariaDb => statements::set_up_mariadb(seconds),
+            Flavor::MySql => statements::set_up_mysql(left),
+            Flavor::MariaDb => statements::set_up_mariadb(left),
         };
         driver.query_drop(set_up).await.map_err(reading)?;
-        Ok(Self { driver, address, flavor, version, id, asked_for_tls, guard, _own: own })
+        Ok(Self { driver, address, flavor, version, id, since, asked_for_tls, guard, _own: own })
     }
 
     /// All rows of a statement whose answer is small.
@@ -92,7 +104,7 @@ impl Connection {
 
     /// Closes in order. The answer was read whole, so that a server which no longer takes a good-bye changes nothing.
     pub(crate) async fn close(mut self) {
-        self.guard.done();
+        let _place = self.guard.done();
         let _ = timeout(Duration::from_secs(1), self.driver.disconnect()).await;
     }
 }
@@ -141,8 +153,75 @@ fn options(node: &NodeUrl, addresses: Vec<IpAddr>, encrypted: bool) -> Opts {
         .prefer_socket(false)
         .max_allowed_packet(Some(MAX_PACKET))
         .wait_timeout(Some(28_800))
+        // A peer that is gone without a word is noticed at last, also by what the driver still reads of a read that was given up.
+        .tcp_keepalive(Some(KEEPALIVE))
         .stmt_cache_size(0)
         .connect_attribute("program_name", PROGRAM_NAME)
         .ssl_opts(encrypted.then(|| tls::options(node)).flatten())
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_testkit::{Flavor, Gate, Server, ServerOptions};
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { node: Duration::from_secs(40), connect: Duration::from_secs(20) };
+
+    #[tokio::test]
+    async fn settings_are_in_force_whatever_the_servers_own_are() {
+        for flavor in Flavor::ALL {
+            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            server
+                .run(&[
+                    "SET GLOBAL autocommit = 0",
+                    "SET GLOBAL lock_wait_timeout = 3000",
+                    "SET GLOBAL innodb_lock_wait_timeout = 3000",
+                    "SET GLOBAL net_write_timeout = 3000",
+                    "SET GLOBAL wait_timeout = 3000",
+                ])
+                .await
+                .unwrap();
+            let mut connection = Connection::open(&server.url().parse().unwrap(), &LIMITS).await.unwrap();
+            let settings = "SELECT @@SESSION.autocommit, @@SESSION.lock_wait_timeout, @@SESSION.innodb_lock_wait_timeout, \
+                 @@SESSION.net_write_timeout, @@SESSION.wait_timeout";
+            let set: Vec<(u64, u64, u64, u64, u64)> = connection.ask(settings).await.unwrap();
+            let [(autocommit, locks, rows, writing, idle)] = set[..] else { panic!("{set:?}") };
+            assert_eq!((autocommit, locks, rows), (1, 1, 1), "{flavor}");
+            // What is left of the limit, rounded up: connecting took some of it.
+            assert!((1..=40).contains(&writing) && idle == writing, "{flavor}: {set:?}");
+            let (limit, unit) = match flavor {
+                Flavor::MySql => ("SELECT CAST(@@SESSION.max_execution_time AS CHAR)", 1000.0),
+                Flavor::MariaDb => ("SELECT CAST(@@SESSION.max_statement_time AS CHAR)", 1.0),
+            };
+            let limit: String = connection.ask(limit).await.unwrap().remove(0);
+            let seconds = limit.parse::<f64>().unwrap() / unit;
+            #[allow(clippy::cast_precision_loss, reason = "a few seconds")]
+            let left = writing as f64;
+            assert!(seconds < left && seconds >= left - 1.0, "{flavor}: {limit} of {writing}");
+            connection.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_place_of_a_read_that_is_given_up_is_free_once_the_server_has_ended_it() {
+        for flavor in Flavor::ALL {
+            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let gate = Gate::before(&server, "KILL").await.unwrap();
+            let node: NodeUrl = gate.url().parse().unwrap();
+            let connection = Connection::open(&node, &LIMITS).await.unwrap();
+            let (address, id) = (connection.address.clone(), connection.id);
+            drop(connection);
+            gate.reached().await;
+            assert!(Place::take(&address, Errand::Reading, LIMITS.node).now_or_never().is_none(), "{flavor}");
+            gate.open();
+            let mut next = Connection::open(&node, &LIMITS).await.unwrap();
+            let listed =
+                format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
+            assert!(next.ask::<u64>(&listed).await.unwrap().is_empty(), "{flavor}");
+            next.close().await;
+        }
+    }
 }

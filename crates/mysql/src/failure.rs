@@ -64,12 +64,17 @@ fn from_server(error: &ServerError, address: &str) -> Failure {
         1040 | 1203 | 1226 => FailureKind::TooManyConnections,
         // Shutdown, killed query, killed connection (MySQL, MariaDB).
         1053 | 1317 | 3169 | 1927 => FailureKind::ConnectionLost,
-        // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
-        1205 | 3024 | 1969 => FailureKind::TimedOut,
+        _ if took_too_long(error) => FailureKind::TimedOut,
         3159 => FailureKind::TlsFailed,
         _ => FailureKind::ServerError,
     };
     Failure::new(kind, format!("{address}: error {} ({}): {}", error.code, error.state, error.message))
+}
+
+/// Whether the server ended a wait or a statement because it took too long: then its answer is not known, and not that there is none.
+pub(crate) fn took_too_long(error: &ServerError) -> bool {
+    // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
+    matches!(error.code, 1205 | 3024 | 1969)
 }
 
 /// A failure for a wait that ended.

@@ -15,11 +15,12 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl};
 use tokio::time::{Instant, timeout_at};
 
+use crate::budget::Errand;
 use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
-pub use look::{find_sessions, read_user_sessions};
+pub use look::{UserSessions, find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
 pub use victim::{Doing, Victim};
 
@@ -77,7 +78,8 @@ pub async fn kill_all(
         return Ok(Vec::new());
     }
     let until = Instant::now() + limits.node;
-    let mut connection = within(node, limits, until, Connection::open(node, limits)).await?;
+    let opening = Connection::open_for(Errand::Killing, node, limits);
+    let mut connection = within(node, limits, until, opening).await?;
     let mut batch = Batch::new(victims, kind, protected);
     match within(node, limits, until, batch.send(&mut connection)).await {
         Ok(()) => {

@@ -3,7 +3,8 @@
 //! [`take_snapshot`] reads every session of a node with its open transaction; [`examine`] says what an account can and
 //! cannot see there; [`read_waits`] reads what the wait graph is made from. Each table is read once, over one connection, and
 //! joined here (DESIGN.md section 7 has the measurements behind that). [`kill()`] ends a session, and only the one that was meant.
-//! Every wait has a limit, and what is given up here is killed there.
+//! Every wait has a limit, and what is given up here is killed there. A node never has more than two connections of this process
+//! at a time.
 //!
 //! Not for: deciding who may read a node, or keeping what was read.
 //!
@@ -20,6 +21,7 @@
 //! # }
 //! ```
 
+mod budget;
 mod connection;
 mod doctor;
 mod failure;
@@ -41,9 +43,12 @@ mod statements;
 mod tls;
 mod transactions;
 
+pub use budget::Errand;
 pub use doctor::{Check, Diagnosis, examine};
 pub use given_up::settle_kills;
-pub use kill::{Doing, KillKind, KillOutcome, Refusal, Victim, find_sessions, kill, kill_all, read_user_sessions};
+pub use kill::{
+    Doing, KillKind, KillOutcome, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
+};
 pub use limits::Limits;
 pub use locks::read_waits;
 pub use rollbacks::{Rollback, read_rollbacks};

@@ -11,6 +11,13 @@ pub struct Limits {
     pub connect: Duration,
 }
 
+impl Limits {
+    /// For a place at the node: half of its time, so that whoever waited has as long to read. Part of `node`.
+    pub(crate) fn place(&self) -> Duration {
+        self.node / 2
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { node: Duration::from_secs(10), connect: Duration::from_secs(5) }

@@ -9,7 +9,7 @@ use mysql_async::Error;
 
 use crate::connection::Connection;
 use crate::server::Flavor;
-use crate::statements;
+use crate::{failure, statements};
 
 /// Command of a client that is not yet signed in, and of threads of replication.
 const SIGNS_IN: &[u8] = b"Connect";
@@ -28,7 +28,7 @@ pub(crate) async fn among(
     let ids: Vec<u64> = doubtful.iter().map(|session| session.id).collect();
     let named: Vec<(u64, bool)> = match connection.ask(&statements::appliers(&ids)).await {
         Ok(named) => named,
-        Err(Error::Server(_)) => Vec::new(),
+        Err(Error::Server(error)) if !failure::took_too_long(&error) => Vec::new(),
         Err(error) => return Err(connection.failed(&error)),
     };
     let applies = |session: &Session| match named.iter().find(|(id, _)| *id == session.id) {

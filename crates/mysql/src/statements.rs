@@ -2,23 +2,33 @@
 //!
 //! Costs were measured with 10,000 sessions, 2,500 open transactions and 100 lock waiters (DESIGN.md section 7).
 
+use std::time::Duration;
+
 /// Which server this is and which connection this is. Free; needs nothing.
 pub(crate) const WHO_ARE_YOU: &str = "SELECT VERSION(), CONNECTION_ID()";
 
-/// Session settings for MySQL: text as UTF-8, times on the server's own clock, and an end to every wait. Free; needs nothing.
-pub(crate) fn set_up_mysql(seconds: u64) -> String {
-    format!(
-        "SET NAMES utf8mb4, SESSION time_zone = 'SYSTEM', SESSION lock_wait_timeout = {seconds}, \
-         SESSION max_execution_time = {}",
-        seconds * 1000
-    )
+/// Session settings for MySQL. Free; needs nothing.
+pub(crate) fn set_up_mysql(left: Duration) -> String {
+    // Ends a SELECT, and nothing else. In milliseconds; 0 would be no limit.
+    format!("{}, SESSION max_execution_time = {}", set_up(left), left.as_millis().max(1))
 }
 
-/// Session settings for MariaDB; `max_statement_time` ends any statement there, not only a SELECT. Free; needs nothing.
-pub(crate) fn set_up_mariadb(seconds: u64) -> String {
+/// Session settings for MariaDB. Free; needs nothing.
+pub(crate) fn set_up_mariadb(left: Duration) -> String {
+    // Ends any statement. In seconds, with a fraction; 0 would be no limit.
+    format!("{}, SESSION max_statement_time = {:.3}", set_up(left), left.as_secs_f64().max(0.001))
+}
+
+/// What both understand, for a connection that is used for as long as is `left` of its time.
+///
+/// Text comes as UTF-8, times on the server's own clock. Nothing is waited for that others hold: Clew's reads take no lock that
+/// anybody has for long, and a managed server's procedure that kills has tables of its own. Where Clew itself hangs, with a result half
+/// read or between two statements, the server lets go of it. No transaction stays open, whatever the server's default is.
+fn set_up(left: Duration) -> String {
+    let seconds = left.as_secs() + 1;
     format!(
-        "SET NAMES utf8mb4, SESSION time_zone = 'SYSTEM', SESSION lock_wait_timeout = {seconds}, \
-         SESSION max_statement_time = {seconds}"
+        "SET NAMES utf8mb4, SESSION time_zone = 'SYSTEM', SESSION autocommit = 1, SESSION lock_wait_timeout = 1, \
+         SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = {seconds}, SESSION wait_timeout = {seconds}"
     )
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clew_diagnose::Chosen;
 use clew_model::{InstanceId, NodeUrl, SlowThreshold};
-use clew_mysql::{KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -53,8 +53,18 @@ impl IntelligentKills {
 
     /// What one would kill of a node now.
     pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<Chosen, KillError> {
+        self.choose(instance, node, Errand::Reading, limits).await
+    }
+
+    async fn choose(
+        &self,
+        instance: &InstanceId,
+        node: &NodeUrl,
+        errand: Errand,
+        limits: Limits,
+    ) -> Result<Chosen, KillError> {
         let threshold = self.threshold(instance).await?;
-        let sessions = read_user_sessions(node, &limits).await.map_err(KillError::Node)?;
+        let sessions = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?.sessions;
         let protected = self.kills.protected().clone();
         // Templates of ten thousand statements are work for a processor.
         let choosing = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
@@ -145,7 +155,8 @@ impl IntelligentKills {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
         };
         let seen = Instant::now();
-        let victims = self.preview(&asked.instance_id, &node.url, self.limits).await?.into_victims();
+        let victims = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await?;
+        let victims = victims.into_victims();
         let order = KillOrder {
             by: asked.by.clone(),
             project_id: asked.project_id.clone(),

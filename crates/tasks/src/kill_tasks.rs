@@ -1,16 +1,18 @@
 //! The worker of kill tasks: each second a round on every node of every instance that has some.
 //!
 //! Who holds the lease of an instance runs its rounds, and lets no kill go out that would come after the lease. Rounds of a node never
-//! overlap, and one that hangs delays no other. Where there is nothing to do, a second costs one query on the store.
+//! overlap, and one that hangs delays no other; a node that takes long to look at is looked at less often. Where there is nothing to do, a second costs one query on the store.
 
 mod nodes;
+mod pace;
 mod round;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::InstanceId;
+use clew_model::{InstanceId, NodeId};
 use clew_mysql::Limits;
 use clew_store::{KillRounds, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -20,17 +22,17 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::kills::Kills;
+use crate::observer::Observer;
 use crate::settings::Settings;
 use nodes::Nodes;
+use pace::EVERY;
 use round::Round;
-
-/// Between two rounds on a node.
-const EVERY: Duration = Duration::from_secs(1);
 
 /// Runs kill tasks.
 pub struct KillTasks {
     store: Store,
     kills: Kills,
+    observer: Arc<dyn Observer>,
     limits: Limits,
     lease: Duration,
     grace: Duration,
@@ -44,10 +46,11 @@ pub struct KillTasks {
 impl KillTasks {
     /// The tasks of a store, which kill by `kills`.
     #[must_use]
-    pub fn new(store: Store, kills: Kills, settings: &Settings) -> Self {
+    pub fn new(store: Store, kills: Kills, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {
             store,
             kills,
+            observer,
             limits: settings.limits,
             lease: settings.lease,
             grace: settings.grace,
@@ -85,10 +88,14 @@ impl KillTasks {
     async fn begin_rounds(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let all = self.store.kill_rounds().await?;
         self.held.retain(|held, _| all.iter().any(|rounds| rounds.instance_id == *held));
+        let mut looked_at = HashSet::new();
         for rounds in all {
             if let Some(until) = self.hold(&rounds.instance_id).await? {
-                self.begin(&rounds, until, running, shutdown).await?;
+                looked_at.extend(self.begin(&rounds, until, running, shutdown).await?);
             }
+        }
+        for node in self.nodes.keep(&looked_at) {
+            self.observer.looks_every(&node, None);
         }
         Ok(())
     }
@@ -107,19 +114,22 @@ impl KillTasks {
         Ok(None)
     }
 
-    /// A round on each node of the instance that has none under way.
+    /// A round on each node of the instance that has none under way and need not be spared. Says which nodes there are.
     async fn begin(
         &self,
         rounds: &KillRounds,
         until: Instant,
         running: &TaskTracker,
         shutdown: &CancellationToken,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<NodeId>, StoreError> {
+        let mut nodes = Vec::new();
         for node in self.store.nodes_to_read(&rounds.instance_id).await? {
-            let Some(place) = self.nodes.begin(&node.id) else { continue };
+            nodes.push(node.id.clone());
+            let Some(place) = self.nodes.begin(&node.id, Instant::now()) else { continue };
             let round = Round {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
+                observer: self.observer.clone(),
                 limits: self.limits,
                 worker: self.worker.clone(),
                 rounds: rounds.clone(),
@@ -128,7 +138,7 @@ impl KillTasks {
             };
             running.spawn(round.run(place, shutdown.clone()));
         }
-        Ok(())
+        Ok(nodes)
     }
 }
 

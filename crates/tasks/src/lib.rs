@@ -11,8 +11,9 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::path::Path;
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //!
-//! use clew_model::{FailureKind, Selection};
+//! use clew_model::{FailureKind, NodeId, Selection};
 //! use clew_store::Store;
 //! use clew_tasks::{Collections, Observer, Settings};
 //! use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@
 //! impl Observer for Silent {
 //!     fn collected(&self, _rows: u64, _seconds: f64) {}
 //!     fn failed(&self, _kind: FailureKind) {}
+//!     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 //! }
 //!
 //! let store = Store::open(Path::new("clew-data")).await?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::pin::Pin;
 
-use clew_model::{Failure, NodeUrl, Selection};
+use clew_model::{Failure, FailureKind, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Statements, take_snapshot};
 
 /// Writes all rows, in order. Blocks.
@@ -48,6 +48,10 @@ pub trait NodeReader: Send + Sync {
     fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a>;
 }
 
+/// How often a collection waits for its turn at a node that Clew itself keeps busy: nobody waits for its answer, and by then a read that
+/// hung has been killed or is forgotten.
+const TURNS: u32 = 12;
+
 /// Reads real servers.
 #[derive(Debug)]
 pub(crate) struct ServerReader {
@@ -59,7 +63,14 @@ impl NodeReader for ServerReader {
     fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
         let form = Form::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
-            let snapshot = take_snapshot(node, selection, statements, form, &self.limits).await?;
+            let mut turns = TURNS;
+            let snapshot = loop {
+                turns -= 1;
+                match take_snapshot(node, selection, statements, form, &self.limits).await {
+                    Err(failure) if failure.kind == FailureKind::Busy && turns > 0 => {}
+                    taken => break taken?,
+                }
+            };
             let mut body = snapshot.body;
             Ok(Rows::new(snapshot.summary.rows, move |out| body.write_to(out)))
         })

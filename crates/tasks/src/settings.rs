@@ -9,7 +9,7 @@ use clew_mysql::Limits;
 pub struct Settings {
     /// Collections that run at once in this process; at least one runs, whatever is set.
     pub concurrency: usize,
-    /// Collections of one node that run at once, over all workers of the store.
+    /// Collections of one node that run at once, over all workers of the store. Of one process only one reads it, whatever is set.
     pub per_node: u32,
     /// Collections of one node that may wait; one more is refused.
     pub queue_per_node: u32,
@@ -33,7 +33,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 64,
-            per_node: 2,
+            per_node: 1,
             queue_per_node: 32,
             lease: Duration::from_secs(10),
             retention: Duration::from_hours(24),

@@ -1,11 +1,12 @@
 //! What is counted, as Prometheus reads it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use clew_model::FailureKind;
+use clew_model::{FailureKind, NodeId};
 use clew_tasks::Observer;
 use http::Method;
 use http::header::CONTENT_TYPE;
@@ -35,6 +36,11 @@ struct RouteLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabel {
+    node: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,6 +88,7 @@ pub struct Metrics {
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
     tasks: Family<StatusLabel, Gauge>,
+    look_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -114,8 +121,25 @@ impl Default for Metrics {
         );
         let tasks = Family::default();
         registry.register("tasks", "Tasks that are kept, by status", tasks.clone());
+        let look_intervals = Family::default();
+        registry.register_with_unit(
+            "kill_task_look_interval",
+            "Time between two looks of kill tasks at a node, of those nodes only where a look takes so long that it comes less often",
+            Unit::Seconds,
+            look_intervals.clone(),
+        );
         let registry = Arc::new(registry);
-        Self { registry, answers, answer_seconds, over_limit, collection_seconds, collected_rows, node_errors, tasks }
+        Self {
+            registry,
+            answers,
+            answer_seconds,
+            over_limit,
+            collection_seconds,
+            collected_rows,
+            node_errors,
+            tasks,
+            look_intervals,
+        }
     }
 }
 
@@ -149,6 +173,18 @@ impl Observer for Metrics {
     fn failed(&self, kind: FailureKind) {
         self.node_errors.get_or_create(&KindLabel { kind: kind.name() }).inc();
     }
+
+    fn looks_every(&self, node: &NodeId, interval: Option<Duration>) {
+        let label = NodeLabel { node: node.to_string() };
+        match interval {
+            Some(interval) => {
+                self.look_intervals.get_or_create(&label).set(interval.as_secs_f64());
+            }
+            None => {
+                self.look_intervals.remove(&label);
+            }
+        }
+    }
 }
 
 /// Counters and gauges of this process.
@@ -164,4 +200,23 @@ pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Ref
     encode(&mut text, &metrics.registry).map_err(|error| Refusal::internal(&error))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_spared_is_shown_for_as_long_as_it_is() {
+        let (metrics, node) = (Metrics::default(), NodeId::generate());
+        let shows = || {
+            let mut text = String::new();
+            encode(&mut text, &metrics.registry).unwrap();
+            text.contains(&format!("clew_kill_task_look_interval_seconds{{node=\"{node}\"}} 4.5\n"))
+        };
+        metrics.looks_every(&node, Some(Duration::from_millis(4500)));
+        assert!(shows());
+        metrics.looks_every(&node, None);
+        assert!(!shows());
+    }
 }

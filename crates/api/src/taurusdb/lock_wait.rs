@@ -107,7 +107,7 @@ pub(crate) async fn show(
     let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
-    let observed = service.nodes.read(node, async |limits| read_waits(&node.url, &limits).await).await?;
+    let observed = service.nodes.read(async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(asked) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };

@@ -80,7 +80,7 @@ pub(crate) async fn kill(
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let outcomes = service.nodes.read(&target.node, work).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let outcomes = service.nodes.read(work).await?.map_err(|error: StoreError| Refusal::from(error))?;
     let killed = asked.answer(&outcomes);
     caller.trail.detail("killed", killed.processes_killed.clone());
     caller.trail.detail("not_found", killed.processes_not_found.clone());

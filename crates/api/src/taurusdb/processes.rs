@@ -74,7 +74,7 @@ pub(crate) async fn list(
     let statements = Statements::masked(target.is_masked_for(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
     let read = async |limits| take_snapshot(&node.url, &selection, statements, Form::Json, &limits).await;
-    let snapshot = service.nodes.read(node, read).await?;
+    let snapshot = service.nodes.read(read).await?;
     let cutting = tokio::task::spawn_blocking(move || cut(snapshot, page)).await;
     let processes = cutting.map_err(|error| Refusal::internal(&error))?;
     processes.map(Json).map_err(|error| Refusal::internal(&error))

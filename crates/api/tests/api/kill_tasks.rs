@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use clew_api::Metrics;
 use clew_diagnose::ProtectedAccounts;
 use clew_tasks::{KillTasks, Kills, Settings};
 use clew_testkit::{Charset, Flavor, RawSession};
@@ -243,7 +245,7 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
     let id = server.added(&task).await;
     let shutdown = CancellationToken::new();
     let kills = Kills::new(server.store.clone(), ProtectedAccounts::default().and([PROTECTED]));
-    let worker = KillTasks::new(server.store.clone(), kills, &Settings::default());
+    let worker = KillTasks::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
     let worker = tokio::spawn(worker.run(shutdown.clone()));
     let history = async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.ok(200);
     while !preview(asked).await.is_empty() {

@@ -11,16 +11,18 @@ use tokio::time::timeout;
 use super::KillKind;
 use super::confirm::{Undone, read_undone};
 use super::victim::STATEMENT_COMPARED;
+use crate::budget::Errand;
 use crate::connection::{Connection, PROGRAM_NAME};
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::{doctor, failure, server_threads, sessions, statements};
 
 /// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
-/// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`.
+/// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`. Whoever asks
+/// means to kill: this waits for no other read of the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<Vec<Session>, Failure> {
     reading(node, limits, async {
-        let mut connection = Connection::open(node, limits).await?;
+        let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
         let found = look(&mut connection, |session| ids.contains(&session.id)).await?;
         if ids.iter().any(|id| found.iter().all(|session| session.id != *id)) {
             sees_all(&mut connection).await?;
@@ -31,11 +33,20 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     .await
 }
 
-/// Every session of a user, Clew's own left out, with the first 64 KiB of its statement: what rules choose victims from. Fails where
-/// the account sees only its own sessions, and names the `GRANT`: those that it does not see cannot be chosen.
-pub async fn read_user_sessions(node: &NodeUrl, limits: &Limits) -> Result<Vec<Session>, Failure> {
+/// What rules choose victims from.
+#[derive(Debug, Clone)]
+pub struct UserSessions {
+    /// Every session of a user, Clew's own left out, with the first 64 KiB of its statement.
+    pub sessions: Vec<Session>,
+    /// How long the node was busy with this look, from connecting to the last row.
+    pub took: Duration,
+}
+
+/// Looks for those that rules choose victims from. Fails where the account sees only its own sessions, and names the `GRANT`: those
+/// that it does not see cannot be chosen.
+pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
     reading(node, limits, async {
-        let mut connection = Connection::open(node, limits).await?;
+        let mut connection = Connection::open_for(errand, node, limits).await?;
         let own_ids = clew_sessions(&mut connection).await?;
         let listed = look(&mut connection, |_| true).await?;
         // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
@@ -48,9 +59,10 @@ pub async fn read_user_sessions(node: &NodeUrl, limits: &Limits) -> Result<Vec<S
         let is_own = own.known();
         let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !own_ids.contains(&session.id) && !is_own(session);
-        let users = listed.into_iter().filter(users).collect();
+        let sessions = listed.into_iter().filter(users).collect();
+        let since = connection.since;
         connection.close().await;
-        Ok(users)
+        Ok(UserSessions { sessions, took: since.elapsed() })
     })
     .await
 }
@@ -139,7 +151,7 @@ async fn query_ids(connection: &mut Connection, ids: &[u64], kind: KillKind) -> 
 pub(super) async fn clew_sessions(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
     match connection.ask::<Option<u64>>(&statements::opened_by(PROGRAM_NAME)).await {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
-        Err(Error::Server(_)) => Ok(HashSet::new()),
+        Err(Error::Server(error)) if !failure::took_too_long(&error) => Ok(HashSet::new()),
         Err(error) => Err(connection.failed(&error)),
     }
 }

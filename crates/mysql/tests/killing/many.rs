@@ -1,8 +1,8 @@
 //! Many at once: each has its own outcome, and nobody waits for the others one after the other.
 
 use clew_diagnose::ProtectedAccounts;
-use clew_model::{FailureKind, NodeUrl, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill_all, read_user_sessions};
+use clew_model::{Failure, FailureKind, NodeUrl, Session};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill_all, read_user_sessions};
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 
@@ -169,8 +169,12 @@ async fn rules_choose_from_every_users_session_and_no_other() {
         let clew = mysql_async::OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port());
         let clew = clew.user(Some("root")).prefer_socket(false).connect_attribute("program_name", "clew");
         let other = mysql_async::Conn::new(clew).await.unwrap();
-        let node: NodeUrl = server.url().parse().unwrap();
-        let mut found = read_user_sessions(&node, &Limits::default()).await.unwrap();
+        let look = async |url: String| {
+            let sessions =
+                read_user_sessions(&url.parse().unwrap(), Errand::Reading, &Limits::default()).await?.sessions;
+            Ok::<_, Failure>(sessions)
+        };
+        let mut found = look(server.url()).await.unwrap();
         found.sort_by_key(|session| session.id);
         let mut expected = vec![app.id, resting.id];
         expected.sort_unstable();
@@ -179,10 +183,10 @@ async fn rules_choose_from_every_users_session_and_no_other() {
         other.disconnect().await.unwrap();
 
         // Who is shown only some is told so.
-        let blind = read_user_sessions(&server.url_for("clew", "").parse().unwrap(), &Limits::default()).await;
+        let blind = look(server.url_for("clew", "")).await;
         assert!(blind.unwrap_err().detail.contains("GRANT PROCESS ON *.* TO 'clew'@'%';"), "{flavor}");
         server.run(&["GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
-        let all = read_user_sessions(&server.url_for("clew", "").parse().unwrap(), &Limits::default()).await.unwrap();
+        let all = look(server.url_for("clew", "")).await.unwrap();
         assert!(expected.iter().all(|id| all.iter().any(|session| session.id == *id)), "{flavor}: {all:?}");
     }
 }

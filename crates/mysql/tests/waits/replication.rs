@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
-use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -97,7 +97,7 @@ async fn an_applier_is_no_victim(flavor: Flavor, options: &[&str]) {
 
     // A client of the same account is one.
     let client = enter(&replica).await;
-    let users = read_user_sessions(&node, &limits).await.unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }

@@ -1,11 +1,13 @@
 //! What a worker remembers of nodes from round to round.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
 use tokio::time::Instant;
+
+use super::pace::{Change, Pace};
 
 /// A session whose kill was denied, or takes its time, is left alone this long: it would be written down anew each second.
 const LEFT_ALONE: Duration = Duration::from_mins(1);
@@ -18,6 +20,9 @@ pub(super) struct Nodes(Arc<Mutex<HashMap<NodeId, State>>>);
 struct State {
     busy: bool,
     failing: bool,
+    /// When the last look began, and how long one takes.
+    looked: Option<Instant>,
+    pace: Pace,
     left_alone: Vec<Attempted>,
 }
 
@@ -37,15 +42,29 @@ pub(super) struct Place {
 }
 
 impl Nodes {
-    /// A place on the node; nothing while a round is under way there.
-    pub(super) fn begin(&self, node: &NodeId) -> Option<Place> {
+    /// A place on the node; nothing while a round is under way there, or a slow node is spared.
+    pub(super) fn begin(&self, node: &NodeId, now: Instant) -> Option<Place> {
         let mut states = self.lock();
         let state = states.entry(node.clone()).or_default();
-        if state.busy {
+        let spared = state.looked.zip(state.pace.slowed()).is_some_and(|(looked, interval)| looked + interval > now);
+        if state.busy || spared {
             return None;
         }
-        state.busy = true;
+        (state.busy, state.looked) = (true, Some(now));
         Some(Place { nodes: self.clone(), node: node.clone() })
+    }
+
+    /// Forgets all nodes but these, those aside that have a round under way. Says which were slow.
+    pub(super) fn keep(&self, nodes: &HashSet<NodeId>) -> Vec<NodeId> {
+        let mut slow = Vec::new();
+        self.lock().retain(|node, state| {
+            let kept = state.busy || nodes.contains(node);
+            if !kept && state.pace.slowed().is_some() {
+                slow.push(node.clone());
+            }
+            kept
+        });
+        slow
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, State>> {
@@ -59,6 +78,13 @@ impl Place {
         let mut states = self.nodes.lock();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
+    }
+
+    /// Keeps how long the look took: the next comes later if that was long. Says whether that changed, and what it is now.
+    pub(super) fn looked(&self, took: Duration) -> (Option<Change>, Option<Duration>) {
+        let mut states = self.nodes.lock();
+        let Some(state) = states.get_mut(&self.node) else { return (None, None) };
+        (state.pace.looked(took), state.pace.slowed())
     }
 
     /// Whether the session was tried a short while ago, in vain.
@@ -103,17 +129,45 @@ mod tests {
     #[test]
     fn a_node_has_one_round_at_a_time() {
         let (nodes, node, other) = (Nodes::default(), NodeId::generate(), NodeId::generate());
-        let place = nodes.begin(&node).unwrap();
-        assert!(nodes.begin(&node).is_none());
-        assert!(nodes.begin(&other).is_some());
+        let now = Instant::now();
+        let place = nodes.begin(&node, now).unwrap();
+        assert!(nodes.begin(&node, now).is_none());
+        assert!(nodes.begin(&other, now).is_some());
         drop(place);
-        assert!(nodes.begin(&node).is_some());
+        assert!(nodes.begin(&node, now).is_some());
+    }
+
+    #[test]
+    fn a_slow_node_is_spared_until_it_is_quick() {
+        let (nodes, node, begin) = (Nodes::default(), NodeId::generate(), Instant::now());
+        let after = |milliseconds| begin + Duration::from_millis(milliseconds);
+        assert_eq!(nodes.begin(&node, begin).unwrap().looked(Duration::from_millis(300)).1, Some(after(3000) - begin));
+        assert!(nodes.begin(&node, after(2999)).is_none());
+        let place = nodes.begin(&node, after(3000)).unwrap();
+        assert_eq!(place.looked(Duration::from_millis(10)), (Some(Change::Quick), None));
+        drop(place);
+        assert!(nodes.begin(&node, after(4000)).is_some());
+    }
+
+    #[test]
+    fn what_no_task_is_for_is_forgotten() {
+        let (nodes, slow, busy, kept) = (Nodes::default(), NodeId::generate(), NodeId::generate(), NodeId::generate());
+        let now = Instant::now();
+        for node in [&slow, &kept] {
+            nodes.begin(node, now).unwrap().looked(Duration::from_secs(1));
+        }
+        let place = nodes.begin(&busy, now).unwrap();
+        assert_eq!(nodes.keep(&HashSet::from([kept.clone()])), std::slice::from_ref(&slow));
+        assert!(nodes.begin(&slow, now).is_some(), "a node that has tasks again is quick until it is seen to be slow");
+        assert!(nodes.begin(&busy, now).is_none(), "a round under way is no more the only one");
+        assert!(nodes.begin(&kept, now).is_none());
+        drop(place);
     }
 
     #[test]
     fn who_was_tried_in_vain_is_left_alone_for_a_while() {
         let nodes = Nodes::default();
-        let place = nodes.begin(&NodeId::generate()).unwrap();
+        let place = nodes.begin(&NodeId::generate(), Instant::now()).unwrap();
         place.leave_alone(&session(7, "app"));
         assert!(place.leaves_alone(&session(7, "app")));
         assert!(!place.leaves_alone(&session(7, "other")) && !place.leaves_alone(&session(8, "app")));
@@ -124,7 +178,7 @@ mod tests {
     #[test]
     fn only_a_change_is_worth_a_line() {
         let nodes = Nodes::default();
-        let place = nodes.begin(&NodeId::generate()).unwrap();
+        let place = nodes.begin(&NodeId::generate(), Instant::now()).unwrap();
         assert_eq!(
             [false, true, true, false, false].map(|failing| place.failing(failing)),
             [false, true, false, true, false]

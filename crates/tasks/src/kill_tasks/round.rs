@@ -1,22 +1,26 @@
 //! A round: one look at a node for all rules of its instance, and the kills that come of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, Node, Origin, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
 use clew_store::{KillRounds, KillSource, KillTask, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::nodes::Place;
+use super::pace::Change;
 use crate::kills::{KillError, KillOrder, Kills, Meant};
+use crate::observer::Observer;
 
 /// Everything that a round needs.
 pub(super) struct Round {
     pub(super) store: Store,
     pub(super) kills: Kills,
+    pub(super) observer: Arc<dyn Observer>,
     pub(super) limits: Limits,
     pub(super) worker: String,
     pub(super) rounds: KillRounds,
@@ -32,11 +36,13 @@ impl Round {
     /// Looks, and kills. What goes wrong is logged, once for a node: the next round comes in a second.
     pub(super) async fn run(self, place: Place, shutdown: CancellationToken) {
         let seen = std::time::Instant::now();
-        let Some(read) = shutdown.run_until_cancelled(read_user_sessions(&self.node.url, &self.limits())).await else {
-            return;
-        };
+        let limits = self.limits();
+        let look = read_user_sessions(&self.node.url, Errand::Reading, &limits);
+        let Some(read) = shutdown.run_until_cancelled(look).await else { return };
+        // Of a look that failed nobody knows how long the node had to do with it.
+        self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
         let ended = match read {
-            Ok(sessions) => self.kill(self.choose(sessions, &place), seen, &place).await,
+            Ok(read) => self.kill(self.choose(read.sessions, &place), seen, &place).await,
             Err(failure) => Err(KillError::Node(failure)),
         };
         match ended {
@@ -45,6 +51,23 @@ impl Round {
             }
             Ok(()) if place.failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
             _ => {}
+        }
+    }
+
+    /// The next look comes so much later that this one was at most a tenth of the time, within bounds.
+    fn keep_pace(&self, took: Duration, place: &Place) {
+        let (change, slowed) = place.looked(took);
+        if slowed.is_some() || change.is_some() {
+            self.observer.looks_every(&self.node.id, slowed);
+        }
+        let node = &self.node.id;
+        match change {
+            Some(Change::Slowed(interval)) => info!(
+                node.id = %node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
+                "a look at a node takes long; kill tasks look at it less often"
+            ),
+            Some(Change::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
+            None => {}
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum Told {
 }
 
 #[derive(Default)]
-struct Listener(Mutex<Vec<Told>>);
+pub(crate) struct Listener(Mutex<Vec<Told>>);
 
 impl Observer for Listener {
     fn collected(&self, rows: u64, seconds: f64) {
@@ -39,6 +39,8 @@ impl Observer for Listener {
     fn failed(&self, kind: FailureKind) {
         self.0.lock().unwrap().push(Told::Failed(kind));
     }
+
+    fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 /// Who the tests are in the audit.

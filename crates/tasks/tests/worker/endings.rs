@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, RequestId, TaskStatus};
+use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskStatus};
 use clew_tasks::{Collections, Observer, Settings};
 
 use crate::bench::{Bench, Told, by, eventually};
@@ -113,6 +113,7 @@ struct Silent;
 impl Observer for Silent {
     fn collected(&self, _rows: u64, _seconds: f64) {}
     fn failed(&self, _kind: FailureKind) {}
+    fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::bench::{Bench, Told, until};
 use crate::scripted::{HeldWrite, Script, ScriptedReader};
 
 fn settings(grace: Duration) -> Settings {
-    Settings { grace, ..Settings::default() }
+    Settings { grace, per_node: 2, ..Settings::default() }
 }
 
 #[tokio::test]

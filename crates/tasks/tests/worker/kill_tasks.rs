@@ -1,6 +1,7 @@
 //! Kill tasks on real servers: who is meant dies once, everybody else lives.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Bench, by, eventually};
+use crate::bench::{Bench, Listener, by, eventually};
 use crate::scripted::ScriptedReader;
 
 const LONG: &[u8] = b"SELECT SLEEP(600), 'secret'";
@@ -53,7 +54,7 @@ impl Killing {
     fn work_with(&mut self, settings: &Settings) {
         let store = self.bench.store.clone();
         let kills = Kills::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTasks::new(store, kills, settings);
+        let tasks = KillTasks::new(store, kills, settings, Arc::new(Listener::default()));
         self.workers.push(tokio::spawn(tasks.run(self.shutdown.clone())));
     }
 

@@ -54,7 +54,8 @@ async fn what_waited_before_the_worker_started_is_taken_up() {
 async fn two_of_a_node_run_at_once_and_a_third_waits() {
     let gate = Arc::new(Semaphore::new(0));
     let reader = ScriptedReader::new([("one", Script::Gate(gate.clone())), ("other", Script::Rows(vec!["x\r\n"]))]);
-    let bench = Bench::new(&["one", "other"], Settings::default(), reader.clone()).await;
+    let settings = Settings { per_node: 2, ..Settings::default() };
+    let bench = Bench::new(&["one", "other"], settings, reader.clone()).await;
     let worker = bench.work();
     let ids = [bench.submit("one").await, bench.submit("one").await, bench.submit("one").await];
     until("two reads", || reader.seen("one").running == 2).await;
@@ -76,7 +77,7 @@ async fn two_of_a_node_run_at_once_and_a_third_waits() {
 #[tokio::test]
 async fn a_hung_node_delays_no_other() {
     let reader = ScriptedReader::new([("hung", Script::Hang), ("well", Script::Rows(vec!["x\r\n"]))]);
-    let settings = Settings { concurrency: 3, grace: std::time::Duration::ZERO, ..Settings::default() };
+    let settings = Settings { concurrency: 3, per_node: 2, grace: std::time::Duration::ZERO, ..Settings::default() };
     let bench = Bench::new(&["hung", "well"], settings, reader.clone()).await;
     let worker = bench.work();
     for _ in 0..10 {

@@ -5,7 +5,7 @@ use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRule, clean, template, victims};
 use clew_iam::decision::Action;
 use clew_model::{NodeId, Session};
-use clew_mysql::read_user_sessions;
+use clew_mysql::{Errand, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -106,8 +106,8 @@ pub(crate) async fn show(
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.nodes_to_read(&instance.id).await?;
     let looks = nodes.iter().map(async |node| {
-        let read = async |limits| read_user_sessions(&node.url, &limits).await;
-        Ok::<_, Refusal>((&node.id, service.nodes.read(node, read).await?))
+        let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
+        Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?.sessions))
     });
     let mut meant: Vec<(&NodeId, Session)> = Vec::new();
     for (node, sessions) in try_join_all(looks).await? {
