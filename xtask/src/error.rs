@@ -49,8 +49,10 @@ pub(crate) enum XtaskError {
     NoRow { name: String, known: String },
     #[error("could not ask {address}: {cause}")]
     Http { address: std::net::SocketAddr, cause: std::io::Error },
-    #[error(transparent)]
+    #[error("could not make a client: {0}")]
     Client(#[from] clew_client::ClientError),
+    #[error("{cause}. The service's last words:\n{log}")]
+    Served { cause: Box<clew_client::ClientError>, log: String },
     #[error("interrupted")]
     Interrupted,
 }

@@ -26,6 +26,8 @@ connections_per_peer = 0
 ";
 /// Requests that the client has under way at once.
 const AT_ONCE: usize = 16;
+/// Lines of the service's log that are shown of a failure.
+const LAST_LINES: usize = 20;
 /// For a collection to end.
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -100,14 +102,16 @@ impl Served<'_> {
 
     /// Starts a collection, and waits for its end.
     pub(super) async fn collect(&self, place: &NodePlace) -> Result<RequestId, XtaskError> {
-        let id = self.client.collect(&place.instance, &place.node, &SelectionRequest::default()).await?;
+        let started = self.client.collect(&place.instance, &place.node, &SelectionRequest::default()).await;
+        let id = started.map_err(|cause| self.failed(cause))?;
         self.wait(place, &id).await?;
         Ok(id)
     }
 
     /// Waits for the end of a collection.
     pub(super) async fn wait(&self, place: &NodePlace, id: &RequestId) -> Result<(), XtaskError> {
-        match self.client.wait(&place.instance, &place.node, id, LIMIT, |_, _| {}).await? {
+        let waited = self.client.wait(&place.instance, &place.node, id, LIMIT, |_, _| {}).await;
+        match waited.map_err(|cause| self.failed(cause))? {
             CollectionStatus::Finished => Ok(()),
             status => Err(XtaskError::Answer {
                 command: "clew serve".to_owned(),
@@ -123,7 +127,7 @@ impl Served<'_> {
         let mut posting = JoinSet::new();
         for (at, place) in places.iter().cloned().enumerate() {
             if posting.len() >= AT_ONCE {
-                keep(&mut ids, posting.join_next().await)?;
+                self.keep(&mut ids, posting.join_next().await)?;
             }
             let client = self.client.clone();
             posting.spawn(async move {
@@ -132,13 +136,23 @@ impl Served<'_> {
             });
         }
         while let Some(posted) = posting.join_next().await {
-            keep(&mut ids, Some(posted))?;
+            self.keep(&mut ids, Some(posted))?;
         }
         let ids: Vec<RequestId> = ids.into_iter().flatten().collect();
         for (place, id) in places.iter().zip(&ids) {
             self.wait(place, id).await?;
         }
         Ok(ids)
+    }
+
+    fn keep(&self, ids: &mut [Option<RequestId>], posted: Option<Posted>) -> Result<(), XtaskError> {
+        let Some(posted) = posted else { return Ok(()) };
+        let (at, id) =
+            posted.map_err(|error| XtaskError::Runtime(error.into()))?.map_err(|cause| self.failed(cause))?;
+        if let Some(place) = ids.get_mut(at) {
+            *place = Some(id);
+        }
+        Ok(())
     }
 
     /// Downloads a result; how many bytes it has.
@@ -148,8 +162,15 @@ impl Served<'_> {
             path: to.to_owned(),
             cause,
         })?;
-        let downloaded = self.client.download(&place.instance, &place.node, id, &mut file, |_, _| {}).await?;
-        Ok(downloaded.bytes)
+        let downloaded = self.client.download(&place.instance, &place.node, id, &mut file, |_, _| {}).await;
+        downloaded.map(|downloaded| downloaded.bytes).map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: ClientError) -> XtaskError {
+        let log = self.inventory.home.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
+        XtaskError::Served { cause: Box::new(cause), log: last.join("\n") }
     }
 
     /// From POST to the last byte of the result in a file, and from the end of the collection, by the service's own log, to when the
@@ -225,15 +246,6 @@ impl Served<'_> {
 }
 
 type Posted = Result<Result<(usize, RequestId), ClientError>, JoinError>;
-
-fn keep(ids: &mut [Option<RequestId>], posted: Option<Posted>) -> Result<(), XtaskError> {
-    let Some(posted) = posted else { return Ok(()) };
-    let (at, id) = posted.map_err(|error| XtaskError::Runtime(error.into()))??;
-    if let Some(place) = ids.get_mut(at) {
-        *place = Some(id);
-    }
-    Ok(())
-}
 
 /// A request that can be sent again and again.
 #[derive(Debug, Clone)]
