@@ -30,7 +30,7 @@ const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 
 /// What of a request is signed.
 #[derive(Debug, Clone)]
-pub struct RequestToSign<'a> {
+pub struct RequestToSign<'a, T = String> {
     /// `GET`, `POST`, …
     pub method: &'a str,
     /// The path as it goes over the wire, percent-encoded.
@@ -38,20 +38,20 @@ pub struct RequestToSign<'a> {
     /// The query as it goes over the wire, without `?`.
     pub query: &'a str,
     /// All headers: name in lower case, value as text.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [(T, T)],
     /// SHA-256 of the body in hexadecimal, from [`body_sha256`].
     pub body_sha256: String,
 }
 
-impl RequestToSign<'_> {
+impl<T: AsRef<str>> RequestToSign<'_, T> {
     /// The value of a header, trimmed; the first if it was sent more than once.
     fn value(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.trim())
+        self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
 
     /// How often a header was sent.
     fn times_sent(&self, name: &str) -> usize {
-        self.headers.iter().filter(|(header, _)| header == name).count()
+        self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
     /// The hash that enters the signature: the SDK takes its own header's word unless the body is empty.
@@ -126,8 +126,8 @@ pub fn date(now: Timestamp) -> String {
 /// `date` must be what the request carries in `X-Sdk-Date`. Names in `signed_headers` are taken in any order; those with `_`,
 /// which the SDK never signs because gateways drop them, and those that the request does not carry are left out.
 #[must_use]
-pub fn sign(
-    request: &RequestToSign<'_>,
+pub fn sign<T: AsRef<str>>(
+    request: &RequestToSign<'_, T>,
     signed_headers: &[&str],
     date: &str,
     access_key: &AccessKeyId,
@@ -147,9 +147,9 @@ pub fn sign(
 /// Whether the request is the one that the holder of the secret key signed, not longer than 15 minutes ago.
 ///
 /// The caller has looked up `secret` by `authorization.access_key`.
-pub fn verify(
+pub fn verify<T: AsRef<str>>(
     authorization: &Authorization,
-    request: &RequestToSign<'_>,
+    request: &RequestToSign<'_, T>,
     secret: &SecretString,
     now: Timestamp,
 ) -> Result<(), SignatureError> {
@@ -192,7 +192,7 @@ fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
 }
 
 /// Checks that the body is bound to the signature: by its real hash, or not at all where that is allowed.
-fn check_body(signed: &[String], request: &RequestToSign<'_>) -> Result<(), SignatureError> {
+fn check_body<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
     let Some(hash) = request.value(CONTENT_HASH_HEADER) else { return Ok(()) };
     if request.times_sent(CONTENT_HASH_HEADER) > 1 {
         return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
@@ -213,7 +213,12 @@ fn check_body(signed: &[String], request: &RequestToSign<'_>) -> Result<(), Sign
 }
 
 /// HMAC of the string to sign, with the secret key itself: there is no derived key.
-fn signature(request: &RequestToSign<'_>, signed: &[String], date: &str, secret: &SecretString) -> [u8; 32] {
+fn signature<T: AsRef<str>>(
+    request: &RequestToSign<'_, T>,
+    signed: &[String],
+    date: &str,
+    secret: &SecretString,
+) -> [u8; 32] {
     let canonical = canonical::request(request, signed);
     let to_sign = format!("{ALGORITHM}\n{date}\n{}", body_sha256(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {

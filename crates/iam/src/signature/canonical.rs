@@ -9,40 +9,68 @@ use super::RequestToSign;
 /// Everything but letters, digits and `-._~`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Bytes that hold what an SDK's request without parameters is made into.
+const USUAL_LENGTH: usize = 640;
+
+type Decoded<'a> = Cow<'a, [u8]>;
+
 /// Method, path, query, headers, their names, hash of the body: one a line; an empty line ends the headers.
-pub(super) fn request(request: &RequestToSign<'_>, signed_headers: &[String]) -> String {
-    let mut lines = vec![request.method.to_ascii_uppercase(), path(request.path), query(request.query)];
-    lines.extend(signed_headers.iter().map(|name| format!("{name}:{}", request.value(name).unwrap_or_default())));
-    lines.extend([String::new(), signed_headers.join(";"), request.hash_to_sign().to_owned()]);
-    lines.join("\n")
+pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
+    let mut text = String::with_capacity(USUAL_LENGTH);
+    text.extend(request.method.chars().map(|letter| letter.to_ascii_uppercase()));
+    text.push('\n');
+    push_path(&mut text, request.path);
+    text.push('\n');
+    push_query(&mut text, request.query);
+    for name in signed_headers {
+        text.extend(["\n", name, ":", request.value(name).unwrap_or_default()]);
+    }
+    text.push_str("\n\n");
+    for (at, name) in signed_headers.iter().enumerate() {
+        text.extend([if at > 0 { ";" } else { "" }, name]);
+    }
+    text.extend(["\n", request.hash_to_sign()]);
+    text
 }
 
 /// Decoded, encoded again segment by segment, and ended with `/`: however a path was encoded, its form here is one.
-fn path(raw: &str) -> String {
-    let decoded: Cow<'_, [u8]> = percent_decode_str(raw).into();
-    let segments: Vec<String> = decoded.split(|&byte| byte == b'/').map(encode).collect();
-    let mut path = segments.join("/");
-    if !path.ends_with('/') {
-        path.push('/');
+fn push_path(text: &mut String, raw: &str) {
+    let decoded: Decoded<'_> = percent_decode_str(raw).into();
+    for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
+        if at > 0 {
+            text.push('/');
+        }
+        text.extend(percent_encode(segment, RESERVED));
     }
-    path
+    if decoded.last() != Some(&b'/') {
+        text.push('/');
+    }
 }
 
 /// Pairs, decoded, sorted by key and then value, encoded again. `+` is read as a space, as those who parse queries do.
-fn query(raw: &str) -> String {
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = raw
+fn push_query(text: &mut String, raw: &str) {
+    let mut pairs: Vec<(Decoded<'_>, Decoded<'_>)> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(key, value)| (decode_form(key), decode_form(value)))
         .collect();
     pairs.sort();
-    let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
-    pairs.join("&")
+    for (at, (key, value)) in pairs.iter().enumerate() {
+        if at > 0 {
+            text.push('&');
+        }
+        text.extend(percent_encode(key, RESERVED));
+        text.push('=');
+        text.extend(percent_encode(value, RESERVED));
+    }
 }
 
-fn decode_form(text: &str) -> Vec<u8> {
-    percent_decode_str(&text.replace('+', " ")).collect()
+fn decode_form(text: &str) -> Decoded<'_> {
+    if text.contains('+') {
+        return percent_decode_str(&text.replace('+', " ")).collect();
+    }
+    percent_decode_str(text).into()
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
@@ -52,6 +80,18 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn path(raw: &str) -> String {
+        let mut text = String::new();
+        push_path(&mut text, raw);
+        text
+    }
+
+    fn query(raw: &str) -> String {
+        let mut text = String::new();
+        push_query(&mut text, raw);
+        text
+    }
 
     #[test]
     fn a_path_has_one_form_however_it_was_encoded() {
