@@ -7,6 +7,10 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::carried_on::CarriedOn;
+use crate::operations::{Kept, Operation};
+use crate::query::shown;
+use crate::refusal::Refusal;
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
@@ -14,11 +18,6 @@ use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
 use clew_store::{Store, User};
 use http::StatusCode;
 use serde_json::{Map, Value};
-use tracing::Instrument;
-
-use crate::operations::{Kept, Operation};
-use crate::query::shown;
-use crate::refusal::Refusal;
 
 /// What becomes known of a request on its way. Clones write to the same; handlers find it in the request's extensions.
 #[derive(Debug, Clone)]
@@ -101,11 +100,8 @@ where
             Err(error) => Refusal::internal(&error).into_response(),
         }
     };
-    // Apart from the connection: a client that hangs up early must not keep what it did out of the audit.
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(response) => response,
-        Err(error) => Refusal::internal(&error).into_response(),
-    }
+    // A client that hangs up early must not keep what it did out of the audit.
+    CarriedOn::new(work).await
 }
 
 /// What is to be kept, if anything.

@@ -113,7 +113,7 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::{ApiSettings, Metrics, NodeReads, RateLimits, Rates};
+    use crate::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Rates};
 
     async fn breaks() -> &'static str {
         panic!("on purpose")
@@ -138,11 +138,11 @@ mod tests {
         let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
         let kills = Kills::new(store.clone(), clew_diagnose::ProtectedAccounts::default());
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
-        let service = Service { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
+        let parts = Parts { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state(service, wrap));
+            .layer(from_fn_with_state(Service::from(parts), wrap));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

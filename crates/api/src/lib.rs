@@ -9,7 +9,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
-//! use clew_api::{ApiSettings, Metrics, NodeReads, RateLimits, Rates, Service};
+//! use clew_api::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Rates, Service};
 //! use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -21,8 +21,8 @@
 //! let (settings, nodes) = (ApiSettings::default(), NodeReads::default());
 //! let kills = Kills::new(store.clone(), Default::default());
 //! let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
-//! let service = Service { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
-//! clew_api::serve(service, listener, CancellationToken::new()).await?;
+//! let parts = Parts { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
+//! clew_api::serve(Service::from(parts), listener, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -32,6 +32,7 @@ mod audit;
 mod authentication;
 mod body;
 mod caller;
+mod carried_on;
 mod connection;
 mod description;
 mod download;
@@ -51,6 +52,8 @@ mod routes;
 mod serve;
 mod taurusdb;
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_store::Store;
@@ -63,9 +66,27 @@ pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, Tls, serve};
 
-/// What the API works with. Clones share everything.
+/// What the API works with. Every request takes some clones, so they are cheap: they share everything.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub struct Service(Arc<Parts>);
+
+impl From<Parts> for Service {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Service {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a [`Service`] is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// What is kept.
     pub store: Store,
     /// Where collections are handed in.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use clew_api::{Listener, Metrics, NodeReads, RateLimits, Service};
+use clew_api::{Listener, Metrics, NodeReads, Parts, RateLimits, Service};
 use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills};
 use tokio::signal::unix::{SignalKind, signal};
@@ -117,7 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
     let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
     let limits = RateLimits::new(configuration.limits.rates(), metrics.clone());
-    let service = Service {
+    let service = Service::from(Parts {
         store,
         limits,
         collections: collections.clone(),
@@ -126,7 +126,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         intelligent_kills: intelligent_kills.clone(),
         settings: api_settings,
         metrics,
-    };
+    });
     let shutdown = stop_on_signals()?;
     if let Some(tls) = &tls {
         listening::keep_certificate_fresh(tls, &shutdown)?;

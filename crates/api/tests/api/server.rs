@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Listener, Metrics, NodeReads, RateLimits, Rates, ServeError, Service};
+use clew_api::{ApiSettings, Listener, Metrics, NodeReads, Parts, RateLimits, Rates, ServeError, Service};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{
     AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
@@ -105,7 +105,7 @@ impl Server {
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &task_settings);
         let collections = Collections::new(store.clone(), task_settings, Arc::new(metrics.clone()));
         let limits = RateLimits::new(rates, metrics.clone());
-        let service = Service {
+        let parts = Parts {
             store: store.clone(),
             collections,
             nodes,
@@ -118,7 +118,7 @@ impl Server {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(clew_api::serve(service, listener(socket), shutdown.clone()));
+        let serving = tokio::spawn(clew_api::serve(Service::from(parts), listener(socket), shutdown.clone()));
 
         // Another test of this process may have set it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
