@@ -1,10 +1,13 @@
 //! Logs: text on a terminal, JSON otherwise; always on stderr.
 
+mod line;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
+use line::JsonLine;
 
 /// Starts logging. `filter` is a level or a list of `target=level`.
 pub(crate) fn start(filter: &str) -> Result<(), CliError> {
@@ -14,7 +17,7 @@ pub(crate) fn start(filter: &str) -> Result<(), CliError> {
     if std::io::stderr().is_terminal() {
         logs.with_target(false).init();
     } else {
-        logs.json().flatten_event(true).with_span_list(false).init();
+        logs.json().event_format(JsonLine).init();
     }
     Ok(())
 }
