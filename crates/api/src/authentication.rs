@@ -1,5 +1,7 @@
 //! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,7 +10,7 @@ use clew_iam::decision::{Principal, Scope};
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{AccessKey, Temporary, User};
+use clew_store::{AccessKey, Temporary, User, View};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -52,7 +54,8 @@ pub(crate) async fn authenticate(
         connection: parts.extensions.get().copied(),
         request_id: trail.origin().request_id,
         trail,
-        principal: principal(&service, &grants, identity).await?,
+        principal: principal(&service, &grants, &identity).await?,
+        view: identity.view,
     };
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
@@ -63,16 +66,28 @@ struct Identity {
     user: User,
     scope: Scope,
     credentials: Credentials,
+    /// What is known, as of a moment when the whole request was there.
+    view: View,
 }
 
 /// Who asks, and what. A stranger's body is not read: many of them would fill the memory.
 async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -> Result<(Identity, Bytes), Refusal> {
-    if let Some(token) = parts.headers.get("x-auth-token") {
-        let identity = by_token(service, trail, token.to_str().unwrap_or_default()).await?;
-        return Ok((identity, read_body(body, &service.settings).await?));
+    let token = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
+    let body_to_come = !body.is_end_stream();
+    if let Some(token) = token {
+        let mut identity = by_token(service, trail, token).await?;
+        let body = read_body(body, &service.settings).await?;
+        if body_to_come {
+            // It took as long as its sender liked.
+            identity = by_token(service, trail, token).await?;
+        }
+        return Ok((identity, body));
     }
-    let signed = Signed::find(service, trail, parts).await?;
+    let mut signed = Signed::find(service, trail, parts).await?;
     let body = read_body(body, &service.settings).await?;
+    if body_to_come {
+        signed = Signed::find(service, trail, parts).await?;
+    }
     Ok((signed.verify(service, parts, &body).await?, body))
 }
 
@@ -98,7 +113,8 @@ pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Byte
 }
 
 async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
-    let Some(stored) = service.store.token(&token::hash(token)).await? else {
+    let view = service.store.view().await?;
+    let Some(stored) = view.token(&token::hash(token)).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
     };
     trail.is_about(&stored.user.domain_id);
@@ -110,14 +126,15 @@ async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Ident
         let moment = vec![("moment", moment(stored.expires_at))];
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
-    let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
-    Ok(Identity { user: enabled(stored.user)?, scope, credentials: Credentials::Token })
+    let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
+    Ok(Identity { user: enabled(&stored.user)?, scope, credentials: Credentials::Token, view })
 }
 
 /// A signature that names a known key, not yet verified.
 struct Signed {
     authorization: Authorization,
-    key: AccessKey,
+    key: Arc<AccessKey>,
+    view: View,
     /// Whose failures are counted together.
     subject: String,
 }
@@ -130,15 +147,16 @@ impl Signed {
         let authorization = Authorization::parse(header.to_str().unwrap_or_default())?;
         let id = &authorization.access_key;
         trail.claims(id.as_str());
-        let Some(key) = service.store.access_key(id).await? else {
+        let view = service.store.view().await?;
+        let Some(key) = view.access_key(id).await? else {
             return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.is_about(&key.user.domain_id);
         let subject = format!("key:{id}");
-        if service.store.locked_until(&subject).await?.is_some() {
+        if view.is_locked(&subject).await? {
             return Err(not_authenticated("auth-key-locked", Vec::new()));
         }
-        Ok(Self { authorization, key, subject })
+        Ok(Self { authorization, key, view, subject })
     }
 
     /// Checks the signature first: what is wrong with a key is told to its holder only.
@@ -146,9 +164,7 @@ impl Signed {
         let headers: Vec<_> = parts
             .headers
             .iter()
-            .filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
-            })
+            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
             .collect();
         let request = RequestToSign {
             method: parts.method.as_str(),
@@ -169,18 +185,18 @@ impl Signed {
             None => Scope::AccessKey,
             Some(temporary) => self.check_temporary(service, temporary, parts).await?,
         };
-        service.store.succeeded(&self.subject).await?;
-        let credentials = match self.key.temporary {
+        self.view.succeeded(&self.subject).await?;
+        let credentials = match &self.key.temporary {
             Some(_) => Credentials::TemporaryKey,
             None if self.key.enabled => Credentials::AccessKey,
             None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
-        let user = enabled(self.key.user)?;
-        if let Err(error) = service.store.key_used(&self.key.id).await {
+        let user = enabled(&self.key.user)?;
+        if let Err(error) = service.store.key_used(&self.key).await {
             // It is a convenience: not worth refusing a request that is right.
             warn!(%error, "could not note that an access key was used");
         }
-        Ok(Identity { user, scope, credentials })
+        Ok(Identity { user, scope, credentials, view: self.view })
     }
 
     /// What a temporary key is good for, if it comes with its security token, signed as the rest (spec section 8.1).
@@ -213,19 +229,19 @@ impl From<SignatureError> for Refusal {
     }
 }
 
-fn enabled(user: User) -> Result<User, Refusal> {
-    if user.enabled { Ok(user) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
+fn enabled(user: &User) -> Result<User, Refusal> {
+    if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
 }
 
-async fn principal(service: &Service, grants: &Grants, identity: Identity) -> Result<Principal, Refusal> {
-    let Identity { user, scope, .. } = identity;
+async fn principal(service: &Service, grants: &Grants, identity: &Identity) -> Result<Principal, Refusal> {
+    let Identity { user, scope, view, .. } = identity;
     Ok(Principal {
-        grants: grants.of(&service.store, &user.id).await?,
-        user_id: user.id,
-        user_name: user.name,
-        domain_id: user.domain_id,
-        domain_name: user.domain_name,
-        scope,
+        grants: grants.of(&service.store, view, &user.id).await?,
+        user_id: user.id.clone(),
+        user_name: user.name.clone(),
+        domain_id: user.domain_id.clone(),
+        domain_name: user.domain_name.clone(),
+        scope: scope.clone(),
         administrator: user.administrator,
     })
 }

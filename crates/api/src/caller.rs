@@ -3,13 +3,15 @@
 //! What is not there and what the caller may not touch are told apart only for those who may touch whatever would be there: the
 //! policies are asked with the facts that are known, and an instance that is not there has none.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
     self, Action, Decision, DenyReason, Environment, InstanceFacts, Principal, ProjectFacts, Resource, check_scope,
     could_ever_allow, decide,
 };
 use clew_model::{Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
-use clew_store::Project;
+use clew_store::{Project, View};
 use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
@@ -44,13 +46,15 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// What the audit shall know of the request.
     pub(crate) trail: Trail,
+    /// What is known, as of a moment after the request came.
+    pub(crate) view: View,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let caller = parts.extensions.get::<Self>().cloned();
+        let caller = parts.extensions.remove::<Self>();
         caller.ok_or_else(|| Refusal::internal(&"a handler that needs to know its caller has a route for everyone"))
     }
 }
@@ -88,8 +92,8 @@ impl Caller {
     }
 
     /// The project of a path whose instances the caller may see some of: with [`Caller::may`] it is found out which.
-    pub(crate) async fn project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
-        let project = self.own_project(service, action, id).await?;
+    pub(crate) async fn project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
+        let project = self.own_project(action, id).await?;
         if could_ever_allow(&self.principal, action, &project.id) {
             return Ok(project);
         }
@@ -97,8 +101,13 @@ impl Caller {
     }
 
     /// The project of a path, if the caller may do the action to it as a whole: policies cannot tell its instances apart there.
-    pub(crate) async fn whole_project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
-        let project = self.own_project(service, action, id).await?;
+    pub(crate) async fn whole_project(
+        &self,
+        service: &Service,
+        action: Action,
+        id: &str,
+    ) -> Result<Arc<Project>, Refusal> {
+        let project = self.own_project(action, id).await?;
         let facts = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
@@ -114,10 +123,10 @@ impl Caller {
         service: &Service,
         action: Action,
         (project, instance): (&str, &str),
-    ) -> Result<(Project, Instance), Refusal> {
+    ) -> Result<(Arc<Project>, Arc<Instance>), Refusal> {
         let project = self.whole_project(service, action, project).await?;
         let id = instance_id(instance)?;
-        let instance = service.store.instance(&project.id, &id).await?;
+        let instance = self.view.instance(&project.id, &id).await?;
         Ok((project, instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
@@ -128,10 +137,10 @@ impl Caller {
         action: Action,
         (project, instance): (&str, &str),
         tags: &[Tag],
-    ) -> Result<(Project, Instance), Refusal> {
-        let project = self.own_project(service, action, project).await?;
+    ) -> Result<(Arc<Project>, Arc<Instance>), Refusal> {
+        let project = self.own_project(action, project).await?;
         let id = instance_id(instance)?;
-        let instance = service.store.instance(&project.id, &id).await?;
+        let instance = self.view.instance(&project.id, &id).await?;
         let facts = InstanceFacts {
             id: &id,
             enterprise_project_id: instance.as_ref().map(|instance| instance.enterprise_project_id.as_str()),
@@ -161,10 +170,10 @@ impl Caller {
     }
 
     /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
-    async fn own_project(&self, service: &Service, action: Action, id: &str) -> Result<Project, Refusal> {
+    async fn own_project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
         let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
-        let project = service.store.project(&id).await?;
+        let project = self.view.project(&id).await?;
         let facts = ProjectFacts {
             id: &id,
             name: project.as_ref().map_or("", |project| &project.name),
@@ -220,33 +229,57 @@ fn wrong_id(given: &str, expected: &'static str) -> Refusal {
 
 /// A node of an instance, with the password that it is read with.
 pub(crate) async fn node_to_read(service: &Service, instance: &Instance, node: &str) -> Result<Node, Refusal> {
-    let id = node_id(node)?;
-    let known = instance.nodes.iter().any(|node| node.id == id);
-    let node = if known { service.store.node_to_read(&id).await? } else { None };
+    let node = service.store.node_to_read(&known_node(instance, node)?).await?;
     node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))
 }
 
-/// A node that a request is about, with the password that it is read with.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) project: Project,
-    pub(crate) instance: Instance,
-    pub(crate) node: Node,
+/// The id of a node of an instance.
+fn known_node(instance: &Instance, node: &str) -> Result<NodeId, Refusal> {
+    let id = node_id(node)?;
+    let known = instance.nodes.iter().any(|node| node.id == id);
+    if known { Ok(id) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
+/// A node that a request is about: its id, or all of it with the password that it is read with.
+#[derive(Debug)]
+pub(crate) struct Target<N = NodeId> {
+    pub(crate) project: Arc<Project>,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) node: N,
+}
+
+/// Ids of project, instance and node, of a path `/{project}/instances/{instance}/nodes/{node}/…`.
+type NodePath = (String, String, String);
+
 impl Target {
-    /// The node of a path `/{project}/instances/{instance}/nodes/{node}/…`, if the caller may do the action to its instance.
+    /// The node of a path, if the caller may do the action to its instance.
     pub(crate) async fn resolve(
         service: &Service,
         caller: &Caller,
         action: Action,
-        (project, instance, node): &(String, String, String),
+        (project, instance, node): &NodePath,
     ) -> Result<Self, Refusal> {
         let (project, instance) = caller.instance(service, action, (project, instance), &[]).await?;
-        let node = node_to_read(service, &instance, node).await?;
+        let node = known_node(&instance, node)?;
         Ok(Self { project, instance, node })
     }
+}
 
+impl Target<Node> {
+    /// The same, to be read.
+    pub(crate) async fn to_read(
+        service: &Service,
+        caller: &Caller,
+        action: Action,
+        path: &NodePath,
+    ) -> Result<Self, Refusal> {
+        let Target { project, instance, .. } = Target::resolve(service, caller, action, path).await?;
+        let node = node_to_read(service, &instance, &path.2).await?;
+        Ok(Self { project, instance, node })
+    }
+}
+
+impl<N> Target<N> {
     /// Whether statements of this node are shown to the caller as templates only.
     pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
         caller.sees_templates(service, &self.project, &self.instance)

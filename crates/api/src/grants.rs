@@ -1,55 +1,36 @@
 //! The policies that reach a user, read and understood.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clew_iam::decision::{Grant, Via};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
-use clew_store::{Store, StoreError, StoredGrant, StoredPolicy};
+use clew_store::{Remembered, Store, StoreError, StoredGrant, StoredPolicy, View};
 use tracing::error;
 
 /// Users whose policies are remembered, at most.
 const MOST_USERS: usize = 1024;
 
 /// What was read, as long as nothing changes. Clones remember together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Grants(Arc<Mutex<Known>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Grants(Arc<Remembered<UserId, Arc<[Grant]>>>);
 
-#[derive(Debug, Default)]
-struct Known {
-    /// The store's access version that they belong to.
-    version: i64,
-    of: HashMap<UserId, Arc<[Grant]>>,
+impl Default for Grants {
+    fn default() -> Self {
+        Self(Arc::new(Remembered::at_most(MOST_USERS)))
+    }
 }
 
 impl Grants {
-    /// The policies that reach a user now.
-    pub(crate) async fn of(&self, store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-        // Asked before the policies are read: what changes in between makes the next request read them again.
-        let version = store.access_version().await?;
-        if let Some(grants) = self.known(version, user) {
+    /// The policies that reach a user as of a view.
+    pub(crate) async fn of(&self, store: &Store, view: &View, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
+        let version = view.access_version();
+        if let Some(grants) = self.0.get(version, user) {
             return Ok(grants);
         }
         let grants = read(store, user).await?;
-        self.remember(version, user, &grants);
+        self.0.keep(version, user.clone(), grants.clone());
         Ok(grants)
-    }
-
-    fn known(&self, version: i64, user: &UserId) -> Option<Arc<[Grant]>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.of.get(user).filter(|_| known.version == version).cloned()
-    }
-
-    fn remember(&self, version: i64, user: &UserId, grants: &Arc<[Grant]>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.version < version || known.of.len() >= MOST_USERS {
-            known.of.clear();
-            known.version = known.version.max(version);
-        }
-        if known.version == version {
-            known.of.insert(user.clone(), grants.clone());
-        }
     }
 }
 

@@ -13,20 +13,21 @@ pub(crate) mod tags;
 pub(crate) mod task_status;
 pub(crate) mod txn_progress;
 
+use std::sync::Arc;
+
 use clew_model::RequestId;
 use clew_store::Task;
 
-use crate::Service;
-use crate::caller::Target;
+use crate::caller::{Caller, Target};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
 /// The collection of a request's `request_id`, if it is this node's. Another node's is as unknown as none.
-async fn task(service: &Service, target: &Target, query: &Query) -> Result<Option<Task>, Refusal> {
+async fn task(caller: &Caller, target: &Target, query: &Query) -> Result<Option<Arc<Task>>, Refusal> {
     let id: RequestId =
         query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
-    let task = service.store.task(&id).await?.filter(|task| {
-        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node.id
+    let task = caller.view.task(&id).await?.filter(|task| {
+        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
     });
     Ok(task)
 }

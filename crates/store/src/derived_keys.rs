@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 use crate::master_key::MasterKey;
 
 /// The derived keys.
-#[derive(Clone)]
 pub(crate) struct DerivedKeys {
     /// Links the rows of the audit.
     pub(crate) audit: MasterKey,

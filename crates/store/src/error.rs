@@ -78,6 +78,9 @@ pub enum StoreError {
     /// The task that writes the audit ended before its time.
     #[error("could not record what was done: the server is being stopped; try again")]
     AuditStopped,
+    /// The task that asks the database what has changed ended before its time.
+    #[error("could not ask the database: the server is being stopped; try again")]
+    Stopped,
     /// Something that was stored cannot be understood.
     #[error("stored {what} cannot be understood: {reason}")]
     Damaged {

@@ -1,5 +1,8 @@
 //! Access keys, permanent and temporary, and tokens.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use clew_model::{AccessKeyId, ProjectId, UserId};
 use secrecy::SecretString;
 
@@ -18,6 +21,8 @@ pub struct AccessKey {
     pub enabled: bool,
     /// What else is to be checked of a temporary key.
     pub temporary: Option<Temporary>,
+    /// When its use was last noted, in seconds since 1970 (UTC). Copies of it note together.
+    pub(crate) last_noted: Arc<AtomicI64>,
 }
 
 /// What makes an access key temporary.

@@ -1,5 +1,7 @@
 //! Sealing secrets: XChaCha20-Poly1305, bound to the place that each is kept in.
 
+use std::sync::Arc;
+
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,15 +30,15 @@ impl Place<'_> {
     }
 }
 
-/// Seals and opens with the master key.
+/// Seals and opens with the master key. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Sealer {
-    cipher: XChaCha20Poly1305,
+    cipher: Arc<XChaCha20Poly1305>,
 }
 
 impl Sealer {
     pub(crate) fn new(master_key: &Zeroizing<[u8; 32]>) -> Self {
-        Self { cipher: XChaCha20Poly1305::new((&**master_key).into()) }
+        Self { cipher: Arc::new(XChaCha20Poly1305::new((&**master_key).into())) }
     }
 
     /// Nonce and ciphertext.

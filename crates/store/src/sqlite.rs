@@ -3,6 +3,7 @@
 mod attachments;
 pub(crate) mod audit;
 mod change;
+pub(crate) mod changes;
 mod enterprise_projects;
 mod failure;
 mod founding;
@@ -12,7 +13,7 @@ mod inventory;
 mod keys;
 mod kill_tasks;
 mod kills;
-mod lockouts;
+pub(crate) mod lockouts;
 mod policies;
 mod projects;
 mod revocation;
@@ -23,6 +24,7 @@ mod tasks;
 mod temporary_keys;
 mod tokens;
 mod users;
+mod wal_index;
 
 use std::path::Path;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId};
 use secrecy::SecretString;
@@ -10,12 +11,15 @@ use crate::clock::Clock;
 use crate::data_dir::DataDir;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
+use crate::freshness::Freshness;
 use crate::master_key::{self, MasterKey};
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 use crate::sqlite::Database;
 use crate::sqlite::audit::Batches;
+use crate::sqlite::changes::Changes;
+use crate::view::Memory;
 
 /// The first identities of a data directory. The project is named like the region.
 #[derive(Debug, Clone)]
@@ -50,12 +54,14 @@ pub struct Founded {
 pub struct Store {
     pub(crate) database: Database,
     pub(crate) sealer: Sealer,
-    pub(crate) keys: DerivedKeys,
+    pub(crate) keys: Arc<DerivedKeys>,
     pub(crate) batches: Batches,
     pub(crate) clock: Clock,
-    data_dir: DataDir,
+    pub(crate) freshness: Freshness,
+    pub(crate) memory: Arc<Memory>,
+    data_dir: Arc<DataDir>,
     results: ResultStore,
-    region: String,
+    region: Arc<str>,
 }
 
 /// Name of the setting that holds the region.
@@ -107,14 +113,16 @@ impl Store {
 
     fn assemble(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
+            freshness: Freshness::of(Changes::of(&database)),
+            memory: Arc::default(),
             database,
             sealer: Sealer::new(key),
-            keys: DerivedKeys::new(key),
+            keys: Arc::new(DerivedKeys::new(key)),
             batches: Batches::default(),
             clock: Clock::default(),
-            data_dir: dir.clone(),
+            data_dir: Arc::new(dir.clone()),
             results: ResultStore::new(dir.results()),
-            region,
+            region: region.into(),
         }
     }
 

@@ -108,8 +108,8 @@ pub(crate) async fn collect(
     caller.trail.detail("asked", asked(&draft));
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_for(&service, &caller);
-    let Target { project, instance, node } = target;
-    let request_id = service.collections.submit(project.id, instance.id, node.id, selection, masked).await?;
+    let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
+    let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
     caller.trail.detail("collection", request_id.as_str());
     caller.trail.detail("masked", masked);
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))

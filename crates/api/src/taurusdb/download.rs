@@ -47,7 +47,7 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.trail.detail("collection", task.request_id.as_str());
     caller.trail.detail("masked", task.masked);
@@ -55,7 +55,7 @@ pub(crate) async fn download(
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = file_name(&task);
-    let result = result(task)?;
+    let result = result(&task)?;
     let (results, record) = (service.store.results().clone(), result.clone());
     let opened = tokio::task::spawn_blocking(move || results.open(&record)).await;
     let file = opened.map_err(|error| Refusal::internal(&error))??;
@@ -69,11 +69,11 @@ pub(crate) async fn download(
     download.answer(&method, &headers).await
 }
 
-fn result(task: Task) -> Result<ResultRecord, Refusal> {
-    match (task.status, task.result, task.failure) {
-        (TaskStatus::Finished, Some(result), _) => Ok(result),
+fn result(task: &Task) -> Result<ResultRecord, Refusal> {
+    match (task.status, &task.result, &task.failure) {
+        (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {
-            Err(Refusal { detail: Detail::Failure(failure), ..Refusal::new(ErrorEntry::NO_RESULT) })
+            Err(Refusal { detail: Detail::Failure(failure.clone()), ..Refusal::new(ErrorEntry::NO_RESULT) })
         }
         _ => Err(Refusal::because(ErrorEntry::NO_RESULT, "still-running", Vec::new())),
     }

@@ -127,7 +127,7 @@ async fn list(
     query: Option<String>,
     words: StatusWords,
 ) -> Result<Json<InstanceListAnswer>, Refusal> {
-    let project = caller.project(service, Action::LIST_INSTANCES, project).await?;
+    let project = caller.project(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{SessionGroup, Strategy, clean};
 use clew_iam::decision::Action;
-use clew_model::ErrorEntry;
+use clew_model::{ErrorEntry, Node};
 use clew_store::{NewIntelligentKill, StoreError};
 use clew_tasks::KillError;
 use serde::Serialize;
@@ -147,8 +147,8 @@ pub(crate) async fn execute(
     caller.trail.detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.origin(),
-        project_id: target.project.id,
-        instance_id: target.instance.id,
+        project_id: target.project.id.clone(),
+        instance_id: target.instance.id.clone(),
         node_id: target.node.id,
     };
     match service.intelligent_kills.submit(&new).await {
@@ -171,7 +171,7 @@ async fn target(
     action: Action,
     (project, instance): (String, String),
     node: impl FnOnce() -> Result<String, Refusal>,
-) -> Result<Target, Refusal> {
+) -> Result<Target<Node>, Refusal> {
     let (project, instance) = caller.instance(service, action, (&project, &instance), &[]).await?;
     let node = crate::caller::node_to_read(service, &instance, &node()?).await?;
     Ok(Target { project, instance, node })

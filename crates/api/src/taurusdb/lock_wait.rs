@@ -104,7 +104,7 @@ pub(crate) async fn show(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<LockWaitAnswer>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.nodes.read(async |limits| read_waits(&node.url, &limits).await).await?;

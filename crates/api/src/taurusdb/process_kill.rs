@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::Failure;
+use clew_model::{Failure, Node};
 use clew_mysql::{KillKind, KillOutcome, Limits, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
@@ -69,7 +69,7 @@ pub(crate) async fn kill(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<Killed>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
+    let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let asked = Asked::parse(&body)?;
     caller.trail.detail("asked", asked.ids.clone());
     if !asked.reason.is_empty() {
@@ -94,7 +94,7 @@ pub(crate) async fn kill(
 async fn kill_found(
     service: &Service,
     caller: &Caller,
-    target: &Target,
+    target: &Target<Node>,
     asked: &Asked,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {

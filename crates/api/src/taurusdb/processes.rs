@@ -69,7 +69,7 @@ pub(crate) async fn list(
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Processes>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let page = page::asked(query.as_deref())?;
     let statements = Statements::masked(target.is_masked_for(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());

@@ -104,7 +104,7 @@ pub(crate) async fn list_of_instance(
     let (_, instance) = caller.instance(&service, Action::LIST_TAGS, (&project, &instance), &[]).await?;
     let page = page::asked(query.as_deref())?;
     let view = |tag: Tag| InstanceTag { key: tag.key, value: tag.value };
-    let (tags, total_count) = page::cut(instance.tags, page, view);
+    let (tags, total_count) = page::cut(instance.tags.clone(), page, view);
     Ok(Json(InstanceTags { total_count, tags }))
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn list_of_project(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectTags>, Refusal> {
-    let project = caller.project(&service, Action::LIST_TAGS, &project).await?;
+    let project = caller.project(Action::LIST_TAGS, &project).await?;
     let page = page::asked(query.as_deref())?;
     let tags = tags_of(&service, &caller, &project).await?;
     let (tags, total_count) = page::cut(tags, page, |(key, values)| ProjectTag { key, values });

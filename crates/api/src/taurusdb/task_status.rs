@@ -40,6 +40,6 @@ pub(crate) async fn task_status(
     RawQuery(query): RawQuery,
 ) -> Result<Json<TaskStatusAnswer>, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::task(&service, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     Ok(Json(TaskStatusAnswer { status: task.map_or("unrecognized", |task| task.status.wire_name()) }))
 }

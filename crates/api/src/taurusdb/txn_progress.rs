@@ -90,7 +90,7 @@ pub(crate) async fn show(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<TransactionProgress>, Refusal> {
-    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let asked = Asked::parse(&body)?;
     let node = &target.node;
     if node.role != NodeRole::Master {

@@ -10,6 +10,7 @@ mod collections;
 mod connection_limits;
 mod downloads;
 mod foreign;
+mod freshness;
 mod fuzz;
 mod identities;
 mod instances;

@@ -79,7 +79,6 @@ impl Store {
             Grantee::Group(id) => Reached::Group(id),
         };
         let tokens = revoke_tokens(change.connection(), reached, self.clock.seconds()).await?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(named.domain),
             project_id: project.cloned(),
@@ -126,15 +125,6 @@ impl Store {
             .await
             .map_err(StoreError::database("look up policies"))?;
         rows.iter().map(grant).collect()
-    }
-
-    /// A number that every change of identities, memberships, policies and attachments raises, of whatever process. What was
-    /// computed from them is good as long as it stays the same.
-    pub async fn access_version(&self) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT version FROM access_version")
-            .fetch_one(&self.database.pool)
-            .await
-            .map_err(StoreError::database("read the version of the policies"))
     }
 }
 

@@ -32,12 +32,6 @@ impl Change<'_> {
         StoreError::database(self.doing)
     }
 
-    /// Says that what users may do has changed.
-    pub(super) async fn access_changed(&mut self) -> Result<(), StoreError> {
-        let raised = sqlx::query("UPDATE access_version SET version = version + 1").execute(self.connection()).await;
-        raised.map(drop).map_err(self.failed())
-    }
-
     /// Writes the event to the audit and makes everything durable.
     pub(super) async fn done(self, event: &AuditEvent) -> Result<(), StoreError> {
         self.done_each(std::slice::from_ref(event)).await

@@ -42,7 +42,6 @@ impl Store {
             .execute(change.connection())
             .await
             .map_err(insert_failed("make a group", "a group", name))?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id }),
@@ -77,7 +76,6 @@ impl Store {
             .execute(change.connection())
             .await
             .map_err(change.failed())?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id, "tokens_revoked": tokens }),
@@ -123,7 +121,6 @@ impl Store {
             return Ok(false);
         }
         let tokens = revoke_tokens(change.connection(), Reached::User(&user.id), self.clock.seconds()).await?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(group.domain_id),
             detail: json!({ "group_id": group.id, "user": user.name, "user_id": user.id, "tokens_revoked": tokens }),

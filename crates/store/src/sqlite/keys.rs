@@ -1,5 +1,8 @@
 //! Access keys that last. Their secrets are kept sealed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use secrecy::SecretString;
 use serde_json::json;
@@ -148,31 +151,26 @@ impl Store {
     }
 
     /// Notes that an access key was used; at most once a minute, and only a permanent one.
-    pub async fn key_used(&self, id: &AccessKeyId) -> Result<(), StoreError> {
-        let failed = StoreError::database("note the use of an access key");
-        let now = self.clock.seconds();
-        let due = "SELECT id FROM access_keys WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at <= ?2)";
-        let due: Option<String> = sqlx::query_scalar(due)
-            .bind(id.as_str())
-            .bind(now - USE_INTERVAL)
-            .fetch_optional(&self.database.pool)
-            .await
-            .map_err(&failed)?;
-        if due.is_some() {
-            sqlx::query("UPDATE access_keys SET last_used_at = ? WHERE id = ?")
-                .bind(now)
-                .bind(id.as_str())
-                .execute(&self.database.pool)
-                .await
-                .map_err(&failed)?;
+    pub async fn key_used(&self, key: &AccessKey) -> Result<(), StoreError> {
+        let (last, now) = (key.last_noted.load(Ordering::Relaxed), self.clock.seconds());
+        let due = key.temporary.is_none() && now.saturating_sub(last) >= USE_INTERVAL;
+        // One of those who find out at the same time is enough.
+        if !due || key.last_noted.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return Ok(());
         }
+        sqlx::query("UPDATE access_keys SET last_used_at = ?1 WHERE id = ?2 AND IFNULL(last_used_at, 0) < ?1")
+            .bind(now)
+            .bind(key.id.as_str())
+            .execute(&self.database.pool)
+            .await
+            .map_err(StoreError::database("note the use of an access key"))?;
         Ok(())
     }
 
     /// An access key, permanent or temporary, with its user and its secret.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let failed = StoreError::database("look up an access key");
-        let row = sqlx::query("SELECT user_id, secret, enabled FROM access_keys WHERE id = ?")
+        let row = sqlx::query("SELECT user_id, secret, enabled, last_used_at FROM access_keys WHERE id = ?")
             .bind(id.as_str())
             .fetch_optional(&self.database.pool)
             .await
@@ -182,8 +180,10 @@ impl Store {
         let Some(user) = self.user(&user_id).await? else { return Ok(None) };
         let sealed: Vec<u8> = row.try_get("secret").map_err(&failed)?;
         let enabled = row.try_get("enabled").map_err(&failed)?;
+        let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
+        let last_noted = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
         let secret = self.sealer.open(secret_of(id), &sealed)?;
-        Ok(Some(AccessKey { id: id.clone(), user, secret, enabled, temporary: None }))
+        Ok(Some(AccessKey { id: id.clone(), user, secret, enabled, temporary: None, last_noted }))
     }
 }
 

@@ -10,6 +10,19 @@ const FAILURES: i64 = 5;
 /// For so long, in seconds. Failures that are further apart than this are not in a row.
 const LOCK: i64 = 5 * 60;
 
+/// Failures of a subject, one or more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failures {
+    locked_until: Option<i64>,
+}
+
+impl Failures {
+    /// The end of the lock, if there is one at a moment.
+    pub(crate) fn lock_at(self, now: i64) -> Option<i64> {
+        self.locked_until.filter(|end| *end > now)
+    }
+}
+
 impl Store {
     /// Counts a failure of a subject: `key:<access key id>` or `user:<domain>/<name>`, whether there is one or not. The fifth in
     /// a row locks it; returns until when, in seconds since 1970 (UTC), if it is locked now.
@@ -43,31 +56,31 @@ impl Store {
 
     /// Until when a subject is locked, in seconds since 1970 (UTC); nothing if it is not.
     pub async fn locked_until(&self, subject: &str) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar("SELECT locked_until FROM failures WHERE subject = ? AND locked_until > ?")
-            .bind(self.hidden(subject).as_slice())
-            .bind(self.clock.seconds())
-            .fetch_optional(&self.database.pool)
-            .await
-            .map_err(StoreError::database("look up failures"))
+        let failures = self.failures(subject).await?;
+        Ok(failures.and_then(|failures| failures.lock_at(self.clock.seconds())))
     }
 
     /// Ends a row of failures.
     pub async fn succeeded(&self, subject: &str) -> Result<(), StoreError> {
-        let failed = StoreError::database("forget failures");
-        let subject = self.hidden(subject);
-        let counted: Option<i64> = sqlx::query_scalar("SELECT count FROM failures WHERE subject = ?")
-            .bind(subject.as_slice())
-            .fetch_optional(&self.database.pool)
-            .await
-            .map_err(&failed)?;
-        if counted.is_some() {
+        // To look takes no turn among the writers.
+        if self.failures(subject).await?.is_some() {
             sqlx::query("DELETE FROM failures WHERE subject = ?")
-                .bind(subject.as_slice())
+                .bind(self.hidden(subject).as_slice())
                 .execute(&self.database.pool)
                 .await
-                .map_err(&failed)?;
+                .map_err(StoreError::database("forget failures"))?;
         }
         Ok(())
+    }
+
+    /// The failures of a subject that are counted.
+    pub(crate) async fn failures(&self, subject: &str) -> Result<Option<Failures>, StoreError> {
+        let row: Option<Option<i64>> = sqlx::query_scalar("SELECT locked_until FROM failures WHERE subject = ?")
+            .bind(self.hidden(subject).as_slice())
+            .fetch_optional(&self.database.pool)
+            .await
+            .map_err(StoreError::database("look up failures"))?;
+        Ok(row.map(|locked_until| Failures { locked_until }))
     }
 
     fn hidden(&self, subject: &str) -> [u8; 32] {

@@ -48,7 +48,6 @@ impl Store {
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parsed(row, "id")?;
         let tokens = revoke_tokens(change.connection(), Reached::Policy(&id), self.clock.seconds()).await?;
-        change.access_changed().await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
@@ -102,7 +101,6 @@ impl Store {
             .execute(change.connection())
             .await
             .map_err(change.failed())?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),

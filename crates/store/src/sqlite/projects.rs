@@ -81,7 +81,6 @@ impl Store {
         .await
         .map_err(change.failed())?;
         let Some(row) = updated.first() else { return Ok(false) };
-        change.access_changed().await?;
         let name: String = row.try_get("name").map_err(change.failed())?;
         let event = AuditEvent {
             domain_id: Some(parsed(row, "domain_id")?),

@@ -1,5 +1,7 @@
 //! Access keys for a while, good only together with a security token.
 
+use std::sync::Arc;
+
 use clew_model::{AccessKeyId, AuditEvent, Origin, UserId};
 use serde_json::json;
 use sqlx::Row;
@@ -59,7 +61,14 @@ impl Store {
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
         let secret = self.sealer.open(secret_of(id), &sealed)?;
-        Ok(Some(AccessKey { id: id.clone(), user, secret, enabled: true, temporary: Some(temporary) }))
+        Ok(Some(AccessKey {
+            id: id.clone(),
+            user,
+            secret,
+            enabled: true,
+            temporary: Some(temporary),
+            last_noted: Arc::default(),
+        }))
     }
 }
 

@@ -23,7 +23,6 @@ impl Store {
         let mut change = self.change("make a user").await?;
         check_domain(change.connection(), domain).await?;
         let id = insert_user(change.connection(), domain, new, self.clock.seconds()).await?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(domain.clone()),
             detail: json!({ "id": id, "administrator": new.administrator }),
@@ -60,7 +59,6 @@ impl Store {
         if shut_out {
             keys = revoke_temporary_keys(change.connection(), id, now).await?;
         }
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({
@@ -84,7 +82,6 @@ impl Store {
             .await
             .map_err(change.failed())?;
         check_administrator_left(change.connection(), &before).await?;
-        change.access_changed().await?;
         let event = AuditEvent {
             domain_id: Some(before.domain_id),
             detail: json!({ "id": id }),

@@ -6,6 +6,7 @@ mod audit;
 mod child;
 mod data_directory;
 mod fixture;
+mod freshness;
 mod intelligent_kills;
 mod inventory;
 mod kill_tasks;

@@ -94,7 +94,7 @@ async fn everything_of_an_old_database_is_kept_and_nobody_is_locked_out() {
     assert!(!task.unwrap().unwrap().masked);
     let enterprise_projects = store.enterprise_projects(&domain).await.unwrap();
     assert_eq!(enterprise_projects.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["0", "retail"]);
-    assert_eq!(store.access_version().await.unwrap(), 1);
+    assert_eq!(store.view().await.unwrap().access_version(), 1);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ pub(crate) async fn list(
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.number("limit", 1, 100, 100)?,
     };
-    let filter = IntelligentKillFilter { instance_id: target.instance.id, node_id: target.node.id, from, to };
+    let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
     let reached = crate::connection::reached_by(caller.connection.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {

@@ -105,7 +105,7 @@ pub(crate) async fn list(
     let page = query.number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
     let limit = page_size.min(MOST.saturating_sub(offset));
-    let filter = KillFilter { from, to, ..KillFilter::of_instance(instance.id) };
+    let filter = KillFilter { from, to, ..KillFilter::of_instance(instance.id.clone()) };
     let (kills, total) = service.store.killed_sessions(&filter, Page { offset, limit }).await?;
     Ok(Json(KillHistory {
         killed_sessions: kills.into_iter().map(view).collect(),

@@ -1,0 +1,191 @@
+//! A change holds from the next request on, whoever made it, however much of the request before is remembered.
+
+use clew_model::{Failure, FailureKind, TaskOutcome};
+use clew_store::{Grantee, PolicyRef, ProjectChange, Store, UserChange};
+use http::Method;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::server::{Server, by};
+use crate::tenants::Signer;
+
+const POLICY: &str = "TaurusDB ReadOnlyAccess";
+
+/// What is changed between two requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    KeyDisabled,
+    KeyRemoved,
+    UserDisabled,
+    UserRemoved,
+    PolicyDetached,
+    GroupLeft,
+    PolicyDenies,
+    ProjectDisabled,
+    InstanceRemoved,
+    KeyLocked,
+    TaskEnded,
+}
+
+use Change::{
+    GroupLeft, InstanceRemoved, KeyDisabled, KeyLocked, KeyRemoved, PolicyDenies, PolicyDetached, ProjectDisabled,
+    TaskEnded, UserDisabled, UserRemoved,
+};
+
+/// Each with the status that follows.
+const ALL: [(Change, u16); 11] = [
+    (KeyDisabled, 401),
+    (KeyRemoved, 401),
+    (UserDisabled, 401),
+    (UserRemoved, 401),
+    (PolicyDetached, 403),
+    (GroupLeft, 403),
+    (PolicyDenies, 403),
+    (ProjectDisabled, 403),
+    (InstanceRemoved, 404),
+    (KeyLocked, 401),
+    (TaskEnded, 200),
+];
+
+/// A user who may ask where a collection is.
+struct Scene {
+    server: Server,
+    signer: Signer,
+    path: String,
+}
+
+impl Scene {
+    async fn new(change: Change) -> Self {
+        let server = Server::start().await;
+        let (store, domain) = (&server.store, &server.tenant.domain_id);
+        let user = server.user("grace").await;
+        let group = store.create_group(&by(), domain, "dbas", "").await.unwrap();
+        if change == GroupLeft {
+            store.add_member(&by(), &group, &user).await.unwrap();
+            store.attach(&by(), &PolicyRef::System(POLICY.into()), &Grantee::Group(group), None).await.unwrap();
+        } else {
+            server.attach_system(POLICY, &user).await;
+        }
+        let signer = server.key_of(&user).await;
+        let claimed = server.running().await;
+        Self { path: server.status_of(&claimed.task.request_id), signer, server }
+    }
+
+    async fn ask(&self) -> Answer {
+        self.signer.sign(self.server.call(Method::GET, &self.path)).send().await
+    }
+}
+
+/// Makes the change through this store, of the server itself or of a stranger.
+async fn make(scene: &Scene, store: &Store, change: Change) {
+    let Scene { server, signer, path } = scene;
+    let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
+    let done = match change {
+        KeyDisabled => store.set_key_enabled(&by(), &signer.key, false).await,
+        KeyRemoved => store.remove_key(&by(), &signer.key).await,
+        UserDisabled => {
+            let what = UserChange { enabled: Some(false), ..UserChange::default() };
+            store.update_user(&by(), &signer.user, &what).await
+        }
+        UserRemoved => store.remove_user(&by(), &signer.user).await,
+        PolicyDetached => {
+            let from = Grantee::User(signer.user.clone());
+            store.detach(&by(), &PolicyRef::System(POLICY.into()), &from, None).await
+        }
+        GroupLeft => {
+            let group = store.groups_of(domain).await.unwrap().remove(0).id;
+            store.remove_member(&by(), &group, &signer.user).await
+        }
+        PolicyDenies => {
+            let statement = json!([{ "Effect": "Deny", "Action": ["*"] }]);
+            let document = json!({ "Version": "5.0", "Statement": statement }).to_string();
+            let policy = store.put_policy(&by(), domain, "stop", "identity", &document, "").await.unwrap();
+            store.attach(&by(), &PolicyRef::Own(policy), &Grantee::User(signer.user.clone()), None).await
+        }
+        ProjectDisabled => {
+            let what = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
+            store.update_project(&by(), project, &what).await
+        }
+        InstanceRemoved => store.remove_instance(&by(), project, &server.instance.id).await,
+        KeyLocked => {
+            let mut locked = None;
+            for _ in 0..5 {
+                locked = store.failed(&format!("key:{}", signer.key)).await.unwrap();
+            }
+            Ok(locked.is_some())
+        }
+        TaskEnded => {
+            let id = path.rsplit_once('=').unwrap().1.parse().unwrap();
+            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            store.end_task(&id, 1, &outcome).await
+        }
+    };
+    assert!(done.unwrap(), "{change:?} changed nothing");
+}
+
+async fn see(change: Change, status: u16, by_a_stranger: bool) {
+    let scene = Scene::new(change).await;
+    for _ in 0..3 {
+        assert_eq!(scene.ask().await.ok(200)["status"], "running", "{change:?}");
+    }
+    let stranger;
+    let store = if by_a_stranger {
+        stranger = Store::open(scene.server.store.data_dir()).await.unwrap();
+        &stranger
+    } else {
+        &scene.server.store
+    };
+    make(&scene, store, change).await;
+    let after = scene.ask().await;
+    assert_eq!(after.status, status, "{change:?} by a stranger {by_a_stranger}: {}", after.text());
+    if change == TaskEnded {
+        assert_eq!(after.json()["status"], "error");
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_changes_holds_from_the_next_request_on() {
+    for (change, status) in ALL {
+        see(change, status, false).await;
+    }
+}
+
+#[tokio::test]
+async fn what_another_store_changes_holds_from_the_next_request_on() {
+    for (change, status) in ALL {
+        see(change, status, true).await;
+    }
+}
+
+/// Who has begun a request before it was taken from them has not got in.
+#[tokio::test]
+async fn what_changes_while_a_body_is_on_its_way_holds_for_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    for removed in ["key", "token"] {
+        let server = Server::start().await;
+        let user = server.user_with_system("grace", "TaurusDB FullAccess").await;
+        let signer = server.key_of(&user).await;
+        let call = server.call(Method::POST, &server.sessions("")).header("content-type", "application/json");
+        let call = call.header("content-length", "2").body("{}");
+        let token = server.project_token(&user).await;
+        let call = if removed == "key" { signer.sign(call) } else { call.token(&token) };
+        let call = call.header("host", &server.address.to_string());
+        let headers: Vec<_> = call.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("POST {} HTTP/1.1\r\nconnection: close\r\n{}", server.sessions(""), headers.concat());
+        let mut connection = server.connect().await;
+        // The first byte of the body: the head has been read and looked at once an answer to another request has come after it.
+        connection.write_all(format!("{head}\r\n{{").as_bytes()).await.unwrap();
+        server.get("/v3/auth/domains").await;
+        tokio::task::yield_now().await;
+        if removed == "key" {
+            assert!(server.store.remove_key(&by(), &signer.key).await.unwrap());
+        } else {
+            assert!(server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap());
+        }
+        connection.write_all(b"}").await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{removed}: {answer}");
+    }
+}

@@ -1,0 +1,329 @@
+//! What is remembered is used again, and never after it was changed, by this process or another one.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
+use clew_store::{
+    Clock, Grantee, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, UserChange, View,
+};
+use secrecy::SecretString;
+
+use crate::child;
+use crate::fixture::{Fixture, NODE_PASSWORD, by, new_instance};
+
+const TOKEN: [u8; 32] = [7; 32];
+const SUBJECT: &str = "key:AKTEST";
+const TASK: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
+const KEY: &str = "AKFRESHNESS";
+const TEMPORARY: &str = "TEMPORARYFRESHNESS";
+
+/// A change after which something is otherwise than it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    KeyDisabled,
+    KeyRemoved,
+    UserDisabled,
+    UserRemoved,
+    TokenRevoked,
+    NewPassword,
+    PolicyAttached,
+    JoinsGroup,
+    ProjectDisabled,
+    ProjectMasked,
+    InstanceRemoved,
+    Tagged,
+    TaskTakenUp,
+    TaskEnded,
+    TaskRemoved,
+    Locked,
+    Forgiven,
+}
+
+use Change::{
+    Forgiven, InstanceRemoved, JoinsGroup, KeyDisabled, KeyRemoved, Locked, NewPassword, PolicyAttached,
+    ProjectDisabled, ProjectMasked, Tagged, TaskEnded, TaskRemoved, TaskTakenUp, TokenRevoked, UserDisabled,
+    UserRemoved,
+};
+
+const ALL: [Change; 17] = [
+    KeyDisabled,
+    KeyRemoved,
+    UserDisabled,
+    UserRemoved,
+    TokenRevoked,
+    NewPassword,
+    PolicyAttached,
+    JoinsGroup,
+    ProjectDisabled,
+    ProjectMasked,
+    InstanceRemoved,
+    Tagged,
+    TaskTakenUp,
+    TaskEnded,
+    TaskRemoved,
+    Locked,
+    Forgiven,
+];
+
+/// A user with all that can be changed of it.
+struct Scene {
+    fixture: Fixture,
+    project: ProjectId,
+    instance: Instance,
+}
+
+impl Scene {
+    async fn before(change: Change) -> Self {
+        let fixture = Fixture::new().await;
+        let store = &fixture.store;
+        let user = fixture.user("grace").await;
+        store.create_key(&by(), &user, &key(), &SecretString::from("secret")).await.unwrap();
+        store.create_group(&by(), &fixture.founded.domain_id, "dbas", "").await.unwrap();
+        let project = fixture.founded.project_id.clone();
+        let url = format!("mysql://clew:{NODE_PASSWORD}@h/");
+        let instance = store.add_instance(&by(), new_instance(&project, "shop", &[&url])).await.unwrap();
+        let token = NewToken {
+            hash: TOKEN,
+            user_id: user.clone(),
+            scope_project: None,
+            issued_by_methods: vec!["password".into()],
+            issued_at: 1000,
+            expires_at: 9000,
+        };
+        store.insert_token(&token).await.unwrap();
+        let temporary = NewTemporaryKey {
+            user_id: user.clone(),
+            id: TEMPORARY.parse().unwrap(),
+            secret: SecretString::from("a temporary secret"),
+            token_hash: [9; 32],
+            expires_at: 9000,
+        };
+        store.create_temporary_key(&by(), &temporary).await.unwrap();
+        let task = NewTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
+        store.insert_task(&task, 9).await.unwrap();
+        let before: &[Change] = match change {
+            TaskEnded => &[TaskTakenUp],
+            TaskRemoved => &[TaskTakenUp, TaskEnded],
+            Forgiven => &[Locked],
+            _ => &[],
+        };
+        for _ in 0..4 {
+            store.failed(SUBJECT).await.unwrap();
+        }
+        for change in before {
+            make(store, *change).await;
+        }
+        Self { fixture, project, instance }
+    }
+
+    /// A view of a store that has just been opened, and remembers nothing.
+    async fn of_a_stranger(&self) -> View {
+        open(self.fixture.folder.path()).await.view().await.unwrap()
+    }
+
+    /// All that a view says of the scene, but for the access version.
+    async fn told(&self, view: &View) -> String {
+        let mut told = String::new();
+        for id in [key(), TEMPORARY.parse().unwrap()] {
+            let key = view.access_key(&id).await.unwrap();
+            writeln!(told, "{:?}", key.map(|key| (key.enabled, key.user.enabled, key.temporary.clone()))).unwrap();
+        }
+        let token = view.token(&TOKEN).await.unwrap();
+        let project = view.project(&self.project).await.unwrap();
+        let instance = view.instance(&self.project, &self.instance.id).await.unwrap();
+        let task = view.task(&task()).await.unwrap();
+        let locked = view.is_locked(SUBJECT).await.unwrap();
+        writeln!(told, "{:?} {project:?}", token.map(|token| (token.revoked, token.user.enabled))).unwrap();
+        writeln!(told, "{:?} {locked}", instance.map(|instance| instance.tags.clone())).unwrap();
+        writeln!(told, "{:?}", task.map(|task| task.status)).unwrap();
+        told
+    }
+}
+
+fn key() -> AccessKeyId {
+    KEY.parse().unwrap()
+}
+
+fn task() -> RequestId {
+    TASK.parse().unwrap()
+}
+
+/// The fixture's data directory with the fixture's time.
+async fn open(folder: &std::path::Path) -> Store {
+    Store::open(&folder.join("data")).await.unwrap().with_clock(Clock::new(|| 1_000_000))
+}
+
+/// Makes the change, knowing nothing but the store: another process has nothing else.
+async fn make(store: &Store, change: Change) {
+    let domain = store.domains().await.unwrap().remove(0).id;
+    let user = store.users_of(&domain).await.unwrap().into_iter().find(|user| user.name == "grace").unwrap().id;
+    let project = store.all_projects().await.unwrap().remove(0).id;
+    let instance = store.all_instances().await.unwrap().remove(0);
+    let done = match change {
+        KeyDisabled => store.set_key_enabled(&by(), &key(), false).await.unwrap(),
+        KeyRemoved => store.remove_key(&by(), &key()).await.unwrap(),
+        UserDisabled => {
+            let what = UserChange { enabled: Some(false), ..UserChange::default() };
+            store.update_user(&by(), &user, &what).await.unwrap()
+        }
+        UserRemoved => store.remove_user(&by(), &user).await.unwrap(),
+        TokenRevoked => store.revoke_token(&by(), &TOKEN).await.unwrap(),
+        NewPassword => {
+            let what = UserChange { password_hash: Some("$".into()), ..UserChange::default() };
+            store.update_user(&by(), &user, &what).await.unwrap()
+        }
+        PolicyAttached => {
+            let system = PolicyRef::System("TaurusDB FullAccess".into());
+            store.attach(&by(), &system, &Grantee::User(user), None).await.unwrap()
+        }
+        JoinsGroup => {
+            let group = store.groups_of(&domain).await.unwrap().remove(0).id;
+            store.add_member(&by(), &group, &user).await.unwrap()
+        }
+        ProjectDisabled => {
+            let what = ProjectChange { enabled: Some(false), ..ProjectChange::default() };
+            store.update_project(&by(), &project, &what).await.unwrap()
+        }
+        ProjectMasked => {
+            let what = ProjectChange { masking: Some(true), ..ProjectChange::default() };
+            store.update_project(&by(), &project, &what).await.unwrap()
+        }
+        InstanceRemoved => store.remove_instance(&by(), &project, &instance.id).await.unwrap(),
+        Tagged => {
+            let tag = Tag { key: "env".into(), value: "prod".into() };
+            store.add_tags(&by(), &project, &instance.id, &[tag]).await.unwrap()
+        }
+        TaskTakenUp => store.claim_task("w", Duration::from_hours(1), 1).await.unwrap().is_some(),
+        TaskEnded => {
+            let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
+            store.end_task(&task(), 1, &outcome).await.unwrap()
+        }
+        TaskRemoved => store.remove_ended_before(i64::MAX).await.is_ok(),
+        Locked => store.failed(SUBJECT).await.unwrap().is_some(),
+        Forgiven => store.succeeded(SUBJECT).await.is_ok(),
+    };
+    assert!(done, "{change:?} changed nothing");
+}
+
+/// What was remembered before the change must not be told after it.
+async fn see(scene: &Scene, change: Change, made: impl AsyncFnOnce()) {
+    let store = &scene.fixture.store;
+    let before = store.view().await.unwrap();
+    let told_before = scene.told(&before).await;
+    assert_eq!(told_before, scene.told(&store.view().await.unwrap()).await, "{change:?}: nothing had changed");
+    made().await;
+    let (after, stranger) = (store.view().await.unwrap(), scene.of_a_stranger().await);
+    let told_after = scene.told(&after).await;
+    assert_eq!(told_after, scene.told(&stranger).await, "{change:?}: something is stale");
+    assert_eq!(after.access_version(), stranger.access_version(), "{change:?}");
+    // What policies say is for others to remember.
+    if matches!(change, PolicyAttached | JoinsGroup) {
+        assert!(after.access_version() > before.access_version(), "{change:?}");
+    } else {
+        assert_ne!(told_before, told_after, "{change:?}: cannot be seen");
+    }
+}
+
+#[tokio::test]
+async fn what_this_process_changes_is_seen_at_once() {
+    for change in ALL {
+        let scene = Scene::before(change).await;
+        see(&scene, change, async || make(&scene.fixture.store, change).await).await;
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_changes_is_seen_at_once() {
+    const TEST: &str = "freshness::what_another_process_changes_is_seen_at_once";
+    if let Some(folder) = child::folder() {
+        let at: usize = std::fs::read_to_string(folder.join("change")).unwrap().parse().unwrap();
+        return make(&open(&folder).await, ALL[at]).await;
+    }
+    for (at, change) in ALL.into_iter().enumerate() {
+        let scene = Scene::before(change).await;
+        let folder = scene.fixture.folder.path();
+        std::fs::write(folder.join("change"), at.to_string()).unwrap();
+        let other = async || {
+            let command = child::command(TEST, folder, &[]);
+            tokio::task::spawn_blocking(|| child::pass(command)).await.unwrap();
+        };
+        see(&scene, change, other).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_is_used_again_until_it_may_have_changed() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    let read = async || {
+        let view = store.view().await.unwrap();
+        let key = view.access_key(&key()).await.unwrap().unwrap();
+        let instance = view.instance(&scene.project, &scene.instance.id).await.unwrap().unwrap();
+        (key, instance, view.task(&task()).await.unwrap().unwrap())
+    };
+    let (key, instance, task) = read().await;
+    let again = read().await;
+    assert!(Arc::ptr_eq(&key, &again.0) && Arc::ptr_eq(&instance, &again.1) && Arc::ptr_eq(&task, &again.2));
+    // Any commit may have changed a task, but not a key: that is counted.
+    store.record(&AuditEvent::done(&by(), "Test", "target")).await.unwrap();
+    store.key_used(&key).await.unwrap();
+    let after = read().await;
+    assert!(Arc::ptr_eq(&key, &after.0) && Arc::ptr_eq(&instance, &after.1) && !Arc::ptr_eq(&task, &after.2));
+    make(store, Tagged).await;
+    let after = read().await;
+    assert!(!Arc::ptr_eq(&key, &after.0) && !Arc::ptr_eq(&instance, &after.1));
+}
+
+#[tokio::test]
+async fn an_instance_is_known_in_its_own_project_only() {
+    let scene = Scene::before(InstanceRemoved).await;
+    let store = &scene.fixture.store;
+    let other = store.create_project(&by(), &scene.fixture.founded.domain_id, "other", "").await.unwrap();
+    let view = store.view().await.unwrap();
+    for (project, known) in [(&scene.project, true), (&other, false), (&scene.project, true)] {
+        assert_eq!(view.instance(project, &scene.instance.id).await.unwrap().is_some(), known);
+    }
+}
+
+#[tokio::test]
+async fn a_success_ends_a_row_of_failures_that_began_elsewhere() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
+    assert!(!store.view().await.unwrap().is_locked(SUBJECT).await.unwrap());
+    assert_eq!(scene.fixture.count("failures").await, 0);
+    let other = open(scene.fixture.folder.path()).await;
+    other.failed(SUBJECT).await.unwrap();
+    store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
+    assert_eq!(scene.fixture.count("failures").await, 0);
+}
+
+/// Those who ask at the same time are answered together; whoever asks after a commit knows of it, whichever question is under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_who_ask_at_once_all_know_what_was_committed_before() {
+    let fixture = Fixture::new().await;
+    let (store, user) = (&fixture.store, fixture.user("grace").await);
+    let askers: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    store.view().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut known = store.view().await.unwrap().access_version();
+    for round in 0..50 {
+        let what = UserChange { description: Some(round.to_string()), ..UserChange::default() };
+        store.update_user(&by(), &user, &what).await.unwrap();
+        let version = store.view().await.unwrap().access_version();
+        assert!(version > known, "{round}");
+        known = version;
+    }
+    for asker in askers {
+        asker.await.unwrap();
+    }
+}
