@@ -8,6 +8,7 @@ mod fleet;
 mod http;
 mod loaded;
 mod machine;
+mod micro;
 mod pairs;
 mod quick;
 mod report;
@@ -54,6 +55,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    fn of(clew: PathBuf, wanted: Wanted) -> Result<Self, XtaskError> {
+        let failed = |cause| XtaskError::File { doing: "make a folder in", path: std::env::temp_dir(), cause };
+        let folder = tempfile::tempdir().map_err(failed)?;
+        Ok(Self { clew, wanted, folder, versions: RefCell::default() })
+    }
+
     /// Starts a server, and keeps its version.
     async fn start(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
         let failed = |cause| XtaskError::Database { doing: "ask a server for its version", cause };
@@ -81,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
 
 async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     let rows = loaded::rows().chain(http::rows()).chain(flat::rows()).chain(fleet::ROWS).chain(watched::ROWS);
-    let names: Vec<&str> = rows.map(|row| row.name).collect();
+    let names: Vec<&str> = rows.map(|row| row.name).chain([micro::NAME]).collect();
     let wanted = Wanted::new(arguments.only, &names)?;
     steps::heading("What the benchmark needs");
     if arguments.quick {
@@ -89,29 +96,23 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     } else {
         servers::install_for_bench().await?;
     }
+    if arguments.quick {
+        return quick::count(arguments.clew).await;
+    }
     let (clew, build) = match arguments.clew {
         Some(clew) => (clew, "a program given by --clew"),
-        // What the tests have built already is built again for nothing.
-        None if arguments.quick => (workspace::build_clew(&["--workspace", "--all-targets"]).await?, ""),
-        None => (workspace::build_clew(&["--package", "clew", "--bin", "clew", "--release"]).await?, "release profile"),
+        None => (workspace::build_clew(&["--release"]).await?, "release profile"),
     };
-    let folder = tempfile::tempdir().map_err(|cause| XtaskError::File {
-        doing: "make a folder in",
-        path: std::env::temp_dir(),
-        cause,
-    })?;
-    let bench = Bench { clew, wanted, folder, versions: RefCell::default() };
-    if arguments.quick {
-        return quick::count(&bench).await;
-    }
+    let bench = Bench::of(clew, wanted)?;
     let machine = machine::describe(build).await;
     let mut figures: Vec<Figures> = loaded::measure(&bench).await?;
     figures.extend(http::measure(&bench).await?);
     figures.extend(flat::measure(&bench).await?);
     figures.extend(fleet::measure(&bench).await?);
     figures.extend(watched::measure(&bench).await?);
+    let micro = if bench.wanted.has(micro::NAME) { micro::measure().await? } else { Vec::new() };
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
-    let page = report::page(&[machine, versions.concat()].concat(), &figures);
+    let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro);
     say(&page);
     if bench.wanted.is_everything() {
         let path = report::keep(&page).await?;

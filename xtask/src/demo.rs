@@ -49,7 +49,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
 async fn play() -> Result<Stage, XtaskError> {
     steps::heading("What the demo needs");
     servers::install_for_demo().await?;
-    let clew = workspace::build_clew(&["--package", "clew", "--bin", "clew"]).await?;
+    let clew = workspace::build_clew(&[]).await?;
 
     steps::heading("A database with stuck sessions");
     let server = start_server().await?;

@@ -45,6 +45,8 @@ pub(crate) enum XtaskError {
     Load { cause: std::io::Error },
     #[error("`{command}` answered with {found} of what must be {expected}")]
     Count { command: String, found: u64, expected: u64 },
+    #[error("cargo built no {kind} that is called {name}")]
+    NotBuilt { kind: String, name: String },
     #[error("no row is called {name}…; they are: {known}")]
     NoRow { name: String, known: String },
     #[error("could not ask {address}: {cause}")]

@@ -30,24 +30,42 @@ pub(super) struct Counts(Vec<Count>);
 struct Count {
     what: String,
     found: u64,
-    expected: u64,
+    least: u64,
+    most: u64,
 }
 
 impl Counts {
+    /// A count that must be exactly this.
     pub(super) fn see(&mut self, what: &str, found: u64, expected: u64) {
-        self.0.push(Count { what: what.to_owned(), found, expected });
+        self.0.push(Count { what: what.to_owned(), found, least: expected, most: expected });
+    }
+
+    /// A count that may be less.
+    pub(super) fn see_at_most(&mut self, what: &str, found: u64, most: u64) {
+        self.0.push(Count { what: what.to_owned(), found, least: 0, most });
     }
 
     /// Prints all. Fails where one is wrong, and names those.
     pub(super) fn tell(&self) -> Result<(), XtaskError> {
-        for Count { what, found, expected } in &self.0 {
-            let told = if found == expected { String::new() } else { format!(", must be {expected}") };
-            say(&format!("{found:>10}  {what}{told}"));
+        for count in &self.0 {
+            let told = if count.is_right() { String::new() } else { format!(", {}", count.wanted()) };
+            say(&format!("{:>10}  {}{told}", count.found, count.what));
         }
-        let wrong = self.0.iter().filter(|count| count.found != count.expected);
+        let wrong = self.0.iter().filter(|count| !count.is_right());
         let wrong: Vec<String> =
-            wrong.map(|Count { what, found, expected }| format!("{what}: {found}, must be {expected}")).collect();
+            wrong.map(|count| format!("{}: {}, {}", count.what, count.found, count.wanted())).collect();
         if wrong.is_empty() { Ok(()) } else { Err(XtaskError::Checks(wrong.join("; "))) }
+    }
+}
+
+impl Count {
+    fn is_right(&self) -> bool {
+        (self.least..=self.most).contains(&self.found)
+    }
+
+    fn wanted(&self) -> String {
+        let how = if self.least == self.most { "must be" } else { "must be at most" };
+        format!("{how} {}", self.most)
     }
 }
 
@@ -60,8 +78,12 @@ mod tests {
         let mut counts = Counts::default();
         counts.see("rows", 5, 5);
         counts.tell().unwrap();
+        counts.see_at_most("allocations", 4, 5);
+        counts.tell().unwrap();
+        counts.see_at_most("allocations", 6, 5);
         counts.see("bytes", 5, 6);
         let error = counts.tell().unwrap_err().to_string();
         assert!(error.contains("bytes: 5, must be 6") && !error.contains("rows"), "{error}");
+        assert!(error.contains("allocations: 6, must be at most 5") && !error.contains(": 4"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench --quick`: counts that do not depend on the machine. They are of the build that the tests use, and no clock is
 //! looked at. Where one is to change, change it here and say why in the commit.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Load, LoadSize, Server, ServerOptions};
@@ -10,10 +11,12 @@ use tokio::time::{Instant, sleep};
 use super::Bench;
 use super::asked;
 use super::counts::{Counts, matches, occurrences};
+use super::rows::Wanted;
 use super::served::Inventory;
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::steps::{self, Step};
+use crate::workspace;
 
 /// What a command sends to a server, statement by statement; each of them over one connection.
 struct Sent {
@@ -25,16 +28,18 @@ struct Sent {
 /// With transactions, and waits among them. Settings of the connection, and questions about the server, are statements too.
 const SENT: [Sent; 4] = [
     Sent { command: &["snapshot", "--format", "csv"], statements: [5, 4] },
-    Sent { command: &["snapshot", "--format", "csv", "--detail"], statements: [0, 0] },
-    Sent { command: &["locks"], statements: [0, 0] },
-    Sent { command: &["ps"], statements: [0, 0] },
+    Sent { command: &["snapshot", "--format", "csv", "--detail"], statements: [16, 9] },
+    Sent { command: &["locks"], statements: [15, 9] },
+    Sent { command: &["ps"], statements: [5, 4] },
 ];
 
 const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const SIZE: LoadSize = LoadSize { sessions: 200, transactions: 50, waiters: 10 };
 /// Sessions of the fake server, and bytes of their CSV with its header.
 const ROWS: u64 = 1000;
-const BYTES: u64 = 0;
+const BYTES: u64 = 139_255;
+/// The most allocations of a hundred rows, plain and with details, in a build without optimisation.
+const ALLOCATIONS: [(&str, u64); 2] = [("snapshot", 0), ("detailed_snapshot", 0)];
 /// Nodes of the fleet, and sessions of each.
 const NODES: u64 = 40;
 const SESSIONS: u64 = 20;
@@ -43,16 +48,47 @@ const ROW: &str = "FOR UPDATE";
 /// For a server to clear closed connections away. Only a connection that stays reaches it.
 const CLEARED: Duration = Duration::from_secs(20);
 
-/// Counts everything; fails at the end, with all that is wrong.
-pub(super) async fn count(bench: &Bench) -> Result<(), XtaskError> {
+/// Counts everything; fails at the end, with all that is wrong. What the tests have built is not built again.
+pub(super) async fn count(clew: Option<PathBuf>) -> Result<(), XtaskError> {
+    let programs = workspace::build("Building", &["build", "--workspace", "--all-targets"]).await?;
+    let clew = clew.map_or_else(|| workspace::clew_among(&programs), Ok)?;
+    let bench = Bench::of(clew, Wanted::default())?;
     let mut counts = Counts::default();
     steps::heading("Counts that do not depend on the machine");
-    fake(bench, &mut counts).await?;
-    fleet(bench, &mut counts).await?;
+    // Only until the program is in the tree.
+    if let Ok(program) = workspace::program_among(&programs, "bench", "allocations") {
+        allocations(&program, &mut counts).await?;
+    }
+    fake(&bench, &mut counts).await?;
+    fleet(&bench, &mut counts).await?;
     for (at, flavor) in FLAVORS.into_iter().enumerate() {
-        real(bench, flavor, at, &mut counts).await?;
+        real(&bench, flavor, at, &mut counts).await?;
     }
     counts.tell()
+}
+
+/// Allocations of a row, by `crates/mysql/benches/allocations.rs`.
+async fn allocations(program: &Path, counts: &mut Counts) -> Result<(), XtaskError> {
+    let step = Step::start("Allocations of a row");
+    let count = Command::new(program);
+    let answer = count.answer().await?;
+    for (name, most) in ALLOCATIONS {
+        let found = hundredths(&answer, name).ok_or_else(|| XtaskError::Answer {
+            command: count.shown(),
+            cause: format!("it says nothing of {name}"),
+            answer: answer.clone(),
+        })?;
+        counts.see_at_most(&format!("allocations of a hundred rows of a {name}"), found, most);
+    }
+    step.done();
+    Ok(())
+}
+
+/// `snapshot allocations_per_row=10.01 …` as 1001.
+fn hundredths(answer: &str, name: &str) -> Option<u64> {
+    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" allocations_per_row="))?;
+    let (whole, part) = line.split(' ').next()?.split_once('.')?;
+    Some(whole.parse::<u64>().ok()? * 100 + part.parse::<u64>().ok()?)
 }
 
 /// Rows and bytes, straight and through the API, and connections.
@@ -152,5 +188,19 @@ async fn left(connections: impl AsyncFn() -> Result<u64, XtaskError>) -> Result<
             return Ok(open);
         }
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocations_are_read_by_name() {
+        let answer =
+            "snapshot allocations_per_row=10.01 bytes_per_row=4\ndetailed_snapshot allocations_per_row=9.50 x\n";
+        assert_eq!(hundredths(answer, "snapshot"), Some(1001));
+        assert_eq!(hundredths(answer, "detailed_snapshot"), Some(950));
+        assert_eq!(hundredths(answer, "locks"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use super::micro::Micro;
 use super::pairs::{Figures, shown};
 use super::rows::{Compared, Reach};
 use crate::command::Command;
@@ -10,7 +11,7 @@ use crate::error::XtaskError;
 use crate::workspace;
 
 /// The page.
-pub(super) fn page(machine: &str, figures: &[Figures]) -> String {
+pub(super) fn page(machine: &str, figures: &[Figures], micro: &[Micro]) -> String {
     let mut page = format!(
         "# Clew beside its peers\n\n{machine}\nClew and its peer run in turn, pair by pair, each first every other time. Figures are \
          the median, with the smallest and the largest; what is to be reached is meant of the median.\n\n\
@@ -22,6 +23,12 @@ pub(super) fn page(machine: &str, figures: &[Figures]) -> String {
     let notes = figures.iter().flat_map(|figures| figures.notes.iter().map(|note| (figures.row.name, note)));
     for (at, (name, note)) in notes.enumerate() {
         let _ = writeln!(page, "{}- {name}: {note}", if at == 0 { "\n" } else { "" });
+    }
+    if !micro.is_empty() {
+        page.push_str("\n| criterion, median | time | throughput |\n|---|---|---|\n");
+    }
+    for Micro { name, time, throughput } in micro {
+        let _ = writeln!(page, "| {name} | {time} | {throughput} |");
     }
     page
 }
