@@ -2,7 +2,7 @@
 
 use clew_model::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SessionDetail, SessionRow};
 
-use crate::text::push_clean;
+use crate::text::{push_clean, push_number};
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
@@ -82,35 +82,60 @@ pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool
 fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
     match cell {
         Cell::Empty => {}
-        Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Cell::Number(number) => push_number(out, number),
         Cell::Text(text) => push_text(out, text, formula_guard),
     }
 }
 
-/// Quotes in place: the text is cleaned straight into the row, then looked at once.
 fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let start = out.len();
+    let look = Look::at(text);
+    if look.separates {
+        out.push(b'"');
+    }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    push_clean(out, text);
-    let written = out.get(start..).unwrap_or_default();
-    let plain = memchr::memchr3(b',', b'"', b'\n', written).is_none() && memchr::memchr(b'\r', written).is_none();
-    if plain {
-        return;
+    if look.is_odd || look.has_quote {
+        // A quote is no part of any other character, so that cleaning piece by piece cleans the whole.
+        for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
+            if at > 0 {
+                out.extend_from_slice(b"\"\"");
+            }
+            push_clean(out, piece);
+        }
+    } else {
+        out.extend_from_slice(text);
     }
-    let unquoted = out.split_off(start);
-    out.reserve(unquoted.len() + 2);
-    out.push(b'"');
-    let mut rest: &[u8] = &unquoted;
-    while let Some(at) = memchr::memchr(b'"', rest) {
-        let (before, after) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(b"\"\"");
-        rest = after.get(1..).unwrap_or_default();
+    if look.separates {
+        out.push(b'"');
     }
-    out.extend_from_slice(rest);
-    out.push(b'"');
+}
+
+/// What of a text matters for how it is written.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    /// It has what stands between cells and rows, or a quote: it must be quoted.
+    separates: bool,
+    has_quote: bool,
+    /// It has a byte that may need cleaning.
+    is_odd: bool,
+}
+
+impl Look {
+    /// One pass without a way out, which compilers turn into one over many bytes at a time.
+    fn at(text: &[u8]) -> Self {
+        let mut look = Self::default();
+        for &byte in text {
+            look.separates |= byte == b',';
+            look.separates |= byte == b'\n';
+            look.separates |= byte == b'\r';
+            look.has_quote |= byte == b'"';
+            look.is_odd |= byte == 0;
+            look.is_odd |= !byte.is_ascii();
+        }
+        look.separates |= look.has_quote;
+        look
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +210,19 @@ mod tests {
             let session = Session { statement: Some(statement.clone().into()), ..Session::default() };
             assert!(encoded(&session, None, true).contains(&format!("'{statement}")), "{start:?}");
             assert!(!encoded(&session, None, false).contains('\''), "{start:?}");
+        }
+    }
+
+    #[test]
+    fn odd_bytes_and_quotes_meet_in_one_text() {
+        for (statement, cell) in [
+            (&b"caf\xe9"[..], r"caf\xe9"),
+            (b"caf\xe9 \"\xff\", \0", r#""caf\xe9 ""\xff"", \x00""#),
+            ("\"会话\"".as_bytes(), r#""""会话""""#),
+            (b"\"\"", "\"\"\"\"\"\""),
+        ] {
+            let session = Session { statement: Some(statement.to_vec()), ..Session::default() };
+            assert_eq!(encoded(&session, None, true), format!("0,,,,,,{cell},0,,,,,,,\r\n"));
         }
     }
 

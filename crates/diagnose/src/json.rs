@@ -2,7 +2,7 @@
 
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow};
 
-use crate::text::push_clean;
+use crate::text::{push_clean, push_number};
 
 /// Appends one row as an object, without line end.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
@@ -31,7 +31,7 @@ fn push_cell(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
     out.extend_from_slice(b"\":");
     match cell {
         Cell::Empty => out.extend_from_slice(b"null"),
-        Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Cell::Number(number) => push_number(out, number),
         Cell::Text(text) => push_string(out, text),
     }
 }

@@ -9,6 +9,9 @@ pub trait Spool: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> Spool for T {}
 
+/// Rows are written to the spool, and those that stand together are read from it, about so many bytes at a time.
+const TOGETHER: usize = 64 << 10;
+
 /// Takes rows in any order.
 #[derive(Debug)]
 pub struct RowSorter<S: Spool> {
@@ -25,10 +28,22 @@ struct Place {
     length: u32,
 }
 
+impl Place {
+    fn end(&self) -> u64 {
+        self.offset + u64::from(self.length)
+    }
+
+    /// Whether one read gets both: `next` follows in the spool, and begins in the same part of it.
+    fn is_read_with(&self, next: &Self) -> bool {
+        let part = |place: &Self| place.offset / TOGETHER as u64;
+        self.end() == next.offset && part(self) == part(next)
+    }
+}
+
 impl<S: Spool> RowSorter<S> {
     /// Rows will rest in `spool`, which starts empty.
     pub fn new(order: Order, spool: S) -> Self {
-        Self { order, spool: io::BufWriter::with_capacity(64 * 1024, spool), end: 0, places: Vec::new() }
+        Self { order, spool: io::BufWriter::with_capacity(TOGETHER, spool), end: 0, places: Vec::new() }
     }
 
     /// Adds an encoded row. Fails where the spool does, and on a row of 4 GiB.
@@ -38,6 +53,12 @@ impl<S: Spool> RowSorter<S> {
         self.places.push(Place { rank, offset: self.end, length });
         self.end += u64::from(length);
         Ok(())
+    }
+
+    /// Bytes of all rows so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.end
     }
 
     /// Sorts. Fails where the spool does.
@@ -89,20 +110,33 @@ impl<S: Spool> SortedRows<S> {
         separator: &[u8],
         finish: impl Fn(u64, &mut Vec<u8>),
     ) -> io::Result<()> {
-        let mut row = Vec::new();
+        let places = self.places.get(offset..).unwrap_or_default();
+        let places = places.get(..limit).unwrap_or(places);
+        let (mut run, mut row) = (Vec::new(), Vec::new());
         let mut position = None;
-        for (at, place) in self.places.iter().skip(offset).take(limit).enumerate() {
-            if at > 0 {
-                out.write_all(separator)?;
+        let mut is_first = true;
+        // What stands together in the spool is read together: rows that came in their order cost a read for many of them.
+        for together in places.chunk_by(Place::is_read_with) {
+            let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
+            if position != Some(first.offset) {
+                self.spool.seek(SeekFrom::Start(first.offset))?;
             }
-            if position != Some(place.offset) {
-                self.spool.seek(SeekFrom::Start(place.offset))?;
+            position = Some(last.end());
+            run.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
+            self.spool.read_exact(&mut run)?;
+            let mut rest = run.as_slice();
+            for place in together {
+                let Some((encoded, others)) = rest.split_at_checked(place.length as usize) else { break };
+                rest = others;
+                if !is_first {
+                    out.write_all(separator)?;
+                }
+                is_first = false;
+                row.clear();
+                row.extend_from_slice(encoded);
+                finish(place.rank.session_id(), &mut row);
+                out.write_all(&row)?;
             }
-            row.resize(place.length as usize, 0);
-            self.spool.read_exact(&mut row)?;
-            finish(place.rank.session_id(), &mut row);
-            out.write_all(&row)?;
-            position = Some(place.offset + u64::from(place.length));
         }
         Ok(())
     }
@@ -120,26 +154,33 @@ mod tests {
     proptest! {
         #[test]
         fn rows_come_back_whole_and_in_order(
-            ids in proptest::collection::hash_set(0_u64..5000, 0..300),
+            ids in proptest::collection::hash_set(0_u64..5000, 0..300).prop_map(Vec::from_iter),
+            came_sorted: bool,
+            descending: bool,
             offset in 0_usize..400,
             limit in 0_usize..400,
         ) {
-            let selection = Selection { sort_direction: SortDirection::Descending, ..Selection::default() };
+            let mut ids = ids;
+            if came_sorted {
+                ids.sort_unstable();
+            }
+            let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
+            let selection = Selection { sort_direction, ..Selection::default() };
             let order = Order::new(&selection);
             let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
             for &id in &ids {
                 let session = Session { id, ..Session::default() };
-                let text = format!("{id}{}", "x".repeat(usize::try_from(id % 50).unwrap()));
+                let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
                 sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
             }
             let mut rows = sorter.finish().unwrap();
             prop_assert_eq!(rows.rows(), ids.len() as u64);
             let mut out = Vec::new();
             rows.write_to(&mut out, b"\n").unwrap();
-            let mut expected: Vec<_> = ids.iter().copied().collect();
-            expected.sort_unstable_by(|left, right| right.cmp(left));
+            let mut expected = ids;
+            expected.sort_unstable_by(|left, right| if descending { right.cmp(left) } else { left.cmp(right) });
             let expected: Vec<_> =
-                expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 50).unwrap()))).collect();
+                expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()))).collect();
             prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
             let mut part = Vec::new();
             rows.write_part(offset, limit, &mut part, b"\n").unwrap();

@@ -1,0 +1,82 @@
+//! How fast sessions become a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
+//!
+//! Ten thousand sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written, in the
+//! order in which a server lists them (`as listed`) and in another one (`reordered`).
+
+#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(clippy::expect_used, reason = "a program for developers: what cannot fail ends it")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::io::Cursor;
+
+use clew_diagnose::{Filter, Order, RowSorter, csv};
+use clew_model::{Selection, Session, SessionRow, SortDirection, SortKey, Transaction};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const SESSIONS: u64 = 10_000;
+
+fn sessions() -> Vec<Session> {
+    let session = |id: u64| Session {
+        id,
+        user: b"shop_app".to_vec(),
+        host: format!("10.0.{}.{}:{}", id / 250 % 250, id % 250, 10_000 + id % 50_000).into_bytes(),
+        database: Some(b"shop".to_vec()),
+        command: if id.is_multiple_of(4) { b"Query".to_vec() } else { b"Sleep".to_vec() },
+        seconds: id * 7_919 % 3_600,
+        state: Some(Vec::new()),
+        statement: (id.is_multiple_of(4))
+            .then(|| format!("UPDATE orders SET state = 'paid' WHERE id = {id}").into_bytes()),
+    };
+    (1..=SESSIONS).map(session).collect()
+}
+
+fn transactions() -> HashMap<u64, Transaction> {
+    let transaction = |session_id: u64| Transaction {
+        session_id,
+        id: 421_000_000_000_000 + session_id,
+        state: "RUNNING".into(),
+        seconds: session_id * 104_729 % 600,
+        rows_locked: 3,
+        tables_locked: Some(1),
+        rows_modified: 2,
+        ..Transaction::default()
+    };
+    (1..=SESSIONS).step_by(4).map(|id| (id, transaction(id))).collect()
+}
+
+fn snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
+    let (filter, order) = (Filter::new(selection), Order::new(selection));
+    let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
+    let mut encoded = Vec::new();
+    for session in sessions {
+        let row = SessionRow { session, transaction: transactions.get(&session.id) };
+        if filter.keeps(&row) {
+            encoded.clear();
+            csv::encode_row(&mut encoded, &row, true);
+            sorter.push(order.rank(&row), &encoded).expect("memory takes every row");
+        }
+    }
+    let mut out = Vec::new();
+    let mut rows = sorter.finish().expect("memory takes every row");
+    rows.write_to(&mut out, b"").expect("memory takes every row");
+    out
+}
+
+fn joining(criterion: &mut Criterion) {
+    let (sessions, transactions) = (sessions(), transactions());
+    let listed = Selection::default();
+    let sort_key = SortKey::TransactionDuration;
+    let reordered = Selection { sort_key, sort_direction: SortDirection::Descending, ..Selection::default() };
+    let mut group = criterion.benchmark_group("join");
+    group.throughput(Throughput::Elements(SESSIONS));
+    for (name, selection) in [("as listed", listed), ("reordered", reordered)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(snapshot(&sessions, &transactions, black_box(&selection))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, joining);
+criterion_main!(benches);
