@@ -40,6 +40,7 @@ mod user;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Command};
 use crate::error::CliError;
@@ -56,7 +57,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // What serves many needs threads. What asks one server and waits needs none: each would be one more hop for every answer.
+    let mut runtime = match &cli.command {
+        Command::Serve(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = runtime
         .worker_threads(2)
         .enable_all()
         .build()

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::transactions::{Transactions, by_session};
 use crate::{doctor, statements, transactions};
-use encoder::{Encoder, Rows};
+use encoder::{Rows, sorted_rows};
 
 /// How rows are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,8 +182,7 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
     };
     let own = (whose == Whose::Users).then(|| connection.own());
     let form = rows.form;
-    let encoder = Encoder::start(rows, own, transactions);
-    let rows = encoder.feed(&mut connection, |_| {}).await?;
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| {}).await?;
     let body = Body { rows, form, details: None };
     Ok(finish(connection, body, limitations).await)
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use clew_diagnose::waits::{SessionFacts, graph, is_wait_state};
 use clew_model::{Failure, NodeUrl, Session, SessionDetail};
 
-use super::encoder::{Encoder, Rows};
+use super::encoder::{Rows, sorted_rows};
 use super::{Body, Snapshot, Statements, finish, show_is_cut};
 use crate::connection::Connection;
 use crate::limits::Limits;
@@ -28,9 +28,10 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let mut locks = WaitTables::read(&mut connection, limitations).await?;
     let own = connection.own();
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
-    let encoder = Encoder::start(rows, Some(own.clone()), by_session(locks.transactions.clone()));
     let mut seen = Seen::default();
-    let rows = encoder.feed(&mut connection, |session| seen.look(session)).await?;
+    let transactions = by_session(locks.transactions.clone());
+    let look = |session: &Session| seen.look(session);
+    let rows = sorted_rows(&mut connection, &rows, Some(own.clone()), transactions, look).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
     let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
     let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;

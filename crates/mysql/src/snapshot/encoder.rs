@@ -1,4 +1,4 @@
-//! Rows of a snapshot while they stream in: joined, filtered and encoded beside the reading, then sorted.
+//! Rows of a snapshot while they stream in: joined, filtered and encoded as they come, then sorted.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,8 +6,7 @@ use std::io;
 use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
 use clew_model::{Failure, FailureKind, Selection, Session, SessionRow, Transaction};
 use tempfile::SpooledTempFile;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Form, Statements};
 use crate::connection::Connection;
@@ -16,10 +15,12 @@ use crate::{failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
 const SPOOL_IN_MEMORY: usize = 1 << 20;
-/// Sessions travel from the reader to the encoder in batches of at most this many …
+/// Sessions are encoded in batches of at most this many …
 const BATCH_ROWS: usize = 256;
 /// … and about this many bytes of statements.
 const BATCH_BYTES: usize = 1 << 20;
+/// A batch of statements of fewer bytes is encoded in less time than it takes to hand it to another thread and to be woken again.
+const LIGHT_BYTES: usize = 64 << 10;
 
 /// Which rows a snapshot has, and in what form.
 pub(super) struct Rows {
@@ -30,98 +31,151 @@ pub(super) struct Rows {
     pub(super) detailed: bool,
 }
 
-/// Takes sessions in, and gives rows in their order.
-pub(super) struct Encoder {
-    batches: mpsc::Sender<Vec<Session>>,
-    task: JoinHandle<io::Result<SortedRows<SpooledTempFile>>>,
+/// Reads all sessions of a connection, and gives rows in their order. Without own sessions everybody's are shown; `look` sees each
+/// session before it is encoded.
+pub(super) async fn sorted_rows(
+    connection: &mut Connection,
+    rows: &Rows,
+    own: Option<Own>,
+    transactions: HashMap<u64, Transaction>,
+    mut look: impl FnMut(&Session),
+) -> Result<SortedRows<SpooledTempFile>, Failure> {
+    let address = connection.address.clone();
+    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
+    let mut work = Work::Here(Box::new(Encoder::new(rows, own, transactions)));
+    let mut sessions = sessions::read(connection).await.map_err(lost)?;
+    let mut batch = Batch::default();
+    while let Some(session) = sessions.next().await.map_err(lost)? {
+        look(&session);
+        batch.push(session);
+        if batch.is_full() {
+            work = work.with(std::mem::take(&mut batch)).await.map_err(spool_failed)?;
+        }
+    }
+    work.with(batch).await.map_err(spool_failed)?.finish().await.map_err(spool_failed)
+}
+
+/// Sessions on their way to the encoder.
+#[derive(Default)]
+struct Batch {
+    sessions: Vec<Session>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, session: Session) {
+        self.bytes += session.statement.as_ref().map_or(0, Vec::len);
+        self.sessions.push(session);
+    }
+
+    fn is_full(&self) -> bool {
+        self.sessions.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+    }
+}
+
+/// The encoder, or the thread that works with it: the reader reads on meanwhile, by one batch at most.
+enum Work {
+    Here(Box<Encoder>),
+    Elsewhere(JoinHandle<io::Result<Box<Encoder>>>),
+}
+
+impl Work {
+    /// The encoder, when it is done.
+    async fn encoder(self) -> io::Result<Box<Encoder>> {
+        match self {
+            Self::Here(encoder) => Ok(encoder),
+            Self::Elsewhere(task) => task.await.map_err(io::Error::other)?,
+        }
+    }
+
+    /// Encodes one more batch: a light one here, any other off the runtime's threads.
+    async fn with(self, batch: Batch) -> io::Result<Self> {
+        let mut encoder = self.encoder().await?;
+        if encoder.is_light(&batch) {
+            encoder.take(batch)?;
+            return Ok(Self::Here(encoder));
+        }
+        Ok(Self::Elsewhere(spawn_blocking(move || encoder.take(batch).map(|()| encoder))))
+    }
+
+    /// The rows in their order.
+    async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
+        let encoder = self.encoder().await?;
+        if encoder.is_light(&Batch::default()) {
+            return encoder.sorter.finish();
+        }
+        spawn_blocking(|| encoder.sorter.finish()).await.map_err(io::Error::other)?
+    }
+}
+
+/// Takes sessions in any order.
+struct Encoder {
+    statements: Statements,
+    form: Form,
+    detailed: bool,
+    own: Option<Own>,
+    transactions: HashMap<u64, Transaction>,
+    filter: Filter<'static>,
+    order: Order,
+    sorter: RowSorter<SpooledTempFile>,
+    /// The row that is being encoded.
+    encoded: Vec<u8>,
 }
 
 impl Encoder {
-    /// Works off the runtime's threads. Without own sessions everybody's are shown.
-    pub(super) fn start(rows: Rows, own: Option<Own>, transactions: HashMap<u64, Transaction>) -> Self {
-        let (batches, incoming) = mpsc::channel(2);
-        let task = tokio::task::spawn_blocking(move || encode(&rows, own.as_ref(), &transactions, incoming));
-        Self { batches, task }
-    }
-
-    /// Reads all sessions of a connection; `look` sees each before it goes.
-    pub(super) async fn feed(
-        self,
-        connection: &mut Connection,
-        look: impl FnMut(&Session),
-    ) -> Result<SortedRows<SpooledTempFile>, Failure> {
-        let streamed = stream(connection, self.batches, look).await;
-        let sorted = self.task.await.map_err(|error| spool_failed(&io::Error::other(error)))?;
-        streamed?;
-        sorted.map_err(|error| spool_failed(&error))
-    }
-}
-
-/// Hands sessions on in batches. A reader that is faster than the encoder waits for it; an encoder that failed ends it.
-async fn stream(
-    connection: &mut Connection,
-    batches: mpsc::Sender<Vec<Session>>,
-    mut look: impl FnMut(&Session),
-) -> Result<(), Failure> {
-    let address = connection.address.clone();
-    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
-    let mut sessions = sessions::read(connection).await.map_err(lost)?;
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    while let Some(session) = sessions.next().await.map_err(lost)? {
-        look(&session);
-        bytes += session.statement.as_ref().map_or(0, Vec::len);
-        batch.push(session);
-        if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-            bytes = 0;
-            if batches.send(std::mem::take(&mut batch)).await.is_err() {
-                break;
-            }
+    fn new(rows: &Rows, own: Option<Own>, transactions: HashMap<u64, Transaction>) -> Self {
+        let filter = Filter::owning(rows.selection.clone());
+        let order = Order::new(&rows.selection);
+        Self {
+            statements: rows.statements,
+            form: rows.form,
+            detailed: rows.detailed,
+            filter: if own.is_none() { filter.with_internal() } else { filter },
+            own,
+            transactions,
+            order,
+            sorter: RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY)),
+            encoded: Vec::new(),
         }
     }
-    let _ = batches.send(batch).await;
-    Ok(())
-}
 
-fn encode(
-    rows: &Rows,
-    own: Option<&Own>,
-    transactions: &HashMap<u64, Transaction>,
-    mut incoming: mpsc::Receiver<Vec<Session>>,
-) -> io::Result<SortedRows<SpooledTempFile>> {
-    let filter = Filter::new(&rows.selection);
-    let filter = if own.is_none() { filter.with_internal() } else { filter };
-    let order = Order::new(&rows.selection);
-    let mut sorter = RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY));
-    let mut encoded = Vec::new();
-    while let Some(batch) = incoming.blocking_recv() {
-        let is_own = own.map(Own::known);
-        for mut session in batch {
+    /// Whether a batch is so little work that a runtime's thread may do it: statements are copied, and to memory.
+    fn is_light(&self, batch: &Batch) -> bool {
+        self.statements == Statements::Whole
+            && batch.bytes < LIGHT_BYTES
+            && self.sorter.bytes() < SPOOL_IN_MEMORY.saturating_sub(LIGHT_BYTES) as u64
+    }
+
+    fn take(&mut self, batch: Batch) -> io::Result<()> {
+        let is_own = self.own.as_ref().map(Own::known);
+        for mut session in batch.sessions {
             if is_own.as_ref().is_some_and(|is_own| is_own(&session)) {
                 continue;
             }
             // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
-            if rows.statements == Statements::Templates {
+            if self.statements == Statements::Templates {
                 session.statement = session.statement.map(|statement| template(&statement));
             }
-            let row = SessionRow { session: &session, transaction: transactions.get(&session.id) };
-            if !filter.keeps(&row) {
+            let row = SessionRow { session: &session, transaction: self.transactions.get(&session.id) };
+            if !self.filter.keeps(&row) {
                 continue;
             }
+            let encoded = &mut self.encoded;
             encoded.clear();
-            match (rows.form, rows.detailed) {
-                (Form::Csv { formula_guard }, false) => csv::encode_row(&mut encoded, &row, formula_guard),
-                (Form::Csv { formula_guard }, true) => csv::begin_row(&mut encoded, &row, formula_guard),
-                (Form::Json, false) => json::encode_row(&mut encoded, &row),
-                (Form::Json, true) => json::begin_row(&mut encoded, &row),
+            match (self.form, self.detailed) {
+                (Form::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
+                (Form::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
+                (Form::Json, false) => json::encode_row(encoded, &row),
+                (Form::Json, true) => json::begin_row(encoded, &row),
             }
-            sorter.push(order.rank(&row), &encoded)?;
+            self.sorter.push(self.order.rank(&row), encoded)?;
         }
+        Ok(())
     }
-    sorter.finish()
 }
 
-fn spool_failed(error: &io::Error) -> Failure {
+#[allow(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
+fn spool_failed(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
         format!("could not keep rows in the temporary folder {}: {error}", std::env::temp_dir().display()),
