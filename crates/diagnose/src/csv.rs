@@ -172,7 +172,7 @@ mod tests {
 
         let session = Session { id: 1, command: b"Query".to_vec(), ..Session::default() };
         let detail = SessionDetail {
-            program_name: Some(b"=cmd, \"x\"".to_vec()),
+            program_name: Some(b"=cmd, \"x\"".as_slice().into()),
             waits_for: Some("row 1, 'a' of shop.t".to_owned()),
             blocker_id: Some(7),
             ..SessionDetail::default()

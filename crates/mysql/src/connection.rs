@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl, TlsMode};
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, DriverError, Error, FromRowError, Opts, OptsBuilder, Row};
+use mysql_async::{Conn, DriverError, Error, FromRowError, Opts, OptsBuilder};
 use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -111,9 +111,14 @@ impl Connection {
 
 /// The driver's own conversion panics on a row that is not as it was told; here that is an error like any other.
 async fn ask<T: FromRow + Send + 'static>(driver: &mut Conn, statement: &str) -> Result<Vec<T>, Error> {
-    let rows: Vec<Row> = driver.query(statement).await?;
-    let converted: Result<Vec<T>, _> = rows.into_iter().map(T::from_row_opt).collect();
-    converted.map_err(|FromRowError(row)| DriverError::FromRow { row }.into())
+    let mut rows = driver.query_iter(statement).await?;
+    let mut converted = Vec::new();
+    // Each as it comes: the driver's rows are many times larger than what is made of them.
+    while let Some(row) = rows.next().await? {
+        converted.push(T::from_row_opt(row).map_err(|FromRowError(row)| DriverError::FromRow { row })?);
+    }
+    rows.drop_result().await?;
+    Ok(converted)
 }
 
 /// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.

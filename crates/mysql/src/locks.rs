@@ -11,7 +11,7 @@ mod roles;
 mod text;
 mod threads;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clew_diagnose::waits::{MetadataLock, Observed, RowWait, SessionFacts, TransactionFacts, graph};
 use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
@@ -107,6 +107,14 @@ impl WaitTables {
     /// Limitations that matter where a wait could not be explained.
     pub(crate) fn unexplained(&self) -> Option<Limitation> {
         self.access.first_modes()
+    }
+
+    /// Sessions that wait or may be waited for, by these tables. Of the others, only a state can tell that they wait.
+    pub(crate) fn parties(&self) -> HashSet<u64> {
+        let waiting = self.transactions.iter().filter(|transaction| &*transaction.state == LOCK_WAIT);
+        let for_rows = self.row_waits.iter().flat_map(|wait| wait.sessions(&self.threads));
+        let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session(&self.threads));
+        waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
     /// Everything that the graph is made from. The threads serve whatever is read after that.

@@ -1,19 +1,22 @@
 //! What the programs that opened the sessions call themselves.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use clew_model::{Failure, Limitation, LimitationKind};
 
 use crate::connection::Connection;
 use crate::statements;
 
-/// Names by session. What cannot be read is added to `limitations`.
+/// Names by session: each name once, however many sessions have it. What cannot be read is added to `limitations`.
 pub(crate) async fn read(
     connection: &mut Connection,
     unreadable: Option<&Limitation>,
     limitations: &mut Vec<Limitation>,
-) -> Result<Vec<(u64, Vec<u8>)>, Failure> {
+) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     if let Some(gap) = unreadable {
         limitations.push(hidden(gap.why.clone(), gap.remedy.clone()));
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let rows: Vec<(u64, Option<Vec<u8>>)> =
         connection.ask(statements::PROGRAMS).await.map_err(|error| connection.failed(&error))?;
@@ -23,7 +26,18 @@ pub(crate) async fn read(
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
         ));
     }
-    Ok(rows.into_iter().filter_map(|(session, name)| Some((session, name?))).collect())
+    let mut names: HashSet<Arc<[u8]>> = HashSet::new();
+    let mut by_session = HashMap::with_capacity(rows.len());
+    for (session, name) in rows {
+        let Some(name) = name else { continue };
+        let name = match names.get(name.as_slice()) {
+            Some(known) => known.clone(),
+            None => Arc::from(name),
+        };
+        names.insert(name.clone());
+        by_session.insert(session, name);
+    }
+    Ok(by_session)
 }
 
 async fn are_dropped(connection: &mut Connection) -> Result<bool, Failure> {

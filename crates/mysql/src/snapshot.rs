@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use clew_diagnose::{SortedRows, csv, json};
-use clew_model::{Failure, Limitation, NodeUrl, Selection, SessionDetail};
+use clew_model::{Failure, Limitation, NodeUrl, Selection};
 use serde::Serialize;
 use tempfile::SpooledTempFile;
 use tokio::time::timeout;
@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::transactions::{Transactions, by_session};
 use crate::{doctor, statements, transactions};
+use detailed::Details;
 use encoder::{Rows, sorted_rows};
 
 /// How rows are encoded.
@@ -86,7 +87,7 @@ pub struct Body {
     rows: SortedRows<SpooledTempFile>,
     form: Form,
     /// What a detailed snapshot adds to each session; nothing in any other.
-    details: Option<HashMap<u64, SessionDetail>>,
+    details: Option<Details>,
 }
 
 impl Body {
@@ -100,12 +101,12 @@ impl Body {
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.form == Form::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_part(offset, limit, out, separator) };
-        let (form, nothing) = (self.form, SessionDetail::default());
+        let form = self.form;
         self.rows.write_finished(offset, limit, out, separator, |session, row| {
-            let detail = details.get(&session).unwrap_or(&nothing);
+            let detail = details.of(session);
             match form {
-                Form::Csv { formula_guard } => csv::finish_row(row, detail, formula_guard),
-                Form::Json => json::finish_row(row, detail),
+                Form::Csv { formula_guard } => csv::finish_row(row, &detail, formula_guard),
+                Form::Json => json::finish_row(row, &detail),
             }
         })
     }

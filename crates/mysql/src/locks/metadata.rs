@@ -73,6 +73,11 @@ fn held((kind, schema, name, mode, session): HeldRow) -> Option<ReadLock> {
 }
 
 impl ReadLock {
+    /// The session that it is listed under.
+    pub(super) fn session(&self, threads: &Threads) -> Option<u64> {
+        self.lock.session.or_else(|| threads.session(self.thread?))
+    }
+
     /// The lock with its owner. MySQL lists the locks of a prepared XA transaction under the thread that prepared it, which may
     /// have ended, or go on with other work; a lock of a thread that ended otherwise is let go by now.
     pub(super) fn owned(

@@ -36,6 +36,11 @@ impl ReadWait {
         Self { waiting, blocking, lock, held_mode }
     }
 
+    /// The sessions at its ends, as far as the server names them.
+    pub(super) fn sessions(&self, threads: &Threads) -> impl Iterator<Item = u64> {
+        [self.waiting, self.blocking].into_iter().filter_map(|owner| owner.named(threads).session)
+    }
+
     /// The wait with its ends named by session.
     pub(super) fn named(self, threads: &Threads) -> RowWait {
         RowWait {

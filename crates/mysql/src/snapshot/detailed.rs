@@ -1,7 +1,8 @@
 //! A snapshot with what else is known of each session. Rows are encoded as they stream in, and left open; the few words that are
 //! added to each are joined when all tables were read, each once and over the same connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use clew_diagnose::waits::{SessionFacts, graph, is_wait_state};
 use clew_model::{Failure, NodeUrl, Session, SessionDetail};
@@ -28,7 +29,7 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let mut locks = WaitTables::read(&mut connection, limitations).await?;
     let own = connection.own();
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
-    let mut seen = Seen::default();
+    let mut seen = Seen { parties: locks.parties(), ..Seen::default() };
     let transactions = by_session(locks.transactions.clone());
     let look = |session: &Session| seen.look(session);
     let rows = sorted_rows(&mut connection, &rows, Some(own.clone()), transactions, look).await?;
@@ -45,36 +46,53 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
         limitations.extend(first_modes);
     }
     let found = if masked { found.masked() } else { found };
-    let mut details: HashMap<u64, SessionDetail> = found.details();
+    let mut busy: HashMap<u64, SessionDetail> = found.details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session(thread) {
-            details.entry(session).or_default().statement_digest = Some(digest);
+            busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
-    for (session, program) in programs {
-        details.entry(session).or_default().program_name = Some(program);
-    }
-    let body = Body { rows, form, details: Some(details) };
+    let body = Body { rows, form, details: Some(Details { busy, programs }) };
     Ok(finish(connection, body, limitations).await)
 }
 
-/// What the graph needs of sessions: all but the statements, of which only those that a wait may be concluded from.
+/// What is known of sessions besides. Nearly every session has a program, and few have more: to keep the rest of each would cost
+/// many times what its name does.
+#[derive(Debug)]
+pub(super) struct Details {
+    /// Of those that wait, and of those that run a statement.
+    busy: HashMap<u64, SessionDetail>,
+    programs: HashMap<u64, Arc<[u8]>>,
+}
+
+impl Details {
+    /// Of a session.
+    pub(super) fn of(&self, session: u64) -> SessionDetail {
+        let detail = self.busy.get(&session).cloned().unwrap_or_default();
+        SessionDetail { program_name: self.programs.get(&session).cloned(), ..detail }
+    }
+}
+
+/// What the graph needs of sessions: those that wait or may be waited for, and of their statements only those that a wait may be
+/// concluded from.
 #[derive(Default)]
 struct Seen {
+    parties: HashSet<u64>,
     sessions: Vec<Session>,
     statements: usize,
 }
 
 impl Seen {
     fn look(&mut self, session: &Session) {
-        let statement =
-            session.statement.as_ref().filter(|_| session.state.as_deref().is_some_and(is_wait_state)).and_then(
-                |whole| {
-                    let kept = whole.get(..STATEMENT_KEPT).unwrap_or(whole);
-                    self.statements += kept.len();
-                    (self.statements <= STATEMENTS_KEPT).then(|| kept.to_vec())
-                },
-            );
+        let waits = session.state.as_deref().is_some_and(is_wait_state);
+        if !waits && !self.parties.contains(&session.id) {
+            return;
+        }
+        let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
+            let kept = whole.get(..STATEMENT_KEPT).unwrap_or(whole);
+            self.statements += kept.len();
+            (self.statements <= STATEMENTS_KEPT).then(|| kept.to_vec())
+        });
         self.sessions.push(Session {
             id: session.id,
             user: session.user.clone(),
