@@ -327,3 +327,54 @@ async fn many_who_ask_at_once_all_know_what_was_committed_before() {
         asker.await.unwrap();
     }
 }
+
+/// One statement each, so that no other trigger hides that one is missing.
+#[tokio::test]
+async fn every_row_that_is_remembered_is_counted_when_it_changes() {
+    let scene = Scene::before(KeyRemoved).await;
+    let store = &scene.fixture.store;
+    for (statement, counted) in [
+        ("UPDATE domains SET name = 'renamed'", true),
+        ("UPDATE projects SET masking = 1", true),
+        ("UPDATE users SET enabled = 1", true),
+        (
+            "INSERT INTO access_keys (id, user_id, secret, created_at) SELECT 'AKNEW', user_id, secret, 1 FROM access_keys LIMIT 1",
+            true,
+        ),
+        ("UPDATE access_keys SET enabled = 0 WHERE id = 'AKNEW'", true),
+        ("UPDATE access_keys SET last_used_at = 5", false),
+        ("DELETE FROM access_keys WHERE id = 'AKNEW'", true),
+        ("UPDATE temporary_keys SET revoked_at = 5", true),
+        ("DELETE FROM temporary_keys", true),
+        ("INSERT INTO tokens (hash, user_id, issued_at, expires_at) SELECT x'01', user_id, 1, 9 FROM tokens", false),
+        ("UPDATE tokens SET revoked_at = 5 WHERE hash = x'01'", true),
+        ("DELETE FROM tokens WHERE hash = x'01'", true),
+        ("INSERT INTO members SELECT g.id, u.id FROM user_groups g, users u WHERE u.name = 'grace'", true),
+        ("UPDATE members SET user_id = user_id", true),
+        ("DELETE FROM members", true),
+        (
+            "INSERT INTO attachments (system_policy, group_id, created_at) SELECT 'TaurusDB FullAccess', id, 1 FROM user_groups",
+            true,
+        ),
+        ("UPDATE attachments SET system_policy = 'TaurusDB ReadOnlyAccess'", true),
+        ("DELETE FROM attachments", true),
+        ("UPDATE user_groups SET name = 'renamed'", true),
+        ("DELETE FROM user_groups", true),
+        ("INSERT INTO policies SELECT 'p', id, 'p', 'role', '{}', '', 1, 1 FROM domains", false),
+        ("UPDATE policies SET document = '{ }'", true),
+        ("DELETE FROM policies", true),
+        ("UPDATE instances SET enterprise_project_id = '1'", true),
+        ("INSERT INTO tags SELECT id, 'key', 'value' FROM instances", true),
+        ("UPDATE tags SET value = 'other'", true),
+        ("DELETE FROM tags", true),
+        ("INSERT INTO nodes SELECT 'n', instance_id, 'n', 'slave', url, host, NULL, 1 FROM nodes", true),
+        ("UPDATE nodes SET url = url WHERE id = 'n'", true),
+        ("DELETE FROM nodes WHERE id = 'n'", true),
+        ("UPDATE tasks SET created_at = 5", false),
+    ] {
+        let before = store.view().await.unwrap().access_version();
+        scene.fixture.sql(statement).await;
+        let raised = store.view().await.unwrap().access_version() > before;
+        assert_eq!(raised, counted, "{statement}");
+    }
+}
