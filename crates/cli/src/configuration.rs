@@ -34,8 +34,10 @@ pub(crate) struct Configuration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CollectionSettings {
-    /// Collections that run at once.
+    /// Collections that are at work at once.
     pub(crate) concurrency: usize,
+    /// Collections that may run besides, as long as their nodes are silent.
+    pub(crate) waiting: usize,
     /// Collections of one node that run at once.
     pub(crate) per_node: u32,
     /// Collections of one node that may wait.
@@ -138,7 +140,12 @@ pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
 impl Default for CollectionSettings {
     fn default() -> Self {
         let settings = clew_tasks::Settings::default();
-        Self { concurrency: settings.concurrency, per_node: settings.per_node, queue_per_node: settings.queue_per_node }
+        Self {
+            concurrency: settings.concurrency,
+            waiting: settings.waiting,
+            per_node: settings.per_node,
+            queue_per_node: settings.queue_per_node,
+        }
     }
 }
 
@@ -212,6 +219,7 @@ impl Configuration {
     pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
             concurrency: at_least_one("collections.concurrency", self.collections.concurrency)?,
+            waiting: self.collections.waiting,
             per_node: at_least_one("collections.per_node", self.collections.per_node)?,
             queue_per_node: at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
             retention: positive("results.retention", self.results.retention)?,

@@ -10,9 +10,10 @@ use clap::builder::FalseyValueParser;
 use clew_api::{Listener, Metrics, NodeReads, Parts, RateLimits, Service};
 use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::configuration::Configuration;
 use crate::error::CliError;
@@ -59,7 +60,8 @@ A configuration file with every key at its default:
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
-  concurrency = 64
+  concurrency = 64             # at work at once
+  waiting = 256                # besides, as long as their nodes are silent
   per_node = 1
   queue_per_node = 32
   [nodes]
@@ -99,6 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let tls = configuration.tls.load()?;
     let addresses = listening::addresses(&configuration, tls.is_some()).await?;
     logs::start(&arguments.log)?;
+    allow_open_files();
 
     let store = Store::open(&configuration.data_dir).await?;
     let lock = store.lock_for_serving()?;
@@ -149,6 +152,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
     info!("stopped");
     served.map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// Takes as many open files as the system lets this process have: connections of callers and to nodes, results, the database.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        warn!(%error, "could not raise the limit of open files");
+    }
 }
 
 /// A token that the first SIGINT or SIGTERM cancels; the second ends the process. Both are listened to once this returns: whoever has

@@ -75,10 +75,7 @@ pub enum StoreError {
         /// What to do about it, after "; ", or nothing.
         remedy: &'static str,
     },
-    /// The task that writes the audit ended before its time.
-    #[error("could not record what was done: the server is being stopped; try again")]
-    AuditStopped,
-    /// The task that asks the database what has changed ended before its time.
+    /// The task that asks the database for all callers, or writes for them, ended before its time.
     #[error("could not ask the database: the server is being stopped; try again")]
     Stopped,
     /// Something that was stored cannot be understood.

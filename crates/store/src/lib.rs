@@ -55,7 +55,7 @@ pub use remembered::Remembered;
 pub use results::{PublishedResult, ResultStore, ResultWriter};
 pub use serving_lock::ServingLock;
 pub use store::{FirstTenant, Founded, Store};
-pub use tasks::{ClaimedTask, NewTask, ResultRecord, Task};
+pub use tasks::{Claim, ClaimedTask, Claims, NewTask, ResultRecord, Task};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
 pub use view::View;

@@ -2,6 +2,7 @@
 
 mod attachments;
 pub(crate) mod audit;
+pub(crate) mod batches;
 mod change;
 pub(crate) mod changes;
 mod enterprise_projects;

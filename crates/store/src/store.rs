@@ -17,7 +17,7 @@ use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
 use crate::sqlite::Database;
-use crate::sqlite::audit::Batches;
+use crate::sqlite::batches::Batches;
 use crate::sqlite::changes::Changes;
 use crate::view::Memory;
 

@@ -1,5 +1,7 @@
 //! Tasks: collections that wait, run or have ended.
 
+use std::time::Duration;
+
 use clew_model::{Failure, InstanceId, NodeId, ProjectId, RequestId, Selection, TaskStatus};
 
 /// A task to be queued.
@@ -46,6 +48,30 @@ pub struct Task {
     pub created_at: i64,
     /// When it ended, if it did.
     pub ended_at: Option<i64>,
+}
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Its name.
+    pub worker: String,
+    /// For how long it holds what it gets, unless it asks for more.
+    pub lease: Duration,
+    /// Tasks of one node that run at once, over all workers.
+    pub per_node: u32,
+    /// Nodes whose tasks it does not take now.
+    pub set_aside: Vec<NodeId>,
+    /// So many tasks it takes at most.
+    pub most: usize,
+}
+
+/// What it got.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Tasks that it holds from now on.
+    pub tasks: Vec<ClaimedTask>,
+    /// Why some that came before them have ended instead: what is stored of them cannot be understood.
+    pub damaged: Vec<Failure>,
 }
 
 /// A task that a worker holds.

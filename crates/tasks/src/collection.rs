@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::observer::Observer;
+use crate::places::Place;
 use crate::reader::NodeReader;
 use crate::result_file::{self, NewResult};
 use crate::{lease, settings::Settings};
@@ -36,7 +37,7 @@ type Collected = (u64, NewResult);
 
 impl Collection {
     /// Reads, writes and records the end; gives up when the lease is lost, and hands back when `hand_back` says so.
-    pub(crate) async fn run(self, hand_back: CancellationToken) {
+    pub(crate) async fn run(self, place: &mut Place, hand_back: CancellationToken) {
         let task = &self.claimed.task;
         // What is dropped by a branch that came first cannot have recorded an end: that is done after this.
         let outcome = tokio::select! {
@@ -46,19 +47,20 @@ impl Collection {
                 warn!(task.request_id = %task.request_id, "lost the lease; what was collected is thrown away");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect()).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked())),
+            outcome = AssertUnwindSafe(self.collect(place)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked())),
         };
         self.end(outcome).await;
     }
 
-    async fn collect(&self) -> Result<Collected, Failure> {
+    async fn collect(&self, place: &mut Place) -> Result<Collected, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
             return Err(gave_up(self.settings.max_attempts));
         }
         let node = self.node().await?;
         let selection = self.selection().await?;
-        let rows = self.reader.read(&node, &selection, Statements::masked(task.masked)).await?;
+        let reading = self.reader.read(&node, &selection, Statements::masked(task.masked));
+        let rows = place.read(&task.node_id, reading).await?;
         let count = rows.count();
         let result = result_file::write(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))

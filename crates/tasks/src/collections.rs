@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, ProjectId, RequestId, Selection};
-use clew_store::{ClaimedTask, NewTask, Store, StoreError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use clew_store::{Claim, ClaimedTask, Claims, NewTask, Store, StoreError};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::collection::Collection;
 use crate::observer::Observer;
+use crate::places::{Place, Places};
 use crate::reader::{NodeReader, ServerReader};
 use crate::retention;
 use crate::settings::Settings;
@@ -93,34 +94,47 @@ impl Collections {
         clew_mysql::settle_kills(KILL_GRACE).await;
     }
 
-    /// Claims whenever there is room and something to claim, until `shutdown`. A claim is never dropped half-way: the store
-    /// might have made it.
+    /// Claims whenever there is room and something to claim, as much as there is room for, until `shutdown`. A claim is never dropped
+    /// half-way: the store might have made it.
     async fn take_up(&self, running: &TaskTracker, shutdown: &CancellationToken, hand_back: &CancellationToken) {
         let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
-        let room = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
+        let places = Places::new(&self.settings);
         let mut store_fails = false;
         loop {
-            let Some(Ok(place)) = shutdown.run_until_cancelled(room.clone().acquire_owned()).await else { return };
+            let Some(Ok(free)) = shutdown.run_until_cancelled(places.free()).await else { return };
             let taken = Instant::now();
-            let claim = self.store.claim_task(&worker, self.settings.lease, self.settings.per_node).await;
-            match &claim {
+            let claims = self.claim(&worker, &places, free.len()).await;
+            match &claims {
                 // Once, not twice a second.
                 Err(error) if !store_fails => warn!(%error, "could not look for collections; will try again"),
                 Ok(_) if store_fails => info!("can look for collections again"),
                 _ => {}
             }
-            store_fails = claim.is_err();
-            if let Ok(Some(claimed)) = claim {
+            store_fails = claims.is_err();
+            let Claims { tasks, damaged } = claims.unwrap_or_default();
+            for failure in damaged {
+                warn!(%failure, "ended a collection that could not be taken up");
+                self.observer.failed(failure.kind);
+            }
+            let all_are_taken = tasks.len() == free.len();
+            for (claimed, place) in tasks.into_iter().zip(free) {
                 running.spawn(self.collection(claimed, taken).run_in(place, self.wake.clone(), hand_back.clone()));
+            }
+            if all_are_taken {
                 continue;
             }
-            drop(place);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.wake.notified() => {}
                 () = sleep(LOOK_AGAIN) => {}
             }
         }
+    }
+
+    async fn claim(&self, worker: &str, places: &Places, most: usize) -> Result<Claims, StoreError> {
+        let Settings { lease, per_node, .. } = *self.settings;
+        let claim = Claim { worker: worker.to_owned(), lease, per_node, set_aside: places.set_aside(), most };
+        self.store.claim_tasks(claim).await
     }
 
     fn collection(&self, claimed: ClaimedTask, taken: Instant) -> Collection {
@@ -137,8 +151,8 @@ impl Collections {
 
 impl Collection {
     /// Runs in its place, and tells the worker when both are free again.
-    async fn run_in(self, place: OwnedSemaphorePermit, wake: Arc<Notify>, hand_back: CancellationToken) {
-        self.run(hand_back).await;
+    async fn run_in(self, mut place: Place, wake: Arc<Notify>, hand_back: CancellationToken) {
+        self.run(&mut place, hand_back).await;
         drop(place);
         wake.notify_one();
     }

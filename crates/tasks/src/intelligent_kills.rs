@@ -72,7 +72,7 @@ impl IntelligentKills {
             Ok(chosen) => Ok(chosen),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(KillError::Store(StoreError::AuditStopped)),
+                Err(_) => Err(KillError::Store(StoreError::Stopped)),
             },
         }
     }

@@ -97,7 +97,7 @@ impl Kills {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(KillError::Store(StoreError::AuditStopped)),
+                Err(_) => Err(KillError::Store(StoreError::Stopped)),
             },
         }
     }

@@ -49,6 +49,7 @@ mod kill_tasks;
 mod kills;
 mod lease;
 mod observer;
+mod places;
 mod reader;
 mod result_file;
 mod retention;

@@ -7,8 +7,12 @@ use clew_mysql::Limits;
 /// Settings of a worker. The defaults suit one machine.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Collections that run at once in this process; at least one runs, whatever is set.
+    /// Collections that are at work at once in this process; at least one is, whatever is set.
     pub concurrency: usize,
+    /// Collections that may run besides, as long as they only wait for their nodes.
+    pub waiting: usize,
+    /// After this long without anything from its node a collection only waits.
+    pub patience: Duration,
     /// Collections of one node that run at once, over all workers of the store. Of one process only one reads it, whatever is set.
     pub per_node: u32,
     /// Collections of one node that may wait; one more is refused.
@@ -33,6 +37,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 64,
+            waiting: 256,
+            patience: Duration::from_secs(1),
             per_node: 1,
             queue_per_node: 32,
             lease: Duration::from_secs(10),

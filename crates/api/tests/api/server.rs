@@ -13,7 +13,7 @@ use clew_model::{
     AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
     RequestId, Selection, Tag, TaskOutcome, UserId,
 };
-use clew_store::{ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, Store};
+use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, Store};
 use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -263,7 +263,9 @@ impl Server {
 
     async fn run(&self, masked: bool) -> ClaimedTask {
         let id = self.queue(masked).await;
-        let claimed = self.store.claim_task("a test", Duration::from_hours(1), 100).await.unwrap().unwrap();
+        let (worker, lease) = ("a test".to_owned(), Duration::from_hours(1));
+        let claim = Claim { worker, lease, per_node: 100, set_aside: vec![], most: 1 };
+        let claimed = self.store.claim_tasks(claim).await.unwrap().tasks.remove(0);
         assert_eq!(claimed.task.request_id, id);
         claimed
     }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clew_client::{Client, CollectionStatus, RequestId, SelectionRequest, StreamTarget};
 use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin};
 use clew_store::Store;
-use clew_testkit::{FakeFleet, FakeOptions, Fault};
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, Flavor, Server, ServerOptions, idle_sessions};
+use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
 use crate::harness::{CLEW, Home, Serving, http};
@@ -19,6 +20,8 @@ const SESSIONS: usize = 20;
 /// How many ask at a time.
 const CALLERS: usize = 16;
 const LIMIT_KIB: u64 = 128 * 1024;
+/// One caller asks for more than a caller may.
+const UNLIMITED: &str = "[limits]\nprincipal_per_second = 0";
 
 type Node = (InstanceId, NodeId);
 
@@ -83,38 +86,106 @@ async fn tasks(serving: &Serving, status: &str) -> usize {
     text.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
 }
 
+/// Until all have ended.
+async fn ended(serving: &Serving, count: usize) {
+    while tasks(serving, "finished").await + tasks(serving, "error").await < count {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How many sessions a result has.
+async fn rows(client: &Client, (instance, node): &Node, id: &RequestId) -> usize {
+    let mut target = StreamTarget::new(Vec::new());
+    client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
+    csv::Reader::from_reader(target.into_inner().as_slice()).records().map(Result::unwrap).count()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_thousand_nodes_end_with_their_rows_in_little_memory_and_keep_no_connection() {
     let options = FakeOptions { sessions: SESSIONS as u64, transactions: 5, fault: Fault::None };
     let fleet = FakeFleet::start(NODES, options).await.unwrap();
     let home = Home::new();
-    let urls: Vec<_> = fleet.nodes().iter().map(clew_testkit::FakeServer::url).collect();
+    let urls: Vec<_> = fleet.nodes().iter().map(FakeServer::url).collect();
     let nodes = register(&home, &urls).await;
-    let serving = serve(&home, "[limits]\nprincipal_per_second = 0");
+    let serving = serve(&home, UNLIMITED);
     let client = home.client(&serving);
 
     let start = Instant::now();
     let asked = collect_each(&client, &nodes).await;
     let accepted = start.elapsed();
-    while tasks(&serving, "finished").await + tasks(&serving, "error").await < NODES {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    ended(&serving, NODES).await;
     println!("{NODES} nodes: accepted after {accepted:.2?}, ended after {:.2?}", start.elapsed());
     println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.most_connections());
 
-    for ((instance, node), id) in asked.iter().step_by(50) {
-        let status = client.task_status(instance, node, id).await.unwrap();
-        assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
-        let mut target = StreamTarget::new(Vec::new());
-        client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
-        let bytes = target.into_inner();
-        assert_eq!(csv::Reader::from_reader(bytes.as_slice()).records().map(Result::unwrap).count(), SESSIONS);
+    for (node, id) in asked.iter().step_by(50) {
+        assert_eq!(rows(&client, node, id).await, SESSIONS);
     }
     assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
     assert_eq!(fleet.connections_taken(), NODES as u64);
-    assert!(fleet.most_connections() <= 64, "{} connections at once", fleet.most_connections());
+    assert!(fleet.most_connections() <= 64 + 256, "{} connections at once", fleet.most_connections());
     assert!(serving.peak_kib() < LIMIT_KIB, "{} KiB", serving.peak_kib());
     while fleet.connections() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_hung_nodes_delay_nobody() {
+    const HUNG: usize = 100;
+    let hung = FakeFleet::start(HUNG, FakeOptions { fault: Fault::Mute, ..FakeOptions::default() }).await.unwrap();
+    let well = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let home = Home::new();
+    let urls: Vec<_> = hung.nodes().iter().chain([&well]).map(FakeServer::url).collect();
+    let mut nodes = register(&home, &urls).await;
+    let well = nodes.pop().unwrap();
+    // None of the hung ones ends before the test does.
+    let serving = serve(&home, &format!("[nodes]\ntimeout = \"1h\"\nconnect_timeout = \"1h\"\n{UNLIMITED}"));
+    let client = home.client(&serving);
+    let stuck = collect_each(&client, &nodes).await;
+    for _ in 0..3 {
+        let id = client.collect(&well.0, &well.1, &SelectionRequest::default()).await.unwrap();
+        let status = client.wait(&well.0, &well.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+        assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
+    }
+    for ((instance, node), id) in &stuck {
+        assert_eq!(client.task_status(instance, node, id).await.unwrap(), CollectionStatus::Running);
+    }
+    while hung.connections() < HUNG as u64 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(hung.most_connections(), HUNG as u64);
+}
+
+#[tokio::test]
+async fn real_servers_that_are_registered_many_times_keep_no_connection() {
+    const TIMES: usize = 100;
+    let mut servers = Vec::new();
+    let mut urls = Vec::new();
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let sessions = idle_sessions(&server, SESSIONS).await.unwrap();
+        urls.extend(std::iter::repeat_n(server.url(), TIMES));
+        servers.push((server, sessions));
+    }
+    let home = Home::new();
+    let nodes = register(&home, &urls).await;
+    let serving = serve(&home, UNLIMITED);
+    let client = home.client(&serving);
+    let start = Instant::now();
+    let asked = collect_each(&client, &nodes).await;
+    ended(&serving, asked.len()).await;
+    println!("{} nodes of {} servers ended after {:.2?}", asked.len(), servers.len(), start.elapsed());
+    assert_eq!(tasks(&serving, "error").await, 0, "{}", home.log());
+    for (node, id) in asked.iter().step_by(10) {
+        assert_eq!(rows(&client, node, id).await, SESSIONS);
+    }
+    for (server, _sessions) in &servers {
+        let mut connection = server.connect().await.unwrap();
+        let others =
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()";
+        while connection.query_first::<usize, _>(others).await.unwrap() != Some(SESSIONS) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        connection.disconnect().await.unwrap();
     }
 }

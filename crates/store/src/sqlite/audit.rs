@@ -3,7 +3,6 @@
 //! What changes the database writes its row in the same transaction (`change.rs`); what does not is recorded with
 //! [`Store::record`].
 
-mod batches;
 mod chain;
 mod retention;
 mod row;
@@ -11,7 +10,6 @@ mod verification;
 
 use clew_model::{AuditEvent, Outcome};
 
-pub(crate) use batches::Batches;
 pub(super) use chain::append;
 pub(crate) use chain::begin;
 
@@ -29,7 +27,7 @@ const MATCHING: &str = "SELECT * FROM audit WHERE seq > ?1 \
 impl Store {
     /// Writes an event to the audit. It is durable when this returns. Events of many callers share a transaction.
     pub async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.batches.record(self, event).await
+        self.write_event(event.clone()).await
     }
 
     /// The rows that match, after a position, in their order, at most `limit`.

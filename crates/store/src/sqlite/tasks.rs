@@ -1,132 +1,48 @@
 //! The queue: lease and fencing token. `docs/decisions/0002-queue-by-lease-and-fence.md` says why.
 
+mod claim;
+mod writes;
+
 use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{milliseconds, parsed, signed};
+use super::rows::{milliseconds, parsed};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
 use crate::store::Store;
-use crate::tasks::{ClaimedTask, NewTask, ResultRecord, Task};
-
-/// The oldest task that can be taken up: it waits, or its worker has not been heard of; and its node is not busy.
-const CLAIM: &str = "UPDATE tasks SET status = 'running', worker = ?1, fence = fence + 1, attempts = attempts + 1, \
-         lease_until = ?2 + ?3 \
-     WHERE request_id = (SELECT t.request_id FROM tasks t \
-         WHERE (t.status = 'queued' OR (t.status = 'running' AND t.lease_until <= ?2)) \
-           AND (SELECT COUNT(*) FROM tasks r WHERE r.node_id = t.node_id AND r.status = 'running' \
-                AND r.lease_until > ?2) < ?4 \
-         ORDER BY t.created_at, t.rowid LIMIT 1) \
-     RETURNING *";
+use crate::tasks::{NewTask, ResultRecord, Task};
+use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 impl Store {
     /// Queues a task. Fails with [`StoreError::QueueFull`] where `queue_limit` tasks of its node wait already.
     pub async fn insert_task(&self, task: &NewTask, queue_limit: u32) -> Result<(), StoreError> {
         let selection = serde_json::to_string(&task.selection).map_err(StoreError::damaged("selection"))?;
-        let inserted = sqlx::query(
-            "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, masked, status, created_at) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?8, 'queued', ?6 \
-             WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = ?4 AND status = 'queued') < ?7",
-        )
-        .bind(task.request_id.as_str())
-        .bind(task.project_id.as_str())
-        .bind(task.instance_id.as_str())
-        .bind(task.node_id.as_str())
-        .bind(selection)
-        .bind(self.clock.milliseconds())
-        .bind(queue_limit)
-        .bind(task.masked)
-        .execute(&self.database.pool)
-        .await
-        .map_err(StoreError::database("queue a collection"))?;
-        if inserted.rows_affected() == 0 {
-            return Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit });
+        let now = self.clock.milliseconds();
+        if self.write(QueueTask { task: task.clone(), selection, now, queue_limit }).await? {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Takes up the oldest task that waits, or whose lease has lapsed, of a node with fewer than `per_node` live ones.
-    pub async fn claim_task(
-        &self,
-        worker: &str,
-        lease: Duration,
-        per_node: u32,
-    ) -> Result<Option<ClaimedTask>, StoreError> {
-        // All rows, not the first: only a statement that ran to its end tells whether its commit failed.
-        let mut rows = sqlx::query(CLAIM)
-            .bind(worker)
-            .bind(self.clock.milliseconds())
-            .bind(milliseconds(lease))
-            .bind(per_node)
-            .fetch_all(&self.database.pool)
-            .await
-            .map_err(StoreError::database("take up a collection"))?;
-        let Some(row) = rows.pop() else { return Ok(None) };
-        let fence = row.try_get("fence").map_err(StoreError::database("take up a collection"))?;
-        Ok(Some(ClaimedTask { task: task(&row)?, fence }))
+        Err(StoreError::QueueFull { node: task.node_id.clone(), limit: queue_limit })
     }
 
     /// Holds a task for another `lease`. False if someone else has it, it has ended, or the lease has lapsed: its place at
     /// the node may have been given to another task since.
     pub async fn renew_lease(&self, id: &RequestId, fence: i64, lease: Duration) -> Result<bool, StoreError> {
-        let renewed = sqlx::query(
-            "UPDATE tasks SET lease_until = ?1 + ?2 \
-             WHERE request_id = ?3 AND fence = ?4 AND status = 'running' AND lease_until > ?1",
-        )
-        .bind(self.clock.milliseconds())
-        .bind(milliseconds(lease))
-        .bind(id.as_str())
-        .bind(fence)
-        .execute(&self.database.pool)
-        .await
-        .map_err(StoreError::database("renew a lease"))?;
-        Ok(renewed.rows_affected() > 0)
+        let now = self.clock.milliseconds();
+        self.write(RenewLease { id: id.clone(), fence, now, until: now.saturating_add(milliseconds(lease)) }).await
     }
 
     /// Ends a task. False, and nothing changed, if someone else has it, or it has ended.
     pub async fn end_task(&self, id: &RequestId, fence: i64, outcome: &TaskOutcome) -> Result<bool, StoreError> {
-        let (status, failure, result) = match outcome {
-            TaskOutcome::Finished { result_name, rows, bytes, sha256 } => {
-                (TaskStatus::Finished, None, Some((result_name, signed(*rows), signed(*bytes), sha256)))
-            }
-            TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
-        };
-        let ended = sqlx::query(
-            "UPDATE tasks SET status = ?1, failure_kind = ?2, failure_detail = ?3, result_name = ?4, result_rows = ?5, \
-                 result_bytes = ?6, result_sha256 = ?7, ended_at = ?8, lease_until = NULL \
-             WHERE request_id = ?9 AND fence = ?10 AND status = 'running'",
-        )
-        .bind(status.name())
-        .bind(failure.map(|failure| failure.kind.name()))
-        .bind(failure.map(|failure| &failure.detail))
-        .bind(result.map(|(name, ..)| name))
-        .bind(result.map(|(_, rows, ..)| rows))
-        .bind(result.map(|(_, _, bytes, _)| bytes))
-        .bind(result.map(|(.., sha256)| sha256))
-        .bind(self.clock.milliseconds())
-        .bind(id.as_str())
-        .bind(fence)
-        .execute(&self.database.pool)
-        .await
-        .map_err(StoreError::database("record the end of a collection"))?;
-        Ok(ended.rows_affected() > 0)
+        let now = self.clock.milliseconds();
+        self.write(EndTask { id: id.clone(), fence, outcome: outcome.clone(), now }).await
     }
 
     /// Puts a task back into the queue, as if it had not been taken up. False if someone else has it, or it has ended.
     pub async fn release_task(&self, id: &RequestId, fence: i64) -> Result<bool, StoreError> {
-        let released = sqlx::query(
-            "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
-             WHERE request_id = ? AND fence = ? AND status = 'running'",
-        )
-        .bind(id.as_str())
-        .bind(fence)
-        .execute(&self.database.pool)
-        .await
-        .map_err(StoreError::database("hand back a collection"))?;
-        Ok(released.rows_affected() > 0)
+        self.write(ReleaseTask { id: id.clone(), fence }).await
     }
 
     /// Ends every lease at once. Whoever holds the lock knows that the workers of this data directory are gone: their tasks need
@@ -228,4 +144,32 @@ fn result(row: &SqliteRow) -> Result<Option<ResultRecord>, StoreError> {
         bytes: count("result_bytes")?,
         sha256: row.try_get("result_sha256").map_err(&failed)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::sqlite::Database;
+
+    #[tokio::test]
+    async fn no_statement_of_the_queue_looks_through_the_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        std::fs::write(&file, "").unwrap();
+        let database = Database::create(&file).await.unwrap();
+        for statement in [claim::CLAIM, writes::TURN, writes::QUEUE] {
+            let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+            let plan: Vec<String> =
+                plan.fetch_all(&database.pool).await.unwrap().iter().map(|row| row.get("detail")).collect();
+            let looks: Vec<_> = plan.iter().filter(|step| step.contains(" tasks")).collect();
+            assert!(!looks.is_empty(), "{plan:#?}");
+            for step in looks {
+                let by = ["USING INDEX", "USING COVERING INDEX", "USING INTEGER PRIMARY KEY"];
+                assert!(by.iter().any(|by| step.contains(by)), "{plan:#?}");
+            }
+            assert!(!plan.iter().any(|step| step.contains("FOR ORDER BY")), "{plan:#?}");
+        }
+    }
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use clew_model::{
     AccessKeyId, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId, RequestId, Selection,
 };
-use clew_store::{Clock, FirstTenant, Founded, NewTask, Store};
+use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewTask, Store, StoreError};
 use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -116,4 +117,10 @@ pub(crate) fn all_bytes(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     }
     files.sort();
     files
+}
+
+/// One task for the worker "w", if there is any.
+pub(crate) async fn claim(store: &Store, lease: Duration, per_node: u32) -> Result<Option<ClaimedTask>, StoreError> {
+    let claim = Claim { worker: "w".to_owned(), lease, per_node, set_aside: vec![], most: 1 };
+    Ok(store.claim_tasks(claim).await?.tasks.pop())
 }

@@ -11,7 +11,7 @@ use clew_store::{
 use secrecy::SecretString;
 
 use crate::child;
-use crate::fixture::{Fixture, NODE_PASSWORD, by, new_instance};
+use crate::fixture::{Fixture, NODE_PASSWORD, by, claim, new_instance};
 
 const TOKEN: [u8; 32] = [7; 32];
 const SUBJECT: &str = "key:AKTEST";
@@ -195,7 +195,7 @@ async fn make(store: &Store, change: Change) {
             let tag = Tag { key: "env".into(), value: "prod".into() };
             store.add_tags(&by(), &project, &instance.id, &[tag]).await.unwrap()
         }
-        TaskTakenUp => store.claim_task("w", Duration::from_hours(1), 1).await.unwrap().is_some(),
+        TaskTakenUp => claim(store, Duration::from_hours(1), 1).await.unwrap().is_some(),
         TaskEnded => {
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             store.end_task(&task(), 1, &outcome).await.unwrap()

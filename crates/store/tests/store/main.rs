@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
+mod batches;
 mod child;
 mod data_directory;
 mod fixture;
@@ -23,5 +24,6 @@ mod slow_thresholds;
 mod tampering;
 mod tenants;
 mod troubles;
+mod turns;
 mod upgrade;
 mod users;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::child;
-use crate::fixture::{Fixture, by, new_instance, tenant};
+use crate::fixture::{Fixture, by, claim, new_instance, tenant};
 use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
@@ -23,7 +23,7 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
         let mut ended = 0;
         while !other.is_finished() {
             fixture.store.insert_task(&fixture.new_task(&node), 1).await.unwrap();
-            let claimed = fixture.store.claim_task("w", Duration::from_secs(10), 1).await.unwrap().unwrap();
+            let claimed = claim(&fixture.store, Duration::from_secs(10), 1).await.unwrap().unwrap();
             let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "no answer"));
             assert!(fixture.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
             ended += 1;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, claim};
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskOutcome, TaskStatus};
 use clew_store::{ClaimedTask, StoreError};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn finished(name: &str) -> TaskOutcome {
 
 impl Fixture {
     async fn claim(&self) -> Option<ClaimedTask> {
-        self.store.claim_task("w", LEASE, 2).await.unwrap()
+        claim(&self.store, LEASE, 2).await.unwrap()
     }
 
     async fn queue(&self, node: &NodeId) -> RequestId {
@@ -119,7 +119,7 @@ async fn a_claim_whose_commit_fails_is_no_claim() {
              CREATE TRIGGER refuse AFTER UPDATE ON tasks BEGIN INSERT INTO refused VALUES ('nothing of this name'); END",
         )
         .await;
-    let claimed = fixture.store.claim_task("w", LEASE, 2).await;
+    let claimed = claim(&fixture.store, LEASE, 2).await;
     assert!(matches!(claimed, Err(StoreError::Database { .. })), "{claimed:?}");
     assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
     fixture.sql("DROP TRIGGER refuse").await;

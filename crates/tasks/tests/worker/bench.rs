@@ -8,7 +8,7 @@ use clew_model::{
     AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
     TaskStatus,
 };
-use clew_store::{FirstTenant, Store, StoreError, Task};
+use clew_store::{Claim, ClaimedTask, FirstTenant, Store, StoreError, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -101,6 +101,12 @@ impl Bench {
     pub(crate) async fn try_submit(&self, host: &str, selection: Selection) -> Result<RequestId, StoreError> {
         let (project, instance) = (self.instance.project_id.clone(), self.instance.id.clone());
         self.collections.submit(project, instance, self.node(host), selection, false).await
+    }
+
+    /// Takes a task up as another worker would, and says no more.
+    pub(crate) async fn claim(&self, lease: Duration) -> Option<ClaimedTask> {
+        let claim = Claim { worker: "another".to_owned(), lease, per_node: 2, set_aside: vec![], most: 1 };
+        self.store.claim_tasks(claim).await.unwrap().tasks.pop()
     }
 
     pub(crate) fn work(&self) -> Worker {

@@ -94,10 +94,7 @@ async fn what_was_lost_too_often_is_given_up_unread() {
     let bench = Bench::new(&["one"], settings, reader.clone()).await;
     let id = bench.submit("one").await;
     for attempt in 1..=3 {
-        let claimed = eventually("a lapsed lease", async || {
-            bench.store.claim_task("vanished", Duration::from_millis(1), 2).await.unwrap()
-        })
-        .await;
+        let claimed = eventually("a lapsed lease", async || bench.claim(Duration::from_millis(1)).await).await;
         assert_eq!(claimed.task.attempts, attempt);
     }
     let worker = bench.work();

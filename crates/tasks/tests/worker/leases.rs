@@ -23,7 +23,7 @@ fn settings(lease: Duration) -> Settings {
 /// Takes the collection from the worker that claimed it first, as if its lease had lapsed.
 async fn steal(bench: &Bench, id: &RequestId) -> ClaimedTask {
     assert!(bench.store.release_task(id, 1).await.unwrap());
-    let stolen = bench.store.claim_task("thief", Duration::from_hours(1), 2).await.unwrap().unwrap();
+    let stolen = bench.claim(Duration::from_hours(1)).await.unwrap();
     assert_eq!((&stolen.task.request_id, stolen.fence), (id, 2));
     stolen
 }
@@ -110,7 +110,7 @@ async fn what_a_vanished_worker_held_is_taken_up_again() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let bench = Bench::new(&["one"], Settings::default(), reader).await;
     let id = bench.submit("one").await;
-    bench.store.claim_task("vanished", Duration::from_millis(50), 2).await.unwrap().unwrap();
+    bench.claim(Duration::from_millis(50)).await.unwrap();
     let worker = bench.work();
     assert_eq!(bench.body(&id).await, "x\r\n");
     worker.stop().await;

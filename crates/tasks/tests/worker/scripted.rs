@@ -19,6 +19,8 @@ pub(crate) enum Script {
     Gate(Arc<Semaphore>),
     /// Never ends.
     Hang,
+    /// Never ends, and always has something to do.
+    Busy,
     /// Fails.
     Fail(Failure),
     /// Panics while reading.
@@ -95,14 +97,24 @@ pub(crate) struct Seen {
 
 #[derive(Default)]
 pub(crate) struct ScriptedReader {
-    scripts: HashMap<String, Script>,
+    scripts: Mutex<HashMap<String, Script>>,
     seen: Arc<Mutex<HashMap<String, Seen>>>,
 }
 
 impl ScriptedReader {
     pub(crate) fn new(scripts: impl IntoIterator<Item = (&'static str, Script)>) -> Arc<Self> {
         let scripts = scripts.into_iter().map(|(host, script)| (host.to_owned(), script)).collect();
-        Arc::new(Self { scripts, seen: Arc::default() })
+        Arc::new(Self { scripts: Mutex::new(scripts), seen: Arc::default() })
+    }
+
+    /// From now on the host does this.
+    pub(crate) fn now(&self, host: &str, script: Script) {
+        self.scripts.lock().unwrap().insert(host.to_owned(), script);
+    }
+
+    /// Reads that ran at once, at most, of all hosts.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.seen(ALL).most_at_once
     }
 
     pub(crate) fn seen(&self, host: &str) -> Seen {
@@ -110,8 +122,22 @@ impl ScriptedReader {
     }
 }
 
+/// Stands for all hosts together.
+const ALL: &str = "*";
+
 /// Counts a read as running until it is dropped, however that happens.
 struct Running(Arc<Mutex<HashMap<String, Seen>>>, String);
+
+impl Running {
+    fn begin(all: &Arc<Mutex<HashMap<String, Seen>>>, host: &str) -> Self {
+        let mut seen = all.lock().unwrap();
+        let seen = seen.entry(host.to_owned()).or_default();
+        seen.started += 1;
+        seen.running += 1;
+        seen.most_at_once = seen.most_at_once.max(seen.running);
+        Self(all.clone(), host.to_owned())
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -122,17 +148,15 @@ impl Drop for Running {
 impl NodeReader for ScriptedReader {
     fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
         Box::pin(async move {
+            let _running = [ALL, &node.host].map(|host| Running::begin(&self.seen, host));
             {
                 let mut all = self.seen.lock().unwrap();
-                let seen = all.entry(node.host.clone()).or_default();
-                seen.started += 1;
-                seen.running += 1;
-                seen.most_at_once = seen.most_at_once.max(seen.running);
+                let seen = all.get_mut(&node.host).unwrap();
                 seen.selections.push(selection.clone());
                 seen.statements.push(statements);
             }
-            let _running = Running(self.seen.clone(), node.host.clone());
-            match self.scripts[&node.host].clone() {
+            let script = self.scripts.lock().unwrap()[&node.host].clone();
+            match script {
                 Script::Rows(rows) => {
                     Ok(Rows::new(rows.len() as u64, move |out| out.write_all(rows.concat().as_bytes())))
                 }
@@ -141,6 +165,9 @@ impl NodeReader for ScriptedReader {
                     Ok(Rows::new(1, |out| out.write_all(b"1\r\n")))
                 }
                 Script::Hang => std::future::pending().await,
+                Script::Busy => loop {
+                    tokio::task::consume_budget().await;
+                },
                 Script::Fail(failure) => Err(failure),
                 Script::PanicReading => panic!("told to panic while reading"),
                 Script::PanicWriting => Ok(Rows::new(1, |out| {

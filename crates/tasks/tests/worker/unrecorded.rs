@@ -6,14 +6,16 @@ use clew_model::TaskStatus;
 use clew_tasks::Settings;
 
 use crate::bench::{Bench, Told, eventually, until};
-use crate::scripted::{HeldWrite, Script, ScriptedReader};
+use crate::notices::Notices;
+use crate::scripted::{Script, ScriptedReader};
 
 /// The database refuses to record an end, as on a full disk.
 const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON tasks WHEN NEW.status = 'finished' \
                       BEGIN SELECT RAISE(ABORT, 'disk full'); END";
-/// The database records an end, and says that it did not.
-const LIE: &str = "CREATE TRIGGER refuse AFTER UPDATE ON tasks WHEN NEW.status = 'finished' \
-                   BEGIN SELECT RAISE(FAIL, 'disk full'); END";
+/// The end is recorded, though the worker was told that it is not.
+const RECORD: &str = "BEGIN IMMEDIATE; DROP TRIGGER refuse; \
+                      UPDATE tasks SET status = 'finished', result_name = request_id || '.1.csv', result_rows = 1, \
+                          result_bytes = 3, result_sha256 = 'unused', ended_at = 1, lease_until = NULL; COMMIT";
 const ALLOW: &str = "DROP TRIGGER refuse";
 
 #[tokio::test]
@@ -49,16 +51,18 @@ async fn an_end_that_was_never_taken_is_come_to_again() {
 
 #[tokio::test]
 async fn an_end_that_was_recorded_after_all_keeps_its_file() {
-    let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", held.script(10))]);
+    let notices = Notices::default();
+    let _listening = tracing::subscriber::set_default(notices.clone());
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let bench = Bench::new(&["one"], Settings::default(), reader).await;
+    bench.sql(REFUSE).await;
     let worker = bench.work();
     let id = bench.submit("one").await;
-    until("the write", || held.is_waiting()).await;
-    bench.sql(LIE).await;
-    held.go_on();
+    until("a refusal", || notices.have("could not record the end of a collection yet")).await;
+    bench.sql(RECORD).await;
     // Stopping waits for the worker to come to terms with it.
-    bench.ended(&id).await;
     worker.stop().await;
-    assert_eq!(bench.body(&id).await, "xxxxxxxxxx");
+    let task = bench.task(&id).await;
+    assert_eq!(bench.files(), [task.result.unwrap().name]);
+    assert!(bench.told().is_empty());
 }
