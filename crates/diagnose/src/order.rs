@@ -19,6 +19,15 @@ pub struct Rank {
 }
 
 impl Rank {
+    pub(crate) fn new(key: Option<u64>, session_id: u64) -> Self {
+        Self { key, session_id }
+    }
+
+    /// What it is sorted by; nothing comes last.
+    pub(crate) fn key(self) -> Option<u64> {
+        self.key
+    }
+
     /// Whose rank it is.
     pub(crate) fn session_id(self) -> u64 {
         self.session_id

@@ -21,14 +21,26 @@ pub struct RowSorter<S: Spool> {
     places: Vec<Place>,
 }
 
+/// A row's rank and place: the parts of the rank lie side by side, which takes a fifth less.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    rank: Rank,
+    key: u64,
+    session_id: u64,
     offset: u64,
     length: u32,
+    has_key: bool,
 }
 
 impl Place {
+    fn new(rank: Rank, offset: u64, length: u32) -> Self {
+        let (key, session_id) = (rank.key(), rank.session_id());
+        Self { key: key.unwrap_or_default(), session_id, offset, length, has_key: key.is_some() }
+    }
+
+    fn rank(&self) -> Rank {
+        Rank::new(self.has_key.then_some(self.key), self.session_id)
+    }
+
     fn end(&self) -> u64 {
         self.offset + u64::from(self.length)
     }
@@ -50,7 +62,7 @@ impl<S: Spool> RowSorter<S> {
     pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
         self.spool.write_all(encoded)?;
-        self.places.push(Place { rank, offset: self.end, length });
+        self.places.push(Place::new(rank, self.end, length));
         self.end += u64::from(length);
         Ok(())
     }
@@ -65,7 +77,7 @@ impl<S: Spool> RowSorter<S> {
     pub fn finish(self) -> io::Result<SortedRows<S>> {
         let Self { order, spool, end, mut places } = self;
         let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
-        places.sort_unstable_by(|left, right| order.compare(left.rank, right.rank));
+        places.sort_unstable_by(|left, right| order.compare(left.rank(), right.rank()));
         Ok(SortedRows { spool, places, bytes: end })
     }
 }
@@ -134,7 +146,7 @@ impl<S: Spool> SortedRows<S> {
                 is_first = false;
                 row.clear();
                 row.extend_from_slice(encoded);
-                finish(place.rank.session_id(), &mut row);
+                finish(place.session_id, &mut row);
                 out.write_all(&row)?;
             }
         }

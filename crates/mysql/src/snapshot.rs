@@ -3,7 +3,6 @@
 mod detailed;
 mod encoder;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 
 use clew_diagnose::{SortedRows, csv, json};
@@ -16,7 +15,7 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::transactions::{Transactions, by_session};
+use crate::transactions::{BySession, Transactions};
 use crate::{doctor, statements, transactions};
 use detailed::Details;
 use encoder::{Rows, sorted_rows};
@@ -170,14 +169,14 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
         limitations.push(doctor::statements_cut());
     }
     let transactions = match transactions::read(&mut connection).await {
-        Ok(Transactions::Readable(transactions)) => by_session(transactions),
+        Ok(Transactions::Readable(transactions)) => BySession::new(transactions),
         Ok(Transactions::Hidden) => {
             limitations.extend(doctor::without_process(&doctor::account(&mut connection).await?));
-            HashMap::new()
+            BySession::default()
         }
         Ok(Transactions::FromStatus(transactions)) => {
             limitations.push(doctor::part_of_transactions());
-            by_session(transactions)
+            BySession::new(transactions)
         }
         Err(error) => return Err(connection.failed(&error)),
     };

@@ -1,6 +1,5 @@
 //! Open transactions.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use clew_model::{Session, Transaction};
@@ -59,9 +58,23 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, my
     Ok(Transactions::FromStatus(innodb_status::transactions(&text)))
 }
 
-/// By thread id.
-pub(crate) fn by_session(transactions: Vec<Transaction>) -> HashMap<u64, Transaction> {
-    transactions.into_iter().map(|transaction| (transaction.session_id, transaction)).collect()
+/// Transactions by thread id. A sorted list: it takes two thirds of what a hash map would.
+#[derive(Debug, Default)]
+pub(crate) struct BySession(Vec<Transaction>);
+
+impl BySession {
+    /// Of two of a session, as a change of definition has, the later one counts.
+    pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
+        transactions.sort_by_key(|transaction| transaction.session_id);
+        transactions.shrink_to_fit();
+        Self(transactions)
+    }
+
+    /// The transaction of a session.
+    pub(crate) fn get(&self, session: u64) -> Option<&Transaction> {
+        let after = self.0.partition_point(|transaction| transaction.session_id <= session);
+        self.0.get(after.checked_sub(1)?).filter(|transaction| transaction.session_id == session)
+    }
 }
 
 struct TransactionRow(Transaction);
@@ -89,5 +102,19 @@ impl FromRow for TransactionRow {
             tables_locked: Some(tables_locked),
             rows_modified,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_its_own_transaction_and_of_two_the_later() {
+        let transaction = |session_id, id| Transaction { session_id, id, ..Transaction::default() };
+        let found = BySession::new(vec![transaction(9, 1), transaction(4, 2), transaction(9, 3), transaction(6, 4)]);
+        let ids = [3, 4, 5, 6, 9, 10].map(|session| found.get(session).map(|transaction| transaction.id));
+        assert_eq!(ids, [None, Some(2), None, Some(4), Some(3), None]);
+        assert_eq!(BySession::default().get(1), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::{Threads, WaitTables, role};
 use crate::own_sessions::Own;
-use crate::transactions::by_session;
+use crate::transactions::BySession;
 use crate::{doctor, programs, running};
 
 /// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
@@ -30,7 +30,7 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let own = connection.own();
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
     let mut seen = Seen { parties: locks.parties(), ..Seen::default() };
-    let transactions = by_session(locks.transactions.clone());
+    let transactions = BySession::new(locks.transactions.clone());
     let look = |session: &Session| seen.look(session);
     let rows = sorted_rows(&mut connection, &rows, Some(own.clone()), transactions, look).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);

@@ -1,16 +1,16 @@
 //! Rows of a snapshot while they stream in: joined, filtered and encoded as they come, then sorted.
 
-use std::collections::HashMap;
 use std::io;
 
 use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
-use clew_model::{Failure, FailureKind, Selection, Session, SessionRow, Transaction};
+use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Form, Statements};
 use crate::connection::Connection;
 use crate::own_sessions::Own;
+use crate::transactions::BySession;
 use crate::{failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
@@ -37,7 +37,7 @@ pub(super) async fn sorted_rows(
     connection: &mut Connection,
     rows: &Rows,
     own: Option<Own>,
-    transactions: HashMap<u64, Transaction>,
+    transactions: BySession,
     mut look: impl FnMut(&Session),
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
@@ -114,7 +114,7 @@ struct Encoder {
     form: Form,
     detailed: bool,
     own: Option<Own>,
-    transactions: HashMap<u64, Transaction>,
+    transactions: BySession,
     filter: Filter<'static>,
     order: Order,
     sorter: RowSorter<SpooledTempFile>,
@@ -123,7 +123,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(rows: &Rows, own: Option<Own>, transactions: HashMap<u64, Transaction>) -> Self {
+    fn new(rows: &Rows, own: Option<Own>, transactions: BySession) -> Self {
         let filter = Filter::owning(rows.selection.clone());
         let order = Order::new(&rows.selection);
         Self {
@@ -156,7 +156,7 @@ impl Encoder {
             if self.statements == Statements::Templates {
                 session.statement = session.statement.map(|statement| template(&statement));
             }
-            let row = SessionRow { session: &session, transaction: self.transactions.get(&session.id) };
+            let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
             if !self.filter.keeps(&row) {
                 continue;
             }
