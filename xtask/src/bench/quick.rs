@@ -55,10 +55,7 @@ pub(super) async fn count(clew: Option<PathBuf>) -> Result<(), XtaskError> {
     let bench = Bench::of(clew, Wanted::default())?;
     let mut counts = Counts::default();
     steps::heading("Counts that do not depend on the machine");
-    // Only until the program is in the tree.
-    if let Ok(program) = workspace::program_among(&programs, "bench", "allocations") {
-        allocations(&program, &mut counts).await?;
-    }
+    allocations(&workspace::program_among(&programs, "bench", "allocations")?, &mut counts).await?;
     fake(&bench, &mut counts).await?;
     fleet(&bench, &mut counts).await?;
     for (at, flavor) in FLAVORS.into_iter().enumerate() {
