@@ -18,6 +18,7 @@ use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
 use clew_store::{Store, User};
 use http::StatusCode;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 /// What becomes known of a request on its way. Clones write to the same; handlers find it in the request's extensions.
 #[derive(Debug, Clone)]
@@ -75,6 +76,10 @@ impl Trail {
     }
 }
 
+/// Told when nobody is there any more to read the answer. In the extensions of each request that is worked on apart from its connection.
+#[derive(Debug, Clone)]
+pub(crate) struct HungUp(pub(crate) CancellationToken);
+
 /// Answers a request, and writes down what the audit must keep of it.
 pub(crate) async fn keep<F>(
     store: Store,
@@ -91,6 +96,9 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
+    let hung_up = CancellationToken::new();
+    request.extensions_mut().insert(HungUp(hung_up.clone()));
+    let _told_when_dropped = hung_up.drop_guard();
     let answer = answer(request);
     let work = async move {
         let response = answer.await;

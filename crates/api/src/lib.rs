@@ -46,6 +46,7 @@ mod operations;
 mod ops;
 mod page;
 mod passwords;
+mod prefer;
 mod query;
 mod refusal;
 mod routes;

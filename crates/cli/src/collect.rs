@@ -76,10 +76,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.clone().draft().into();
     let request_id = client.collect(instance, node, &selection).await.map_err(explain)?;
     let limit = Duration::from_secs(arguments.timeout);
-    let status = client
-        .wait(instance, node, &request_id, limit, |_, waited| progress.collecting(waited))
-        .await
-        .map_err(explain)?;
+    progress.collecting();
+    let status = client.wait(instance, node, &request_id, limit, |_, _| {}).await.map_err(explain)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {

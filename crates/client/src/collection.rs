@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, SelectionDraft};
 use reqwest::Method;
+use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -13,6 +14,10 @@ use crate::error::ClientError;
 use crate::exchange::Call;
 use crate::response::printable;
 use crate::retry::Repeatable;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// Longest wait that a server is asked for with one question.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The server's name for a collection. Its form is the server's business.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,11 +165,25 @@ impl Client {
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<CollectionStatus, ClientError> {
+        self.task_status_within(instance, node, request_id, Duration::ZERO).await
+    }
+
+    /// Where the collection is; a server that can answers when it has ended, or after this many whole seconds.
+    async fn task_status_within(
+        &self,
+        instance: &InstanceId,
+        node: &NodeId,
+        request_id: &RequestId,
+        wait: Duration,
+    ) -> Result<CollectionStatus, ClientError> {
         let project = self.project().await?;
         let doing = "asking for the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let told: Status =
-            self.json(&self.get(doing, project, path, vec![("request_id", request_id.to_string())])).await?;
+        let mut call = self.get(doing, project, path, vec![("request_id", request_id.to_string())]);
+        if wait.as_secs() > 0 {
+            call.unsigned.push((PREFER, format!("wait={}", wait.as_secs())));
+        }
+        let told: Status = self.json(&call).await?;
         CollectionStatus::from_name(&told.status).ok_or_else(|| {
             let why = format!("the state {:?}", printable(&told.status, 80));
             self.asked(doing, &self.inner.endpoint.to_string()).not_understood(why)
@@ -173,7 +192,8 @@ impl Client {
 
     /// Asks until the collection is no longer running, and returns what it then is.
     ///
-    /// `on_progress` is told each state and the time since the start of the wait. After `limit` the collection goes on without
+    /// A server that can is asked to answer only then (`Prefer: wait`, RFC 7240); another one, such as the cloud's, is asked again and
+    /// again. `on_progress` is told each state and the time since the start of the wait. After `limit` the collection goes on without
     /// us: [`ClientError::StillRunning`].
     pub async fn wait(
         &self,
@@ -185,9 +205,12 @@ impl Client {
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
         let longest = self.inner.settings.poll.saturating_mul(8);
+        let longest_wait = LONGEST_WAIT.min(self.inner.settings.answer / 2);
         let mut pause = self.inner.settings.poll;
         loop {
-            let status = self.task_status(instance, node, request_id).await?;
+            let asked = Instant::now();
+            let wait = longest_wait.min(limit.saturating_sub(start.elapsed()));
+            let status = self.task_status_within(instance, node, request_id, wait).await?;
             let waited = start.elapsed();
             on_progress(status, waited);
             if status != CollectionStatus::Running {
@@ -197,7 +220,8 @@ impl Client {
             if left.is_zero() {
                 return Err(ClientError::StillRunning { request_id: request_id.to_string(), limit });
             }
-            tokio::time::sleep(pause.min(left)).await;
+            // No pause is left after an answer that was waited for.
+            tokio::time::sleep_until((asked + pause).min(start + limit)).await;
             pause = pause.mul_f64(1.5).min(longest);
         }
     }

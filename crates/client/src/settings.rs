@@ -17,7 +17,8 @@ pub struct Settings {
     pub longest_pause: Duration,
     /// How often a download is taken up again at most.
     pub interruptions: u32,
-    /// Pause before the state of a collection is asked for the second time; it grows to eight times that.
+    /// Least time between two questions for the state of a collection, of a server that does not wait with its answer; it grows to
+    /// eight times that.
     pub poll: Duration,
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::endings::Endings;
 use crate::observer::Observer;
 use crate::places::Place;
 use crate::reader::NodeReader;
@@ -27,6 +28,7 @@ pub(crate) struct Collection {
     pub(crate) settings: Arc<Settings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) endings: Endings,
     pub(crate) claimed: ClaimedTask,
     /// A moment not after the claim: the lease runs from here.
     pub(crate) taken: Instant,
@@ -118,6 +120,7 @@ impl Collection {
             }
             sleep(END_AGAIN).await;
         }
+        self.endings.tell(request_id);
         if let Some(result) = &mut result {
             result.keep();
         }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{InstanceId, NodeId, ProjectId, RequestId, Selection};
-use clew_store::{Claim, ClaimedTask, Claims, NewTask, Store, StoreError};
+use clew_store::{Claim, ClaimedTask, Claims, NewTask, Store, StoreError, Task};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::collection::Collection;
+use crate::endings::Endings;
 use crate::observer::Observer;
 use crate::places::{Place, Places};
 use crate::reader::{NodeReader, ServerReader};
@@ -34,6 +35,7 @@ pub struct Collections {
     observer: Arc<dyn Observer>,
     /// Something may have become claimable.
     wake: Arc<Notify>,
+    endings: Endings,
 }
 
 impl Collections {
@@ -52,7 +54,14 @@ impl Collections {
         observer: Arc<dyn Observer>,
         reader: Arc<dyn NodeReader>,
     ) -> Self {
-        Self { store, settings: Arc::new(settings), reader, observer, wake: Arc::default() }
+        Self {
+            store,
+            settings: Arc::new(settings),
+            reader,
+            observer,
+            wake: Arc::default(),
+            endings: Endings::default(),
+        }
     }
 
     /// Puts a collection in its node's queue and wakes the worker. It is durable once this returns. A `masked` one keeps
@@ -72,6 +81,36 @@ impl Collections {
         self.store.insert_task(&task, self.settings.queue_per_node).await?;
         self.wake.notify_one();
         Ok(request_id)
+    }
+
+    /// The collection once it has ended; as it is where it has not within `limit`, or [`Collections::end_waits`] was called; nothing
+    /// if it is not known.
+    pub async fn wait_for_end(&self, request_id: &RequestId, limit: Duration) -> Result<Option<Task>, StoreError> {
+        let waiter = self.endings.wait_for(request_id);
+        let until = Instant::now() + limit;
+        loop {
+            // Before the look: what ends after it is told.
+            let last = waiter.is_told() || Instant::now() >= until;
+            let task = self.store.task(request_id).await?;
+            if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
+                return Ok(task);
+            }
+            tokio::select! {
+                () = waiter.told() => {}
+                () = sleep_until(until.min(Instant::now() + self.settings.look_for_end)) => {}
+            }
+        }
+    }
+
+    /// Lets everybody go who waits for the end of a collection, now or later: the process stops.
+    pub fn end_waits(&self) {
+        self.endings.give_up();
+    }
+
+    /// How many wait for the end of a collection.
+    #[must_use]
+    pub fn waiters(&self) -> usize {
+        self.endings.waiters()
     }
 
     /// Does collections until `shutdown`, then finishes what runs, or hands it back after [`Settings::grace`], and returns.
@@ -143,6 +182,7 @@ impl Collections {
             settings: self.settings.clone(),
             reader: self.reader.clone(),
             observer: self.observer.clone(),
+            endings: self.endings.clone(),
             claimed,
             taken,
         }

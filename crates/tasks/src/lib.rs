@@ -34,7 +34,8 @@
 //! let instance = store.all_instances().await?.remove(0);
 //! let node = instance.nodes[0].id.clone();
 //! let id = collections.submit(instance.project_id, instance.id, node, Selection::default(), false).await?;
-//! println!("poll {id}");
+//! let ended = collections.wait_for_end(&id, std::time::Duration::from_secs(30)).await?;
+//! println!("{id}: {:?}", ended.map(|task| task.status));
 //!
 //! shutdown.cancel();
 //! worker.await?;
@@ -44,6 +45,7 @@
 
 mod collection;
 mod collections;
+mod endings;
 mod intelligent_kills;
 mod kill_tasks;
 mod kills;

@@ -19,6 +19,8 @@ pub struct Settings {
     pub queue_per_node: u32,
     /// How long a worker that says nothing keeps a collection. It is renewed each third of this.
     pub lease: Duration,
+    /// How soon who waits for the end of a collection sees one that another process recorded; one of this process is told at once.
+    pub look_for_end: Duration,
     /// How long an ended collection and its result are kept.
     pub retention: Duration,
     /// How long a row of the audit is kept, and what is known of a kill.
@@ -42,6 +44,7 @@ impl Default for Settings {
             per_node: 1,
             queue_per_node: 32,
             lease: Duration::from_secs(10),
+            look_for_end: Duration::from_millis(250),
             retention: Duration::from_hours(24),
             audit_retention: Duration::from_hours(365 * 24),
             max_attempts: 5,

@@ -36,3 +36,4 @@ mod temporary_keys;
 mod tenants;
 mod tls_listener;
 mod tokens;
+mod waiting;

@@ -52,6 +52,7 @@ pub(crate) struct Server {
     pub(crate) instance: Instance,
     /// Whom to let run, where a test wants intelligent kills to be carried out.
     pub(crate) intelligent_kills: IntelligentKills,
+    pub(crate) collections: Collections,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
     token: String,
@@ -107,7 +108,7 @@ impl Server {
         let limits = RateLimits::new(rates, metrics.clone());
         let parts = Parts {
             store: store.clone(),
-            collections,
+            collections: collections.clone(),
             nodes,
             kills,
             intelligent_kills: intelligent_kills.clone(),
@@ -131,6 +132,7 @@ impl Server {
             secret_key,
             instance,
             intelligent_kills,
+            collections,
             shutdown,
             serving,
             token: String::new(),

@@ -13,7 +13,8 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        // The time goes on by itself: a server may answer only when the collection has ended.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }
         bar.set_message("asking the server");
@@ -21,8 +22,8 @@ impl Progress {
         Self { bar }
     }
 
-    pub(super) fn collecting(&self, waited: Duration) {
-        self.bar.set_message(format!("collecting, {:.1} s", waited.as_secs_f32()));
+    pub(super) fn collecting(&self) {
+        self.bar.set_message("collecting");
     }
 
     pub(super) fn downloading(&self, bytes: u64, total: Option<u64>) {

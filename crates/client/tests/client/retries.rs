@@ -174,3 +174,21 @@ async fn a_wait_has_an_end() {
     assert!(matches!(error, ClientError::StillRunning { .. }), "{error}");
     assert!(error.to_string().contains("realtime_session-0627a175"), "{error}");
 }
+
+#[tokio::test]
+async fn a_wait_asks_the_server_to_wait_as_long_as_it_may() {
+    for (limit, preference) in [
+        (Duration::from_mins(1), Some("wait=10")),
+        (Duration::from_millis(3500), Some("wait=3")),
+        (Duration::from_millis(900), None),
+    ] {
+        let server = Server::in_turn(vec![Reply::new(200, r#"{"status":"finished"}"#)]).await;
+        client(&server).wait(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
+        let asked = &server.seen()[0];
+        assert_eq!(asked.header("prefer"), preference, "{limit:?}");
+        assert!(!asked.header("authorization").unwrap().contains("prefer"), "a gateway may take it away");
+    }
+    let server = Server::in_turn(vec![Reply::new(200, RUNNING)]).await;
+    client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap();
+    assert_eq!(server.seen()[0].header("prefer"), None, "who only asks is answered at once");
+}

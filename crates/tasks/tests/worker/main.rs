@@ -14,3 +14,4 @@ mod retaining;
 mod scripted;
 mod silent_nodes;
 mod unrecorded;
+mod waiting;

@@ -1,0 +1,121 @@
+//! Asking for the state of a collection and waiting for the answer (`Prefer: wait`, RFC 7240).
+
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, RequestId, TaskOutcome};
+use clew_store::ClaimedTask;
+use http::Method;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{sleep, timeout};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::server::Server;
+
+/// After this a test that waits has failed. It is shorter than the longest wait.
+const LONG: Duration = Duration::from_secs(20);
+const APPLIED: &str = "preference-applied";
+
+fn waiting(server: &Server, id: &RequestId, preference: &str) -> Call {
+    server.call(Method::GET, &server.status_of(id)).header("prefer", preference)
+}
+
+/// Sends a call, and returns once so many callers wait.
+async fn sent(server: &Server, call: Call, waiters: usize) -> tokio::task::JoinHandle<Answer> {
+    let answer = tokio::spawn(call.send());
+    until_they_are(server, waiters).await;
+    answer
+}
+
+async fn until_they_are(server: &Server, waiters: usize) {
+    let same = async {
+        while server.collections.waiters() != waiters {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = timeout(LONG, same).await;
+    assert!(waited.is_ok(), "{} wait, not {waiters}", server.collections.waiters());
+}
+
+async fn fail(server: &Server, claimed: &ClaimedTask) {
+    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
+    assert!(server.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_answer_comes_when_the_collection_ends() {
+    let server = Server::start().await;
+    let claimed = server.running().await;
+    let id = &claimed.task.request_id;
+    let first = sent(&server, waiting(&server, id, "wait=30"), 1).await;
+    let second = sent(&server, server.sign(waiting(&server, id, "respond-async, WAIT=\"9\"")), 2).await;
+    assert!(!first.is_finished() && !second.is_finished());
+    fail(&server, &claimed).await;
+    for (answer, applied) in [(first, "wait=30"), (second, "wait=9")] {
+        let answer = timeout(LONG, answer).await.unwrap().unwrap();
+        assert_eq!((answer.header(APPLIED).as_str(), answer.ok(200)), (applied, json!({ "status": "error" })));
+    }
+    assert_eq!(server.collections.waiters(), 0);
+}
+
+#[tokio::test]
+async fn a_wait_has_an_end() {
+    let server = Server::start_with(|api, _| api.request = Duration::from_secs(2)).await;
+    for id in [server.running().await.task.request_id, server.queued().await] {
+        let answer = waiting(&server, &id, "wait=3600").send().await;
+        assert_eq!((answer.header(APPLIED).as_str(), answer.ok(200)), ("wait=1", json!({ "status": "running" })));
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_is_over_or_unknown_or_without_asking_for_it() {
+    let server = Server::start().await;
+    let finished = server.finished(b"").await;
+    let running = server.running().await.task.request_id;
+    let unknown = RequestId::generate();
+    for (id, preference, status, applied) in [
+        (&finished, "wait=30", "finished", Some("wait=30")),
+        (&unknown, "wait=30", "unrecognized", Some("wait=30")),
+        (&running, "wait=0", "running", None),
+        (&running, "wait=soon", "running", None),
+        (&running, "respond-async", "running", None),
+    ] {
+        let answer = timeout(LONG, waiting(&server, id, preference).send()).await.unwrap();
+        assert_eq!(answer.ok(200), json!({ "status": status }), "{preference}");
+        assert_eq!(answer.headers.get(APPLIED).map(|value| value.to_str().unwrap()), applied, "{preference}");
+    }
+    assert!(server.get(&server.status_of(&running)).await.headers.get(APPLIED).is_none());
+}
+
+#[tokio::test]
+async fn another_nodes_collection_is_not_waited_for() {
+    let server = Server::start().await;
+    let id = server.running().await.task.request_id;
+    let path = server.sessions_of(&server.instance.nodes[1].id, &format!("-task?request_id={id}"));
+    let answer = timeout(LONG, server.call(Method::GET, &path).header("prefer", "wait=30").send()).await.unwrap();
+    assert_eq!(answer.ok(200), json!({ "status": "unrecognized" }));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_lets_everybody_go_with_an_answer() {
+    let mut server = Server::start().await;
+    let id = server.running().await.task.request_id;
+    let answer = sent(&server, waiting(&server, &id, "wait=30"), 1).await;
+    server.shutdown.cancel();
+    assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().ok(200), json!({ "status": "running" }));
+    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+    assert_eq!(server.collections.waiters(), 0);
+}
+
+#[tokio::test]
+async fn who_hangs_up_waits_no_more() {
+    let server = Server::start().await;
+    let id = server.running().await.task.request_id;
+    let mut connection = server.connect().await;
+    let request = server.raw(&format!("GET {}", server.status_of(&id)), "prefer: wait=30\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    until_they_are(&server, 1).await;
+    drop(connection);
+    until_they_are(&server, 0).await;
+}
