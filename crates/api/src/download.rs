@@ -2,29 +2,28 @@
 
 mod conditions;
 mod encoding;
+mod pieces;
 mod range;
 
 use std::fs::File;
-use std::io::{Cursor, SeekFrom};
 
 use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use clew_model::ErrorEntry;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     ETAG, RANGE, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, BufReader};
-use tokio_util::io::ReaderStream;
+use tokio::io::AsyncRead;
+use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::refusal::Refusal;
 use encoding::Encoding;
+use pieces::{PIECE, Pieces};
 use range::{Asked, ByteRange};
-
-/// What is read and sent at a time.
-const PIECE: usize = 64 * 1024;
 
 /// A header row and a file behind it, as one body.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ pub(crate) struct Download {
 
 impl Download {
     /// The answer to a request with this method and these headers. Ranges have a meaning for GET only (RFC 9110, section 14.2).
-    pub(crate) async fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
+    pub(crate) fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
         let length = self.header.len() as u64 + self.file_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let asked = match headers.get(RANGE) {
@@ -73,22 +72,22 @@ impl Download {
             Asked::Part(part) => {
                 answer.push((CONTENT_LENGTH, part.length().to_string()));
                 answer.push((CONTENT_RANGE, format!("bytes {}-{}/{length}", part.first, part.last)));
-                let body = piecewise(self.read(part).await?);
+                let body = Body::from_stream(self.pieces(part));
                 respond(StatusCode::PARTIAL_CONTENT, answer, body)
             }
             Asked::Whole => {
                 let whole = ByteRange { first: 0, last: length.saturating_sub(1) };
-                let reader = self.read(whole).await?;
+                let pieces = self.pieces(whole);
                 let body = match encoding {
                     Encoding::Identity => {
                         answer.push((CONTENT_LENGTH, length.to_string()));
-                        piecewise(reader)
+                        Body::from_stream(pieces)
                     }
                     Encoding::Gzip => piecewise(GzipEncoder::with_quality(
-                        BufReader::with_capacity(PIECE, reader),
+                        StreamReader::new(pieces),
                         async_compression::Level::Fastest,
                     )),
-                    Encoding::Zstd => piecewise(ZstdEncoder::new(BufReader::with_capacity(PIECE, reader))),
+                    Encoding::Zstd => piecewise(ZstdEncoder::new(StreamReader::new(pieces))),
                 };
                 if encoding != Encoding::Identity {
                     answer.push((CONTENT_ENCODING, encoding.name().to_owned()));
@@ -98,16 +97,13 @@ impl Download {
         }
     }
 
-    /// Reads a part of header row and file. Reading happens off the runtime's threads.
-    async fn read(self, part: ByteRange) -> Result<impl AsyncRead + Send + Unpin + 'static, Refusal> {
+    /// A part of header row and file.
+    fn pieces(self, part: ByteRange) -> Pieces {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
         let within = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
-        let header = self.header.get(within(part.first)..within(end)).unwrap_or_default().to_vec();
-        let start = part.first.saturating_sub(boundary);
-        let mut file = tokio::fs::File::from_std(self.file);
-        file.seek(SeekFrom::Start(start)).await.map_err(|error| Refusal::internal(&error))?;
-        Ok(Cursor::new(header).chain(file.take(end.saturating_sub(boundary).saturating_sub(start))))
+        let header = Bytes::from(self.header).slice(within(part.first)..within(end));
+        Pieces::new(header, self.file, part.first.saturating_sub(boundary), end.saturating_sub(boundary))
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) async fn download(
         tag: format!("{}-{}", result.sha256, language.tag()),
         file_name,
     };
-    download.answer(&method, &headers).await
+    download.answer(&method, &headers)
 }
 
 fn result(task: &Task) -> Result<ResultRecord, Refusal> {

@@ -203,6 +203,33 @@ async fn a_damaged_result_is_never_sent() {
     }
 }
 
+/// More than the buffers of both ends hold, so that most of it is not read yet when its first bytes come. It packs badly.
+fn large() -> Vec<u8> {
+    (0_u64..3_000_000).flat_map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
+}
+
+#[tokio::test]
+async fn a_result_that_becomes_shorter_while_it_is_sent_ends_the_connection() {
+    let server = Server::start().await;
+    let id = server.finished(&large()).await;
+    let whole = fs::read(server.result_file()).unwrap();
+    for encoding in ["identity", "gzip", "zstd"] {
+        fs::write(server.result_file(), &whole).unwrap();
+        let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
+        let mut response = call.into_request().send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.chunk().await.unwrap().unwrap();
+        fs::OpenOptions::new().write(true).open(server.result_file()).unwrap().set_len(1_000).unwrap();
+        let end = loop {
+            match response.chunk().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        };
+        assert!(end.is_err(), "{encoding}: a part was given out for the whole");
+    }
+}
+
 async fn is_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);

@@ -83,7 +83,7 @@ pub(crate) async fn download(
         tag: format!("{hash}-{}", language.tag()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };
-    download.answer(&method, &headers).await
+    download.answer(&method, &headers)
 }
 
 fn header_row(language: Language) -> Vec<u8> {
