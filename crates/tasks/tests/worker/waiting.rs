@@ -44,7 +44,7 @@ async fn the_end_that_another_process_records_is_seen() {
     let settings = Settings { look_for_end: Duration::from_millis(5), ..Settings::default() };
     let bench = Bench::new(&["a"], settings, ScriptedReader::new([])).await;
     let id = bench.submit("a").await;
-    let claimed = bench.store.claim_task("another", LONG, 1).await.unwrap().unwrap();
+    let claimed = bench.claim(LONG).await.unwrap();
     let (collections, of) = (bench.collections.clone(), id.clone());
     let waiting = tokio::spawn(async move { collections.wait_for_end(&of, Duration::from_hours(1)).await });
     until("somebody who waits", || bench.collections.waiters() == 1).await;
