@@ -107,5 +107,8 @@ pub async fn serve(
 /// A connection and its place, once there is one.
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    listener.accept().await.map(|(stream, _)| (stream, place))
+    let (stream, _) = listener.accept().await?;
+    // The last bytes of an answer do not wait until the peer has acknowledged those before. Who is gone already is seen soon enough.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, place))
 }
