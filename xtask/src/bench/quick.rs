@@ -67,7 +67,7 @@ pub(super) async fn count(clew: Option<PathBuf>) -> Result<(), XtaskError> {
 /// Allocations of a row, by `crates/mysql/benches/allocations.rs`.
 async fn allocations(program: &Path, counts: &mut Counts) -> Result<(), XtaskError> {
     let step = Step::start("Allocations of a row");
-    let count = Command::new(program);
+    let count = Command::new(program).args(["--bench"]);
     let answer = count.answer().await?;
     for (name, most) in ALLOCATIONS {
         let found = hundredths(&answer, name).ok_or_else(|| XtaskError::Answer {
