@@ -133,6 +133,12 @@ impl Store {
         self
     }
 
+    /// Closes the database, and waits until its files are closed. Clones that are still there can do nothing any more. A store that
+    /// is only dropped closes them in the background.
+    pub async fn close(self) {
+        self.database.close().await;
+    }
+
     /// Makes this process the one that serves the data directory, as long as the lock is held.
     pub fn lock_for_serving(&self) -> Result<ServingLock, StoreError> {
         serving_lock::take(&self.data_dir)

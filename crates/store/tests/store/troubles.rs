@@ -100,7 +100,8 @@ async fn what_may_not_be_written_or_read_is_named_with_a_remedy() {
     set_mode(&dir.join("results"), 0o700);
     assert!(matches!(error, StoreError::ResultWrite { .. }), "{error}");
     assert!(error.to_string().contains("run Clew as the user"), "{error}");
-    drop(store);
+    // As long as this process has it open, SQLite opens it once more without asking the system.
+    store.close().await;
 
     set_mode(&dir.join("clew.db"), 0o000);
     let error = Store::open(&dir).await.unwrap_err().to_string();
