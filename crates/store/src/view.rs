@@ -29,7 +29,7 @@ pub(crate) struct Memory {
 }
 
 impl Default for Memory {
-    /// Of each so many that a busy server never reads the same again and again, and so few that they are some megabytes together.
+    /// Of each so many that a busy server never reads the same again and again, and a bound, so that many do not fill the memory.
     fn default() -> Self {
         Self {
             keys: Remembered::at_most(1024),

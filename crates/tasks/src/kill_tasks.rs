@@ -1,7 +1,8 @@
 //! The worker of kill tasks: each second a round on every node of every instance that has some.
 //!
 //! Who holds the lease of an instance runs its rounds, and lets no kill go out that would come after the lease. Rounds of a node never
-//! overlap, and one that hangs delays no other; a node that takes long to look at is looked at less often. Where there is nothing to do, a second costs one query on the store.
+//! overlap, and one that hangs delays no other; a node that takes long to look at is looked at less often. Where there is nothing to
+//! do, a second costs one query on the store.
 
 mod nodes;
 mod pace;

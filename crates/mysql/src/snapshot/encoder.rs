@@ -19,7 +19,7 @@ const SPOOL_IN_MEMORY: usize = 1 << 20;
 const BATCH_ROWS: usize = 256;
 /// … and about this many bytes of statements.
 const BATCH_BYTES: usize = 1 << 20;
-/// A batch of statements of fewer bytes is encoded in less time than it takes to hand it to another thread and to be woken again.
+/// A batch with fewer bytes of statements is encoded where it is read: handing it to another thread costs two wake-ups.
 const LIGHT_BYTES: usize = 64 << 10;
 
 /// Which rows a snapshot has, and in what form.
