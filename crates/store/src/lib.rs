@@ -20,6 +20,7 @@
 mod audit;
 mod clock;
 mod data_dir;
+mod database;
 mod derived_keys;
 mod error;
 mod freshness;
@@ -29,6 +30,7 @@ mod kill_tasks;
 mod kills;
 mod links;
 mod master_key;
+mod metadata;
 mod policies;
 mod remembered;
 mod results;

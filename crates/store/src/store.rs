@@ -9,16 +9,16 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
+use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::freshness::Freshness;
 use crate::master_key::{self, MasterKey};
+use crate::metadata;
+use crate::metadata::batches::Batches;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
-use crate::sqlite::Database;
-use crate::sqlite::batches::Batches;
-use crate::sqlite::changes::Changes;
 use crate::view::Memory;
 
 /// The first identities of a data directory. The project is named like the region.
@@ -104,7 +104,7 @@ impl Store {
         dir.make()?;
         let key = master_key::read(&dir.master_key())?;
         let database = Database::open(&dir.database()).await?;
-        let region = database.setting(REGION).await?.unwrap_or_default();
+        let region = metadata::setting(&database, REGION).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
         let store = Self::assemble(database, &key, &dir, region);
         store.check_canary().await?;
@@ -113,7 +113,7 @@ impl Store {
 
     fn assemble(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
-            freshness: Freshness::of(Changes::of(&database)),
+            freshness: Freshness::of(database.changes()),
             memory: Arc::default(),
             database,
             sealer: Sealer::new(key),
@@ -146,7 +146,7 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.database.setting(REGION).await.map(|_| ())
+        metadata::setting(&self.database, REGION).await.map(|_| ())
     }
 
     /// Name of the region.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::Database;
+use super::SqliteDatabase;
 use super::wal_index::{Head, WalIndex};
 use crate::error::StoreError;
 use crate::freshness::Moment;
@@ -30,7 +30,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn of(database: &Database) -> Self {
+    pub(crate) fn of(database: &SqliteDatabase) -> Self {
         let options = (*database.pool.connect_options()).clone().disable_statement_logging();
         Self { options, connection: None, index: None, glance: Glance::default(), last: None, seen: 0 }
     }

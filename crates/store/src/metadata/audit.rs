@@ -1,0 +1,59 @@
+//! The audit: rows that are only ever added, each linked to the one before with a key.
+//!
+//! What changes the database writes its row in the same transaction (`change.rs`); what does not is recorded with
+//! [`Store::record`].
+
+mod chain;
+mod retention;
+mod row;
+mod verification;
+
+use clew_model::{AuditEvent, Outcome};
+
+pub(super) use chain::append;
+pub(crate) use chain::begin;
+
+use crate::audit::{AuditFilter, AuditRecord};
+use crate::database::query;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// Which rows are meant.
+const MATCHING: &str = "SELECT * FROM audit WHERE seq > $1 \
+     AND ($2 IS NULL OR domain_id = $2 OR actor_domain_id = $2) AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) \
+     AND ($5 IS NULL OR actor_name = $5 OR actor_id = $5) AND ($6 IS NULL OR operation = $6) \
+     AND ($7 IS NULL OR project_id = $7) AND ($8 IS NULL OR instance_id = $8) AND ($9 IS NULL OR node_id = $9) \
+     AND ($10 IS NULL OR outcome = $10) AND ($11 IS NULL OR request_id = $11) ORDER BY seq LIMIT $12";
+
+impl Store {
+    /// Writes an event to the audit. It is durable when this returns. Events of many callers share a transaction.
+    pub async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.write_event(event.clone()).await
+    }
+
+    /// The rows that match, after a position, in their order, at most `limit`.
+    pub async fn audit(
+        &self,
+        filter: &AuditFilter,
+        after_seq: i64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = query(MATCHING)
+            .bind(after_seq)
+            .bind(filter.domain.as_ref().map(clew_model::DomainId::as_str))
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(&filter.actor)
+            .bind(&filter.operation)
+            .bind(filter.project.as_ref().map(clew_model::ProjectId::as_str))
+            .bind(filter.instance.as_ref().map(clew_model::InstanceId::as_str))
+            .bind(filter.node.as_ref().map(clew_model::NodeId::as_str))
+            .bind(filter.outcome.map(Outcome::name))
+            .bind(&filter.request_id)
+            .bind(limit)
+            .fetch_all(&self.database)
+            .await
+            .map_err(StoreError::database("read the audit"))?;
+        rows.iter().map(row::record).collect()
+    }
+}

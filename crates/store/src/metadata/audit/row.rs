@@ -1,0 +1,154 @@
+//! One row of the audit: as an event, as columns, as the bytes that its MAC is made over.
+
+use std::net::IpAddr;
+
+use clew_model::{Actor, AuditEvent, Origin, Outcome, UserId};
+
+use super::super::rows::{hash, parsed, parsed_if_there};
+use crate::audit::AuditRecord;
+use crate::database::{self, Connection, query};
+use crate::derived_keys::authenticate;
+use crate::error::StoreError;
+use crate::master_key::MasterKey;
+
+/// The columns of text, in the order in which they are bound and authenticated.
+const TEXTS: [&str; 15] = [
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "actor_domain_id",
+    "peer",
+    "request_id",
+    "operation",
+    "domain_id",
+    "project_id",
+    "instance_id",
+    "node_id",
+    "target",
+    "outcome",
+    "code",
+    "detail",
+];
+
+const INSERT: &str = "INSERT INTO audit (seq, at, previous, mac, actor_kind, actor_id, actor_name, actor_domain_id, peer, \
+         request_id, operation, domain_id, project_id, instance_id, node_id, target, outcome, code, detail) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+
+/// A row as it is stored, but for its MAC.
+pub(super) struct Row {
+    pub(super) seq: i64,
+    pub(super) at: i64,
+    pub(super) previous: [u8; 32],
+    texts: [Option<String>; TEXTS.len()],
+}
+
+impl Row {
+    pub(super) fn new(seq: i64, at: i64, previous: [u8; 32], event: &AuditEvent) -> Self {
+        let (actor_id, actor_domain) = match &event.origin.actor {
+            Actor::User { id, domain_id, .. } => (Some(id.to_string()), Some(domain_id.to_string())),
+            _ => (None, None),
+        };
+        let texts = [
+            Some(event.origin.actor.kind().to_owned()),
+            actor_id,
+            Some(event.origin.actor.name().to_owned()),
+            actor_domain,
+            event.origin.peer.map(|peer| peer.to_string()),
+            Some(event.origin.request_id.clone()),
+            Some(event.operation.clone()),
+            event.domain_id.as_ref().map(ToString::to_string),
+            event.project_id.as_ref().map(ToString::to_string),
+            event.instance_id.as_ref().map(ToString::to_string),
+            event.node_id.as_ref().map(ToString::to_string),
+            Some(event.target.clone()),
+            Some(event.outcome.name().to_owned()),
+            event.code.clone(),
+            Some(event.detail.to_string()),
+        ];
+        Self { seq, at, previous, texts }
+    }
+
+    /// The row with its MAC. Fails where a column holds what Clew never writes.
+    pub(super) fn read(row: &database::Row) -> Result<(Self, [u8; 32]), StoreError> {
+        let failed = StoreError::database("read the audit");
+        let mut texts = [const { None }; TEXTS.len()];
+        for (text, column) in texts.iter_mut().zip(TEXTS) {
+            *text = row.try_get(column).map_err(&failed)?;
+        }
+        let (seq, at) = (row.try_get("seq").map_err(&failed)?, row.try_get("at").map_err(&failed)?);
+        Ok((Self { seq, at, previous: hash(row, "previous")?, texts }, hash(row, "mac")?))
+    }
+
+    /// The MAC of the row. Every part has its length before it, so that no two rows give the same bytes.
+    pub(super) fn mac(&self, key: &MasterKey) -> [u8; 32] {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend(self.seq.to_be_bytes());
+        bytes.extend(self.at.to_be_bytes());
+        for text in &self.texts {
+            match text {
+                None => bytes.push(0),
+                Some(text) => {
+                    bytes.push(1);
+                    bytes.extend((text.len() as u64).to_be_bytes());
+                    bytes.extend(text.as_bytes());
+                }
+            }
+        }
+        authenticate(key, &[b"row", &self.previous, &bytes])
+    }
+
+    pub(super) async fn insert(&self, connection: &mut Connection, mac: &[u8; 32]) -> Result<(), StoreError> {
+        let mut insert = query(INSERT).bind(self.seq).bind(self.at);
+        insert = insert.bind(self.previous.as_slice()).bind(mac.as_slice());
+        for text in &self.texts {
+            insert = insert.bind(text);
+        }
+        insert.execute(connection).await.map(drop).map_err(StoreError::database("write to the audit"))
+    }
+}
+
+/// The row as it is given out.
+pub(super) fn record(row: &database::Row) -> Result<AuditRecord, StoreError> {
+    let failed = StoreError::database("read the audit");
+    let seq: i64 = row.try_get("seq").map_err(&failed)?;
+    let damaged = |reason: String| StoreError::Damaged {
+        what: "row of the audit",
+        reason: format!("row {seq}: {reason}; clew audit verify tells more"),
+    };
+    let outcome: String = row.try_get("outcome").map_err(&failed)?;
+    let detail: String = row.try_get("detail").map_err(&failed)?;
+    let origin = Origin {
+        actor: actor(row)?,
+        peer: parsed_if_there::<IpAddr>(row, "peer")?,
+        request_id: row.try_get("request_id").map_err(&failed)?,
+    };
+    let event = AuditEvent {
+        origin,
+        operation: row.try_get("operation").map_err(&failed)?,
+        domain_id: parsed_if_there(row, "domain_id")?,
+        project_id: parsed_if_there(row, "project_id")?,
+        instance_id: parsed_if_there(row, "instance_id")?,
+        node_id: parsed_if_there(row, "node_id")?,
+        target: row.try_get("target").map_err(&failed)?,
+        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged(format!("outcome {outcome:?}")))?,
+        code: row.try_get("code").map_err(&failed)?,
+        detail: serde_json::from_str(&detail).map_err(|error| damaged(error.to_string()))?,
+    };
+    let link = hex::encode(row.try_get::<Vec<u8>, _>("mac").map_err(&failed)?);
+    Ok(AuditRecord { seq, at: row.try_get("at").map_err(&failed)?, event, link })
+}
+
+fn actor(row: &database::Row) -> Result<Actor, StoreError> {
+    let failed = StoreError::database("read the audit");
+    let kind: String = row.try_get("actor_kind").map_err(&failed)?;
+    let name: String = row.try_get("actor_name").map_err(&failed)?;
+    Ok(match &*kind {
+        "user" => {
+            Actor::User { id: parsed::<UserId>(row, "actor_id")?, name, domain_id: parsed(row, "actor_domain_id")? }
+        }
+        "local" => Actor::Local { user: name },
+        "clew" => Actor::Clew,
+        "nobody" => Actor::Nobody { claimed: name },
+        _ => return Err(StoreError::Damaged { what: "kind of actor", reason: kind }),
+    })
+}

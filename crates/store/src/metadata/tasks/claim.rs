@@ -1,0 +1,93 @@
+//! Taking tasks up.
+
+use clew_model::{Failure, FailureKind, Selection};
+
+use super::task;
+use crate::database::{Connection, Row, query};
+use crate::error::StoreError;
+use crate::metadata::batches::Write;
+use crate::metadata::rows::milliseconds;
+use crate::store::Store;
+use crate::tasks::{Claim, ClaimedTask, Claims};
+
+/// One whose worker has not been heard of, or else the one whose turn it is; of a node that is neither busy nor set aside.
+pub(super) const CLAIM: &str = "WITH others (node_id) AS ( \
+         SELECT node_id FROM tasks WHERE status = 'running' AND lease_until > $2 GROUP BY node_id HAVING COUNT(*) >= $4 \
+         UNION ALL SELECT value FROM json_each($5)) \
+     UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
+     WHERE rowid = COALESCE( \
+         (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 AND node_id NOT IN others \
+          ORDER BY lease_until LIMIT 1), \
+         (SELECT rowid FROM tasks WHERE status = 'queued' AND node_id NOT IN others ORDER BY turn, rowid LIMIT 1)) \
+     RETURNING rowid, *";
+
+/// What cannot be understood would be taken up again and again. Nobody needs what was asked for once it has ended.
+const END_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
+         ended_at = $5, lease_until = NULL WHERE rowid = $1";
+
+impl Store {
+    /// Takes tasks up: those first whose lease has lapsed, then in turn (`docs/decisions/0019`), as many as there are and may run.
+    pub async fn claim_tasks(&self, claim: Claim) -> Result<Claims, StoreError> {
+        let set_aside = serde_json::to_string(&claim.set_aside).map_err(StoreError::damaged("ids of nodes"))?;
+        self.write(ClaimTasks { claim, set_aside, now: self.clock.milliseconds() }).await
+    }
+}
+
+struct ClaimTasks {
+    claim: Claim,
+    set_aside: String,
+    now: i64,
+}
+
+impl Write for ClaimTasks {
+    type Answer = Claims;
+    const DOING: &'static str = "take up collections";
+
+    async fn write(&self, connection: &mut Connection) -> Result<Claims, StoreError> {
+        let mut claims = Claims::default();
+        while claims.tasks.len() < self.claim.most {
+            let Some(row) = self.claim_one(connection).await? else { break };
+            match claimed(&row) {
+                Ok(task) => claims.tasks.push(task),
+                Err(StoreError::Damaged { what, .. }) => claims.damaged.push(self.end(connection, &row, what).await?),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(claims)
+    }
+}
+
+impl ClaimTasks {
+    async fn claim_one(&self, connection: &mut Connection) -> Result<Option<Row>, StoreError> {
+        query(CLAIM)
+            .bind(&self.claim.worker)
+            .bind(self.now)
+            .bind(milliseconds(self.claim.lease))
+            .bind(self.claim.per_node)
+            .bind(&self.set_aside)
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::database(Self::DOING))
+    }
+
+    async fn end(&self, connection: &mut Connection, row: &Row, what: &str) -> Result<Failure, StoreError> {
+        let failed = StoreError::database("end a collection that cannot be understood");
+        let failure = Failure::new(FailureKind::StoreFailed, format!("the stored {what} cannot be understood"));
+        let nothing = serde_json::to_string(&Selection::default()).map_err(StoreError::damaged("selection"))?;
+        query(END_DAMAGED)
+            .bind(row.try_get::<i64, _>("rowid").map_err(&failed)?)
+            .bind(failure.kind.name())
+            .bind(&failure.detail)
+            .bind(nothing)
+            .bind(self.now)
+            .execute(connection)
+            .await
+            .map_err(failed)?;
+        Ok(failure)
+    }
+}
+
+fn claimed(row: &Row) -> Result<ClaimedTask, StoreError> {
+    let fence = row.try_get("fence").map_err(StoreError::database("read a collection"))?;
+    Ok(ClaimedTask { task: task(row)?, fence })
+}
