@@ -2,7 +2,7 @@
 
 mod progress;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use crate::configuration::DEFAULT_LISTEN;
 use crate::error::CliError;
 use crate::filters::Filters;
+use crate::output::{self, Place};
 use progress::Progress;
 
 /// Let a server take a snapshot of a node, wait for it, and download the CSV.
@@ -88,11 +89,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             return Err(CliError::failed(format!("the server no longer knows the collection {request_id}")));
         }
     }
-    if arguments.output == Path::new("-") {
-        let mut target = StreamTarget::new(tokio::io::stdout());
-        download(&client, &arguments, &request_id, &mut target, &progress).await
-    } else {
-        download_to_file(&client, &arguments, &request_id, &progress).await
+    match Place::of(&arguments.output) {
+        Place::Stdout => {
+            let mut target = StreamTarget::new(tokio::io::stdout());
+            download(&client, &arguments, &request_id, &mut target, &progress).await
+        }
+        Place::Device(path) => {
+            let mut target = StreamTarget::new(tokio::fs::File::from_std(output::open_device(&path)?));
+            download(&client, &arguments, &request_id, &mut target, &progress).await
+        }
+        Place::File(path) => {
+            let temporary = output::new_file(&path)?;
+            let file = temporary.reopen().map_err(|error| CliError::writing(&path.display().to_string(), &error))?;
+            let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+            download(&client, &arguments, &request_id, &mut target, &progress).await?;
+            output::put(temporary, &path)
+        }
     }
 }
 
@@ -110,24 +122,6 @@ async fn download<T: clew_client::Target>(
         .await
         .map(|_| ())
         .map_err(explain)
-}
-
-/// The file is there whole or not at all.
-async fn download_to_file(
-    client: &Client,
-    arguments: &Arguments,
-    request_id: &RequestId,
-    progress: &Progress,
-) -> Result<(), CliError> {
-    let path = &arguments.output;
-    let writing = |error: &std::io::Error| CliError::writing(&path.display().to_string(), error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| writing(&error))?;
-    let file = temporary.reopen().map_err(|error| writing(&error))?;
-    let mut target = FileTarget::from(tokio::fs::File::from_std(file));
-    download(client, arguments, request_id, &mut target, progress).await?;
-    temporary.persist(path).map_err(|error| writing(&error.error))?;
-    Ok(())
 }
 
 impl Server {

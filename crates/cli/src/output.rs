@@ -1,5 +1,6 @@
 //! Where output goes: a terminal, a pipe, or a file that is there whole or not at all.
 
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,43 +40,79 @@ pub(crate) fn joined(value: Value, more: Value) -> Value {
     }
 }
 
+/// What a name for an output stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `-`
+    Stdout,
+    /// A device or a pipe: it is written to, and stays what it is.
+    Device(PathBuf),
+    /// A file, there or not. Of a link it is the file that it leads to.
+    File(PathBuf),
+}
+
+impl Place {
+    pub(crate) fn of(path: &Path) -> Self {
+        if path == Path::new("-") {
+            return Self::Stdout;
+        }
+        match fs::metadata(path) {
+            Ok(there) if there.is_file() => Self::File(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
+            Ok(there) if !there.is_dir() => Self::Device(path.to_owned()),
+            _ => Self::File(path.to_owned()),
+        }
+    }
+}
+
+/// A device or a pipe, to be written to.
+pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
+    OpenOptions::new().write(true).open(path).map_err(|error| CliError::writing(&path.display().to_string(), &error))
+}
+
+/// A file without a name beside the place where it will stand once it is whole.
+pub(crate) fn new_file(path: &Path) -> Result<NamedTempFile, CliError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    NamedTempFile::new_in(folder)
+        .map_err(|error| CliError::failed(format!("could not write in {}: {error}", folder.display())))
+}
+
+/// Puts a whole file in its place.
+pub(crate) fn put(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
+    let placed = file.persist(path).map(|_| ());
+    placed.map_err(|error| CliError::writing(&path.display().to_string(), &error.error))
+}
+
 /// Where a command writes its result.
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
+    Device { path: PathBuf, device: BufWriter<File> },
     File { path: PathBuf, temporary: BufWriter<NamedTempFile> },
 }
 
 impl Output {
     /// stdout, or a file; `-` means stdout too.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        let Some(path) = file.filter(|path| *path != Path::new("-")) else {
-            return Ok(Self::Stdout(BufWriter::new(io::stdout())));
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = NamedTempFile::new_in(folder)
-            .map_err(|error| CliError::failed(format!("could not write in {}: {error}", folder.display())))?;
-        Ok(Self::File { path: path.to_owned(), temporary: BufWriter::new(temporary) })
+        Ok(match file.map_or(Place::Stdout, Place::of) {
+            Place::Stdout => Self::Stdout(BufWriter::new(io::stdout())),
+            Place::Device(path) => Self::Device { device: BufWriter::new(open_device(&path)?), path },
+            Place::File(path) => Self::File { temporary: BufWriter::new(new_file(&path)?), path },
+        })
     }
 
     /// Everything was written: puts the file in its place.
-    pub(crate) fn finish(self) -> Result<(), CliError> {
-        match self {
-            Self::Stdout(mut stdout) => stdout.flush().map_err(|error| CliError::writing("the output", &error)),
-            Self::File { path, temporary } => {
-                let shown = path.display().to_string();
-                let file = temporary.into_inner().map_err(|error| CliError::writing(&shown, error.error()))?;
-                file.persist(&path).map_err(|error| CliError::writing(&shown, &error.error))?;
-                Ok(())
-            }
-        }
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        let shown = self.name();
+        self.flush().map_err(|error| CliError::writing(&shown, &error))?;
+        let Self::File { path, temporary } = self else { return Ok(()) };
+        put(temporary.into_inner().map_err(|error| CliError::writing(&shown, error.error()))?, &path)
     }
 
     /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdout(_) => "the output".to_owned(),
-            Self::File { path, .. } => path.display().to_string(),
+            Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
         }
     }
 }
@@ -84,6 +121,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Device { device, .. } => device.write(bytes),
             Self::File { temporary, .. } => temporary.write(bytes),
         }
     }
@@ -91,6 +129,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
+            Self::Device { device, .. } => device.flush(),
             Self::File { temporary, .. } => temporary.flush(),
         }
     }
@@ -124,4 +163,45 @@ pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
 /// Writes text to stderr. Where even that fails there is nobody left to tell.
 pub(crate) fn to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        let mut output = Output::open(Some(path)).unwrap();
+        output.write_all(text.as_bytes()).unwrap();
+        output.finish().unwrap();
+    }
+
+    #[test]
+    fn a_pipe_stays_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        // Open for both, nobody waits for the other side, whatever becomes of it.
+        let mut both = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        write(&pipe, "rows");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        let mut came = [0; 4];
+        io::Read::read_exact(&mut both, &mut came).unwrap();
+        assert_eq!(&came, b"rows");
+    }
+
+    #[test]
+    fn a_link_stays_a_link_to_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old and longer").unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+    }
 }
