@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::carried_on::CarriedOn;
 use crate::operations::{Kept, Operation};
+use crate::prefer;
 use crate::query::shown;
 use crate::refusal::Refusal;
 use axum::RequestExt;
@@ -67,8 +68,9 @@ impl Trail {
         self.facts().detail.insert(name.to_owned(), value.into());
     }
 
-    pub(crate) fn origin(&self) -> Origin {
-        self.facts().origin.clone()
+    /// Name of the request.
+    pub(crate) fn request_id(&self) -> String {
+        self.facts().origin.request_id.clone()
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -76,7 +78,8 @@ impl Trail {
     }
 }
 
-/// Told when nobody is there any more to read the answer. In the extensions of each request that is worked on apart from its connection.
+/// Told when nobody is there any more to read the answer. In the extensions of each request that would rather wait and is worked on
+/// apart from its connection.
 #[derive(Debug, Clone)]
 pub(crate) struct HungUp(pub(crate) CancellationToken);
 
@@ -96,10 +99,13 @@ where
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let hung_up = CancellationToken::new();
-    request.extensions_mut().insert(HungUp(hung_up.clone()));
-    let _told_when_dropped = hung_up.drop_guard();
-    let answer = answer(request);
+    let _told_when_dropped = prefer::may_wait(request.headers()).then(|| {
+        let hung_up = CancellationToken::new();
+        request.extensions_mut().insert(HungUp(hung_up.clone()));
+        hung_up.drop_guard()
+    });
+    // Apart, so that it is not copied into what is around it.
+    let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
         let Some(event) = event(operation, &trail, &ids, &response) else { return response };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use clew_iam::decision::{Principal, Scope};
@@ -32,7 +32,8 @@ const SECURITY_TOKEN: &str = "x-security-token";
 
 /// Lets a request through once it is known who asks. The handler finds a [`Caller`], and the body read whole.
 pub(crate) async fn authenticate(
-    State((service, grants)): State<(Service, Grants)>,
+    service: &Service,
+    grants: &Grants,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
@@ -40,7 +41,7 @@ pub(crate) async fn authenticate(
     let peer = limits::peer(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.before_authentication(peer))?;
     let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_else(|| Trail::new(peer, ""));
-    let identified = identify(&service, &trail, &parts, body).await;
+    let identified = identify(service, &trail, &parts, body).await;
     if let (Some(peer), Err(refusal)) = (peer, &identified)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
@@ -52,9 +53,9 @@ pub(crate) async fn authenticate(
     let caller = Caller {
         credentials: identity.credentials,
         connection: parts.extensions.get().copied(),
-        request_id: trail.origin().request_id,
+        request_id: trail.request_id(),
         trail,
-        principal: principal(&service, &grants, &identity).await?,
+        principal: principal(service, grants, &identity).await?,
         view: identity.view,
     };
     parts.extensions.insert(caller);
@@ -161,11 +162,13 @@ impl Signed {
 
     /// Checks the signature first: what is wrong with a key is told to its holder only.
     async fn verify(self, service: &Service, parts: &Parts, body: &[u8]) -> Result<Identity, Refusal> {
-        let headers: Vec<_> = parts
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
-            .collect();
+        let mut headers = Vec::with_capacity(parts.headers.len());
+        headers.extend(
+            parts
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))),
+        );
         let request = RequestToSign {
             method: parts.method.as_str(),
             path: parts.uri.path(),
@@ -175,7 +178,7 @@ impl Signed {
         };
         let verified = signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
-            service.store.failed(&self.subject).await?;
+            Box::pin(service.store.failed(&self.subject)).await?;
         }
         verified?;
         let scope = match &self.key.temporary {
@@ -183,7 +186,7 @@ impl Signed {
                 return Err(not_authenticated("auth-security-token-unwanted", Vec::new()));
             }
             None => Scope::AccessKey,
-            Some(temporary) => self.check_temporary(service, temporary, parts).await?,
+            Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
         };
         self.view.succeeded(&self.subject).await?;
         let credentials = match &self.key.temporary {
@@ -210,7 +213,7 @@ impl Signed {
         let scope = security_token::scope(given);
         let right = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| right) else {
-            service.store.failed(&self.subject).await?;
+            Box::pin(service.store.failed(&self.subject)).await?;
             return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {

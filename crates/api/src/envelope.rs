@@ -16,15 +16,27 @@ use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
 use crate::audit::{self, Trail};
+use crate::grants::Grants;
 use crate::query::shown;
 use crate::refusal::{Refusal, URI_LIMIT};
-use crate::{Service, limits};
+use crate::{Service, authentication, limits};
 
 /// Name of the header that names the request.
 const REQUEST_ID: &str = "x-request-id";
 
-/// The outermost layer.
-pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+/// Who gets through to a route.
+#[derive(Debug, Clone)]
+pub(crate) enum Gate {
+    /// Everyone.
+    Open,
+    /// Nobodies who want to become somebody, not too often.
+    SignIn,
+    /// Whoever is known. What they may do is remembered.
+    Known(Grants),
+}
+
+/// The layer around each route.
+pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::new_v4().simple().to_string();
     let span = info_span!("request", http.request_id = %request_id);
     let method = request.method().clone();
@@ -41,7 +53,7 @@ pub(crate) async fn wrap(State(service): State<Service>, mut request: Request, n
                 request.extensions_mut().insert(language);
                 let trail = Trail::new(limits::peer(request.extensions()), &request_id);
                 let (store, service) = (service.store.clone(), service.clone());
-                audit::keep(store, trail, request, |request| answer(service, request, next)).await
+                audit::keep(store, trail, request, |request| answer(service, gate, request, next)).await
             }
         }
     };
@@ -70,9 +82,19 @@ fn uri_length(request: &Request) -> usize {
 }
 
 /// A handler that panics or never ends costs its own request, nothing else.
-async fn answer(service: Service, request: Request, next: Next) -> Response {
+async fn answer(service: Service, gate: Gate, request: Request, next: Next) -> Response {
     let limit = service.settings.request;
-    match timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+    let answer = async {
+        match gate {
+            Gate::Open => next.run(request).await,
+            Gate::SignIn => limits::sign_in(&service, request, next).await,
+            Gate::Known(grants) => {
+                let answer = Box::pin(authentication::authenticate(&service, &grants, request, next));
+                answer.await.into_response()
+            }
+        }
+    };
+    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             error!("a handler panicked");
@@ -142,7 +164,7 @@ mod tests {
         let router = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state(Service::from(parts), wrap));
+            .layer(from_fn_with_state((Service::from(parts), Gate::Open), wrap));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

@@ -11,7 +11,7 @@ mod allowance;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use clew_model::UserId;
@@ -108,8 +108,8 @@ impl RateLimits {
     }
 }
 
-/// The layer around a sign-in.
-pub(crate) async fn sign_in(State(service): State<Service>, request: Request, next: Next) -> Response {
+/// What is around a sign-in.
+pub(crate) async fn sign_in(service: &Service, request: Request, next: Next) -> Response {
     let peer = peer(request.extensions());
     if let Some(peer) = peer
         && let Err(refusal) = service.limits.before_sign_in(peer)

@@ -35,6 +35,11 @@ impl Wait {
     }
 }
 
+/// Whether a request has any preference at all.
+pub(crate) fn may_wait(headers: &HeaderMap) -> bool {
+    headers.contains_key(PREFER)
+}
+
 /// The value of the preference, if it is this one. The first counts.
 fn wait(preference: &str) -> Option<&str> {
     let (preference, _parameters) = preference.split_once(';').unwrap_or((preference, ""));

@@ -1,6 +1,7 @@
 //! Every route, once: for the router and for the description of the API.
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::middleware::{from_fn_with_state, map_response};
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
@@ -8,9 +9,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::description::{self, Description};
+use crate::envelope::{self, Gate};
 use crate::grants::Grants;
 use crate::refusal::Refusal;
-use crate::{Service, administration, authentication, envelope, iam, limits, ops, taurusdb};
+use crate::{Service, administration, iam, ops, taurusdb};
 
 /// Routes whose callers must be known.
 fn protected() -> OpenApiRouter<Service> {
@@ -69,18 +71,16 @@ fn open() -> OpenApiRouter<Service> {
 
 /// The whole service.
 pub(crate) fn router(service: Service) -> Router {
-    let state = (service.clone(), Grants::default());
-    let protected = protected().layer(from_fn_with_state(state, authentication::authenticate));
-    let sign_in = sign_in().layer(from_fn_with_state(service.clone(), limits::sign_in));
+    // One layer for each route: every layer is a copy of all that is in it, for each request.
+    let behind = |gate| from_fn_with_state((service.clone(), gate), envelope::wrap);
     let (router, _) = OpenApiRouter::with_openapi(Description::openapi())
-        .merge(protected)
-        .merge(sign_in)
-        .merge(open())
+        .merge(protected().layer(behind(Gate::Known(Grants::default()))))
+        .merge(sign_in().layer(behind(Gate::SignIn)))
+        .merge(open().layer(behind(Gate::Open)))
         .split_for_parts();
     router
-        .fallback(no_such_api)
-        .method_not_allowed_fallback(no_such_api)
-        .layer(from_fn_with_state(service.clone(), envelope::wrap))
+        .fallback(no_such_api.layer(behind(Gate::Open)))
+        .method_not_allowed_fallback(no_such_api.layer(behind(Gate::Open)))
         .with_state(service)
 }
 

@@ -105,7 +105,7 @@ impl View {
     /// Ends a row of failures, if there is one: see [`Store::succeeded`].
     pub async fn succeeded(&self, subject: &str) -> Result<(), StoreError> {
         match self.failures(subject).await? {
-            Some(_) => self.store.succeeded(subject).await,
+            Some(_) => Box::pin(self.store.succeeded(subject)).await,
             None => Ok(()),
         }
     }
@@ -115,7 +115,7 @@ impl View {
         if let Some(failures) = remembered.get(version, subject) {
             return Ok(failures);
         }
-        let failures = self.store.failures(subject).await?;
+        let failures = Box::pin(self.store.failures(subject)).await?;
         remembered.keep(version, subject.to_owned(), failures);
         Ok(failures)
     }
@@ -135,7 +135,8 @@ where
     if let Some(value) = remembered.get(version, key) {
         return Ok(Some(value));
     }
-    let read = read().await?.map(Arc::new);
+    // Apart: a request mostly finds what it needs, and should not carry about the room for a statement.
+    let read = Box::pin(read()).await?.map(Arc::new);
     if let Some(value) = &read {
         remembered.keep(version, key.clone(), value.clone());
     }

@@ -58,7 +58,7 @@ pub(crate) async fn task_status(
     let mut status = task.as_ref().map(|task| task.status);
     let wait = Wait::preferred(&headers, service.settings.request);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
-        status = ended(&service, &unfinished, wait, hung_up).await?;
+        status = Box::pin(ended(&service, &unfinished, wait, hung_up)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::wire_name);
     Ok((wait.map(Wait::applied), Json(TaskStatusAnswer { status })))

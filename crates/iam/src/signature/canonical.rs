@@ -17,7 +17,8 @@ type Decoded<'a> = Cow<'a, [u8]>;
 /// Method, path, query, headers, their names, hash of the body: one a line; an empty line ends the headers.
 pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
     let mut text = String::with_capacity(USUAL_LENGTH);
-    text.extend(request.method.chars().map(|letter| letter.to_ascii_uppercase()));
+    text.push_str(request.method);
+    text.make_ascii_uppercase();
     text.push('\n');
     push_path(&mut text, request.path);
     text.push('\n');
@@ -35,7 +36,7 @@ pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_head
 
 /// Decoded, encoded again segment by segment, and ended with `/`: however a path was encoded, its form here is one.
 fn push_path(text: &mut String, raw: &str) {
-    let decoded: Decoded<'_> = percent_decode_str(raw).into();
+    let decoded = decode(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if at > 0 {
             text.push('/');
@@ -70,7 +71,12 @@ fn decode_form(text: &str) -> Decoded<'_> {
     if text.contains('+') {
         return percent_decode_str(&text.replace('+', " ")).collect();
     }
-    percent_decode_str(text).into()
+    decode(text)
+}
+
+fn decode(text: &str) -> Decoded<'_> {
+    // The library looks at byte after byte to find out that there is nothing to decode.
+    if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
