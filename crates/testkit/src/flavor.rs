@@ -6,6 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
+use crate::process::dying_with_its_parent;
 use crate::server_error::ServerError;
 use crate::setup;
 
@@ -68,7 +69,11 @@ impl Flavor {
     }
 
     fn must_exist(self, program: &Path) -> Result<(), ServerError> {
-        if program.exists() { Ok(()) } else { Err(ServerError::Missing { flavor: self, program: program.to_owned() }) }
+        if program.exists() {
+            Ok(())
+        } else {
+            Err(ServerError::Missing { server: self.name(), program: program.to_owned() })
+        }
     }
 }
 
@@ -81,11 +86,4 @@ impl fmt::Display for Flavor {
 /// Root must say that it means to run a server as root; nobody else may say so.
 pub(crate) fn account() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
-}
-
-/// A process that the kernel ends when the thread that started it is gone, however that came about.
-fn dying_with_its_parent(program: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
 }

@@ -2,17 +2,17 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::flavor::Flavor;
+use crate::process::Process;
 use crate::server_error::ServerError;
 use crate::template;
 
@@ -35,17 +35,17 @@ impl Default for ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     flavor: Flavor,
-    process: Child,
+    process: Process,
     port: u16,
     folder: TempDir,
 }
 
 /// For a start, on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(90);
 /// For a server to clear a closed connection away, so that no test sees it.
 const CLEARED: Duration = Duration::from_millis(200);
 /// Tries, each on another port: between choosing one and using it, someone else may have taken it.
-const TRIES: usize = 3;
+pub(crate) const TRIES: usize = 3;
 
 impl Server {
     /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should: not on one of a
@@ -93,7 +93,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .map_err(io("start setpriv (Debian package util-linux)"))?;
-        let mut server = Self { flavor, process, port, folder };
+        let mut server = Self { flavor, process: Process::new(process), port, folder };
         server.wait_until_it_answers().await?;
         Ok(server)
     }
@@ -105,8 +105,8 @@ impl Server {
                 return Ok(());
             }
             let ended =
-                self.process.try_wait().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
-            if ended.is_some() || start.elapsed() > START_LIMIT {
+                self.process.has_ended().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended || start.elapsed() > START_LIMIT {
                 return Err(ServerError::Failed { doing: "start a server", log: self.error_log() });
             }
             sleep(Duration::from_millis(50)).await;
@@ -205,30 +205,17 @@ impl Server {
 
     /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
     pub fn pause(&self) -> io::Result<()> {
-        self.signal(Signal::STOP)
+        self.process.pause()
     }
 
     /// Lets it go on (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
-        self.signal(Signal::CONT)
+        self.process.resume()
     }
 
     /// Ends it at once (SIGKILL), and waits until it is gone.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.process.kill()?;
-        self.process.wait().map(|_| ())
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.ok_or_else(|| io::Error::other("the server has no process id"))?, signal)?;
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.kill();
+        self.process.kill()
     }
 }
 

@@ -3,17 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::flavor::Flavor;
 use crate::setup;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// It is not installed.
-    #[error("{flavor} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
+    #[error("{server} is not installed ({} is missing); run cargo xtask test, which installs it", program.display())]
     Missing {
         /// Which.
-        flavor: Flavor,
+        server: &'static str,
         /// What is missing.
         program: PathBuf,
     },

@@ -42,7 +42,7 @@ pub const BENCH_PACKAGES: [Package; 2] =
 
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
 
-/// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis.
+/// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis; and of SeaweedFS.
 pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
 /// A program that fails where one of [`CLIENTS`], its argument, is missing or another version.
 pub const CLIENTS_PROBE: &str = "import sys, importlib.metadata as installed
@@ -97,6 +97,12 @@ pub fn clients_dir() -> PathBuf {
 #[must_use]
 pub fn clients_python() -> PathBuf {
     std::env::var_os(PYTHON_VARIABLE).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
+}
+
+/// The program of SeaweedFS, an S3 server, which comes with [`CLIENTS`].
+#[must_use]
+pub fn seaweedfs() -> PathBuf {
+    clients_python().with_file_name("weed")
 }
 
 /// Held while something is put into the folder of servers.

@@ -1,0 +1,222 @@
+//! A private S3 server: SeaweedFS, all of it in one process.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+use std::{fs, io};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::process::{Process, dying_with_its_parent};
+use crate::server::{START_LIMIT, TRIES};
+use crate::server_error::ServerError;
+use crate::setup;
+
+/// A running S3 server with one bucket, [`S3Server::BUCKET`]. Dropping it kills it and removes its objects.
+#[derive(Debug)]
+pub struct S3Server {
+    process: Process,
+    ports: Ports,
+    folder: TempDir,
+}
+
+/// For one question to a server that starts.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+impl S3Server {
+    /// The bucket that is there.
+    pub const BUCKET: &str = "results";
+    /// A key that may do everything, and its secret.
+    pub const OWNER: (&str, &str) = ("AKCLEWOWNER", "the-secret-of-the-owner");
+    /// A key that may read and list only, and its secret.
+    pub const READER: (&str, &str) = ("AKCLEWREADER", "the-secret-of-the-reader");
+
+    /// Starts a server, and waits until objects can be written. Call it on a thread that lives as long as the server should.
+    pub async fn start() -> Result<Self, ServerError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match Self::try_start().await {
+                Err(error @ ServerError::Failed { .. }) => last = Some(error),
+                started => return started,
+            }
+        }
+        Err(last.unwrap_or(ServerError::Failed { doing: "start an S3 server", log: String::new() }))
+    }
+
+    async fn try_start() -> Result<Self, ServerError> {
+        let folder = tempfile::tempdir().map_err(failed("make a folder"))?;
+        for name in ["data", "home"] {
+            fs::create_dir(folder.path().join(name)).map_err(failed("make a folder"))?;
+        }
+        fs::write(folder.path().join("keys.json"), keys()).map_err(failed("write a file"))?;
+        let ports = Ports::free().map_err(failed("find free ports"))?;
+        let mut server = Self { process: run(&folder, &ports)?, ports, folder };
+        server.wait_until_it_takes_objects().await?;
+        Ok(server)
+    }
+
+    /// It does once its filer, which knows no signatures, has stored a file: before that it has no place for one.
+    async fn wait_until_it_takes_objects(&mut self) -> Result<(), ServerError> {
+        let bucket = format!("POST /buckets/{}/", Self::BUCKET);
+        let questions =
+            [(self.ports.filer, "PUT /ready"), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
+        let start = Instant::now();
+        for (port, question) in questions {
+            while !is_done(port, question).await {
+                if self.process.has_ended().map_err(failed("watch a server"))? || start.elapsed() > START_LIMIT {
+                    return Err(ServerError::Failed { doing: "start an S3 server", log: self.error_log() });
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.s3)
+    }
+
+    /// What it has said.
+    #[must_use]
+    pub fn error_log(&self) -> String {
+        fs::read(self.folder.path().join("log"))
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
+    pub fn pause(&self) -> io::Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) -> io::Result<()> {
+        self.process.resume()
+    }
+
+    /// Ends it at once (SIGKILL), and waits until it is gone.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.kill()
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        // They are where it wants them, and it cannot remove them.
+        for (part, port) in self.ports.parts() {
+            let _ = fs::remove_file(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + SECOND));
+        }
+    }
+}
+
+fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
+    let program = setup::seaweedfs();
+    if !program.exists() {
+        return Err(ServerError::Missing { server: "SeaweedFS", program });
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
+    let mut command = dying_with_its_parent(&program);
+    let files = [
+        ("-dir", "data"),
+        ("-s3.config", "keys.json"),
+        ("-filer.localSocket", "filer.socket"),
+        ("-s3.localSocket", "s3.socket"),
+    ];
+    command.args(["-logtostderr", "server", "-filer", "-s3"]);
+    command.args(ports.parts().map(|(part, port)| format!("-{part}.port={port}")));
+    command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
+    let started = command
+        .args(OPTIONS)
+        // It looks for settings there.
+        .env("HOME", folder.path().join("home"))
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn();
+    Ok(Process::new(started.map_err(failed("start setpriv (Debian package util-linux)"))?))
+}
+
+/// A small server, for this machine alone, that asks nobody outside.
+const OPTIONS: [&str; 9] = [
+    "-ip=127.0.0.1",
+    "-ip.bind=127.0.0.1",
+    "-master.telemetry=false",
+    "-master.volumeSizeLimitMB=64",
+    "-volume.max=0",
+    "-volume.preStopSeconds=0",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-s3.iam=false",
+];
+
+fn keys() -> String {
+    let identity = |name: &str, (key, secret): (&str, &str), actions: &str| {
+        format!(
+            r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
+        )
+    };
+    let owner = identity("owner", S3Server::OWNER, r#""Admin""#);
+    let reader = identity("reader", S3Server::READER, r#""Read","List""#);
+    format!(r#"{{"identities":[{owner},{reader}]}}"#)
+}
+
+/// Asks with no signature and a body of one letter; whether the answer is a good one.
+async fn is_done(port: u16, question: &str) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let request =
+            format!("{question} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    timeout(ANSWER_LIMIT, asked).await.is_ok_and(|answer| answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 2")))
+}
+
+/// Each part of the server listens on a second port besides, so much further on.
+const SECOND: u16 = 10_000;
+
+#[derive(Debug)]
+struct Ports {
+    master: u16,
+    volume: u16,
+    filer: u16,
+    s3: u16,
+}
+
+impl Ports {
+    fn free() -> io::Result<Self> {
+        // All are held until the last is found.
+        let mut held = Vec::new();
+        let mut pair = || loop {
+            let first = TcpListener::bind("127.0.0.1:0")?;
+            let port = first.local_addr()?.port();
+            let second = port.checked_add(SECOND).map(|second| TcpListener::bind(("127.0.0.1", second)));
+            let is_free = second.as_ref().is_some_and(Result::is_ok);
+            held.push((first, second));
+            if is_free {
+                return io::Result::Ok(port);
+            }
+            if held.len() > 1_000 {
+                return Err(io::Error::other("no two ports are free that far apart"));
+            }
+        };
+        Ok(Self { master: pair()?, volume: pair()?, filer: pair()?, s3: pair()? })
+    }
+
+    fn parts(&self) -> [(&'static str, u16); 4] {
+        [("master", self.master), ("volume", self.volume), ("filer", self.filer), ("s3", self.s3)]
+    }
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ServerError {
+    move |source| ServerError::Io { doing, source }
+}
