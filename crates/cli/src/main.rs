@@ -45,10 +45,6 @@ use tokio::runtime::Builder;
 use crate::cli::{Cli, Command};
 use crate::error::CliError;
 
-/// Every row and every request is many small pieces (`docs/decisions/0017`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

@@ -37,8 +37,11 @@ pub const TEST_PACKAGES: [Package; 2] = [
 ];
 
 /// What the benchmark takes besides. nginx is not among them: its package would start a server of the whole machine.
-pub const BENCH_PACKAGES: [Package; 2] =
-    [Package { name: "sysbench", file: "/usr/bin/sysbench" }, Package { name: "wrk", file: "/usr/bin/wrk" }];
+pub const BENCH_PACKAGES: [Package; 3] = [
+    Package { name: "sysbench", file: "/usr/bin/sysbench" },
+    Package { name: "wrk", file: "/usr/bin/wrk" },
+    Package { name: "hey", file: "/usr/bin/hey" },
+];
 
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
 

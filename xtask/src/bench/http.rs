@@ -2,6 +2,7 @@
 
 mod downloads;
 mod nginx;
+mod small;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,12 +11,12 @@ use clew_testkit::{FakeOptions, FakeServer, Fault};
 
 use self::downloads::Download;
 use self::nginx::Nginx;
+use self::small::Asker;
 use super::Bench;
 use super::counts::{must_be, occurrences};
 use super::pairs::{Figures, in_turn};
 use super::rows::{Compared, Reach, Row};
 use super::served::{Inventory, Served, SignedGet};
-use crate::command::Command;
 use crate::error::XtaskError;
 use crate::steps::{self, Step};
 
@@ -55,19 +56,38 @@ const DOWNLOADS: [Downloads; 2] = [
     },
 ];
 
-const STATUS: Row = Row {
-    name: "status",
-    measure: "task status with signature check and policy, 64 connections",
-    against: "nginx returning the same body, a constant",
-    compared: Compared::Share,
-    reach: Reach::AtLeast(0.6),
-    unit: "requests/s",
-    pairs: 11,
-};
+/// The same questions by two clients. The first costs about as much as an answer, as clients do; the second shows what is left of a
+/// server when the client is nearly nothing.
+const STATUS: [(Row, Asker); 2] = [
+    (
+        Row {
+            name: "status",
+            measure: "task status with signature check and policy, 64 connections of hey",
+            against: "nginx returning the same body, a constant",
+            compared: Compared::Share,
+            reach: Reach::AtLeast(0.6),
+            unit: "requests/s",
+            pairs: 11,
+        },
+        Asker::Hey,
+    ),
+    (
+        Row {
+            name: "status-wrk",
+            measure: "the same, 64 connections of wrk",
+            against: "nginx returning the same body, a constant",
+            compared: Compared::Share,
+            reach: Reach::AtLeast(0.6),
+            unit: "requests/s",
+            pairs: 11,
+        },
+        Asker::Wrk,
+    ),
+];
 
 /// All rows of this family.
 pub(super) fn rows() -> impl Iterator<Item = Row> {
-    DOWNLOADS.iter().map(|downloads| downloads.row).chain([STATUS])
+    DOWNLOADS.iter().map(|downloads| downloads.row).chain(STATUS.iter().map(|(row, _)| *row))
 }
 
 /// Sessions whose result has a little more than 100 MB.
@@ -104,13 +124,13 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
         let from_nginx = download(nginx.address, SignedGet::plain(nginx::RESULT, "127.0.0.1"));
         figures.push(in_turn(*row, async || from_clew.rate().await, async || from_nginx.rate().await).await?);
     }
-    if bench.wanted.has(STATUS.name) {
+    for (row, asker) in STATUS.iter().filter(|(row, _)| bench.wanted.has(row.name)) {
         // Signed anew: a signature is good for a quarter of an hour.
         let status = served.signed(place, "realtime-session-task", &id);
         let constant = SignedGet::plain(nginx::CONSTANT, "127.0.0.1");
-        let clew = async || requests(&format!("http://{}", served.address()), &status).await;
-        let peer = async || requests(&format!("http://{}", nginx.address), &constant).await;
-        figures.push(in_turn(STATUS, clew, peer).await?);
+        let clew = async || asker.requests(&format!("http://{}", served.address()), &status).await;
+        let peer = async || asker.requests(&format!("http://{}", nginx.address), &constant).await;
+        figures.push(in_turn(*row, clew, peer).await?);
     }
     nginx.stop().await;
     served.stop().await?;
@@ -123,28 +143,6 @@ fn address(served: &Served<'_>) -> Result<SocketAddr, XtaskError> {
         cause: error.to_string(),
         answer: served.address().to_owned(),
     })
-}
-
-/// Requests a second, by wrk: all of them must be answered with 200.
-async fn requests(base: &str, get: &SignedGet) -> Result<f64, XtaskError> {
-    // wrk adds a second `Host` unless it is given one that is written so.
-    let name = |name: &str| if name == "host" { "Host".to_owned() } else { name.to_owned() };
-    let headers =
-        get.headers.iter().flat_map(|(header, value)| ["-H".to_owned(), format!("{}: {value}", name(header))]);
-    let wrk = Command::new("wrk")
-        .args(["--threads", "2", "--connections", "64", "--duration", "2s"])
-        .args(headers)
-        .args([format!("{base}{}", get.target)]);
-    let answer = wrk.answer().await?;
-    let rate = answer.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
-    match rate {
-        Some(rate) if !answer.contains("Non-2xx") && !answer.contains("Socket errors") => Ok(rate),
-        _ => Err(XtaskError::Answer {
-            command: format!("wrk {base}{}", get.target),
-            cause: "not all requests were answered with 200".to_owned(),
-            answer,
-        }),
-    }
 }
 
 /// Where a path stands in nginx's configuration.

@@ -8,8 +8,14 @@ use crate::command::Command;
 use crate::workspace;
 
 /// Programs beside Clew: how each is asked for its version, and the line of its answer. Servers are asked when they run.
-const PROGRAMS: [(&str, &[&str]); 4] =
-    [("rustc", &["--version"]), ("mariadb", &["--version"]), ("sysbench", &["--version"]), ("wrk", &["--version"])];
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("rustc", &["--version"]),
+    ("mariadb", &["--version"]),
+    ("sysbench", &["--version"]),
+    ("wrk", &["--version"]),
+    // hey does not tell.
+    ("dpkg-query", &["--show", "--showformat=${Package} ${Version}", "hey"]),
+];
 
 /// Lines of a list.
 pub(super) async fn describe(build: &str) -> String {
