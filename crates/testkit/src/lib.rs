@@ -3,7 +3,7 @@
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
 //! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
 //! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
-//! many of them. [`S3Server`] is a private server of objects.
+//! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
@@ -25,6 +25,7 @@ mod gate;
 mod idle;
 mod load;
 mod odd;
+mod postgresql;
 mod process;
 mod s3_server;
 mod scenarios;
@@ -42,6 +43,7 @@ pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use load::{Load, LoadSize, TEN_THOUSAND};
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
+pub use postgresql::PostgreSql;
 pub use s3_server::S3Server;
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};

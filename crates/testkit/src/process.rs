@@ -40,6 +40,12 @@ impl Process {
         self.0.wait().map(|_| ())
     }
 
+    /// Lets it end at once in its own way (SIGQUIT), and waits until it is gone.
+    pub(crate) fn quit(&mut self) -> io::Result<()> {
+        self.signal(Signal::QUIT)?;
+        self.0.wait().map(|_| ())
+    }
+
     fn signal(&self, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.ok_or_else(|| io::Error::other("the server has no process id"))?, signal)?;

@@ -234,7 +234,7 @@ const COMMON: [&str; 7] = [
 ];
 
 /// A port that is free on both loopback addresses.
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     let mut taken = Vec::new();
     loop {
         let first = TcpListener::bind("127.0.0.1:0")?;

@@ -31,7 +31,8 @@ pub const MARIADB_PACKAGES: [Package; 2] = [
     Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// What the tests take besides.
-pub const TEST_PACKAGES: [Package; 2] = [
+pub const TEST_PACKAGES: [Package; 3] = [
+    Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
 ];
@@ -44,6 +45,8 @@ pub const BENCH_PACKAGES: [Package; 3] = [
 ];
 
 pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
+/// Folder of PostgreSQL's programs.
+pub(crate) const POSTGRESQL: &str = "/usr/lib/postgresql/15/bin";
 
 /// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis; and of SeaweedFS.
 pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");

@@ -9,8 +9,7 @@ use crate::setup;
 
 /// A data directory for one server, copied from the template.
 pub(crate) fn copy(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
-    let template = ready(flavor)?;
-    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(to), "copy a data directory")?;
+    copy_folder(&ready(flavor.name(), |folder| initialise(flavor, folder))?, to)?;
     // The server's identity: two with one do not replicate. It makes itself another.
     match std::fs::remove_file(to.join("auto.cnf")) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -20,9 +19,17 @@ pub(crate) fn copy(flavor: Flavor, to: &Path) -> Result<(), ServerError> {
     }
 }
 
-/// The template, made now if it was not there. It gets its name when it is whole.
-fn ready(flavor: Flavor) -> Result<PathBuf, ServerError> {
-    let template = setup::servers_dir().join("templates").join(flavor.name());
+/// A folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), ServerError> {
+    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to), "copy a data directory")
+}
+
+/// The template of this name, made now if it was not there. It gets its name when it is whole.
+pub(crate) fn ready(
+    name: &str,
+    initialise: impl FnOnce(&Path) -> Result<(), ServerError>,
+) -> Result<PathBuf, ServerError> {
+    let template = setup::servers_dir().join("templates").join(name);
     if template.exists() {
         return Ok(template);
     }
@@ -34,7 +41,7 @@ fn ready(flavor: Flavor) -> Result<PathBuf, ServerError> {
     let prepared = std::fs::create_dir_all(template.parent().unwrap_or(&template))
         .and_then(|()| if unfinished.exists() { std::fs::remove_dir_all(&unfinished) } else { Ok(()) });
     prepared.map_err(|source| ServerError::Io { doing: "make a data directory", source })?;
-    initialise(flavor, &unfinished)?;
+    initialise(&unfinished)?;
     std::fs::rename(&unfinished, &template)
         .map_err(|source| ServerError::Io { doing: "make a data directory", source })?;
     Ok(template)
@@ -67,7 +74,7 @@ fn initialise(flavor: Flavor, folder: &Path) -> Result<(), ServerError> {
     }
 }
 
-fn run(command: &mut Command, doing: &'static str) -> Result<(), ServerError> {
+pub(crate) fn run(command: &mut Command, doing: &'static str) -> Result<(), ServerError> {
     let output = command.stdin(Stdio::null()).output().map_err(|source| ServerError::Io { doing, source })?;
     if output.status.success() {
         return Ok(());

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clew_testkit::setup::SERVERS_DIR_VARIABLE;
-use clew_testkit::{Flavor, Server, ServerOptions};
+use clew_testkit::{Flavor, PostgreSql, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
 /// Tells a test that it is the process to be killed, and what to start.
@@ -57,24 +57,30 @@ async fn a_paused_server_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn a_server_ends_with_the_process_that_started_it() {
+    const POSTGRESQL: &str = "postgresql";
+    if std::env::var_os(VICTIM).is_some_and(|name| name == POSTGRESQL) {
+        let server = PostgreSql::start().await.unwrap();
+        println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
+        return std::future::pending().await;
+    }
     if let Some(name) = std::env::var_os(VICTIM) {
         let flavor = Flavor::ALL.into_iter().find(|flavor| flavor.name() == name).unwrap();
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         println!("\n{STARTED}{} {}", server.pid(), server.data_dir().parent().unwrap().display());
         return std::future::pending().await;
     }
-    for flavor in Flavor::ALL {
+    for name in Flavor::ALL.map(Flavor::name).into_iter().chain([POSTGRESQL]) {
         let mut victim = rerun("a_server_ends_with_the_process_that_started_it")
-            .env(VICTIM, flavor.name())
+            .env(VICTIM, name)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let (pid, folder) = started_by(&mut victim);
-        assert!(process_state(pid).is_some(), "{flavor}");
+        assert!(process_state(pid).is_some(), "{name}");
         victim.kill().unwrap();
         victim.wait().unwrap();
         // Whoever takes orphans in may be slow to bury them.
-        assert!(until(|| matches!(process_state(pid), None | Some('Z'))).await, "{flavor} lives on");
+        assert!(until(|| matches!(process_state(pid), None | Some('Z'))).await, "{name} lives on");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
@@ -104,4 +110,17 @@ async fn a_missing_server_fails_its_test_and_says_what_to_run() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("mysql is not installed") && said.contains("run cargo xtask test"), "{said}");
+}
+
+#[tokio::test]
+async fn a_postgresql_is_gone_with_its_data_and_its_shared_memory() {
+    let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let server = PostgreSql::start().await.unwrap();
+    let (pid, folder) = (server.pid(), server.data_dir());
+    // Of a segment the fifth word says who made it.
+    let made_by = |line: &str| line.split_whitespace().nth(4).is_some_and(|maker| maker == pid.to_string());
+    assert!(segments().lines().any(made_by));
+    drop(server);
+    assert_eq!(process_state(pid), None);
+    assert!(!folder.exists() && !segments().lines().any(made_by));
 }

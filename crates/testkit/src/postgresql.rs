@@ -1,0 +1,201 @@
+//! Private PostgreSQL clusters.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::process::Process;
+use crate::server::{START_LIMIT, TRIES, free_port};
+use crate::server_error::ServerError;
+use crate::{setup, template};
+
+/// A running PostgreSQL with a data directory, port and socket of its own. Dropping it stops it and removes its data.
+#[derive(Debug)]
+pub struct PostgreSql {
+    process: Process,
+    port: u16,
+    folder: TempDir,
+}
+
+/// What the template is called.
+const NAME: &str = "postgresql-15";
+
+/// A small and quick server; what a crash of the machine would lose is no loss.
+const SETTINGS: [&str; 8] = [
+    "listen_addresses=127.0.0.1",
+    "fsync=off",
+    "shared_buffers=16MB",
+    "max_connections=100",
+    "max_wal_size=64MB",
+    "autovacuum=off",
+    "jit=off",
+    "log_lock_waits=on",
+];
+
+impl PostgreSql {
+    /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should.
+    pub async fn start() -> Result<Self, ServerError> {
+        Self::start_anyhow(None).await
+    }
+
+    /// The same with a certificate and its key (PEM): it talks over TLS to whoever wants that.
+    pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
+        Self::start_anyhow(Some((certificate, key))).await
+    }
+
+    async fn start_anyhow(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match Self::try_start(tls).await {
+                Err(error @ ServerError::Failed { .. }) => last = Some(error),
+                started => return started,
+            }
+        }
+        Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
+    }
+
+    async fn try_start(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
+        let io = |doing| move |source| ServerError::Io { doing, source };
+        let program = Path::new(setup::POSTGRESQL).join("postgres");
+        if !program.exists() {
+            return Err(ServerError::Missing { server: NAME, program });
+        }
+        let folder = tempfile::tempdir().map_err(io("make a folder"))?;
+        let data = folder.path().join("data");
+        template::copy_folder(&template::ready(NAME, initialise)?, &data)?;
+        if let Some((certificate, key)) = tls {
+            for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+                let file = data.join(name);
+                let written =
+                    fs::write(&file, text).and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)));
+                written.map_err(io("write a file"))?;
+            }
+        }
+        give_away(folder.path())?;
+        let port = free_port().map_err(io("find a free port"))?;
+        let log = File::create(folder.path().join("log")).map_err(io("write a file"))?;
+        let mut command = as_somebody_else();
+        command.arg(program).arg("-D").arg(&data).arg("-c").arg(format!("port={port}"));
+        command.arg("-c").arg(format!("unix_socket_directories={}", folder.path().display()));
+        for setting in SETTINGS.into_iter().chain(tls.map(|_| "ssl=on")) {
+            command.args(["-c", setting]);
+        }
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(io("start setpriv (Debian package util-linux)"))?;
+        let mut server = Self { process: Process::new(process), port, folder };
+        server.wait_until_it_answers().await?;
+        Ok(server)
+    }
+
+    async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
+        let start = Instant::now();
+        // By its socket, which no other server can have.
+        while !self.answers()? {
+            let ended =
+                self.process.has_ended().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended || start.elapsed() > START_LIMIT {
+                return Err(ServerError::Failed { doing: "start PostgreSQL", log: self.error_log() });
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn answers(&self) -> Result<bool, ServerError> {
+        let asked = Command::new(Path::new(setup::POSTGRESQL).join("pg_isready"))
+            .arg("--quiet")
+            .arg("--host")
+            .arg(self.folder.path())
+            .arg("--port")
+            .arg(self.port.to_string())
+            .stdin(Stdio::null())
+            .status();
+        asked.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where the superuser signs in, without a password, to a database that is empty at first.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// The same of another database, once there is one.
+    #[must_use]
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Its data directory, another account's where this process is root's.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What it has said.
+    #[must_use]
+    pub fn error_log(&self) -> String {
+        fs::read(self.folder.path().join("log"))
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+}
+
+impl Drop for PostgreSql {
+    fn drop(&mut self) {
+        // It gives its shared memory back, which one that is killed leaves to the machine.
+        let _ = self.process.quit();
+    }
+}
+
+/// PostgreSQL refuses to run as root, so it runs as the account that its package makes. The kernel ends it when the thread that
+/// started it is gone.
+fn as_somebody_else() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]);
+    if geteuid().is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    command.arg("--");
+    command
+}
+
+/// Makes a folder, and all that is in it, the account's.
+fn give_away(folder: &Path) -> Result<(), ServerError> {
+    if geteuid().is_root() {
+        template::run(Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder), "give a folder away")?;
+    }
+    Ok(())
+}
+
+/// Makes a data directory where that account can, then puts it into its place.
+fn initialise(folder: &Path) -> Result<(), ServerError> {
+    let place = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
+    give_away(place.path())?;
+    let data = place.path().join("data");
+    let mut command = as_somebody_else();
+    command.arg(Path::new(setup::POSTGRESQL).join("initdb")).arg("-D").arg(&data);
+    command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
+    template::run(&mut command, "make PostgreSQL's data directory")?;
+    template::copy_folder(&data, folder)
+}
