@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{policy, project, ps, rule, serve, snapshot, user};
+use crate::{migrate, policy, project, ps, rule, serve, snapshot, user};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Doctor(doctor::Arguments),
     Init(init::Arguments),
     Serve(serve::Arguments),
+    Migrate(migrate::Arguments),
     Instance(instance::Arguments),
     Collect(Box<collect::Arguments>),
     Domain(domain::Arguments),

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use clew_api::{ApiSettings, Rates, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
+use clew_store::Location;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::metadata::location;
 
 /// What a configuration file may say. The defaults are the whole truth about what it may hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ use crate::error::CliError;
 pub(crate) struct Configuration {
     /// Folder with metadata, results and the master key.
     pub(crate) data_dir: PathBuf,
+    /// PostgreSQL database with the metadata; empty: the folder has it.
+    pub(crate) metadata: String,
     /// Address and port to listen on.
     pub(crate) listen: String,
     /// Whether others may reach that address though there is no TLS.
@@ -118,6 +122,7 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
+            metadata: String::new(),
             listen: DEFAULT_LISTEN.to_owned(),
             allow_plain_http: false,
             collections: CollectionSettings::default(),
@@ -213,6 +218,11 @@ impl Configuration {
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::refused(format!("could not read the configuration {shown}: {error}")))?;
         parse(&text).map_err(|error| CliError::refused(format!("configuration {shown}: {error}")))
+    }
+
+    /// Where the store is.
+    pub(crate) fn location(&self) -> Result<Location, CliError> {
+        location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
     /// What the worker takes. Fails on durations and counts that make no sense.

@@ -12,6 +12,7 @@ pub(crate) use policy::{FoundPolicy, name_of_model};
 
 use crate::configuration::DEFAULT_DATA_DIR;
 use crate::error::CliError;
+use crate::metadata::Metadata;
 use crate::origin;
 use crate::output::Format;
 
@@ -21,6 +22,8 @@ pub(crate) struct Folder {
     /// Folder that clew init made; a running clew serve sees changes at once
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    metadata: Metadata,
 }
 
 /// Where everything is kept, and how to speak of it.
@@ -35,7 +38,7 @@ pub(crate) struct DataDir {
 
 impl Folder {
     pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        Ok(Store::open(&self.data_dir).await?)
+        Ok(Store::open(self.metadata.with(&self.data_dir)?).await?)
     }
 }
 

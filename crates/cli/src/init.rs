@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_iam::{access_key, password};
 use clew_model::AccessKeyId;
-use clew_store::{FirstTenant, Founded, Store, StoreError};
+use clew_store::{FirstTenant, Founded, Location, Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
 use crate::error::CliError;
+use crate::metadata::Metadata;
 use crate::{names, origin, output};
 
 /// Make the first domain, project, administrator and access key. Prints the secrets once.
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
     /// Folder to make
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    metadata: Metadata,
     /// Name of the region, and of the first project
     #[arg(long, default_value = "local", value_parser = names::parse)]
     region: String,
@@ -34,13 +37,20 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
+impl Arguments {
+    fn location(&self) -> Result<Location, CliError> {
+        self.metadata.with(&self.data_dir)
+    }
+}
+
 const AFTER_HELP: &str = "\
 Examples:
   clew init
+  clew init --metadata postgres://clew@db.example.com/clew?sslmode=verify-full
   eval \"$(clew init --format env)\" && clew serve
 
 The secret key and the password are shown this once: only a sealed copy of the key and a hash of the password are kept.
-Refuses, and changes nothing, if the folder is in use already.";
+Refuses, and changes nothing, if the folder or the database is in use already.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -77,9 +87,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         secret_key: made.secret_key.clone(),
     };
     let (_, founded) =
-        Store::initialise(&origin::local(), &arguments.data_dir, tenant).await.map_err(|error| match error {
+        Store::initialise(&origin::local(), arguments.location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::refused(error.to_string())
-                .with_hint("use the folder as it is (clew serve), or choose another one with --data-dir"),
+                .with_hint("use it as it is (clew serve), or choose another folder with --data-dir, or another database with --metadata"),
             error => CliError::failed(error.to_string()),
         })?;
     let credentials = credentials(&arguments, &founded, &made.password, &made.access_key, &made.secret_key);
@@ -132,10 +142,11 @@ fn credentials(
 
 fn table(credentials: &Credentials, arguments: &Arguments) -> String {
     let folder = arguments.data_dir.display();
+    let database = if arguments.metadata.is_given() { " and the same --metadata" } else { "" };
     format!(
         "Made {folder}. These are shown once; keep them:\n\n  \
          domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
-         Next: clew serve --data-dir {folder}\n",
+         Next: clew serve --data-dir {folder}{database}\n",
         credentials.domain_name,
         credentials.domain_id,
         credentials.region,

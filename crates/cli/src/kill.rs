@@ -5,16 +5,19 @@ mod preview;
 mod report;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal};
 use clew_model::{NodeUrl, Session};
 use clew_mysql::{KillKind, Limits, Refusal, Victim, find_sessions, kill_all};
+use clew_store::Location;
 
+use crate::configuration::DEFAULT_DATA_DIR;
 use crate::confirm::Confirmation;
 use crate::error::CliError;
+use crate::metadata::Metadata;
 use crate::node_url::Target;
 use crate::output::{self, Format};
 use audit::Audit;
@@ -47,9 +50,17 @@ pub(crate) struct Arguments {
     /// A folder that clew init made, whose audit keeps who was ended, why, and how it ended
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    metadata: Metadata,
     /// Form of the output
     #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
     format: Format,
+}
+
+/// Where the audit is, if one is named.
+fn audit_location(data_dir: Option<&Path>, metadata: &Metadata) -> Result<Option<Location>, CliError> {
+    let default = metadata.is_given().then_some(Path::new(DEFAULT_DATA_DIR));
+    data_dir.or(default).map(|folder| metadata.with(folder)).transpose()
 }
 
 const AFTER_HELP: &str = "\
@@ -89,8 +100,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         arguments.confirmation.ask(report.question()).await?;
     }
     // Before anybody is ended: what cannot be written down is not done.
-    let audit = match &arguments.data_dir {
-        Some(data_dir) => Some(Audit::open(data_dir).await?),
+    let audit = match audit_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
+        Some(location) => Some(Audit::open(location).await?),
         None => None,
     };
     let outcomes = end(&node, &report.chosen.sessions, kind, seen, &protected, &limits).await?;

@@ -20,6 +20,8 @@ mod kill;
 mod listing;
 mod locks;
 mod logs;
+mod metadata;
+mod migrate;
 mod moments;
 mod names;
 mod new_password;
@@ -75,6 +77,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments))).await,
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
+            Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Domain(arguments) => interruptible(domain::run(arguments)).await,
             Command::Project(arguments) => interruptible(project::run(arguments)).await,

@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     /// Folder that clew init made [default: ./clew-data]
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// PostgreSQL database that keeps the metadata instead of the folder, such as postgres://user@host/database?sslmode=verify-full. Its
+    /// password belongs into PGPASSWORD or ~/.pgpass: others see what is typed. The master key and the results stay in the folder
+    #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
+    metadata: Option<String>,
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
@@ -49,6 +53,7 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Examples:
   clew init && clew serve
+  CLEW_METADATA=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
   clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
 The first line on stdout is the address. SIGINT and SIGTERM stop it in order: no new work, running collections finish or are handed back.
@@ -57,6 +62,7 @@ Behind a proxy, name it in http.trusted_proxies: else all of its clients count a
 
 A configuration file with every key at its default:
   data_dir = \"./clew-data\"
+  metadata = \"\"                # a PostgreSQL database; \"\": in data_dir
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
@@ -92,6 +98,7 @@ A configuration file with every key at its default:
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut configuration = Configuration::read(arguments.config.as_deref())?;
     configuration.data_dir = arguments.data_dir.unwrap_or(configuration.data_dir);
+    configuration.metadata = arguments.metadata.unwrap_or(configuration.metadata);
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
     configuration.allow_plain_http |= arguments.allow_plain_http;
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
@@ -103,7 +110,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     logs::start(&arguments.log)?;
     allow_open_files();
 
-    let store = Store::open(&configuration.data_dir).await?;
+    let store = Store::open(configuration.location()?).await?;
     let lock = store.lock_for_serving()?;
     store.end_all_kill_leases(&lock).await?;
     let taken_over = store.end_all_leases(&lock).await?;

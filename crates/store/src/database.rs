@@ -3,18 +3,21 @@
 //! A statement is written once, in SQL that SQLite and PostgreSQL understand alike, with numbered parameters (`$1`). What differs is a
 //! method of [`Database`], or stands in a file of that database.
 
+mod changes;
 mod row;
 mod statement;
 
 use std::path::Path;
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 
+pub(crate) use changes::Changes;
 pub(crate) use row::{Row, Stored};
 pub(crate) use statement::{Target, query, query_pair, query_scalar};
 
+use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::sqlite::changes::Changes;
+use crate::postgres::{self, PostgresDatabase, PostgresUrl};
 use crate::sqlite::{self, SqliteDatabase};
 
 /// An open database. Clones share it.
@@ -22,12 +25,16 @@ use crate::sqlite::{self, SqliteDatabase};
 pub(crate) enum Database {
     /// A file.
     Sqlite(SqliteDatabase),
+    /// A server's.
+    Postgres(PostgresDatabase),
 }
 
 /// A transaction. Dropped before it is committed, it leaves nothing.
 pub(crate) enum Connection {
     /// Of a file.
     Sqlite(Transaction<'static, Sqlite>),
+    /// Of a server's.
+    Postgres(Transaction<'static, Postgres>),
 }
 
 impl Database {
@@ -41,10 +48,16 @@ impl Database {
         Ok(Self::Sqlite(sqlite::open(file).await?))
     }
 
+    /// Opens a server's database, whether it was used before or not.
+    pub(crate) async fn on(url: &PostgresUrl) -> Result<Self, StoreError> {
+        Ok(Self::Postgres(Box::pin(postgres::open(url)).await?))
+    }
+
     /// Begins a transaction that may write. Until its end no other one comes between, of this process or another.
     pub(crate) async fn begin_writing(&self) -> Result<Connection, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin_with("BEGIN IMMEDIATE").await.map(Connection::Sqlite),
+            Self::Postgres(database) => database.begin_writing().await.map(Connection::Postgres),
         }
     }
 
@@ -52,13 +65,36 @@ impl Database {
     pub(crate) async fn begin_reading(&self) -> Result<Connection, sqlx::Error> {
         match self {
             Self::Sqlite(database) => database.pool.begin().await.map(Connection::Sqlite),
+            Self::Postgres(database) => database.begin_reading().await.map(Connection::Postgres),
         }
     }
 
     /// What tells what has changed.
     pub(crate) fn changes(&self) -> Changes {
         match self {
-            Self::Sqlite(database) => Changes::of(database),
+            Self::Sqlite(database) => Changes::Sqlite(sqlite::changes::Changes::of(database)),
+            Self::Postgres(database) => Changes::Postgres(postgres::changes::Changes::of(database)),
+        }
+    }
+
+    /// The clock that all who share the database go by.
+    pub(crate) fn clock(&self) -> Clock {
+        match self {
+            Self::Sqlite(_) => Clock::default(),
+            Self::Postgres(database) => database.clock(),
+        }
+    }
+
+    /// Whether other machines may be at work on it, of which the lock of a data directory says nothing.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// The elements of a list in JSON, in the parameter of this name, as a table whose only column is `value`.
+    pub(crate) fn elements(&self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("json_each({parameter})"),
+            Self::Postgres(_) => format!("json_array_elements({parameter}::json)"),
         }
     }
 
@@ -66,6 +102,7 @@ impl Database {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.pool.close().await,
+            Self::Postgres(database) => database.pool.close().await,
         }
     }
 }
@@ -75,6 +112,7 @@ impl Connection {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => postgres::within(transaction.commit()).await,
         }
     }
 }

@@ -8,17 +8,17 @@ use clew_model::NodeId;
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// `initialise` on a directory that is in use already. Nothing was changed.
-    #[error("{} is a data directory already", dir.display())]
+    /// `initialise` on a directory or database that is in use already. Nothing was changed.
+    #[error("{place} is initialised already")]
     AlreadyInitialised {
-        /// The directory.
-        dir: PathBuf,
+        /// The directory or database.
+        place: String,
     },
-    /// `open` on a directory that holds no store.
-    #[error("{} is no data directory yet", dir.display())]
+    /// `open` on a directory or database that holds no store.
+    #[error("{place} is not initialised yet")]
     NotInitialised {
-        /// The directory.
-        dir: PathBuf,
+        /// The directory or database.
+        place: String,
     },
     /// `open` on a directory that a newer version of Clew brought to its own form.
     #[error("the database was last used by a newer Clew (it has version {version}); use that one, or restore a backup")]
@@ -41,6 +41,12 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// The address of a metadata database that cannot be one.
+    #[error("the address of the metadata database is not valid: {reason}")]
+    MetadataUrl {
+        /// What is wrong with it.
+        reason: String,
     },
     /// The master key is missing, unreadable or unsafe.
     #[error("master key: {reason}")]

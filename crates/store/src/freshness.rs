@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::database::Changes;
 use crate::error::StoreError;
-use crate::sqlite::changes::{Changes, Glance};
+use crate::sqlite::changes::Glance;
 
 /// So many are answered with one question at most.
 const MOST_AT_ONCE: usize = 1024;

@@ -1,7 +1,8 @@
 //! What Clew keeps: identities, policies, the inventory, tasks, results, the audit; secrets only sealed.
 //!
 //! A data directory has `clew.db` (SQLite), `results/` (one file per result) and `master.key`. Several processes may open
-//! one at a time, but only one may serve it ([`Store::lock_for_serving`]).
+//! one at a time, but only one may serve it ([`Store::lock_for_serving`]). A PostgreSQL database can stand in the place of `clew.db`, for
+//! several directories ([`Location`]).
 //!
 //! Not for: who may do what (`clew-iam`), when a task runs (`clew-tasks`), or how a result was made (`clew-mysql`).
 //!
@@ -29,9 +30,11 @@ mod keys;
 mod kill_tasks;
 mod kills;
 mod links;
+mod location;
 mod master_key;
 mod metadata;
 mod policies;
+mod postgres;
 mod remembered;
 mod results;
 mod sealing;
@@ -52,7 +55,9 @@ pub use intelligent_kills::{
 pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
+pub use location::Location;
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
+pub use postgres::PostgresUrl;
 pub use remembered::Remembered;
 pub use results::{PublishedResult, ResultStore, ResultWriter};
 pub use serving_lock::ServingLock;

@@ -29,6 +29,7 @@ use crate::database::{Connection, Target, query, query_scalar};
 use crate::error::StoreError;
 
 pub(crate) use failure::migration_failed;
+pub(crate) use founding::is_founded;
 
 /// A setting, if it is set.
 pub(crate) async fn setting<'e>(target: impl Into<Target<'e>>, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

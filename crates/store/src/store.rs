@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::freshness::Freshness;
+use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
 use crate::metadata::batches::Batches;
@@ -68,14 +69,19 @@ pub struct Store {
 pub(crate) const REGION: &str = "region";
 
 impl Store {
-    /// Makes a data directory with its first identities, then opens it. The first user is an administrator, and the first row of the
+    /// Makes a data directory, and the first identities in it or in the database, then opens it. The first user is an administrator, and the first row of the
     /// audit says who made it.
     ///
-    /// Fails with [`StoreError::AlreadyInitialised`], and changes nothing, where there is one. A crash on the way leaves what
+    /// Fails with [`StoreError::AlreadyInitialised`], and changes nothing, where there are some. A crash on the way leaves what
     /// the next call starts over.
-    pub async fn initialise(by: &Origin, data_dir: &Path, tenant: FirstTenant) -> Result<(Self, Founded), StoreError> {
-        let dir = DataDir::new(data_dir);
-        let already = || StoreError::AlreadyInitialised { dir: dir.root.clone() };
+    pub async fn initialise(
+        by: &Origin,
+        location: impl Into<Location>,
+        tenant: FirstTenant,
+    ) -> Result<(Self, Founded), StoreError> {
+        let location = location.into();
+        let dir = DataDir::new(&location.data_dir);
+        let already = || StoreError::AlreadyInitialised { place: dir.root.display().to_string() };
         if dir.is_initialised()? {
             return Err(already());
         }
@@ -85,25 +91,47 @@ impl Store {
             return Err(already());
         }
         dir.remove_unfinished()?;
-        dir.make_database()?;
+        let database = match &location.metadata {
+            None => {
+                dir.make_database()?;
+                Database::create(&dir.new_database()).await?
+            }
+            Some(url) => {
+                let database = Database::on(url).await?;
+                // Before there is a new master key, which the database would have no use for.
+                if metadata::is_founded(&database).await? {
+                    return Err(StoreError::AlreadyInitialised { place: url.to_string() });
+                }
+                database
+            }
+        };
         let key = master_key::read_or_make(&dir.master_key())?;
-        let database = Database::create(&dir.new_database()).await?;
         let store = Self::assemble(database, &key, &dir, tenant.region.clone());
         let founded = store.found(by, tenant).await?;
         store.database.close().await;
-        dir.finish()?;
-        Ok((Self::open(data_dir).await?, founded))
+        if location.metadata.is_none() {
+            dir.finish()?;
+        }
+        Ok((Self::open(location).await?, founded))
     }
 
-    /// Opens a data directory, and brings its database to this version's form.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let dir = DataDir::new(data_dir);
-        if !dir.is_initialised()? {
-            return Err(StoreError::NotInitialised { dir: dir.root });
-        }
+    /// Opens what was initialised, and brings its database to this version's form.
+    pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
+        let location = location.into();
+        let dir = DataDir::new(&location.data_dir);
+        let database = match &location.metadata {
+            None if dir.is_initialised()? => Database::open(&dir.database()).await?,
+            None => return Err(StoreError::NotInitialised { place: dir.root.display().to_string() }),
+            Some(url) => {
+                let database = Database::on(url).await?;
+                if !metadata::is_founded(&database).await? {
+                    return Err(StoreError::NotInitialised { place: url.to_string() });
+                }
+                database
+            }
+        };
         dir.make()?;
         let key = master_key::read(&dir.master_key())?;
-        let database = Database::open(&dir.database()).await?;
         let region = metadata::setting(&database, REGION).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
         let store = Self::assemble(database, &key, &dir, region);
@@ -115,11 +143,11 @@ impl Store {
         Self {
             freshness: Freshness::of(database.changes()),
             memory: Arc::default(),
+            clock: database.clock(),
             database,
             sealer: Sealer::new(key),
             keys: Arc::new(DerivedKeys::new(key)),
             batches: Batches::default(),
-            clock: Clock::default(),
             data_dir: Arc::new(dir.clone()),
             results: ResultStore::new(dir.results()),
             region: region.into(),

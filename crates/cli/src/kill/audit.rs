@@ -1,11 +1,9 @@
 //! The audit of a data directory, for who has one and wants a kill from the command line to stand in it.
 
-use std::path::Path;
-
 use clew_diagnose::{clean, template};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
 use clew_mysql::KillOutcome;
-use clew_store::Store;
+use clew_store::{Location, Store};
 use serde_json::json;
 
 use super::report::Report;
@@ -20,8 +18,8 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    pub(super) async fn open(data_dir: &Path) -> Result<Self, CliError> {
-        let store = Store::open(data_dir).await?;
+    pub(super) async fn open(location: Location) -> Result<Self, CliError> {
+        let store = Store::open(location).await?;
         let mut domains = store.domains().await?;
         let domain = domains.pop().filter(|_| domains.is_empty()).map(|domain| domain.id);
         Ok(Self { store, domain })

@@ -96,5 +96,5 @@ async fn what_cannot_be_an_instance_is_refused() {
     }
     instance(&dir, &["show", "nonsense"]).await.has_failed_with(&["there is no instance nonsense"]);
     let nowhere = instance(&folder.path().join("nowhere"), &["list"]).await;
-    nowhere.is_refused_with(&["is no data directory yet", "clew init"]);
+    nowhere.is_refused_with(&["is not initialised yet", "clew init"]);
 }

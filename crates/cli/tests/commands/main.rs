@@ -12,6 +12,7 @@ mod instance;
 mod key;
 mod kill;
 mod locks;
+mod metadata;
 mod policy;
 mod project;
 mod ps;

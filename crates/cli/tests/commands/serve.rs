@@ -39,7 +39,7 @@ async fn what_it_cannot_serve_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
     let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", nowhere.to_str().unwrap()]).await;
-    ended.is_refused_with(&["is no data directory yet", "clew init"]);
+    ended.is_refused_with(&["is not initialised yet", "clew init"]);
 
     let dir = folder.path().join("data");
     initialise(&dir).await;

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{SqlSafeStr, SqlStr, Sqlite};
+use sqlx::{Encode, IntoArguments, Postgres, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use super::{Connection, Database, Row, Stored};
+use crate::postgres::within;
 
 /// A statement, and how its rows are read.
 #[must_use]
@@ -52,14 +52,23 @@ impl<'q, T> Statement<'q, T> {
         self
     }
 
-    /// Runs it. Returns how many rows it wrote.
+    /// Runs it. Returns how many rows it wrote. By itself it takes its turn among those who write, as a transaction does.
     pub(crate) async fn execute<'e>(self, target: impl Into<Target<'e>>) -> Result<u64, sqlx::Error> {
         match target.into() {
             Target::Any(Database::Sqlite(database)) => {
-                self.for_sqlite().execute(&database.pool).await.map(|done| done.rows_affected())
+                self.bound::<Sqlite>().execute(&database.pool).await.map(|done| done.rows_affected())
+            }
+            Target::Any(Database::Postgres(database)) => {
+                let mut transaction = database.begin_writing().await?;
+                let done = within(self.bound::<Postgres>().execute(&mut *transaction)).await?;
+                within(transaction.commit()).await?;
+                Ok(done.rows_affected())
             }
             Target::In(Connection::Sqlite(transaction)) => {
-                self.for_sqlite().execute(&mut **transaction).await.map(|done| done.rows_affected())
+                self.bound::<Sqlite>().execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+            Target::In(Connection::Postgres(transaction)) => {
+                within(self.bound::<Postgres>().execute(&mut **transaction)).await.map(|done| done.rows_affected())
             }
         }
     }
@@ -67,31 +76,41 @@ impl<'q, T> Statement<'q, T> {
     /// All its rows.
     pub(crate) async fn fetch_all<'e>(self, target: impl Into<Target<'e>>) -> Result<Vec<T>, sqlx::Error> {
         let read = self.read;
-        match target.into() {
+        let rows: Vec<Row> = match target.into() {
             Target::Any(Database::Sqlite(database)) => {
-                let rows = self.for_sqlite().fetch_all(&database.pool).await?;
-                rows.into_iter().map(|row| read(Row::Sqlite(row))).collect()
+                rows(self.bound::<Sqlite>().fetch_all(&database.pool).await?, Row::Sqlite)
+            }
+            Target::Any(Database::Postgres(database)) => {
+                rows(within(self.bound::<Postgres>().fetch_all(&database.pool)).await?, Row::Postgres)
             }
             Target::In(Connection::Sqlite(transaction)) => {
-                let rows = self.for_sqlite().fetch_all(&mut **transaction).await?;
-                rows.into_iter().map(|row| read(Row::Sqlite(row))).collect()
+                rows(self.bound::<Sqlite>().fetch_all(&mut **transaction).await?, Row::Sqlite)
             }
-        }
+            Target::In(Connection::Postgres(transaction)) => {
+                rows(within(self.bound::<Postgres>().fetch_all(&mut **transaction)).await?, Row::Postgres)
+            }
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Its first row, if there is one.
     pub(crate) async fn fetch_optional<'e>(self, target: impl Into<Target<'e>>) -> Result<Option<T>, sqlx::Error> {
         let read = self.read;
-        match target.into() {
+        let row = match target.into() {
             Target::Any(Database::Sqlite(database)) => {
-                let row = self.for_sqlite().fetch_optional(&database.pool).await?;
-                row.map(|row| read(Row::Sqlite(row))).transpose()
+                self.bound::<Sqlite>().fetch_optional(&database.pool).await?.map(Row::Sqlite)
+            }
+            Target::Any(Database::Postgres(database)) => {
+                within(self.bound::<Postgres>().fetch_optional(&database.pool)).await?.map(Row::Postgres)
             }
             Target::In(Connection::Sqlite(transaction)) => {
-                let row = self.for_sqlite().fetch_optional(&mut **transaction).await?;
-                row.map(|row| read(Row::Sqlite(row))).transpose()
+                self.bound::<Sqlite>().fetch_optional(&mut **transaction).await?.map(Row::Sqlite)
             }
-        }
+            Target::In(Connection::Postgres(transaction)) => {
+                within(self.bound::<Postgres>().fetch_optional(&mut **transaction)).await?.map(Row::Postgres)
+            }
+        };
+        row.map(read).transpose()
     }
 
     /// Its first row, which must be there.
@@ -99,14 +118,44 @@ impl<'q, T> Statement<'q, T> {
         self.fetch_optional(target).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
-    fn for_sqlite(self) -> Query<'q, Sqlite, SqliteArguments> {
+    fn bound<D: Dialect>(self) -> Query<'q, D, D::Arguments>
+    where
+        D::Arguments: IntoArguments<D>,
+        Option<i64>: Encode<'q, D> + Type<D>,
+        Option<bool>: Encode<'q, D> + Type<D>,
+        Option<String>: Encode<'q, D> + Type<D>,
+        Option<Vec<u8>>: Encode<'q, D> + Type<D>,
+    {
         self.parameters.into_iter().fold(sqlx::query(self.text), |query, parameter| match parameter {
             Parameter::Whole(whole) => query.bind(whole),
             Parameter::Truth(truth) => query.bind(truth),
-            Parameter::Text(text) => query.bind(text.map(Cow::into_owned)),
+            Parameter::Text(text) => query.bind(text.map(|text| D::storable(text.into_owned()))),
             Parameter::Bytes(bytes) => query.bind(bytes.map(Cow::into_owned)),
         })
     }
+}
+
+/// What a database makes of a parameter.
+trait Dialect: sqlx::Database {
+    /// A text as it can be kept.
+    fn storable(text: String) -> String;
+}
+
+impl Dialect for Sqlite {
+    fn storable(text: String) -> String {
+        text
+    }
+}
+
+impl Dialect for Postgres {
+    /// PostgreSQL keeps any character but U+0000; its picture stands for it.
+    fn storable(text: String) -> String {
+        if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
+    }
+}
+
+fn rows<R>(found: Vec<R>, row: fn(R) -> Row) -> Vec<Row> {
+    found.into_iter().map(row).collect()
 }
 
 impl<'e> From<&'e Database> for Target<'e> {

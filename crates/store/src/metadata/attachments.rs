@@ -29,7 +29,7 @@ const TO_GRANTEE: &str = "SELECT policy_id, system_policy, user_id, group_id, pr
 const GRANTS: &str = "SELECT p.name AS own_name, p.document, a.system_policy, g.name AS via_group, a.project_id \
      FROM attachments a LEFT JOIN policies p ON p.id = a.policy_id LEFT JOIN user_groups g ON g.id = a.group_id \
      WHERE a.user_id = $1 OR a.group_id IN (SELECT group_id FROM members WHERE user_id = $1) \
-     ORDER BY g.name, COALESCE(p.name, a.system_policy), a.project_id";
+     ORDER BY g.name NULLS FIRST, COALESCE(p.name, a.system_policy), a.project_id NULLS FIRST";
 
 impl Store {
     /// Attaches a policy to a user or group, in one project or in all. False if it is attached so already. All must be of one

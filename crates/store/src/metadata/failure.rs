@@ -1,6 +1,9 @@
-//! SQLite's errors as the store's, with what to do about them.
+//! The databases' errors as the store's, with what to do about them.
+
+use std::io::ErrorKind;
 
 use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteError;
 
 use crate::error::StoreError;
 
@@ -36,21 +39,50 @@ pub(super) fn insert_failed(
 
 /// The sentence to put behind an error's own words, after "; ", where there is something to do.
 fn remedy(error: &sqlx::Error) -> &'static str {
-    match primary_code(error) {
-        Some(5 | 6) => "; another process held the database for too long: try again",
-        Some(8) => "; make the data directory and clew.db writable for the user that runs Clew",
-        Some(10) => "; see whether the disk is full or broken",
-        Some(11 | 26) => "; stop Clew and restore clew.db from a backup",
-        Some(13) => "; free some space in the data directory",
-        Some(14) => "; see whether the user that runs Clew may read and write the data directory",
+    let Some(cause) = error.as_database_error() else { return of_connection(error) };
+    let code = cause.code().unwrap_or_default();
+    match cause.try_downcast_ref::<SqliteError>() {
+        Some(_) => of_sqlite(&code),
+        None => of_postgresql(&code),
+    }
+}
+
+/// By SQLite's result code (<https://www.sqlite.org/rescode.html>) without what extends it.
+fn of_sqlite(code: &str) -> &'static str {
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => "; another process held the database for too long: try again",
+        Ok(8) => "; make the data directory and clew.db writable for the user that runs Clew",
+        Ok(10) => "; see whether the disk is full or broken",
+        Ok(11 | 26) => "; stop Clew and restore clew.db from a backup",
+        Ok(13) => "; free some space in the data directory",
+        Ok(14) => "; see whether the user that runs Clew may read and write the data directory",
         _ => "",
     }
 }
 
-/// SQLite's result code (<https://www.sqlite.org/rescode.html>) without what extends it.
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+/// By PostgreSQL's error code (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+fn of_postgresql(code: &str) -> &'static str {
+    match code {
+        "25P03" | "40P01" | "55P03" => "; another process held the database for too long: try again",
+        "57P01" | "57P02" | "57P03" => "; PostgreSQL is being started or stopped: try again",
+        "53100" => "; free some space on the disk of PostgreSQL",
+        "53300" => "; let PostgreSQL have more connections (max_connections)",
+        "3D000" => "; make the database (createdb), or name another one",
+        "42501" => "; make the account of Clew the owner of the database",
+        _ if code.starts_with("28") => "; see whether the user and password in the address of the database are right",
+        _ => "",
+    }
+}
+
+fn of_connection(error: &sqlx::Error) -> &'static str {
+    const TLS: &str = "; see sslmode and sslrootcert in the address of the database";
+    match error {
+        // So a certificate is refused.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => TLS,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => "; see whether the database can be reached",
+        sqlx::Error::Tls(_) => TLS,
+        _ => "",
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::audit;
 use super::projects::{insert_domain, insert_project};
 use super::users::insert_user;
 use super::{set, setting};
+use crate::database::Database;
 use crate::error::StoreError;
 use crate::sealing::Place;
 use crate::store::{FirstTenant, Founded, REGION, Store};
@@ -21,11 +22,20 @@ const CANARY_PLACE: Place<'static> = Place { table: "settings", column: "value",
 /// was tampered with; before, it said just [`CANARY`].
 const AUDITED: &str = "canary, audited";
 
+/// Whether a database has its first identities.
+pub(crate) async fn is_founded(database: &Database) -> Result<bool, StoreError> {
+    setting(database, CANARY).await.map(|canary| canary.is_some())
+}
+
 impl Store {
     pub(crate) async fn found(&self, by: &Origin, tenant: FirstTenant) -> Result<Founded, StoreError> {
         let now = self.clock.seconds();
         let canary = self.sealer.seal(CANARY_PLACE, &SecretString::from(AUDITED))?;
         let mut change = self.change("make the first identities").await?;
+        // Two may do this at the same time, each with a key of its own.
+        if setting(change.connection(), CANARY).await?.is_some() {
+            return Err(StoreError::AlreadyInitialised { place: "the database".to_owned() });
+        }
         set(change.connection(), CANARY, &canary).await?;
         set(change.connection(), REGION, tenant.region.as_bytes()).await?;
         audit::begin(change.connection(), &self.keys.audit).await?;

@@ -41,10 +41,12 @@ impl Store {
             return Err(StoreError::Damaged { what: "who asks", reason: format!("{} is no user", new.by.actor) });
         };
         // Two of one millisecond follow one another.
+        let failed = StoreError::database("queue an intelligent kill");
+        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
         let mut ids: Vec<i64> = query_scalar(
             "INSERT INTO intelligent_kills (id, project_id, instance_id, node_id, actor_id, actor_name, actor_domain_id, peer, \
                  request_id, status) \
-             SELECT MAX($1, COALESCE((SELECT MAX(id) FROM intelligent_kills), 0) + 1), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
+             SELECT (SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM intelligent_kills) AS ids), $2, $3, $4, $5, $6, $7, $8, $9, 'queued' \
              WHERE (SELECT COUNT(*) FROM intelligent_kills WHERE node_id = $4 AND status = 'queued') < $10 \
              RETURNING id",
         )
@@ -58,9 +60,10 @@ impl Store {
         .bind(new.by.peer.map(|peer| peer.to_string()))
         .bind(&new.by.request_id)
         .bind(limit)
-        .fetch_all(&self.database)
+        .fetch_all(&mut transaction)
         .await
-        .map_err(StoreError::database("queue an intelligent kill"))?;
+        .map_err(&failed)?;
+        transaction.commit().await.map_err(failed)?;
         let full = || StoreError::QueueFull { node: new.node_id.clone(), limit };
         ids.pop().map(IntelligentKillId).ok_or_else(full)
     }
@@ -71,16 +74,18 @@ impl Store {
         lease: Duration,
         fresh: Duration,
     ) -> Result<Option<IntelligentKill>, StoreError> {
+        let failed = StoreError::database("take up an intelligent kill");
+        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
         let now = self.clock.milliseconds();
-        // All rows, not the first: only a statement that ran to its end tells whether its commit failed.
-        let rows = query(CLAIM)
+        let row = query(CLAIM)
             .bind(now)
             .bind(milliseconds(lease))
             .bind(now.saturating_sub(milliseconds(fresh)))
-            .fetch_all(&self.database)
+            .fetch_optional(&mut transaction)
             .await
-            .map_err(StoreError::database("take up an intelligent kill"))?;
-        rows.first().map(kill).transpose()
+            .map_err(&failed)?;
+        transaction.commit().await.map_err(failed)?;
+        row.as_ref().map(kill).transpose()
     }
 
     /// Ends one that runs, with the reason if it could not do its work, and writes that to the audit. False, and nothing changed, if it
@@ -174,7 +179,7 @@ impl Store {
         page: Page,
     ) -> Result<(Vec<IntelligentKill>, u64), StoreError> {
         let failed = StoreError::database("list intelligent kills");
-        let statement = format!("SELECT COUNT(*) FROM ({MATCHING})");
+        let statement = format!("SELECT COUNT(*) FROM ({MATCHING}) AS matching");
         let total: i64 = query_scalar(AssertSqlSafe(statement))
             .bind(filter.instance_id.as_str())
             .bind(filter.node_id.as_str())

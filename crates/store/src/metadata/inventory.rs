@@ -19,12 +19,13 @@ use crate::sealing::Place;
 use crate::store::Store;
 
 /// Which instances are meant. Each text filter has two parameters: the exact one and the part that must be contained.
+/// The wanted tags, a list in JSON, go where the braces are.
 const MATCHING: &str = "FROM instances i WHERE i.project_id = $1 \
      AND ($2 IS NULL OR i.id = $2) AND ($3 IS NULL OR instr(i.id, $3) > 0) \
      AND ($4 IS NULL OR i.name = $4) AND ($5 IS NULL OR instr(i.name, $5) > 0) \
      AND ($6 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'master' AND n.host = $6)) \
      AND ($7 IS NULL OR EXISTS (SELECT 1 FROM nodes n WHERE n.instance_id = i.id AND n.role = 'slave' AND n.host = $7)) \
-     AND NOT EXISTS (SELECT 1 FROM json_each($8) wanted WHERE NOT EXISTS (SELECT 1 FROM tags t \
+     AND NOT EXISTS (SELECT 1 FROM {elements} AS wanted WHERE NOT EXISTS (SELECT 1 FROM tags t \
          WHERE t.instance_id = i.id AND t.key = wanted.value ->> 'key' AND t.value = wanted.value ->> 'value'))";
 
 const COLUMNS: &str = "i.id, i.project_id, i.name, i.enterprise_project_id, i.created_at, i.updated_at";
@@ -138,7 +139,8 @@ impl Store {
         let (id, part_of_id) = exact_or_part(filter.id.as_deref());
         let (name, part_of_name) = exact_or_part(filter.name.as_deref());
         let tags = serde_json::to_string(&filter.tags).map_err(StoreError::damaged("tags"))?;
-        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {MATCHING}")))
+        let matching = MATCHING.replace("{elements}", &self.database.elements("$8"));
+        let total: i64 = query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) {matching}")))
             .bind(project.as_str())
             .bind(id)
             .bind(part_of_id)
@@ -150,7 +152,7 @@ impl Store {
             .fetch_one(&self.database)
             .await
             .map_err(&failed)?;
-        let statement = format!("SELECT {COLUMNS} {MATCHING} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
+        let statement = format!("SELECT {COLUMNS} {matching} ORDER BY i.created_at, i.rowid LIMIT $9 OFFSET $10");
         let rows = query(AssertSqlSafe(statement))
             .bind(project.as_str())
             .bind(id)

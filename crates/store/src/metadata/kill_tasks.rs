@@ -190,7 +190,7 @@ async fn insert(
     let criteria = serde_json::to_string(&task.criteria).map_err(StoreError::damaged("criteria of a kill task"))?;
     query_scalar(
         "INSERT INTO kill_tasks (id, instance_id, criteria, masked, started_at, ends_at) \
-         VALUES (MAX($1, (SELECT COALESCE(MAX(id), 0) + 1 FROM kill_tasks)), $2, $3, $4, $1, $5) RETURNING id",
+         VALUES ((SELECT MAX(id) FROM (SELECT $1 AS id UNION ALL SELECT MAX(id) + 1 FROM kill_tasks) AS ids), $2, $3, $4, $1, $5) RETURNING id",
     )
     .bind(now)
     .bind(instance.as_str())

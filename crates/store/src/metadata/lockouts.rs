@@ -39,9 +39,9 @@ impl Store {
             .map_err(&failed)?;
         let rows: Vec<Option<i64>> = query_scalar(
             "INSERT INTO failures (subject, count, last_at) VALUES ($1, 1, $2) ON CONFLICT (subject) DO UPDATE SET \
-                 count = CASE WHEN locked_until <= $2 THEN 1 ELSE count + 1 END, last_at = $2, \
-                 locked_until = CASE WHEN locked_until > $2 THEN locked_until \
-                     WHEN locked_until IS NULL AND count + 1 >= $3 THEN $2 + $4 END \
+                 count = CASE WHEN failures.locked_until <= $2 THEN 1 ELSE failures.count + 1 END, last_at = $2, \
+                 locked_until = CASE WHEN failures.locked_until > $2 THEN failures.locked_until \
+                     WHEN failures.locked_until IS NULL AND failures.count + 1 >= $3 THEN $2 + $4 END \
              RETURNING locked_until",
         )
         .bind(self.hidden(subject).as_slice())

@@ -45,9 +45,13 @@ impl Store {
     }
 
     /// Ends every lease at once. Whoever holds the lock knows that the workers of this data directory are gone: their tasks need
-    /// not wait until their leases lapse by themselves. Returns how many there were.
+    /// not wait until their leases lapse by themselves. Of a database that others share it does not know that, and ends none. Returns how
+    /// many there were.
     pub async fn end_all_leases(&self, _lock: &ServingLock) -> Result<u64, StoreError> {
         let mut count = 0;
+        if self.database.is_shared() {
+            return Ok(count);
+        }
         for statement in [
             "UPDATE tasks SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
             "UPDATE intelligent_kills SET lease_until = $1 WHERE status = 'running' AND lease_until > $1",
@@ -85,11 +89,14 @@ impl Store {
 
     /// Removes tasks that ended before a moment, in milliseconds since 1970 (UTC). Returns the names of their results.
     pub async fn remove_ended_before(&self, moment: i64) -> Result<Vec<String>, StoreError> {
+        let failed = StoreError::database("remove old collections");
+        let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
         let names: Vec<Option<String>> = query_scalar("DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name")
             .bind(moment)
-            .fetch_all(&self.database)
+            .fetch_all(&mut transaction)
             .await
-            .map_err(StoreError::database("remove old collections"))?;
+            .map_err(&failed)?;
+        transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }
 
@@ -117,7 +124,7 @@ fn task(row: &Row) -> Result<Task, StoreError> {
             .ok_or_else(|| StoreError::Damaged { what: "status of a collection", reason: status })?,
         failure: failure(row)?,
         result: result(row)?,
-        attempts: row.try_get("attempts").map_err(&failed)?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts").map_err(&failed)?).unwrap_or(u32::MAX),
         created_at: row.try_get("created_at").map_err(&failed)?,
         ended_at: row.try_get("ended_at").map_err(&failed)?,
     })
@@ -146,6 +153,7 @@ fn result(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use clew_testkit::PostgreSql;
     use sqlx::AssertSqlSafe;
 
     use super::*;
@@ -168,6 +176,38 @@ mod tests {
                 assert!(by.iter().any(|by| step.contains(by)), "{plan:#?}");
             }
             assert!(!plan.iter().any(|step| step.contains("FOR ORDER BY")), "{plan:#?}");
+        }
+    }
+
+    /// As it is after a day: many that have ended, some that wait, few that run.
+    const A_DAY: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
+             lease_until, result_name, ended_at) \
+         SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
+             CASE WHEN n <= 98000 THEN 'finished' WHEN n <= 99900 THEN 'queued' ELSE 'running' END, n, \
+             CASE WHEN n > 99900 THEN 1000000 END, CASE WHEN n <= 98000 THEN 'r' END, CASE WHEN n <= 98000 THEN n END \
+         FROM generate_series(1, 100000) AS n";
+
+    #[tokio::test]
+    async fn nor_does_one_on_a_server() {
+        let server = PostgreSql::start().await.unwrap();
+        let database = Database::on(&server.url().parse().unwrap()).await.unwrap();
+        query(A_DAY).execute(&database).await.unwrap();
+        query("ANALYZE tasks").execute(&database).await.unwrap();
+        let mut connection = database.begin_writing().await.unwrap();
+        // A plan that must do for any values, as the server makes one of what it is asked often.
+        query("SET LOCAL plan_cache_mode = force_generic_plan").execute(&mut connection).await.unwrap();
+        for (name, statement, values) in [
+            ("claim", claim::CLAIM_ON_A_SERVER, "'w', 2000000, 10000, 2, '[]'"),
+            ("turn", writes::TURN, "'p1', 'i1'"),
+            ("queue", writes::QUEUE, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100"),
+            ("status", "SELECT * FROM tasks WHERE request_id = $1", "'task7'"),
+        ] {
+            let prepare = query(AssertSqlSafe(format!("PREPARE {name} AS {statement}")));
+            prepare.execute(&mut connection).await.unwrap();
+            let plan = query_scalar::<String>(AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({values})")));
+            let plan = plan.fetch_all(&mut connection).await.unwrap();
+            assert!(plan.iter().any(|step| step.contains("Index")), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("Seq Scan on tasks")), "{plan:#?}");
         }
     }
 }

@@ -5,8 +5,9 @@ use clew_store::{AuditFilter, AuditRecord, Grantee, PolicyRef, StoreError};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::users::new_user;
 use crate::fixture::{Fixture, by, new_instance, tenant};
-use crate::users::new_user;
+use crate::place;
 
 impl Fixture {
     pub(crate) async fn audited(&self) -> Vec<AuditRecord> {
@@ -155,7 +156,7 @@ async fn what_changed_nothing_or_failed_writes_nothing() {
 #[tokio::test]
 async fn a_change_that_cannot_be_audited_is_not_made() {
     let fixture = Fixture::new().await;
-    fixture.sql("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END").await;
+    fixture.sql(place::refuse("audit", "true", "no room")).await;
     let refused = fixture.store.create_domain(&by(), "other").await;
     assert!(refused.unwrap_err().to_string().contains("no room"));
     assert_eq!(fixture.store.domains().await.unwrap().len(), 1);
@@ -165,7 +166,7 @@ async fn a_change_that_cannot_be_audited_is_not_made() {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }) && error.to_string().contains("no room"), "{error}");
     }
-    fixture.sql("DROP TRIGGER full").await;
+    fixture.sql(place::allow("audit")).await;
     fixture.record_some(1).await;
     assert_eq!(fixture.audited().await.len(), 2);
 }
@@ -259,4 +260,13 @@ async fn an_event_whose_caller_gave_up_is_written_all_the_same() {
     caller.await.unwrap();
     fixture.record_some(1).await;
     assert_eq!(fixture.audited().await[1].event.target, "given up");
+}
+
+#[tokio::test]
+async fn what_no_database_need_keep_is_written_as_its_picture() {
+    let fixture = Fixture::new().await;
+    fixture.store.record(&AuditEvent::done(&by(), "Test", "a\0b")).await.unwrap();
+    let found = fixture.audited().await.pop().unwrap();
+    assert_eq!(found.event.target, "a\u{2400}b");
+    assert!(fixture.store.verify_audit().await.unwrap().is_sound());
 }

@@ -4,6 +4,7 @@ use clew_model::{AuditEvent, NodeId};
 use clew_store::{NewTask, StoreError};
 
 use crate::fixture::{Fixture, by};
+use crate::place;
 
 async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
     let node = NodeId::generate();
@@ -19,12 +20,7 @@ async fn queue_together(fixture: &Fixture) -> [Result<(), StoreError>; 4] {
 #[tokio::test]
 async fn one_that_fails_fails_alone() {
     let fixture = Fixture::new().await;
-    fixture
-        .sql(
-            "CREATE TRIGGER refuse BEFORE INSERT ON tasks WHEN NEW.masked = 1 \
-             BEGIN SELECT RAISE(ABORT, 'not this one'); END",
-        )
-        .await;
+    fixture.sql(place::refuse("tasks", "NEW.masked", "not this one")).await;
     let [first, refused, last, event] = queue_together(&fixture).await;
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("could not queue a collection") && error.contains("not this one"), "{error}");
@@ -35,7 +31,7 @@ async fn one_that_fails_fails_alone() {
 #[tokio::test]
 async fn an_audit_that_takes_nothing_holds_up_no_collection() {
     let fixture = Fixture::new().await;
-    fixture.sql("CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'closed'); END").await;
+    fixture.sql(place::refuse("audit", "true", "closed")).await;
     let [first, masked, last, event] = queue_together(&fixture).await;
     let error = event.unwrap_err().to_string();
     assert!(error.contains("could not record what was done") && error.contains("closed"), "{error}");
@@ -46,12 +42,7 @@ async fn an_audit_that_takes_nothing_holds_up_no_collection() {
 #[tokio::test]
 async fn what_all_have_in_common_fails_for_all_and_says_so_to_each() {
     let fixture = Fixture::new().await;
-    fixture
-        .sql(
-            "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \
-             CREATE TRIGGER refuse AFTER INSERT ON tasks BEGIN INSERT INTO refused VALUES ('nothing of this name'); END",
-        )
-        .await;
+    fixture.sql(place::fail_at_the_end("tasks", "INSERT")).await;
     let [first, masked, last, event] = queue_together(&fixture).await;
     for (outcome, doing) in [
         (first, "queue a collection"),
@@ -60,7 +51,7 @@ async fn what_all_have_in_common_fails_for_all_and_says_so_to_each() {
         (event, "record what was done"),
     ] {
         let error = outcome.unwrap_err().to_string();
-        assert!(error.contains(doing) && error.contains("FOREIGN KEY"), "{error}");
+        assert!(error.contains(doing) && error.contains(place::REFERS_TO_NOTHING), "{error}");
     }
     assert_eq!((fixture.count("tasks").await, fixture.count("audit").await), (0, 1));
 }

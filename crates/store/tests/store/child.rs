@@ -1,6 +1,5 @@
 //! A test that goes on in a process of its own: with less space, fewer rights or another environment, or to be killed.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,16 +25,4 @@ pub(crate) fn pass(mut command: Command) {
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.contains("1 passed"), "{command:?}: {}\n{out}\n{err}", output.status);
-}
-
-/// A launcher under which no file grows beyond 1 MiB: a write past that fails, as one on a full disk does.
-pub(crate) const LITTLE_SPACE: &[&str] = &["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"];
-
-/// A launcher under which the modes of files count, even for root.
-pub(crate) fn no_privilege() -> &'static [&'static str] {
-    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        &["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
-    } else {
-        &[]
-    }
 }

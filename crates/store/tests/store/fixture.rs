@@ -1,4 +1,4 @@
-//! A store in a folder of its own, with a clock that tests move.
+//! A store in a place of its own, with a clock that tests move.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use clew_model::{
 };
 use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewTask, Store, StoreError};
 use secrecy::SecretString;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tempfile::TempDir;
+use sqlx::Connection;
+
+use crate::place::{self, Place};
 
 pub(crate) const SECRET_KEY: &str = "the-secret-key-of-the-first-access-key";
 pub(crate) const NODE_PASSWORD: &str = "the-password-of-a-node";
@@ -25,7 +25,7 @@ pub(crate) fn by() -> Origin {
 pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) founded: Founded,
-    pub(crate) folder: TempDir,
+    pub(crate) place: Place,
     now: Arc<AtomicI64>,
 }
 
@@ -42,33 +42,44 @@ pub(crate) fn tenant() -> FirstTenant {
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, founded) = Store::initialise(&by(), &folder.path().join("data"), tenant()).await.unwrap();
+        let place = Place::new().await;
+        let (store, founded) = Store::initialise(&by(), place::location(place.folder.path()), tenant()).await.unwrap();
         let now = Arc::new(AtomicI64::new(1_000_000));
         let clock = now.clone();
-        Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), founded, folder, now }
+        Self { store: store.with_clock(Clock::new(move || clock.load(Ordering::SeqCst))), founded, place, now }
     }
 
     pub(crate) fn dir(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
+        self.folder().join("data")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.place.folder.path()
+    }
+
+    /// The same store as another process opens it.
+    pub(crate) async fn open(&self) -> Result<Store, StoreError> {
+        Store::open(place::location(self.folder())).await
     }
 
     /// Changes the database behind the store's back.
-    pub(crate) async fn sql(&self, statements: &'static str) {
-        let mut connection = self.connect().await;
-        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    pub(crate) async fn sql(&self, statements: impl AsRef<str>) {
+        self.try_sql(statements).await.unwrap();
+    }
+
+    pub(crate) async fn try_sql(&self, statements: impl AsRef<str>) -> Result<(), sqlx::Error> {
+        let mut connection = place::connect(self.folder()).await;
+        let statements = sqlx::AssertSqlSafe(place::spoken(statements.as_ref()));
+        let done = sqlx::raw_sql(statements).execute(&mut connection).await;
         connection.close().await.unwrap();
+        done.map(drop)
     }
 
     /// Rows of a table.
     pub(crate) async fn count(&self, table: &'static str) -> i64 {
-        let mut connection = self.connect().await;
+        let mut connection = place::connect(self.folder()).await;
         let statement = format!("SELECT COUNT(*) FROM {table}");
         sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(&mut connection).await.unwrap()
-    }
-
-    pub(crate) async fn connect(&self) -> SqliteConnection {
-        SqliteConnectOptions::new().filename(self.dir().join("clew.db")).connect().await.unwrap()
     }
 
     pub(crate) fn pass(&self, milliseconds: i64) {

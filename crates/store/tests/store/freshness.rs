@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use crate::child;
 use crate::fixture::{Fixture, NODE_PASSWORD, by, claim, new_instance};
+use crate::place;
 
 const TOKEN: [u8; 32] = [7; 32];
 const SUBJECT: &str = "key:AKTEST";
@@ -120,7 +121,7 @@ impl Scene {
 
     /// A view of a store that has just been opened, and remembers nothing.
     async fn of_a_stranger(&self) -> View {
-        open(self.fixture.folder.path()).await.view().await.unwrap()
+        open(self.fixture.folder()).await.view().await.unwrap()
     }
 
     /// All that a view says of the scene, but for the access version.
@@ -150,9 +151,9 @@ fn task() -> RequestId {
     TASK.parse().unwrap()
 }
 
-/// The fixture's data directory with the fixture's time.
+/// The fixture's store with the fixture's time.
 async fn open(folder: &std::path::Path) -> Store {
-    Store::open(&folder.join("data")).await.unwrap().with_clock(Clock::new(|| 1_000_000))
+    Store::open(place::location(folder)).await.unwrap().with_clock(Clock::new(|| 1_000_000))
 }
 
 /// Makes the change, knowing nothing but the store: another process has nothing else.
@@ -228,6 +229,7 @@ async fn see(scene: &Scene, change: Change, made: impl AsyncFnOnce()) {
 
 #[tokio::test]
 async fn what_this_process_changes_is_seen_at_once() {
+    let _kept = place::keep().await;
     for change in ALL {
         let scene = Scene::before(change).await;
         see(&scene, change, async || make(&scene.fixture.store, change).await).await;
@@ -236,14 +238,15 @@ async fn what_this_process_changes_is_seen_at_once() {
 
 #[tokio::test]
 async fn what_another_process_changes_is_seen_at_once() {
-    const TEST: &str = "freshness::what_another_process_changes_is_seen_at_once";
+    const TEST: &str = "contract::freshness::what_another_process_changes_is_seen_at_once";
     if let Some(folder) = child::folder() {
         let at: usize = std::fs::read_to_string(folder.join("change")).unwrap().parse().unwrap();
         return make(&open(&folder).await, ALL[at]).await;
     }
+    let _kept = place::keep().await;
     for (at, change) in ALL.into_iter().enumerate() {
         let scene = Scene::before(change).await;
-        let folder = scene.fixture.folder.path();
+        let folder = scene.fixture.folder();
         std::fs::write(folder.join("change"), at.to_string()).unwrap();
         let other = async || {
             let command = child::command(TEST, folder, &[]);
@@ -294,7 +297,7 @@ async fn a_success_ends_a_row_of_failures_that_began_elsewhere() {
     store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
     assert!(!store.view().await.unwrap().is_locked(SUBJECT).await.unwrap());
     assert_eq!(scene.fixture.count("failures").await, 0);
-    let other = open(scene.fixture.folder.path()).await;
+    let other = open(scene.fixture.folder()).await;
     other.failed(SUBJECT).await.unwrap();
     store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
     assert_eq!(scene.fixture.count("failures").await, 0);
@@ -335,18 +338,21 @@ async fn every_row_that_is_remembered_is_counted_when_it_changes() {
     let store = &scene.fixture.store;
     for (statement, counted) in [
         ("UPDATE domains SET name = 'renamed'", true),
-        ("UPDATE projects SET masking = 1", true),
-        ("UPDATE users SET enabled = 1", true),
+        ("UPDATE projects SET masking = NOT masking", true),
+        ("UPDATE users SET enabled = enabled", true),
         (
             "INSERT INTO access_keys (id, user_id, secret, created_at) SELECT 'AKNEW', user_id, secret, 1 FROM access_keys LIMIT 1",
             true,
         ),
-        ("UPDATE access_keys SET enabled = 0 WHERE id = 'AKNEW'", true),
+        ("UPDATE access_keys SET enabled = NOT enabled WHERE id = 'AKNEW'", true),
         ("UPDATE access_keys SET last_used_at = 5", false),
         ("DELETE FROM access_keys WHERE id = 'AKNEW'", true),
         ("UPDATE temporary_keys SET revoked_at = 5", true),
         ("DELETE FROM temporary_keys", true),
-        ("INSERT INTO tokens (hash, user_id, issued_at, expires_at) SELECT x'01', user_id, 1, 9 FROM tokens", false),
+        (
+            "INSERT INTO tokens (hash, user_id, methods, issued_at, expires_at) SELECT x'01', user_id, methods, 1, 9 FROM tokens",
+            false,
+        ),
         ("UPDATE tokens SET revoked_at = 5 WHERE hash = x'01'", true),
         ("DELETE FROM tokens WHERE hash = x'01'", true),
         ("INSERT INTO members SELECT g.id, u.id FROM user_groups g, users u WHERE u.name = 'grace'", true),
@@ -367,7 +373,10 @@ async fn every_row_that_is_remembered_is_counted_when_it_changes() {
         ("INSERT INTO tags SELECT id, 'key', 'value' FROM instances", true),
         ("UPDATE tags SET value = 'other'", true),
         ("DELETE FROM tags", true),
-        ("INSERT INTO nodes SELECT 'n', instance_id, 'n', 'slave', url, host, NULL, 1 FROM nodes", true),
+        (
+            "INSERT INTO nodes (id, instance_id, name, role, url, host, created_at) SELECT 'n', instance_id, 'n', 'slave', url, host, 1 FROM nodes",
+            true,
+        ),
         ("UPDATE nodes SET url = url WHERE id = 'n'", true),
         ("DELETE FROM nodes WHERE id = 'n'", true),
         ("UPDATE tasks SET created_at = 5", false),

@@ -37,7 +37,7 @@ async fn a_success_ends_the_row_and_the_lock_lasts_in_other_processes() {
         assert_eq!(fixture.store.failed(USER).await.unwrap(), None);
     }
     assert_eq!(fixture.store.failed(USER).await.unwrap(), Some(1300));
-    let other = clew_store::Store::open(&fixture.dir()).await.unwrap();
+    let other = fixture.open().await.unwrap();
     let other = other.with_clock(clew_store::Clock::new(|| 1_000_000));
     assert_eq!(other.locked_until(USER).await.unwrap(), Some(1300));
     other.succeeded(USER).await.unwrap();

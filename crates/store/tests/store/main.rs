@@ -1,29 +1,12 @@
-//! The store in real folders with a real database.
+//! The store in real folders with a real database: what it does with every database, here with SQLite, and what it does with SQLite alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod audit;
-mod batches;
 mod child;
+#[path = "contract.rs"]
+mod contract;
 mod data_directory;
 mod fixture;
-mod freshness;
-mod intelligent_kills;
-mod inventory;
-mod kill_tasks;
-mod kills;
-mod lockouts;
-mod policies;
-mod processes;
-mod queue;
-mod results;
-mod retention;
-mod revocation;
-mod secrets;
-mod slow_thresholds;
-mod tampering;
-mod tenants;
+mod place;
 mod troubles;
-mod turns;
 mod upgrade;
-mod users;

@@ -3,8 +3,8 @@
 use clew_model::{PolicyId, ProjectId};
 use clew_store::{Attachment, Grantee, PolicyRef, StoreError, StoredGrant, StoredPolicy};
 
+use super::users::new_user;
 use crate::fixture::{Fixture, by};
-use crate::users::new_user;
 
 fn system() -> PolicyRef {
     PolicyRef::System("TaurusDB ReadOnlyAccess".into())

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::child;
 use crate::fixture::{Fixture, by, claim, new_instance, tenant};
+use crate::{child, place};
 use clew_model::{AuditEvent, Failure, FailureKind, NodeId, TaskOutcome};
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 
@@ -16,8 +16,8 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
     let Some(folder) = child::folder() else {
         let fixture = Fixture::new().await;
         let _lock = fixture.store.lock_for_serving().unwrap();
-        let test = "processes::another_process_changes_the_inventory_while_this_one_serves";
-        let command = child::command(test, fixture.folder.path(), &[]);
+        let test = "contract::processes::another_process_changes_the_inventory_while_this_one_serves";
+        let command = child::command(test, fixture.folder(), &[]);
         let other = tokio::task::spawn_blocking(move || child::pass(command));
         let node = NodeId::generate();
         let mut ended = 0;
@@ -32,7 +32,7 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
         assert!(ended > 0);
         return assert_eq!(fixture.store.all_instances().await.unwrap().len(), ADDED);
     };
-    let store = Store::open(&folder.join("data")).await.unwrap();
+    let store = Store::open(place::location(&folder)).await.unwrap();
     assert!(matches!(store.lock_for_serving(), Err(StoreError::AlreadyServing { .. })));
     let project = store.all_projects().await.unwrap()[0].id.clone();
     for number in 0..ADDED {
@@ -42,7 +42,7 @@ async fn another_process_changes_the_inventory_while_this_one_serves() {
 
 #[tokio::test]
 async fn an_initialisation_that_is_killed_can_be_done_again() {
-    const TEST: &str = "processes::an_initialisation_that_is_killed_can_be_done_again";
+    const TEST: &str = "contract::processes::an_initialisation_that_is_killed_can_be_done_again";
     if let Some(folder) = child::folder() {
         Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
         return;
@@ -70,17 +70,17 @@ async fn an_initialisation_that_is_killed_can_be_done_again() {
 
 #[tokio::test]
 async fn a_lock_goes_with_its_process() {
-    const TEST: &str = "processes::a_lock_goes_with_its_process";
+    const TEST: &str = "contract::processes::a_lock_goes_with_its_process";
     if let Some(folder) = child::folder() {
-        let store = Store::open(&folder.join("data")).await.unwrap();
+        let store = Store::open(place::location(&folder)).await.unwrap();
         let _lock = store.lock_for_serving().unwrap();
         std::fs::write(folder.join("locked"), "").unwrap();
         return std::future::pending().await;
     }
     let fixture = Fixture::new().await;
-    let mut command = child::command(TEST, fixture.folder.path(), &[]);
+    let mut command = child::command(TEST, fixture.folder(), &[]);
     let mut other = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while !fixture.folder.path().join("locked").exists() {
+    while !fixture.folder().join("locked").exists() {
         assert!(other.try_wait().unwrap().is_none(), "the other process ended early");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -109,10 +109,10 @@ async fn two_processes_write_one_audit() {
         }
     }
     if let Some(folder) = child::folder() {
-        return write(&Store::open(&folder.join("data")).await.unwrap()).await;
+        return write(&Store::open(place::location(&folder)).await.unwrap()).await;
     }
     let fixture = Fixture::new().await;
-    let command = child::command("processes::two_processes_write_one_audit", fixture.folder.path(), &[]);
+    let command = child::command("contract::processes::two_processes_write_one_audit", fixture.folder(), &[]);
     let other = tokio::task::spawn_blocking(move || child::pass(command));
     let mut written = 0;
     while !other.is_finished() {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::fixture::{Fixture, claim};
+use crate::place;
 use clew_model::{Failure, FailureKind, NodeId, RequestId, TaskOutcome, TaskStatus};
-use clew_store::{ClaimedTask, StoreError};
+use clew_store::{ClaimedTask, Clock, StoreError};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -92,6 +94,31 @@ async fn a_lapsed_lease_is_taken_over_and_the_old_fence_no_longer_counts() {
     assert_eq!(fixture.status(&id).await, TaskStatus::Finished);
 }
 
+/// The worker whose clock is wrong by an hour does not know that the other's lease lasts. Both believe that the task is theirs.
+#[tokio::test]
+async fn of_two_workers_that_hold_one_lease_the_older_one_is_refused() {
+    let fixture = Fixture::new().await;
+    let id = fixture.queue(&NodeId::generate()).await;
+    let older = fixture.claim().await.unwrap();
+    let hasty = fixture.open().await.unwrap().with_clock(Clock::new(|| 1_000_000 + 3_600_000));
+    let newer = claim(&hasty, LEASE, 2).await.unwrap().unwrap();
+    assert_eq!(newer.task.request_id, id);
+    let outcomes = [finished("older"), finished("newer")];
+    let (refused, renewed) = tokio::join!(
+        fixture.store.end_task(&id, older.fence, &outcomes[0]),
+        hasty.renew_lease(&id, newer.fence, LEASE)
+    );
+    assert!(!refused.unwrap() && renewed.unwrap());
+    assert!(!fixture.store.renew_lease(&id, older.fence, LEASE).await.unwrap());
+    assert!(!fixture.store.release_task(&id, older.fence).await.unwrap());
+    let (refused, ended) = tokio::join!(
+        fixture.store.end_task(&id, older.fence, &outcomes[0]),
+        hasty.end_task(&id, newer.fence, &outcomes[1])
+    );
+    assert!(!refused.unwrap() && ended.unwrap());
+    assert_eq!(fixture.store.task(&id).await.unwrap().unwrap().result.unwrap().name, "newer");
+}
+
 #[tokio::test]
 async fn a_lease_that_lapsed_is_not_renewed_for_its_place_may_be_taken() {
     let fixture = Fixture::new().await;
@@ -113,16 +140,11 @@ async fn a_lease_that_lapsed_is_not_renewed_for_its_place_may_be_taken() {
 async fn a_claim_whose_commit_fails_is_no_claim() {
     let fixture = Fixture::new().await;
     let id = fixture.queue(&NodeId::generate()).await;
-    fixture
-        .sql(
-            "CREATE TABLE refused (name TEXT REFERENCES settings (name) DEFERRABLE INITIALLY DEFERRED); \
-             CREATE TRIGGER refuse AFTER UPDATE ON tasks BEGIN INSERT INTO refused VALUES ('nothing of this name'); END",
-        )
-        .await;
+    fixture.sql(place::fail_at_the_end("tasks", "UPDATE")).await;
     let claimed = claim(&fixture.store, LEASE, 2).await;
     assert!(matches!(claimed, Err(StoreError::Database { .. })), "{claimed:?}");
     assert_eq!(fixture.status(&id).await, TaskStatus::Queued);
-    fixture.sql("DROP TRIGGER refuse").await;
+    fixture.sql(place::allow("tasks")).await;
     assert_eq!(fixture.claim().await.unwrap().fence, 1);
 }
 
@@ -173,13 +195,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-    #[test]
-    fn whatever_happens_a_task_ends_once_by_its_newest_holder(steps in proptest::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(steps))?;
-    }
+#[test]
+fn whatever_happens_a_task_ends_once_by_its_newest_holder() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _kept = runtime.block_on(place::keep());
+    let config = ProptestConfig { cases: 40, source_file: Some(file!()), ..ProptestConfig::default() };
+    let played =
+        TestRunner::new(config).run(&proptest::collection::vec(step(), 1..60), |steps| runtime.block_on(run(steps)));
+    played.unwrap();
 }
 
 /// Plays the steps against a plain model of who holds what.

@@ -138,6 +138,7 @@ async fn happen(scene: &Scene, cause: Cause) {
 
 #[tokio::test]
 async fn each_cause_ends_what_it_must_and_nothing_of_others() {
+    let _kept = crate::place::keep().await;
     for (cause, attached, token, key) in [
         (Cause::Disabled, false, true, true),
         (Cause::NewPassword, false, true, true),

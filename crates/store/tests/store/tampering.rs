@@ -1,10 +1,11 @@
 //! Whoever can write the file can drop the triggers. The chain tells, and says where.
 
 use clew_model::AuditEvent;
-use clew_store::{AuditFault, AuditProblem, AuditVerification, Store};
-use sqlx::Connection;
+use clew_store::{AuditFault, AuditProblem, AuditVerification};
+use sqlx::{Connection, Row};
 
 use crate::fixture::{Fixture, by};
+use crate::place;
 
 const NO_TRIGGERS: &str = "DROP TRIGGER audit_only_grows; DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; \
      DROP TRIGGER audit_ends_stay; DROP TRIGGER audit_ends_only_advance;";
@@ -36,10 +37,7 @@ async fn after(statements: &str) -> Vec<AuditProblem> {
 }
 
 async fn tamper(fixture: &Fixture, statements: &str) {
-    let mut connection = fixture.connect().await;
-    let statements = sqlx::AssertSqlSafe(format!("{NO_TRIGGERS} {statements}"));
-    sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    fixture.sql(format!("{NO_TRIGGERS} {statements}")).await;
 }
 
 async fn verify(fixture: &Fixture) -> AuditVerification {
@@ -66,9 +64,9 @@ async fn a_changed_column_of_any_row_is_found_at_its_row() {
         ("instance_id", "'x'"),
         ("node_id", "'x'"),
         ("target", "target || ' '"),
-        ("target", "CAST(x'ff' AS TEXT)"),
+        ("target", place::NO_TEXT.unwrap_or("'x'")),
         ("outcome", "'denied'"),
-        ("code", "IFNULL(code, '') || 'x'"),
+        ("code", "COALESCE(code, '') || 'x'"),
         ("detail", "'{}'"),
         ("detail", "''"),
         ("previous", "x'00'"),
@@ -76,21 +74,15 @@ async fn a_changed_column_of_any_row_is_found_at_its_row() {
         ("mac", "zeroblob(32)"),
         ("mac", "x''"),
         // The same bytes in all, differently cut.
-        ("target = substr(target, 1, 2), outcome", "'w' || char(1) || outcome"),
+        ("target = substr(target, 1, 2), outcome", "'w\u{1}' || outcome"),
     ];
     let fixture = eight_rows().await;
     tamper(&fixture, "CREATE TABLE kept AS SELECT * FROM audit").await;
     for (column, value) in columns {
         for seq in [1, 4, ROWS] {
-            let mut connection = fixture.connect().await;
-            let change = format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut connection).await.unwrap();
+            fixture.sql(format!("UPDATE audit SET {column} = {value} WHERE seq = {seq}")).await;
             assert_eq!(verify(&fixture).await.problems, [at(seq, AuditFault::Changed)], "{column} of {seq}");
-            sqlx::raw_sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept")
-                .execute(&mut connection)
-                .await
-                .unwrap();
-            connection.close().await.unwrap();
+            fixture.sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept").await;
         }
     }
     assert!(verify(&fixture).await.is_sound());
@@ -99,15 +91,15 @@ async fn a_changed_column_of_any_row_is_found_at_its_row() {
 #[tokio::test]
 async fn every_column_is_part_of_the_row_s_mac() {
     let fixture = eight_rows().await;
-    let mut connection = fixture.connect().await;
-    let columns: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM pragma_table_info('audit')").fetch_all(&mut connection).await.unwrap();
-    assert_eq!(columns.len(), 19, "a new column must be authenticated, and changed in these tests");
+    let mut connection = place::connect(fixture.folder()).await;
+    let row = sqlx::query("SELECT * FROM audit LIMIT 1").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(row.columns().len(), 19, "a new column must be authenticated, and changed in these tests");
     connection.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_row_that_is_removed_is_missed_at_its_position() {
+    let _kept = place::keep().await;
     for seq in 1..=ROWS {
         let what = match seq {
             1 => AuditFault::MissingBefore { first: 2 },
@@ -120,12 +112,13 @@ async fn a_row_that_is_removed_is_missed_at_its_position() {
 
 #[tokio::test]
 async fn several_rows_that_are_removed_are_missed() {
+    let _kept = place::keep().await;
     for (which, found) in [
         ("seq > 5", vec![at(8, AuditFault::MissingAfter { last: Some(5) })]),
         ("seq < 4", vec![at(1, AuditFault::MissingBefore { first: 4 })]),
         ("seq IN (3, 4, 5)", vec![at(3, AuditFault::Missing { through: 5 })]),
         ("seq IN (2, 6)", vec![at(2, AuditFault::Missing { through: 2 }), at(6, AuditFault::Missing { through: 6 })]),
-        ("1", vec![at(8, AuditFault::MissingAfter { last: None })]),
+        ("true", vec![at(8, AuditFault::MissingAfter { last: None })]),
     ] {
         assert_eq!(after(&format!("DELETE FROM audit WHERE {which}")).await, found, "{which}");
     }
@@ -133,6 +126,7 @@ async fn several_rows_that_are_removed_are_missed() {
 
 #[tokio::test]
 async fn rows_that_trade_places_move_or_are_made_up_are_found() {
+    let _kept = place::keep().await;
     for (change, found) in [
         (
             "UPDATE audit SET seq = -3 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; \
@@ -163,6 +157,7 @@ async fn rows_that_trade_places_move_or_are_made_up_are_found() {
 
 #[tokio::test]
 async fn ends_that_are_forged_or_removed_are_found() {
+    let _kept = place::keep().await;
     let cut = "DELETE FROM audit WHERE seq = 8; UPDATE audit_ends SET seq = 7, \
          mac = (SELECT mac FROM audit WHERE seq = 7) WHERE name = 'head';";
     let pruned = "DELETE FROM audit WHERE seq < 3; UPDATE audit_ends SET seq = 3, \
@@ -206,7 +201,7 @@ async fn a_changed_head_is_told_for_ever_though_more_rows_follow() {
 
     let fixture = eight_rows().await;
     tamper(&fixture, "DELETE FROM audit; DELETE FROM audit_ends").await;
-    let again = Store::open(&fixture.dir()).await.unwrap();
+    let again = fixture.open().await.unwrap();
     again.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap();
     let found = again.verify_audit().await.unwrap();
     assert_eq!(found.problems, [at(1, AuditFault::CheckpointChanged), at(1, AuditFault::AfterChangedHead)]);
@@ -242,19 +237,17 @@ async fn problems_beyond_the_limit_are_counted() {
 #[tokio::test]
 async fn the_triggers_keep_mistakes_out() {
     let fixture = eight_rows().await;
-    let mut connection = fixture.connect().await;
     for (statement, says) in [
         ("UPDATE audit SET target = 'x' WHERE seq = 3", "never changed"),
         ("DELETE FROM audit WHERE seq = 8", "only removed by retention"),
         ("DELETE FROM audit", "only removed by retention"),
-        ("INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 3", "comes after all others"),
+        ("INSERT INTO audit SELECT * FROM audit WHERE seq = 3", "comes after all others"),
         ("DELETE FROM audit_ends", "never removed"),
         ("UPDATE audit_ends SET seq = seq - 1", "only advance"),
     ] {
-        let refused = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap_err().to_string();
+        let refused = fixture.try_sql(statement).await.unwrap_err().to_string();
         assert!(refused.contains(says), "{statement}: {refused}");
     }
-    connection.close().await.unwrap();
     assert!(verify(&fixture).await.is_sound());
 }
 

@@ -1,6 +1,7 @@
 //! Disks that are full, folders that cannot be written to, databases that are broken: each says what to do.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -9,7 +10,19 @@ use crate::fixture::{Fixture, all_bytes, by, tenant};
 use clew_model::{InstanceId, NodeId, RequestId, Selection};
 use clew_store::{NewTask, Store, StoreError};
 
-/// More than [`child::LITTLE_SPACE`] leaves room for.
+/// A launcher under which no file grows beyond 1 MiB: a write past that fails, as one on a full disk does.
+const LITTLE_SPACE: &[&str] = &["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "sh"];
+
+/// A launcher under which the modes of files count, even for root.
+fn no_privilege() -> &'static [&'static str] {
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        &["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+    } else {
+        &[]
+    }
+}
+
+/// More than [`LITTLE_SPACE`] leaves room for.
 const TOO_MUCH: usize = 2 << 20;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -21,7 +34,7 @@ async fn a_result_that_finds_no_room_fails_and_leaves_nothing() {
     let Some(folder) = child::folder() else {
         let folder = tempfile::tempdir().unwrap();
         let test = "troubles::a_result_that_finds_no_room_fails_and_leaves_nothing";
-        return child::pass(child::command(test, folder.path(), child::LITTLE_SPACE));
+        return child::pass(child::command(test, folder.path(), LITTLE_SPACE));
     };
     let (store, _) = Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
     let results = folder.join("data/results");
@@ -41,7 +54,7 @@ async fn a_database_that_finds_no_room_says_so_and_keeps_what_it_had() {
     let Some(folder) = child::folder() else {
         let folder = tempfile::tempdir().unwrap();
         let test = "troubles::a_database_that_finds_no_room_says_so_and_keeps_what_it_had";
-        return child::pass(child::command(test, folder.path(), child::LITTLE_SPACE));
+        return child::pass(child::command(test, folder.path(), LITTLE_SPACE));
     };
     let (store, founded) = Store::initialise(&by(), &folder.join("data"), tenant()).await.unwrap();
     let mut kept = Vec::new();
@@ -86,7 +99,7 @@ async fn what_may_not_be_written_or_read_is_named_with_a_remedy() {
     let Some(folder) = child::folder() else {
         let fixture = Fixture::new().await;
         let test = "troubles::what_may_not_be_written_or_read_is_named_with_a_remedy";
-        return child::pass(child::command(test, fixture.folder.path(), child::no_privilege()));
+        return child::pass(child::command(test, fixture.folder(), no_privilege()));
     };
     let dir = folder.join("data");
     set_mode(&folder, 0o500);

@@ -98,7 +98,7 @@ pub(in crate::metadata) async fn append(
 /// The highest position that was ever given out, as far as can be seen.
 async fn last_seq(connection: &mut Connection) -> Result<i64, StoreError> {
     query_scalar(
-        "SELECT MAX(COALESCE((SELECT MAX(seq) FROM audit), 0), COALESCE((SELECT MAX(seq) FROM audit_ends), 0))",
+        "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )
     .fetch_one(connection)
     .await

@@ -71,7 +71,7 @@ async fn last_to_go(connection: &mut Connection, before: i64, newest: i64) -> Re
              WHERE seq >= (SELECT seq FROM audit_ends WHERE name = 'checkpoint') AND seq < $2), \
          young AS (SELECT MIN(seq) AS seq FROM kept WHERE at >= $1) \
          SELECT seq, mac FROM (SELECT seq, mac FROM kept WHERE seq < COALESCE((SELECT seq FROM young), $2) \
-             ORDER BY seq LIMIT $3) ORDER BY seq DESC LIMIT 1",
+             ORDER BY seq LIMIT $3) AS oldest ORDER BY seq DESC LIMIT 1",
     )
     .bind(before)
     .bind(newest)

@@ -65,6 +65,9 @@ impl Row {
             event.code.clone(),
             Some(event.detail.to_string()),
         ];
+        // As every database can keep it.
+        let texts =
+            texts.map(|text| text.map(|text| if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }));
         Self { seq, at, previous, texts }
     }
 

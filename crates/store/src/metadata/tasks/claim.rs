@@ -11,15 +11,31 @@ use crate::store::Store;
 use crate::tasks::{Claim, ClaimedTask, Claims};
 
 /// One whose worker has not been heard of, or else the one whose turn it is; of a node that is neither busy nor set aside.
-pub(super) const CLAIM: &str = "WITH others (node_id) AS ( \
-         SELECT node_id FROM tasks WHERE status = 'running' AND lease_until > $2 GROUP BY node_id HAVING COUNT(*) >= $4 \
-         UNION ALL SELECT value FROM json_each($5)) \
-     UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
-     WHERE rowid = COALESCE( \
-         (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 AND node_id NOT IN others \
-          ORDER BY lease_until LIMIT 1), \
-         (SELECT rowid FROM tasks WHERE status = 'queued' AND node_id NOT IN others ORDER BY turn, rowid LIMIT 1)) \
-     RETURNING rowid, *";
+macro_rules! claim {
+    ($set_aside:literal, $passing_over:literal) => {
+        concat!(
+            "WITH others (node_id) AS ( \
+                 SELECT node_id FROM tasks WHERE status = 'running' AND lease_until > $2 GROUP BY node_id HAVING COUNT(*) >= $4 \
+                 UNION ALL ",
+            $set_aside,
+            ") UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
+             WHERE rowid = COALESCE( \
+                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 \
+                  AND node_id NOT IN (SELECT node_id FROM others) ORDER BY lease_until LIMIT 1",
+            $passing_over,
+            "), (SELECT rowid FROM tasks WHERE status = 'queued' \
+                  AND node_id NOT IN (SELECT node_id FROM others) ORDER BY turn, rowid LIMIT 1",
+            $passing_over,
+            ")) RETURNING rowid, *",
+        )
+    };
+}
+
+/// The statement for a file, …
+pub(super) const CLAIM: &str = claim!("SELECT value FROM json_each($5)", "");
+/// … and for a server's database, where somebody who takes no turn may be at work on a row: it is passed over.
+pub(super) const CLAIM_ON_A_SERVER: &str =
+    claim!("SELECT value FROM json_array_elements_text($5::json) AS aside (value)", " FOR UPDATE SKIP LOCKED");
 
 /// What cannot be understood would be taken up again and again. Nobody needs what was asked for once it has ended.
 const END_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
@@ -59,7 +75,11 @@ impl Write for ClaimTasks {
 
 impl ClaimTasks {
     async fn claim_one(&self, connection: &mut Connection) -> Result<Option<Row>, StoreError> {
-        query(CLAIM)
+        let claim = match connection {
+            Connection::Sqlite(_) => CLAIM,
+            Connection::Postgres(_) => CLAIM_ON_A_SERVER,
+        };
+        query(claim)
             .bind(&self.claim.worker)
             .bind(self.now)
             .bind(milliseconds(self.claim.lease))

@@ -15,10 +15,10 @@ pub(super) const TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          UNION ALL \
          SELECT (SELECT MIN(instance_id) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > others.id), \
              number + 1 FROM others WHERE others.id IS NOT NULL AND number < 64) \
-     SELECT 1 + (SELECT COUNT(*) FROM others WHERE id <> $2) + MAX( \
-         COALESCE((SELECT MAX(turn) FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id = $2), 0), \
-         COALESCE((SELECT MAX(turn) FROM tasks WHERE status = 'running'), \
-             (SELECT MIN(turn) FROM tasks WHERE status = 'queued'), 0))";
+     SELECT 1 + (SELECT COUNT(*) FROM others WHERE id <> $2) + (SELECT MAX(turn) FROM ( \
+         SELECT MAX(turn) AS turn FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id = $2 UNION ALL \
+         SELECT COALESCE((SELECT MAX(turn) FROM tasks WHERE status = 'running'), \
+             (SELECT MIN(turn) FROM tasks WHERE status = 'queued'), 0)) AS turns)";
 
 /// In the queue of its node, if that is not full.
 pub(super) const QUEUE: &str = "INSERT INTO tasks \

@@ -1,0 +1,68 @@
+//! `--metadata`: the same commands with a PostgreSQL database.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use clew_testkit::PostgreSql;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::run::{Ended, clew, end, run};
+
+/// The command with the database that the environment names, as a password in it is best given.
+async fn with(database: &str, dir: &Path, arguments: &[&str]) -> Ended {
+    let mut command = clew(arguments);
+    command.args(["--data-dir", dir.to_str().unwrap()]).env("CLEW_METADATA", database);
+    end(command).await
+}
+
+#[tokio::test]
+async fn every_command_works_with_a_database() {
+    let (server, folder) = (PostgreSql::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (url, dir) = (server.url(), folder.path().join("data"));
+    with(&url, &dir, &["migrate"]).await.is_refused_with(&["is not initialised yet", "clew init"]);
+    let made = with(&url, &dir, &["init"]).await;
+    assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata"), "{made:?}");
+    assert!(!dir.join("clew.db").exists() && dir.join("master.key").exists());
+    let again = with(&url, &folder.path().join("other"), &["init"]).await;
+    again.is_refused_with(&["postgres://127.0.0.1:", "is initialised already"]);
+
+    let created = with(&url, &dir, &["group", "create", "dbas"]).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let migrated = with(&url, &dir, &["migrate"]).await;
+    assert_eq!((migrated.code, migrated.stdout.contains("the form of this version")), (Some(0), true), "{migrated:?}");
+    let typed = ["group", "list", "--data-dir", dir.to_str().unwrap(), "--metadata", &url];
+    let listed = run(&typed).await;
+    assert!(listed.stdout.contains("dbas"), "{listed:?}");
+    let verified = with(&url, &dir, &["audit", "verify"]).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+
+    let file = folder.path().join("clew.toml");
+    std::fs::write(&file, format!("metadata = {url:?}\ndata_dir = {dir:?}\nlisten = \"127.0.0.1:0\"\n")).unwrap();
+    let mut serving = clew(&["serve", "--config", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("http://127.0.0.1:"), "{line}");
+    let pid = serving.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = tokio::time::timeout(Duration::from_mins(1), serving.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_used_is_named_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (url, words) in [
+        ("mysql://clew:hunter2@h/clew".to_owned(), "it does not begin with postgres://"),
+        (format!("postgres://clew:hunter2@{nobody}/clew"), "see whether the database can be reached"),
+    ] {
+        let ended = with(&url, &folder.path().join("data"), &["init"]).await;
+        assert!(ended.code != Some(0) && ended.stderr.contains(words), "{ended:?}");
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+    }
+}

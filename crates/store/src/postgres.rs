@@ -1,0 +1,140 @@
+//! The metadata in PostgreSQL: what of it is not in the statements.
+
+pub(crate) mod changes;
+mod clock;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Postgres, Transaction};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::error::StoreError;
+use crate::metadata::migration_failed;
+use clock::DatabaseClock;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Connections of one process at once.
+const CONNECTIONS: u32 = 10;
+/// How long one is waited for.
+const ACQUIRE: Duration = Duration::from_secs(10);
+/// How long a statement is waited for. A server that is cut off says nothing.
+const STATEMENT: Duration = Duration::from_secs(30);
+/// How long a statement waits for another transaction, and how long one may stay open without a statement: a process that is stopped, or
+/// cut off, in the midst of a write keeps the others waiting no longer.
+const SESSION: [(&str, &str); 3] =
+    [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s"), ("TimeZone", "UTC")];
+
+/// Takes the turn of the one who writes, until the end of the transaction, and tells the time. The number is Clew's own: "clew".
+const TURN: &str =
+    "SELECT pg_advisory_xact_lock(1668048247)::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// Tells the time.
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// Where a database is, and how to sign in: `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`.
+#[derive(Clone)]
+pub struct PostgresUrl(PgConnectOptions);
+
+impl FromStr for PostgresUrl {
+    type Err = StoreError;
+
+    fn from_str(url: &str) -> Result<Self, StoreError> {
+        let invalid = |reason: String| StoreError::MetadataUrl { reason };
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(invalid("it does not begin with postgres://".to_owned()));
+        }
+        let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| invalid(error.to_string()))?;
+        Ok(Self(options.application_name("clew").options(SESSION)))
+    }
+}
+
+impl std::fmt::Display for PostgresUrl {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let options = &self.0;
+        write!(
+            f,
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        )
+    }
+}
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// An open database.
+#[derive(Clone)]
+pub(crate) struct PostgresDatabase {
+    pub(crate) pool: PgPool,
+    clock: DatabaseClock,
+}
+
+/// Opens a database, and brings it to this version's form. Several processes may do so at once: the migrations take a lock.
+pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreError> {
+    let failed = StoreError::database("open the database");
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_with(url.0.clone())
+        .await
+        .map_err(&failed)?;
+    MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
+    let now = sqlx::query_scalar(NOW).fetch_one(&pool).await.map_err(failed)?;
+    Ok(PostgresDatabase { pool, clock: DatabaseClock::at(now) })
+}
+
+impl PostgresDatabase {
+    /// Begins a transaction that may write, when all others that may have ended.
+    pub(crate) async fn begin_writing(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut transaction = within(self.pool.begin()).await?;
+        let (_, now): (String, i64) = within(sqlx::query_as(TURN).fetch_one(&mut *transaction)).await?;
+        self.clock.is(now);
+        Ok(transaction)
+    }
+
+    /// Begins a transaction that reads everything as it is at one moment.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        within(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await
+    }
+
+    /// The database's own clock.
+    pub(crate) fn clock(&self) -> Clock {
+        let clock = self.clock.clone();
+        Clock::new(move || clock.milliseconds())
+    }
+}
+
+/// What the database says, if it says so in time. The question is kept apart, as whoever asks a file would carry its size too.
+pub(crate) fn within<T>(
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> impl Future<Output = Result<T, sqlx::Error>> {
+    let asked = timeout(STATEMENT, Box::pin(asked));
+    async { asked.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_testkit::PostgreSql;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_takes_the_turn_and_does_nothing_loses_it() {
+        let server = PostgreSql::start().await.unwrap();
+        let database = open(&server.url().parse().unwrap()).await.unwrap();
+        let mut stopped = database.begin_writing().await.unwrap();
+        let next = timeout(Duration::from_mins(1), database.begin_writing()).await.unwrap();
+        assert!(next.is_ok(), "{:?}", next.err());
+        assert!(sqlx::query("SELECT 1").execute(&mut *stopped).await.is_err(), "it would write without its turn");
+    }
+}

@@ -1,0 +1,12 @@
+//! The store with PostgreSQL: what it does with every database, and what it does with this one alone.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../store/child.rs"]
+mod child;
+#[path = "../store/contract.rs"]
+mod contract;
+#[path = "../store/fixture.rs"]
+mod fixture;
+mod place;
+mod server;

@@ -1,0 +1,145 @@
+//! What is PostgreSQL's alone: one database for many directories, its clock, its absence.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clew_model::{NodeId, RequestId, Selection, TaskStatus};
+use clew_store::{Claim, Location, NewTask, PostgresUrl, Store, StoreError};
+use clew_testkit::PostgreSql;
+use secrecy::ExposeSecret;
+use sqlx::Connection;
+
+use crate::fixture::{Fixture, SECRET_KEY, by, tenant};
+use crate::place;
+
+/// A directory on another machine, with the same database and the same master key.
+fn elsewhere(fixture: &Fixture) -> (tempfile::TempDir, Location) {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location { data_dir: folder.path().join("data"), ..place::location(fixture.folder()) };
+    std::fs::create_dir(&location.data_dir).unwrap();
+    let key = location.data_dir.join("master.key");
+    std::fs::copy(fixture.dir().join("master.key"), key).unwrap();
+    (folder, location)
+}
+
+#[tokio::test]
+async fn several_directories_share_a_database() {
+    let fixture = Fixture::new().await;
+    let (_folder, location) = elsewhere(&fixture);
+    let other = Store::open(location).await.unwrap();
+    let _both = (fixture.store.lock_for_serving().unwrap(), other.lock_for_serving().unwrap());
+    let key = other.access_key(&tenant().access_key).await.unwrap().unwrap();
+    assert_eq!(key.secret.expose_secret(), SECRET_KEY);
+    let before = fixture.store.view().await.unwrap().access_version();
+    other.create_user(&by(), &fixture.founded.domain_id, &crate::contract::users::new_user("ada")).await.unwrap();
+    fixture.user("grace").await;
+    assert_eq!(other.users_of(&fixture.founded.domain_id).await.unwrap().len(), 3);
+    assert_eq!(
+        fixture.store.view().await.unwrap().access_version(),
+        before,
+        "new users change nothing that is remembered"
+    );
+    assert!(other.verify_audit().await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_database_is_initialised_once_whatever_the_directory() {
+    let fixture = Fixture::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location { data_dir: folder.path().join("data"), ..place::location(fixture.folder()) };
+    let again = Store::initialise(&by(), location.clone(), tenant()).await.unwrap_err();
+    assert!(matches!(&again, StoreError::AlreadyInitialised { place } if place.starts_with("postgres://")), "{again}");
+    assert!(!location.data_dir.join("master.key").exists(), "a key that nothing was sealed with");
+    let opened = Store::open(location).await.unwrap_err().to_string();
+    assert!(opened.contains("master.key"), "{opened}");
+}
+
+#[tokio::test]
+async fn the_time_is_the_server_s() {
+    let fixture = Fixture::new().await;
+    let hour = 3_600_000;
+    fixture
+        .sql(
+            "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql \
+                 AS 'SELECT pg_catalog.clock_timestamp() + INTERVAL ''1 hour'''; \
+             DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+        )
+        .await;
+    let store = fixture.open().await.unwrap();
+    let task = NewTask {
+        request_id: RequestId::generate(),
+        project_id: fixture.founded.project_id.clone(),
+        instance_id: clew_model::InstanceId::generate(),
+        node_id: NodeId::generate(),
+        selection: Selection::default(),
+        masked: false,
+    };
+    store.insert_task(&task, 9).await.unwrap();
+    let ours = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let created_at = store.task(&task.request_id).await.unwrap().unwrap().created_at;
+    assert!((created_at - ours - hour).abs() < hour / 2, "{created_at} {ours}");
+    let claim = Claim { worker: "w".into(), lease: Duration::from_secs(9), per_node: 1, set_aside: vec![], most: 1 };
+    assert_eq!(store.claim_tasks(claim).await.unwrap().tasks[0].task.status, TaskStatus::Running);
+}
+
+#[tokio::test]
+async fn addresses_that_cannot_be_are_refused_and_no_password_is_shown() {
+    for url in ["mysql://h/d", "postgres://h:port/d", "clew.db", "postgres://h/d?sslmode=perhaps"] {
+        assert!(matches!(url.parse::<PostgresUrl>(), Err(StoreError::MetadataUrl { .. })), "{url}");
+    }
+    let url: PostgresUrl = "postgres://clew:hunter2@db.example:6543/clew?sslmode=verify-full".parse().unwrap();
+    assert_eq!(
+        (url.to_string(), format!("{url:?}").contains("hunter2")),
+        ("postgres://db.example:6543/clew".into(), false)
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_said_to_be_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://clew@{}/clew", listener.local_addr().unwrap());
+    drop(listener);
+    let location = Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
+    let error = Store::initialise(&by(), location, tenant()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("open the database") && error.contains("see whether the database can be reached"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn it_is_spoken_to_over_tls_as_the_address_says() {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    let server = PostgreSql::start_with_tls(&certificate, &key).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, other) = (folder.path().join("known.pem"), folder.path().join("other.pem"));
+    std::fs::write(&file, certificate).unwrap();
+    std::fs::write(&other, rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem()).unwrap();
+    let at = |url: String| Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
+    let url = |root: &std::path::Path| format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), root.display());
+    let refused = Store::initialise(&by(), at(url(&other)), tenant()).await.unwrap_err().to_string();
+    assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
+    let (store, _) = Store::initialise(&by(), at(url(&file)), tenant()).await.unwrap();
+    store.ping().await.unwrap();
+    let mut watching = sqlx::PgConnection::connect(&server.url()).await.unwrap();
+    let plain: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) WHERE a.application_name = 'clew' AND NOT s.ssl",
+    )
+    .fetch_one(&mut watching)
+    .await
+    .unwrap();
+    assert_eq!(plain, 0);
+
+    let without = PostgreSql::start().await.unwrap();
+    let refused = Store::open(at(format!("{}?sslmode=require", without.url()))).await.unwrap_err().to_string();
+    assert!(refused.contains("see sslmode and sslrootcert"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_character_that_it_cannot_keep_is_kept_as_its_picture() {
+    let fixture = Fixture::new().await;
+    let domain = &fixture.founded.domain_id;
+    fixture.store.create_group(&by(), domain, "a\0b", "").await.unwrap();
+    assert_eq!(fixture.store.groups_of(domain).await.unwrap()[0].name, "a\u{2400}b");
+}
