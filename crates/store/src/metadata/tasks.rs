@@ -196,17 +196,25 @@ mod tests {
         let mut connection = database.begin_writing().await.unwrap();
         // A plan that must do for any values, as the server makes one of what it is asked often.
         query("SET LOCAL plan_cache_mode = force_generic_plan").execute(&mut connection).await.unwrap();
-        for (name, statement, values) in [
-            ("claim", claim::CLAIM_ON_A_SERVER, "'w', 2000000, 10000, 2, '[]'"),
-            ("turn", writes::TURN, "'p1', 'i1'"),
-            ("queue", writes::QUEUE, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100"),
-            ("status", "SELECT * FROM tasks WHERE request_id = $1", "'task7'"),
+        for (name, statement, values, indexes) in [
+            (
+                "claim",
+                claim::CLAIM_ON_A_SERVER,
+                "'w', 2000000, 10000, 2, '[]'",
+                &["tasks_running", "tasks_waiting"][..],
+            ),
+            ("turn", writes::TURN, "'p1', 'i1'", &["tasks_waiting_by_instance"]),
+            ("queue", writes::QUEUE, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
+            ("status", "SELECT * FROM tasks WHERE request_id = $1", "'task7'", &["tasks_pkey"]),
         ] {
             let prepare = query(AssertSqlSafe(format!("PREPARE {name} AS {statement}")));
             prepare.execute(&mut connection).await.unwrap();
             let plan = query_scalar::<String>(AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({values})")));
             let plan = plan.fetch_all(&mut connection).await.unwrap();
-            assert!(plan.iter().any(|step| step.contains("Index")), "{plan:#?}");
+            for index in indexes {
+                let by = format!("{index} ");
+                assert!(plan.iter().any(|step| format!("{step} ").contains(&by)), "{index}: {plan:#?}");
+            }
             assert!(!plan.iter().any(|step| step.contains("Seq Scan on tasks")), "{plan:#?}");
         }
     }
