@@ -22,7 +22,7 @@ const MYSQL: Row = Row {
     compared: Compared::PercentLess,
     reach: Reach::AtMost(1.0),
     unit: "transactions/s",
-    pairs: 100,
+    pairs: 75,
 };
 
 /// All rows of this family.
