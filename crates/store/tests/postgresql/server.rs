@@ -96,9 +96,10 @@ async fn addresses_that_cannot_be_are_refused_and_no_password_is_shown() {
 #[tokio::test]
 async fn a_server_that_is_gone_is_said_to_be_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("postgres://clew@{}/clew", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that it is nobody else's, but nobody listens.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("postgres://clew@{}/clew", nobody.local_addr().unwrap());
     let location = Location { data_dir: folder.path().join("data"), metadata: Some(url.parse().unwrap()) };
     let error = Store::initialise(&by(), location, tenant()).await.unwrap_err().to_string();
     assert!(
