@@ -115,12 +115,21 @@ fn planted(statement: &str) -> String {
 
 fn assert_no_leak(statement: &[u8]) {
     let template = template(statement);
-    let lower = template.to_ascii_lowercase();
+    assert!(
+        !holds_a_piece(&template),
+        "{} of {}",
+        String::from_utf8_lossy(&template),
+        String::from_utf8_lossy(statement)
+    );
+}
+
+/// Three letters or digits of what is planted.
+fn holds_a_piece(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
     let (text, number) = (TEXT.to_ascii_lowercase(), NUMBER.as_bytes());
-    let leaks = lower.windows(3).any(|window| {
+    lower.windows(3).any(|window| {
         number.windows(3).any(|piece| piece == window) || text.as_bytes().windows(3).any(|piece| piece == window)
-    });
-    assert!(!leaks, "{} of {}", String::from_utf8_lossy(&template), String::from_utf8_lossy(statement));
+    })
 }
 
 #[test]
@@ -148,6 +157,8 @@ proptest! {
         before in proptest::collection::vec(any::<u8>().prop_filter("opens nothing", |byte| !b"'\"`#/-*@$\\[".contains(byte)), 0..20),
         after in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
+        // By chance they are what is looked for.
+        prop_assume!(!holds_a_piece(&before) && !holds_a_piece(&after));
         let literal = format!(" '{TEXT}' , {NUMBER} , 0x{NUMBER} ");
         assert_no_leak(&[&before, literal.as_bytes(), &after].concat());
     }
