@@ -109,7 +109,7 @@ pub fn body_sha256(body: &[u8]) -> String {
     if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { hexadecimal(&Sha256::digest(body).into()) }
 }
 
-/// Lower-case hexadecimal. `hex::encode` goes letter by letter, which takes longer than the hash.
+/// Lower-case hexadecimal, at once: `hex::encode` pushes letter after letter.
 fn hexadecimal(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
