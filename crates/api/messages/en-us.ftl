@@ -65,6 +65,7 @@ link-expired = The time of the link is over; ask for the history again, which ha
 link-wrong = The link is not as the history gave it; copy it whole, or ask for the history again.
 still-running = The collection is still running; ask realtime-session-task until it has finished.
 result-damaged = The stored result was damaged; collect again.
+result-unreachable = The stored result cannot be reached now; try again later.
 no-such-kill-task = The instance has no task { $id }.
 not-the-master = The node is a replica; ask the master.
 kill-switch-off = The switch of the instance is off: turn it on first.

@@ -65,6 +65,7 @@ link-expired = 该链接已过期；请重新查询历史记录以获取新的�
 link-wrong = 该链接与历史记录给出的不一致；请完整复制链接，或重新查询历史记录。
 still-running = 收集任务仍在执行，请查询realtime-session-task直到完成。
 result-damaged = 保存的结果已损坏，请重新收集。
+result-unreachable = 暂时无法读取保存的结果，请稍后重试。
 no-such-kill-task = 实例没有任务{ $id }。
 not-the-master = 该节点是只读节点，请使用主节点。
 kill-switch-off = 实例的开关已关闭，请先打开。

@@ -1,17 +1,20 @@
-//! A file to download: a header row before it, ranges, tags, compression, and never more of it in memory than a piece.
+//! A result to download: a header row before it, ranges, tags, compression, and never more of it in memory than a piece.
 
 mod conditions;
 mod encoding;
 mod pieces;
 mod range;
 
-use std::fs::File;
+use std::io;
 
 use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use clew_model::ErrorEntry;
+use clew_store::StoredResult;
+use futures_util::future::Either;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     ETAG, RANGE, VARY,
@@ -25,12 +28,12 @@ use encoding::Encoding;
 use pieces::{PIECE, Pieces};
 use range::{Asked, ByteRange};
 
-/// A header row and a file behind it, as one body.
+/// A header row and a stored result behind it, as one body.
 #[derive(Debug)]
 pub(crate) struct Download {
     pub(crate) header: Vec<u8>,
-    pub(crate) file: File,
-    pub(crate) file_bytes: u64,
+    pub(crate) stored: StoredResult,
+    pub(crate) stored_bytes: u64,
     /// Names the content: the same for the same bytes, and for no others.
     pub(crate) tag: String,
     pub(crate) file_name: String,
@@ -39,7 +42,7 @@ pub(crate) struct Download {
 impl Download {
     /// The answer to a request with this method and these headers. Ranges have a meaning for GET only (RFC 9110, section 14.2).
     pub(crate) fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
-        let length = self.header.len() as u64 + self.file_bytes;
+        let length = self.header.len() as u64 + self.stored_bytes;
         let plain_tag = format!("\"{}\"", self.tag);
         let asked = match headers.get(RANGE) {
             Some(range) if method == Method::GET && conditions::range_applies(headers, &plain_tag) => {
@@ -97,13 +100,20 @@ impl Download {
         }
     }
 
-    /// A part of header row and file.
-    fn pieces(self, part: ByteRange) -> Pieces {
+    /// A part of header row and result.
+    fn pieces(self, part: ByteRange) -> Either<Pieces, impl Stream<Item = io::Result<Bytes>>> {
         let boundary = self.header.len() as u64;
         let end = part.last + 1;
         let within = |at: u64| usize::try_from(at.min(boundary)).unwrap_or(usize::MAX);
         let header = Bytes::from(self.header).slice(within(part.first)..within(end));
-        Pieces::new(header, self.file, part.first.saturating_sub(boundary), end.saturating_sub(boundary))
+        let (next, end) = (part.first.saturating_sub(boundary), end.saturating_sub(boundary));
+        match self.stored {
+            StoredResult::File(file) => Either::Left(Pieces::new(header, file, next, end)),
+            StoredResult::Object(object) => {
+                let header = stream::iter((!header.is_empty()).then_some(Ok(header)));
+                Either::Right(header.chain(object.pieces(next..end)))
+            }
+        }
     }
 }
 

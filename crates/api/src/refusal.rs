@@ -189,6 +189,10 @@ impl From<StoreError> for Refusal {
                 error!(%error, "a result is damaged");
                 Self::because(ErrorEntry::INTERNAL, "result-damaged", Vec::new())
             }
+            StoreError::S3 { .. } => {
+                error!(%error, "a result cannot be read");
+                Self::because(ErrorEntry::INTERNAL, "result-unreachable", Vec::new())
+            }
             StoreError::AlreadyExists { name, .. } => {
                 Self::because(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }

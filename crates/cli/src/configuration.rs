@@ -62,6 +62,8 @@ pub(crate) struct NodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
+    /// Where they are kept: `s3://bucket/prefix`. Empty: in the data directory.
+    pub(crate) location: String,
     /// How long they are kept.
     pub(crate) retention: SignedDuration,
     /// Whether text that a spreadsheet would take for a formula is disarmed.
@@ -164,7 +166,7 @@ impl Default for NodeSettings {
 impl Default for ResultSettings {
     fn default() -> Self {
         let settings = clew_tasks::Settings::default();
-        Self { retention: signed(settings.retention), formula_guard: settings.formula_guard }
+        Self { location: String::new(), retention: signed(settings.retention), formula_guard: settings.formula_guard }
     }
 }
 

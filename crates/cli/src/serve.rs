@@ -1,6 +1,7 @@
 //! `clew serve`
 
 mod listening;
+mod results;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
+    /// Where results are kept, s3://BUCKET/PREFIX [default: in the data directory]
+    #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
+    results: Option<String>,
     /// Configuration file (TOML); flags and environment win over it
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
@@ -60,6 +64,9 @@ The first line on stdout is the address. SIGINT and SIGTERM stop it in order: no
 With TLS, a certificate that is replaced is taken within 5 seconds, and at once on SIGHUP; one that cannot be used is not taken.
 Behind a proxy, name it in http.trusted_proxies: else all of its clients count as one.
 
+Results on S3 take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL where S3 is not Amazon's. Whether Clew
+can write, read, list and remove there is tried at the start. The bucket and prefix are for one Clew alone.
+
 A configuration file with every key at its default:
   data_dir = \"./clew-data\"
   metadata = \"\"                # a PostgreSQL database; \"\": in data_dir
@@ -74,6 +81,7 @@ A configuration file with every key at its default:
   timeout = \"10s\"
   connect_timeout = \"5s\"
   [results]
+  location = \"\"                # such as \"s3://bucket/prefix\"; \"\": in the data directory
   retention = \"24h\"
   formula_guard = true
   [audit]
@@ -100,17 +108,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     configuration.data_dir = arguments.data_dir.unwrap_or(configuration.data_dir);
     configuration.metadata = arguments.metadata.unwrap_or(configuration.metadata);
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
+    configuration.results.location = arguments.results.unwrap_or(configuration.results.location);
     configuration.allow_plain_http |= arguments.allow_plain_http;
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
     configuration.tls.key = arguments.tls_key.unwrap_or(configuration.tls.key);
     let (task_settings, api_settings) = (configuration.task_settings()?, configuration.api_settings()?);
     let protected = configuration.protected_accounts()?;
     let tls = configuration.tls.load()?;
+    let s3 = results::s3_settings(&configuration.results.location)?;
     let addresses = listening::addresses(&configuration, tls.is_some()).await?;
     logs::start(&arguments.log)?;
     allow_open_files();
 
-    let store = Store::open(configuration.location()?).await?;
+    let store = results::keep(Store::open(configuration.location()?).await?, s3).await?;
     let lock = store.lock_for_serving()?;
     store.end_all_kill_leases(&lock).await?;
     let taken_over = store.end_all_leases(&lock).await?;

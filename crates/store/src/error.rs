@@ -165,6 +165,18 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// S3, where results are kept, said no, or nothing.
+    #[error("could not {doing} {place}: {reason}{remedy}")]
+    S3 {
+        /// What was being done.
+        doing: &'static str,
+        /// To what, as `s3://bucket/key`.
+        place: String,
+        /// Why not.
+        reason: String,
+        /// What to do about it, after "; ", or nothing.
+        remedy: &'static str,
+    },
     /// A result's file is gone.
     #[error("the file of result {name} is missing; collect again")]
     ResultMissing {

@@ -1,6 +1,6 @@
 //! What Clew keeps: identities, policies, the inventory, tasks, results, the audit; secrets only sealed.
 //!
-//! A data directory has `clew.db` (SQLite), `results/` (one file per result) and `master.key`. Several processes may open
+//! A data directory has `clew.db` (SQLite), `results/` (one file per result, unless they are on S3) and `master.key`. Several processes may open
 //! one at a time, but only one may serve it ([`Store::lock_for_serving`]). A PostgreSQL database can stand in the place of `clew.db`, for
 //! several directories ([`Location`]).
 //!
@@ -59,7 +59,7 @@ pub use location::Location;
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
 pub use remembered::Remembered;
-pub use results::{PublishedResult, ResultStore, ResultWriter};
+pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
 pub use serving_lock::ServingLock;
 pub use store::{FirstTenant, Founded, Store};
 pub use tasks::{Claim, ClaimedTask, Claims, NewTask, ResultRecord, Task};

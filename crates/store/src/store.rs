@@ -149,7 +149,7 @@ impl Store {
             keys: Arc::new(DerivedKeys::new(key)),
             batches: Batches::default(),
             data_dir: Arc::new(dir.clone()),
-            results: ResultStore::new(dir.results()),
+            results: ResultStore::files(dir.results()),
             region: region.into(),
         }
     }
@@ -158,6 +158,13 @@ impl Store {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The same store with its results elsewhere.
+    #[must_use]
+    pub fn with_results(mut self, results: ResultStore) -> Self {
+        self.results = results;
         self
     }
 

@@ -11,7 +11,7 @@ use crate::reader::Rows;
 /// Rows are small and many; the store gets them in pieces of this many bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// A result on disk that no task names yet. It is removed when this is dropped, unless it was kept.
+/// A stored result that no task names yet. It is removed when this is dropped, unless it was kept.
 #[derive(Debug)]
 pub(crate) struct NewResult {
     results: ResultStore,
@@ -36,7 +36,7 @@ impl Drop for NewResult {
         if self.kept {
             return;
         }
-        if let Err(error) = self.results.remove(&self.published.name) {
+        if let Err(error) = self.results.discard(&self.published.name) {
             tracing::warn!(result.name = %self.published.name, %error, "could not remove a result that was thrown away");
         }
     }

@@ -1,4 +1,4 @@
-//! Removing what is over: ended collections with their results, files that no collection names, old kills and old rows of the audit.
+//! Removing what is over: ended collections with their results, results that no collection names, old kills and old rows of the audit.
 //! Kills that nobody will end any more are ended first.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use crate::settings::Settings;
 const EVERY: Duration = Duration::from_mins(1);
 /// Time between two rounds through the audit. Each that removes something adds a row that says so.
 const AUDIT_EVERY: Duration = Duration::from_hours(1);
-/// A file that no collection names may belong to one that is about to end. After this long it does not.
+/// A result that no collection names may belong to one that is about to end. After this long it does not.
 const ORPHAN_AGE: Duration = Duration::from_mins(10);
 /// A kill without an outcome may be under way. After this long, and twice what a node may take, it is not.
 const LOST_AFTER: Duration = Duration::from_mins(1);
@@ -84,37 +84,31 @@ fn rounds(every: Duration) -> Interval {
     rounds
 }
 
-/// Rows go before files: a crash in between leaves a file that no row names, never a row without its file.
+/// Rows go before results: a crash in between leaves a result that no row names, never a row without its result.
 async fn round(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let over = store.remove_ended_before(milliseconds_before_now(retention)).await?;
-    remove_files(store, over).await;
+    remove_results(store, over).await;
     sweep(store).await
 }
 
-async fn remove_files(store: &Store, names: Vec<String>) {
-    let results = store.results().clone();
-    let removing = tokio::task::spawn_blocking(move || {
-        for name in &names {
-            if let Err(error) = results.remove(name) {
-                warn!(result.name = name, %error, "could not remove an old result; the sweep will");
-            }
+async fn remove_results(store: &Store, names: Vec<String>) {
+    for name in &names {
+        if let Err(error) = store.results().remove(name).await {
+            warn!(result.name = name, %error, "could not remove an old result; the sweep will");
         }
-        if !names.is_empty() {
-            info!(results.removed = names.len(), "removed old results");
-        }
-    });
-    // It only fails with the runtime.
-    let _ = removing.await;
+    }
+    if !names.is_empty() {
+        info!(results.removed = names.len(), "removed old results");
+    }
 }
 
 async fn sweep(store: &Store) -> Result<(), StoreError> {
     let known = store.known_result_names().await?;
-    let results = store.results().clone();
-    let sweeping = tokio::task::spawn_blocking(move || results.sweep(&known, ORPHAN_AGE));
-    match sweeping.await {
-        Ok(swept) => swept.map(|_| ()),
-        Err(_) => Ok(()),
+    match store.results().sweep(known, ORPHAN_AGE).await? {
+        0 => {}
+        swept => info!(results.swept = swept, "removed results that no collection names"),
     }
+    Ok(())
 }
 
 fn milliseconds_before_now(age: Duration) -> i64 {

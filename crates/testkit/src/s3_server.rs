@@ -144,7 +144,7 @@ fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
 }
 
 /// A small server, for this machine alone, that asks nobody outside.
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
     "-master.telemetry=false",
@@ -154,6 +154,8 @@ const OPTIONS: [&str; 9] = [
     "-s3.port.iceberg=0",
     "-s3.port.lance=0",
     "-s3.iam=false",
+    // A bucket that is missing is missing.
+    "-s3.autoCreateBucket=false",
 ];
 
 fn keys() -> String {

@@ -7,6 +7,7 @@ use clew_diagnose::csv;
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, TaskStatus};
 use clew_store::{ResultRecord, Task};
+use http::header::RANGE;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
@@ -56,13 +57,14 @@ pub(crate) async fn download(
     }
     let file_name = file_name(&task);
     let result = result(&task)?;
-    let (results, record) = (service.store.results().clone(), result.clone());
-    let opened = tokio::task::spawn_blocking(move || results.open(&record)).await;
-    let file = opened.map_err(|error| Refusal::internal(&error))??;
+    let stored = service.store.results().open(&result).await?;
+    if headers.contains_key(RANGE) {
+        stored.verify().await?;
+    }
     let download = Download {
         header: csv::header_row(language),
-        file,
-        file_bytes: result.bytes,
+        stored,
+        stored_bytes: result.bytes,
         tag: format!("{}-{}", result.sha256, language.tag()),
         file_name,
     };

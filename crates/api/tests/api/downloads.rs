@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::server::Server;
 
 /// More than a piece of what is read at a time, so that pieces are put together.
-fn rows() -> Vec<u8> {
+pub(crate) fn rows() -> Vec<u8> {
     (0..20_000).flat_map(|row| format!("{row},web,10.0.0.1,\"=1+1, ü\"\r\n").into_bytes()).collect()
 }
 
@@ -204,7 +204,7 @@ async fn a_damaged_result_is_never_sent() {
 }
 
 /// More than the buffers of both ends hold, so that most of it is not read yet when its first bytes come. It packs badly.
-fn large() -> Vec<u8> {
+pub(crate) fn large() -> Vec<u8> {
     (0_u64..3_000_000).flat_map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 

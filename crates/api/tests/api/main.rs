@@ -9,6 +9,7 @@ mod call;
 mod collections;
 mod connection_limits;
 mod downloads;
+mod downloads_from_s3;
 mod foreign;
 mod freshness;
 mod fuzz;

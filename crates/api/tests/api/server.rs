@@ -13,7 +13,9 @@ use clew_model::{
     AccessKeyId, Actor, Failure, Instance, InstanceId, NewInstance, NewNode, NodeId, NodeRole, Origin, ProjectId,
     RequestId, Selection, Tag, TaskOutcome, UserId,
 };
-use clew_store::{Claim, ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, Store};
+use clew_store::{
+    Claim, ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, ResultStore, Store,
+};
 use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -81,6 +83,20 @@ impl Server {
         rates: Rates,
         change: impl FnOnce(&mut ApiSettings, &mut Settings),
     ) -> Self {
+        Self::start_storing(|store| store, listener, rates, change).await
+    }
+
+    /// One that keeps its results elsewhere.
+    pub(crate) async fn start_keeping(results: ResultStore) -> Self {
+        Self::start_storing(|store| store.with_results(results), Listener::from, NO_RATES, |_, _| {}).await
+    }
+
+    async fn start_storing(
+        kept: impl FnOnce(Store) -> Store,
+        listener: impl FnOnce(TcpListener) -> Listener,
+        rates: Rates,
+        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
         let tenant = FirstTenant {
@@ -95,7 +111,7 @@ impl Server {
         let ahead = Arc::new(AtomicI64::new(0));
         let offset = ahead.clone();
         let now = move || Timestamp::now().as_millisecond() + offset.load(Ordering::Relaxed);
-        let store = store.with_clock(Clock::new(now));
+        let store = kept(store.with_clock(Clock::new(now)));
         let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
 
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
@@ -288,9 +304,14 @@ impl Server {
     }
 
     async fn finish(&self, claimed: ClaimedTask, rows: &[u8]) -> RequestId {
-        let mut writer = self.store.results().create(&claimed.task.request_id, claimed.fence).unwrap();
-        writer.write_all(rows).unwrap();
-        let published = writer.publish().unwrap();
+        let (results, id, fence) = (self.store.results().clone(), claimed.task.request_id.clone(), claimed.fence);
+        let rows = rows.to_vec();
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut writer = results.create(&id, fence).unwrap();
+            writer.write_all(&rows).unwrap();
+            writer.publish().unwrap()
+        });
+        let published = writing.await.unwrap();
         let outcome = TaskOutcome::Finished {
             result_name: published.name,
             rows: 1,

@@ -19,6 +19,7 @@ mod ps;
 mod rule;
 mod run;
 mod serve;
+mod serve_results;
 mod simulate;
 mod snapshot;
 mod story;

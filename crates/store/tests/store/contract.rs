@@ -11,7 +11,7 @@ mod lockouts;
 mod policies;
 mod processes;
 mod queue;
-mod results;
+pub(crate) mod results;
 mod retention;
 mod revocation;
 mod secrets;

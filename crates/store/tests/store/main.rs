@@ -8,5 +8,6 @@ mod contract;
 mod data_directory;
 mod fixture;
 mod place;
+mod results_on_s3;
 mod troubles;
 mod upgrade;

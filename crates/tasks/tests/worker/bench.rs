@@ -8,7 +8,7 @@ use clew_model::{
     AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
     TaskStatus,
 };
-use clew_store::{Claim, ClaimedTask, FirstTenant, Store, StoreError, Task};
+use clew_store::{Claim, ClaimedTask, FirstTenant, Store, StoreError, StoredResult, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -132,7 +132,10 @@ impl Bench {
     /// The stored bytes of a finished task.
     pub(crate) async fn body(&self, id: &RequestId) -> String {
         let record = self.finished(id).await.result.unwrap();
-        std::io::read_to_string(self.store.results().open(&record).unwrap()).unwrap()
+        match self.store.results().open(&record).await.unwrap() {
+            StoredResult::File(file) => std::io::read_to_string(file).unwrap(),
+            StoredResult::Object(object) => panic!("{object:?} is no file"),
+        }
     }
 
     /// What observers of this store's workers were told.

@@ -10,6 +10,7 @@ mod kill_tasks;
 mod leases;
 mod notices;
 mod queue;
+mod results_on_s3;
 mod retaining;
 mod scripted;
 mod silent_nodes;

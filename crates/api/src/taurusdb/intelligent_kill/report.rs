@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use clew_diagnose::csv;
 use clew_model::{Cell, ErrorEntry, Language, Page};
-use clew_store::{IntelligentKill, KillEnd, KillFilter, KillSource, KilledSession};
+use clew_store::{IntelligentKill, KillEnd, KillFilter, KillSource, KilledSession, StoredResult};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -78,8 +78,8 @@ pub(crate) async fn download(
     let (file, file_bytes, hash) = file(&service, &kill).await?;
     let download = Download {
         header: header_row(language),
-        file,
-        file_bytes,
+        stored: StoredResult::File(file),
+        stored_bytes: file_bytes,
         tag: format!("{hash}-{}", language.tag()),
         file_name: format!("intelligent_kill_{id}.csv"),
     };

@@ -1,4 +1,4 @@
-//! Writing a result: a temporary name, fsync, rename, fsync of the folder.
+//! Writing a result to a file: a temporary name, fsync, rename, fsync of the folder.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,24 +8,16 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::TEMPORARY;
+use super::PublishedResult;
 use crate::data_dir::sync_folder;
 use crate::error::StoreError;
 
-/// A result that was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishedResult {
-    /// Its name in the result store.
-    pub name: String,
-    /// Its bytes.
-    pub bytes: u64,
-    /// SHA-256 of its bytes, in hexadecimal.
-    pub sha256: String,
-}
+/// What temporary files end in.
+const TEMPORARY: &str = ".tmp";
 
-/// A result being written. Dropped before it is published, it leaves nothing.
+/// A file being written. Dropped before it is published, it leaves nothing.
 #[derive(Debug)]
-pub struct ResultWriter {
+pub(super) struct FileWriter {
     folder: Arc<Path>,
     name: String,
     temporary: NamedTempFile,
@@ -33,14 +25,14 @@ pub struct ResultWriter {
     bytes: u64,
 }
 
-impl ResultWriter {
+impl FileWriter {
     pub(super) fn create(folder: Arc<Path>, name: String) -> io::Result<Self> {
         let temporary = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(TEMPORARY).tempfile_in(&folder)?;
         Ok(Self { folder, name, temporary, hash: Sha256::new(), bytes: 0 })
     }
 
     /// Gives the result its name. Once this returns, a crash no longer loses it.
-    pub fn publish(self) -> Result<PublishedResult, StoreError> {
+    pub(super) fn publish(self) -> Result<PublishedResult, StoreError> {
         let Self { folder, name, temporary, hash, bytes } = self;
         let path = folder.join(&name);
         let published = temporary.as_file().sync_all().and_then(|()| {
@@ -58,7 +50,7 @@ impl ResultWriter {
     }
 }
 
-impl Write for ResultWriter {
+impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.temporary.as_file_mut().write(bytes)?;
         self.hash.update(bytes.get(..written).unwrap_or_default());

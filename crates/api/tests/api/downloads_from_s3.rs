@@ -1,0 +1,94 @@
+//! Downloads of results that are kept on a real S3 server: as from a file.
+
+use async_compression::tokio::bufread::GzipDecoder;
+use clew_diagnose::csv::header_row;
+use clew_model::Language;
+use clew_store::{ResultStore, S3Settings};
+use clew_testkit::S3Server;
+use http::Method;
+use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
+use tokio::io::AsyncReadExt;
+
+use crate::downloads::{large, rows};
+use crate::server::Server;
+
+async fn start(s3: &S3Server) -> Server {
+    let (key, secret) = S3Server::OWNER;
+    let location = format!("s3://{}/clew", S3Server::BUCKET);
+    let settings =
+        S3Settings::new(&location, Some(s3.endpoint()), "us-east-1".into(), key.into(), secret.into()).unwrap();
+    Server::start_keeping(ResultStore::s3(&settings).await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_parts_head_and_gzip_are_as_from_a_file_on_a_server() {
+    let s3 = S3Server::start().await.unwrap();
+    let server = start(&s3).await;
+    for rows in [rows(), Vec::new(), large()] {
+        let id = server.finished(&rows).await;
+        let path = server.result_of(&id);
+        let whole = [header_row(Language::EnUs), rows].concat();
+        let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
+
+        let answer = server.get(&path).await;
+        assert!(answer.status == 200 && answer.body == whole);
+        assert_eq!(answer.header("content-length"), whole.len().to_string());
+        let tag = answer.header("etag");
+        let head = server.call(Method::HEAD, &path).send().await;
+        assert_eq!((head.header("content-length"), head.header("etag")), (whole.len().to_string(), tag.clone()));
+        assert_eq!(get(IF_NONE_MATCH, &tag).await.status, 304);
+
+        let compressed = get(ACCEPT_ENCODING, "gzip").await;
+        let mut decoded = Vec::new();
+        GzipDecoder::new(&*compressed.body).read_to_end(&mut decoded).await.unwrap();
+        assert!(compressed.header("content-encoding") == "gzip" && decoded == whole);
+
+        for (first, last) in [(0, 5), (3, whole.len() - 1), (whole.len() / 2, whole.len() - 2)] {
+            let part = server.call(Method::GET, &path).header(RANGE, &format!("bytes={first}-{last}"));
+            let answer = part.header(IF_RANGE, &tag).send().await;
+            assert!(answer.status == 206 && answer.body == whole[first..=last], "{first}-{last}");
+        }
+        let other = server.call(Method::GET, &path).header(RANGE, "bytes=0-5").header(IF_RANGE, "\"x\"");
+        assert!(other.send().await.body == whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_vanished_or_cannot_be_reached_is_said_to_be_so_on_a_server() {
+    let mut s3 = S3Server::start().await.unwrap();
+    let server = start(&s3).await;
+    let (id, other) = (server.finished(&rows()).await, server.finished(&rows()).await);
+    let record = server.store.task(&id).await.unwrap().unwrap().result.unwrap();
+    server.store.results().remove(&record.name).await.unwrap();
+    for range in ["bytes=0-9", "lines=all"] {
+        let call = server.call(Method::GET, &server.result_of(&id)).header(RANGE, range);
+        let message = call.send().await.refused(500, "DBS.05000000");
+        assert_eq!(message, "Server error. The stored result was damaged; collect again.");
+    }
+    s3.kill().unwrap();
+    let message = server.get(&server.result_of(&other)).await.refused(500, "DBS.05000000");
+    assert_eq!(message, "Server error. The stored result cannot be reached now; try again later.");
+    let chinese = server.get_in_chinese(&server.result_of(&other)).await.refused(500, "DBS.05000000");
+    assert_eq!(chinese, "系统内部错误。暂时无法读取保存的结果，请稍后重试。");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_that_ends_in_the_midst_of_a_download_ends_the_connection_on_a_server() {
+    for encoding in ["identity", "gzip"] {
+        let mut s3 = S3Server::start().await.unwrap();
+        let server = start(&s3).await;
+        let id = server.finished(&large()).await;
+        let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
+        let mut response = call.into_request().send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.chunk().await.unwrap().unwrap();
+        s3.kill().unwrap();
+        let end = loop {
+            match response.chunk().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        };
+        assert!(end.is_err(), "{encoding}: a part was given out for the whole");
+    }
+}

@@ -1,0 +1,140 @@
+//! Where on S3 results are, and who Clew is there.
+
+use object_store::path::Path;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{CONNECT, READ};
+
+/// A bucket, where in it, at which server, and as whom.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    bucket: String,
+    /// Without slashes at its ends; may be empty.
+    prefix: Path,
+    endpoint: String,
+    region: String,
+    access_key_id: String,
+    secret_access_key: SecretString,
+}
+
+impl S3Settings {
+    /// `location` is `s3://bucket/prefix`. Without an endpoint it is Amazon's of the region. Fails with what is wrong.
+    pub fn new(
+        location: &str,
+        endpoint: Option<String>,
+        region: String,
+        access_key_id: String,
+        secret_access_key: SecretString,
+    ) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{location:?} {why}; results on S3 are named s3://bucket/prefix");
+        let rest = location.strip_prefix("s3://").ok_or_else(|| wrong("does not begin with s3://"))?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if bucket.is_empty() || !bucket.chars().all(plain) {
+            return Err(wrong("names no bucket"));
+        }
+        let in_prefix = |c: char| plain(c) || c == '/';
+        if !prefix.chars().all(in_prefix) {
+            return Err(wrong("has a prefix of other characters than letters, digits, . - _ and /"));
+        }
+        if prefix.starts_with('/') {
+            return Err(wrong("has an empty part in its prefix"));
+        }
+        let prefix = Path::parse(prefix).map_err(|_| wrong("has an empty part in its prefix"))?;
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let is_address = endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        if !is_address || reqwest::Url::parse(&endpoint).is_err() {
+            return Err(format!("the endpoint {endpoint:?} is no address such as https://s3.example.com"));
+        }
+        Ok(Self { bucket: bucket.to_owned(), prefix, endpoint, region, access_key_id, secret_access_key })
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub(super) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub(super) fn keys(&self) -> (&str, &str) {
+        (&self.access_key_id, self.secret_access_key.expose_secret())
+    }
+
+    pub(super) fn path(&self, name: &str) -> Path {
+        self.prefix.clone().join(name)
+    }
+
+    /// What people call it.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("s3://{}/{}", self.bucket, if name.is_empty() { self.prefix.clone() } else { self.path(name) })
+    }
+
+    pub(super) fn http_client(&self) -> reqwest::Result<reqwest::Client> {
+        // Another part of this process may have chosen the same one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(READ)
+            // A signature is of one host, and the tries are counted elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if self.is_on_this_machine() {
+            client = client.no_proxy();
+        }
+        client.build()
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        let url = reqwest::Url::parse(&self.endpoint).ok();
+        url.as_ref().and_then(reqwest::Url::host_str).is_some_and(|host| {
+            host == "localhost"
+                || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(location: &str, endpoint: Option<&str>) -> Result<S3Settings, String> {
+        let secret = SecretString::from("secret");
+        S3Settings::new(location, endpoint.map(str::to_owned), "north-1".into(), "AK".into(), secret)
+    }
+
+    #[test]
+    fn a_location_is_a_bucket_and_where_in_it() {
+        for (location, place) in
+            [("s3://b", "s3://b/a.csv"), ("s3://b/", "s3://b/a.csv"), ("s3://b/x/y/", "s3://b/x/y/a.csv")]
+        {
+            assert_eq!(settings(location, None).unwrap().place("a.csv"), place);
+        }
+        for wrong in ["b/x", "s3://", "s3:///x", "s3://b//x", "s3://b/x y", "s3://k:s@b/x", "http://b/x"] {
+            assert!(settings(wrong, None).unwrap_err().contains("s3://bucket/prefix"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_and_amazons_where_none_is_given() {
+        assert_eq!(settings("s3://b", None).unwrap().endpoint(), "https://s3.north-1.amazonaws.com");
+        assert_eq!(settings("s3://b", Some("http://[::1]:1/")).unwrap().endpoint(), "http://[::1]:1");
+        assert!(settings("s3://b", Some("http://[::1]:1/")).unwrap().is_on_this_machine());
+        assert!(!settings("s3://b", None).unwrap().is_on_this_machine());
+        assert!(settings("s3://b", Some("s3.example.com")).unwrap_err().contains("no address"));
+    }
+
+    #[test]
+    fn the_secret_is_not_shown() {
+        assert!(!format!("{:?}", settings("s3://b", None).unwrap()).contains("\"secret\""));
+    }
+}

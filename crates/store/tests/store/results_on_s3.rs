@@ -1,0 +1,112 @@
+//! Results on a real S3 server.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clew_model::RequestId;
+use clew_store::{ResultStore, S3Settings, StoreError};
+use clew_testkit::S3Server;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::contract::results::{bytes, keeps_the_contract, part, publish, record, try_publish, whole};
+
+fn settings(server: &S3Server, location: &str, (key, secret): (&str, &str)) -> S3Settings {
+    let endpoint = Some(server.endpoint());
+    S3Settings::new(location, endpoint, "us-east-1".into(), key.into(), secret.into()).unwrap()
+}
+
+async fn results(server: &S3Server) -> ResultStore {
+    ResultStore::s3(&settings(server, "s3://results/of/clew", S3Server::OWNER)).await.unwrap()
+}
+
+/// The bucket as others see it, once a client may be made.
+fn bucket(server: &S3Server) -> AmazonS3 {
+    let (key, secret) = S3Server::OWNER;
+    let builder = AmazonS3Builder::new().with_endpoint(server.endpoint()).with_allow_http(true);
+    builder
+        .with_bucket_name(S3Server::BUCKET)
+        .with_region("us-east-1")
+        .with_access_key_id(key)
+        .with_secret_access_key(secret)
+        .build()
+        .unwrap()
+}
+
+fn path(name: &str) -> Path {
+    Path::from(format!("of/clew/{name}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_keep_the_contract_of_results_on_a_server() {
+    let server = S3Server::start().await.unwrap();
+    let results = results(&server).await;
+    keeps_the_contract(&results).await;
+    let left = bucket(&server).list_with_delimiter(Some(&Path::from("of/clew"))).await.unwrap();
+    assert_eq!(left.objects.len(), 1, "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_with_other_bytes_breaks_off_before_its_end_on_a_server() {
+    let server = S3Server::start().await.unwrap();
+    let results = results(&server).await;
+    let mut written = bytes(1 << 20);
+    let published = publish(&results, written.clone()).await;
+    let record = record(&published);
+    let opened = results.open(&record).await.unwrap();
+    written[500_000] ^= 1;
+    bucket(&server).put(&path(&published.name), written.into()).await.unwrap();
+    // Opened before the change: it is another object now.
+    assert!(opened.verify().await.is_err());
+    let error = whole(&results, &record).await.unwrap_err();
+    assert!(error.contains("not those that were written"), "{error}");
+    let verified = results.open(&record).await.unwrap().verify().await;
+    assert!(matches!(verified, Err(StoreError::ResultCorrupt { .. })), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_left_behind_is_swept_on_a_server() {
+    let server = S3Server::start().await.unwrap();
+    let results = results(&server).await;
+    let bucket = bucket(&server);
+    let foreign = Path::from("of/clew/somebody-elses.csv");
+    bucket.put(&foreign, "x".into()).await.unwrap();
+    // A worker that was killed has neither completed its upload nor given it up.
+    let writing = results.clone();
+    let killed = tokio::task::spawn_blocking(move || {
+        let mut writer = writing.create(&RequestId::generate(), 1).unwrap();
+        writer.write_all(&bytes(6 << 20)).unwrap();
+        std::mem::forget(writer);
+    });
+    killed.await.unwrap();
+    assert_eq!(results.sweep(vec![], Duration::from_mins(10)).await.unwrap(), 0);
+    assert_eq!(results.sweep(vec![], Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(results.sweep(vec![], Duration::ZERO).await.unwrap(), 0);
+    bucket.head(&foreign).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_s3_is_said_with_a_remedy_on_a_server() {
+    let mut server = S3Server::start().await.unwrap();
+    for (location, keys, why, remedy) in [
+        ("s3://none/x", S3Server::OWNER, "no such bucket", "make the bucket"),
+        ("s3://results/x", S3Server::READER, "access denied", "AWS_ACCESS_KEY_ID"),
+        ("s3://results/x", (S3Server::OWNER.0, "wrong"), "access denied", "AWS_SECRET_ACCESS_KEY"),
+    ] {
+        let error = ResultStore::s3(&settings(&server, location, keys)).await.unwrap_err().to_string();
+        assert!(error.contains(location) && error.contains(why) && error.contains(remedy), "{error}");
+        assert!(!error.contains(keys.1), "{error}");
+    }
+    let results = results(&server).await;
+    let published = publish(&results, bytes(100)).await;
+    server.kill().unwrap();
+    let errors = [
+        ResultStore::s3(&settings(&server, "s3://results/x", S3Server::OWNER)).await.unwrap_err().to_string(),
+        try_publish(&results, bytes(100)).await.unwrap_err(),
+        part(&results, &record(&published), 0, 5).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.contains("cannot be reached") && error.contains("AWS_ENDPOINT_URL"), "{error}");
+    }
+}
