@@ -3,7 +3,8 @@
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
 //! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
 //! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
-//! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps.
+//! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps; a
+//! [`DroppingProxy`] is a network between that can be cut.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
@@ -18,6 +19,7 @@
 //! ```
 
 mod big_transaction;
+mod dropping_proxy;
 mod fake;
 mod flavor;
 mod fleet;
@@ -36,6 +38,7 @@ mod template;
 mod wire;
 
 pub use big_transaction::big_transaction;
+pub use dropping_proxy::{DroppingProxy, Traffic};
 pub use fake::{FakeOptions, FakeServer, Fault};
 pub use flavor::Flavor;
 pub use fleet::FakeFleet;

@@ -1,0 +1,185 @@
+//! A way to a server that can be cut or made slow, as a network is: nobody is told, no connection is closed.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// How a way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Everything passes.
+    Flows,
+    /// Nothing passes, not even the end of a connection. What was sent meanwhile arrives once it flows again, as TCP would
+    /// send it again; who gave up by then has their last words arrive late.
+    Stands,
+    /// Each piece of at most 16 KiB passes after so long.
+    Crawls(Duration),
+}
+
+/// A port of 127.0.0.1 that leads to another one. Dropping it closes every connection that goes through it.
+#[derive(Debug)]
+pub struct DroppingProxy {
+    address: SocketAddr,
+    traffic: watch::Sender<Traffic>,
+    accepting: JoinHandle<()>,
+}
+
+const PIECE: usize = 16 << 10;
+
+impl DroppingProxy {
+    /// A way to `target` that flows. The target may be gone for a while: who comes then is hung up on.
+    pub async fn to(target: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let traffic = watch::Sender::new(Traffic::Flows);
+        let accepting = tokio::spawn(accept(listener, target, traffic.subscribe()));
+        Ok(Self { address, traffic, accepting })
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes it so, for all connections through it, now and later.
+    pub fn set(&self, traffic: Traffic) {
+        self.traffic.send_replace(traffic);
+    }
+}
+
+impl Drop for DroppingProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
+    let mut passing = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        // However a connection ends, both of its ends see that.
+        let traffic = traffic.clone();
+        passing.spawn(async move { pass(client, target, traffic).await.is_ok() });
+        while passing.try_join_next().is_some() {}
+    }
+}
+
+async fn pass(client: TcpStream, target: SocketAddr, mut traffic: watch::Receiver<Traffic>) -> io::Result<()> {
+    open(&mut traffic).await?;
+    let server = TcpStream::connect(target).await?;
+    for end in [&client, &server] {
+        end.set_nodelay(true)?;
+    }
+    let (mut asks, mut answered) = client.into_split();
+    let (mut answers, mut asked) = server.into_split();
+    let mut back = traffic.clone();
+    let both =
+        tokio::try_join!(carry(&mut asks, &mut asked, &mut traffic), carry(&mut answers, &mut answered, &mut back));
+    both.map(|_| ())
+}
+
+/// Carries what comes from one end to the other until there is no more, then tells the other.
+async fn carry(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    traffic: &mut watch::Receiver<Traffic>,
+) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = from.read(&mut piece).await;
+        // Before the look at what was read: a connection that breaks does so silently while nothing passes.
+        if let Traffic::Crawls(pause) = open(traffic).await? {
+            sleep(pause).await;
+        }
+        match piece.get(..read?) {
+            Some(bytes) if !bytes.is_empty() => to.write_all(bytes).await?,
+            _ => return to.shutdown().await,
+        }
+    }
+}
+
+/// Waits until something passes, and says how.
+async fn open(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
+    // Its proxy is gone: so is the way.
+    traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map(|traffic| *traffic).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends back what it is sent.
+    async fn echo() -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        (address, serving)
+    }
+
+    async fn answer(stream: &mut TcpStream, expected: &[u8]) {
+        let mut answer = vec![0; expected.len()];
+        tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_while_it_stands_arrives_once_it_flows() {
+        let (target, serving) = echo().await;
+        let proxy = DroppingProxy::to(target).await.unwrap();
+        let mut before = TcpStream::connect(proxy.address()).await.unwrap();
+        before.write_all(b"one").await.unwrap();
+        answer(&mut before, b"one").await;
+
+        proxy.set(Traffic::Stands);
+        before.write_all(b"two").await.unwrap();
+        let mut meanwhile = TcpStream::connect(proxy.address()).await.unwrap();
+        meanwhile.write_all(b"new").await.unwrap();
+        let mut byte = [0];
+        for stream in [&mut before, &mut meanwhile] {
+            let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut byte)).await;
+            assert!(read.is_err(), "{read:?}");
+        }
+
+        proxy.set(Traffic::Crawls(Duration::from_millis(1)));
+        answer(&mut before, b"two").await;
+        answer(&mut meanwhile, b"new").await;
+        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * PIECE + 1).collect();
+        before.write_all(&long).await.unwrap();
+        answer(&mut before, &long).await;
+
+        before.shutdown().await.unwrap();
+        assert_eq!(before.read(&mut byte).await.unwrap(), 0);
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_does_not_pass_while_it_stands() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let proxy = DroppingProxy::to(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut byte = [0];
+        server.read_exact(&mut byte).await.unwrap();
+        proxy.set(Traffic::Stands);
+        drop(client);
+        let read = tokio::time::timeout(Duration::from_millis(200), server.read(&mut byte)).await;
+        assert!(read.is_err(), "{read:?}");
+        proxy.set(Traffic::Flows);
+        let read = tokio::time::timeout(Duration::from_mins(1), server.read(&mut byte)).await;
+        assert_eq!(read.unwrap().unwrap(), 0);
+    }
+}
