@@ -38,6 +38,7 @@ pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
         packages.fetch().await?;
     }
     unpack_mysql().await?;
+    unpack_nginx().await?;
     install_clients().await
 }
 
@@ -49,8 +50,7 @@ pub(crate) async fn install_for_bench() -> Result<(), XtaskError> {
     if !missing.is_empty() && !is_root() {
         return Err(needs_root(&missing, None));
     }
-    install_packages(&missing).await?;
-    unpack_nginx().await
+    install_packages(&missing).await
 }
 
 /// The packages that are not there.

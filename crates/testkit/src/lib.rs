@@ -4,7 +4,7 @@
 //! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
 //! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
 //! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps; a
-//! [`DroppingProxy`] is a network between that can be cut.
+//! [`DroppingProxy`] is a network between that can be cut, and [`Nginx`] stands before several servers.
 //!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
@@ -26,6 +26,7 @@ mod fleet;
 mod gate;
 mod idle;
 mod load;
+mod nginx;
 mod odd;
 mod postgresql;
 mod process;
@@ -45,6 +46,7 @@ pub use fleet::FakeFleet;
 pub use gate::Gate;
 pub use idle::{IdleSessions, allow_open_files, idle_sessions};
 pub use load::{Load, LoadSize, TEN_THOUSAND};
+pub use nginx::Nginx;
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use postgresql::PostgreSql;
 pub use s3_server::S3Server;

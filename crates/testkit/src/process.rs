@@ -42,7 +42,18 @@ impl Process {
 
     /// Lets it end at once in its own way (SIGQUIT), and waits until it is gone.
     pub(crate) fn quit(&mut self) -> io::Result<()> {
-        self.signal(Signal::QUIT)?;
+        self.end_by(Signal::QUIT)
+    }
+
+    /// Lets it end in order (SIGTERM), and waits until it is gone.
+    pub(crate) fn terminate(&mut self) -> io::Result<()> {
+        self.end_by(Signal::TERM)
+    }
+
+    fn end_by(&mut self, signal: Signal) -> io::Result<()> {
+        if !self.has_ended()? {
+            self.signal(signal)?;
+        }
         self.0.wait().map(|_| ())
     }
 
@@ -59,9 +70,18 @@ impl Drop for Process {
     }
 }
 
-/// A process that the kernel ends when the thread that started it is gone, however that came about.
+/// A process that the kernel kills when the thread that started it is gone, however that came about.
 pub(crate) fn dying_with_its_parent(program: &Path) -> Command {
+    when_its_parent_is_gone("KILL", program)
+}
+
+/// The same of one that has processes of its own, which it ends if it is asked to end.
+pub(crate) fn ending_with_its_parent(program: &Path) -> Command {
+    when_its_parent_is_gone("TERM", program)
+}
+
+fn when_its_parent_is_gone(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command.args(["--pdeathsig", signal, "--"]).arg(program);
     command
 }

@@ -30,14 +30,14 @@ pub const MARIADB_PACKAGES: [Package; 2] = [
     Package { name: "mariadb-server-core", file: MARIADBD },
     Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
-/// What the tests take besides.
+/// What the tests take besides. nginx is not among them: its package would start a server of the whole machine.
 pub const TEST_PACKAGES: [Package; 3] = [
     Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
 ];
 
-/// What the benchmark takes besides. nginx is not among them: its package would start a server of the whole machine.
+/// What the benchmark takes besides.
 pub const BENCH_PACKAGES: [Package; 3] = [
     Package { name: "sysbench", file: "/usr/bin/sysbench" },
     Package { name: "wrk", file: "/usr/bin/wrk" },
@@ -80,7 +80,7 @@ pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// The nginx of this machine, or the one that was unpacked for the benchmark.
+/// The nginx of this machine, or the one that was unpacked.
 #[must_use]
 pub fn nginx() -> PathBuf {
     let installed = PathBuf::from("/usr/sbin/nginx");

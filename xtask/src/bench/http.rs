@@ -10,7 +10,6 @@ use std::path::Path;
 use clew_testkit::{FakeOptions, FakeServer, Fault};
 
 use self::downloads::Download;
-use self::nginx::Nginx;
 use self::small::Asker;
 use super::Bench;
 use super::counts::{must_be, occurrences};
@@ -113,7 +112,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
     must_be("rows of a result", occurrences(&file, "FOR UPDATE")?, SESSIONS)?;
     let status = served.signed(place, "realtime-session-task", &id);
     let body = downloads::body(address(&served)?, &status)?;
-    let nginx = Nginx::start(bench.file("nginx"), &file, &body).await?;
+    let nginx = nginx::start(&file, &body).await?;
     step.done_with(&format!("{bytes} bytes"));
 
     let mut figures = Vec::new();
@@ -121,7 +120,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
         let signed = served.signed(place, "realtime-session-result", &id);
         let download = |address, get| Download { address, get, clients: *clients, times: *times, bytes };
         let from_clew = download(address(&served)?, signed);
-        let from_nginx = download(nginx.address, SignedGet::plain(nginx::RESULT, "127.0.0.1"));
+        let from_nginx = download(nginx.address(), SignedGet::plain(nginx::RESULT, "127.0.0.1"));
         figures.push(in_turn(*row, async || from_clew.rate().await, async || from_nginx.rate().await).await?);
     }
     for (row, asker) in STATUS.iter().filter(|(row, _)| bench.wanted.has(row.name)) {
@@ -129,10 +128,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
         let status = served.signed(place, "realtime-session-task", &id);
         let constant = SignedGet::plain(nginx::CONSTANT, "127.0.0.1");
         let clew = async || asker.requests(&format!("http://{}", served.address()), &status).await;
-        let peer = async || asker.requests(&format!("http://{}", nginx.address), &constant).await;
+        let peer = async || asker.requests(&format!("http://{}", nginx.address()), &constant).await;
         figures.push(in_turn(*row, clew, peer).await?);
     }
-    nginx.stop().await;
+    drop(nginx);
     served.stop().await?;
     Ok(figures)
 }
