@@ -132,6 +132,8 @@ pub struct ApiSettings {
     pub grace: Duration,
     /// How long a token is good (spec section 3.2: 24 hours).
     pub token_life: Duration,
+    /// Whether only health and counts are answered for: who asks for more is told that there is no such API.
+    pub operations_only: bool,
 }
 
 impl Default for ApiSettings {
@@ -148,6 +150,7 @@ impl Default for ApiSettings {
             trusted_proxies: TrustedProxies::default(),
             grace: Duration::from_secs(30),
             token_life: Duration::from_hours(24),
+            operations_only: false,
         }
     }
 }

@@ -59,25 +59,33 @@ fn sign_in() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(iam::tokens::create)).layer(map_response(iam::in_its_own_codes))
 }
 
-/// Routes for everyone.
-fn open() -> OpenApiRouter<Service> {
+/// Routes for those who operate Clew.
+fn operations() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::alive))
         .routes(routes!(ops::health::ready))
         .routes(routes!(ops::metrics::show))
-        .routes(routes!(ops::openapi::show))
-        .routes(routes!(taurusdb::intelligent_kill::report::download))
 }
 
-/// The whole service.
+/// Routes for everyone.
+fn open() -> OpenApiRouter<Service> {
+    operations().routes(routes!(ops::openapi::show)).routes(routes!(taurusdb::intelligent_kill::report::download))
+}
+
+/// The whole service, or what of it is for those who operate it.
 pub(crate) fn router(service: Service) -> Router {
     // One layer for each route: every layer is a copy of all that is in it, for each request.
     let behind = |gate| from_fn_with_state((service.clone(), gate), envelope::wrap);
-    let (router, _) = OpenApiRouter::with_openapi(Description::openapi())
-        .merge(protected().layer(behind(Gate::Known(Grants::default()))))
-        .merge(sign_in().layer(behind(Gate::SignIn)))
-        .merge(open().layer(behind(Gate::Open)))
-        .split_for_parts();
+    let router = OpenApiRouter::with_openapi(Description::openapi());
+    let router = if service.settings.operations_only {
+        router.merge(operations().layer(behind(Gate::Open)))
+    } else {
+        router
+            .merge(protected().layer(behind(Gate::Known(Grants::default()))))
+            .merge(sign_in().layer(behind(Gate::SignIn)))
+            .merge(open().layer(behind(Gate::Open)))
+    };
+    let (router, _) = router.split_for_parts();
     router
         .fallback(no_such_api.layer(behind(Gate::Open)))
         .method_not_allowed_fallback(no_such_api.layer(behind(Gate::Open)))

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{migrate, policy, project, ps, rule, serve, snapshot, user};
+use crate::{migrate, policy, project, ps, rule, serve, snapshot, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -37,7 +37,8 @@ pub(crate) enum Command {
     Kill(kill::Arguments),
     Doctor(doctor::Arguments),
     Init(init::Arguments),
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
+    Worker(Box<worker::Arguments>),
     Migrate(migrate::Arguments),
     Instance(instance::Arguments),
     Collect(Box<collect::Arguments>),

@@ -31,6 +31,7 @@ mod openapi;
 mod origin;
 mod output;
 mod policy;
+mod process;
 mod project;
 mod ps;
 mod rule;
@@ -38,6 +39,7 @@ mod serve;
 mod snapshot;
 mod table;
 mod user;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), CliError> {
     // What serves many needs threads. What asks one server and waits needs none: each would be one more hop for every answer.
     let mut runtime = match &cli.command {
-        Command::Serve(_) => Builder::new_multi_thread(),
+        Command::Serve(_) | Command::Worker(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
     };
     let runtime = runtime
@@ -78,7 +80,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
-            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Serve(arguments) => serve::run(*arguments).await,
+            Command::Worker(arguments) => worker::run(*arguments).await,
             Command::Domain(arguments) => interruptible(domain::run(arguments)).await,
             Command::Project(arguments) => interruptible(project::run(arguments)).await,
             Command::EnterpriseProject(arguments) => interruptible(enterprise_project::run(arguments)).await,

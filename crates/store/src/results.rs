@@ -41,6 +41,11 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(Kind::S3(s3)))
     }
 
+    /// Whether other machines have the same results.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.0, Kind::S3(_))
+    }
+
     /// Starts a result. Blocks, as its writer does: call it on one of a runtime's threads that may.
     pub fn create(&self, request_id: &RequestId, fence: i64) -> Result<ResultWriter, StoreError> {
         match &self.0 {

@@ -11,7 +11,12 @@ use crate::error::StoreError;
 /// it ends.
 #[derive(Debug)]
 pub struct ServingLock {
-    _file: File,
+    /// Nothing where there is nothing in the directory that only one process may change.
+    _file: Option<File>,
+}
+
+impl ServingLock {
+    pub(crate) const UNNEEDED: Self = Self { _file: None };
 }
 
 /// Takes the lock, or says that another process has it. Changes nothing else.
@@ -19,7 +24,7 @@ pub(crate) fn take(data_dir: &DataDir) -> Result<ServingLock, StoreError> {
     let path = data_dir.lock();
     let file = open(&path).map_err(StoreError::file("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(ServingLock { _file: file }),
+        Ok(()) => Ok(ServingLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyServing { dir: data_dir.root.clone() }),
         Err(TryLockError::Error(error)) => Err(StoreError::file("lock", path)(error)),
     }
