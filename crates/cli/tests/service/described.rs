@@ -5,7 +5,7 @@ use std::process::Command;
 use clew_testkit::{FakeOptions, FakeServer, Fault, setup};
 use serde_json::Value;
 
-use crate::harness::{CLEW, Home, Serving};
+use crate::harness::{Home, Serving};
 
 /// Test cases of a run, at least.
 const CASES: u64 = 2_000;
@@ -22,14 +22,12 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// A token opens a project or the domain: the operations of either are asked with theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_a_failure_or_undescribed() {
-    let home = Home::new();
+    let home = Home::new().await;
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap();
     let added = home.add_instance(&[&node.url()]);
     let unlimited = home.folder.path().join("clew.toml");
     std::fs::write(&unlimited, "[limits]\nprincipal_per_second = 0\npeer_per_second = 0\n").unwrap();
-    let mut clew = Command::new(CLEW);
-    clew.env("CLEW_CONFIG", unlimited);
-    let serving = home.serve_by(clew);
+    let serving = home.serve_with(&unlimited).await;
     let ids = format!(
         "[parameters]\n\"path.project_id\" = {:?}\n\"path.instance_id\" = {:?}\n\"path.node_id\" = {:?}\n",
         home.credential("project_id"),

@@ -23,9 +23,9 @@ async fn ended(client: &Client, added: &Added, id: &RequestId) -> CollectionStat
 #[tokio::test]
 async fn a_result_that_does_not_fit_is_told_and_leaves_nothing() {
     let fake = FakeServer::start(FakeOptions { sessions: 6000, transactions: 0, fault: Fault::None }).await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
-    let serving = home.serve_by(with_small_files());
+    let serving = home.serve_by(with_small_files).await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
 

@@ -1,22 +1,26 @@
-//! `clew init` and `clew serve` in a folder of their own.
+//! `clew init` and a service in a place of their own.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use clew_client::{Client, Credentials};
 use clew_model::{AccessKeyId, InstanceId, NodeId, ProjectId};
+use clew_store::Location;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::place::{self, Place};
 
 pub(crate) const CLEW: &str = env!("CARGO_BIN_EXE_clew");
 
 /// A data directory, and what `clew init` printed of it.
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
-    pub(crate) credentials: Value,
+    place: Place,
+    credentials: Value,
 }
 
 /// An instance of the inventory.
@@ -25,23 +29,48 @@ pub(crate) struct Added {
     pub(crate) nodes: Vec<NodeId>,
 }
 
-/// A running `clew serve`. Dropping it kills it.
+/// A running service: one `clew serve`, or several processes behind one address. Dropping it kills them.
 pub(crate) struct Serving {
-    process: Child,
+    processes: Vec<Child>,
     pub(crate) endpoint: String,
+    _front: place::Front,
 }
 
 impl Home {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("data");
-        let output = Command::new(CLEW).args(["init", "--format", "json", "--data-dir"]).arg(dir).output().unwrap();
+        let place = Place::new(folder.path().join("data")).await;
+        let mut home = Self { folder, place, credentials: Value::Null };
+        let output = home.clew().args(["init", "--format", "json"]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        Self { credentials: serde_json::from_slice(&output.stdout).unwrap(), folder }
+        home.credentials = serde_json::from_slice(&output.stdout).unwrap();
+        home
     }
 
-    pub(crate) fn dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+    /// The command, told where everything is.
+    pub(crate) fn clew(&self) -> Command {
+        let mut command = Command::new(CLEW);
+        command.envs(self.place.environment());
+        command
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.place.dir()
+    }
+
+    /// Where the metadata is.
+    pub(crate) fn location(&self) -> Location {
+        self.place.location()
+    }
+
+    /// A connection to the metadata.
+    pub(crate) async fn metadata(&self) -> place::Connection {
+        self.place.connect().await
+    }
+
+    /// Folders with all that is kept, each with a name.
+    pub(crate) fn kept(&self) -> Vec<(&'static str, PathBuf)> {
+        self.place.kept()
     }
 
     pub(crate) fn credential(&self, name: &str) -> String {
@@ -50,7 +79,7 @@ impl Home {
 
     /// Adds an instance with these nodes, the first of them the master.
     pub(crate) fn add_instance(&self, urls: &[&str]) -> Added {
-        let mut command = Command::new(CLEW);
+        let mut command = self.clew();
         command.args(["instance", "add", "--name", "test", "--format", "json", "--data-dir"]).arg(self.dir());
         command.env("CLEW_DB_PASSWORD", "");
         for url in urls {
@@ -66,33 +95,49 @@ impl Home {
         }
     }
 
-    /// Starts serving, and waits for the address. Its log goes to `serve.log` beside the data.
-    pub(crate) fn serve(&self) -> Serving {
-        self.serve_by(Command::new(CLEW))
+    /// Starts serving, and waits for the address. What the processes log goes to `serve.log` beside the data.
+    pub(crate) async fn serve(&self) -> Serving {
+        self.serve_by(|| Command::new(CLEW)).await
+    }
+
+    /// The same with a configuration file.
+    pub(crate) async fn serve_with(&self, configuration: &Path) -> Serving {
+        self.serve_by(|| {
+            let mut command = Command::new(CLEW);
+            command.env("CLEW_CONFIG", configuration);
+            command
+        })
+        .await
     }
 
     /// Starts serving by a command that takes the arguments of `clew`.
-    pub(crate) fn serve_by(&self, mut command: Command) -> Serving {
+    pub(crate) async fn serve_by(&self, clew: impl Fn() -> Command) -> Serving {
+        let mut processes = Started::default();
+        let (endpoint, front) = place::serve(self, &clew, &mut processes).await;
+        Serving { processes: std::mem::take(&mut processes.0), endpoint, _front: front }
+    }
+
+    /// Starts a process, and waits for the first line that it says.
+    pub(crate) fn start(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        dir: &Path,
+        processes: &mut Started,
+    ) -> String {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
-        let mut process = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(self.dir())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let started = command.args(arguments).arg("--data-dir").arg(dir).envs(self.place.environment());
+        let started = started.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
+        let mut process = started.unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
+        processes.0.push(process);
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || sender.send(stdout.lines().next()));
-        let line = receiver.recv_timeout(Duration::from_mins(1)).unwrap_or_default();
-        let Some(Ok(endpoint)) = line else {
-            let _ = process.kill();
-            let _ = process.wait();
-            panic!("clew serve said no address; its log:\n{}", self.log());
-        };
-        Serving { process, endpoint }
+        match receiver.recv_timeout(Duration::from_mins(1)).unwrap_or_default() {
+            Some(Ok(line)) => line,
+            _ => panic!("clew {arguments:?} said nothing; its log:\n{}", self.log()),
+        }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -138,22 +183,40 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::new()
 }
 
+/// Processes that are killed if nobody takes them over.
+#[derive(Default)]
+pub(crate) struct Started(Vec<Child>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        kill(&mut self.0);
+    }
+}
+
+/// SIGKILL, and waits until they are gone.
+fn kill(processes: &mut [Child]) {
+    for process in processes.iter_mut() {
+        let _ = process.kill();
+    }
+    for process in processes {
+        let _ = process.wait();
+    }
+}
+
 impl Serving {
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// SIGKILL, and waits until it is gone.
+    /// SIGKILL to all processes at once, and waits until they are gone.
     pub(crate) fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        kill(&mut self.processes);
     }
 
-    /// The most memory that it ever had, in KiB.
+    /// The most memory that one of the processes ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        let peak = |process: &Child| -> u64 {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        self.processes.iter().map(peak).max().unwrap()
     }
 }
 

@@ -12,9 +12,9 @@ use crate::harness::Home;
 async fn a_hung_node_ends_with_the_reason_and_delays_nobody() {
     let hung = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let well = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&hung.url(), &well.url()]);
-    let serving = home.serve();
+    let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, selection) = (&added.instance, SelectionRequest::default());
 

@@ -1,29 +1,24 @@
 //! `kill -9` of Clew around an intelligent kill: it is carried out once, or not at all, and its end is known.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection;
 use tokio::net::TcpListener;
 
 use crate::harness::{Added, Home, Serving, http};
 
-async fn database(home: &Home) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(home.dir().join("clew.db")).connect().await.unwrap()
-}
-
-async fn run(home: &Home, statement: &'static str) {
-    let mut database = database(home).await;
-    sqlx::query(statement).execute(&mut database).await.unwrap();
+async fn run(home: &Home, statement: &str) {
+    let mut database = home.metadata().await;
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut database).await.unwrap();
     database.close().await.unwrap();
 }
 
 async fn is_running(home: &Home) -> bool {
-    let mut database = database(home).await;
+    let mut database = home.metadata().await;
     let status: Vec<String> =
         sqlx::query_scalar("SELECT status FROM intelligent_kills").fetch_all(&mut database).await.unwrap();
     database.close().await.unwrap();
@@ -62,15 +57,15 @@ async fn killed_in_the_midst_it_ends_and_is_not_repeated() {
     // Takes connections and says nothing: whoever reads it is in the midst.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&format!("mysql://root@{address}/?tls=off")]);
-    let mut serving = home.serve();
+    let mut serving = home.serve().await;
     let task_id = execute(&home, &serving, &added, 0).await;
     while !is_running(&home).await {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     serving.kill();
-    let serving = home.serve();
+    let serving = home.serve().await;
     let entry = ended(&home, &serving, &added, 0).await;
     assert_eq!((&entry["task_id"], &entry["status"]), (&json!(task_id), &json!("error")), "{}", home.log());
     assert!(entry["reason"].as_str().unwrap().contains("Clew ended in the midst of it"), "{entry}");
@@ -86,10 +81,10 @@ async fn killed_before_it_was_begun_it_is_carried_out_while_it_is_fresh_only() {
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
     victim.begin(b"SELECT SLEEP(1000)").await.unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&format!("mysql://root@{}/?tls=off", silent.local_addr().unwrap()), &server.url()]);
     run(&home, "UPDATE instances SET slow_threshold = 1").await;
-    let mut serving = home.serve();
+    let mut serving = home.serve().await;
     execute(&home, &serving, &added, 0).await;
     while !is_running(&home).await {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -101,7 +96,7 @@ async fn killed_before_it_was_begun_it_is_carried_out_while_it_is_fresh_only() {
          node_id = (SELECT id FROM nodes WHERE role = 'slave')";
     run(&home, other).await;
     run(&home, "UPDATE intelligent_kills SET id = id - 61000").await;
-    let mut serving = home.serve();
+    let mut serving = home.serve().await;
     let entry = ended(&home, &serving, &added, 1).await;
     assert!(entry["reason"].as_str().unwrap().contains("was not begun"), "{entry}");
     serving.kill();
@@ -111,8 +106,9 @@ async fn killed_before_it_was_begun_it_is_carried_out_while_it_is_fresh_only() {
     while seconds(&server, victim.id).await.is_none_or(|seconds| seconds < 2) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    run(&home, "UPDATE intelligent_kills SET id = CAST(strftime('%s', 'now') AS INTEGER) * 1000").await;
-    let serving = home.serve();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    run(&home, &format!("UPDATE intelligent_kills SET id = {now}")).await;
+    let serving = home.serve().await;
     let entry = ended(&home, &serving, &added, 1).await;
     assert_eq!(entry["status"], "finished", "{entry}");
     let file = http().get(entry["download_link"].as_str().unwrap()).send().await.unwrap().text().await.unwrap();

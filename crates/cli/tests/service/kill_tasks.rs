@@ -51,9 +51,9 @@ async fn dies(server: &Server, session: &RawSession) {
 async fn tasks_go_on(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
-    let mut serving = home.serve();
+    let mut serving = home.serve().await;
     ask(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
     let task = json!({ "user": "app", "time": 1, "task_type": "auto", "task_duration": 3600 });
     let task = ask(&home, &serving, &added, Method::POST, "task", task).await["task_id"].clone();
@@ -62,7 +62,7 @@ async fn tasks_go_on(flavor: Flavor) {
 
     serving.kill();
     let (while_dead, other) = (busy(&server, "app").await, busy(&server, "web").await);
-    let serving = home.serve();
+    let serving = home.serve().await;
     dies(&server, &while_dead).await;
     assert!(lives(&server, &other).await);
     let history = ask(&home, &serving, &added, Method::GET, "kill/history", Value::Null).await;
@@ -74,7 +74,7 @@ async fn tasks_go_on(flavor: Flavor) {
     let listed = ask(&home, &serving, &added, Method::GET, "task", Value::Null).await;
     assert_eq!(listed["processes"][0]["task_state"], "stopped");
     drop(serving);
-    let serving = home.serve();
+    let serving = home.serve().await;
     let spared = busy(&server, "app").await;
     ask(&home, &serving, &added, Method::POST, "task", json!({ "user": "web", "time": 1, "task_type": "manual" }))
         .await;

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{CLEW, Home, http};
+use crate::harness::{Home, http};
 
 /// Stands before a server, and swallows its answers to everybody who has sent a `KILL`.
 async fn silent_after_a_kill(port: u16) -> u16 {
@@ -52,13 +51,9 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio:
     }
 }
 
-async fn database(home: &Home) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(home.dir().join("clew.db")).connect().await.unwrap()
-}
-
 /// Session, outcome and template of every kill.
 async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
-    let mut database = database(home).await;
+    let mut database = home.metadata().await;
     let all = sqlx::query_as("SELECT session_id, outcome, template FROM killed_sessions ORDER BY id");
     let all = all.fetch_all(&mut database).await.unwrap();
     database.close().await.unwrap();
@@ -71,10 +66,10 @@ async fn a_kill_whose_outcome_was_lost_is_known_to_be_unknown_after_the_next_sta
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
     victim.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let proxy = silent_after_a_kill(server.port()).await;
     let added = home.add_instance(&[&format!("mysql://root@127.0.0.1:{proxy}/?tls=off")]);
-    let mut serving = home.serve();
+    let mut serving = home.serve().await;
     let token = home.token(&serving.endpoint).await;
     let project = home.credential("project_id");
     let path = format!("v3/{project}/instances/{}/nodes/{}/processes", added.instance, added.nodes[0]);
@@ -90,15 +85,16 @@ async fn a_kill_whose_outcome_was_lost_is_known_to_be_unknown_after_the_next_sta
     assert_eq!(kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
 
     // As if it had been two minutes ago.
-    let mut database = database(&home).await;
+    let mut database = home.metadata().await;
     sqlx::query("UPDATE killed_sessions SET asked_at = asked_at - 120000").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
-    let _serving = home.serve();
+    let _serving = home.serve().await;
     while kills(&home).await[0].1.is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(kills(&home).await[0].1.as_deref(), Some("unknown"));
-    let audit = std::process::Command::new(CLEW)
+    let audit = home
+        .clew()
         .args(["audit", "list", "--operation", "KillSession", "--format", "json", "--data-dir"])
         .arg(home.dir())
         .output()

@@ -1,4 +1,5 @@
-//! The service as its users run it: the real binary, real servers, the official SDK.
+//! The service as its users run it: the real binary, real servers, the official SDK. Here on one machine; `tests/platform` has the same
+//! tests on PostgreSQL and S3.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -13,5 +14,7 @@ mod lost_kills;
 mod many_nodes;
 mod memory;
 mod official_sdk;
+mod one_folder;
+mod place;
 mod same_answer;
 mod secrets;

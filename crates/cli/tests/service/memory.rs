@@ -9,9 +9,9 @@ use crate::harness::Home;
 
 /// Rows that came, and the most memory that the server had, in KiB.
 async fn collect_and_download(url: &str) -> (usize, u64) {
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[url]);
-    let serving = home.serve();
+    let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();

@@ -11,14 +11,14 @@ use crate::harness::{Added, Home};
 async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let _sessions = sessions(&server).await;
-    let home = Home::new();
+    let home = Home::new().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let added = home.add_instance(&[&server.url(), &format!("mysql://clew@{closed}/")]);
-    is_conformant(&home, "conformance.py", &added);
+    is_conformant(&home, "conformance.py", &added).await;
 }
 
-fn is_conformant(home: &Home, program: &str, added: &Added) {
-    let serving = home.serve();
+async fn is_conformant(home: &Home, program: &str, added: &Added) {
+    let serving = home.serve().await;
     let python = setup::clients_python();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
     let output = Command::new(python)
@@ -73,20 +73,20 @@ async fn the_sdk_finds_what_it_expects_of_mysql() {
     the_sdk_finds_what_it_expects(Flavor::MySql).await;
 }
 
-#[test]
-fn clients_of_the_identity_api_find_what_they_expect() {
-    let home = Home::new();
+#[tokio::test]
+async fn clients_of_the_identity_api_find_what_they_expect() {
+    let home = Home::new().await;
     let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
-    is_conformant(&home, "identity.py", &added);
+    is_conformant(&home, "identity.py", &added).await;
 }
 
 async fn the_sdk_watches_a_rollback(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER bulk@'%'"]).await.unwrap();
     let _bulk = big_transaction(&server, "bulk", 16).await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
-    is_conformant(&home, "rollback.py", &added);
+    is_conformant(&home, "rollback.py", &added).await;
 }
 
 #[tokio::test]

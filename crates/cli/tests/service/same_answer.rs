@@ -23,9 +23,9 @@ async fn the_api_hands_over_what_the_command_line_shows(flavor: Flavor) {
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     server.wait_until_alone().await.unwrap();
 
-    let home = Home::new();
+    let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
-    let serving = home.serve();
+    let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, node) = (&added.instance, &added.nodes[0]);
     let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();

@@ -10,6 +10,7 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use serde_json::{Value, json};
 
 use crate::harness::{CLEW, Home, http};
+use crate::place;
 
 /// A password of a watched database, which only the command line and the worker may know.
 const OF_DATABASE: &str = "planted-password-of-the-database";
@@ -20,7 +21,8 @@ const LITERAL: &str = "planted-literal-4929";
 
 /// Runs `clew` on the data directory, and reads what it answers as JSON.
 fn clew(home: &Home, arguments: &[&str]) -> Value {
-    let output = Command::new(CLEW)
+    let output = home
+        .clew()
         .args(arguments)
         .args(["--format", "json", "--data-dir"])
         .arg(home.dir())
@@ -35,14 +37,14 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
 }
 
-/// Every file below a folder, with its name.
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+/// Every file below a folder, with its name and one of the folder.
+fn files(of: &str, folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files(&path, found);
-        } else {
-            found.push((path.display().to_string(), fs::read(&path).unwrap()));
+            files(of, &path, found);
+        } else if path.is_file() {
+            found.push((format!("{of}: {}", path.display()), fs::read(&path).unwrap()));
         }
     }
 }
@@ -52,7 +54,7 @@ async fn no_secret_is_kept_logged_counted_or_answered_in_clear() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let account = format!("CREATE USER clew@'%' IDENTIFIED BY '{OF_DATABASE}'");
     server.run(&[&account, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
-    let home = Home::new();
+    let home = Home::new().await;
     let url = format!("mysql://clew@127.0.0.1:{}/", server.port());
     let added = clew(&home, &["instance", "add", "--name", "planted", "--node", &url]);
     let (instance, node) = (text(&added, "instance_id"), text(&added["nodes"][0], "id"));
@@ -60,9 +62,13 @@ async fn no_secret_is_kept_logged_counted_or_answered_in_clear() {
     let key = clew(&home, &["key", "create", "bob"]);
     let temporary = clew(&home, &["key", "create", "bob", "--temporary", "15m"]);
 
-    let mut serve = Command::new(CLEW);
-    serve.env("CLEW_LOG", "debug");
-    let serving = home.serve_by(serve);
+    let serving = home
+        .serve_by(|| {
+            let mut command = Command::new(CLEW);
+            command.env("CLEW_LOG", "debug");
+            command
+        })
+        .await;
     let (endpoint, project) = (&serving.endpoint, home.credential("project_id"));
     let token = home.token(endpoint).await;
     let mut answers = Vec::new();
@@ -105,11 +111,13 @@ async fn no_secret_is_kept_logged_counted_or_answered_in_clear() {
     drop(serving);
 
     let mut places = answers;
-    let export = Command::new(CLEW).args(["audit", "export", "--data-dir"]).arg(home.dir()).output().unwrap();
+    let export = home.clew().args(["audit", "export", "--data-dir"]).arg(home.dir()).output().unwrap();
     assert!(export.status.success(), "{export:?}");
     places.push(("audit".to_owned(), export.stdout));
     places.push(("log".to_owned(), home.log().into_bytes()));
-    files(&home.dir(), &mut places);
+    for (name, folder) in home.kept() {
+        files(name, &folder, &mut places);
+    }
 
     let master_key = fs::read(home.dir().join("master.key")).unwrap();
     places.retain(|(name, _)| !name.ends_with("master.key"));
@@ -129,21 +137,24 @@ async fn no_secret_is_kept_logged_counted_or_answered_in_clear() {
     let digits = String::from_utf8_lossy(master_key.trim_ascii()).into_owned();
     let bytes = (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect();
     secrets.push(("master key as bytes", bytes));
-    for (place, content) in &places {
+    for (name, content) in &places {
         let has = |secret: &[u8]| content.windows(secret.len()).any(|window| window == secret);
         for (secret, bytes) in &secrets {
-            assert!(bytes.len() >= 12 && !has(bytes), "{secret} stands in {place}");
+            assert!(bytes.len() >= 12 && !has(bytes), "{secret} stands in {name}");
         }
         // A task has to keep its filter; nothing else may know what somebody looked for.
-        assert!(!has(LITERAL.as_bytes()) || place.contains("clew.db"), "the literal stands in {place}");
+        assert!(!has(LITERAL.as_bytes()) || name.contains(place::METADATA), "the literal stands in {name}");
     }
     // The search finds what is there.
-    for (part, known) in
-        [("clew.db", "planted"), ("audit", "CollectRealtimeSession"), ("log", "answered"), ("answer to users", "bob")]
-    {
+    for (part, known) in [
+        (place::METADATA, "planted"),
+        ("audit", "CollectRealtimeSession"),
+        ("log", "answered"),
+        ("answer to users", "bob"),
+    ] {
         let found = places
             .iter()
-            .filter(|(place, _)| place.contains(part))
+            .filter(|(name, _)| name.contains(part))
             .any(|(_, content)| String::from_utf8_lossy(content).contains(known));
         assert!(found, "{known} is not in {part}");
     }

@@ -1,0 +1,29 @@
+//! One server per folder.
+
+use std::time::Duration;
+
+use clew_client::{CollectionStatus, SelectionRequest};
+use clew_testkit::{FakeOptions, FakeServer};
+
+use crate::harness::{CLEW, Home};
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let home = Home::new().await;
+    let added = home.add_instance(&[&fake.url()]);
+    let serving = home.serve().await;
+    let second = tokio::process::Command::new(CLEW)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(home.dir())
+        .output();
+    let second = tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
+    assert_eq!(second.status.code(), Some(2), "{second:?}");
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another process is at work on") && said.contains("what to do"), "{said}");
+    let client = home.client(&serving);
+    let id = client.collect(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
+    let limit = Duration::from_mins(1);
+    let status = client.wait(&added.instance, &added.nodes[0], &id, limit, |_, _| {}).await.unwrap();
+    assert_eq!(status, CollectionStatus::Finished);
+}
