@@ -206,6 +206,34 @@ pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Ref
 mod tests {
     use super::*;
 
+    /// What operators are told to watch is there. Names of series have an end that the family has not.
+    #[test]
+    fn what_the_operators_files_name_is_counted() {
+        let metrics = Metrics::default();
+        metrics.answered(&Method::GET, "/", 200, 0.1);
+        metrics.over_limit(Limit::SignIns);
+        metrics.failed(FailureKind::Unreachable);
+        metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
+        metrics.looks_every(&NodeId::generate(), Some(Duration::from_secs(1)));
+        let mut text = String::new();
+        encode(&mut text, &metrics.registry).unwrap();
+        let files = [
+            include_str!("../../../../docs/operations/grafana/clew.json"),
+            include_str!("../../../../docs/operations/prometheus/alerts.yml"),
+            include_str!("../../../../docs/operations/README.md"),
+        ];
+        for file in files {
+            let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            let mut named = 0;
+            for name in words.filter(|word| word.starts_with("clew_")) {
+                let family = ["_total", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+                assert!(text.contains(&format!("# TYPE {family} ")), "{name} is not in\n{text}");
+                named += 1;
+            }
+            assert!(named > 3, "{file}");
+        }
+    }
+
     #[test]
     fn a_node_that_is_spared_is_shown_for_as_long_as_it_is() {
         let (metrics, node) = (Metrics::default(), NodeId::generate());
