@@ -124,7 +124,7 @@ static SUBJECTS: [Subject; 10] = [
             compared: Compared::TimesFaster,
             reach: Reach::AtLeast(40.0),
             unit: "s",
-            pairs: 9,
+            pairs: 21,
         },
         peer: Peer::Statements(JOIN),
         peer_lines: |size| size.sessions,

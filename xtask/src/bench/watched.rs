@@ -1,11 +1,14 @@
 //! Rows of the watched server: what a snapshot a second costs its own work, which sysbench does.
 
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clew_testkit::{Flavor, Server, ServerOptions, allow_open_files, idle_sessions};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use tokio::process::Child;
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Bench;
 use super::counts::{must_be, occurrences};
@@ -22,7 +25,7 @@ const MYSQL: Row = Row {
     compared: Compared::PercentLess,
     reach: Reach::AtMost(1.0),
     unit: "transactions/s",
-    pairs: 75,
+    pairs: 240,
 };
 
 /// All rows of this family.
@@ -37,11 +40,12 @@ pub(super) const ROWS: [Row; 2] = [
 
 const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
 const IDLE: usize = 1000;
-/// Seconds of each phase, with or without Clew. Two phases are a pair.
-const PHASE: usize = 2;
-/// Seconds before the first phase.
-const WARMING: usize = 10;
-/// Between two lines of sysbench.
+/// Each second has a half without Clew, and one that begins with a snapshot. So short, because the pace of a shared machine changes from
+/// second to second by more than what is looked for; so long, because a snapshot has ended by then and left nothing behind.
+const HALF: Duration = Duration::from_millis(500);
+/// Before the first half.
+const WARMING: Duration = Duration::from_secs(10);
+/// For one question for the count of commits, on a server that has no core to spare.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
@@ -66,16 +70,16 @@ async fn on_server(bench: &Bench, row: Row, flavor: Flavor) -> Result<Figures, X
 
     let step = Step::start(row.name);
     let snapshots = Snapshots::of(bench, &server);
-    let seconds = WARMING + row.pairs * 2 * PHASE;
-    let run = sysbench(&server).args(["--report-interval=1", &format!("--time={}", seconds + 5), "run"]);
     let log = bench.file("sysbench.log");
     let created = std::fs::File::create(&log);
-    let mut process =
-        run.start(created.map_err(|cause| XtaskError::File { doing: "create", path: log.clone(), cause })?)?;
-    let rates = follow(&step, &mut process, seconds, &snapshots).await?;
+    let log_file = created.map_err(|cause| XtaskError::File { doing: "create", path: log.clone(), cause })?;
+    let mut process = sysbench(&server).args(["--time=86400", "run"]).start(log_file)?;
+    let commits = Commits::of(&server).await?;
+    sleep(WARMING).await;
+    let halves = follow(&step, row.pairs, &mut process, commits, &snapshots).await?;
     // It is of no use any more; when this is dropped it ends.
     drop(process);
-    let figures = snapshots.check(IDLE)?.compare(row, &rates);
+    let figures = snapshots.check(IDLE)?.compare(row, &halves);
     step.done_with(&figures.shown());
     Ok(figures)
 }
@@ -107,63 +111,75 @@ fn arguments(flavor: Flavor) -> Vec<String> {
 struct Snapshots {
     command: Command,
     folder: PathBuf,
-    taken: std::cell::Cell<usize>,
+    taken: Cell<usize>,
+    longest: Cell<Duration>,
 }
 
-/// Whether Clew looks in this second: without, with, with, without, and again, so that what drifts slowly falls out.
-fn watched(second: usize) -> bool {
-    matches!(second / PHASE % 4, 1 | 2)
+/// How many transactions that write were committed, which the server counts by itself.
+struct Commits(Conn);
+
+impl Commits {
+    async fn of(server: &Server) -> Result<Self, XtaskError> {
+        let failed = |cause| XtaskError::Database { doing: "count commits", cause };
+        let mut connection = server.connect().await.map_err(failed)?;
+        connection.query_drop("SET GLOBAL innodb_monitor_enable = 'trx_rw_commits'").await.map_err(failed)?;
+        Ok(Self(connection))
+    }
+
+    /// The count, and the moment that it is of, as nearly as can be told.
+    async fn now(&mut self) -> Result<(f64, Instant), XtaskError> {
+        const COUNT: &str = "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rw_commits'";
+        let asked = Instant::now();
+        let count = timeout(LIMIT, self.0.query_first::<f64, _>(COUNT)).await;
+        let count = count.map_err(|_| said_nothing("the server"))?;
+        let count = count.map_err(|cause| XtaskError::Database { doing: "count commits", cause })?;
+        Ok((count.unwrap_or_default(), asked + asked.elapsed() / 2))
+    }
 }
 
-/// Transactions in each second after the first ones.
+fn said_nothing(who: &str) -> XtaskError {
+    XtaskError::Answer { command: who.to_owned(), cause: "it said nothing more".to_owned(), answer: String::new() }
+}
+
+/// Transactions a second in each half: without Clew, with it, and so on, with one more without it at the end.
 async fn follow(
     step: &Step,
+    pairs: usize,
     process: &mut Child,
-    seconds: usize,
+    mut commits: Commits,
     snapshots: &Snapshots,
 ) -> Result<Vec<f64>, XtaskError> {
-    let stdout = process.stdout.take();
-    let Some(mut lines) = stdout.map(|stdout| BufReader::new(stdout).lines()) else { return Ok(Vec::new()) };
     let mut rates = Vec::new();
-    let mut seen = 0;
     let mut running = tokio::task::JoinSet::new();
-    while seen < seconds {
-        let line = tokio::time::timeout(LIMIT, lines.next_line()).await;
-        let Ok(Ok(Some(line))) = line else {
-            return Err(XtaskError::Answer {
-                command: "sysbench".to_owned(),
-                cause: format!("it said nothing more after {seen} s"),
-                answer: String::new(),
-            });
-        };
-        let Some(rate) = rate(&line) else { continue };
-        if seen >= WARMING {
-            rates.push(rate);
-        }
-        seen += 1;
-        step.detail(&format!("{seen} of {seconds} s"));
-        if seen >= WARMING && seen < seconds && watched(seen - WARMING) {
+    let (mut count, mut since) = commits.now().await?;
+    let mut end = since;
+    while rates.len() <= 2 * pairs {
+        if rates.len() % 2 == 1 {
             let (command, file) = snapshots.next();
             running.spawn(async move { command.time_to_file(&file).await });
         }
+        end += HALF;
+        sleep_until(end.into()).await;
+        let (next, moment) = commits.now().await?;
+        rates.push((next - count) / (moment - since).as_secs_f64());
+        (count, since) = (next, moment);
+        if process.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return Err(said_nothing("sysbench"));
+        }
+        step.detail(&format!("{} of {pairs} snapshots", rates.len() / 2));
     }
     while let Some(ended) = running.join_next().await {
-        ended.map_err(|error| XtaskError::Runtime(error.into()))??;
+        let took = ended.map_err(|error| XtaskError::Runtime(error.into()))??;
+        snapshots.longest.set(snapshots.longest.get().max(took));
     }
     Ok(rates)
-}
-
-/// Transactions a second, of a line such as `[ 3s ] thds: 4 tps: 812.02 qps: …`.
-fn rate(line: &str) -> Option<f64> {
-    let (_, after) = line.split_once("tps: ")?;
-    after.split(' ').next()?.parse().ok()
 }
 
 impl Snapshots {
     fn of(bench: &Bench, server: &Server) -> Self {
         let url = server.url();
         let command = Command::new(&bench.clew).args(["snapshot", "--format", "csv", url.as_str()]);
-        Self { command, folder: bench.file(server.flavor().name()), taken: std::cell::Cell::default() }
+        Self { command, folder: bench.file(server.flavor().name()), taken: Cell::default(), longest: Cell::default() }
     }
 
     fn next(&self) -> (Command, PathBuf) {
@@ -187,34 +203,31 @@ impl Snapshots {
         Ok(self)
     }
 
-    /// Pairs of phases beside each other, and how far two phases without Clew are from each other.
-    fn compare(&self, row: Row, rates: &[f64]) -> Figures {
-        let phases: Vec<f64> = rates.chunks_exact(PHASE).map(middle_of_sum).collect();
+    /// Each half with Clew beside the halves before and after it: a second with a snapshot is one of them and such a half.
+    fn compare(&self, row: Row, halves: &[f64]) -> Figures {
         let mut figures = Figures::new(row);
         let mut without = Vec::new();
-        for four in phases.chunks_exact(4) {
-            let [first, second, third, fourth] = four else { continue };
-            figures.peer.extend([first, fourth]);
-            figures.clew.extend([second, third]);
-            without.push((fourth - first) / first * 100.0);
+        for [before, with, after] in halves.windows(3).step_by(2).filter_map(|three| three.first_chunk()) {
+            let alone = before.midpoint(*after);
+            figures.peer.push(alone);
+            figures.clew.push(with.midpoint(alone));
+            without.push((after - before) / before * 100.0);
         }
-        let count = self.taken.get();
-        let medians = quarters(&figures.values());
+        let values = figures.values();
+        let medians = quarters(&values);
         let note = format!(
-            "one run of sysbench, phases of {PHASE} s without, with, with and without Clew; {count} snapshots. Half of all pairs lie \
-             between {:.1} and {:.1} %. Two phases without Clew differ by {} %: that is the noise of one pair, and that of the median \
-             is about {:.2} %.",
+            "one run of sysbench; each second has a half without Clew and one that begins with a snapshot, {} in all, the longest \
+             {:.0} ms. A half with one is compared with those before and after it, and counts for half of its second. Half of all pairs \
+             lie between {:.1} and {:.1} %; two halves without Clew differ by {} %. The noise of the median is about {:.2} %.",
+            self.taken.get(),
+            self.longest.get().as_secs_f64() * 1000.0,
             medians.0,
             medians.1,
             shown(&without),
-            noise_of_median(&figures.values()),
+            noise_of_median(&values),
         );
         figures.noting(note)
     }
-}
-
-fn middle_of_sum(rates: &[f64]) -> f64 {
-    rates.iter().sum::<f64>() / u32::try_from(rates.len()).map_or(1.0, f64::from)
 }
 
 /// The first and the third quarter.
@@ -237,17 +250,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phases_come_in_the_order_a_b_b_a() {
-        let seconds: String = (0..16).map(|second| if watched(second) { 'B' } else { 'A' }).collect();
-        assert_eq!(seconds, "AABBBBAAAABBBBAA");
-    }
-
-    #[test]
-    fn sysbench_is_understood() {
-        let line =
-            "[ 3s ] thds: 4 tps: 812.02 qps: 16252.40 (r/w/o: 11379.28/3249.08/1624.04) lat (ms,95%): 7.30 err/s: 0.00";
-        assert_eq!(rate(line), Some(812.02));
-        assert_eq!(rate("Threads started!"), None);
+    fn a_half_with_clew_counts_for_half_of_its_second() {
+        let snapshots = Snapshots {
+            command: Command::new("clew"),
+            folder: PathBuf::new(),
+            taken: Cell::new(2),
+            longest: Cell::default(),
+        };
+        // The pace grows by itself, and each snapshot takes a tenth of its half.
+        let figures = snapshots.compare(MYSQL, &[100.0, 99.0, 120.0, 117.0, 140.0]);
+        let values = figures.values();
+        assert!((figures.peer[0] - 110.0).abs() < 1e-9 && (figures.clew[0] - 104.5).abs() < 1e-9, "{figures:?}");
+        assert!(values.iter().all(|value| (value - 5.0).abs() < 1e-9), "{values:?}");
         assert_eq!(quarters(&[4.0, 1.0, 3.0, 2.0]), (1.5, 3.5));
     }
 }
