@@ -27,3 +27,4 @@ mod tags;
 mod tenant;
 mod typing;
 mod user;
+mod worker;

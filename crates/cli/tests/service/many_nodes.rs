@@ -174,7 +174,9 @@ async fn real_servers_that_are_registered_many_times_keep_no_connection() {
     println!("{} nodes of {} servers ended after {:.2?}", asked.len(), servers.len(), start.elapsed());
     assert_eq!(tasks(&serving, "error").await, 0, "{}", home.log());
     for (node, id) in asked.iter().step_by(10) {
-        assert_eq!(rows(&client, node, id).await, SESSIONS);
+        // The servers are registered many times, and to a worker what another one does there is somebody's session.
+        let expected = SESSIONS..SESSIONS + usize::try_from(place::WORKERS).unwrap();
+        assert!(expected.contains(&rows(&client, node, id).await), "{expected:?}");
     }
     for (server, _sessions) in &servers {
         let mut connection = server.connect().await.unwrap();
