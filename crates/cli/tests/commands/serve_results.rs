@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use clew_testkit::S3Server;
+use clew_testkit::{Nginx, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -45,6 +45,47 @@ async fn results_are_kept_where_it_is_told_on_a_server() {
     end(serve(&dir, "s3://none/clew", &s3.endpoint())).await.has_failed_with(&["no such bucket", "make the bucket"]);
     let mut child =
         serve(&dir, "s3://results/clew", &s3.endpoint()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    tokio::time::timeout(Duration::from_mins(1), stdout.read_line(&mut line)).await.unwrap().unwrap();
+    assert!(line.starts_with("http://127.0.0.1:"), "{line}");
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_endpoint_under_tls_is_believed_only_with_its_certificate_on_a_server() {
+    let s3 = S3Server::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let certificate = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (own, strange) = (certificate(), certificate());
+    let known = file("known.pem", &own.cert.pem());
+    let key = file("key.pem", &own.signing_key.serialize_pem());
+    let unknown = file("unknown.pem", &strange.cert.pem());
+    let nginx = Nginx::start(|address| {
+        format!(
+            "server {{ listen {address} ssl; ssl_certificate {}; ssl_certificate_key {}; \
+             location / {{ proxy_pass {}; proxy_set_header Host $http_host; }} }}",
+            known.display(),
+            key.display(),
+            s3.endpoint(),
+        )
+    });
+    let nginx = nginx.await.unwrap();
+    let endpoint = format!("https://localhost:{}", nginx.address().port());
+    let with = |certificate: &std::path::Path| {
+        let mut command = serve(&dir, "s3://results/clew", &endpoint);
+        command.env("SSL_CERT_FILE", certificate);
+        command
+    };
+    end(with(&unknown)).await.has_failed_with(&["s3://results/clew", "certificate"]);
+    let mut child = with(&known).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     tokio::time::timeout(Duration::from_mins(1), stdout.read_line(&mut line)).await.unwrap().unwrap();
