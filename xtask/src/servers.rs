@@ -38,6 +38,7 @@ pub(crate) async fn install_for_tests() -> Result<(), XtaskError> {
         packages.fetch().await?;
     }
     unpack_mysql().await?;
+    unpack_mariadb_plugins().await?;
     unpack_nginx().await?;
     install_clients().await
 }
@@ -149,17 +150,29 @@ async fn unpack_mysql() -> Result<(), XtaskError> {
     Ok(())
 }
 
-/// Puts nginx into a folder of its own, as MySQL is, unless this machine has one. Fetching a package takes no root.
+/// Puts MariaDB's plugins into a folder of their own: the package that has them would start a server of the whole machine.
+async fn unpack_mariadb_plugins() -> Result<(), XtaskError> {
+    if setup::mariadb_plugins().exists() {
+        return Ok(());
+    }
+    unpack_package("mariadb-server", "MariaDB's plugins", &setup::mariadb_plugins_root()).await
+}
+
+/// Puts nginx into a folder of its own, as MySQL is, unless this machine has one.
 async fn unpack_nginx() -> Result<(), XtaskError> {
     if setup::nginx().exists() {
         return Ok(());
     }
-    let step = Step::start("Fetching and unpacking nginx (Debian package, once)");
-    let root = setup::nginx_root();
+    unpack_package("nginx", "nginx", &setup::nginx_root()).await
+}
+
+/// Fetches a package, and unpacks it without installing it, which takes no root.
+async fn unpack_package(package: &str, content: &str, root: &Path) -> Result<(), XtaskError> {
+    let step = Step::start(format!("Fetching and unpacking {content} (Debian package, once)"));
     let fetched = root.with_extension("packages");
     make_anew(&fetched)?;
-    apt(&["download", "nginx"]).in_folder(&fetched).retry_in(&step, LIMIT).await?;
-    unpack(&packages_in(&fetched)?, &root, &step).await?;
+    apt(&["download", package]).in_folder(&fetched).retry_in(&step, LIMIT).await?;
+    unpack(&packages_in(&fetched)?, root, &step).await?;
     remove(&fetched)?;
     step.done();
     Ok(())

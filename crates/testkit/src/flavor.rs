@@ -40,6 +40,10 @@ impl Flavor {
                 self.must_exist(&program)?;
                 let mut command = dying_with_its_parent(&program);
                 command.arg("--no-defaults").args(account());
+                let plugins = setup::mariadb_plugins();
+                if plugins.exists() {
+                    command.arg(format!("--plugin-dir={}", plugins.display()));
+                }
                 Ok(command)
             }
             Self::MySql => {

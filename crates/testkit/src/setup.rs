@@ -80,6 +80,18 @@ pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
+/// Plugins of MariaDB that its core package does not bring, such as `metadata_lock_info`: the folder that the server loads them from.
+#[must_use]
+pub fn mariadb_plugins() -> PathBuf {
+    mariadb_plugins_root().join("usr/lib/mysql/plugin")
+}
+
+/// Where the package with [`mariadb_plugins`] is unpacked to.
+#[must_use]
+pub fn mariadb_plugins_root() -> PathBuf {
+    servers_dir().join("mariadb-plugins")
+}
+
 /// The nginx of this machine, or the one that was unpacked.
 #[must_use]
 pub fn nginx() -> PathBuf {

@@ -37,7 +37,7 @@ struct Reading {
 
 impl StoredObject {
     /// A part of it, in pieces: from the first byte to before the last. All of it ends with an error in place of its last piece if
-    /// its hash is another than what was written has; of a part, ask [`StoredObject::verify`] first. It is an error, too, when S3
+    /// its hash is another than what was written has; of a part, ask [`crate::StoredResult::verify`] first. It is an error, too, when S3
     /// breaks off, falls silent, or has another object by now.
     #[must_use]
     pub fn pieces(self: Box<Self>, part: Part) -> ObjectPieces {
