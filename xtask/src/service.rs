@@ -33,6 +33,13 @@ pub(crate) struct Credentials {
     pub(crate) secret_key: String,
 }
 
+/// What `clew key create --format json` prints, as far as it is needed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
 /// What `clew instance add --format json` prints.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Instance {
@@ -88,6 +95,18 @@ impl Home {
         } else {
             Err(XtaskError::Answer { command: add.shown(), cause: "it does not name every node".to_owned(), answer })
         }
+    }
+
+    /// A key of a new user, who is no administrator and may do what a policy allows.
+    pub(crate) async fn key_of_user_with(&self, policy: &str) -> Result<Key, XtaskError> {
+        const USER: &str = "reader";
+        let clew = |arguments: &[&str]| {
+            Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
+        };
+        clew(&["user", "create", USER]).answer().await?;
+        clew(&["policy", "attach", policy, "--user", USER]).answer().await?;
+        let create = clew(&["key", "create", USER, "--format", "json"]);
+        create.answer_as(&create.answer().await?)
     }
 
     /// `clew serve` on a free port, configured by a TOML text.

@@ -104,20 +104,21 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
     let started = FakeServer::start_with_statements_of(STATEMENT, options).await;
     let fake = started.map_err(|cause| XtaskError::Load { cause })?;
     let inventory = Inventory::of(&bench.clew, &[fake.url()], 1).await?;
+    let reader = inventory.reader().await?;
     let served = inventory.serve(None).await?;
     let Some(place) = inventory.nodes.first() else { return Ok(Vec::new()) };
     let id = served.collect(place).await?;
     let file = bench.file("result.csv");
     let bytes = served.download(place, &id, &file).await?;
     must_be("rows of a result", occurrences(&file, "FOR UPDATE")?, SESSIONS)?;
-    let status = served.signed(place, "realtime-session-task", &id);
+    let status = served.signed(&reader, place, "realtime-session-task", &id);
     let body = downloads::body(address(&served)?, &status)?;
     let nginx = nginx::start(&file, &body).await?;
     step.done_with(&format!("{bytes} bytes"));
 
     let mut figures = Vec::new();
     for Downloads { row, clients, times } in DOWNLOADS.iter().filter(|one| bench.wanted.has(one.row.name)) {
-        let signed = served.signed(place, "realtime-session-result", &id);
+        let signed = served.signed(&reader, place, "realtime-session-result", &id);
         let download = |address, get| Download { address, get, clients: *clients, times: *times, bytes };
         let from_clew = download(address(&served)?, signed);
         let from_nginx = download(nginx.address(), SignedGet::plain(nginx::RESULT, "127.0.0.1"));
@@ -125,7 +126,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
     }
     for (row, asker) in STATUS.iter().filter(|(row, _)| bench.wanted.has(row.name)) {
         // Signed anew: a signature is good for a quarter of an hour.
-        let status = served.signed(place, "realtime-session-task", &id);
+        let status = served.signed(&reader, place, "realtime-session-task", &id);
         let constant = SignedGet::plain(nginx::CONSTANT, "127.0.0.1");
         let clew = async || asker.requests(&format!("http://{}", served.address()), &status).await;
         let peer = async || asker.requests(&format!("http://{}", nginx.address()), &constant).await;

@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::processes;
-use crate::service::{Home, Serving};
+use crate::service::{Home, Key, Serving};
 
 /// Nobody is told to come back later.
 const CONFIGURATION: &str = "[limits]
@@ -24,6 +24,8 @@ peer_per_second = 0
 [http]
 connections_per_peer = 0
 ";
+/// What whoever looks has.
+const READER: &str = "TaurusDBReadOnlyAccessPolicy";
 /// Requests that the client has under way at once.
 const AT_ONCE: usize = 16;
 /// Lines of the service's log that are shown of a failure.
@@ -64,6 +66,11 @@ impl Inventory {
             }
         }
         Ok(Self { home, nodes })
+    }
+
+    /// A key of somebody who may look and nothing else: of an administrator no policy is asked.
+    pub(super) async fn reader(&self) -> Result<Key, XtaskError> {
+        self.home.key_of_user_with(READER).await
     }
 
     /// Starts its service, with a client that asks each `poll` whether a collection has ended, or as often as clients do.
@@ -206,17 +213,17 @@ impl Served<'_> {
     }
 
     /// A GET of something about a collection, signed once: headers that can be sent as they are for 15 minutes.
-    pub(super) fn signed(&self, place: &NodePlace, what: &str, id: &RequestId) -> SignedGet {
-        let credentials = &self.inventory.home.credentials;
+    pub(super) fn signed(&self, key: &Key, place: &NodePlace, what: &str, id: &RequestId) -> SignedGet {
+        let project = &self.inventory.home.credentials.project_id;
         let NodePlace { instance, node } = place;
-        let path = format!("/v3/{}/instances/{instance}/nodes/{node}/{what}", credentials.project_id);
+        let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/{what}");
         let query = format!("request_id={}", signature::encode(id.as_str()));
         let date = signature::date(Timestamp::now());
         let mut headers = vec![
             ("host".to_owned(), self.address().to_owned()),
             ("content-type".to_owned(), "application/json".to_owned()),
             ("x-sdk-date".to_owned(), date.clone()),
-            ("x-project-id".to_owned(), credentials.project_id.clone()),
+            ("x-project-id".to_owned(), project.clone()),
         ];
         let request = RequestToSign {
             method: "GET",
@@ -226,11 +233,11 @@ impl Served<'_> {
             body_sha256: signature::body_sha256(b""),
         };
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        // Printed by `clew init`: it is a key.
-        let authorization = credentials
+        // Printed by `clew key create`: it is a key.
+        let authorization = key
             .access_key
             .parse()
-            .map(|key| signature::sign(&request, &names, &date, &key, &credentials.secret_key.clone().into()));
+            .map(|id| signature::sign(&request, &names, &date, &id, &key.secret_key.clone().into()));
         headers.push(("authorization".to_owned(), authorization.unwrap_or_default()));
         SignedGet { target: format!("{path}?{query}"), headers }
     }
