@@ -39,6 +39,8 @@ pub enum Fault {
     DropsAfter(u64),
     /// It sends one session each so often.
     Drips(Duration),
+    /// Each answer takes so long to come.
+    Lags(Duration),
     /// After this many sessions it sends a packet that is none.
     LiesAfter(u64),
     /// It answers every question with one empty text.
@@ -182,18 +184,28 @@ impl Session {
             }
             _ => {}
         }
+        self.lag().await;
         self.send(0, &packets::greeting(self.id)).await?;
         self.stream.flush().await?;
         self.receive().await?;
+        self.lag().await;
         self.send(2, &packets::OK).await?;
         loop {
             self.stream.flush().await?;
             let command = self.receive().await?;
+            self.lag().await;
             match command.split_first() {
                 Some((1, _)) | None => return Ok(()),
                 Some((3, statement)) => self.answer(&String::from_utf8_lossy(statement)).await?,
                 Some(_) => self.send(1, &packets::OK).await?,
             }
+        }
+    }
+
+    /// The way of an answer, where that is long.
+    async fn lag(&self) {
+        if let Fault::Lags(pause) = self.options.fault {
+            sleep(pause).await;
         }
     }
 

@@ -1,12 +1,14 @@
 //! Private PostgreSQL clusters.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::geteuid;
+use rustix::io::Errno;
+use rustix::process::{Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -20,6 +22,7 @@ use crate::{setup, template};
 pub struct PostgreSql {
     process: Process,
     port: u16,
+    with_tls: bool,
     folder: TempDir,
 }
 
@@ -79,20 +82,8 @@ impl PostgreSql {
         }
         give_away(folder.path())?;
         let port = free_port().map_err(io("find a free port"))?;
-        let log = File::create(folder.path().join("log")).map_err(io("write a file"))?;
-        let mut command = as_somebody_else();
-        command.arg(program).arg("-D").arg(&data).arg("-c").arg(format!("port={port}"));
-        command.arg("-c").arg(format!("unix_socket_directories={}", folder.path().display()));
-        for setting in SETTINGS.into_iter().chain(tls.map(|_| "ssl=on")) {
-            command.args(["-c", setting]);
-        }
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(io("start setpriv (Debian package util-linux)"))?;
-        let mut server = Self { process: Process::new(process), port, folder };
+        let with_tls = tls.is_some();
+        let mut server = Self { process: run(folder.path(), port, with_tls)?, port, with_tls, folder };
         server.wait_until_it_answers().await?;
         Ok(server)
     }
@@ -121,6 +112,36 @@ impl PostgreSql {
             .stdin(Stdio::null())
             .status();
         asked.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
+    }
+
+    /// Ends it at once as a crash would (SIGQUIT), and waits until it is gone. What it has promised to keep it keeps.
+    pub fn crash(&mut self) -> io::Result<()> {
+        self.process.quit()
+    }
+
+    /// Lets it end in order, which ends its sessions too (SIGINT), and waits until it is gone.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.process.interrupt()
+    }
+
+    /// Starts it again where it was, with what it has kept, and waits until it answers. Call it on a thread that lives as long as the
+    /// server should.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process = run(self.folder.path(), self.port, self.with_tls)?;
+        self.wait_until_it_answers().await
+    }
+
+    /// Stops it and all its sessions in their tracks (SIGSTOP): connections are taken by the kernel, and nobody answers.
+    pub fn pause(&self) -> io::Result<()> {
+        self.process.pause()?;
+        self.process.children()?.into_iter().try_for_each(|child| kill_process(child, Signal::STOP).or_else(gone))
+    }
+
+    /// Lets all of them go on (SIGCONT).
+    pub fn resume(&self) -> io::Result<()> {
+        let sessions = self.process.children()?;
+        sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(gone))?;
+        self.process.resume()
     }
 
     /// Its port on 127.0.0.1.
@@ -163,9 +184,31 @@ impl PostgreSql {
 
 impl Drop for PostgreSql {
     fn drop(&mut self) {
+        // One that is stopped hears of nothing else.
+        let _ = self.resume();
         // It gives its shared memory back, which one that is killed leaves to the machine.
         let _ = self.process.quit();
     }
+}
+
+/// Starts the server of a folder.
+fn run(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
+    let io = |doing| move |source| ServerError::Io { doing, source };
+    let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
+    let mut command = as_somebody_else();
+    command.arg(Path::new(setup::POSTGRESQL).join("postgres"));
+    command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
+    command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
+    for setting in SETTINGS.into_iter().chain(with_tls.then_some("ssl=on")) {
+        command.args(["-c", setting]);
+    }
+    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+    Ok(Process::new(started.map_err(io("start setpriv (Debian package util-linux)"))?))
+}
+
+/// A session that ended meanwhile cannot be stopped, and need not be.
+fn gone(error: Errno) -> io::Result<()> {
+    if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// PostgreSQL refuses to run as root, so it runs as the account that its package makes. The kernel ends it when the thread that

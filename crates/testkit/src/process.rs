@@ -45,6 +45,18 @@ impl Process {
         self.end_by(Signal::QUIT)
     }
 
+    /// Lets it end in its own way (SIGINT), and waits until it is gone.
+    pub(crate) fn interrupt(&mut self) -> io::Result<()> {
+        self.end_by(Signal::INT)
+    }
+
+    /// Processes that it has started itself.
+    pub(crate) fn children(&self) -> io::Result<Vec<Pid>> {
+        let id = self.0.id();
+        let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        Ok(listed.split_whitespace().filter_map(|child| child.parse().ok().and_then(Pid::from_raw)).collect())
+    }
+
     /// Lets it end in order (SIGTERM), and waits until it is gone.
     pub(crate) fn terminate(&mut self) -> io::Result<()> {
         self.end_by(Signal::TERM)

@@ -1,6 +1,6 @@
 //! A private S3 server: SeaweedFS, all of it in one process.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -82,6 +82,12 @@ impl S3Server {
         format!("http://127.0.0.1:{}", self.ports.s3)
     }
 
+    /// The same as an address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.s3))
+    }
+
     /// The folder with its objects.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
@@ -109,6 +115,36 @@ impl S3Server {
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
+
+    /// Lets it end in order (SIGTERM), and waits until it is gone.
+    pub fn stop(&mut self) -> io::Result<()> {
+        self.process.terminate()
+    }
+
+    /// Starts it again where it was, with the objects that it has, and waits until more can be written. Call it on a thread that lives
+    /// as long as the server should.
+    pub async fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process = run(&self.folder, &self.ports)?;
+        self.wait_until_it_takes_objects().await
+    }
+
+    /// The names of all objects in a folder of the bucket. Asked of the filer, which knows no signatures: it says what is there, whatever
+    /// may be wrong with who asks for it by S3.
+    pub async fn objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
+        let question = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
+        let answer = ask(self.ports.filer, &question, b"").await.map_err(failed("list objects"))?;
+        Ok(names(&String::from_utf8_lossy(&answer)))
+    }
+
+    /// Puts other bytes in the place of an object, as a disk that rots does.
+    pub async fn spoil(&self, object: &str, bytes: &[u8]) -> Result<(), ServerError> {
+        let question = format!("PUT /buckets/{}/{object}", Self::BUCKET);
+        let answer = ask(self.ports.filer, &question, bytes).await.map_err(failed("write an object"))?;
+        if is_good(&answer) {
+            return Ok(());
+        }
+        Err(ServerError::Failed { doing: "write an object", log: String::from_utf8_lossy(&answer).into_owned() })
+    }
 }
 
 impl Drop for S3Server {
@@ -127,7 +163,7 @@ fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
+    let log = fs::File::options().create(true).append(true).open(path("log")).map_err(failed("write a file"))?;
     let mut command = dying_with_its_parent(&program);
     let files = [
         ("-dir", "data"),
@@ -178,16 +214,35 @@ fn keys() -> String {
 
 /// Asks with no signature and a body of one letter; whether the answer is a good one.
 async fn is_done(port: u16, question: &str) -> bool {
+    ask(port, question, b"x").await.is_ok_and(|answer| is_good(&answer))
+}
+
+fn is_good(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.1 2")
+}
+
+/// What it answers, with its head.
+async fn ask(port: u16, question: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let request =
-            format!("{question} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx");
-        stream.write_all(request.as_bytes()).await?;
+        let length = body.len();
+        let head = format!(
+            "{question} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
-        io::Result::Ok(answer)
+        Ok(answer)
     };
-    timeout(ANSWER_LIMIT, asked).await.is_ok_and(|answer| answer.is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 2")))
+    timeout(ANSWER_LIMIT, asked).await?
+}
+
+/// The names in a listing of the filer's, which is JSON: `"FullPath":"/buckets/results/folder/name"`. Names of results have nothing that
+/// JSON would write in another way.
+fn names(listing: &str) -> Vec<String> {
+    let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
+    paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
 /// Each part of the server listens on a second port besides, so much further on.

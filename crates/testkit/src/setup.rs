@@ -31,9 +31,10 @@ pub const MARIADB_PACKAGES: [Package; 2] = [
     Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// What the tests take besides. nginx is not among them: its package would start a server of the whole machine.
-pub const TEST_PACKAGES: [Package; 3] = [
+pub const TEST_PACKAGES: [Package; 4] = [
     Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
+    Package { name: "faketime", file: "/usr/bin/faketime" },
     Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
 ];
 
@@ -72,6 +73,14 @@ pub fn servers_dir() -> PathBuf {
         let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
         cache.unwrap_or_else(std::env::temp_dir).join("clew").join("servers")
     })
+}
+
+/// The library that gives a program another clock when it is loaded before all others; nothing where it is not installed.
+#[must_use]
+pub fn faketime() -> Option<PathBuf> {
+    let kinds = fs::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = kinds.map(|kind| kind.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.exists())
 }
 
 /// The unpacked MySQL.
