@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection, TaskOutcome};
 use clew_mysql::Statements;
-use clew_store::{ClaimedTask, Store};
+use clew_store::{ClaimedTask, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,8 @@ use crate::reader::NodeReader;
 use crate::result_file::{self, NewResult};
 use crate::{lease, settings::Settings};
 
-/// Wait between tries to record an end that the store did not take.
-const END_AGAIN: Duration = Duration::from_millis(250);
+/// Wait between tries of what the store did not do.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// A collection that this worker holds.
 pub(crate) struct Collection {
@@ -70,7 +70,7 @@ impl Collection {
 
     async fn node(&self) -> Result<NodeUrl, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.store.node_to_read(id).await {
+        match self.looked_up(|| self.store.node_to_read(id)).await {
             Ok(Some(node)) => Ok(node.url),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
@@ -82,12 +82,28 @@ impl Collection {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            selection.threshold = self.store.slow_threshold(&task.instance_id).await.map_err(|error| {
+            let looked_up = self.looked_up(|| self.store.slow_threshold(&task.instance_id)).await;
+            selection.threshold = looked_up.map_err(|error| {
                 let what = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
                 Failure::new(FailureKind::StoreFailed, what)
             })?;
         }
         Ok(selection)
+    }
+
+    /// What the store knows. A database that does not answer is asked again for as long as a lease lasts: it may be restarted, and whoever
+    /// waits for the collection has nothing from an error. One that does not come back loses the lease.
+    async fn looked_up<T, F>(&self, look_up: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let until = Instant::now() + self.settings.lease;
+        loop {
+            match look_up().await {
+                Err(StoreError::Database { .. }) if Instant::now() < until => sleep(AGAIN).await,
+                looked_up => return looked_up,
+            }
+        }
     }
 
     /// Records the end. A store that does not take it is asked again for as long as a lease lasts; after that the task is
@@ -118,7 +134,7 @@ impl Collection {
                     debug!(task.request_id = %request_id, %error, "could not record the end of a collection yet");
                 }
             }
-            sleep(END_AGAIN).await;
+            sleep(AGAIN).await;
         }
         self.endings.tell(request_id);
         if let Some(result) = &mut result {

@@ -1,4 +1,4 @@
-//! A store that does not take the end of a collection: nothing is lost, and no file that a task may name is removed.
+//! A store that fails for a while: nothing is lost, nothing ends for that alone, and no file that a task may name is removed.
 
 use std::time::Duration;
 
@@ -17,6 +17,36 @@ const RECORD: &str = "BEGIN IMMEDIATE; DROP TRIGGER refuse; \
                       UPDATE tasks SET status = 'finished', result_name = request_id || '.1.csv', result_rows = 1, \
                           result_bytes = 3, result_sha256 = 'unused', ended_at = 1, lease_until = NULL; COMMIT";
 const ALLOW: &str = "DROP TRIGGER refuse";
+
+#[tokio::test]
+async fn a_node_is_looked_up_again_where_the_store_fails_for_a_moment() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
+    let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
+    bench.sql("ALTER TABLE nodes RENAME TO away").await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    eventually("an attempt", async || (bench.task(&id).await.attempts == 1).then_some(())).await;
+    // Long enough for a look-up that fails to end it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    bench.sql("ALTER TABLE away RENAME TO nodes").await;
+    assert_eq!(bench.body(&id).await, "x\r\n");
+    worker.stop().await;
+    assert_eq!((bench.task(&id).await.attempts, reader.seen("one").started), (1, 1));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_know_the_node_for_as_long_as_a_lease_ends_it_with_the_reason() {
+    let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
+    let settings = Settings { lease: Duration::from_millis(500), ..Settings::default() };
+    let bench = Bench::new(&["one"], settings, reader).await;
+    bench.sql("ALTER TABLE nodes RENAME TO away").await;
+    let worker = bench.work();
+    let id = bench.submit("one").await;
+    let ended = async || Some(bench.task(&id).await).filter(|task| task.status == TaskStatus::Error);
+    let failure = eventually("an end", ended).await.failure.unwrap();
+    assert!(failure.detail.starts_with("could not look up node "), "{failure}");
+    worker.stop().await;
+}
 
 #[tokio::test]
 async fn an_end_is_recorded_once_the_store_takes_it() {
