@@ -55,6 +55,10 @@ pub(crate) enum XtaskError {
     Client(#[from] clew_client::ClientError),
     #[error("{cause}. The service's last words:\n{log}")]
     Served { cause: Box<clew_client::ClientError>, log: String },
+    #[error(transparent)]
+    Faults(#[from] clew_faults::FaultsError),
+    #[error("{promises} promises were broken")]
+    Broken { promises: usize },
     #[error("interrupted")]
     Interrupted,
 }

@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod demo;
 mod error;
+mod faults;
 mod interrupt;
 mod lint;
 mod processes;
@@ -45,6 +46,8 @@ enum Task {
     },
     /// Measure Clew beside its peers, and keep the results in bench/results. Takes 20 minutes, and a machine to itself
     Bench(bench::Arguments),
+    /// Break what Clew stands on while a client runs, and check every promise
+    Faults(faults::Arguments),
     /// Check form, lints, licences, dependencies and the documentation's links
     Lint,
 }
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<(), XtaskError> {
             Task::Demo { keep } => demo::run(keep).await,
             Task::Test { nextest } => test::run(&nextest).await,
             Task::Bench(arguments) => bench::run(arguments).await,
+            Task::Faults(arguments) => faults::run(arguments).await,
             Task::Lint => lint::run().await,
         }
     })

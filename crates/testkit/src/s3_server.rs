@@ -24,6 +24,8 @@ pub struct S3Server {
     folder: TempDir,
 }
 
+/// A file that is there for nothing else.
+const READY: &str = "PUT /ready";
 /// For one question to a server that starts.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -63,10 +65,15 @@ impl S3Server {
     async fn wait_until_it_takes_objects(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET);
         let questions =
-            [(self.ports.filer, "PUT /ready"), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
+            [(self.ports.filer, READY), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
+        self.wait_for(&questions).await
+    }
+
+    /// Asks one after the other, until each is answered well.
+    async fn wait_for(&mut self, questions: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
         for (port, question) in questions {
-            while !is_done(port, question).await {
+            while !is_done(*port, question).await {
                 if self.process.has_ended().map_err(failed("watch a server"))? || start.elapsed() > START_LIMIT {
                     return Err(ServerError::Failed { doing: "start an S3 server", log: self.error_log() });
                 }
@@ -125,7 +132,8 @@ impl S3Server {
     /// as long as the server should.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.process = run(&self.folder, &self.ports)?;
-        self.wait_until_it_takes_objects().await
+        // Its bucket is there.
+        self.wait_for(&[(self.ports.filer, READY), (self.ports.s3, "GET /status")]).await
     }
 
     /// The names of all objects in a folder of the bucket. Asked of the filer, which knows no signatures: it says what is there, whatever
@@ -134,16 +142,6 @@ impl S3Server {
         let question = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
         let answer = ask(self.ports.filer, &question, b"").await.map_err(failed("list objects"))?;
         Ok(names(&String::from_utf8_lossy(&answer)))
-    }
-
-    /// Puts other bytes in the place of an object, as a disk that rots does.
-    pub async fn spoil(&self, object: &str, bytes: &[u8]) -> Result<(), ServerError> {
-        let question = format!("PUT /buckets/{}/{object}", Self::BUCKET);
-        let answer = ask(self.ports.filer, &question, bytes).await.map_err(failed("write an object"))?;
-        if is_good(&answer) {
-            return Ok(());
-        }
-        Err(ServerError::Failed { doing: "write an object", log: String::from_utf8_lossy(&answer).into_owned() })
     }
 }
 
@@ -218,16 +216,16 @@ async fn is_done(port: u16, question: &str) -> bool {
 }
 
 fn is_good(answer: &[u8]) -> bool {
-    answer.starts_with(b"HTTP/1.1 2")
+    answer.starts_with(b"HTTP/1.0 2")
 }
 
-/// What it answers, with its head.
+/// What it answers, with its head; by HTTP/1.0, so that the body comes in one piece.
 async fn ask(port: u16, question: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let length = body.len();
         let head = format!(
-            "{question} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{question} HTTP/1.0\r\nhost: 127.0.0.1\r\naccept: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body).await?;
