@@ -101,6 +101,12 @@ impl Process {
         })
     }
 
+    /// Hears what other processes do, until `shutdown`.
+    pub(crate) fn listen(&self, shutdown: &CancellationToken) {
+        let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
+        tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
+    }
+
     /// Does what is asked for, until `shutdown`: collections, intelligent kills, kill tasks.
     pub(crate) fn work(&self, shutdown: &CancellationToken) -> Work {
         let (store, kills) = (self.store.clone(), self.kills.clone());

@@ -105,6 +105,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     if let Some(tls) = &tls {
         listening::keep_certificate_fresh(tls, &shutdown)?;
     }
+    process.listen(&shutdown);
     let work = if arguments.no_worker { Work::default() } else { process.work(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;

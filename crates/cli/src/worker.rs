@@ -41,6 +41,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         Some(address) => Some(listen(address).await?),
     };
     let shutdown = stop_on_signals()?;
+    process.listen(&shutdown);
     let work = process.work(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::to_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;

@@ -33,6 +33,7 @@ mod links;
 mod location;
 mod master_key;
 mod metadata;
+mod notices;
 mod policies;
 mod postgres;
 mod remembered;
@@ -56,6 +57,7 @@ pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Tem
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use location::Location;
+pub use notices::{Notice, Notices};
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
 pub use remembered::Remembered;

@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 mod clock;
+pub(crate) mod notices;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -15,14 +15,13 @@ use uuid::Uuid;
 
 use crate::collection::Collection;
 use crate::endings::Endings;
+use crate::hearing::Hearing;
 use crate::observer::Observer;
 use crate::places::{Place, Places};
 use crate::reader::{NodeReader, ServerReader};
 use crate::retention;
 use crate::settings::Settings;
 
-/// What nobody of this process says is seen at the latest after this: tasks of other processes, leases that lapsed.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the end of a worker waits for handed-back reads to be killed on their servers.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 
@@ -36,6 +35,7 @@ pub struct Collections {
     /// Something may have become claimable.
     wake: Arc<Notify>,
     endings: Endings,
+    hearing: Hearing,
 }
 
 impl Collections {
@@ -61,6 +61,7 @@ impl Collections {
             observer,
             wake: Arc::default(),
             endings: Endings::default(),
+            hearing: Hearing::default(),
         }
     }
 
@@ -97,7 +98,7 @@ impl Collections {
             }
             tokio::select! {
                 () = waiter.told() => {}
-                () = sleep_until(until.min(Instant::now() + self.settings.look_for_end)) => {}
+                () = sleep_until(until.min(Instant::now() + self.hearing.pause(self.settings.look_for_end))) => {}
             }
         }
     }
@@ -105,6 +106,20 @@ impl Collections {
     /// Lets everybody go who waits for the end of a collection, now or later: the process stops.
     pub fn end_waits(&self) {
         self.endings.give_up();
+    }
+
+    /// Lets the worker look, if there is one: another process says that something may be claimable.
+    pub(crate) fn look(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Tells those who wait for it that another process has ended a collection.
+    pub(crate) fn has_ended(&self, request_id: &RequestId) {
+        self.endings.tell(request_id);
+    }
+
+    pub(crate) fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// How many wait for the end of a collection.
@@ -165,7 +180,7 @@ impl Collections {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.wake.notified() => {}
-                () = sleep(LOOK_AGAIN) => {}
+                () = sleep(self.hearing.pause(self.settings.look_again)) => {}
             }
         }
     }

@@ -15,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::hearing::Hearing;
 use crate::kills::{KillError, KillOrder, Kills, Meant};
 use crate::settings::Settings;
 
-/// What nobody of this process says is seen at the latest after this.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// One that was asked for longer ago than this is not begun: others may be slow by now than those who were when it was asked for.
 const FRESH: Duration = Duration::from_mins(1);
 /// Of one node that may wait.
@@ -36,13 +35,32 @@ pub struct IntelligentKills {
     formula_guard: bool,
     /// One may have become claimable.
     wake: Arc<Notify>,
+    look_again: Duration,
+    hearing: Hearing,
 }
 
 impl IntelligentKills {
     /// Those of a store, which kill by `kills`.
     #[must_use]
     pub fn new(store: Store, kills: Kills, settings: &Settings) -> Self {
-        Self { store, kills, limits: settings.limits, formula_guard: settings.formula_guard, wake: Arc::default() }
+        Self {
+            store,
+            kills,
+            limits: settings.limits,
+            formula_guard: settings.formula_guard,
+            wake: Arc::default(),
+            look_again: settings.look_again,
+            hearing: Hearing::default(),
+        }
+    }
+
+    /// Lets the worker look, if there is one: another process says that one may be claimable.
+    pub(crate) fn look(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// Whether text that a spreadsheet would take for a formula is disarmed in files.
@@ -109,7 +127,7 @@ impl IntelligentKills {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.wake.notified() => {}
-                () = sleep(LOOK_AGAIN) => {}
+                () = sleep(self.hearing.pause(self.look_again)) => {}
             }
         }
         running.close();

@@ -46,6 +46,7 @@
 mod collection;
 mod collections;
 mod endings;
+mod hearing;
 mod intelligent_kills;
 mod kill_tasks;
 mod kills;
@@ -58,6 +59,7 @@ mod retention;
 mod settings;
 
 pub use collections::Collections;
+pub use hearing::listen;
 pub use intelligent_kills::IntelligentKills;
 pub use kill_tasks::KillTasks;
 pub use kills::{KillError, KillOrder, Kills, Meant};

@@ -19,7 +19,11 @@ pub struct Settings {
     pub queue_per_node: u32,
     /// How long a worker that says nothing keeps a collection. It is renewed each third of this.
     pub lease: Duration,
-    /// How soon who waits for the end of a collection sees one that another process recorded; one of this process is told at once.
+    /// How often a worker looks for what another process queued, where it does not hear of it, and for leases that lapsed. Who hears
+    /// does so each 2 s at most.
+    pub look_again: Duration,
+    /// How soon who waits for the end of a collection sees one that another process recorded, where it does not hear of it; one of this
+    /// process is told at once. Who hears looks each 2 s at most.
     pub look_for_end: Duration,
     /// How long an ended collection and its result are kept.
     pub retention: Duration,
@@ -44,6 +48,7 @@ impl Default for Settings {
             per_node: 1,
             queue_per_node: 32,
             lease: Duration::from_secs(10),
+            look_again: Duration::from_millis(500),
             look_for_end: Duration::from_millis(250),
             retention: Duration::from_hours(24),
             audit_retention: Duration::from_hours(365 * 24),

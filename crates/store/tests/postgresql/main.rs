@@ -8,5 +8,6 @@ mod child;
 mod contract;
 #[path = "../store/fixture.rs"]
 mod fixture;
+mod notices;
 mod place;
 mod server;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use clew_store::Location;
 use clew_testkit::PostgreSql;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -66,6 +67,11 @@ fn url(folder: &Path) -> String {
 /// Where the store of a folder keeps what it keeps.
 pub(crate) fn location(folder: &Path) -> Location {
     Location { data_dir: folder.join("data"), metadata: Some(url(folder).parse().unwrap()) }
+}
+
+/// Where the database of a folder is.
+pub(crate) fn connect_options(folder: &Path) -> PgConnectOptions {
+    url(folder).parse().unwrap()
 }
 
 pub(crate) async fn connect(folder: &Path) -> PgConnection {

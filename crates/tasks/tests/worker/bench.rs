@@ -8,7 +8,7 @@ use clew_model::{
     AccessKeyId, FailureKind, Instance, NewInstance, NewNode, NodeId, NodeRole, Origin, RequestId, Selection,
     TaskStatus,
 };
-use clew_store::{Claim, ClaimedTask, FirstTenant, Store, StoreError, StoredResult, Task};
+use clew_store::{Claim, ClaimedTask, FirstTenant, Location, PostgresUrl, Store, StoreError, StoredResult, Task};
 use clew_tasks::{Collections, NodeReader, Observer, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -64,8 +64,19 @@ pub(crate) struct Worker {
 impl Bench {
     /// One instance with a node on each of `hosts`; the first is its master.
     pub(crate) async fn new(hosts: &[&str], settings: Settings, reader: Arc<dyn NodeReader>) -> Self {
+        Self::at(hosts, settings, reader, None).await
+    }
+
+    /// The same with its metadata in a server's database.
+    pub(crate) async fn at(
+        hosts: &[&str],
+        settings: Settings,
+        reader: Arc<dyn NodeReader>,
+        metadata: Option<PostgresUrl>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, founded) = Store::initialise(&by(), &folder.path().join("clew-data"), tenant()).await.unwrap();
+        let location = Location { data_dir: folder.path().join("clew-data"), metadata };
+        let (store, founded) = Store::initialise(&by(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             id: None,
             role: if at == 0 { NodeRole::Master } else { NodeRole::Slave },
@@ -110,8 +121,12 @@ impl Bench {
     }
 
     pub(crate) fn work(&self) -> Worker {
-        let shutdown = CancellationToken::new();
-        Worker { running: tokio::spawn(self.collections.clone().run(shutdown.clone())), shutdown }
+        work(self.collections.clone())
+    }
+
+    /// Its folder, as if the metadata were there.
+    pub(crate) fn location(&self) -> Location {
+        self.folder.path().join("clew-data").into()
     }
 
     pub(crate) async fn task(&self, id: &RequestId) -> Task {
@@ -167,6 +182,12 @@ impl Bench {
         let entries = std::fs::read_dir(self.results_folder()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+/// A worker that does these.
+pub(crate) fn work(collections: Collections) -> Worker {
+    let shutdown = CancellationToken::new();
+    Worker { running: tokio::spawn(collections.run(shutdown.clone())), shutdown }
 }
 
 impl Worker {

@@ -6,6 +6,7 @@
 mod bench;
 mod endings;
 mod handing_back;
+mod hearing;
 mod kill_tasks;
 mod leases;
 mod notices;

@@ -3,7 +3,7 @@
 use clew_model::{Failure, FailureKind, Selection};
 
 use super::task;
-use crate::database::{Connection, Row, query};
+use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::StoreError;
 use crate::metadata::batches::Write;
 use crate::metadata::rows::milliseconds;
@@ -37,6 +37,10 @@ pub(super) const CLAIM: &str = claim!("SELECT value FROM json_each($5)", "");
 pub(super) const CLAIM_ON_A_SERVER: &str =
     claim!("SELECT value FROM json_array_elements_text($5::json) AS aside (value)", " FOR UPDATE SKIP LOCKED");
 
+/// Whether there is anything to take up.
+pub(super) const ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
+     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1)";
+
 /// What cannot be understood would be taken up again and again. Nobody needs what was asked for once it has ended.
 const END_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
          ended_at = $5, lease_until = NULL WHERE rowid = $1";
@@ -45,7 +49,17 @@ impl Store {
     /// Takes tasks up: those first whose lease has lapsed, then in turn (`docs/decisions/0019`), as many as there are and may run.
     pub async fn claim_tasks(&self, claim: Claim) -> Result<Claims, StoreError> {
         let set_aside = serde_json::to_string(&claim.set_aside).map_err(StoreError::damaged("ids of nodes"))?;
-        self.write(ClaimTasks { claim, set_aside, now: self.clock.milliseconds() }).await
+        let now = self.clock.milliseconds();
+        // Many workers look, and mostly there is nothing: none of them should keep those waiting who have something to write.
+        if self.database.is_shared() && !self.has_claimable(now).await? {
+            return Ok(Claims::default());
+        }
+        self.write(ClaimTasks { claim, set_aside, now }).await
+    }
+
+    async fn has_claimable(&self, now: i64) -> Result<bool, StoreError> {
+        let looked = query_scalar(ANYTHING).bind(now).fetch_one(&self.database).await;
+        looked.map_err(StoreError::database("look for collections"))
     }
 }
 
