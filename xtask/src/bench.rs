@@ -10,6 +10,7 @@ mod loaded;
 mod machine;
 mod micro;
 mod pairs;
+mod queue;
 mod quick;
 mod report;
 mod rows;
@@ -87,7 +88,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
 }
 
 async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
-    let rows = loaded::rows().chain(http::rows()).chain(flat::rows()).chain(fleet::ROWS).chain(watched::ROWS);
+    let rows = loaded::rows()
+        .chain(http::rows())
+        .chain(flat::rows())
+        .chain(fleet::ROWS)
+        .chain(watched::ROWS)
+        .chain(queue::rows());
     let names: Vec<&str> = rows.map(|row| row.name).chain([micro::NAME]).collect();
     let wanted = Wanted::new(arguments.only, &names)?;
     steps::heading("What the benchmark needs");
@@ -110,6 +116,7 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     figures.extend(flat::measure(&bench).await?);
     figures.extend(fleet::measure(&bench).await?);
     figures.extend(watched::measure(&bench).await?);
+    figures.extend(queue::measure(&bench).await?);
     let micro = if bench.wanted.has(micro::NAME) { micro::measure().await? } else { Vec::new() };
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro);

@@ -1,6 +1,8 @@
 //! The queue: lease and fencing token. `docs/decisions/0002-queue-by-lease-and-fence.md` says why.
 
 mod claim;
+#[cfg(test)]
+mod plans;
 mod writes;
 
 use std::time::Duration;
@@ -14,6 +16,14 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 use crate::tasks::{NewTask, ResultRecord, Task};
 use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
+
+/// A task by its id.
+const STATUS: &str = "SELECT * FROM tasks WHERE request_id = $1";
+/// How many there are of each status. Those that have ended are counted by triggers.
+const COUNTS: &str = "SELECT 'queued', COUNT(*) FROM tasks WHERE status = 'queued' \
+     UNION ALL SELECT 'running', COUNT(*) FROM tasks WHERE status = 'running' UNION ALL SELECT status, count FROM ended_tasks";
+/// Removes what ended before a moment.
+const REMOVE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
 impl Store {
     /// Queues a task. Fails with [`StoreError::QueueFull`] where `queue_limit` tasks of its node wait already.
@@ -68,7 +78,7 @@ impl Store {
 
     /// A task by its id.
     pub async fn task(&self, id: &RequestId) -> Result<Option<Task>, StoreError> {
-        let row = query("SELECT * FROM tasks WHERE request_id = $1")
+        let row = query(STATUS)
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
@@ -78,10 +88,8 @@ impl Store {
 
     /// How many tasks there are of each status; statuses without any are there with 0.
     pub async fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> = query_pair("SELECT status, COUNT(*) FROM tasks GROUP BY status")
-            .fetch_all(&self.database)
-            .await
-            .map_err(StoreError::database("count collections"))?;
+        let rows: Vec<(String, i64)> =
+            query_pair(COUNTS).fetch_all(&self.database).await.map_err(StoreError::database("count collections"))?;
         let count =
             |status: TaskStatus| rows.iter().find(|(name, _)| name == status.name()).map_or(0, |(_, count)| *count);
         Ok(TaskStatus::ALL.map(|status| (status, count(status).unsigned_abs())).into())
@@ -91,11 +99,8 @@ impl Store {
     pub async fn remove_ended_before(&self, moment: i64) -> Result<Vec<String>, StoreError> {
         let failed = StoreError::database("remove old collections");
         let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
-        let names: Vec<Option<String>> = query_scalar("DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name")
-            .bind(moment)
-            .fetch_all(&mut transaction)
-            .await
-            .map_err(&failed)?;
+        let names: Vec<Option<String>> =
+            query_scalar(REMOVE).bind(moment).fetch_all(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(names.into_iter().flatten().collect())
     }
@@ -149,73 +154,4 @@ fn result(row: &Row) -> Result<Option<ResultRecord>, StoreError> {
         bytes: count("result_bytes")?,
         sha256: row.try_get("result_sha256").map_err(&failed)?,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use clew_testkit::PostgreSql;
-    use sqlx::AssertSqlSafe;
-
-    use super::*;
-    use crate::database::Database;
-
-    #[tokio::test]
-    async fn no_statement_of_the_queue_looks_through_the_whole_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.db");
-        std::fs::write(&file, "").unwrap();
-        let database = Database::create(&file).await.unwrap();
-        for statement in [claim::CLAIM, writes::TURN, writes::QUEUE] {
-            let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
-            let plan: Vec<String> =
-                plan.fetch_all(&database).await.unwrap().iter().map(|row| row.try_get("detail").unwrap()).collect();
-            let looks: Vec<_> = plan.iter().filter(|step| step.contains(" tasks")).collect();
-            assert!(!looks.is_empty(), "{plan:#?}");
-            for step in looks {
-                let by = ["USING INDEX", "USING COVERING INDEX", "USING INTEGER PRIMARY KEY"];
-                assert!(by.iter().any(|by| step.contains(by)), "{plan:#?}");
-            }
-            assert!(!plan.iter().any(|step| step.contains("FOR ORDER BY")), "{plan:#?}");
-        }
-    }
-
-    /// As it is after a day: many that have ended, some that wait, few that run.
-    const A_DAY: &str = "INSERT INTO tasks (request_id, project_id, instance_id, node_id, selection, turn, status, created_at, \
-             lease_until, result_name, ended_at) \
-         SELECT 'task' || n, 'p' || n % 10, 'i' || n % 1000, 'n' || n % 3000, '{}', n, \
-             CASE WHEN n <= 98000 THEN 'finished' WHEN n <= 99900 THEN 'queued' ELSE 'running' END, n, \
-             CASE WHEN n > 99900 THEN 1000000 END, CASE WHEN n <= 98000 THEN 'r' END, CASE WHEN n <= 98000 THEN n END \
-         FROM generate_series(1, 100000) AS n";
-
-    #[tokio::test]
-    async fn nor_does_one_on_a_server() {
-        let server = PostgreSql::start().await.unwrap();
-        let database = Database::on(&server.url().parse().unwrap()).await.unwrap();
-        query(A_DAY).execute(&database).await.unwrap();
-        query("ANALYZE tasks").execute(&database).await.unwrap();
-        let mut connection = database.begin_writing().await.unwrap();
-        // A plan that must do for any values, as the server makes one of what it is asked often.
-        query("SET LOCAL plan_cache_mode = force_generic_plan").execute(&mut connection).await.unwrap();
-        for (name, statement, values, indexes) in [
-            (
-                "claim",
-                claim::CLAIM_ON_A_SERVER,
-                "'w', 2000000, 10000, 2, '[]'",
-                &["tasks_running", "tasks_waiting"][..],
-            ),
-            ("turn", writes::TURN, "'p1', 'i1'", &["tasks_waiting_by_instance"]),
-            ("queue", writes::QUEUE, "'new', 'p1', 'i1', 'n1', '{}', false, 5, 7, 100", &["tasks_waiting_by_node"]),
-            ("status", "SELECT * FROM tasks WHERE request_id = $1", "'task7'", &["tasks_pkey"]),
-        ] {
-            let prepare = query(AssertSqlSafe(format!("PREPARE {name} AS {statement}")));
-            prepare.execute(&mut connection).await.unwrap();
-            let plan = query_scalar::<String>(AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({values})")));
-            let plan = plan.fetch_all(&mut connection).await.unwrap();
-            for index in indexes {
-                let by = format!("{index} ");
-                assert!(plan.iter().any(|step| format!("{step} ").contains(&by)), "{index}: {plan:#?}");
-            }
-            assert!(!plan.iter().any(|step| step.contains("Seq Scan on tasks")), "{plan:#?}");
-        }
-    }
 }

@@ -26,6 +26,17 @@ pub(super) const QUEUE: &str = "INSERT INTO tasks \
      SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8 \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
+/// Only its newest holder can hold it on, …
+pub(super) const RENEW: &str = "UPDATE tasks SET lease_until = $1 \
+     WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4";
+/// … end it, …
+pub(super) const END: &str = "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
+         result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
+     WHERE request_id = $9 AND fence = $10 AND status = 'running'";
+/// … and hand it back.
+pub(super) const RELEASE: &str = "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
+     WHERE request_id = $1 AND fence = $2 AND status = 'running'";
+
 pub(super) struct QueueTask {
     pub(super) task: NewTask,
     pub(super) selection: String,
@@ -75,17 +86,14 @@ impl Write for RenewLease {
     const DOING: &'static str = "renew a lease";
 
     async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let renewed = query(
-            "UPDATE tasks SET lease_until = $1 \
-             WHERE request_id = $2 AND fence = $3 AND status = 'running' AND lease_until > $4",
-        )
-        .bind(self.until)
-        .bind(self.id.as_str())
-        .bind(self.fence)
-        .bind(self.now)
-        .execute(connection)
-        .await
-        .map_err(StoreError::database(Self::DOING))?;
+        let renewed = query(RENEW)
+            .bind(self.until)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .bind(self.now)
+            .execute(connection)
+            .await
+            .map_err(StoreError::database(Self::DOING))?;
         Ok(renewed > 0)
     }
 }
@@ -108,24 +116,20 @@ impl Write for EndTask {
             }
             TaskOutcome::Failed(failure) => (TaskStatus::Error, Some(failure), None),
         };
-        let ended = query(
-            "UPDATE tasks SET status = $1, failure_kind = $2, failure_detail = $3, result_name = $4, result_rows = $5, \
-                 result_bytes = $6, result_sha256 = $7, ended_at = $8, lease_until = NULL \
-             WHERE request_id = $9 AND fence = $10 AND status = 'running'",
-        )
-        .bind(status.name())
-        .bind(failure.map(|failure| failure.kind.name()))
-        .bind(failure.map(|failure| &failure.detail))
-        .bind(result.map(|(name, ..)| name))
-        .bind(result.map(|(_, rows, ..)| rows))
-        .bind(result.map(|(_, _, bytes, _)| bytes))
-        .bind(result.map(|(.., sha256)| sha256))
-        .bind(self.now)
-        .bind(self.id.as_str())
-        .bind(self.fence)
-        .execute(connection)
-        .await
-        .map_err(StoreError::database(Self::DOING))?;
+        let ended = query(END)
+            .bind(status.name())
+            .bind(failure.map(|failure| failure.kind.name()))
+            .bind(failure.map(|failure| &failure.detail))
+            .bind(result.map(|(name, ..)| name))
+            .bind(result.map(|(_, rows, ..)| rows))
+            .bind(result.map(|(_, _, bytes, _)| bytes))
+            .bind(result.map(|(.., sha256)| sha256))
+            .bind(self.now)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .execute(connection)
+            .await
+            .map_err(StoreError::database(Self::DOING))?;
         Ok(ended > 0)
     }
 }
@@ -140,15 +144,12 @@ impl Write for ReleaseTask {
     const DOING: &'static str = "hand back a collection";
 
     async fn write(&self, connection: &mut Connection) -> Result<bool, StoreError> {
-        let released = query(
-            "UPDATE tasks SET status = 'queued', worker = NULL, lease_until = NULL, attempts = attempts - 1 \
-             WHERE request_id = $1 AND fence = $2 AND status = 'running'",
-        )
-        .bind(self.id.as_str())
-        .bind(self.fence)
-        .execute(connection)
-        .await
-        .map_err(StoreError::database(Self::DOING))?;
+        let released = query(RELEASE)
+            .bind(self.id.as_str())
+            .bind(self.fence)
+            .execute(connection)
+            .await
+            .map_err(StoreError::database(Self::DOING))?;
         Ok(released > 0)
     }
 }
