@@ -87,6 +87,7 @@ impl From<StoreError> for CliError {
             StoreError::AlreadyServing { .. } => {
                 Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
             }
+            StoreError::NotEmpty { .. } => Self::refused(what).with_hint("name an empty database with --to"),
             StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
             | StoreError::LastAdministrator { .. }

@@ -37,6 +37,7 @@ mod ps;
 mod rule;
 mod serve;
 mod snapshot;
+mod store;
 mod table;
 mod user;
 mod worker;
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
+            Command::Store(arguments) => interruptible(store::run(arguments)).await,
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Worker(arguments) => worker::run(*arguments).await,
             Command::Domain(arguments) => interruptible(domain::run(arguments)).await,

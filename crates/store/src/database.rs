@@ -13,7 +13,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 pub(crate) use changes::Changes;
 pub(crate) use row::{Row, Stored};
-pub(crate) use statement::{Target, query, query_pair, query_scalar};
+pub(crate) use statement::{Parameter, Statement, Target, query, query_pair, query_scalar};
 
 use crate::clock::Clock;
 use crate::error::StoreError;

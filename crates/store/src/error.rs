@@ -26,6 +26,20 @@ pub enum StoreError {
         /// Version of the database's form.
         version: i64,
     },
+    /// A database that was to be filled holds something. Nothing was changed.
+    #[error("{place} is not empty: its table {table} has rows; nothing was changed")]
+    NotEmpty {
+        /// The database.
+        place: String,
+        /// A table that has rows.
+        table: String,
+    },
+    /// What was written to another database is not what is read there. Nothing of it is left.
+    #[error("the copy of table {table} is not what was copied; nothing of the copy was kept")]
+    CopyDiffers {
+        /// The table.
+        table: &'static str,
+    },
     /// Another process serves or initialises the directory.
     #[error("another process is at work on {}", dir.display())]
     AlreadyServing {

@@ -20,6 +20,7 @@
 
 mod audit;
 mod clock;
+mod copying;
 mod data_dir;
 mod database;
 mod derived_keys;
@@ -49,6 +50,7 @@ mod view;
 
 pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
+pub use copying::CopiedTable;
 pub use error::StoreError;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, NotAnIntelligentKillId,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Postgres, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Transaction};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -92,6 +92,26 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreErr
     MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
     let now = sqlx::query_scalar(NOW).fetch_one(&pool).await.map_err(failed)?;
     Ok(PostgresDatabase { pool, clock: DatabaseClock::at(now) })
+}
+
+/// The first of these tables that has rows, without making any that is not there.
+pub(crate) async fn first_used(
+    url: &PostgresUrl,
+    tables: impl Iterator<Item = &'static str>,
+) -> Result<Option<String>, StoreError> {
+    let failed = StoreError::database("look at the database");
+    let mut connection = within(url.0.connect()).await.map_err(&failed)?;
+    for table in tables {
+        let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut connection);
+        if !within(there).await.map_err(&failed)? {
+            continue;
+        }
+        let rows = AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM {table})"));
+        if within(sqlx::query_scalar(rows).fetch_one(&mut connection)).await.map_err(&failed)? {
+            return Ok(Some(table.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 impl PostgresDatabase {

@@ -200,6 +200,10 @@ impl Store {
         &self.data_dir.root
     }
 
+    pub(crate) fn directory(&self) -> &DataDir {
+        &self.data_dir
+    }
+
     pub(crate) fn database_file(&self) -> PathBuf {
         self.data_dir.database()
     }

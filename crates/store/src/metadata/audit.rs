@@ -10,7 +10,7 @@ mod verification;
 
 use clew_model::{AuditEvent, Outcome};
 
-pub(super) use chain::append;
+pub(crate) use chain::append;
 pub(crate) use chain::begin;
 
 use crate::audit::{AuditFilter, AuditRecord};

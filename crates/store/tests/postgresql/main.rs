@@ -6,6 +6,9 @@
 mod child;
 #[path = "../store/contract.rs"]
 mod contract;
+mod copying;
+#[path = "../store/every_kind.rs"]
+mod every_kind;
 #[path = "../store/fixture.rs"]
 mod fixture;
 mod notices;

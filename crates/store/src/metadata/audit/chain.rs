@@ -77,7 +77,7 @@ pub(crate) async fn begin(connection: &mut Connection, key: &MasterKey) -> Resul
 
 /// Adds rows, each with its moment in milliseconds since 1970 (UTC). The connection must be in a transaction that has begun
 /// with the right to write: between the look at the head and its change nobody else may add one.
-pub(in crate::metadata) async fn append(
+pub(crate) async fn append(
     connection: &mut Connection,
     key: &MasterKey,
     events: &[(i64, &AuditEvent)],

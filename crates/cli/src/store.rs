@@ -1,0 +1,25 @@
+//! `clew store …`: what is kept, as a whole.
+
+mod copy;
+
+use clap::{Args, Subcommand};
+
+use crate::error::CliError;
+
+/// Move what is kept elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Copy(copy::Arguments),
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
+    match arguments.action {
+        Action::Copy(arguments) => copy::run(arguments).await,
+    }
+}

@@ -1,0 +1,35 @@
+//! Makes the database that `tests/upgrade` keeps of a release: a store with a row of every kind.
+//!
+//! ```sh
+//! CLEW_MASTER_KEY=0707… cargo run -p clew-store --example fixture_database -- FOLDER [postgres://…]
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "../tests/store/every_kind.rs"]
+#[allow(dead_code, reason = "the tests do more with it")]
+mod every_kind;
+
+use std::path::PathBuf;
+
+use clew_model::Origin;
+use clew_store::{FirstTenant, Location, Store};
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let data_dir: PathBuf = arguments.next().unwrap().into();
+    let location = Location { data_dir, metadata: arguments.next().map(|url| url.parse().unwrap()) };
+    let tenant = FirstTenant {
+        region: "here-1".into(),
+        domain_name: "acme".into(),
+        user_name: "admin".into(),
+        password_hash: "$argon2id$admin".into(),
+        access_key: "AKTEST00000000000000".parse().unwrap(),
+        secret_key: "the-secret-key-of-the-first-access-key".into(),
+    };
+    let (store, founded) = Store::initialise(&Origin::local("fixture"), location, tenant).await.unwrap();
+    every_kind::fill(&store, &founded).await;
+    every_kind::verify(&store).await;
+    store.close().await;
+}
