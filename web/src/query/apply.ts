@@ -1,0 +1,144 @@
+/** Which sessions are shown, in what order, and of whom they are: as the API decides it (DESIGN, section 6). Pure. */
+
+import type { Cell } from "../live/events.ts";
+import type { Session } from "../live/reduce.ts";
+import { template } from "../sql/lex.ts";
+import type { Filters } from "./parse.ts";
+
+/** Where each column stands in a session's cells. */
+export type Places = Readonly<Record<string, number>>;
+
+export function placesOf(columns: readonly string[]): Places {
+  return Object.fromEntries(columns.map((column, at) => [column, at]));
+}
+
+export function cellOf(session: Session, places: Places, column: string): Cell {
+  const at = places[column];
+  return at === undefined ? null : (session.cells[at] ?? null);
+}
+
+/** What the server takes for slow if nobody says otherwise, in seconds. */
+export const DEFAULT_THRESHOLD = 10;
+
+export type Sort = { column: string; descending: boolean };
+
+/** Columns that sort keys of the API mean. */
+export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
+  id: "session_id",
+  state_duration: "state_duration",
+  trx_executed_time: "transaction_duration",
+  trx_id: "transaction_id",
+  trx_lock_duration: "transaction_lock_wait_time",
+  trx_lock_rows: "rows_locked_by_transactions",
+  trx_lock_tables: "tables_locked_by_transactions",
+  trx_update_rows: "rows_updated_by_transactions",
+};
+
+/** The template of what a session runs; empty if it runs nothing. */
+export function templateOf(session: Session, places: Places): string {
+  const sent = cellOf(session, places, "template");
+  if (sent !== null) return String(sent);
+  const statement = cellOf(session, places, "sql_statement");
+  return statement === null ? "" : template(String(statement));
+}
+
+export function isActive(session: Session, places: Places): boolean {
+  return String(cellOf(session, places, "command") ?? "").toLowerCase() !== "sleep";
+}
+
+export function isWaiting(session: Session, places: Places): boolean {
+  return (
+    cellOf(session, places, "blocker_id") !== null ||
+    cellOf(session, places, "transaction_status") === "LOCK WAIT" ||
+    cellOf(session, places, "transaction_lock_wait_time") !== null
+  );
+}
+
+/** The host without its port; an IPv6 address without its brackets. */
+export function hostOf(host: string): string {
+  const bracketed = /^\[(.*)\](?::\d+)?$/.exec(host);
+  if (bracketed) return bracketed[1] ?? "";
+  const colon = host.indexOf(":");
+  return colon >= 0 && colon === host.lastIndexOf(":") && /^\d+$/.test(host.slice(colon + 1)) ? host.slice(0, colon) : host;
+}
+
+/** Whether a session passes. One closure for all of them: it runs for each of 10,000 sessions each second. */
+export function passing(filters: Filters, places: Places, defaultThreshold = DEFAULT_THRESHOLD): (session: Session) => boolean {
+  const tests: ((session: Session) => boolean)[] = [];
+  const text = (column: string) => (session: Session) => String(cellOf(session, places, column) ?? "");
+  const threshold = filters.threshold === undefined ? defaultThreshold : Number(filters.threshold);
+  const { filter, user, host, db, command, sql, program, id } = filters;
+  if (filter === "active" || filter === "slow") tests.push((session) => isActive(session, places));
+  if (filter === "slow") tests.push((session) => Number(cellOf(session, places, "state_duration") ?? 0) >= threshold);
+  if (filter === "long") tests.push((session) => Number(cellOf(session, places, "transaction_duration") ?? -1) >= threshold);
+  if (user !== undefined) tests.push((session) => text("user")(session) === user);
+  if (host !== undefined) {
+    const whole = text("host");
+    const bare = hostOf(host);
+    const ported = bare !== host && !(host.startsWith("[") && host.endsWith("]"));
+    tests.push((session) => (ported ? whole(session) === host : hostOf(whole(session)) === bare));
+  }
+  if (db !== undefined) tests.push((session) => text("database_name")(session) === db);
+  if (command !== undefined) {
+    const wanted = command.toLowerCase();
+    tests.push((session) => text("command")(session).toLowerCase() === wanted);
+  }
+  if (sql !== undefined) {
+    const wanted = sql.toLowerCase();
+    tests.push((session) => text("sql_statement")(session).toLowerCase().includes(wanted));
+  }
+  if (filters.template !== undefined) tests.push((session) => templateOf(session, places) === filters.template);
+  if (filters.waits !== undefined) tests.push((session) => isWaiting(session, places));
+  if (program !== undefined) tests.push((session) => text("program_name")(session) === program);
+  if (id !== undefined) tests.push((session) => session.id === Number(id));
+  return (session) => tests.every((test) => test(session));
+}
+
+/** Those that pass, in order: by the column, then by id; empty cells last in both directions, numbers as numbers. */
+export function selected(sessions: Iterable<Session>, passes: (session: Session) => boolean, places: Places, sort: Sort): Session[] {
+  const found: Session[] = [];
+  for (const session of sessions) if (passes(session)) found.push(session);
+  const at = places[sort.column];
+  const sign = sort.descending ? -1 : 1;
+  return found.sort((one, other) => (at === undefined ? 0 : compared(one.cells[at], other.cells[at], sign)) || one.id - other.id);
+}
+
+function compared(one: Cell | undefined, other: Cell | undefined, sign: number): number {
+  const noOne = one === null || one === undefined || one === "";
+  const noOther = other === null || other === undefined || other === "";
+  if (noOne || noOther) return noOne === noOther ? 0 : noOne ? 1 : -1;
+  if (typeof one === "number" && typeof other === "number") return sign * (one - other);
+  const [left, right] = [String(one), String(other)];
+  return left === right ? 0 : left < right ? -sign : sign;
+}
+
+export type Dimension = "user" | "host" | "db" | "command" | "template";
+export const DIMENSIONS: readonly Dimension[] = ["user", "host", "db", "command", "template"];
+
+export interface Share {
+  value: string;
+  count: number;
+  active: number;
+  waiting: number;
+}
+
+/** How many sessions each user, host, … has: the most first. */
+export function breakdown(sessions: Iterable<Session>, places: Places, by: Dimension): Share[] {
+  const shares = new Map<string, Share>();
+  for (const session of sessions) {
+    const value = valueOf(session, places, by);
+    if (value === "" && by === "template") continue;
+    let share = shares.get(value);
+    if (!share) shares.set(value, (share = { value, count: 0, active: 0, waiting: 0 }));
+    share.count += 1;
+    if (isActive(session, places)) share.active += 1;
+    if (isWaiting(session, places)) share.waiting += 1;
+  }
+  return [...shares.values()].sort((one, other) => other.count - one.count || (one.value < other.value ? -1 : 1));
+}
+
+function valueOf(session: Session, places: Places, by: Dimension): string {
+  if (by === "template") return templateOf(session, places);
+  if (by === "host") return hostOf(String(cellOf(session, places, "host") ?? ""));
+  return String(cellOf(session, places, by === "db" ? "database_name" : by) ?? "");
+}
