@@ -1,0 +1,130 @@
+/** What the page asks of Clew's own routes for it, and of those of the TaurusDB API. */
+
+import type { WaitGraph } from "../live/forest.ts";
+import { asked, request } from "./request.ts";
+import type * as Api from "./schema.ts";
+
+/** Whose page it is, and where. Without a project the scope is the domain's. */
+export interface Session {
+  user: { id: string; name: string; administrator: boolean };
+  domain: { id: string; name: string };
+  project: { id: string; name: string } | null;
+  projects: { id: string; name: string }[];
+  expires_at: string;
+  csrf_token: string;
+  version: string;
+}
+
+export interface Place {
+  project: string;
+  instance: string;
+  node: string;
+}
+
+export type Permissions = Record<string, { allowed: boolean; reason?: string | null }>;
+
+/** One session with all that is known of it. What the server does not tell is missing. */
+export interface SessionDetail {
+  [column: string]: unknown;
+}
+
+export type KillWhat = "connection" | "query";
+export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "refused" | "failed";
+
+export interface KillResult {
+  id: number;
+  outcome: KillOutcome;
+  message?: string | null;
+  user?: string | null;
+  host?: string | null;
+  db?: string | null;
+  command?: string | null;
+  statement?: string | null;
+  template?: string | null;
+  transaction_seconds?: number | null;
+  rows_modified?: number | null;
+  frees?: number[] | null;
+}
+
+export interface Victim {
+  id: number;
+  user: string;
+  host: string;
+  since?: string | number;
+}
+
+export interface Collection {
+  request_id: string;
+  status: string;
+  created_at: string;
+  finished_at: string | null;
+  rows: number | null;
+  bytes: number | null;
+  filter: Record<string, unknown> | null;
+  reason: string | null;
+}
+
+export interface Kill {
+  [field: string]: unknown;
+}
+
+const CONSOLE = "/clew/v1/console/session";
+const ofInstance = ({ project, instance }: Omit<Place, "node">) => `/clew/v1/${project}/instances/${instance}`;
+const ofNode = (place: Place) => `${ofInstance(place)}/nodes/${place.node}`;
+const taurus = ({ project, instance }: Omit<Place, "node">) => `/v3/${project}/instances/${instance}`;
+const taurusNode = (place: Place) => `${taurus(place)}/nodes/${place.node}`;
+
+export const signIn = (domain: string, user: string, password: string) => request<Session>("POST", CONSOLE, { domain, user, password });
+export const session = () => request<Session>("GET", CONSOLE);
+export const signOut = () => request<void>("DELETE", CONSOLE);
+export const toProject = (project: string | null) => request<Session>("POST", `${CONSOLE}/project`, { project_id: project });
+
+export const instances = (project: string, offset: number, signal?: AbortSignal) =>
+  request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${asked({ offset, limit: 100 })}`, undefined, signal);
+export const instance = (project: string, id: string, signal?: AbortSignal) => request<Api.InstanceAnswer>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
+export const permissions = (project: string, id: string) => request<{ permissions: Permissions }>("GET", `${ofInstance({ project, instance: id })}/permissions`);
+export const threshold = (project: string, id: string) => request<Api.SlowProcessThreshold>("GET", `${taurus({ project, instance: id })}/slow-process-threshold`);
+
+export const streamOf = (place: Place, seconds: number) => `${ofNode(place)}/stream${asked({ interval: seconds })}`;
+export const sessionOf = (place: Place, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${ofNode(place)}/sessions/${id}`, undefined, signal);
+export const explain = (place: Place, id: number) => request<{ format: string; plan: string }>("POST", `${ofNode(place)}/sessions/${id}/explain`);
+export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph>("GET", `${ofNode(place)}/locks`, undefined, signal);
+export const kill = (place: Place, sessions: Victim[], what: KillWhat, reason: string, preview: boolean) =>
+  request<{ sessions: KillResult[] }>("POST", `${ofNode(place)}/kill`, { sessions, what, reason, preview });
+export const kills = (place: Place, limit: number, offset: number, signal?: AbortSignal) =>
+  request<{ kills: Kill[]; total_count?: number }>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
+
+export const intelligentKills = (place: Place, signal?: AbortSignal) =>
+  request<Api.IntelligentKillStatistics>("GET", `${taurus(place)}/intelligent-kill-session/statistic${asked({ node_id: place.node })}`, undefined, signal);
+export const executeIntelligentKill = (place: Place) => request<Api.IntelligentKillTask>("POST", `${taurus(place)}/intelligent-kill-session`, { node_id: place.node });
+export const intelligentHistory = (place: Place, signal?: AbortSignal) => {
+  const now = Date.now();
+  const query = asked({ node_id: place.node, start_time: now - 7 * 86_400_000, end_time: now + 60_000, limit: 50, offset: 0 });
+  return request<Api.IntelligentKillHistories>("GET", `${taurus(place)}/intelligent-kill-session/history${query}`, undefined, signal);
+};
+
+export const killTasks = (place: Place, signal?: AbortSignal) => request<Api.KillTasks>("GET", `${taurus(place)}/process/task`, undefined, signal);
+export const killSwitch = (place: Place, signal?: AbortSignal) => request<Api.KillSwitch>("GET", `${taurus(place)}/process/task/switch`, undefined, signal);
+export const setKillSwitch = (place: Place, status: string) => request<void>("PUT", `${taurus(place)}/process/task/switch`, { status });
+export const addKillTask = (place: Place, task: Api.AddKillTask) => request<Api.KillTaskAdded>("POST", `${taurus(place)}/process/task`, task);
+export const stopKillTask = (place: Place, id: string) => request<Api.Success>("PUT", `${taurus(place)}/process/task`, { task_id: id });
+export const previewKillTask = (place: Place, task: Record<string, string | number | null>) =>
+  request<Api.Preview>("GET", `${taurus(place)}/process/task/preview${asked(task)}`);
+
+export const collect = (place: Place, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNode(place)}/realtime-session`, filters);
+export const statusOf = (place: Place, id: string) => request<Api.TaskStatusAnswer>("GET", `${taurusNode(place)}/realtime-session-task${asked({ request_id: id })}`);
+export const resultOf = (place: Place, id: string) => `${taurusNode(place)}/realtime-session-result${asked({ request_id: id })}`;
+export const collections = (place: Place, signal?: AbortSignal) => request<{ collections: Collection[] }>("GET", `${ofNode(place)}/collections`, undefined, signal);
+export const deleteCollection = (place: Place, id: string) => request<void>("DELETE", `${ofNode(place)}/collections/${id}`);
+
+/** What a policy has to allow. */
+export const ACTIONS = {
+  list: "gaussdbformysql:instance:listProcesses",
+  kill: "gaussdbformysql:instance:deleteProcesses",
+  collect: "gaussdbformysql:instance:getRealtimeSession",
+  text: "gaussdbformysql:instance:getRealtimeSessionText",
+  showIntelligent: "gaussdbformysql:instance:showIntelligentKillSession",
+  executeIntelligent: "gaussdbformysql:instance:executeIntelligentKillSession",
+  readTasks: "gaussdbformysql:instance:get",
+  changeTasks: "gaussdbformysql:instance:modify",
+} as const;

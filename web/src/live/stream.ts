@@ -1,0 +1,113 @@
+/** The live stream of a node, while somebody looks at it. */
+
+import { EVENT_TYPES, type StreamEvent } from "./events.ts";
+import { type Moments, NO_MOMENTS, withMoment } from "./moments.ts";
+import { type LiveState, NOTHING_YET, reduce } from "./reduce.ts";
+
+export interface Live {
+  state: LiveState;
+  moments: Moments;
+  /** Whether events come, have not come yet, or come no more for now. */
+  connection: "connecting" | "live" | "lost";
+}
+
+const NOTHING: Live = { state: NOTHING_YET, moments: NO_MOMENTS, connection: "connecting" };
+/** A tab that nobody sees stops reading after this long. */
+const UNSEEN_MS = 30_000;
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+
+export class LiveStream {
+  private live = NOTHING;
+  private readonly listeners = new Set<() => void>();
+  private source: EventSource | null = null;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private unseen: ReturnType<typeof setTimeout> | undefined;
+  private tries = 0;
+  private stopped = false;
+
+  /** `lost` is asked when the stream cannot be opened: whether it is worth another try. */
+  constructor(
+    private readonly url: string,
+    private readonly lost: () => Promise<boolean>,
+  ) {}
+
+  readonly subscribe = (told: () => void): (() => void) => {
+    this.listeners.add(told);
+    return () => this.listeners.delete(told);
+  };
+
+  readonly now = (): Live => this.live;
+
+  start(): void {
+    this.stopped = false;
+    document.addEventListener("visibilitychange", this.seen);
+    this.open();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    document.removeEventListener("visibilitychange", this.seen);
+    clearTimeout(this.retry);
+    clearTimeout(this.unseen);
+    this.close();
+  }
+
+  private readonly seen = (): void => {
+    clearTimeout(this.unseen);
+    if (document.hidden) this.unseen = setTimeout(() => this.close(), UNSEEN_MS);
+    else if (this.source === null && !this.stopped) this.open();
+  };
+
+  private open(): void {
+    this.close();
+    if (this.live.state.ended !== null) return;
+    const source = new EventSource(this.url);
+    this.source = source;
+    for (const type of EVENT_TYPES) {
+      source.addEventListener(type, (message) => {
+        const event = { type, data: JSON.parse((message as MessageEvent<string>).data) as unknown } as StreamEvent;
+        this.take(event);
+      });
+    }
+    source.onopen = () => {
+      this.tries = 0;
+    };
+    source.onerror = () => {
+      this.become({ ...this.live, connection: this.live.state.empty ? "connecting" : "lost" });
+      // The browser tries again by itself where the connection broke, but not where the answer was no.
+      if (source.readyState === EventSource.CLOSED) void this.later();
+    };
+  }
+
+  private take(event: StreamEvent): void {
+    const state = reduce(this.live.state, event);
+    const counted = event.type === "snapshot" || event.type === "changes";
+    const moments = counted && state !== this.live.state ? withMoment(this.live.moments, event.data.at, event.data.counts, event.data.interval_ms) : this.live.moments;
+    this.become({ state, moments, connection: event.type === "end" ? "lost" : "live" });
+    if (event.type !== "end") return;
+    this.close();
+    void this.later();
+  }
+
+  private async later(): Promise<void> {
+    this.close();
+    const worthIt = await this.lost();
+    if (this.stopped || !worthIt) return;
+    // An end that was for good is undone by a new sign-in, which makes a new stream.
+    if (this.live.state.ended !== null) return;
+    const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];
+    this.tries += 1;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.open(), wait);
+  }
+
+  private close(): void {
+    this.source?.close();
+    this.source = null;
+  }
+
+  private become(live: Live): void {
+    this.live = live;
+    this.listeners.forEach((told) => told());
+  }
+}

@@ -1,0 +1,129 @@
+/** The audit: who did what, and whether nobody changed the record since. */
+
+import { useDeferredValue, useMemo, useState } from "react";
+import * as api from "../../api/administration.ts";
+import type { AuditRow, AuditVerificationAnswer } from "../../api/schema.ts";
+import { Button } from "../../parts/button.tsx";
+import { useFetched } from "../../parts/fetched.ts";
+import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
+import { tell } from "../../parts/told.tsx";
+import { tokens } from "../../query/parse.ts";
+import { go } from "../../url/navigate.tsx";
+import { moment } from "../../words/amounts.ts";
+import { useLanguage, useWords } from "../../words/words.ts";
+
+/** The filters of the audit, as they stand in its query bar. */
+const TERMS = ["actor", "operation", "outcome", "project_id", "instance_id", "node_id", "request_id", "from", "to"];
+
+export function auditQuery(search: string): { query: api.AuditQuery; unknown: string[] } {
+  const query: api.AuditQuery = {};
+  const unknown: string[] = [];
+  for (const { key, value, text } of tokens(search)) {
+    if (key !== null && TERMS.includes(key)) {
+      if (value !== "") query[key] = value;
+    } else unknown.push(text);
+  }
+  return { query, unknown };
+}
+
+export function Audit({ search }: { search: string }) {
+  const t = useWords();
+  const asked = useDeferredValue(search);
+  const { query, unknown } = useMemo(() => auditQuery(asked), [asked]);
+  const key = JSON.stringify(query);
+  const [after, setAfter] = useState<number[]>([]);
+  const from = after.at(-1) ?? null;
+  const { value, error, loading, again } = useFetched(`audit ${key} ${from ?? ""}`, (signal) => api.audit(query, from, signal));
+  const [verified, setVerified] = useState<AuditVerificationAnswer | null>(null);
+  const verify = () => api.verifyAudit().then(setVerified, (failed: Error) => tell(failed.message));
+  return (
+    <>
+      <div className="row wrap">
+        <input
+          className="input mono"
+          type="search"
+          style={{ flex: "1 1 320px", width: "auto" }}
+          aria-label={t("audit.search")}
+          placeholder={t("audit.example")}
+          value={search}
+          onChange={(event) => {
+            setAfter([]);
+            go({ view: "access", part: "audit", search: event.target.value }, "replace");
+          }}
+        />
+        <Button onClick={() => void verify()}>{t("audit.verify")}</Button>
+        <a className="button" href={api.auditExport(query)} download>
+          {t("download")}
+        </a>
+      </div>
+      {unknown.length > 0 && <p className="missing">{t("mistake.unknown", { word: unknown.join(" "), known: TERMS.join(" ") })}</p>}
+      {verified && (
+        <Note bad={!verified.intact}>
+          {verified.intact ? t("audit.intact", { n: verified.rows }) : `${t("audit.broken")} ${verified.problems.map(({ position, what }) => `#${position}: ${what}`).join(" ")}`}
+        </Note>
+      )}
+      {loading ? (
+        <Loading />
+      ) : !value ? (
+        error && <Failure error={error} again={again} />
+      ) : value.rows.length === 0 ? (
+        <Empty title={t("audit.none")} />
+      ) : (
+        <div className="sheet scroll" tabIndex={0} role="region" aria-label={t("view.audit")}>
+          <Rows rows={value.rows} />
+          {(after.length > 0 || value.next_after != null) && (
+            <div className="row body">
+              <Button refused={after.length === 0 ? t("page.first") : null} onClick={() => setAfter(after.slice(0, -1))}>
+                {t("page.back")}
+              </Button>
+              <Button refused={value.next_after == null ? t("page.last") : null} onClick={() => value.next_after != null && setAfter([...after, value.next_after])}>
+                {t("page.on")}
+              </Button>
+            </div>
+          )}
+        </div>
+      )}
+    </>
+  );
+}
+
+const LOOKS: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag bad" };
+
+function Rows({ rows }: { rows: readonly AuditRow[] }) {
+  const t = useWords();
+  const spoken = useLanguage();
+  return (
+    <table className="list folds">
+      <thead>
+        <tr>
+          <th>{t("when")}</th>
+          <th>{t("audit.actor")}</th>
+          <th>{t("audit.operation")}</th>
+          <th className="folds">{t("audit.target")}</th>
+          <th className="folds">{t("audit.peer")}</th>
+          <th>{t("outcome")}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row.seq}>
+            <td className="mono">{moment(row.at, spoken)}</td>
+            <td>{row.actor}</td>
+            <td>
+              {row.operation}
+              <div className="faint mono folds">{row.request_id}</div>
+            </td>
+            <td className="folds">
+              <span title={JSON.stringify(row.detail)}>{row.target}</span>
+            </td>
+            <td className="folds">{row.peer}</td>
+            <td>
+              <span className={LOOKS[row.outcome] ?? "tag"}>{row.outcome}</span>
+              {row.code && <div className="faint">{row.code}</div>}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

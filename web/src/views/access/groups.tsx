@@ -1,0 +1,94 @@
+/** Groups, and who is in them. */
+
+import { type FormEvent, useState } from "react";
+import * as api from "../../api/administration.ts";
+import type { GroupView, UserView } from "../../api/schema.ts";
+import { Button } from "../../parts/button.tsx";
+import { useFetched } from "../../parts/fetched.ts";
+import { Empty, Failure, Loading } from "../../parts/states.tsx";
+import { tell } from "../../parts/told.tsx";
+import { useWords } from "../../words/words.ts";
+
+export function Groups() {
+  const t = useWords();
+  const { value, error, loading, again } = useFetched("groups", api.groups);
+  const users = useFetched("users", api.users);
+  const [name, setName] = useState("");
+  const create = async (event: FormEvent) => {
+    event.preventDefault();
+    try {
+      await api.createGroup(name, "");
+      setName("");
+      again();
+    } catch (failed) {
+      tell((failed as Error).message);
+    }
+  };
+  return (
+    <>
+      <form className="row" onSubmit={(event) => void create(event)}>
+        <input className="input" style={{ maxWidth: 280 }} required aria-label={t("groups.name")} placeholder={t("groups.name")} value={name} onChange={(event) => setName(event.target.value)} />
+        <Button kind="main" type="submit">
+          {t("groups.create")}
+        </Button>
+      </form>
+      {loading ? (
+        <Loading />
+      ) : !value ? (
+        error && <Failure error={error} again={again} />
+      ) : value.groups.length === 0 ? (
+        <div className="sheet">
+          <Empty title={t("groups.none")}>
+            <p>{t("groups.none.what")}</p>
+          </Empty>
+        </div>
+      ) : (
+        <ul className="stack">
+          {value.groups.map((group) => (
+            <Group key={group.id} group={group} users={users.value?.users ?? []} />
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function Group({ group, users }: { group: GroupView; users: readonly UserView[] }) {
+  const t = useWords();
+  const { value, again } = useFetched(`group ${group.id}`, (signal) => api.group(group.id, signal));
+  const members = value?.members ?? [];
+  const others = users.filter(({ id }) => !members.some((member) => member.id === id));
+  const act = async (done: Promise<unknown>) => {
+    await done.catch((failed: Error) => tell(failed.message));
+    again();
+  };
+  return (
+    <li className="sheet">
+      <header>
+        <h2>{group.name}</h2>
+        <span className="quiet">{group.description}</span>
+        <span className="faint push">{t("groups.members", { n: members.length })}</span>
+      </header>
+      <div className="body row wrap">
+        {members.map(({ id, name }) => (
+          <span key={id} className="tag">
+            {name}
+            <Button kind="bare" icon="close" label={t("groups.remove", { name })} onClick={() => void act(api.removeMember(group.id, id))} />
+          </span>
+        ))}
+        {others.length > 0 && (
+          <select className="input" style={{ width: "auto" }} value="" aria-label={t("groups.add", { name: group.name })} onChange={(event) => void act(api.addMember(group.id, event.target.value))}>
+            <option value="" disabled>
+              {t("groups.add", { name: group.name })}
+            </option>
+            {others.map(({ id, name }) => (
+              <option key={id} value={id}>
+                {name}
+              </option>
+            ))}
+          </select>
+        )}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,143 @@
+/** Users: who may sign in. */
+
+import { type FormEvent, useState } from "react";
+import * as api from "../../api/administration.ts";
+import type { UserView } from "../../api/schema.ts";
+import { Button } from "../../parts/button.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { useFetched } from "../../parts/fetched.ts";
+import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
+import { tell } from "../../parts/told.tsx";
+import { useSignedIn } from "../../signed-in.tsx";
+import { go } from "../../url/navigate.tsx";
+import { useWords } from "../../words/words.ts";
+import { Keys } from "./keys.tsx";
+import { Secret } from "./secret.tsx";
+
+export function Users({ search }: { search: string }) {
+  const t = useWords();
+  const { value, error, loading, again } = useFetched("users", api.users);
+  const [creating, setCreating] = useState(false);
+  const shown = value?.users.filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(search.toLowerCase())) ?? [];
+  return (
+    <>
+      <div className="row wrap">
+        <input
+          className="input"
+          type="search"
+          aria-label={t("users.search")}
+          placeholder={t("users.search")}
+          value={search}
+          style={{ maxWidth: 280 }}
+          onChange={(event) => go({ view: "access", part: "users", search: event.target.value }, "replace")}
+        />
+        <Button kind="main" className="push" onClick={() => setCreating(true)}>
+          {t("users.create")}
+        </Button>
+      </div>
+      {loading ? (
+        <Loading />
+      ) : !value ? (
+        error && <Failure error={error} again={again} />
+      ) : shown.length === 0 ? (
+        <Empty title={t("instances.no.match", { search })} />
+      ) : (
+        <ul className="stack">
+          {shown.map((user) => (
+            <User key={user.id} user={user} again={again} />
+          ))}
+        </ul>
+      )}
+      {value && value.total_count > value.users.length && <Note>{t("only.first", { n: value.users.length, total: value.total_count })}</Note>}
+      {creating && (
+        <CreateUser
+          onClose={() => {
+            setCreating(false);
+            again();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function User({ user, again }: { user: UserView; again: () => void }) {
+  const t = useWords();
+  const { session } = useSignedIn();
+  const [open, setOpen] = useState(false);
+  const self = session.user.id === user.id;
+  const update = async (change: { enabled?: boolean; administrator?: boolean }) => {
+    try {
+      await api.updateUser(user.id, change);
+      again();
+    } catch (error) {
+      tell((error as Error).message);
+    }
+  };
+  return (
+    <li className="sheet">
+      <header>
+        <h2>{user.name}</h2>
+        {self && <span className="tag on">{t("users.you")}</span>}
+        {user.administrator && <span className="tag">{t("users.administrator")}</span>}
+        {!user.enabled && <span className="tag bad">{t("disabled")}</span>}
+        <span className="quiet cut">{user.description}</span>
+        <span className="push" />
+        <Button kind="bare" aria-expanded={open} onClick={() => setOpen(!open)}>
+          {t("keys.access")}
+        </Button>
+        <Button refused={self ? t("users.not.you") : null} onClick={() => void update({ administrator: !user.administrator })}>
+          {t(user.administrator ? "users.demote" : "users.promote")}
+        </Button>
+        <Button refused={self ? t("users.not.you") : null} onClick={() => void update({ enabled: !user.enabled })}>
+          {t(user.enabled ? "disable" : "enable")}
+        </Button>
+      </header>
+      {open && <Keys user={user.id} />}
+    </li>
+  );
+}
+
+function CreateUser({ onClose }: { onClose: () => void }) {
+  const t = useWords();
+  const [name, setName] = useState("");
+  const [description, setDescription] = useState("");
+  const [administrator, setAdministrator] = useState(false);
+  const [failed, setFailed] = useState<string | null>(null);
+  const [password, setPassword] = useState<string | null>(null);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setFailed(null);
+    try {
+      const created = await api.createUser({ name, description, administrator });
+      setPassword(created.password ?? "");
+    } catch (error) {
+      setFailed((error as Error).message);
+    }
+  };
+  return (
+    <Dialog title={t("users.create")} narrow onClose={onClose}>
+      {password !== null ? (
+        <Secret what={t("users.password", { name })} secret={password} />
+      ) : (
+        <form className="stack" onSubmit={(event) => void submit(event)}>
+          <label className="field">
+            <span>{t("name")}</span>
+            <input className="input" required value={name} onChange={(event) => setName(event.target.value)} />
+          </label>
+          <label className="field">
+            <span>{t("description")}</span>
+            <input className="input" value={description} onChange={(event) => setDescription(event.target.value)} />
+          </label>
+          <label className="check">
+            <input type="checkbox" checked={administrator} onChange={(event) => setAdministrator(event.target.checked)} /> {t("users.administrator")}
+          </label>
+          {failed && <Note bad>{failed}</Note>}
+          <Button kind="main" type="submit">
+            {t("users.create")}
+          </Button>
+        </form>
+      )}
+    </Dialog>
+  );
+}

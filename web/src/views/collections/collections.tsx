@@ -1,0 +1,142 @@
+/** Collections: exports, their progress, past results. */
+
+import { useState } from "react";
+import * as api from "../../api/console.ts";
+import { Button } from "../../parts/button.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { useFetched } from "../../parts/fetched.ts";
+import { Empty, Failure, Loading } from "../../parts/states.tsx";
+import { tell } from "../../parts/told.tsx";
+import { bytes, moment } from "../../words/amounts.ts";
+import { useLanguage, useWords } from "../../words/words.ts";
+import { useNode } from "../node.tsx";
+
+const RUNNING = new Set(["pending", "running", "collecting", "executing", "queued"]);
+
+export function isRunning(status: string): boolean {
+  return RUNNING.has(status.toLowerCase());
+}
+
+export function Collections() {
+  const t = useWords();
+  const { place, refusal } = useNode();
+  const [busy, setBusy] = useState(true);
+  const { value, error, loading, again } = useFetched(
+    `collections ${place.node}`,
+    async (signal) => {
+      const answer = await api.collections(place, signal);
+      setBusy(answer.collections.some(({ status }) => isRunning(status)));
+      return answer;
+    },
+    busy ? 700 : 8000,
+  );
+  const notToCollect = refusal(api.ACTIONS.collect);
+  const start = async () => {
+    try {
+      await api.collect(place, {});
+      tell(t("export.started"));
+      again();
+    } catch (failed) {
+      tell((failed as Error).message);
+    }
+  };
+  return (
+    <>
+      <header className="top">
+        <h1>{t("view.collections")}</h1>
+        <span className="push" />
+        <Button kind="main" icon="collections" refused={notToCollect} onClick={() => void start()}>
+          {t("export.all")}
+        </Button>
+      </header>
+      <div className="page">
+        <div className="readable">
+          {notToCollect && <p className="missing">{notToCollect}</p>}
+          {loading ? (
+            <Loading />
+          ) : !value ? (
+            error && <Failure error={error} again={again} />
+          ) : value.collections.length === 0 ? (
+            <div className="sheet">
+              <Empty title={t("collections.none")}>
+                <p>{t("collections.none.what")}</p>
+              </Empty>
+            </div>
+          ) : (
+            <ul className="stack">
+              {value.collections.map((one) => (
+                <CollectionLine key={one.request_id} one={one} again={again} notToChange={notToCollect} />
+              ))}
+            </ul>
+          )}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function CollectionLine({ one, again, notToChange }: { one: api.Collection; again: () => void; notToChange: string | null }) {
+  const t = useWords();
+  const spoken = useLanguage();
+  const { place } = useNode();
+  const [deleting, setDeleting] = useState(false);
+  const running = isRunning(one.status);
+  const done = one.status === "success" || one.status === "finished" || one.status === "done";
+  const remove = async () => {
+    try {
+      await api.deleteCollection(place, one.request_id);
+      setDeleting(false);
+      again();
+    } catch (error) {
+      tell((error as Error).message);
+    }
+  };
+  const filters = Object.entries(one.filter ?? {}).filter(([, value]) => value !== null && value !== "");
+  return (
+    <li className="sheet">
+      <div className="body stack">
+        <div className="row wrap">
+          <span className={done ? "tag on" : running ? "tag" : one.status === "error" || one.status === "failed" ? "tag bad" : "tag"}>{one.status}</span>
+          <strong className="mono">{moment(one.created_at, spoken)}</strong>
+          <span className="quiet">
+            {one.rows !== null && t("sessions.n", { n: one.rows })}
+            {one.bytes !== null && ` · ${bytes(one.bytes)}`}
+          </span>
+          <span className="push" />
+          {done && (
+            <a className="button" href={api.resultOf(place, one.request_id)} download>
+              {t("download.csv")}
+            </a>
+          )}
+          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at, spoken) })} refused={notToChange ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+        </div>
+        <div className="row wrap">
+          {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${key}:${String(value)}`}</code>)}
+        </div>
+        {one.reason && <p className={done ? "quiet" : "red"}>{one.reason}</p>}
+        {running && (
+          <div className="progress" role="progressbar" aria-label={t("collections.running")}>
+            <i />
+          </div>
+        )}
+      </div>
+      {deleting && (
+        <Dialog
+          title={t("delete.title")}
+          narrow
+          onClose={() => setDeleting(false)}
+          footer={
+            <>
+              <Button onClick={() => setDeleting(false)}>{t("cancel")}</Button>
+              <Button kind="sure" onClick={() => void remove()}>
+                {t("delete")}
+              </Button>
+            </>
+          }
+        >
+          <p>{t("delete.what", { what: moment(one.created_at, spoken) })}</p>
+        </Dialog>
+      )}
+    </li>
+  );
+}

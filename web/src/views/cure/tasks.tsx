@@ -1,0 +1,192 @@
+/** Tasks that kill by themselves: what they would kill now, adding, stopping. */
+
+import { type FormEvent, useState } from "react";
+import * as api from "../../api/console.ts";
+import type { AddKillTask, Preview } from "../../api/schema.ts";
+import { Button } from "../../parts/button.tsx";
+import { useFetched } from "../../parts/fetched.ts";
+import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
+import { tell } from "../../parts/told.tsx";
+import { duration, moment } from "../../words/amounts.ts";
+import { useLanguage, useWords } from "../../words/words.ts";
+import { useNode } from "../node.tsx";
+
+const CRITERIA = ["user", "host", "db", "command", "info"] as const;
+
+export function KillTasks() {
+  const t = useWords();
+  const { place, refusal } = useNode();
+  const [adding, setAdding] = useState(false);
+  const tasks = useFetched(`tasks ${place.instance}`, (signal) => api.killTasks(place, signal), 5000);
+  const status = useFetched(`switch ${place.instance}`, (signal) => api.killSwitch(place, signal), 10_000);
+  const notToChange = refusal(api.ACTIONS.changeTasks);
+  const on = status.value?.status.toLowerCase() === "on";
+  const turn = async () => {
+    try {
+      await api.setKillSwitch(place, on ? "OFF" : "ON");
+      status.again();
+    } catch (error) {
+      tell((error as Error).message);
+    }
+  };
+  return (
+    <>
+      <div className="row wrap">
+        <p className="quiet">{t("tasks.what")}</p>
+        <span className="push" />
+        {status.value && (
+          <Button role="switch" aria-checked={on} aria-pressed={on} refused={notToChange} onClick={() => void turn()}>
+            {t(on ? "tasks.on" : "tasks.off")}
+          </Button>
+        )}
+        <Button kind="main" refused={notToChange} aria-expanded={adding} onClick={() => setAdding(!adding)}>
+          {t("tasks.add")}
+        </Button>
+      </div>
+      {notToChange && <p className="missing">{notToChange}</p>}
+      {adding && (
+        <AddTask
+          added={() => {
+            setAdding(false);
+            tasks.again();
+          }}
+        />
+      )}
+      {tasks.loading ? <Loading /> : !tasks.value ? tasks.error && <Failure error={tasks.error} again={tasks.again} /> : <TaskList tasks={tasks.value.processes} again={tasks.again} notToChange={notToChange} />}
+    </>
+  );
+}
+
+function TaskList({ tasks, again, notToChange }: { tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"]; again: () => void; notToChange: string | null }) {
+  const t = useWords();
+  const spoken = useLanguage();
+  const { place } = useNode();
+  const stop = async (id: string) => {
+    try {
+      await api.stopKillTask(place, id);
+      again();
+    } catch (error) {
+      tell((error as Error).message);
+    }
+  };
+  if (tasks.length === 0) {
+    return (
+      <div className="sheet">
+        <Empty title={t("tasks.none")} />
+      </div>
+    );
+  }
+  return (
+    <div className="sheet scroll" tabIndex={0} role="region" aria-label={t("cure.tasks")}>
+      <table className="list">
+        <thead>
+          <tr>
+            <th>{t("tasks.whom")}</th>
+            <th>{t("status")}</th>
+            <th>{t("when")}</th>
+            <th>{t("until")}</th>
+            <th>
+              <span className="unseen">{t("tasks.stop")}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {tasks.map((task) => (
+            <tr key={task.id}>
+              <td>
+                {CRITERIA.filter((key) => task[key] !== null).map((key) => `${key}:${task[key] ?? ""}`).join(" ")} ≥ {duration(task.time)}
+              </td>
+              <td>
+                <span className={task.task_state === "running" ? "tag on" : "tag"}>{task.task_state}</span>
+              </td>
+              <td className="mono">{moment(task.start_time, spoken)}</td>
+              <td className="mono">{task.end_time === null ? t("tasks.manual") : moment(task.end_time, spoken)}</td>
+              <td className="number">
+                {task.task_state === "running" && (
+                  <Button refused={notToChange} onClick={() => void stop(task.id)}>
+                    {t("tasks.stop")}
+                  </Button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Adding is offered only after a look at whom the task would kill now. */
+function AddTask({ added }: { added: () => void }) {
+  const t = useWords();
+  const { place } = useNode();
+  const [fields, setFields] = useState<Record<string, string>>({ time: "60", minutes: "10" });
+  const [preview, setPreview] = useState<Preview | null>(null);
+  const [failed, setFailed] = useState<string | null>(null);
+  const set = (name: string) => (event: { target: { value: string } }) => {
+    setFields({ ...fields, [name]: event.target.value });
+    setPreview(null);
+  };
+  const criteria = Object.fromEntries(CRITERIA.flatMap((key) => (fields[key] ? [[key, fields[key]]] : [])));
+  const time = Number(fields["time"]);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setFailed(null);
+    try {
+      if (!preview) return setPreview(await api.previewKillTask(place, { ...criteria, time }));
+      const minutes = Number(fields["minutes"]);
+      const task: AddKillTask = minutes > 0 ? { ...criteria, time, task_type: "auto", task_duration: minutes * 60 } : { ...criteria, time, task_type: "manual" };
+      await api.addKillTask(place, task);
+      tell(t("tasks.added"));
+      added();
+    } catch (error) {
+      setFailed((error as Error).message);
+    }
+  };
+  return (
+    <form className="sheet" onSubmit={(event) => void submit(event)} aria-label={t("tasks.add")}>
+      <div className="body stack">
+        <div className="form">
+          {CRITERIA.map((key) => (
+            <label key={key} className="field">
+              <span>{t(`criterion.${key}`)}</span>
+              <input className="input" value={fields[key] ?? ""} onChange={set(key)} />
+            </label>
+          ))}
+          <label className="field">
+            <span>{t("criterion.time")}</span>
+            <input className="input" type="number" min={1} required value={fields["time"]} onChange={set("time")} />
+          </label>
+          <label className="field">
+            <span>{t("criterion.minutes")}</span>
+            <input className="input" type="number" min={0} value={fields["minutes"]} onChange={set("minutes")} placeholder={t("tasks.manual")} />
+          </label>
+        </div>
+        {failed && <Note bad>{failed}</Note>}
+        {preview && (
+          <>
+            <strong className={preview.total_count > 0 ? "red" : undefined}>{t("tasks.would", { n: preview.total_count })}</strong>
+            {preview.processes.length > 0 && (
+              <ul className="victims" tabIndex={0} aria-label={t("victims")}>
+                {preview.processes.map((one) => (
+                  <li key={one.id} className="rank">
+                    <div className="row">
+                      <strong>{one.id}</strong> {one.user}@{one.host} <span className="tag">{one.command}</span>
+                      <span className="push quiet">{duration(one.state_duration)}</span>
+                    </div>
+                    {one.sql_info && <code>{one.sql_info.slice(0, 300)}</code>}
+                  </li>
+                ))}
+              </ul>
+            )}
+          </>
+        )}
+        <div className="row">
+          <Button kind={preview ? "sure" : "main"} type="submit">
+            {t(preview ? "tasks.start" : "tasks.preview")}
+          </Button>
+        </div>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,79 @@
+/** Who dies, or what became of each. */
+
+import type { KillResult } from "../../api/console.ts";
+import { duration } from "../../words/amounts.ts";
+import { type Word, useWords } from "../../words/words.ts";
+
+const LOOKS: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", refused: "tag warn", failed: "tag bad" };
+
+export function KillSums({ results }: { results: readonly KillResult[] }) {
+  const t = useWords();
+  const ended = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back");
+  const rows = ended.reduce((sum, { rows_modified }) => sum + (rows_modified ?? 0), 0);
+  const frees = new Set(ended.flatMap((one) => one.frees ?? [])).size;
+  const spared = results.length - ended.length;
+  const preview = results.some(({ outcome }) => outcome === "would_kill");
+  const sums: [Word, number, boolean][] = [
+    [preview ? "sum.die" : "sum.ended", ended.length, preview && ended.length > 0],
+    ["sum.spared", spared, false],
+    ["sum.rows", rows, false],
+    ["sum.frees", frees, false],
+  ];
+  return (
+    <div className="sums" role="status">
+      {sums.map(([word, value, red]) => (
+        <div key={word}>
+          <b className={red ? "red" : undefined}>{value.toLocaleString()}</b>
+          <span>{t(word)}</span>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+export function VictimList({ results }: { results: readonly KillResult[] }) {
+  const t = useWords();
+  return (
+    <div className="victims" tabIndex={0} role="region" aria-label={t("victims")}>
+      <table className="list folds">
+        <thead>
+          <tr>
+            <th className="number">{t("column.session_id")}</th>
+            <th>{t("column.user")}</th>
+            <th className="folds">{t("column.database_name")}</th>
+            <th>{t("column.sql_statement")}</th>
+            <th className="number folds">{t("column.transaction_duration")}</th>
+            <th className="number folds">{t("sum.rows")}</th>
+            <th>{t("outcome")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {results.map((one) => {
+            const said = one.statement ?? one.template ?? "";
+            return (
+              <tr key={one.id}>
+                <td className="number">{one.id}</td>
+                <td>
+                  {one.user}
+                  <div className="faint">{one.host}</div>
+                </td>
+                <td className="folds">{one.db}</td>
+                <td>
+                  <div className="said" title={said.slice(0, 2000)}>
+                    {said !== "" ? said.slice(0, 300) : <span className="faint">{one.command}</span>}
+                  </div>
+                </td>
+                <td className="number folds">{one.transaction_seconds == null ? "" : duration(one.transaction_seconds)}</td>
+                <td className="number folds">{one.rows_modified ?? ""}</td>
+                <td>
+                  <span className={LOOKS[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
+                  {one.message && <div className="faint">{one.message}</div>}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
