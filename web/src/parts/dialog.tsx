@@ -19,7 +19,11 @@ export function Dialog({ title, narrow, onClose, children, footer }: DialogProps
   useEffect(() => {
     const before = document.activeElement;
     const shown = dialog.current;
-    if (shown && !shown.open) shown.showModal();
+    if (shown && !shown.open) {
+      shown.showModal();
+      // What one came for, and not the way out, has the focus.
+      shown.querySelector<HTMLElement>("[data-first]")?.focus();
+    }
     return () => {
       shown?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

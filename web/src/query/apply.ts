@@ -22,6 +22,9 @@ export const DEFAULT_THRESHOLD = 10;
 
 export type Sort = { column: string; descending: boolean };
 
+/** The page's own order, the worst first: who waits, who runs, whose transaction lies open, the rest; in each the longest first. */
+export const URGENCY = "urgency";
+
 /** Columns that sort keys of the API mean. */
 export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
   id: "session_id",
@@ -98,9 +101,23 @@ export function passing(filters: Filters, places: Places, defaultThreshold = DEF
 export function selected(sessions: Iterable<Session>, passes: (session: Session) => boolean, places: Places, sort: Sort): Session[] {
   const found: Session[] = [];
   for (const session of sessions) if (passes(session)) found.push(session);
+  if (sort.column === URGENCY) {
+    const ranks = new Map(found.map((session) => [session, urgency(session, places)]));
+    return found.sort((one, other) => (ranks.get(other) ?? 0) - (ranks.get(one) ?? 0) || one.id - other.id);
+  }
   const at = places[sort.column];
   const sign = sort.descending ? -1 : 1;
   return found.sort((one, other) => (at === undefined ? 0 : compared(one.cells[at], other.cells[at], sign)) || one.id - other.id);
+}
+
+/** Larger than any number of seconds. */
+const CLASS = 1e12;
+
+function urgency(session: Session, places: Places): number {
+  const seconds = (column: string) => Number(cellOf(session, places, column) ?? 0);
+  if (isWaiting(session, places)) return 3 * CLASS + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
+  if (isActive(session, places)) return 2 * CLASS + seconds("state_duration");
+  return cellOf(session, places, "transaction_duration") === null ? seconds("state_duration") : CLASS + seconds("transaction_duration");
 }
 
 function compared(one: Cell | undefined, other: Cell | undefined, sign: number): number {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Session } from "../live/reduce.ts";
-import { breakdown, hostOf, passing, placesOf, selected } from "./apply.ts";
+import { breakdown, hostOf, passing, placesOf, selected, URGENCY } from "./apply.ts";
 import { offers, taken } from "./complete.ts";
 import { collectionOf, parse, quoted, toggled, written } from "./parse.ts";
 
@@ -112,6 +112,12 @@ describe("filters mean what the API means", () => {
     expect(ordered("transaction_duration", true)).toEqual([1, 3, 2, 10]);
     expect(ordered("transaction_duration", false)).toEqual([3, 1, 2, 10]);
     expect(ordered("session_id", false)).toEqual([1, 2, 3, 10]);
+  });
+
+  test("the worst first: who waits, who runs, whose transaction lies open, the rest", () => {
+    const idle = session(20, ["app", "h:1", "shop", "Sleep", null, 5000, 40, null]);
+    const ordered = selected([...all, idle], () => true, places, { column: URGENCY, descending: true });
+    expect(ordered.map(({ id }) => id)).toEqual([3, 1, 10, 20, 2]);
   });
 
   test("breakdown counts, the most first; a statement's literals do not matter", () => {

@@ -1,6 +1,6 @@
 /** Where the page is: all of it stands in the URL. Pure. */
 
-import { DIMENSIONS, type Dimension, type Sort } from "../query/apply.ts";
+import { DIMENSIONS, type Dimension, type Sort, URGENCY } from "../query/apply.ts";
 
 export const NODE_VIEWS = ["sessions", "locks", "cure", "collections"] as const;
 export type NodeView = (typeof NODE_VIEWS)[number];
@@ -25,7 +25,7 @@ export type Route =
   | { view: NodeView; instance: string; node: string; project: string | null; sessions: SessionsState; cure: CureView }
   | { view: "access"; part: AccessView; search: string };
 
-export const DEFAULT_SORT: Sort = { column: "state_duration", descending: true };
+export const DEFAULT_SORT: Sort = { column: URGENCY, descending: true };
 export const NO_SESSIONS_STATE: SessionsState = { query: "", sort: DEFAULT_SORT, by: "user", session: null, columns: null };
 
 const INSTANCE = /^[0-9a-f]{32}in07$/;

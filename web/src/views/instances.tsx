@@ -35,7 +35,7 @@ export function Instances({ search }: { search: string }) {
         <input
           className="input push"
           type="search"
-          size={28}
+          style={{ width: 260 }}
           aria-label={t("instances.search")}
           placeholder={t("instances.search")}
           value={search}

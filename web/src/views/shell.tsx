@@ -84,7 +84,7 @@ export function Shell({ children }: { children: ReactNode }) {
         )}
         <Foot onKeys={() => setKeys(true)} />
       </nav>
-      <main className="main" id="main" tabIndex={-1}>
+      <main className="place" id="main" tabIndex={-1}>
         {children}
       </main>
       <nav className="bar only-narrow" aria-label={t("navigation.short")}>

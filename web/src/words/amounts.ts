@@ -26,11 +26,13 @@ export function bytes(value: number): string {
 }
 
 /** A moment in the viewer's own time. */
-export function moment(value: string | number | null | undefined, spoken: Language): string {
+export function moment(value: string | number | null | undefined): string {
   if (value === null || value === undefined || value === "") return "";
   const date = new Date(value);
   if (Number.isNaN(date.getTime())) return String(value);
-  return date.toLocaleString(spoken, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  const two = (part: number) => String(part).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
 export function clock(value: string | null, spoken: Language): string {

@@ -10,7 +10,7 @@ import { tell } from "../../parts/told.tsx";
 import { tokens } from "../../query/parse.ts";
 import { go } from "../../url/navigate.tsx";
 import { moment } from "../../words/amounts.ts";
-import { useLanguage, useWords } from "../../words/words.ts";
+import { useWords } from "../../words/words.ts";
 
 /** The filters of the audit, as they stand in its query bar. */
 const TERMS = ["actor", "operation", "outcome", "project_id", "instance_id", "node_id", "request_id", "from", "to"];
@@ -87,11 +87,10 @@ export function Audit({ search }: { search: string }) {
   );
 }
 
-const LOOKS: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag bad" };
+const LOOKS: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag warn" };
 
 function Rows({ rows }: { rows: readonly AuditRow[] }) {
   const t = useWords();
-  const spoken = useLanguage();
   return (
     <table className="list folds">
       <thead>
@@ -107,7 +106,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
       <tbody>
         {rows.map((row) => (
           <tr key={row.seq}>
-            <td className="mono">{moment(row.at, spoken)}</td>
+            <td className="mono">{moment(row.at)}</td>
             <td>{row.actor}</td>
             <td>
               {row.operation}

@@ -9,12 +9,11 @@ import { useFetched } from "../../parts/fetched.ts";
 import { Failure, Loading } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { moment } from "../../words/amounts.ts";
-import { useLanguage, useWords } from "../../words/words.ts";
+import { useWords } from "../../words/words.ts";
 import { Secret } from "./secret.tsx";
 
 export function Keys({ user }: { user: string }) {
   const t = useWords();
-  const spoken = useLanguage();
   const { value, error, loading, again } = useFetched(`keys ${user}`, (signal) => api.keys(user, signal));
   const [created, setCreated] = useState<CreatedKey | null>(null);
   const [deleting, setDeleting] = useState<string | null>(null);
@@ -34,8 +33,8 @@ export function Keys({ user }: { user: string }) {
       {value.keys.map((key) => (
         <div key={key.access_key} className="row wrap">
           <code>{key.access_key}</code>
-          {!key.enabled && <span className="tag bad">{t("disabled")}</span>}
-          <span className="faint">{key.last_used_at ? t("keys.used", { when: moment(key.last_used_at, spoken) }) : t("keys.unused")}</span>
+          {!key.enabled && <span className="tag warn">{t("disabled")}</span>}
+          <span className="faint">{key.last_used_at ? t("keys.used", { when: moment(key.last_used_at) }) : t("keys.unused")}</span>
           <span className="push" />
           <Button kind="bare" onClick={() => void act(api.updateKey(user, key.access_key, !key.enabled))}>
             {t(key.enabled ? "disable" : "enable")}

@@ -47,7 +47,7 @@ export function Simulate() {
               ))}
             </select>
           </label>
-          <label className="field">
+          <label className="field double">
             <span>{t("simulate.action")}</span>
             <input className="input" list="actions" required value={action} onChange={(event) => setAction(event.target.value)} />
             <datalist id="actions">
@@ -87,7 +87,7 @@ function Answer({ answer }: { answer: SimulationAnswer }) {
   return (
     <section className="sheet" role="status">
       <header>
-        <span className={answer.decision === "allow" ? "tag on" : "tag bad"}>{t(answer.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
+        <span className={answer.decision === "allow" ? "tag on" : "tag warn"}>{t(answer.decision === "allow" ? "simulate.allow" : "simulate.deny")}</span>
         {answer.administrator && <span className="quiet">{t("simulate.administrator")}</span>}
         {deciding && <span>{t("simulate.by", { policy: deciding.policy, statement: deciding.statement })}</span>}
         {answer.reason && <span className="quiet">{answer.reason}</span>}
@@ -96,7 +96,7 @@ function Answer({ answer }: { answer: SimulationAnswer }) {
         {answer.statements.map((one, at) => (
           <li key={at} className="rank">
             <div className="row wrap">
-              <span className={one.effect === "Allow" ? "tag on" : "tag bad"}>{one.effect}</span>
+              <span className={one.effect === "Allow" ? "tag on" : "tag warn"}>{one.effect}</span>
               <strong>{one.policy}</strong>
               <span className="quiet">{one.sid ?? `#${one.statement}`}</span>
               {one.group && <span className="faint">{t("attachment.group", { name: one.group })}</span>}

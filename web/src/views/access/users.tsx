@@ -80,7 +80,7 @@ function User({ user, again }: { user: UserView; again: () => void }) {
         <h2>{user.name}</h2>
         {self && <span className="tag on">{t("users.you")}</span>}
         {user.administrator && <span className="tag">{t("users.administrator")}</span>}
-        {!user.enabled && <span className="tag bad">{t("disabled")}</span>}
+        {!user.enabled && <span className="tag warn">{t("disabled")}</span>}
         <span className="quiet cut">{user.description}</span>
         <span className="push" />
         <Button kind="bare" aria-expanded={open} onClick={() => setOpen(!open)}>

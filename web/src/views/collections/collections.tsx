@@ -8,7 +8,7 @@ import { useFetched } from "../../parts/fetched.ts";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { bytes, moment } from "../../words/amounts.ts";
-import { useLanguage, useWords } from "../../words/words.ts";
+import { useWords } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 
 const RUNNING = new Set(["pending", "running", "collecting", "executing", "queued"]);
@@ -77,7 +77,6 @@ export function Collections() {
 
 function CollectionLine({ one, again, notToChange }: { one: api.Collection; again: () => void; notToChange: string | null }) {
   const t = useWords();
-  const spoken = useLanguage();
   const { place } = useNode();
   const [deleting, setDeleting] = useState(false);
   const running = isRunning(one.status);
@@ -96,8 +95,8 @@ function CollectionLine({ one, again, notToChange }: { one: api.Collection; agai
     <li className="sheet">
       <div className="body stack">
         <div className="row wrap">
-          <span className={done ? "tag on" : running ? "tag" : one.status === "error" || one.status === "failed" ? "tag bad" : "tag"}>{one.status}</span>
-          <strong className="mono">{moment(one.created_at, spoken)}</strong>
+          <span className={done ? "tag on" : running ? "tag" : one.status === "error" || one.status === "failed" ? "tag warn" : "tag"}>{one.status}</span>
+          <strong className="mono">{moment(one.created_at)}</strong>
           <span className="quiet">
             {one.rows !== null && t("sessions.n", { n: one.rows })}
             {one.bytes !== null && ` · ${bytes(one.bytes)}`}
@@ -108,12 +107,12 @@ function CollectionLine({ one, again, notToChange }: { one: api.Collection; agai
               {t("download.csv")}
             </a>
           )}
-          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at, spoken) })} refused={notToChange ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at) })} refused={notToChange ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
         </div>
         <div className="row wrap">
           {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${key}:${String(value)}`}</code>)}
         </div>
-        {one.reason && <p className={done ? "quiet" : "red"}>{one.reason}</p>}
+        {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}
         {running && (
           <div className="progress" role="progressbar" aria-label={t("collections.running")}>
             <i />
@@ -134,7 +133,7 @@ function CollectionLine({ one, again, notToChange }: { one: api.Collection; agai
             </>
           }
         >
-          <p>{t("delete.what", { what: moment(one.created_at, spoken) })}</p>
+          <p>{t("delete.what", { what: moment(one.created_at) })}</p>
         </Dialog>
       )}
     </li>

@@ -9,7 +9,7 @@ import { useFetched } from "../../parts/fetched.ts";
 import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { duration, moment } from "../../words/amounts.ts";
-import { useLanguage, useWords, type Word } from "../../words/words.ts";
+import { useWords, type Word } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 import { needsTyping } from "./sure.ts";
 
@@ -80,9 +80,9 @@ function Rank({ one }: { one: IntelligentKillStatistic }) {
   const t = useWords();
   return (
     <div className="rank">
-      <div className="row">
+      <div className="row wrap">
         <strong className="red">{t("sessions.n", { n: one.count })}</strong>
-        <span className="quiet push">
+        <span className="quiet">
           Σ {duration(one.total_time)} · ⌀ {duration(one.avg_time)} · {t("most")} {duration(one.max_time)}
         </span>
       </div>
@@ -143,7 +143,6 @@ function Start({ statistics, count, onClose }: { statistics: readonly Intelligen
 
 function Reports({ history }: { history: ReturnType<typeof useFetched<Awaited<ReturnType<typeof api.intelligentHistory>>>> }) {
   const t = useWords();
-  const spoken = useLanguage();
   const all = history.value?.intelligent_kill_session_histories ?? [];
   if (all.length === 0) return history.error && !history.value ? <Note>{history.error.message}</Note> : null;
   return (
@@ -163,7 +162,7 @@ function Reports({ history }: { history: ReturnType<typeof useFetched<Awaited<Re
         <tbody>
           {all.map((one) => (
             <tr key={one.task_id}>
-              <td className="mono">{moment(one.start_time, spoken)}</td>
+              <td className="mono">{moment(one.start_time)}</td>
               <td>
                 <span className="tag">{one.status}</span>
               </td>

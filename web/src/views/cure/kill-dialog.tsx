@@ -60,12 +60,12 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         title={t("kill.done")}
         onClose={onClose}
         footer={
-          <Button kind="main" onClick={onClose} autoFocus>
+          <Button kind="main" onClick={onClose} data-first="">
             {t("close")}
           </Button>
         }
       >
-        <KillSums results={step.results} />
+        <KillSums results={step.results} rollsBack={what === "connection"} />
         <VictimList results={step.results} />
       </Dialog>
     );
@@ -96,7 +96,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
         <legend className="unseen">{t("kill.what")}</legend>
         {(["connection", "query"] as const).map((one) => (
           <label key={one}>
-            <input type="radio" name="what" value={one} checked={what === one} onChange={() => setWhat(one)} />
+            <input type="radio" name="what" value={one} checked={what === one} data-first={one === "connection" ? "" : undefined} onChange={() => setWhat(one)} />
             <span>
               <strong>{t(`kill.${one}`)}</strong>
               <span>{t(`kill.${one}.what`)}</span>
@@ -108,7 +108,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       {!preview && !failed && <Loading />}
       {preview && (
         <>
-          <KillSums results={preview} />
+          <KillSums results={preview} rollsBack={what === "connection"} />
           <VictimList results={preview} />
           <label className="field">
             <span>{t("kill.reason")}</span>

@@ -6,7 +6,7 @@ import { Button } from "../../parts/button.tsx";
 import { useFetched } from "../../parts/fetched.ts";
 import { Empty, Failure, Loading } from "../../parts/states.tsx";
 import { moment } from "../../words/amounts.ts";
-import { useLanguage, useWords, type Word } from "../../words/words.ts";
+import { useWords, type Word } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 
 const PAGE = 50;
@@ -22,7 +22,6 @@ const text = (value: unknown): string => (value === null || value === undefined 
 
 export function Kills() {
   const t = useWords();
-  const spoken = useLanguage();
   const { place } = useNode();
   const [offset, setOffset] = useState(0);
   const { value, error, loading, again } = useFetched(`kills ${place.node} ${offset}`, (signal) => api.kills(place, PAGE, offset, signal), 10_000);
@@ -53,7 +52,7 @@ export function Kills() {
             const outcome = text(kill["outcome"]);
             return (
               <tr key={at}>
-                <td className="mono">{moment(text(kill["at"]), spoken)}</td>
+                <td className="mono">{moment(text(kill["at"]))}</td>
                 <td className="number">{text(kill["session_id"])}</td>
                 <td>
                   {text(kill["actor"])}

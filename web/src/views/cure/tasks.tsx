@@ -8,7 +8,7 @@ import { useFetched } from "../../parts/fetched.ts";
 import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { duration, moment } from "../../words/amounts.ts";
-import { useLanguage, useWords } from "../../words/words.ts";
+import { useWords } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 
 const CRITERIA = ["user", "host", "db", "command", "info"] as const;
@@ -59,7 +59,6 @@ export function KillTasks() {
 
 function TaskList({ tasks, again, notToChange }: { tasks: Awaited<ReturnType<typeof api.killTasks>>["processes"]; again: () => void; notToChange: string | null }) {
   const t = useWords();
-  const spoken = useLanguage();
   const { place } = useNode();
   const stop = async (id: string) => {
     try {
@@ -99,8 +98,8 @@ function TaskList({ tasks, again, notToChange }: { tasks: Awaited<ReturnType<typ
               <td>
                 <span className={task.task_state === "running" ? "tag on" : "tag"}>{task.task_state}</span>
               </td>
-              <td className="mono">{moment(task.start_time, spoken)}</td>
-              <td className="mono">{task.end_time === null ? t("tasks.manual") : moment(task.end_time, spoken)}</td>
+              <td className="mono">{moment(task.start_time)}</td>
+              <td className="mono">{task.end_time === null ? t("tasks.manual") : moment(task.end_time)}</td>
               <td className="number">
                 {task.task_state === "running" && (
                   <Button refused={notToChange} onClick={() => void stop(task.id)}>

@@ -6,7 +6,8 @@ import { type Word, useWords } from "../../words/words.ts";
 
 const LOOKS: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", refused: "tag warn", failed: "tag bad" };
 
-export function KillSums({ results }: { results: readonly KillResult[] }) {
+/** `rollsBack` where whole transactions end, and not only statements. */
+export function KillSums({ results, rollsBack }: { results: readonly KillResult[]; rollsBack: boolean }) {
   const t = useWords();
   const ended = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back");
   const rows = ended.reduce((sum, { rows_modified }) => sum + (rows_modified ?? 0), 0);
@@ -16,9 +17,8 @@ export function KillSums({ results }: { results: readonly KillResult[] }) {
   const sums: [Word, number, boolean][] = [
     [preview ? "sum.die" : "sum.ended", ended.length, preview && ended.length > 0],
     ["sum.spared", spared, false],
-    ["sum.rows", rows, false],
-    ["sum.frees", frees, false],
   ];
+  if (rollsBack) sums.push(["sum.rows", rows, false], ["sum.frees", frees, false]);
   return (
     <div className="sums" role="status">
       {sums.map(([word, value, red]) => (
@@ -43,7 +43,7 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
             <th className="folds">{t("column.database_name")}</th>
             <th>{t("column.sql_statement")}</th>
             <th className="number folds">{t("column.transaction_duration")}</th>
-            <th className="number folds">{t("sum.rows")}</th>
+            <th className="number folds">{t("column.rows_updated_by_transactions")}</th>
             <th>{t("outcome")}</th>
           </tr>
         </thead>

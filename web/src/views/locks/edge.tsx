@@ -5,7 +5,7 @@ import { duration } from "../../words/amounts.ts";
 import { type Say, useWords } from "../../words/words.ts";
 
 export function partyName(t: Say, party: Party): string {
-  return "session" in party ? t("session", { id: String(party.session) }) : t("party.transaction", { id: String(party.transaction) });
+  return "session" in party ? t("party.session", { id: String(party.session) }) : t("party.transaction", { id: String(party.transaction) });
 }
 
 /** `shop.orders, index PRIMARY, record 42`. */

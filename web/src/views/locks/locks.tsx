@@ -110,7 +110,7 @@ function Tree({ tree, place, route, kill }: TreeProps) {
   return (
     <section className="sheet root" aria-label={t("root", { place })}>
       <header>
-        <span className="frees">{t("frees", { n: root.frees })}</span>
+        <h2 className="frees">{cycle ? t("frees", { n: root.frees }) : t("frees.by", { who: partyName(t, root.parties[0] ?? { session: 0 }), n: root.frees })}</h2>
         {root.holds !== root.frees && <span className="quiet">{t("holds", { n: root.holds })}</span>}
         {cycle && <span className="tag warn">{t("cycle", { n: root.parties.length })}</span>}
         {root.longest_seconds > 0 && <span className="quiet push">{t("longest", { time: duration(root.longest_seconds) })}</span>}
@@ -149,7 +149,7 @@ function Line({ branch, route, kill }: { branch: Branch; route: NodeRoute; kill:
       <span className="unseen">{t("tree.depth", { depth })}</span>
       <div className="what">
         <div className="who">
-          {id === null ? <strong>{partyName(t, party)}</strong> : <Link to={{ ...route, view: "sessions", sessions: { ...NO_SESSIONS_STATE, session: id } }}>{partyName(t, party)}</Link>}
+          {id === null ? <strong>{partyName(t, party)}</strong> : <Link to={{ ...route, view: "sessions", sessions: { ...NO_SESSIONS_STATE, session: id } }}>{t("session", { id: String(id) })}</Link>}
           {facts && <Who facts={facts} />}
           {branch.below > 0 && !isRoot && <span className="tag bad">{t("holds", { n: branch.below })}</span>}
         </div>

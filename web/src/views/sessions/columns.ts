@@ -23,17 +23,17 @@ const column = (key: string, word: Word | null, width: number, kind: "text" | "n
 });
 
 const KNOWN: readonly GridColumn[] = [
-  column("session_id", "column.session_id", 92, "number"),
-  column("user", "column.user", 116),
-  column("host", "column.host", 168),
-  column("database_name", "column.database_name", 116),
+  column("session_id", "column.session_id", 76, "number"),
+  column("user", "column.user", 104),
+  column("host", "column.host", 144),
+  column("database_name", "column.database_name", 88),
   column("execution_status", "column.execution_status", 156),
-  column("command", "column.command", 92),
-  column("sql_statement", "column.sql_statement", 480, "code"),
-  column("state_duration", "column.state_duration", 104, "seconds"),
-  column("transaction_duration", "column.transaction_duration", 112, "seconds"),
+  column("command", "column.command", 80),
+  column("sql_statement", "column.sql_statement", 420, "code"),
+  column("state_duration", "column.state_duration", 92, "seconds"),
+  column("transaction_duration", "column.transaction_duration", 104, "seconds"),
   column("transaction_id", "column.transaction_id", 136, "number"),
-  column("transaction_lock_wait_time", "column.transaction_lock_wait_time", 108, "seconds"),
+  column("transaction_lock_wait_time", "column.transaction_lock_wait_time", 92, "seconds"),
   column("transaction_status", "column.transaction_status", 124),
   column("rows_locked_by_transactions", "column.rows_locked_by_transactions", 112, "number"),
   column("tables_locked_by_transactions", "column.tables_locked_by_transactions", 112, "number"),
@@ -41,7 +41,7 @@ const KNOWN: readonly GridColumn[] = [
   column("statement_digest", "column.statement_digest", 160, "code"),
   column("program_name", "column.program_name", 120),
   column("waits_for", "column.waits_for", 220),
-  column("blocker_id", "column.blocker_id", 100, "number"),
+  column("blocker_id", "column.blocker_id", 84, "number"),
   column("root_blocker_id", "column.root_blocker_id", 110, "number"),
   column("template", "column.template", 480, "code"),
 ];
@@ -52,12 +52,12 @@ export const DEFAULT_COLUMNS: readonly string[] = [
   "host",
   "database_name",
   "command",
-  "execution_status",
   "state_duration",
-  "transaction_duration",
+  "sql_statement",
   "transaction_lock_wait_time",
   "blocker_id",
-  "sql_statement",
+  "transaction_duration",
+  "execution_status",
 ];
 
 export function columnOf(key: string): GridColumn {

@@ -56,7 +56,7 @@ function shown(name: string, value: unknown): string {
 export function factsOf(cells: Record<string, string | number | null>, columns: readonly string[], word: (key: string) => Word | null): (Fact & { word: Word | null })[] {
   return columns.flatMap((key) => {
     const cell = cells[key];
-    return cell === null || cell === undefined ? [] : [{ name: key, value: shown(key, cell), word: word(key) }];
+    return cell === null || cell === undefined || cell === "" ? [] : [{ name: key, value: shown(key, cell), word: word(key) }];
   });
 }
 

@@ -81,7 +81,7 @@ export function Drawer({ id, row, columns, close, kill, notToKill, onTemplate }:
         {detail && <Waits detail={detail} />}
         <section>
           <h3>{t("session.about")}</h3>
-          <Facts facts={factsOf(cells, columns.filter((column) => !["sql_statement", "template"].includes(column)), (key) => columnOf(key).word)} />
+          <Facts facts={factsOf(cells, columns.filter((column) => !["session_id", "sql_statement", "template"].includes(column)), (key) => columnOf(key).word)} />
         </section>
         {detail && detail.transaction.length > 0 && (
           <section>

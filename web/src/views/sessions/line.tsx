@@ -50,9 +50,10 @@ export const Line = memo(function Line(props: LineProps) {
         const { width, number, code, seconds } = columnOf(key);
         const place = places[key];
         const cell = place === undefined ? null : (session.cells[place] ?? null);
-        const hot = runs && typeof cell === "number" && ((key === "state_duration" && cell >= threshold) || key === "transaction_lock_wait_time" || key === "blocker_id");
+        const hot = typeof cell === "number" && (key === "transaction_lock_wait_time" || key === "blocker_id");
+        const slow = runs && typeof cell === "number" && key === "state_duration" && cell >= threshold;
         const marked = state !== null && place !== undefined && isMarked(state, session, place);
-        const look = [number ? "number" : "", code ? "sql" : "", hot ? "hot" : "", marked ? "mark" : "", at === 0 ? "first" : "", at === columns.length - 1 ? "grows" : ""];
+        const look = [number ? "number" : "", code ? "sql" : "", hot ? "hot" : "", slow ? "slow" : "", marked ? "mark" : "", at === 0 ? "first" : "", at === columns.length - 1 ? "grows" : ""];
         return (
           <div key={key} role="gridcell" className={look.filter((one) => one !== "").join(" ")} style={{ width }}>
             {cell === null ? "" : seconds && typeof cell === "number" ? duration(cell) : code ? String(cell).slice(0, SHOWN).replace(/\s+/g, " ") : String(cell)}

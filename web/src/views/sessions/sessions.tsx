@@ -7,10 +7,10 @@ import { Button } from "../../parts/button.tsx";
 import { useKeys } from "../../parts/keys.ts";
 import { Limitations, Loading, Note } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
-import { cellOf, COLUMN_OF_SORT, DEFAULT_THRESHOLD, passing, placesOf, selected } from "../../query/apply.ts";
+import { cellOf, COLUMN_OF_SORT, DEFAULT_THRESHOLD, passing, placesOf, selected, URGENCY } from "../../query/apply.ts";
 import { collectionOf, parse, toggled, type Term, written } from "../../query/parse.ts";
 import { go } from "../../url/navigate.tsx";
-import type { SessionsState } from "../../url/route.ts";
+import { DEFAULT_SORT, type SessionsState } from "../../url/route.ts";
 import { clock } from "../../words/amounts.ts";
 import { useLanguage, useWords } from "../../words/words.ts";
 import { KillDialog } from "../cure/kill-dialog.tsx";
@@ -166,9 +166,17 @@ export function Sessions({ route }: { route: NodeRoute }) {
                     <strong>{t("shown.of", { shown: shown.length, total: state.sessions.size })}</strong>
                     {chosen.size > 0 && <> · {t("chosen", { n: chosen.size })}</>}
                   </span>
+                  {column === URGENCY ? (
+                    <span className="faint">{t("order.urgency")}</span>
+                  ) : (
+                    <Button kind="bare" onClick={() => change({ sort: DEFAULT_SORT }, "replace")}>
+                      {t("order.urgency.again")}
+                    </Button>
+                  )}
+                  {notToKill && <span className="missing push">{notToKill}</span>}
                   <Button
                     kind="kill"
-                    className="push"
+                    className={notToKill ? "" : "push"}
                     refused={notToKill ?? (chosen.size === 0 && shown.length === 0 ? t("kill.nobody") : null)}
                     onClick={() => kill(chosen.size > 0 ? chosen : shown.map(({ id }) => id))}
                   >
@@ -214,7 +222,7 @@ function Liveness({ connection, at, paused, stale }: { connection: string; at: s
   const t = useWords();
   const word = paused ? "live.paused" : connection === "connecting" ? "live.connecting" : connection === "lost" ? "live.lost" : stale ? "live.stale" : "live";
   return (
-    <span className={stale ? "tag bad row" : paused ? "tag warn row" : "tag row"} role="status">
+    <span className={stale ? "tag warn row" : paused ? "tag warn row" : "tag row"} role="status">
       <i className={stale ? "dot bad" : paused || connection === "connecting" ? "dot" : "dot good live"} /> {t(word)} <span className="only-wide">{at}</span>
     </span>
   );

@@ -53,7 +53,8 @@ export function Shares({ state, places, passes, by, filters, turn, toggle }: Sha
                   <b>{count}</b>
                 </span>
                 <span className="measure">
-                  <i className={waiting > 0 ? "red" : ""} style={{ width: `${Math.max(2, (100 * count) / most)}%` }} />
+                  {waiting > 0 && <i className="red" style={{ width: `${Math.max(2, (100 * waiting) / most)}%` }} />}
+                  <i style={{ width: `${Math.max(waiting > 0 ? 0 : 2, (100 * (count - waiting)) / most)}%` }} />
                 </span>
               </button>
             </li>

@@ -70,8 +70,10 @@ function Chart({ moments }: { moments: Moments }) {
   }, [theme]);
   useEffect(() => plot.current?.setData(drawn(moments)), [moments]);
   const last = moments.seconds.length - 1;
+  const most = moments.active.reduce<number>((top, value) => Math.max(top, value ?? 0), 0);
   return (
     <figure className="chart" ref={box} role="img" aria-label={t("chart", { active: moments.active[last] ?? 0, waiting: moments.waiting[last] ?? 0 })}>
+      <span className="scale">{most}</span>
       <figcaption className="legend">
         <span>
           <i />
@@ -102,7 +104,7 @@ function options(place: HTMLElement): UPlot.Options {
     legend: { show: false },
     cursor: { show: false },
     scales: {
-      x: { time: true, range: (_plot, _least, most) => [most - MINUTES * 60, most] },
+      x: { time: true, range: (_plot, least, most) => [Math.max(most - MINUTES * 60, Math.min(least, most - 60)), most] },
       y: { range: (_plot, _least, most) => [0, Math.max(4, (most ?? 0) * 1.1)] },
     },
     axes: [{ show: false }, { show: false }],

@@ -1,0 +1,87 @@
+// Who waits for whom, and the cure.
+import assert from "node:assert/strict";
+import { nodePath, open, until, withPage } from "../browser.mjs";
+import { ask, call, place } from "../stage.mjs";
+
+export const tests = {
+  "nobody waits": () =>
+    withPage({}, async (page) => {
+      await open(page, nodePath("locks"));
+      await page.getByText("Nobody waits for anybody").waitFor();
+    }),
+
+  "a chain of three stands as a tree, and the kill of its root frees it": () =>
+    withPage({}, async (page) => {
+      const [root, middle, last] = (await ask("chain")).ids;
+      await open(page, nodePath("locks"));
+      const tree = page.getByRole("region", { name: "Root blocker 1" });
+      await tree.getByRole("heading", { name: `Ending session ${root} frees 2 sessions` }).waitFor();
+      const lines = tree.getByRole("listitem");
+      const names = await lines.evaluateAll((all) => all.map((one) => one.querySelector(".who a")?.textContent));
+      assert.deepEqual(names, [root, middle, last].map((id) => `Session ${id}`));
+      assert.match(await lines.nth(1).innerText(), /waits on row/);
+      assert.match(await lines.nth(1).innerText(), /tree_of_three/);
+      assert.match(await lines.nth(0).innerText(), /Idle; ran last|Sleep/);
+
+      await lines.nth(0).getByRole("button", { name: /^Kill/ }).click();
+      const dialog = page.getByRole("dialog");
+      const victim = dialog.getByRole("row", { name: new RegExp(`^${root}`) });
+      await victim.getByText("would die").waitFor();
+      assert.ok((await ask("lives", { id: root })).lives, "a preview kills nobody");
+      await dialog.getByLabel("Reason, for the audit").fill("it blocks the shop");
+      await dialog.getByRole("button", { name: "Kill 1 connection" }).click();
+      await dialog.getByRole("heading", { name: "What became of them" }).waitFor();
+      await victim.getByText(/killed|rolling back/).waitFor();
+      await until("the root is gone", async () => !(await ask("lives", { id: root })).lives);
+      await dialog.getByRole("button", { name: "Close" }).last().click();
+      await until("the first root is another", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
+
+      const { rows } = await call("GET", `/clew/v1/audit?node_id=${place.node}&limit=100`);
+      const kill = rows.find((row) => JSON.stringify(row).includes("it blocks the shop"));
+      assert.ok(kill, JSON.stringify(rows));
+      assert.equal(kill.actor, place.user);
+      assert.equal(kill.outcome, "done");
+
+      await page.goto(place.endpoint + nodePath("cure"));
+      const row = page.getByRole("row").filter({ hasText: String(root) });
+      await row.waitFor();
+      assert.match(await row.innerText(), /it blocks the shop/);
+      await ask("calm");
+    }),
+
+  "many are killed only after their number was typed": () =>
+    withPage({}, async (page) => {
+      const ids = [];
+      for (let at = 0; at < 12; at += 1) ids.push((await ask("session", { user: "app", sql: `SELECT ${at}, SLEEP(600)` })).id);
+      const spared = (await ask("session", { user: "web", sql: "SELECT SLEEP(600)" })).id;
+      await open(page, nodePath("sessions", "?q=user%3Aapp"));
+      await page.getByText("12 of").waitFor();
+      await page.getByRole("button", { name: "Kill all 12 shown" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText("would die").nth(11).waitFor();
+      const sure = dialog.getByRole("button", { name: "Kill 12 connections" });
+      assert.equal(await sure.getAttribute("aria-disabled"), "true");
+      await sure.click();
+      assert.ok((await ask("lives", { id: ids[0] })).lives);
+      await dialog.getByLabel("Type 12 to confirm").fill("12");
+      await sure.click();
+      await dialog.getByRole("heading", { name: "What became of them" }).waitFor();
+      for (const id of ids) await until(`${id} is gone`, async () => !(await ask("lives", { id })).lives);
+      assert.ok((await ask("lives", { id: spared })).lives);
+      await ask("calm");
+    }),
+
+  "killing the query leaves the connection": () =>
+    withPage({}, async (page) => {
+      const { id } = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      await open(page, nodePath("sessions", `?session=${id}`));
+      await page.getByRole("complementary", { name: `Session ${id}` }).getByRole("button", { name: /^Kill/ }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("radio", { name: /Query only/ }).check();
+      await dialog.getByText("would die").waitFor();
+      await dialog.getByRole("button", { name: "Kill 1 query" }).click();
+      await dialog.getByRole("heading", { name: "What became of them" }).waitFor();
+      await until("it sleeps", async () => (await ask("lives", { id })).command === "Sleep");
+      await ask("calm");
+    }),
+};
