@@ -41,6 +41,8 @@ pub(crate) enum XtaskError {
         .python.display()
     )]
     NoClients { python: PathBuf },
+    #[error("the page needs Node {wanted} or newer, and {found}; the Rust program can be built without it")]
+    NoNode { wanted: String, found: String },
     #[error("could not put the server under load: {cause}")]
     Load { cause: std::io::Error },
     #[error("`{command}` answered with {found} of what must be {expected}")]

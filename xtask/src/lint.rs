@@ -5,13 +5,15 @@ use std::time::Duration;
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::steps::{self, Step};
-use crate::{tools, workspace};
+use crate::{page, tools, workspace};
 
 /// Long enough for a first build on a slow machine.
 const LIMIT: Duration = Duration::from_mins(45);
 
 /// Runs every check, even after one that fails: one run tells everything.
 pub(crate) async fn run() -> Result<(), XtaskError> {
+    // Checks its types too; and what is built next holds it.
+    page::build().await?;
     let cargo_deny = tools::CARGO_DENY.install().await?;
     let checks = [
         ("Form (cargo fmt)", workspace::cargo().args(["fmt", "--all", "--check"])),

@@ -7,6 +7,7 @@ mod error;
 mod faults;
 mod interrupt;
 mod lint;
+mod page;
 mod processes;
 mod servers;
 mod service;

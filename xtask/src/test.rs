@@ -6,13 +6,18 @@ use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::{servers, steps, tools, workspace};
+use crate::{page, servers, steps, tools, workspace};
 
 /// Installs what is missing, then runs all tests, or those that `nextest` names.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
     steps::heading("What the tests need");
     servers::install_for_tests().await?;
+    page::build().await?;
     let runner = tools::CARGO_NEXTEST.install().await?;
+
+    if nextest.is_empty() {
+        page::test().await?;
+    }
 
     steps::heading("Tests");
     let started = with_servers(Command::new(runner).in_folder(workspace::root()).args(["nextest", "run", "--locked"]));

@@ -36,6 +36,7 @@ pub const TEST_PACKAGES: [Package; 4] = [
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     Package { name: "faketime", file: "/usr/bin/faketime" },
     Package { name: "python3-venv", file: "/usr/lib/python3.11/ensurepip/__init__.py" },
+    Package { name: "chromium", file: "/usr/bin/chromium" },
 ];
 
 /// What the benchmark takes besides.

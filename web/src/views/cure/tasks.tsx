@@ -35,7 +35,7 @@ export function KillTasks() {
         <p className="quiet">{t("tasks.what")}</p>
         <span className="push" />
         {status.value && (
-          <Button role="switch" aria-checked={on} aria-pressed={on} refused={notToChange} onClick={() => void turn()}>
+          <Button role="switch" aria-checked={on} refused={notToChange} onClick={() => void turn()}>
             {t(on ? "tasks.on" : "tasks.off")}
           </Button>
         )}

@@ -72,9 +72,9 @@ function Chart({ moments }: { moments: Moments }) {
   const last = moments.seconds.length - 1;
   const most = moments.active.reduce<number>((top, value) => Math.max(top, value ?? 0), 0);
   return (
-    <figure className="chart" ref={box} role="img" aria-label={t("chart", { active: moments.active[last] ?? 0, waiting: moments.waiting[last] ?? 0 })}>
+    <div className="chart" ref={box} role="img" aria-label={t("chart", { active: moments.active[last] ?? 0, waiting: moments.waiting[last] ?? 0 })}>
       <span className="scale">{most}</span>
-      <figcaption className="legend">
+      <div className="legend">
         <span>
           <i />
           {t("count.active")}
@@ -83,8 +83,8 @@ function Chart({ moments }: { moments: Moments }) {
           <i />
           {t("count.waiting")}
         </span>
-      </figcaption>
-    </figure>
+      </div>
+    </div>
   );
 }
 

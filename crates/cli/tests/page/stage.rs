@@ -1,0 +1,202 @@
+//! The stage of a story: a server, a service, and what the story asks of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use crate::harness::{Added, CLEW, Home, Started};
+
+/// For a wait to be seen by the server; only a server that hangs reaches it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Tells a story of `web/browser/stories` on a stage of its own, and fails if any of its tests does.
+pub(crate) async fn tell(story: &str, flavor: Flavor) {
+    let mut stage = Stage::new(flavor).await;
+    let web = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    assert!(web.join("node_modules").exists(), "the page's packages are not there: run `cargo xtask test`");
+    let mut node = tokio::process::Command::new("node");
+    let node = node.current_dir(&web).args(["browser/run.mjs", story]).env("CLEW_STAGE", stage.described().to_string());
+    let mut node = node.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut answers = node.stdin.take().unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let Some(question) = line.strip_prefix("? ") else {
+            println!("{line}");
+            continue;
+        };
+        let answer = stage.answer(&serde_json::from_str(question).unwrap()).await;
+        answers.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+    }
+    let status = node.wait().await.unwrap();
+    assert!(status.success(), "the story “{story}” failed, see above; the service's log:\n{}", stage.home.log());
+}
+
+struct Stage {
+    server: Server,
+    home: Home,
+    added: Added,
+    /// Where the service listens: the same address after each start.
+    address: SocketAddr,
+    processes: Option<Started>,
+    sessions: BTreeMap<u64, RawSession>,
+}
+
+impl Stage {
+    async fn new(flavor: Flavor) -> Self {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let accounts = ["app", "web"].map(|name| format!("CREATE USER {name}@'%'"));
+        let rights = ["app", "web"].map(|name| format!("GRANT ALL ON *.* TO {name}@'%'"));
+        server.run(&accounts.iter().chain(&rights).map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        let home = Home::new().await;
+        let added = home.add_instance(&[&server.url()]);
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut stage = Self { server, home, added, address: unknown, processes: None, sessions: BTreeMap::new() };
+        stage.start();
+        stage
+    }
+
+    fn start(&mut self) {
+        let mut processes = Started::default();
+        let listen = self.address.to_string();
+        let arguments = ["serve", "--listen", &listen];
+        let endpoint = self.home.start(Command::new(CLEW), &arguments, self.home.dir(), &mut processes);
+        self.address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
+        self.processes = Some(processes);
+    }
+
+    /// Where everything is.
+    fn described(&self) -> Value {
+        json!({
+            "endpoint": format!("http://{}", self.address),
+            "domain": self.home.credential("domain_name"),
+            "user": self.home.credential("user"),
+            "password": self.home.credential("password"),
+            "project": self.home.credential("project_id"),
+            "instance": self.added.instance,
+            "node": self.added.nodes[0],
+        })
+    }
+
+    async fn answer(&mut self, question: &Value) -> Value {
+        let text = |name: &str| question[name].as_str().unwrap_or_default();
+        match text("what") {
+            "session" => json!({ "id": self.session(text("user"), text("sql")).await }),
+            "chain" => json!({ "ids": self.chain().await }),
+            "lives" => self.lives(question["id"].as_u64().unwrap()).await,
+            "end" => {
+                let id = question["id"].as_u64().unwrap();
+                self.sessions.remove(&id);
+                let _ = self.root(&format!("KILL {id}")).await;
+                json!({})
+            }
+            "calm" => {
+                let ids: Vec<u64> = std::mem::take(&mut self.sessions).into_keys().collect();
+                for id in ids {
+                    // Some are gone already.
+                    let _ = self.root(&format!("KILL {id}")).await;
+                }
+                json!({})
+            }
+            "stop" => {
+                self.processes = None;
+                json!({})
+            }
+            "start" => {
+                self.start();
+                json!({})
+            }
+            "hang" => {
+                self.server.pause().unwrap();
+                json!({})
+            }
+            "wake" => {
+                self.server.resume().unwrap();
+                json!({})
+            }
+            other => json!({ "error": format!("the stage cannot do “{other}”") }),
+        }
+    }
+
+    async fn open(&self, user: &str) -> RawSession {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.server.port()));
+        RawSession::open_as("story", address, user, Some("mysql"), Charset::Utf8mb4).await.unwrap()
+    }
+
+    /// A session that runs a statement; its id.
+    async fn session(&mut self, user: &str, sql: &str) -> u64 {
+        let mut session = self.open(user).await;
+        session.begin(sql.as_bytes()).await.unwrap();
+        let id = session.id;
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// Three sessions, of which the second waits for the first, and the third for the second: their ids, the root first.
+    async fn chain(&mut self) -> [u64; 3] {
+        let table = [
+            "CREATE DATABASE IF NOT EXISTS shop",
+            "CREATE OR REPLACE TABLE shop.tree_of_three (id INT PRIMARY KEY, v INT)",
+            "INSERT INTO shop.tree_of_three VALUES (1, 0), (2, 0)",
+        ];
+        let table = table.map(|sql| match self.server.flavor() {
+            Flavor::MariaDb => sql.to_owned(),
+            Flavor::MySql => sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE IF NOT EXISTS").replace("INSERT", "REPLACE"),
+        });
+        self.server.run(&table.each_ref().map(String::as_str)).await.unwrap();
+        let update = |id: u8| format!("UPDATE shop.tree_of_three SET v = v + 1 WHERE id = {id}");
+        let [mut root, mut middle, mut last] = [self.open("app").await, self.open("app").await, self.open("web").await];
+        for (session, row) in [(&mut root, 1), (&mut middle, 2)] {
+            session.run("BEGIN").await.unwrap();
+            session.run(&update(row)).await.unwrap();
+        }
+        middle.begin(update(1).as_bytes()).await.unwrap();
+        self.waits_until("the second waits", 1).await;
+        last.begin(update(2).as_bytes()).await.unwrap();
+        self.waits_until("the third waits", 2).await;
+        let ids = [root.id, middle.id, last.id];
+        for session in [root, middle, last] {
+            self.sessions.insert(session.id, session);
+        }
+        ids
+    }
+
+    async fn waits_until(&self, what: &str, waiting: u64) {
+        let count = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        let seen = async {
+            // MariaDB shows what it read up to a tenth of a second ago.
+            while self.root(count).await != Some(json!(waiting)) {
+                tokio::time::sleep(Duration::from_millis(120)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("it never was so that {what}"));
+    }
+
+    async fn lives(&self, id: u64) -> Value {
+        let command = format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
+        let command = self.root(&command).await;
+        json!({ "lives": command.is_some(), "command": command })
+    }
+
+    /// Runs a statement as root: its first value.
+    async fn root(&self, sql: &str) -> Option<Value> {
+        let mut root = self.server.connect().await.unwrap();
+        let value = root.query_first::<mysql_async::Value, _>(sql).await;
+        root.disconnect().await.unwrap();
+        match value.ok()?? {
+            mysql_async::Value::Bytes(bytes) => {
+                let text = String::from_utf8(bytes).unwrap();
+                Some(text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)))
+            }
+            mysql_async::Value::Int(number) => Some(json!(number)),
+            mysql_async::Value::UInt(number) => Some(json!(number)),
+            _ => None,
+        }
+    }
+}
