@@ -28,11 +28,6 @@ export function onSignedOut(told: () => void): void {
   signedOut = told;
 }
 
-/** Somebody else has seen that nobody is signed in any more. */
-export function sessionEnded(): void {
-  signedOut();
-}
-
 export function onRenewal(ask: () => Promise<string | null>): void {
   renewed = ask;
 }
@@ -50,6 +45,18 @@ export async function request<T>(method: Method, path: string, body?: unknown, s
   if (response.status === 204 || response.headers.get("content-length") === "0") return undefined as T;
   const text = await response.text();
   return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** Whether a path answers; the answer itself may have no end, and is not read. */
+export async function answers(path: string): Promise<void> {
+  const stop = new AbortController();
+  try {
+    const response = await sent("GET", path, undefined, stop.signal);
+    if (response.status === 401) signedOut();
+    if (!response.ok) throw await refusal(response);
+  } finally {
+    stop.abort();
+  }
 }
 
 function sent(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {

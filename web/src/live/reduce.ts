@@ -93,7 +93,9 @@ function changes(state: LiveState, data: Of<"changes">): LiveState {
   const clocks = clockBits(state.columns);
   const sessions = new Map(state.sessions);
   for (const id of data.gone) sessions.delete(id);
-  for (const [key, change] of Object.entries(data.changed)) {
+  for (const key in data.changed) {
+    const change = data.changed[key];
+    if (change === undefined) continue;
     const id = Number(key);
     const known = sessions.get(id);
     if (Array.isArray(change)) {
@@ -126,9 +128,9 @@ function replaced(known: Session, cells: readonly Cell[], event: number, clocks:
 }
 
 function patched(cells: readonly Cell[], patch: Record<string, Cell>): Cell[] {
-  const copy = [...cells];
-  for (const [at, cell] of Object.entries(patch)) {
-    if (Number(at) < copy.length) copy[Number(at)] = cell;
+  const copy = cells.slice();
+  for (const at in patch) {
+    if (Number(at) < copy.length) copy[Number(at)] = patch[at] ?? null;
   }
   return copy;
 }

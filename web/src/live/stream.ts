@@ -9,9 +9,14 @@ export interface Live {
   moments: Moments;
   /** Whether events come, have not come yet, or come no more for now. */
   connection: "connecting" | "live" | "lost";
+  /** Why the server does not open it, where trying again would change nothing. */
+  refused: Error | null;
 }
 
-const NOTHING: Live = { state: NOTHING_YET, moments: NO_MOMENTS, connection: "connecting" };
+/** Why a stream does not open: nobody is signed in any more, it is refused, or something that passes. */
+export type Loss = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "passing" };
+
+const NOTHING: Live = { state: NOTHING_YET, moments: NO_MOMENTS, connection: "connecting", refused: null };
 /** A tab that nobody sees stops reading after this long. */
 const UNSEEN_MS = 30_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -25,10 +30,10 @@ export class LiveStream {
   private tries = 0;
   private stopped = false;
 
-  /** `lost` is asked when the stream cannot be opened: whether it is worth another try. */
+  /** `lost` is asked when the stream cannot be opened: a browser does not tell why. */
   constructor(
     private readonly url: string,
-    private readonly lost: () => Promise<boolean>,
+    private readonly lost: (url: string) => Promise<Loss>,
   ) {}
 
   readonly subscribe = (told: () => void): (() => void) => {
@@ -83,18 +88,28 @@ export class LiveStream {
     const state = reduce(this.live.state, event);
     const counted = event.type === "snapshot" || event.type === "changes";
     const moments = counted && state !== this.live.state ? withMoment(this.live.moments, event.data.at, event.data.counts, event.data.interval_ms) : this.live.moments;
-    this.become({ state, moments, connection: event.type === "end" ? "lost" : "live" });
+    this.become({ state, moments, connection: event.type === "end" ? "lost" : "live", refused: null });
     if (event.type !== "end") return;
     this.close();
     void this.later();
   }
 
+  /** Tries once more what was refused. */
+  readonly again = (): void => {
+    this.become({ ...this.live, connection: "connecting", refused: null });
+    this.open();
+  };
+
   private async later(): Promise<void> {
     this.close();
-    const worthIt = await this.lost();
-    if (this.stopped || !worthIt) return;
-    // An end that was for good is undone by a new sign-in, which makes a new stream.
-    if (this.live.state.ended !== null) return;
+    const loss = await this.lost(this.url);
+    if (this.stopped || loss.kind === "signed-out") return;
+    if (loss.kind === "refused") {
+      this.become({ ...this.live, connection: "lost", refused: loss.error });
+      return;
+    }
+    // A token that ended while somebody is signed in was replaced by another one: in another tab, for another scope.
+    if (this.live.state.ended === "token") this.become({ ...this.live, state: { ...this.live.state, ended: null } });
     const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];
     this.tries += 1;
     clearTimeout(this.retry);

@@ -101,13 +101,35 @@ export function passing(filters: Filters, places: Places, defaultThreshold = DEF
 export function selected(sessions: Iterable<Session>, passes: (session: Session) => boolean, places: Places, sort: Sort): Session[] {
   const found: Session[] = [];
   for (const session of sessions) if (passes(session)) found.push(session);
-  if (sort.column === URGENCY) {
-    const ranks = new Map(found.map((session) => [session, urgency(session, places)]));
-    return found.sort((one, other) => (ranks.get(other) ?? 0) - (ranks.get(one) ?? 0) || one.id - other.id);
+  // What is compared is read once for each session, not once for each comparison: this runs over 10,000 of them each second.
+  const keys = keysOf(found, places, sort);
+  const order = Uint32Array.from(found, (_, at) => at);
+  const byId = (one: number, other: number) => (found[one]?.id ?? 0) - (found[other]?.id ?? 0);
+  if (keys instanceof Float64Array) order.sort((one, other) => (keys[one] ?? 0) - (keys[other] ?? 0) || byId(one, other));
+  else {
+    const sign = sort.descending ? -1 : 1;
+    order.sort((one, other) => compared(keys[one] ?? "", keys[other] ?? "", sign) || byId(one, other));
   }
-  const at = places[sort.column];
+  return Array.from(order, (at) => found[at] as Session);
+}
+
+/** Numbers that grow from the first to the last, or texts where the column has any. */
+function keysOf(found: readonly Session[], places: Places, sort: Sort): Float64Array | string[] {
+  if (sort.column === URGENCY) return Float64Array.from(found, (session) => -urgency(session, places));
   const sign = sort.descending ? -1 : 1;
-  return found.sort((one, other) => (at === undefined ? 0 : compared(one.cells[at], other.cells[at], sign)) || one.id - other.id);
+  const keys = new Float64Array(found.length);
+  for (const [at, session] of found.entries()) {
+    const cell = cellOf(session, places, sort.column);
+    if (typeof cell === "string" && cell !== "") return found.map((one) => String(cellOf(one, places, sort.column) ?? ""));
+    keys[at] = typeof cell === "number" ? sign * cell : Number.MAX_VALUE;
+  }
+  return keys;
+}
+
+function compared(one: string, other: string, sign: number): number {
+  if (one === other) return 0;
+  if (one === "" || other === "") return one === "" ? 1 : -1;
+  return one < other ? -sign : sign;
 }
 
 /** Larger than any number of seconds. */
@@ -118,15 +140,6 @@ function urgency(session: Session, places: Places): number {
   if (isWaiting(session, places)) return 3 * CLASS + Math.max(seconds("transaction_lock_wait_time"), seconds("state_duration"));
   if (isActive(session, places)) return 2 * CLASS + seconds("state_duration");
   return cellOf(session, places, "transaction_duration") === null ? seconds("state_duration") : CLASS + seconds("transaction_duration");
-}
-
-function compared(one: Cell | undefined, other: Cell | undefined, sign: number): number {
-  const noOne = one === null || one === undefined || one === "";
-  const noOther = other === null || other === undefined || other === "";
-  if (noOne || noOther) return noOne === noOther ? 0 : noOne ? 1 : -1;
-  if (typeof one === "number" && typeof other === "number") return sign * (one - other);
-  const [left, right] = [String(one), String(other)];
-  return left === right ? 0 : left < right ? -sign : sign;
 }
 
 export type Dimension = "user" | "host" | "db" | "command" | "template";

@@ -2,8 +2,8 @@
 
 import { createContext, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import * as api from "../api/console.ts";
-import { ApiError, sessionEnded } from "../api/request.ts";
-import { type Live, LiveStream } from "../live/stream.ts";
+import { answers, ApiError } from "../api/request.ts";
+import { type Live, LiveStream, type Loss } from "../live/stream.ts";
 import { useFetched } from "../parts/fetched.ts";
 import type { Route } from "../url/route.ts";
 import { type Say, useWords } from "../words/words.ts";
@@ -59,24 +59,23 @@ function refusalOf(known: api.Permissions | undefined, action: string, t: Say): 
 }
 
 /** The live stream of the node that is shown. */
-export function useLive(): Live {
+export function useLive(): Live & { again: () => void } {
   const { place } = useNode();
-  const stream = useMemo(() => new LiveStream(api.streamOf(place, 1), stillSignedIn), [place]);
+  const stream = useMemo(() => new LiveStream(api.streamOf(place, 1), whyLost), [place]);
   useEffect(() => {
     stream.start();
     return () => stream.stop();
   }, [stream]);
-  return useSyncExternalStore(stream.subscribe, stream.now);
+  return { ...useSyncExternalStore(stream.subscribe, stream.now), again: stream.again };
 }
 
-/** Why a stream cannot be opened is not told to a page; asking who is signed in tells whether that is why. */
-async function stillSignedIn(): Promise<boolean> {
+/** Asks for the stream as for any other answer, and reads no more of it than whether it is one. */
+async function whyLost(url: string): Promise<Loss> {
   try {
-    await api.session();
-    return true;
+    await answers(url);
+    return { kind: "passing" };
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 401)) return true;
-    sessionEnded();
-    return false;
+    if (!(error instanceof ApiError) || error.status >= 500 || error.status === 429) return { kind: "passing" };
+    return error.status === 401 ? { kind: "signed-out" } : { kind: "refused", error };
   }
 }

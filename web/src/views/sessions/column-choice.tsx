@@ -26,7 +26,9 @@ export function ColumnChoice({ all, shown, change, close }: ColumnChoiceProps) {
       ref={first}
       className="columns"
       onKeyDown={(event) => {
-        if (event.key === "Escape") close();
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        close();
       }}
     >
       <legend className="unseen">{t("columns")}</legend>

@@ -46,6 +46,8 @@ const KNOWN: readonly GridColumn[] = [
   column("template", "column.template", 480, "code"),
 ];
 
+const BY_KEY = new Map(KNOWN.map((one) => [one.key, one]));
+
 export const DEFAULT_COLUMNS: readonly string[] = [
   "session_id",
   "user",
@@ -62,7 +64,7 @@ export const DEFAULT_COLUMNS: readonly string[] = [
 
 export function columnOf(key: string): GridColumn {
   // One that a newer server sends is shown under its own name.
-  return KNOWN.find((one) => one.key === key) ?? column(key, null, 140);
+  return BY_KEY.get(key) ?? column(key, null, 140);
 }
 
 const KEPT = "clew.columns";

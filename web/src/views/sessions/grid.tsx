@@ -52,7 +52,6 @@ export function Grid(props: GridProps) {
     overscan: 12,
     scrollMargin: 0,
     scrollPaddingStart: HEAD,
-    getItemKey: (at) => sessions[at]?.id ?? at,
   });
   const table = useTable({
     features,
@@ -156,11 +155,11 @@ export function Grid(props: GridProps) {
           })}
         </div>
         <div className="rows" style={{ height: rows.getTotalSize() }} role="rowgroup">
-          {found.map(({ index, key, start }) => {
+          {found.map(({ index, start }) => {
             const session = sessions[index];
             return session ? (
               <Line
-                key={key}
+                key={session.id}
                 session={session}
                 state={session.changedAt === state.event ? state : null}
                 places={places}

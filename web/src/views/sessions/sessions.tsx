@@ -5,7 +5,7 @@ import { ACTIONS, collect, type Victim } from "../../api/console.ts";
 import { NOTHING_YET, type LiveState } from "../../live/reduce.ts";
 import { Button } from "../../parts/button.tsx";
 import { useKeys } from "../../parts/keys.ts";
-import { Limitations, Loading, Note } from "../../parts/states.tsx";
+import { Failure, Limitations, Loading, Note } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { cellOf, COLUMN_OF_SORT, DEFAULT_THRESHOLD, passing, placesOf, selected, URGENCY } from "../../query/apply.ts";
 import { collectionOf, parse, toggled, type Term, written } from "../../query/parse.ts";
@@ -139,7 +139,10 @@ export function Sessions({ route }: { route: NodeRoute }) {
               keepColumns(next);
               change({ columns: null }, "replace");
             }}
-            close={() => setChoosing(false)}
+            close={() => {
+              setChoosing(false);
+              focusGrid();
+            }}
           />
         )}
       </div>
@@ -187,7 +190,9 @@ export function Sessions({ route }: { route: NodeRoute }) {
             />
           </>
         ) : (
-          <div className="grid">{live.state.trouble === null && live.state.ended === null && <Loading />}</div>
+          <div className="grid">
+            {live.refused ? <Failure error={live.refused} again={live.again} /> : live.state.trouble === null && live.state.ended === null && <Loading />}
+          </div>
         )}
         {asked.session !== null && (
           <Drawer
