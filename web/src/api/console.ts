@@ -1,5 +1,6 @@
 /** What the page asks of Clew's own routes for it, and of those of the TaurusDB API. */
 
+import type { Limitation } from "../live/events.ts";
 import type { WaitGraph } from "../live/forest.ts";
 import { asked, request } from "./request.ts";
 import type * as Api from "./schema.ts";
@@ -23,34 +24,54 @@ export interface Place {
 
 export type Permissions = Record<string, { allowed: boolean; reason?: string | null }>;
 
-/** One session with all that is known of it. What the server does not tell is missing. */
+/** One session with all that is known of it. */
 export interface SessionDetail {
-  [column: string]: unknown;
+  statement: string | null;
+  /** Whether there is more of the statement than is told. */
+  statement_cut: boolean;
+  sql_template: string | null;
+  masked: boolean;
+  transaction: {
+    id: number;
+    state: string;
+    seconds: number;
+    lock_wait_seconds: number | null;
+    rows_locked: number;
+    tables_locked: number | null;
+    rows_modified: number;
+  } | null;
+  last_statements: string[];
+  attributes: { name: string; value: string | null }[];
+  /** The waits that it has part in. */
+  waits: WaitGraph;
+  limitations: Limitation[];
 }
 
 export type KillWhat = "connection" | "query";
-export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "refused" | "failed";
+export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "ending" | "refused" | "failed";
 
 export interface KillResult {
   id: number;
   outcome: KillOutcome;
-  message?: string | null;
-  user?: string | null;
-  host?: string | null;
-  db?: string | null;
-  command?: string | null;
-  statement?: string | null;
-  template?: string | null;
-  transaction_seconds?: number | null;
-  rows_modified?: number | null;
-  frees?: number[] | null;
+  message: string;
+  /** As it was seen just now; nothing if it is gone. */
+  session: {
+    user: string;
+    host: string;
+    db: string | null;
+    command: string;
+    time: number;
+    statement: string | null;
+    transaction: { seconds: number; rows_modified: number; rows_locked: number } | null;
+    frees: number[];
+  } | null;
 }
 
 export interface Victim {
   id: number;
   user: string;
   host: string;
-  since?: string | number;
+  since?: number;
 }
 
 export interface Collection {
@@ -60,12 +81,25 @@ export interface Collection {
   finished_at: string | null;
   rows: number | null;
   bytes: number | null;
-  filter: Record<string, unknown> | null;
+  filter: Record<string, unknown>;
+  /** Whether the caller may download it. */
+  readable: boolean;
   reason: string | null;
 }
 
 export interface Kill {
-  [field: string]: unknown;
+  id: number;
+  source: string;
+  by: string | null;
+  what: string;
+  reason: string;
+  session_id: number;
+  user: string;
+  host: string;
+  sql_template: string | null;
+  asked_at: string;
+  outcome: string | null;
+  message: string | null;
 }
 
 const CONSOLE = "/clew/v1/console/session";
@@ -87,12 +121,31 @@ export const threshold = (project: string, id: string) => request<Api.SlowProces
 
 export const streamOf = (place: Place, seconds: number) => `${ofNode(place)}/stream${asked({ interval: seconds })}`;
 export const sessionOf = (place: Place, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${ofNode(place)}/sessions/${id}`, undefined, signal);
-export const explain = (place: Place, id: number) => request<{ format: string; plan: string }>("POST", `${ofNode(place)}/sessions/${id}/explain`);
+export const explain = (place: Place, id: number) => request<{ plan: string | null; refused: string | null }>("POST", `${ofNode(place)}/sessions/${id}/explain`);
 export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph>("GET", `${ofNode(place)}/locks`, undefined, signal);
-export const kill = (place: Place, sessions: Victim[], what: KillWhat, reason: string, preview: boolean) =>
-  request<{ sessions: KillResult[] }>("POST", `${ofNode(place)}/kill`, { sessions, what, reason, preview });
+
+interface KillAnswer {
+  sessions: KillResult[];
+  /** Why it is not known what they cost. */
+  costs_unknown: string | null;
+}
+
+/** As many as one request takes. */
+const KILLED_AT_ONCE = 1000;
+
+export async function kill(place: Place, sessions: Victim[], what: KillWhat, reason: string, preview: boolean): Promise<KillAnswer> {
+  const all: KillAnswer = { sessions: [], costs_unknown: null };
+  for (let from = 0; from < sessions.length; from += KILLED_AT_ONCE) {
+    const some = sessions.slice(from, from + KILLED_AT_ONCE);
+    const answer = await request<KillAnswer>("POST", `${ofNode(place)}/kill`, { sessions: some, what, reason, preview });
+    all.sessions.push(...answer.sessions);
+    all.costs_unknown ??= answer.costs_unknown;
+  }
+  return all;
+}
+
 export const kills = (place: Place, limit: number, offset: number, signal?: AbortSignal) =>
-  request<{ kills: Kill[]; total_count?: number }>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
+  request<{ kills: Kill[]; total_count: number }>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
 
 export const intelligentKills = (place: Place, signal?: AbortSignal) =>
   request<Api.IntelligentKillStatistics>("GET", `${taurus(place)}/intelligent-kill-session/statistic${asked({ node_id: place.node })}`, undefined, signal);
@@ -121,6 +174,7 @@ export const deleteCollection = (place: Place, id: string) => request<void>("DEL
 export const ACTIONS = {
   list: "gaussdbformysql:instance:listProcesses",
   kill: "gaussdbformysql:instance:deleteProcesses",
+  deleteCollection: "gaussdbformysql:instance:deleteRealtimeSession",
   collect: "gaussdbformysql:instance:getRealtimeSession",
   text: "gaussdbformysql:instance:getRealtimeSessionText",
   showIntelligent: "gaussdbformysql:instance:showIntelligentKillSession",

@@ -22,24 +22,31 @@ export interface Limitation {
 }
 
 export interface Snapshot {
-  at: string;
+  /** When the node was looked at, in milliseconds since 1970. */
+  at: number;
   interval_ms: number;
   columns: string[];
+  /** Places of the columns whose numbers go on with the clock by themselves: that they did is not told. */
+  running: number[];
+  /** Whether statements are templates, for these eyes. */
+  masked: boolean;
   sessions: Record<string, Cell[]>;
   counts: Counts;
   limitations: Limitation[];
 }
 
 export interface Changes {
-  at: string;
+  at: number;
   interval_ms: number;
+  /** All cells of a session, or those that changed by their places, as they were at that moment. */
   changed: Record<string, Cell[] | Record<string, Cell>>;
+  /** Those that ended. Who is in both is another session than before. */
   gone: number[];
   counts: Counts;
 }
 
 export interface Trouble {
-  at: string;
+  at: number;
   kind: string;
   reason: string;
 }
@@ -51,8 +58,9 @@ export interface End {
 export type StreamEvent =
   | { type: "snapshot"; data: Snapshot }
   | { type: "changes"; data: Changes }
+  | { type: "limitations"; data: Limitation[] }
   | { type: "trouble"; data: Trouble }
   | { type: "end"; data: End };
 
 /** The names that the stream gives its events. */
-export const EVENT_TYPES = ["snapshot", "changes", "trouble", "end"] as const;
+export const EVENT_TYPES = ["snapshot", "changes", "limitations", "trouble", "end"] as const;

@@ -16,9 +16,8 @@ export interface Moments {
 export const NO_MOMENTS: Moments = { seconds: [], active: [], waiting: [], slow: [] };
 
 /** With one more moment; of the same second the later one counts. */
-export function withMoment(moments: Moments, at: string, counts: Counts, intervalMs: number): Moments {
-  const second = Math.floor(Date.parse(at) / 1000);
-  if (Number.isNaN(second)) return moments;
+export function withMoment(moments: Moments, at: number, counts: Counts, intervalMs: number): Moments {
+  const second = Math.floor(at / 1000);
   const last = moments.seconds.at(-1);
   if (last !== undefined && second < last) return moments;
   const kept = last === second ? -1 : undefined;

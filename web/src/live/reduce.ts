@@ -1,16 +1,16 @@
 /** What is known of a node's sessions after each event of the stream. Pure. */
 
-import type { Cell, Counts, Limitation, StreamEvent, Trouble } from "./events.ts";
+import type { Cell, Changes, Counts, Limitation, Snapshot, StreamEvent, Trouble } from "./events.ts";
 
-/** One session as it was last seen. A session that did not change is the same object as before. */
+/** One session as it was last told. A session that did not change is the same object as before. */
 export interface Session {
   id: number;
   cells: readonly Cell[];
+  /** The moment of which its running numbers are, in milliseconds since 1970. */
+  told: number;
   /** Bit n is set where column n changed with the event number `changedAt`. */
   changed: number;
   changedAt: number;
-  /** The event that brought it. */
-  since: number;
 }
 
 export interface LiveState {
@@ -18,9 +18,13 @@ export interface LiveState {
   event: number;
   /** Nothing has come yet. */
   empty: boolean;
-  at: string | null;
+  /** When the node was last looked at, in milliseconds since 1970; 0 before that. */
+  at: number;
   intervalMs: number;
   columns: readonly string[];
+  /** Places of the columns that go on with the clock. */
+  running: readonly number[];
+  masked: boolean;
   sessions: ReadonlyMap<number, Session>;
   counts: Counts;
   limitations: readonly Limitation[];
@@ -33,18 +37,17 @@ export interface LiveState {
 export const NOTHING_YET: LiveState = {
   event: 0,
   empty: true,
-  at: null,
+  at: 0,
   intervalMs: 0,
   columns: [],
+  running: [],
+  masked: false,
   sessions: new Map(),
   counts: { total: 0, active: 0, slow: 0, long: 0, waiting: 0 },
   limitations: [],
   trouble: null,
   ended: null,
 };
-
-/** Columns that grow by themselves: that they did is no news. */
-const CLOCKS = new Set(["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
 
 /** The state after one more event. */
 export function reduce(state: LiveState, event: StreamEvent): LiveState {
@@ -54,6 +57,8 @@ export function reduce(state: LiveState, event: StreamEvent): LiveState {
     case "changes":
       // Changes of what is not known say nothing: a snapshot comes first.
       return state.empty ? state : changes(state, event.data);
+    case "limitations":
+      return { ...state, limitations: event.data };
     case "trouble":
       return { ...state, trouble: event.data };
     case "end":
@@ -61,25 +66,26 @@ export function reduce(state: LiveState, event: StreamEvent): LiveState {
   }
 }
 
-type Of<T extends StreamEvent["type"]> = Extract<StreamEvent, { type: T }>["data"];
-
 /** A whole snapshot again, as after a broken connection, marks what is different in it. */
-function snapshot(state: LiveState, data: Of<"snapshot">): LiveState {
+function snapshot(state: LiveState, data: Snapshot): LiveState {
+  const { at, columns, running, masked } = data;
   const event = state.event + 1;
-  const comparable = !state.empty && state.columns.join() === data.columns.join();
-  const clocks = clockBits(data.columns);
+  const comparable = !state.empty && state.masked === masked && state.columns.join() === columns.join();
   const sessions = new Map<number, Session>();
-  for (const [key, cells] of Object.entries(data.sessions)) {
+  for (const key in data.sessions) {
     const id = Number(key);
+    const cells = data.sessions[key] ?? [];
     const known = comparable ? state.sessions.get(id) : undefined;
-    sessions.set(id, known ? replaced(known, cells, event, clocks) : arrived(id, cells, event, comparable));
+    sessions.set(id, known ? replaced(known, cells, running, at, event) : { id, cells, told: at, changed: comparable ? -1 : 0, changedAt: event });
   }
   return {
     event,
     empty: false,
-    at: data.at,
+    at,
     intervalMs: data.interval_ms,
-    columns: comparable ? state.columns : data.columns,
+    columns: comparable ? state.columns : columns,
+    running,
+    masked,
     sessions,
     counts: data.counts,
     limitations: data.limitations,
@@ -88,9 +94,9 @@ function snapshot(state: LiveState, data: Of<"snapshot">): LiveState {
   };
 }
 
-function changes(state: LiveState, data: Of<"changes">): LiveState {
+function changes(state: LiveState, data: Changes): LiveState {
+  const { at } = data;
   const event = state.event + 1;
-  const clocks = clockBits(state.columns);
   const sessions = new Map(state.sessions);
   for (const id of data.gone) sessions.delete(id);
   for (const key in data.changed) {
@@ -98,48 +104,49 @@ function changes(state: LiveState, data: Of<"changes">): LiveState {
     if (change === undefined) continue;
     const id = Number(key);
     const known = sessions.get(id);
-    if (Array.isArray(change)) {
-      sessions.set(id, known ? replaced(known, change, event, clocks) : arrived(id, change, event, true));
-    } else if (known) {
-      sessions.set(id, replaced(known, patched(known.cells, change), event, clocks));
-    }
+    if (known) sessions.set(id, replaced(known, Array.isArray(change) ? change : patched(known, change, state.running, at), state.running, at, event));
+    else if (Array.isArray(change)) sessions.set(id, { id, cells: change, told: at, changed: -1, changedAt: event });
   }
-  return { ...state, event, at: data.at, intervalMs: data.interval_ms, sessions, counts: data.counts, trouble: null };
+  return { ...state, event, at, intervalMs: data.interval_ms, sessions, counts: data.counts, trouble: null };
 }
 
-function arrived(id: number, cells: readonly Cell[], event: number, marked: boolean): Session {
-  return { id, cells, changed: marked ? -1 : 0, changedAt: event, since: event };
-}
-
-function replaced(known: Session, cells: readonly Cell[], event: number, clocks: number): Session {
+/** The session as it is told now. Running numbers that only went on are no news, so they are not marked; those that began anew are. */
+function replaced(known: Session, cells: readonly Cell[], running: readonly number[], at: number, event: number): Session {
   let changed = 0;
-  let same = known.cells.length === cells.length;
-  for (let at = 0; at < cells.length; at += 1) {
-    if (cells[at] !== known.cells[at]) {
-      same = false;
-      changed |= 1 << at;
-    }
+  for (let place = 0; place < cells.length; place += 1) {
+    if (cells[place] === known.cells[place]) continue;
+    if (running.includes(place) && wentOn(known, place, cells[place] ?? null, at)) continue;
+    changed |= 1 << place;
   }
-  if (same) return known;
-  changed &= ~clocks;
-  // A clock that went on keeps the older mark, which fades by itself.
-  if (changed === 0) return { ...known, cells };
-  return { id: known.id, cells, changed, changedAt: event, since: known.since };
+  if (changed === 0) return { ...known, cells, told: at };
+  return { id: known.id, cells, told: at, changed, changedAt: event };
 }
 
-function patched(cells: readonly Cell[], patch: Record<string, Cell>): Cell[] {
-  const copy = cells.slice();
-  for (const at in patch) {
-    if (Number(at) < copy.length) copy[Number(at)] = patch[at] ?? null;
-  }
-  return copy;
+/** Servers print whole seconds: two may be off by one. */
+const ROUNDED = 1;
+
+function wentOn(known: Session, place: number, now: Cell, at: number): boolean {
+  const was = runningCell(known, place, at);
+  return typeof was === "number" && typeof now === "number" && Math.abs(now - was) <= ROUNDED;
 }
 
-function clockBits(columns: readonly string[]): number {
-  return columns.reduce((bits, column, at) => (CLOCKS.has(column) ? bits | (1 << at) : bits), 0);
+/** A running number as it is at a moment. */
+export function runningCell(session: Session, place: number, at: number): Cell {
+  const cell = session.cells[place] ?? null;
+  return typeof cell === "number" ? cell + Math.max(0, Math.floor((at - session.told) / 1000)) : cell;
+}
+
+/** All cells as they are now, of which only some were told. */
+function patched(known: Session, patch: Record<string, Cell>, running: readonly number[], at: number): Cell[] {
+  const cells = known.cells.slice();
+  for (const place of running) cells[place] = runningCell(known, place, at);
+  for (const key in patch) {
+    if (Number(key) < cells.length) cells[Number(key)] = patch[key] ?? null;
+  }
+  return cells;
 }
 
 /** Whether a cell is to be marked as changed by the newest event. */
-export function isMarked(state: LiveState, session: Session, column: number): boolean {
-  return session.changedAt === state.event && (session.changed & (1 << column)) !== 0;
+export function isMarked(state: LiveState, session: Session, place: number): boolean {
+  return session.changedAt === state.event && (session.changed & (1 << place)) !== 0;
 }

@@ -28,6 +28,8 @@ export class LiveStream {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private unseen: ReturnType<typeof setTimeout> | undefined;
   private tries = 0;
+  /** The id of the last event: a new connection goes on after it. */
+  private last = "";
   private stopped = false;
 
   /** `lost` is asked when the stream cannot be opened: a browser does not tell why. */
@@ -66,11 +68,12 @@ export class LiveStream {
   private open(): void {
     this.close();
     if (this.live.state.ended !== null) return;
-    const source = new EventSource(this.url);
+    const source = new EventSource(this.last === "" ? this.url : `${this.url}&last_event_id=${encodeURIComponent(this.last)}`);
     this.source = source;
     for (const type of EVENT_TYPES) {
-      source.addEventListener(type, (message) => {
-        const event = { type, data: JSON.parse((message as MessageEvent<string>).data) as unknown } as StreamEvent;
+      source.addEventListener(type, (message: MessageEvent<string>) => {
+        const event = { type, data: JSON.parse(message.data) as unknown } as StreamEvent;
+        this.last = message.lastEventId;
         this.take(event);
       });
     }

@@ -1,20 +1,25 @@
 /** Which sessions are shown, in what order, and of whom they are: as the API decides it (DESIGN, section 6). Pure. */
 
 import type { Cell } from "../live/events.ts";
-import type { Session } from "../live/reduce.ts";
-import { template } from "../sql/lex.ts";
+import { type LiveState, runningCell, type Session } from "../live/reduce.ts";
 import type { Filters } from "./parse.ts";
 
-/** Where each column stands in a session's cells. */
-export type Places = Readonly<Record<string, number>>;
-
-export function placesOf(columns: readonly string[]): Places {
-  return Object.fromEntries(columns.map((column, at) => [column, at]));
+/** Where each column stands in a session's cells, which of them run with the clock, and of what moment they are shown. */
+export interface Places {
+  readonly of: Readonly<Record<string, number>>;
+  readonly running: ReadonlySet<string>;
+  readonly at: number;
 }
 
+export function placesOf({ columns, running, at }: Pick<LiveState, "columns" | "running" | "at">): Places {
+  return { of: Object.fromEntries(columns.map((column, place) => [column, place])), running: new Set(running.map((place) => columns[place] ?? "")), at };
+}
+
+/** A cell as it is at the moment that is shown. */
 export function cellOf(session: Session, places: Places, column: string): Cell {
-  const at = places[column];
-  return at === undefined ? null : (session.cells[at] ?? null);
+  const place = places.of[column];
+  if (place === undefined) return null;
+  return places.running.has(column) ? runningCell(session, place, places.at) : (session.cells[place] ?? null);
 }
 
 /** What the server takes for slow if nobody says otherwise, in seconds. */
@@ -39,10 +44,7 @@ export const COLUMN_OF_SORT: Readonly<Record<string, string>> = {
 
 /** The template of what a session runs; empty if it runs nothing. */
 export function templateOf(session: Session, places: Places): string {
-  const sent = cellOf(session, places, "template");
-  if (sent !== null) return String(sent);
-  const statement = cellOf(session, places, "sql_statement");
-  return statement === null ? "" : template(String(statement));
+  return String(cellOf(session, places, "sql_template") ?? "");
 }
 
 export function isActive(session: Session, places: Places): boolean {
@@ -52,6 +54,7 @@ export function isActive(session: Session, places: Places): boolean {
 export function isWaiting(session: Session, places: Places): boolean {
   return (
     cellOf(session, places, "blocker_id") !== null ||
+    cellOf(session, places, "waits_for") !== null ||
     cellOf(session, places, "transaction_status") === "LOCK WAIT" ||
     cellOf(session, places, "transaction_lock_wait_time") !== null
   );

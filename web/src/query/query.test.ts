@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Session } from "../live/reduce.ts";
-import { breakdown, hostOf, passing, placesOf, selected, URGENCY } from "./apply.ts";
+import { breakdown, cellOf, hostOf, passing, placesOf, selected, URGENCY } from "./apply.ts";
 import { offers, taken } from "./complete.ts";
 import { collectionOf, parse, quoted, toggled, written } from "./parse.ts";
 
@@ -74,14 +74,14 @@ describe("completion", () => {
   });
 });
 
-const columns = ["session_id", "user", "host", "database_name", "command", "sql_statement", "state_duration", "transaction_duration", "blocker_id"];
-const places = placesOf(columns);
-const session = (id: number, cells: (string | number | null)[]): Session => ({ id, cells: [id, ...cells], changed: 0, changedAt: 0, since: 0 });
+const columns = ["session_id", "user", "host", "database_name", "command", "sql_statement", "state_duration", "transaction_duration", "blocker_id", "sql_template"];
+const places = placesOf({ columns, running: [6, 7], at: 5000 });
+const session = (id: number, cells: (string | number | null)[]): Session => ({ id, cells: [id, ...cells], told: 5000, changed: 0, changedAt: 0 });
 const all = [
-  session(1, ["app", "10.0.0.1:4410", "shop", "Query", "SELECT * FROM orders WHERE id = 1", 12, 30, null]),
-  session(2, ["app", "10.0.0.2:4411", "shop", "Sleep", null, 900, null, null]),
-  session(3, ["report", "[fe80::1]:80", null, "Execute", "select * from orders where id = 2", 9, 8, 1]),
-  session(10, ["app", "localhost", "crm", "Query", "update orders set a = 'x'", 12, null, null]),
+  session(1, ["app", "10.0.0.1:4410", "shop", "Query", "SELECT * FROM orders WHERE id = 1", 12, 30, null, "SELECT * FROM orders WHERE id = ?"]),
+  session(2, ["app", "10.0.0.2:4411", "shop", "Sleep", null, 900, null, null, null]),
+  session(3, ["report", "[fe80::1]:80", null, "Execute", "select * from orders where id = 2", 9, 8, 1, "select * from orders where id = ?"]),
+  session(10, ["app", "localhost", "crm", "Query", "update orders set a = 'x'", 12, null, null, "update orders set a = ?"]),
 ];
 const shown = (bar: string) => all.filter(passing(parse(bar).filters, places)).map(({ id }) => id);
 
@@ -115,9 +115,16 @@ describe("filters mean what the API means", () => {
   });
 
   test("the worst first: who waits, who runs, whose transaction lies open, the rest", () => {
-    const idle = session(20, ["app", "h:1", "shop", "Sleep", null, 5000, 40, null]);
+    const idle = session(20, ["app", "h:1", "shop", "Sleep", null, 5000, 40, null, null]);
     const ordered = selected([...all, idle], () => true, places, { column: URGENCY, descending: true });
     expect(ordered.map(({ id }) => id)).toEqual([3, 1, 10, 20, 2]);
+  });
+
+  test("an age goes on until the moment that is shown", () => {
+    const later = placesOf({ columns, running: [6, 7], at: 8900 });
+    expect(all.filter(passing(parse("filter:slow threshold:15").filters, places)).map(({ id }) => id)).toEqual([]);
+    expect(all.filter(passing(parse("filter:slow threshold:15").filters, later)).map(({ id }) => id)).toEqual([1, 10]);
+    expect(cellOf(all[1]!, later, "transaction_duration")).toBeNull();
   });
 
   test("breakdown counts, the most first; a statement's literals do not matter", () => {

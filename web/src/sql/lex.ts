@@ -1,4 +1,4 @@
-/** SQL in pieces, for colours, templates and line breaks. Never fails: what it does not know is a piece of its own. */
+/** SQL in pieces, for colours and line breaks. Never fails: what it does not know is a piece of its own. */
 
 export type PieceKind = "word" | "keyword" | "text" | "number" | "name" | "comment" | "space" | "sign";
 
@@ -31,30 +31,4 @@ export function lex(sql: string): Piece[] {
     pieces.push({ kind, text });
   }
   return pieces;
-}
-
-/** What comes after this many characters does not tell statements apart. */
-const LONGEST = 4096;
-const templates = new Map<string, string>();
-
-/** The statement with `?` for each literal. Where the server sends templates of its own, those are shown instead. */
-export function template(whole: string): string {
-  const sql = whole.slice(0, LONGEST);
-  const known = templates.get(sql);
-  if (known !== undefined) return known;
-  const written = lex(sql)
-    .map(({ kind, text }) => {
-      if (kind === "text" || kind === "number") return "?";
-      if (kind === "space") return " ";
-      return kind === "comment" ? "" : text;
-    })
-    .join("")
-    .replace(/\s+/g, " ")
-    .replace(/\(\s*\?(?:\s*,\s*\?)+\s*\)/g, "(…)")
-    .replace(/(\(…\))(?:\s*,\s*\(…\))+/g, "$1")
-    .trim();
-  // Statements come and go; what is not on screen any more is not worth its memory.
-  if (templates.size > 20_000) templates.clear();
-  templates.set(sql, written);
-  return written;
 }

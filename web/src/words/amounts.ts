@@ -35,8 +35,6 @@ export function moment(value: string | number | null | undefined): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-export function clock(value: string | null, spoken: Language): string {
-  if (value === null) return "";
-  const date = new Date(value);
-  return Number.isNaN(date.getTime()) ? value : date.toLocaleTimeString(spoken, { hour12: false });
+export function clock(milliseconds: number, spoken: Language): string {
+  return milliseconds === 0 ? "" : new Date(milliseconds).toLocaleTimeString(spoken, { hour12: false });
 }

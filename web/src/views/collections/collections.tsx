@@ -11,11 +11,7 @@ import { bytes, moment } from "../../words/amounts.ts";
 import { useWords } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 
-const RUNNING = new Set(["pending", "running", "collecting", "executing", "queued"]);
-
-export function isRunning(status: string): boolean {
-  return RUNNING.has(status.toLowerCase());
-}
+const isRunning = (status: string): boolean => status === "queued" || status === "running";
 
 export function Collections() {
   const t = useWords();
@@ -65,7 +61,7 @@ export function Collections() {
           ) : (
             <ul className="stack">
               {value.collections.map((one) => (
-                <CollectionLine key={one.request_id} one={one} again={again} notToChange={notToCollect} />
+                <CollectionLine key={one.request_id} one={one} again={again} notToDelete={refusal(api.ACTIONS.deleteCollection)} />
               ))}
             </ul>
           )}
@@ -75,12 +71,12 @@ export function Collections() {
   );
 }
 
-function CollectionLine({ one, again, notToChange }: { one: api.Collection; again: () => void; notToChange: string | null }) {
+function CollectionLine({ one, again, notToDelete }: { one: api.Collection; again: () => void; notToDelete: string | null }) {
   const t = useWords();
   const { place } = useNode();
   const [deleting, setDeleting] = useState(false);
   const running = isRunning(one.status);
-  const done = one.status === "success" || one.status === "finished" || one.status === "done";
+  const done = one.status === "finished";
   const remove = async () => {
     try {
       await api.deleteCollection(place, one.request_id);
@@ -90,24 +86,25 @@ function CollectionLine({ one, again, notToChange }: { one: api.Collection; agai
       tell((error as Error).message);
     }
   };
-  const filters = Object.entries(one.filter ?? {}).filter(([, value]) => value !== null && value !== "");
+  const filters = Object.entries(one.filter).filter(([, value]) => value !== null && value !== "");
   return (
     <li className="sheet">
       <div className="body stack">
         <div className="row wrap">
-          <span className={done ? "tag on" : running ? "tag" : one.status === "error" || one.status === "failed" ? "tag warn" : "tag"}>{one.status}</span>
+          <span className={done ? "tag on" : running ? "tag" : one.status === "error" ? "tag warn" : "tag"}>{one.status}</span>
           <strong className="mono">{moment(one.created_at)}</strong>
           <span className="quiet">
             {one.rows !== null && t("sessions.n", { n: one.rows })}
             {one.bytes !== null && ` · ${bytes(one.bytes)}`}
           </span>
           <span className="push" />
-          {done && (
+          {done && !one.readable && <span className="quiet">{t("collections.whole")}</span>}
+          {done && one.readable && (
             <a className="button" href={api.resultOf(place, one.request_id)} download>
               {t("download.csv")}
             </a>
           )}
-          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at) })} refused={notToChange ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
+          <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at) })} refused={notToDelete ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
         </div>
         <div className="row wrap">
           {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${key}:${String(value)}`}</code>)}

@@ -20,6 +20,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
   const [typed, setTyped] = useState("");
   const [step, setStep] = useState<Step>({ at: "preview" });
   const [preview, setPreview] = useState<api.KillResult[] | null>(null);
+  const [unknown, setUnknown] = useState<string | null>(null);
   const [failed, setFailed] = useState<Error | null>(null);
   const [turn, setTurn] = useState(0);
   // Those who were asked for when the dialog was opened: nobody slips in while it is read.
@@ -30,7 +31,11 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
     setPreview(null);
     setFailed(null);
     api.kill(place, asked, what, "", true).then(
-      ({ sessions }) => !stopped && setPreview(sessions),
+      ({ sessions, costs_unknown }) => {
+        if (stopped) return;
+        setPreview(sessions);
+        setUnknown(costs_unknown);
+      },
       (error: unknown) => !stopped && setFailed(error as Error),
     );
     return () => {
@@ -109,6 +114,11 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
       {preview && (
         <>
           <KillSums results={preview} rollsBack={what === "connection"} />
+          {unknown !== null && (
+            <Note>
+              {t("costs.unknown")} {unknown}
+            </Note>
+          )}
           <VictimList results={preview} />
           <label className="field">
             <span>{t("kill.reason")}</span>

@@ -12,13 +12,12 @@ import { useNode } from "../node.tsx";
 const PAGE = 50;
 const OUTCOMES: Record<string, Word> = {
   killed: "outcome.killed",
-  gone: "outcome.gone",
+  already_gone: "outcome.gone",
+  ending: "outcome.ending",
   rolling_back: "outcome.rolling_back",
   refused: "outcome.refused",
   failed: "outcome.failed",
 };
-
-const text = (value: unknown): string => (value === null || value === undefined ? "" : String(value));
 
 export function Kills() {
   const t = useWords();
@@ -48,35 +47,36 @@ export function Kills() {
           </tr>
         </thead>
         <tbody>
-          {value.kills.map((kill, at) => {
-            const outcome = text(kill["outcome"]);
+          {value.kills.map((kill) => {
+            const outcome = kill.outcome ?? "";
             return (
-              <tr key={at}>
-                <td className="mono">{moment(text(kill["at"]))}</td>
-                <td className="number">{text(kill["session_id"])}</td>
+              <tr key={kill.id}>
+                <td className="mono">{moment(kill.asked_at)}</td>
+                <td className="number">{kill.session_id}</td>
                 <td>
-                  {text(kill["actor"])}
-                  <div className="faint">{text(kill["source"])}</div>
+                  {kill.by}
+                  <div className="faint">{kill.source} · {kill.what}</div>
                 </td>
-                <td className="folds">{text(kill["reason"])}</td>
+                <td className="folds">{kill.reason}</td>
                 <td className="folds">
-                  {[text(kill["user"]), text(kill["host"])].filter((part) => part !== "").join("@")}
-                  <div className="mono faint">{text(kill["template"]).slice(0, 200)}</div>
+                  {`${kill.user}@${kill.host}`}
+                  <div className="mono faint">{kill.sql_template?.slice(0, 200)}</div>
                 </td>
                 <td>
-                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>{OUTCOMES[outcome] ? t(OUTCOMES[outcome]) : outcome || t("outcome.unknown")}</span>
+                  <span className={outcome === "killed" ? "tag on" : outcome === "failed" ? "tag bad" : "tag"}>{OUTCOMES[outcome] ? t(OUTCOMES[outcome]) : t("outcome.unknown")}</span>
+                  {kill.message && outcome !== "killed" && <div className="faint">{kill.message}</div>}
                 </td>
               </tr>
             );
           })}
         </tbody>
       </table>
-      {(offset > 0 || value.kills.length === PAGE) && (
+      {value.total_count > PAGE && (
         <div className="row body">
           <Button refused={offset === 0 ? t("page.first") : null} onClick={() => setOffset(Math.max(0, offset - PAGE))}>
             {t("page.newer")}
           </Button>
-          <Button refused={value.kills.length < PAGE ? t("page.last") : null} onClick={() => setOffset(offset + PAGE)}>
+          <Button refused={offset + PAGE >= value.total_count ? t("page.last") : null} onClick={() => setOffset(offset + PAGE)}>
             {t("page.older")}
           </Button>
         </div>

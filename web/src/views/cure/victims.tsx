@@ -4,14 +4,14 @@ import type { KillResult } from "../../api/console.ts";
 import { duration } from "../../words/amounts.ts";
 import { type Word, useWords } from "../../words/words.ts";
 
-const LOOKS: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", refused: "tag warn", failed: "tag bad" };
+const LOOKS: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", ending: "tag warn", refused: "tag warn", failed: "tag bad" };
 
 /** `rollsBack` where whole transactions end, and not only statements. */
 export function KillSums({ results, rollsBack }: { results: readonly KillResult[]; rollsBack: boolean }) {
   const t = useWords();
-  const ended = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back");
-  const rows = ended.reduce((sum, { rows_modified }) => sum + (rows_modified ?? 0), 0);
-  const frees = new Set(ended.flatMap((one) => one.frees ?? [])).size;
+  const ended = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending");
+  const rows = ended.reduce((sum, { session }) => sum + (session?.transaction?.rows_modified ?? 0), 0);
+  const frees = new Set(ended.flatMap((one) => one.session?.frees ?? [])).size;
   const spared = results.length - ended.length;
   const preview = results.some(({ outcome }) => outcome === "would_kill");
   const sums: [Word, number, boolean][] = [
@@ -49,22 +49,23 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
         </thead>
         <tbody>
           {results.map((one) => {
-            const said = one.statement ?? one.template ?? "";
+            const seen = one.session;
+            const said = seen?.statement ?? "";
             return (
               <tr key={one.id}>
                 <td className="number">{one.id}</td>
                 <td>
-                  {one.user}
-                  <div className="faint">{one.host}</div>
+                  {seen?.user}
+                  <div className="faint">{seen?.host}</div>
                 </td>
-                <td className="folds">{one.db}</td>
+                <td className="folds">{seen?.db}</td>
                 <td>
                   <div className="said" title={said.slice(0, 2000)}>
-                    {said !== "" ? said.slice(0, 300) : <span className="faint">{one.command}</span>}
+                    {said !== "" ? said.slice(0, 300) : <span className="faint">{seen?.command}</span>}
                   </div>
                 </td>
-                <td className="number folds">{one.transaction_seconds == null ? "" : duration(one.transaction_seconds)}</td>
-                <td className="number folds">{one.rows_modified ?? ""}</td>
+                <td className="number folds">{seen?.transaction ? duration(seen.transaction.seconds) : ""}</td>
+                <td className="number folds">{seen?.transaction?.rows_modified}</td>
                 <td>
                   <span className={LOOKS[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
                   {one.message && <div className="faint">{one.message}</div>}

@@ -43,7 +43,7 @@ const KNOWN: readonly GridColumn[] = [
   column("waits_for", "column.waits_for", 220),
   column("blocker_id", "column.blocker_id", 84, "number"),
   column("root_blocker_id", "column.root_blocker_id", 110, "number"),
-  column("template", "column.template", 480, "code"),
+  column("sql_template", "column.template", 420, "code"),
 ];
 
 const BY_KEY = new Map(KNOWN.map((one) => [one.key, one]));

@@ -1,8 +1,8 @@
-/** What the server tells of one session, read and shown. */
+/** What the server tells of one session, shown. */
 
 import { Fragment } from "react";
 import type { SessionDetail } from "../../api/console.ts";
-import type { Wait } from "../../live/forest.ts";
+import type { Party, WaitGraph } from "../../live/forest.ts";
 import { CopyButton } from "../../parts/button.tsx";
 import { SqlText } from "../../parts/sql.tsx";
 import { duration } from "../../words/amounts.ts";
@@ -14,41 +14,13 @@ export interface Fact {
   value: string;
 }
 
-export interface Detail {
-  statement: string | null;
-  masked: boolean;
-  transaction: Fact[];
-  waits: Wait[];
-  blocks: Wait[];
-  attributes: Fact[];
-  last: string[];
-}
-
-/** What is known, from an answer that leaves out what is not. */
-export function readDetail(answer: SessionDetail): Detail {
-  const statement = answer["statement"];
-  return {
-    statement: typeof statement === "string" ? statement : null,
-    masked: answer["masked"] === true,
-    transaction: factsIn(answer["transaction"]),
-    waits: listIn<Wait>(answer["waits"]),
-    blocks: listIn<Wait>(answer["blocks"]),
-    attributes: factsIn(answer["connection_attributes"]),
-    last: listIn<string>(answer["last_statements"]),
-  };
-}
-
-function listIn<T>(value: unknown): T[] {
-  return Array.isArray(value) ? (value as T[]) : [];
-}
-
-function factsIn(value: unknown): Fact[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
-  return Object.entries(value).flatMap(([name, one]) => (one === null || one === "" || typeof one === "object" ? [] : [{ name, value: shown(name, one) }]));
+/** The open transaction as facts; what is not known of it is left out. */
+export function transactionFacts({ transaction }: SessionDetail): Fact[] {
+  return Object.entries(transaction ?? {}).flatMap(([name, value]) => (value === null ? [] : [{ name, value: shown(name, value) }]));
 }
 
 function shown(name: string, value: unknown): string {
-  const seconds = /(_seconds|_duration|wait_time)$/.test(name) && typeof value === "number";
+  const seconds = /(seconds|_duration|wait_time)$/.test(name) && typeof value === "number";
   return seconds ? duration(value) : String(value);
 }
 
@@ -61,16 +33,13 @@ export function factsOf(cells: Record<string, string | number | null>, columns: 
 }
 
 const NAMES: Record<string, Word> = {
-  transaction_id: "column.transaction_id",
   id: "column.transaction_id",
-  transaction_state: "column.transaction_status",
   state: "column.transaction_status",
-  transaction_seconds: "column.transaction_duration",
   seconds: "column.transaction_duration",
   rows_locked: "column.rows_locked_by_transactions",
   rows_modified: "column.rows_updated_by_transactions",
   tables_locked: "column.tables_locked_by_transactions",
-  isolation_level: "isolation",
+  lock_wait_seconds: "column.transaction_lock_wait_time",
 };
 
 function nameOf(t: Say, fact: Fact & { word?: Word | null }): string {
@@ -92,27 +61,29 @@ export function Facts({ facts }: { facts: readonly (Fact & { word?: Word | null 
   );
 }
 
-export function Waits({ detail }: { detail: Detail }) {
+/** What it waits for, and whom it holds up. */
+export function Waits({ id, graph }: { id: number; graph: WaitGraph }) {
   const t = useWords();
-  if (detail.waits.length === 0 && detail.blocks.length === 0) return null;
+  const is = (party: Party) => "session" in party && party.session === id;
+  const waits = graph.waits.filter(({ waiter, blocker }) => is(waiter) || is(blocker));
+  if (waits.length === 0) return null;
   return (
     <section>
       <h3>{t("waits")}</h3>
       <ul className="stack">
-        {detail.waits.map((wait, at) => (
+        {waits.slice(0, SHOWN).map((wait, at) => (
           <li key={at}>
-            <Edge wait={wait} from="waiter" />
+            <Edge wait={wait} from={is(wait.waiter) ? "waiter" : "blocker"} />
           </li>
         ))}
-        {detail.blocks.map((wait, at) => (
-          <li key={at}>
-            <Edge wait={wait} from="blocker" />
-          </li>
-        ))}
+        {waits.length > SHOWN && <li className="faint">{t("share.more", { n: waits.length - SHOWN })}</li>}
       </ul>
     </section>
   );
 }
+
+/** The tree of locks has them all. */
+const SHOWN = 20;
 
 /** What an idle session ran before, in its open transaction. */
 export function StatementList({ statements }: { statements: readonly string[] }) {

@@ -5,26 +5,27 @@ import * as api from "../../api/console.ts";
 import type { Session } from "../../live/reduce.ts";
 import { Button, CopyButton } from "../../parts/button.tsx";
 import { useFetched } from "../../parts/fetched.ts";
-import { Failure, Loading, Note } from "../../parts/states.tsx";
+import { Failure, Limitations, Loading, Note } from "../../parts/states.tsx";
 import { SqlText } from "../../parts/sql.tsx";
-import { template } from "../../sql/lex.ts";
+import { cellOf, type Places } from "../../query/apply.ts";
 import { useWords } from "../../words/words.ts";
 import { useNode } from "../node.tsx";
 import { columnOf } from "./columns.ts";
-import { Facts, factsOf, readDetail, StatementList, Waits } from "./detail.tsx";
+import { Facts, factsOf, StatementList, transactionFacts, Waits } from "./detail.tsx";
 
 interface DrawerProps {
   id: number;
   /** As the stream shows it; nothing when it is gone. */
   row: Session | null;
   columns: readonly string[];
+  places: Places;
   close: () => void;
   kill: (id: number) => void;
   notToKill: string | null;
   onTemplate: (template: string) => void;
 }
 
-export function Drawer({ id, row, columns, close, kill, notToKill, onTemplate }: DrawerProps) {
+export function Drawer({ id, row, columns, places, close, kill, notToKill, onTemplate }: DrawerProps) {
   const t = useWords();
   const { place } = useNode();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -32,10 +33,11 @@ export function Drawer({ id, row, columns, close, kill, notToKill, onTemplate }:
   const [asSent, setAsSent] = useState(false);
   useEffect(() => heading.current?.focus(), []);
 
-  const cells = Object.fromEntries(columns.map((column, at) => [column, row?.cells[at] ?? null]));
-  const detail = value ? readDetail(value) : null;
-  const statement = detail?.statement ?? (cells["sql_statement"] ?? cells["template"] ?? null);
+  const cells = Object.fromEntries(columns.map((column) => [column, row ? cellOf(row, places, column) : null]));
+  const detail = value;
+  const statement = detail ? detail.statement : (cells["sql_statement"] ?? null);
   const text = statement === null ? null : String(statement);
+  const alike = detail?.sql_template ?? (cells["sql_template"] ?? null);
   return (
     <aside
       className="drawer"
@@ -69,31 +71,33 @@ export function Drawer({ id, row, columns, close, kill, notToKill, onTemplate }:
             )}
           </header>
           {text !== null ? <SqlText sql={text} asSent={asSent} /> : <p className="quiet">{t("statement.none")}</p>}
+          {detail?.statement_cut && <p className="quiet">{t("statement.cut")}</p>}
           {detail?.masked && <p className="quiet">{t("statement.masked")}</p>}
           {text !== null && (
             <div className="row wrap">
-              <Button onClick={() => onTemplate(String(cells["template"] ?? template(text)))}>{t("statement.alike")}</Button>
+              {alike !== null && <Button onClick={() => onTemplate(String(alike))}>{t("statement.alike")}</Button>}
               <Explain id={id} />
             </div>
           )}
         </section>
         {loading ? <Loading /> : error && !value ? row ? <Note bad>{error.message}</Note> : <Failure error={error} again={again} /> : null}
-        {detail && <Waits detail={detail} />}
+        {detail && <Limitations all={detail.limitations} />}
+        {detail && <Waits id={id} graph={detail.waits} />}
         <section>
           <h3>{t("session.about")}</h3>
-          <Facts facts={factsOf(cells, columns.filter((column) => !["session_id", "sql_statement", "template"].includes(column)), (key) => columnOf(key).word)} />
+          <Facts facts={factsOf(cells, columns.filter((column) => !["session_id", "sql_statement", "sql_template"].includes(column)), (key) => columnOf(key).word)} />
         </section>
-        {detail && detail.transaction.length > 0 && (
+        {detail?.transaction && (
           <section>
             <h3>{t("transaction")}</h3>
-            <Facts facts={detail.transaction} />
+            <Facts facts={transactionFacts(detail)} />
           </section>
         )}
-        {detail && detail.last.length > 0 && <StatementList statements={detail.last} />}
+        {detail && detail.last_statements.length > 0 && <StatementList statements={detail.last_statements} />}
         {detail && detail.attributes.length > 0 && (
           <section>
             <h3>{t("attributes")}</h3>
-            <Facts facts={detail.attributes} />
+            <Facts facts={detail.attributes.map(({ name, value }) => ({ name, value: value ?? "" }))} />
           </section>
         )}
       </div>
@@ -118,8 +122,8 @@ function Explain({ id }: { id: number }) {
   const ask = async () => {
     setState({ busy: true, plan: null, error: null });
     try {
-      const { plan } = await api.explain(place, id);
-      setState({ busy: false, plan, error: null });
+      const { plan, refused } = await api.explain(place, id);
+      setState({ busy: false, plan, error: refused });
     } catch (error) {
       setState({ busy: false, plan: null, error: (error as Error).message });
     }

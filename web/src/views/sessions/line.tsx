@@ -2,7 +2,7 @@
 
 import { memo } from "react";
 import { isMarked, type LiveState, type Session } from "../../live/reduce.ts";
-import { isActive, isWaiting, type Places } from "../../query/apply.ts";
+import { cellOf, isActive, isWaiting, type Places } from "../../query/apply.ts";
 import { duration } from "../../words/amounts.ts";
 import { useWords } from "../../words/words.ts";
 import { columnOf } from "./columns.ts";
@@ -48,8 +48,8 @@ export const Line = memo(function Line(props: LineProps) {
       </div>
       {columns.map((key, at) => {
         const { width, number, code, seconds } = columnOf(key);
-        const place = places[key];
-        const cell = place === undefined ? null : (session.cells[place] ?? null);
+        const place = places.of[key];
+        const cell = cellOf(session, places, key);
         const hot = typeof cell === "number" && (key === "transaction_lock_wait_time" || key === "blocker_id");
         const slow = runs && typeof cell === "number" && key === "state_duration" && cell >= threshold;
         const marked = state !== null && place !== undefined && isMarked(state, session, place);

@@ -2,7 +2,7 @@
 
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { ACTIONS, collect, type Victim } from "../../api/console.ts";
-import { NOTHING_YET, type LiveState } from "../../live/reduce.ts";
+import type { LiveState } from "../../live/reduce.ts";
 import { Button } from "../../parts/button.tsx";
 import { useKeys } from "../../parts/keys.ts";
 import { Failure, Limitations, Loading, Note } from "../../parts/states.tsx";
@@ -40,7 +40,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const change = (next: Partial<SessionsState>, how: "push" | "replace" = "push") => go({ ...route, sessions: { ...asked, ...next } }, how);
   const query = useDeferredValue(asked.query);
   const parsed = useMemo(() => parse(query), [query]);
-  const places = useMemo(() => placesOf(state.columns), [state.columns]);
+  const places = useMemo(() => placesOf(state), [state.columns, state.running, state.at]);
   const passes = useMemo(() => passing(parsed.filters, places, threshold ?? DEFAULT_THRESHOLD), [parsed, places, threshold]);
   const { column, descending } = asked.sort;
   const shown = useMemo(() => selected(state.sessions.values(), passes, places, { column, descending }), [state.sessions, passes, places, column, descending]);
@@ -64,7 +64,11 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const victims = (ids: Iterable<number>): Victim[] =>
     [...ids].flatMap((id) => {
       const session = state.sessions.get(id);
-      return session ? [{ id, user: String(cellOf(session, places, "user") ?? ""), host: String(cellOf(session, places, "host") ?? "") }] : [];
+      if (!session) return [];
+      const cell = (column: string) => String(cellOf(session, places, column) ?? "");
+      // When what it runs began: a query that began later is not the one that was seen.
+      const since = state.at - 1000 * Number(cell("state_duration"));
+      return [{ id, user: cell("user"), host: cell("host"), since }];
     });
   const notToKill = refusal(ACTIONS.kill);
   const notToCollect = refusal(ACTIONS.collect);
@@ -199,7 +203,8 @@ export function Sessions({ route }: { route: NodeRoute }) {
             key={asked.session}
             id={asked.session}
             row={state.sessions.get(asked.session) ?? null}
-            columns={state === NOTHING_YET ? [] : state.columns}
+            columns={state.columns}
+            places={places}
             close={() => {
               change({ session: null });
               focusGrid();
