@@ -51,14 +51,14 @@ const BY_KEY = new Map(KNOWN.map((one) => [one.key, one]));
 export const DEFAULT_COLUMNS: readonly string[] = [
   "session_id",
   "user",
-  "host",
   "database_name",
-  "command",
   "state_duration",
   "sql_statement",
-  "transaction_lock_wait_time",
   "blocker_id",
+  "transaction_lock_wait_time",
   "transaction_duration",
+  "host",
+  "command",
   "execution_status",
 ];
 

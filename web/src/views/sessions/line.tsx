@@ -56,7 +56,7 @@ export const Line = memo(function Line(props: LineProps) {
         const look = [number ? "number" : "", code ? "sql" : "", hot ? "hot" : "", slow ? "slow" : "", marked ? "mark" : "", at === 0 ? "first" : "", at === columns.length - 1 ? "grows" : ""];
         return (
           <div key={key} role="gridcell" className={look.filter((one) => one !== "").join(" ")} style={{ width }}>
-            {cell === null ? "" : seconds && typeof cell === "number" ? duration(cell) : code ? String(cell).slice(0, SHOWN).replace(/\s+/g, " ") : String(cell)}
+            {cell === null ? (key === "sql_statement" ? <span className="none">{cellOf(session, places, "command")}</span> : "") : seconds && typeof cell === "number" ? duration(cell) : code ? String(cell).slice(0, SHOWN).replace(/\s+/g, " ") : String(cell)}
           </div>
         );
       })}
