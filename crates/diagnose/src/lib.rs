@@ -22,6 +22,7 @@
 
 pub mod csv;
 pub mod json;
+pub mod live;
 pub mod terminal;
 pub mod waits;
 

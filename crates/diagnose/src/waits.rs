@@ -41,6 +41,7 @@ mod describe;
 mod details;
 mod dot;
 mod edges;
+mod freed;
 mod graph;
 mod join;
 mod lookup;

@@ -6,6 +6,7 @@ mod build;
 mod by_session;
 mod cure;
 mod drawn;
+mod freed;
 mod inferred;
 mod kinds;
 mod laws;
