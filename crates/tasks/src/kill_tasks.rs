@@ -5,7 +5,6 @@
 //! do, a second costs one query on the store.
 
 mod nodes;
-mod pace;
 mod round;
 
 use std::collections::{HashMap, HashSet};
@@ -24,9 +23,9 @@ use uuid::Uuid;
 
 use crate::kills::Kills;
 use crate::observer::Observer;
+use crate::pace::EVERY;
 use crate::settings::Settings;
 use nodes::Nodes;
-use pace::EVERY;
 use round::Round;
 
 /// Runs kill tasks.

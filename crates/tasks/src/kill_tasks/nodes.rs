@@ -7,7 +7,7 @@ use std::time::Duration;
 use clew_model::{NodeId, Session};
 use tokio::time::Instant;
 
-use super::pace::{Change, Pace};
+use crate::pace::{Pace, PaceChange};
 
 /// A session whose kill was denied, or takes its time, is left alone this long: it would be written down anew each second.
 const LEFT_ALONE: Duration = Duration::from_mins(1);
@@ -81,7 +81,7 @@ impl Place {
     }
 
     /// Keeps how long the look took: the next comes later if that was long. Says whether that changed, and what it is now.
-    pub(super) fn looked(&self, took: Duration) -> (Option<Change>, Option<Duration>) {
+    pub(super) fn looked(&self, took: Duration) -> (Option<PaceChange>, Option<Duration>) {
         let mut states = self.nodes.lock();
         let Some(state) = states.get_mut(&self.node) else { return (None, None) };
         (state.pace.looked(took), state.pace.slowed())
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(nodes.begin(&node, begin).unwrap().looked(Duration::from_millis(300)).1, Some(after(3000) - begin));
         assert!(nodes.begin(&node, after(2999)).is_none());
         let place = nodes.begin(&node, after(3000)).unwrap();
-        assert_eq!(place.looked(Duration::from_millis(10)), (Some(Change::Quick), None));
+        assert_eq!(place.looked(Duration::from_millis(10)), (Some(PaceChange::Quick), None));
         drop(place);
         assert!(nodes.begin(&node, after(4000)).is_some());
     }

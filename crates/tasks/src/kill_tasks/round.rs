@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::nodes::Place;
-use super::pace::Change;
 use crate::kills::{KillError, KillOrder, Kills, Meant};
 use crate::observer::Observer;
+use crate::pace::PaceChange;
 
 /// Everything that a round needs.
 pub(super) struct Round {
@@ -62,11 +62,11 @@ impl Round {
         }
         let node = &self.node.id;
         match change {
-            Some(Change::Slowed(interval)) => info!(
+            Some(PaceChange::Slowed(interval)) => info!(
                 node.id = %node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
                 "a look at a node takes long; kill tasks look at it less often"
             ),
-            Some(Change::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
+            Some(PaceChange::Quick) => info!(node.id = %node, "kill tasks look at a node each second again"),
             None => {}
         }
     }
