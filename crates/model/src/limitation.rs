@@ -30,6 +30,8 @@ pub enum LimitationKind {
     NoStatementDigests,
     /// Names of the programs that opened sessions cannot be read.
     NoProgramNames,
+    /// There are more sessions than a live list shows.
+    SessionsCut,
 }
 
 /// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.

@@ -24,19 +24,23 @@
 mod budget;
 mod connection;
 mod doctor;
+mod explain;
 mod failure;
 mod given_up;
 mod greeting;
 mod innodb_status;
 mod kill;
 mod limits;
+mod live;
 mod locks;
 mod own_sessions;
 mod programs;
 mod rollbacks;
 mod running;
+mod seen;
 mod server;
 mod server_threads;
+mod session;
 mod sessions;
 mod snapshot;
 mod statements;
@@ -45,14 +49,17 @@ mod transactions;
 
 pub use budget::Errand;
 pub use doctor::{Check, Diagnosis, examine};
+pub use explain::{Explained, explain_session};
 pub use given_up::settle_kills;
 pub use kill::{
     Doing, KillKind, KillOutcome, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
 };
 pub use limits::Limits;
+pub use live::{LiveLook, LiveMemory, look_live};
 pub use locks::read_waits;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use server::Flavor;
+pub use session::{WholeSession, read_session};
 pub use snapshot::{
     Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,
 };

@@ -45,12 +45,13 @@ pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Fai
 
 async fn read(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let observed = observe(&mut connection).await?;
+    let observed = observe(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
-async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
+/// The same over a connection that is there, with the latest statements of one session more, whether it is in anybody's way or not.
+pub(crate) async fn observe(connection: &mut Connection, also: Option<u64>) -> Result<Observed, Failure> {
     let mut limitations = Vec::new();
     if show_is_cut(connection).await? {
         limitations.push(doctor::statements_cut());
@@ -63,9 +64,10 @@ async fn observe(connection: &mut Connection) -> Result<Observed, Failure> {
     if !first.unexplained.is_empty() {
         observed.limitations.extend(access.first_modes());
     }
-    let idle_roots = first.idle_roots();
-    if access.performance_schema && !idle_roots.is_empty() {
-        last_statements::read(connection, &idle_roots, &threads, &mut observed).await?;
+    let idle_roots = first.idle_roots().into_iter().filter(|session| also != Some(*session));
+    let asked: Vec<u64> = also.into_iter().chain(idle_roots).collect();
+    if access.performance_schema && !asked.is_empty() {
+        last_statements::read(connection, &asked, &threads, &mut observed).await?;
     }
     Ok(observed)
 }

@@ -18,14 +18,29 @@ pub(crate) async fn read(
         limitations.push(hidden(gap.why.clone(), gap.remedy.clone()));
         return Ok(HashMap::new());
     }
-    let rows: Vec<(u64, Option<Vec<u8>>)> =
-        connection.ask(statements::PROGRAMS).await.map_err(|error| connection.failed(&error))?;
+    let rows = named(connection, statements::PROGRAMS).await?;
     if rows.is_empty() && are_dropped(connection).await? {
         limitations.push(hidden(
             "The server keeps nothing of what clients tell of themselves.".to_owned(),
             Some("performance_schema_session_connect_attrs_size = 512, in the server's configuration file".to_owned()),
         ));
     }
+    Ok(by_session(rows))
+}
+
+/// The same of these sessions alone, of a server where names can be read.
+pub(crate) async fn read_of(connection: &mut Connection, sessions: &[u64]) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
+    Ok(by_session(named(connection, &statements::programs_of(sessions)).await?))
+}
+
+/// A session and the name of its program.
+type Named = (u64, Option<Vec<u8>>);
+
+async fn named(connection: &mut Connection, statement: &str) -> Result<Vec<Named>, Failure> {
+    connection.ask(statement).await.map_err(|error| connection.failed(&error))
+}
+
+fn by_session(rows: Vec<Named>) -> HashMap<u64, Arc<[u8]>> {
     let mut names: HashSet<Arc<[u8]>> = HashSet::new();
     let mut by_session = HashMap::with_capacity(rows.len());
     for (session, name) in rows {
@@ -37,7 +52,7 @@ pub(crate) async fn read(
         names.insert(name.clone());
         by_session.insert(session, name);
     }
-    Ok(by_session)
+    by_session
 }
 
 async fn are_dropped(connection: &mut Connection) -> Result<bool, Failure> {

@@ -1,4 +1,4 @@
-//! Sessions, as `SHOW FULL PROCESSLIST` streams them.
+//! Sessions, as `SHOW FULL PROCESSLIST` streams them, or the table that is like it.
 
 use clew_model::Session;
 use mysql_async::{QueryResult, Row, TextProtocol, Value};
@@ -13,8 +13,17 @@ pub(crate) struct Sessions<'a> {
 
 /// Starts reading all sessions that the account may see.
 pub(crate) async fn read(connection: &mut Connection) -> Result<Sessions<'_>, mysql_async::Error> {
+    ask(connection, statements::SESSIONS).await
+}
+
+/// The same for those who look again and again, with the beginnings of statements: of MySQL with its performance_schema on.
+pub(crate) async fn read_without_lock(connection: &mut Connection) -> Result<Sessions<'_>, mysql_async::Error> {
+    ask(connection, statements::SESSIONS_WITHOUT_LOCK).await
+}
+
+async fn ask<'a>(connection: &'a mut Connection, statement: &'static str) -> Result<Sessions<'a>, mysql_async::Error> {
     use mysql_async::prelude::Queryable;
-    Ok(Sessions { rows: connection.driver.query_iter(statements::SESSIONS).await? })
+    Ok(Sessions { rows: connection.driver.query_iter(statement).await? })
 }
 
 impl Sessions<'_> {

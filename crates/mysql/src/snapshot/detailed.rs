@@ -1,24 +1,20 @@
 //! A snapshot with what else is known of each session. Rows are encoded as they stream in, and left open; the few words that are
 //! added to each are joined when all tables were read, each once and over the same connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use clew_diagnose::waits::{SessionFacts, graph, is_wait_state};
+use clew_diagnose::waits::graph;
 use clew_model::{Failure, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{Rows, sorted_rows};
 use super::{Body, Snapshot, Statements, finish, show_is_cut};
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::locks::{Threads, WaitTables, role};
-use crate::own_sessions::Own;
+use crate::locks::WaitTables;
+use crate::seen::Seen;
 use crate::transactions::BySession;
 use crate::{doctor, programs, running};
-
-/// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
-const STATEMENT_KEPT: usize = 64 << 10;
-const STATEMENTS_KEPT: usize = 16 << 20;
 
 pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
@@ -29,7 +25,7 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let mut locks = WaitTables::read(&mut connection, limitations).await?;
     let own = connection.own();
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
-    let mut seen = Seen { parties: locks.parties(), ..Seen::default() };
+    let mut seen = Seen::of(locks.parties());
     let transactions = BySession::new(locks.transactions.clone());
     let look = |session: &Session| seen.look(session);
     let rows = sorted_rows(&mut connection, &rows, Some(own.clone()), transactions, look).await?;
@@ -70,47 +66,5 @@ impl Details {
     pub(super) fn of(&self, session: u64) -> SessionDetail {
         let detail = self.busy.get(&session).cloned().unwrap_or_default();
         SessionDetail { program_name: self.programs.get(&session).cloned(), ..detail }
-    }
-}
-
-/// What the graph needs of sessions: those that wait or may be waited for, and of their statements only those that a wait may be
-/// concluded from.
-#[derive(Default)]
-struct Seen {
-    parties: HashSet<u64>,
-    sessions: Vec<Session>,
-    statements: usize,
-}
-
-impl Seen {
-    fn look(&mut self, session: &Session) {
-        let waits = session.state.as_deref().is_some_and(is_wait_state);
-        if !waits && !self.parties.contains(&session.id) {
-            return;
-        }
-        let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
-            let kept = whole.get(..STATEMENT_KEPT).unwrap_or(whole);
-            self.statements += kept.len();
-            (self.statements <= STATEMENTS_KEPT).then(|| kept.to_vec())
-        });
-        self.sessions.push(Session {
-            id: session.id,
-            user: session.user.clone(),
-            host: session.host.clone(),
-            database: session.database.clone(),
-            command: session.command.clone(),
-            seconds: session.seconds,
-            state: session.state.clone(),
-            statement,
-        });
-    }
-
-    fn facts(self, own: &Own, threads: &Threads) -> Vec<SessionFacts> {
-        let is_own = own.known();
-        let facts = |session: Session| {
-            let role = role(&session, is_own(&session), threads.is_applier(session.id));
-            SessionFacts { role, session }
-        };
-        self.sessions.into_iter().map(facts).collect()
     }
 }

@@ -1,0 +1,241 @@
+//! Looking at a node again and again: its sessions with the beginnings of their statements, and what else is known of each, with as little
+//! work for the server as that can be had.
+//!
+//! Each look reads the sessions and the open transactions. Locks are read only while somebody waits; programs only of sessions that are new;
+//! what cannot be read is found out once a minute.
+
+mod memory;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clew_diagnose::is_internal;
+use clew_diagnose::live::{Counts, LiveSession, STATEMENT_KEPT};
+use clew_diagnose::waits::graph;
+use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
+use mysql_async::Error;
+use tokio::time::timeout;
+
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::locks::WaitTables;
+use crate::seen::Seen;
+use crate::server::Flavor;
+use crate::transactions::{BySession, Transactions};
+use crate::{doctor, failure, sessions, transactions};
+pub use memory::LiveMemory;
+
+/// Sessions that a look keeps, and of those beyond as many again that do something. All are counted.
+const MOST: usize = 20_000;
+
+/// What was seen.
+#[derive(Debug)]
+pub struct LiveLook {
+    /// The sessions of users.
+    pub sessions: Vec<LiveSession>,
+    /// How many there are of each kind, those that were not kept among them.
+    pub counts: Counts,
+    /// What could not be seen, and why.
+    pub limitations: Vec<Limitation>,
+    /// How long the node was busy with it, from connecting to the last row.
+    pub took: Duration,
+}
+
+/// Looks at a node once more. `memory` is what looks at this node remember, and `threshold` the seconds from which a session is slow and a
+/// transaction long.
+///
+/// Fails with the reason, within the limits; what was under way on the server when this fails or is dropped is killed there.
+pub async fn look_live(
+    node: &NodeUrl,
+    memory: &mut LiveMemory,
+    threshold: u64,
+    limits: &Limits,
+) -> Result<LiveLook, Failure> {
+    let looking = failure::without_panic(node, Box::pin(look(node, memory, threshold, limits)));
+    let looked = timeout(limits.node, looking).await;
+    looked.unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+}
+
+async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
+    let mut connection = Connection::open(node, limits).await?;
+    let mut seen = if memory.is_due() || memory.somebody_waits {
+        with_locks(&mut connection, memory, threshold).await?
+    } else {
+        let (open, gap) = open_transactions(&mut connection).await?;
+        let found = users(&mut connection, memory, open, threshold, None).await?;
+        if found.counts.waiting > 0 {
+            // Who waits, and for whom, must be of one moment.
+            with_locks(&mut connection, memory, threshold).await?
+        } else {
+            let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
+            Everything { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
+        }
+    };
+    memory.somebody_waits = seen.found.counts.waiting > 0;
+    memory.read_new_programs(&mut connection, &seen.found.sessions).await?;
+    seen.limitations.dedup();
+    let took = connection.since.elapsed();
+    connection.close().await;
+    Ok(seen.into_look(memory, took))
+}
+
+/// Sessions of users, with their transactions.
+#[derive(Debug, Default)]
+struct Found {
+    open: BySession,
+    sessions: Vec<Session>,
+    counts: Counts,
+    left_out: u64,
+}
+
+impl Found {
+    fn take(&mut self, session: Session, threshold: u64) {
+        let open = self.open.get(session.id);
+        self.counts.count(&session, open, threshold);
+        let does_something = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
+        let room = if does_something { 2 * MOST } else { MOST };
+        if self.sessions.len() < room {
+            self.sessions.push(session);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// What one look saw.
+struct Everything {
+    found: Found,
+    /// What each session that waits waits for, …
+    waits: HashMap<u64, SessionDetail>,
+    /// … and for eyes that may see no literals.
+    waits_masked: HashMap<u64, SessionDetail>,
+    limitations: Vec<Limitation>,
+}
+
+impl Everything {
+    fn into_look(mut self, memory: &LiveMemory, took: Duration) -> LiveLook {
+        let Found { open, sessions, counts, left_out } = self.found;
+        if left_out > 0 {
+            self.limitations.push(cut(left_out, counts.total));
+        }
+        let live = |session: Session| {
+            let detail = self.waits.remove(&session.id).unwrap_or_default();
+            LiveSession {
+                transaction: open.get(session.id).cloned(),
+                detail: SessionDetail { program_name: memory.program(session.id), ..detail },
+                waits_for_masked: self.waits_masked.remove(&session.id).and_then(|detail| detail.waits_for),
+                session,
+            }
+        };
+        LiveLook { sessions: sessions.into_iter().map(live).collect(), counts, limitations: self.limitations, took }
+    }
+}
+
+/// Everything, as a snapshot with details reads it.
+async fn with_locks(
+    connection: &mut Connection,
+    memory: &mut LiveMemory,
+    threshold: u64,
+) -> Result<Everything, Failure> {
+    let mut locks = WaitTables::read(connection, Vec::new()).await?;
+    let mut seen = Seen::of(locks.parties());
+    let open = BySession::new(locks.transactions.clone());
+    let found = users(connection, memory, open, threshold, Some(&mut seen)).await?;
+    let unreadable = locks.unreadable.take();
+    if memory.is_due() {
+        memory.read_all_programs(connection, unreadable.as_ref()).await?;
+    }
+    let first_modes = locks.unexplained();
+    let facts = seen.facts(&connection.own(), &locks.threads);
+    let (observed, _) = locks.joined(facts);
+    let graph = graph(&observed);
+    let mut limitations = observed.limitations;
+    limitations.extend_from_slice(memory.programs_missing());
+    memory.limitations.clone_from(&limitations);
+    if !graph.unexplained.is_empty() {
+        limitations.extend(first_modes);
+    }
+    Ok(Everything { found, waits: graph.details(), waits_masked: graph.masked().details(), limitations })
+}
+
+/// Open transactions, and what is missing of them beside what the last look at everything said.
+async fn open_transactions(connection: &mut Connection) -> Result<(BySession, Option<Limitation>), Failure> {
+    match transactions::read(connection).await {
+        Ok(Transactions::Readable(open)) => Ok((BySession::new(open), None)),
+        Ok(Transactions::Hidden) => Ok((BySession::default(), None)),
+        Ok(Transactions::FromStatus(open)) => Ok((BySession::new(open), Some(doctor::part_of_transactions()))),
+        Err(error) => Err(connection.failed(&error)),
+    }
+}
+
+/// The sessions of users. `seen` is shown all, those of the server and of Clew too.
+async fn users(
+    connection: &mut Connection,
+    memory: &mut LiveMemory,
+    open: BySession,
+    threshold: u64,
+    mut seen: Option<&mut Seen>,
+) -> Result<Found, Failure> {
+    let mut found = Found { open, ..Found::default() };
+    for without_lock in [true, false] {
+        if without_lock && (connection.flavor == Flavor::MariaDb || memory.by_show) {
+            continue;
+        }
+        if read_into(&mut found, connection, without_lock, threshold, seen.as_deref_mut()).await? || !without_lock {
+            break;
+        }
+        // The server does not show there what runs: performance_schema is off, or not for all.
+        memory.by_show = true;
+        found = Found { open: found.open, ..Found::default() };
+        if let Some(seen) = &mut seen {
+            seen.forget();
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this connection itself was among the sessions.
+async fn read_into(
+    found: &mut Found,
+    connection: &mut Connection,
+    without_lock: bool,
+    threshold: u64,
+    mut seen: Option<&mut Seen>,
+) -> Result<bool, Failure> {
+    let (address, own_id, own) = (connection.address.clone(), connection.id, connection.own());
+    let is_own = own.known();
+    let lost = |error: Error| failure::from_driver(&error, &address);
+    let reading =
+        if without_lock { sessions::read_without_lock(connection).await } else { sessions::read(connection).await };
+    let mut rows = match reading {
+        Ok(rows) => rows,
+        Err(Error::Server(error)) if without_lock && !failure::took_too_long(&error) => return Ok(false),
+        Err(error) => return Err(lost(error)),
+    };
+    let mut saw_itself = false;
+    while let Some(mut session) = rows.next().await.map_err(lost)? {
+        saw_itself |= session.id == own_id;
+        if let Some(seen) = &mut seen {
+            seen.look(&session);
+        }
+        if is_own(&session) || is_internal(&session) {
+            continue;
+        }
+        if let Some(statement) = &mut session.statement {
+            // Some more than is shown, so that it is seen to be cut.
+            statement.truncate(STATEMENT_KEPT + 1);
+            statement.shrink_to_fit();
+        }
+        found.take(session, threshold);
+    }
+    Ok(saw_itself)
+}
+
+fn cut(left_out: u64, total: u64) -> Limitation {
+    Limitation {
+        kind: LimitationKind::SessionsCut,
+        what: format!("{left_out} sessions of {total} are not in the list; all are counted."),
+        why: format!("A list that is read again and again has {MOST} sessions, and as many again that do something."),
+        remedy: None,
+    }
+}

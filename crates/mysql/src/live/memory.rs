@@ -1,0 +1,90 @@
+//! What looks at a node remember from one to the next, so that the node is asked for less.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clew_model::{Failure, Limitation, Session};
+
+use crate::connection::Connection;
+use crate::programs;
+use crate::server::Flavor;
+
+/// Privileges and settings are looked at so often.
+const ALL_AGAIN: Duration = Duration::from_mins(1);
+/// Programs of new sessions that one look asks for.
+const NEW_AT_ONCE: usize = 200;
+/// MariaDB looks through all sessions for the program of one.
+const WITHOUT_KEY: Duration = Duration::from_secs(5);
+
+/// Of one node.
+#[derive(Debug, Default)]
+pub struct LiveMemory {
+    /// Whether somebody waited at the last look.
+    pub(super) somebody_waits: bool,
+    /// Whether the table without a lock does not show what there is.
+    pub(super) by_show: bool,
+    /// What could not be seen at the last look that tried all.
+    pub(super) limitations: Vec<Limitation>,
+    all_at: Option<Instant>,
+    programs: HashMap<u64, Arc<[u8]>>,
+    /// Sessions whose program was asked for, whether they told it or not.
+    asked_for: HashSet<u64>,
+    programs_at: Option<Instant>,
+    /// What is missing of programs; nothing where they can be read.
+    programs_missing: Vec<Limitation>,
+}
+
+impl LiveMemory {
+    /// Whether it is time to try all, as the first look does.
+    pub(super) fn is_due(&self) -> bool {
+        self.all_at.is_none_or(|at| at.elapsed() >= ALL_AGAIN)
+    }
+
+    /// The program of a session.
+    pub(super) fn program(&self, session: u64) -> Option<Arc<[u8]>> {
+        self.programs.get(&session).cloned()
+    }
+
+    /// What is missing of programs.
+    pub(super) fn programs_missing(&self) -> &[Limitation] {
+        &self.programs_missing
+    }
+
+    /// Reads the programs of all sessions, or finds out why not. `unreadable` is why performance_schema cannot be read, if it cannot.
+    pub(super) async fn read_all_programs(
+        &mut self,
+        connection: &mut Connection,
+        unreadable: Option<&Limitation>,
+    ) -> Result<(), Failure> {
+        self.programs_missing.clear();
+        self.programs = programs::read(connection, unreadable, &mut self.programs_missing).await?;
+        self.asked_for = self.programs.keys().copied().collect();
+        let now = Instant::now();
+        (self.all_at, self.programs_at) = (Some(now), Some(now));
+        Ok(())
+    }
+
+    /// Reads the programs of sessions that are new, as many as one look may ask for, and forgets those of sessions that ended.
+    pub(super) async fn read_new_programs(
+        &mut self,
+        connection: &mut Connection,
+        sessions: &[Session],
+    ) -> Result<(), Failure> {
+        let there: HashSet<u64> = sessions.iter().map(|session| session.id).collect();
+        self.programs.retain(|session, _| there.contains(session));
+        self.asked_for.retain(|session| there.contains(session));
+        let asked_just_now = self.programs_at.is_some_and(|at| at.elapsed() < WITHOUT_KEY);
+        if !self.programs_missing.is_empty() || (connection.flavor == Flavor::MariaDb && asked_just_now) {
+            return Ok(());
+        }
+        let new: Vec<u64> = there.difference(&self.asked_for).copied().take(NEW_AT_ONCE).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.programs_at = Some(Instant::now());
+        self.programs.extend(programs::read_of(connection, &new).await?);
+        self.asked_for.extend(new);
+        Ok(())
+    }
+}
