@@ -90,6 +90,9 @@ actions! {
     GET_REALTIME_SESSION_TEXT Read Instance INSTANCE
         "gaussdbformysql:instance:getRealtimeSessionText" "gaussdb:instance:getRealtimeSessionText"
         "See whole statements where the project masks them. Clew's own.";
+    DELETE_REALTIME_SESSION Write Instance INSTANCE
+        "gaussdbformysql:instance:deleteRealtimeSession" "gaussdb:instance:deleteRealtimeSession"
+        "Remove a collection with its result. Clew's own.";
     LIST_PROCESSES List Instance INSTANCE
         "gaussdbformysql:instance:listProcesses" "gaussdb:instance:listProcesses"
         "List the sessions of a node, and what a session waits for.";

@@ -22,6 +22,13 @@ pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// What a page that was signed in with a token proves itself with: whoever has the token can make it, and it tells nothing of the token
+/// nor of its [`hash`].
+#[must_use]
+pub fn csrf(token: &str) -> String {
+    hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -36,5 +43,14 @@ mod tests {
         assert_eq!(hash(one.expose_secret()), hash(one.expose_secret()));
         // SHA-256 of "abc", as FIPS 180-4 prints it.
         assert_eq!(hex::encode(hash("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn what_a_page_proves_itself_with_is_neither_the_token_nor_its_hash() {
+        let token = generate().unwrap();
+        let csrf = csrf(token.expose_secret());
+        assert!(csrf.len() == 64 && csrf != *token.expose_secret() && csrf != hex::encode(hash(token.expose_secret())));
+        assert_eq!(csrf, super::csrf(token.expose_secret()));
+        assert_ne!(csrf, super::csrf(generate().unwrap().expose_secret()));
     }
 }

@@ -68,6 +68,8 @@ catalogue! {
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
     /// Credentials that are missing or wrong.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
+    /// A request that a browser signed in by itself, and that Clew's own page did not make.
+    NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
     /// A token that has ended.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
     /// Somebody asks too often.

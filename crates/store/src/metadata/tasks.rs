@@ -7,9 +7,11 @@ mod writes;
 
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
+use clew_model::{
+    AuditEvent, Failure, FailureKind, InstanceId, NodeId, Origin, ProjectId, RequestId, TaskOutcome, TaskStatus,
+};
 
-use super::rows::{milliseconds, parsed};
+use super::rows::{milliseconds, parsed, parsed_if_there};
 use crate::database::{Row, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::serving_lock::ServingLock;
@@ -84,6 +86,56 @@ impl Store {
             .await
             .map_err(StoreError::database("look up a collection"))?;
         row.as_ref().map(task).transpose()
+    }
+
+    /// The newest tasks of a node, at most `limit`. Looks through all tasks that are kept.
+    pub async fn tasks_of_node(
+        &self,
+        project: &ProjectId,
+        instance: &InstanceId,
+        node: &NodeId,
+        limit: u32,
+    ) -> Result<Vec<Task>, StoreError> {
+        let rows = query(
+            "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
+             ORDER BY created_at DESC, request_id LIMIT $4",
+        )
+        .bind(project.as_str())
+        .bind(instance.as_str())
+        .bind(node.as_str())
+        .bind(limit)
+        .fetch_all(&self.database)
+        .await
+        .map_err(StoreError::database("list collections"))?;
+        rows.iter().map(task).collect()
+    }
+
+    /// Removes a task that has ended, and its result. False, and nothing changed, if there is none, or it has not ended.
+    pub async fn remove_task(&self, by: &Origin, id: &RequestId) -> Result<bool, StoreError> {
+        let mut change = self.change("remove a collection").await?;
+        let rows = query(
+            "DELETE FROM tasks WHERE request_id = $1 AND ended_at IS NOT NULL \
+             RETURNING *, (SELECT p.domain_id FROM projects p WHERE p.id = project_id) AS domain_id",
+        )
+        .bind(id.as_str())
+        .fetch_all(change.connection())
+        .await
+        .map_err(change.failed())?;
+        let Some(row) = rows.first() else { return Ok(false) };
+        let removed = task(row)?;
+        let event = AuditEvent {
+            domain_id: parsed_if_there(row, "domain_id")?,
+            project_id: Some(removed.project_id),
+            instance_id: Some(removed.instance_id),
+            node_id: Some(removed.node_id),
+            ..AuditEvent::done(by, "DeleteRealtimeSession", id.to_string())
+        };
+        change.done(&event).await?;
+        if let Some(result) = removed.result {
+            // What cannot be removed now is named by nobody: the sweep removes it.
+            let _ = self.results().remove(&result.name).await;
+        }
+        Ok(true)
     }
 
     /// How many tasks there are of each status; statuses without any are there with 0.
