@@ -1,4 +1,4 @@
-//! Who is asking: a token in `X-Auth-Token`, or a signature of an access key (spec section 8.1).
+//! Who is asking: a token in `X-Auth-Token` or in the cookie of a browser, or a signature of an access key (spec section 8.1).
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::audit::Trail;
-use crate::caller::{Caller, Credentials};
+use crate::caller::{Caller, Credentials, Proof, SignedIn};
+use crate::console::{cookie, same_site};
 use crate::grants::Grants;
 use crate::iam::security_token;
 use crate::refusal::Refusal;
@@ -52,6 +53,7 @@ pub(crate) async fn authenticate(
     service.limits.principal(&identity.user.id)?;
     let caller = Caller {
         credentials: identity.credentials,
+        proof: identity.proof.clone(),
         connection: parts.extensions.get().copied(),
         request_id: trail.request_id(),
         trail,
@@ -67,16 +69,23 @@ struct Identity {
     user: User,
     scope: Scope,
     credentials: Credentials,
+    proof: Proof,
     /// What is known, as of a moment when the whole request was there.
     view: View,
 }
 
 /// Who asks, and what. A stranger's body is not read: many of them would fill the memory.
 async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -> Result<(Identity, Bytes), Refusal> {
-    let token = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
+    let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
+    let signed = parts.headers.contains_key(AUTHORIZATION);
+    // A cookie comes by itself, whoever made the request: what was put into it on purpose counts first.
+    let cookie = if header.is_none() && !signed { cookie::token(&parts.headers) } else { None };
     let body_to_come = !body.is_end_stream();
-    if let Some(token) = token {
+    if let Some(token) = header.or(cookie) {
         let mut identity = by_token(service, trail, token).await?;
+        if cookie.is_some() {
+            same_site::check(parts, token)?;
+        }
         let body = read_body(body, &service.settings).await?;
         if body_to_come {
             // It took as long as its sender liked.
@@ -115,7 +124,8 @@ pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Byte
 
 async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
     let view = service.store.view().await?;
-    let Some(stored) = view.token(&token::hash(token)).await? else {
+    let hash = token::hash(token);
+    let Some(stored) = view.token(&hash).await? else {
         return Err(not_authenticated("auth-token-unknown", Vec::new()));
     };
     trail.is_about(&stored.user.domain_id);
@@ -128,7 +138,9 @@ async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Ident
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
-    Ok(Identity { user: enabled(&stored.user)?, scope, credentials: Credentials::Token, view })
+    let signed_in = SignedIn { hash, expires_at: stored.expires_at, csrf: token::csrf(token) };
+    let proof = Proof::Token(Arc::new(signed_in));
+    Ok(Identity { user: enabled(&stored.user)?, scope, credentials: Credentials::Token, proof, view })
 }
 
 /// A signature that names a known key, not yet verified.
@@ -199,7 +211,8 @@ impl Signed {
             // It is a convenience: not worth refusing a request that is right.
             warn!(%error, "could not note that an access key was used");
         }
-        Ok(Identity { user, scope, credentials, view: self.view })
+        let proof = Proof::Key(self.key.id.clone());
+        Ok(Identity { user, scope, credentials, proof, view: self.view })
     }
 
     /// What a temporary key is good for, if it comes with its security token, signed as the rest (spec section 8.1).

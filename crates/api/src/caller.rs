@@ -10,7 +10,7 @@ use clew_iam::decision::{
     self, Action, Decision, DenyReason, Environment, InstanceFacts, Principal, ProjectFacts, Resource, check_scope,
     could_ever_allow, decide,
 };
-use clew_model::{Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
+use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
 use clew_store::{Project, View};
 use http::request::Parts;
 use jiff::Timestamp;
@@ -33,6 +33,26 @@ pub(crate) enum Credentials {
     TemporaryKey,
 }
 
+/// What a caller has shown, by which it can be looked at again.
+#[derive(Debug, Clone)]
+pub(crate) enum Proof {
+    /// A token.
+    Token(Arc<SignedIn>),
+    /// A signature with this access key.
+    Key(AccessKeyId),
+}
+
+/// A token that is good.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    /// What it is kept under.
+    pub(crate) hash: [u8; 32],
+    /// In seconds since 1970 (UTC).
+    pub(crate) expires_at: i64,
+    /// What a page that was signed in with it proves itself with.
+    pub(crate) csrf: String,
+}
+
 /// Who asks, from where, and in which request. [`crate::authentication`] finds it out; handlers take it as an argument.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
@@ -40,6 +60,8 @@ pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// By which credentials.
     pub(crate) credentials: Credentials,
+    /// By which of them.
+    pub(crate) proof: Proof,
     /// From where. None where a test calls the router itself.
     pub(crate) connection: Option<Connection>,
     /// Name of the request, as in `X-Request-Id`.

@@ -19,7 +19,7 @@ use crate::refusal::ErrorBody;
     ),
     components(schemas(ErrorBody)),
     modifiers(&Security),
-    security(("token" = []), ("access_key" = []))
+    security(("token" = []), ("access_key" = []), ("browser" = []))
 )]
 pub(crate) struct Description;
 
@@ -33,6 +33,11 @@ impl utoipa::Modify for Security {
         let components = openapi.components.get_or_insert_default();
         components
             .add_security_scheme("token", header("X-Auth-Token", "What POST /v3/auth/tokens gives in X-Subject-Token"));
+        let cookie = ApiKeyValue::with_description(
+            "clew_session",
+            "What POST /clew/v1/console/session sets; a change needs X-Clew-Csrf too",
+        );
+        components.add_security_scheme("browser", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme(
             "access_key",
             header("Authorization", "SDK-HMAC-SHA256 Access=…, SignedHeaders=…, Signature=…"),

@@ -25,6 +25,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::refusal::Refusal;
 use encoding::Encoding;
+pub(crate) use encoding::accepts as accepts_encoding;
 use pieces::{PIECE, Pieces};
 use range::{Asked, ByteRange};
 

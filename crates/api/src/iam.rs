@@ -1,10 +1,12 @@
 //! The part of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
 
+pub(crate) mod check_password;
 pub(crate) mod domains;
+pub(crate) mod issue;
 pub(crate) mod one_at_a_time;
 pub(crate) mod projects;
 pub(crate) mod security_token;
-mod sign_in;
+pub(crate) mod sign_in;
 pub(crate) mod subject_tokens;
 pub(crate) mod temporary_keys;
 mod token_answer;

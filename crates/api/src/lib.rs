@@ -34,6 +34,7 @@ mod body;
 mod caller;
 mod carried_on;
 mod connection;
+mod console;
 mod description;
 mod download;
 mod envelope;
@@ -60,6 +61,8 @@ use std::time::Duration;
 use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, Kills};
 
+use console::stream::Live;
+
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
 pub use nodes::NodeReads;
@@ -69,11 +72,25 @@ pub use serve::{Listener, ServeError, Tls, serve};
 
 /// What the API works with. Every request takes some clones, so they are cheap: they share everything.
 #[derive(Debug, Clone)]
-pub struct Service(Arc<Parts>);
+pub struct Service(Arc<Whole>);
+
+/// The parts, and what is made of them as requests come.
+#[derive(Debug)]
+struct Whole {
+    parts: Parts,
+    live: Live,
+}
+
+impl Service {
+    /// Nodes that somebody watches.
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
+    }
+}
 
 impl From<Parts> for Service {
     fn from(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Whole { parts, live: Live::default() }))
     }
 }
 
@@ -81,7 +98,7 @@ impl Deref for Service {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 

@@ -20,6 +20,11 @@ impl NodeReads {
         Self { limits }
     }
 
+    /// The limits of one read.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// What `read` finds out about a node within the limits. A failure is answered with its reason.
     pub(crate) async fn read<T, F>(&self, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
     where

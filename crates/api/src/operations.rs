@@ -32,6 +32,13 @@ macro_rules! node {
     };
 }
 
+/// A node, below Clew's own API.
+macro_rules! watched {
+    ($rest:literal) => {
+        concat!("/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
+    };
+}
+
 /// An instance of the TaurusDB API.
 macro_rules! instance {
     ($rest:literal) => {
@@ -95,12 +102,25 @@ pub(crate) const ALL: &[Operation] = &[
     operation("POST", "/v3/{project_id}/instances/{instance_id}/tags/action", "BatchTagAction", Kept::Refused),
     operation("POST", "/v3/auth/tokens", "CreateToken", Kept::Always),
     operation("GET", "/v3/auth/tokens", "ShowToken", Kept::Refused),
+    operation("POST", "/clew/v1/console/session", "CreateConsoleSession", Kept::Always),
+    operation("GET", "/clew/v1/console/session", "ShowConsoleSession", Kept::Refused),
+    operation("DELETE", "/clew/v1/console/session", "EndConsoleSession", Kept::Refused),
+    operation("POST", "/clew/v1/console/session/project", "ChooseConsoleProject", Kept::Always),
     operation("DELETE", "/v3/auth/tokens", "RevokeToken", Kept::Refused),
     operation("POST", "/v3.0/OS-CREDENTIAL/securitytokens", "CreateTemporaryAccessKey", Kept::Refused),
     operation("GET", "/v3/projects", "ListProjects", Kept::Refused),
     operation("GET", "/v3/auth/projects", "ListAuthProjects", Kept::Refused),
     operation("GET", "/v3/auth/domains", "ListAuthDomains", Kept::Refused),
     operation("GET", "/v5/caller-identity", "ShowCallerIdentity", Kept::Refused),
+    operation("GET", watched!("stream"), "WatchSessions", Kept::Refused),
+    operation("GET", watched!("sessions/{session_id}"), "ShowSession", Kept::Refused),
+    operation("POST", watched!("sessions/{session_id}/explain"), "ExplainSession", Kept::Always),
+    operation("GET", watched!("locks"), "ShowLocks", Kept::Refused),
+    operation("POST", watched!("kill"), "KillSessions", Kept::Always),
+    operation("GET", watched!("kills"), "ListKills", Kept::Refused),
+    operation("GET", "/clew/v1/{project_id}/instances/{instance_id}/permissions", "ShowPermissions", Kept::Refused),
+    operation("GET", watched!("collections"), "ListCollections", Kept::Refused),
+    operation("DELETE", watched!("collections/{request_id}"), "DeleteRealtimeSession", Kept::Refused),
     operation("GET", "/clew/v1/projects", "ListAdministeredProjects", Kept::Refused),
     operation("POST", "/clew/v1/projects", "CreateProject", Kept::Refused),
     operation("PATCH", "/clew/v1/projects/{project_id}", "UpdateProject", Kept::Refused),

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::get;
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +13,7 @@ use crate::description::{self, Description};
 use crate::envelope::{self, Gate};
 use crate::grants::Grants;
 use crate::refusal::Refusal;
-use crate::{Service, administration, iam, ops, taurusdb};
+use crate::{Service, administration, console, iam, ops, taurusdb};
 
 /// Routes whose callers must be known.
 fn protected() -> OpenApiRouter<Service> {
@@ -39,7 +40,22 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::tags::list_of_instance))
         .routes(routes!(taurusdb::tags::list_of_project))
         .routes(routes!(taurusdb::tags::act))
+        .merge(console())
         .merge(identities())
+}
+
+/// What the web page works with, beside all the others.
+fn console() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(console::stream::watch))
+        .routes(routes!(console::session_detail::show))
+        .routes(routes!(console::session_detail::explain))
+        .routes(routes!(console::locks::show))
+        .routes(routes!(console::kill::kill))
+        .routes(routes!(console::kills::list))
+        .routes(routes!(console::permissions::show))
+        .routes(routes!(console::collections::list))
+        .routes(routes!(console::collections::remove))
 }
 
 fn identities() -> OpenApiRouter<Service> {
@@ -50,13 +66,18 @@ fn identities() -> OpenApiRouter<Service> {
         .routes(routes!(iam::domains::caller_identity))
         .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
         .routes(routes!(iam::temporary_keys::create))
+        .routes(routes!(console::session::show, console::session::end))
+        .routes(routes!(console::session::choose_project))
         .merge(administration::routes())
         .layer(map_response(iam::in_its_own_codes))
 }
 
 /// Where nobodies become somebody.
 fn sign_in() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(iam::tokens::create)).layer(map_response(iam::in_its_own_codes))
+    OpenApiRouter::new()
+        .routes(routes!(iam::tokens::create))
+        .routes(routes!(console::session::create))
+        .layer(map_response(iam::in_its_own_codes))
 }
 
 /// Routes for those who operate Clew.
@@ -77,19 +98,23 @@ pub(crate) fn router(service: Service) -> Router {
     // One layer for each route: every layer is a copy of all that is in it, for each request.
     let behind = |gate| from_fn_with_state((service.clone(), gate), envelope::wrap);
     let router = OpenApiRouter::with_openapi(Description::openapi());
-    let router = if service.settings.operations_only {
+    let operations_only = service.settings.operations_only;
+    let router = if operations_only {
         router.merge(operations().layer(behind(Gate::Open)))
     } else {
         router
+            .route("/", get(console::page::index).layer(behind(Gate::Open)))
             .merge(protected().layer(behind(Gate::Known(Grants::default()))))
             .merge(sign_in().layer(behind(Gate::SignIn)))
             .merge(open().layer(behind(Gate::Open)))
     };
     let (router, _) = router.split_for_parts();
-    router
-        .fallback(no_such_api.layer(behind(Gate::Open)))
-        .method_not_allowed_fallback(no_such_api.layer(behind(Gate::Open)))
-        .with_state(service)
+    let router = if operations_only {
+        router.fallback(no_such_api.layer(behind(Gate::Open)))
+    } else {
+        router.fallback(console::page::or_no_such_api.layer(behind(Gate::Open)))
+    };
+    router.method_not_allowed_fallback(no_such_api.layer(behind(Gate::Open))).with_state(service)
 }
 
 async fn no_such_api() -> Refusal {

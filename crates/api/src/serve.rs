@@ -66,7 +66,7 @@ pub async fn serve(
     }
     let room = Arc::new(Semaphore::new(settings.connections));
     let places = Arc::new(Places::new(settings.connections_per_peer, settings.trusted_proxies.clone()));
-    let (metrics, collections) = (service.metrics.clone(), service.collections.clone());
+    let (metrics, collections, live) = (service.metrics.clone(), service.collections.clone(), service.live().clone());
     let host = Arc::new(Host::new(service, tls, shutdown.clone()));
     let connections = GracefulShutdown::new();
     loop {
@@ -97,6 +97,7 @@ pub async fn serve(
     }
     drop(tcp);
     collections.end_waits();
+    live.end();
     info!(http.connections = connections.count(), "stopping: no more connections are taken");
     if timeout(settings.grace, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");

@@ -23,15 +23,18 @@ impl Encoding {
 
 /// The best encoding that the client names; zstd before gzip. One that it does not name is never used.
 pub(super) fn choose(headers: &HeaderMap) -> Encoding {
-    let accepted = |wanted: Encoding| {
-        headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|part| {
-                let (name, weight) = part.split_once(';').unwrap_or((part, ""));
-                name.trim().eq_ignore_ascii_case(wanted.name()) && !is_zero(weight)
-            })
+    let accepted = |encoding: &Encoding| accepts(headers, encoding.name());
+    [Encoding::Zstd, Encoding::Gzip].into_iter().find(accepted).unwrap_or(Encoding::Identity)
+}
+
+/// Whether the client names this encoding.
+pub(crate) fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+    headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|part| {
+            let (name, weight) = part.split_once(';').unwrap_or((part, ""));
+            name.trim().eq_ignore_ascii_case(encoding) && !is_zero(weight)
         })
-    };
-    [Encoding::Zstd, Encoding::Gzip].into_iter().find(|&encoding| accepted(encoding)).unwrap_or(Encoding::Identity)
+    })
 }
 
 /// `q=0` means "not this one".

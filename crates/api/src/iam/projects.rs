@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use clew_model::ErrorEntry;
-use clew_store::Project;
+use clew_iam::decision::Grant;
+use clew_model::{DomainId, ErrorEntry};
+use clew_store::{Project, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,14 +100,24 @@ pub(crate) async fn list_of_caller(
     State(service): State<Service>,
     Caller { principal, .. }: Caller,
 ) -> Result<Json<ProjectList>, Refusal> {
-    let mut projects = service.store.projects_of(&principal.domain_id).await?;
-    let reaches = |project: &Project| {
-        let mut grants = principal.grants.iter();
-        principal.administrator || grants.any(|grant| grant.project.as_ref().is_none_or(|only| *only == project.id))
-    };
-    projects.retain(|project| project.enabled && reaches(project));
+    let projects = reached(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
     Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
+}
+
+/// The projects that somebody may use.
+pub(crate) async fn reached(
+    service: &Service,
+    domain: &DomainId,
+    administrator: bool,
+    grants: &[Grant],
+) -> Result<Vec<Project>, StoreError> {
+    let mut projects = service.store.projects_of(domain).await?;
+    let reaches = |project: &Project| {
+        administrator || grants.iter().any(|grant| grant.project.as_ref().is_none_or(|only| *only == project.id))
+    };
+    projects.retain(|project| project.enabled && reaches(project));
+    Ok(projects)
 }
 
 fn entry(project: Project) -> ProjectEntry {

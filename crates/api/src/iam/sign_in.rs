@@ -17,7 +17,7 @@ pub(super) struct SignIn {
 
 /// Who signs in.
 #[derive(Debug)]
-pub(super) enum Who {
+pub(crate) enum Who {
     Id(String),
     Name { domain: String, user: String },
 }

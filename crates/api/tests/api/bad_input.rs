@@ -224,8 +224,9 @@ async fn other_paths_and_methods_are_no_api() {
     let server = Server::start().await;
     let status = server.status_of(&RequestId::generate());
     let calls = [
-        (Method::GET, "/"),
+        (Method::POST, "/"),
         (Method::GET, "/v3"),
+        (Method::GET, "/instances"),
         (Method::GET, "/v4/projects"),
         (Method::GET, "/v3/projects/"),
         (Method::GET, "//v3/projects"),

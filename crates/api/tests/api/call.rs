@@ -78,6 +78,10 @@ impl Call {
         let had_body = self.method != Method::HEAD;
         let response = self.into_request().send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end.
+            return Answer::new(status, headers, Vec::new(), had_body);
+        }
         Answer::new(status, headers, response.bytes().await.unwrap().into(), had_body)
     }
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod call;
 mod collections;
 mod connection_limits;
+mod console;
 mod downloads;
 mod downloads_from_s3;
 mod foreign;

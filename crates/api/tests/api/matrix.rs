@@ -54,9 +54,22 @@ BatchUpdateTaurusSlowProcessThreshold APIGW.0301 APIGW.0307 APIGW.0307 DBS.28001
 ListInstanceTags                      APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
 ListProjectTags                       APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
 BatchTagAction                        APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        DBS.280015 200
+WatchSessions                         APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowSession                           APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ExplainSession                        APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowLocks                             APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ListKills                             APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+ShowPermissions                       APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        200        200
+ListCollections                       APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 200        200        DBS.280015 200
+KillSessions                          APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 200        DBS.280015 200
+DeleteRealtimeSession                 APIGW.0301 APIGW.0307 APIGW.0307 DBS.280015 DBS.280015 DBS.280015 DBS.280015 DBS.200543 DBS.280015 DBS.200543
 CreateToken                           201        201        201        201        201        201        201        201        201        201
 ShowToken                             APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   200        IAM.0004   IAM.0004   IAM.0004   IAM.0004   200
 RevokeToken                           APIGW.0301 APIGW.0307 APIGW.0307 IAM.0004   204        IAM.0004   IAM.0004   IAM.0004   IAM.0004   204
+CreateConsoleSession                  201        201        201        201        201        201        201        201        201        201
+ShowConsoleSession                    APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
+EndConsoleSession                     APIGW.0301 APIGW.0307 APIGW.0307 204        204        204        204        204        204        204
+ChooseConsoleProject                  APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
 CreateTemporaryAccessKey              APIGW.0301 APIGW.0307 APIGW.0307 201        201        201        201        201        201        201
 ListProjects                          APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
 ListAuthProjects                      APIGW.0301 APIGW.0307 APIGW.0307 200        200        200        200        200        200        200
@@ -106,6 +119,8 @@ ShowDescription                       200        200        200        200      
 struct Callers {
     /// Token for the project's routes, and for all others.
     tokens: BTreeMap<&'static str, (String, String)>,
+    /// Whose the tokens are that are good.
+    users: BTreeMap<&'static str, UserId>,
     administrator: UserId,
     other: UserId,
     /// A finished collection of the server's first node.
@@ -152,13 +167,30 @@ impl Callers {
             ("denied", both(&denied, own, 3600).await),
             ("admin", both(&administrator, own, 3600).await),
         ]);
-        Self { tokens, administrator, other, collection: server.finished(b"a\r\n").await }
+        let users = BTreeMap::from([
+            ("domain", stranger),
+            ("project", administrator.clone()),
+            ("nothing", nothing),
+            ("reader", reader),
+            ("tagged", tagged),
+            ("denied", denied),
+            ("admin", administrator.clone()),
+        ]);
+        Self { tokens, users, administrator, other, collection: server.finished(b"a\r\n").await }
+    }
+
+    /// Asks with a token of its own, which is gone afterwards.
+    async fn ask_once(&self, server: &Server, column: &str, call: Call) -> Call {
+        match self.users.get(column) {
+            Some(user) => call.token(&server.domain_token(user).await),
+            None => self.ask(column, call),
+        }
     }
 
     fn ask(&self, column: &str, call: Call) -> Call {
         let Some((project, domain)) = self.tokens.get(column) else { return call.anonymous() };
-        // Those of a project have its id, of 32 letters and digits, in their second place.
-        let of_project = call.url.path().split('/').nth(2).is_some_and(|part| part.len() == 32);
+        // Those of a project have its id, of 32 letters and digits, in their second place, or in their third.
+        let of_project = call.url.path().split('/').skip(2).take(2).any(|part| part.len() == 32 && !part.contains('-'));
         call.token(if of_project { project } else { domain })
     }
 }
@@ -168,7 +200,9 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     let mut path = path
         .replace("{project_id}", server.tenant.project_id.as_str())
         .replace("{instance_id}", server.instance.id.as_str())
-        .replace("{node_id}", server.node().as_str());
+        .replace("{node_id}", server.node().as_str())
+        .replace("{session_id}", "1")
+        .replace("{request_id}", RequestId::generate().as_str());
     if ["ShowRealtimeSessionTaskStatus", "DownloadRealtimeSession"].contains(&operation) {
         path = format!("{path}?request_id={}", callers.collection);
     }
@@ -190,6 +224,12 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
         "ShowToken" | "RevokeToken" => {
             call.header("x-subject-token", &server.project_token(&callers.administrator).await)
         }
+        "CreateConsoleSession" => {
+            sign_in(server, &callers.other).await;
+            let domain = crate::server::DOMAIN;
+            call.body(json!({ "domain": domain, "user": "other", "password": "correct horse" }).to_string())
+        }
+        "ChooseConsoleProject" => call.body(r#"{"project_id":null}"#),
         "CreateToken" => call.body(sign_in(server, &callers.other).await.to_string()),
         "CreateTemporaryAccessKey" => call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#),
         _ => call.body(body.map_or_else(String::new, |body| body.to_string())),
@@ -247,7 +287,11 @@ async fn everyone_gets_what_the_table_says() {
         let Some(cells) = rows.get(operation.as_str()) else { continue };
         for (column, expected) in columns.iter().zip(cells) {
             let call = request(&server, &callers, &operation, method.clone(), &path).await;
-            let answer = callers.ask(column, call).send().await;
+            let call = match operation.as_str() {
+                "EndConsoleSession" | "ChooseConsoleProject" => callers.ask_once(&server, column, call).await,
+                _ => callers.ask(column, call),
+            };
+            let answer = call.send().await;
             let got = if answer.status.is_success() { answer.status.as_str().to_owned() } else { answer.code() };
             if got != *expected {
                 wrong.push(format!("{operation} {column}: {expected} was expected, but got {got}: {}", answer.text()));

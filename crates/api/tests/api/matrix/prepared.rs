@@ -78,6 +78,9 @@ fn body(operation: &str, name: &str, user: &UserId, instance: &str, node: &str) 
         "StopKillProcessTask" => json!({ "task_id": name }),
         "BatchUpdateTaurusSlowProcessThreshold" => json!({ "instance_ids": [instance], "slow_process_threshold": 5 }),
         "DeleteTaurusDbNodeProcesses" => json!({ "processes": [4_000_000_000_u64] }),
+        "KillSessions" => {
+            json!({ "sessions": [{ "id": 4_000_000_000_u64, "user": "nobody", "host": "nowhere" }], "what": "connection" })
+        }
         "BatchTagAction" => json!({ "action": "create", "tags": [{ "key": "env", "value": "test" }] }),
         "CreateProject" | "CreateEnterpriseProject" | "CreateUser" | "CreateGroup" => json!({ "name": name }),
         "UpdateProject" | "UpdateEnterpriseProject" | "UpdateUser" => json!({ "description": "changed" }),

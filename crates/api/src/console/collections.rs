@@ -1,0 +1,125 @@
+//! The collections of a node: those that wait, run or have ended, as long as they are kept.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use clew_iam::decision::Action;
+use clew_model::{ErrorEntry, RequestId, Selection};
+use clew_store::Task;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::caller::{Caller, Target};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Collections that are listed at most: the newest.
+const MOST: u32 = 200;
+
+/// Collections of a node.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NodeCollections {
+    /// The newest first, 200 at most
+    collections: Vec<NodeCollection>,
+}
+
+/// A collection.
+#[derive(Serialize, ToSchema)]
+struct NodeCollection {
+    request_id: String,
+    /// queued, running, finished or error
+    status: &'static str,
+    created_at: String,
+    #[schema(required)]
+    finished_at: Option<String>,
+    #[schema(required)]
+    rows: Option<u64>,
+    #[schema(required)]
+    bytes: Option<u64>,
+    /// Which sessions, in what order; nothing that is not there was asked for
+    #[schema(value_type = Object)]
+    filter: Selection,
+    /// Whether statements are kept as templates
+    masked: bool,
+    /// Whether the caller may download it: whole statements are not for everyone where the project masks them
+    readable: bool,
+    /// Why it failed, if it did
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// List the collections of a node.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections",
+    tag = "console",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
+    responses((status = 200, description = "The newest collections", body = NodeCollections))
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+) -> Result<Json<NodeCollections>, Refusal> {
+    let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
+    let templates_only = target.is_masked_for(&service, &caller);
+    let tasks = service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MOST).await?;
+    let collections = tasks.into_iter().map(|task| view(task, templates_only)).collect();
+    Ok(Json(NodeCollections { collections }))
+}
+
+/// Remove a collection that has ended, with its result.
+#[utoipa::path(
+    delete,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
+    tag = "console",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), ("request_id" = String, Path)
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "The node has no such collection", body = ErrorBody),
+        (status = 409, description = "It has not ended", body = ErrorBody)
+    )
+)]
+pub(crate) async fn remove(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance, node, id)): Path<(String, String, String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let path = (project, instance, node);
+    let target = Target::resolve(&service, &caller, Action::DELETE_REALTIME_SESSION, &path).await?;
+    let id: RequestId = id.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
+    let task = caller.view.task(&id).await?.filter(|task| {
+        task.project_id == target.project.id && task.instance_id == target.instance.id && task.node_id == target.node
+    });
+    if task.is_none() {
+        return Err(Refusal::new(ErrorEntry::UNKNOWN_TASK));
+    }
+    if service.store.remove_task(&caller.origin(), &id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal::because(ErrorEntry::NOT_ALLOWED, "collection-under-way", Vec::new()))
+    }
+}
+
+fn view(task: Task, templates_only: bool) -> NodeCollection {
+    let result = task.result.as_ref();
+    NodeCollection {
+        request_id: task.request_id.to_string(),
+        status: task.status.name(),
+        created_at: moment(task.created_at),
+        finished_at: task.ended_at.map(moment),
+        rows: result.map(|result| result.rows),
+        bytes: result.map(|result| result.bytes),
+        filter: task.selection,
+        masked: task.masked,
+        readable: result.is_some() && (task.masked || !templates_only),
+        reason: task.failure.map(|failure| failure.to_string()),
+    }
+}
+
+fn moment(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |moment| moment.to_string())
+}

@@ -1,0 +1,147 @@
+//! Who was killed on a node, by whom, why, and what became of it.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use clew_iam::decision::Action;
+use clew_model::{Actor, NodeId};
+use clew_store::{AuditFilter, KillEnd, KillFilter, KilledSession, StoreError};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::caller::{Caller, Target};
+use crate::page::{self, PageParameters};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Rows of the audit that are looked through for who ordered the kills of a page.
+const ROWS: u32 = 1000;
+
+/// A page of kills.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NodeKills {
+    /// The newest first
+    kills: Vec<NodeKill>,
+    /// Kills of the node
+    total_count: u64,
+}
+
+/// A kill.
+#[derive(Serialize, ToSchema)]
+struct NodeKill {
+    id: i64,
+    /// manual, intelligent or task
+    source: &'static str,
+    /// The intelligent kill, or the kill task
+    #[schema(required)]
+    task_id: Option<String>,
+    /// Who ordered it; null while it is under way, and where the audit does not say it any more
+    #[schema(required)]
+    by: Option<String>,
+    /// connection or query
+    what: String,
+    /// In the words of who asked; may be empty
+    reason: String,
+    /// Thread id
+    session_id: u64,
+    user: String,
+    host: String,
+    #[schema(required)]
+    db: Option<String>,
+    command: String,
+    /// Seconds that it had been in its state
+    time: u64,
+    #[schema(required)]
+    state: Option<String>,
+    /// Template of its statement
+    #[schema(required)]
+    sql_template: Option<String>,
+    /// When it was decided (UTC)
+    asked_at: String,
+    #[schema(required)]
+    ended_at: Option<String>,
+    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while it is not known
+    #[schema(required)]
+    outcome: Option<&'static str>,
+    /// Particulars
+    #[schema(required)]
+    message: Option<String>,
+}
+
+/// List the kills of a node.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kills",
+    tag = "console",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
+    responses(
+        (status = 200, description = "A page of kills", body = NodeKills),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<NodeKills>, Refusal> {
+    let target = Target::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
+    let page = page::asked(query.as_deref())?;
+    let of_node =
+        KillFilter { node_id: Some(target.node.clone()), ..KillFilter::of_instance(target.instance.id.clone()) };
+    let (kills, total_count) = service.store.killed_sessions(&of_node, page).await?;
+    let actors = actors(&service, &target.node, &kills).await?;
+    let view = |kill: KilledSession| NodeKill {
+        by: actors.get(&(kill.session_id, kill.asked_at)).cloned(),
+        id: kill.id,
+        source: kill.source.name(),
+        task_id: kill.task_id,
+        what: kill.kind,
+        reason: kill.reason,
+        session_id: kill.session_id,
+        user: kill.user,
+        host: kill.host,
+        db: kill.database,
+        command: kill.command,
+        time: kill.seconds,
+        state: kill.state,
+        sql_template: kill.template,
+        asked_at: moment(kill.asked_at),
+        ended_at: kill.ended_at.map(moment),
+        outcome: kill.outcome.map(KillEnd::name),
+        message: kill.detail,
+    };
+    Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
+}
+
+/// Who ordered these kills, by session and moment: the rows of the audit that were written with their outcomes say it.
+async fn actors(
+    service: &Service,
+    node: &NodeId,
+    kills: &[KilledSession],
+) -> Result<HashMap<(u64, i64), String>, StoreError> {
+    let moments = || kills.iter().filter_map(|kill| kill.ended_at);
+    let (Some(first), Some(last)) = (moments().min(), moments().max()) else { return Ok(HashMap::new()) };
+    let filter = AuditFilter {
+        operation: Some("KillSession".to_owned()),
+        node: Some(node.clone()),
+        from: Some(first),
+        to: Some(last.saturating_add(1)),
+        ..AuditFilter::default()
+    };
+    let rows = service.store.audit(&filter, 0, ROWS).await?;
+    let named = rows.into_iter().filter_map(|row| {
+        let name = match row.event.origin.actor {
+            Actor::User { name, .. } => name,
+            _ => "clew".to_owned(),
+        };
+        Some(((row.event.target.parse().ok()?, row.event.detail.get("asked_at")?.as_i64()?), name))
+    });
+    Ok(named.collect())
+}
+
+fn moment(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |moment| moment.to_string())
+}

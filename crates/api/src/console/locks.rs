@@ -1,0 +1,33 @@
+//! Who waits for whom on a node.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use clew_diagnose::waits::{self, WaitGraph};
+use clew_iam::decision::Action;
+use clew_mysql::read_waits;
+
+use crate::Service;
+use crate::caller::{Caller, Target};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Show who waits for whom on a node, and who holds them all up: what `clew locks --format json` shows.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",
+    tag = "console",
+    params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
+    responses(
+        (status = 200, description = "Waits, roots, cycles, everybody in them, and what could not be read", body = Object),
+        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+) -> Result<Json<WaitGraph>, Refusal> {
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let observed = service.nodes.read(async |limits| read_waits(&target.node.url, &limits).await).await?;
+    let graph = waits::graph(&observed);
+    Ok(Json(if target.is_masked_for(&service, &caller) { graph.masked() } else { graph }))
+}

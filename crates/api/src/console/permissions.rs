@@ -1,0 +1,84 @@
+//! What the caller may do with an instance, and what is missing for the rest: the page shows both.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use clew_iam::decision::{Action, Target as Of};
+use clew_model::Language;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::caller::Caller;
+use crate::refusal::{ErrorBody, Refusal};
+
+/// What the caller may do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Permissions {
+    /// By the names of actions, as policies have them
+    permissions: BTreeMap<&'static str, Permission>,
+    /// Whether statements are shown to the caller as templates only
+    masked: bool,
+}
+
+/// Whether an action is allowed.
+#[derive(Serialize, ToSchema)]
+struct Permission {
+    allowed: bool,
+    /// Why not, in the language of X-Language
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// Show what the caller may do with an instance.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/permissions",
+    tag = "console",
+    params(("project_id" = String, Path), ("instance_id" = String, Path)),
+    responses(
+        (status = 200, description = "For each action on an instance or its project, whether it is allowed", body = Permissions),
+        (status = 403, description = "The caller may do nothing there", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    language: Option<Extension<Language>>,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<Permissions>, Refusal> {
+    let language = language.map_or_else(Language::default, |Extension(language)| language);
+    let path = (project.as_str(), instance.as_str());
+    let mut permissions = BTreeMap::new();
+    let (mut there, mut first_refusal) = (None, None);
+    for action in Action::ALL {
+        let asked = match action.target {
+            Of::Domain => continue,
+            Of::Instance => Box::pin(caller.instance(&service, *action, path, &[])).await,
+            Of::Project => Box::pin(caller.instance_of_whole_project(&service, *action, path)).await,
+        };
+        let permission = match asked {
+            Ok(found) => {
+                there = Some(found);
+                Permission { allowed: true, reason: None }
+            }
+            Err(refusal) if refusal.status() == http::StatusCode::FORBIDDEN => {
+                let reason = refusal.body(language, "").error_msg;
+                first_refusal.get_or_insert(refusal);
+                Permission { allowed: false, reason: Some(reason) }
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        permissions.insert(action.name, permission);
+    }
+    // To whom it is closed altogether, an instance is as one that is not there.
+    match (there, first_refusal) {
+        (Some((project, instance)), _) => {
+            let masked = caller.sees_templates(&service, &project, &instance);
+            Ok(Json(Permissions { permissions, masked }))
+        }
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Err(Refusal::internal(&"there is no action on an instance")),
+    }
+}

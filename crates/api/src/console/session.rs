@@ -1,0 +1,191 @@
+//! The sign-in of a browser: a token as any other, that lives in a cookie.
+
+mod body;
+mod wire;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::{Extension, Json};
+use clew_iam::decision::Scope;
+use clew_iam::token;
+use clew_model::ErrorEntry;
+use clew_store::{Project, User};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tracing::info;
+
+use super::{cookie, same_site};
+use crate::audit::Trail;
+use crate::authentication::read_body;
+use crate::caller::{Caller, Proof, SignedIn};
+use crate::connection::Connection;
+use crate::iam::check_password::check_password;
+use crate::iam::issue::{Issued, issue, scope_in_words};
+use crate::iam::projects::reached;
+use crate::refusal::{ErrorBody, Refusal};
+use crate::{Service, grants};
+use body::{ProjectChoice, SignInBody};
+use wire::Session;
+
+/// What goes with a session: it stays with whom it was given to.
+type Kept = [(HeaderName, HeaderValue); 1];
+/// The same with the cookie.
+type Given = [(HeaderName, HeaderValue); 2];
+
+fn no_store() -> (HeaderName, HeaderValue) {
+    (CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// Sign a browser in with user name and password. The token goes into a cookie that no script can read.
+#[utoipa::path(
+    post,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    security(()),
+    request_body(content = SignInBody, content_type = "application/json"),
+    responses(
+        (status = 201, description = "Signed in, for the first project by name that the user can use, or for the domain", body = Session, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
+        (status = 401, description = "User name or password is wrong, or the user is locked", body = ErrorBody),
+        (status = 403, description = "Another site asks", body = ErrorBody)
+    )
+)]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    Extension(trail): Extension<Trail>,
+    request: Request,
+) -> Result<(StatusCode, Given, Json<Session>), Refusal> {
+    let (parts, body) = request.into_parts();
+    // Else another site could sign its victim in as somebody else.
+    same_site::check_origin(&parts.method, &parts.headers)?;
+    let asked = body::sign_in(&read_body(body, &service.settings).await?)?;
+    let user = check_password(&service, &trail, &asked.who, asked.password).await?;
+    let grants = grants::read(&service.store, &user.id).await?;
+    let projects = by_name(reached(&service, &user.domain_id, user.administrator, &grants).await?);
+    let project = projects.first();
+    let issued = issue(&service, &user, project, "password", None).await?;
+    info!(user.id = %user.id, "signed in to the page");
+    trail.detail("scope", scope_in_words(project));
+    let tls = parts.extensions.get::<Connection>().is_some_and(|connection| connection.tls);
+    let (given, session) = given(&issued, &user, project, &projects, tls)?;
+    Ok((StatusCode::CREATED, given, session))
+}
+
+/// Show who is signed in, and for what.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    responses(
+        (status = 200, description = "The session", body = Session),
+        (status = 403, description = "The request is signed with an access key, or another site asks", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show(State(service): State<Service>, caller: Caller) -> Result<(Kept, Json<Session>), Refusal> {
+    let signed_in = signed_in(&caller)?;
+    let projects = projects_of(&service, &caller).await?;
+    let project = match &caller.principal.scope {
+        Scope::Project(id) => service.store.project(id).await?,
+        Scope::AccessKey | Scope::Domain => None,
+    };
+    let user = user(&service, &caller).await?;
+    let session = Session::new(&user, project.as_ref(), &projects, signed_in.expires_at, &signed_in.csrf);
+    Ok(([no_store()], Json(session)))
+}
+
+/// Sign out: the token is taken back.
+#[utoipa::path(
+    delete,
+    path = "/clew/v1/console/session",
+    tag = "console",
+    responses(
+        (status = 204, description = "Signed out", headers(("Set-Cookie" = String))),
+        (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
+    )
+)]
+pub(crate) async fn end(State(service): State<Service>, caller: Caller) -> Result<(StatusCode, Given), Refusal> {
+    let signed_in = signed_in(&caller)?;
+    service.store.revoke_token(&caller.origin(), &signed_in.hash).await?;
+    Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, cookie::set("", 0, is_tls(&caller))?)]))
+}
+
+/// Work on another project, or on the domain: a new token takes the place of the one that asks, and ends when that would have.
+#[utoipa::path(
+    post,
+    path = "/clew/v1/console/session/project",
+    tag = "console",
+    request_body(content = ProjectChoice, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The session", body = Session, headers(("Set-Cookie" = String))),
+        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
+        (status = 403, description = "The user cannot use the project, or the request does not come from the page", body = ErrorBody)
+    )
+)]
+pub(crate) async fn choose_project(
+    State(service): State<Service>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(Given, Json<Session>), Refusal> {
+    let signed_in = signed_in(&caller)?;
+    let wanted = body::project(&body)?;
+    let projects = projects_of(&service, &caller).await?;
+    let project = match wanted {
+        None => None,
+        Some(id) => {
+            let found = projects.iter().find(|project| project.id.as_str() == id);
+            let forbidden = || Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
+            Some(found.ok_or_else(forbidden)?)
+        }
+    };
+    let user = user(&service, &caller).await?;
+    // The old one first: of two requests at once only one gets a new token, and nobody keeps an old one by failing in between.
+    if !service.store.revoke_token(&caller.origin(), &signed_in.hash).await? {
+        return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
+    }
+    let issued = issue(&service, &user, project, "token", Some(signed_in.expires_at)).await?;
+    caller.trail.detail("scope", scope_in_words(project));
+    given(&issued, &user, project, &projects, is_tls(&caller))
+}
+
+/// What a browser is given with a new token.
+fn given(
+    issued: &Issued,
+    user: &User,
+    project: Option<&Project>,
+    projects: &[Project],
+    tls: bool,
+) -> Result<(Given, Json<Session>), Refusal> {
+    let token = issued.secret.expose_secret();
+    let left = issued.expires_at - Timestamp::now().as_second();
+    let session = Session::new(user, project, projects, issued.expires_at, &token::csrf(token));
+    Ok(([no_store(), (SET_COOKIE, cookie::set(token, left, tls)?)], Json(session)))
+}
+
+fn signed_in(caller: &Caller) -> Result<&SignedIn, Refusal> {
+    match &caller.proof {
+        Proof::Token(signed_in) => Ok(signed_in),
+        Proof::Key(_) => Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new())),
+    }
+}
+
+fn is_tls(caller: &Caller) -> bool {
+    caller.connection.is_some_and(|connection| connection.tls)
+}
+
+async fn projects_of(service: &Service, caller: &Caller) -> Result<Vec<Project>, Refusal> {
+    let principal = &caller.principal;
+    Ok(by_name(reached(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
+}
+
+fn by_name(mut projects: Vec<Project>) -> Vec<Project> {
+    projects.sort_by(|one, other| one.name.cmp(&other.name));
+    projects
+}
+
+async fn user(service: &Service, caller: &Caller) -> Result<User, Refusal> {
+    let user = service.store.user(&caller.principal.user_id).await?;
+    // It was there when the request was let in.
+    user.ok_or_else(|| Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
+}

@@ -1,0 +1,60 @@
+//! A session, as the page sees it. The token is not in it.
+
+use clew_store::{Project, User};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Who is signed in, and for what.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Session {
+    user: SessionUser,
+    domain: Named,
+    /// What the session is for; null if it is for the domain
+    #[schema(required)]
+    project: Option<Named>,
+    /// What it could be for, by name
+    projects: Vec<Named>,
+    /// When it ends (UTC)
+    #[schema(example = "2026-11-28T12:00:00Z")]
+    expires_at: String,
+    /// To be sent in X-Clew-Csrf with every change
+    csrf_token: String,
+    /// Of Clew
+    version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SessionUser {
+    id: String,
+    name: String,
+    administrator: bool,
+}
+
+/// A domain or a project.
+#[derive(Serialize, ToSchema)]
+struct Named {
+    id: String,
+    name: String,
+}
+
+impl Session {
+    pub(super) fn new(
+        user: &User,
+        project: Option<&Project>,
+        projects: &[Project],
+        expires_at: i64,
+        csrf_token: &str,
+    ) -> Self {
+        let named = |project: &Project| Named { id: project.id.to_string(), name: project.name.clone() };
+        Self {
+            user: SessionUser { id: user.id.to_string(), name: user.name.clone(), administrator: user.administrator },
+            domain: Named { id: user.domain_id.to_string(), name: user.domain_name.clone() },
+            project: project.map(named),
+            projects: projects.iter().map(named).collect(),
+            expires_at: Timestamp::from_second(expires_at).map_or_else(|_| String::new(), |moment| moment.to_string()),
+            csrf_token: csrf_token.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One session, whole.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use clew_diagnose::waits::WaitGraph;
+use clew_diagnose::{clean, template};
+use clew_iam::decision::Action;
+use clew_model::{ErrorEntry, Limitation};
+use clew_mysql::{Explained, WholeSession, explain_session, read_session};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::body::wrong;
+use crate::caller::{Caller, Target};
+use crate::refusal::{ErrorBody, Refusal};
+
+/// Ids of project, instance and node, and the session's.
+type SessionPath = (String, String, String, String);
+
+/// A session with everything around it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionDetail {
+    /// Thread id
+    id: u64,
+    user: String,
+    /// Client address with its port
+    host: String,
+    #[schema(required)]
+    db: Option<String>,
+    command: String,
+    /// Seconds in the current state
+    time: u64,
+    #[schema(required)]
+    state: Option<String>,
+    /// The whole statement; its template where statements are masked
+    #[schema(required)]
+    statement: Option<String>,
+    /// Whether there is more of the statement than 8 MiB
+    statement_cut: bool,
+    #[schema(required)]
+    sql_template: Option<String>,
+    /// Whether literals are left out of everything
+    masked: bool,
+    /// The open transaction
+    #[schema(required)]
+    transaction: Option<OpenTransaction>,
+    /// The latest statements of the transaction, oldest first; templates where statements are masked
+    last_statements: Vec<String>,
+    /// What the client told of itself, by name
+    attributes: Vec<Attribute>,
+    /// The waits that it has part in, as the locks of the node have them
+    #[schema(value_type = Object)]
+    waits: WaitGraph,
+    /// What could not be read, and why
+    #[schema(value_type = Vec<Object>)]
+    limitations: Vec<Limitation>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OpenTransaction {
+    id: u64,
+    /// RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
+    state: String,
+    /// Since it began
+    seconds: u64,
+    /// That it has waited for a lock; null if it does not wait
+    #[schema(required)]
+    lock_wait_seconds: Option<u64>,
+    rows_locked: u64,
+    #[schema(required)]
+    tables_locked: Option<u64>,
+    rows_modified: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Attribute {
+    name: String,
+    #[schema(required)]
+    value: Option<String>,
+}
+
+/// Show one session whole.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
+    tag = "console",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
+        ("session_id" = u64, Path, description = "Thread id")
+    ),
+    responses(
+        (status = 200, description = "The session", body = SessionDetail),
+        (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
+        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+    )
+)]
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance, node, session)): Path<SessionPath>,
+) -> Result<Json<SessionDetail>, Refusal> {
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+    let id = session_id(&session)?;
+    let masked = target.is_masked_for(&service, &caller);
+    let read = service.nodes.read(async |limits| read_session(&target.node.url, id, &limits).await).await?;
+    Ok(Json(view(read.ok_or_else(|| no_such_session(id))?, masked)))
+}
+
+fn view(read: WholeSession, masked: bool) -> SessionDetail {
+    let shown = |statement: &Vec<u8>| if masked { clean(&template(statement)) } else { clean(statement) };
+    let WholeSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
+    let mut waits = if masked { graph.masked() } else { graph };
+    SessionDetail {
+        id: session.id,
+        user: clean(&session.user),
+        host: clean(&session.host),
+        db: session.database.as_deref().map(clean),
+        command: clean(&session.command),
+        time: session.seconds,
+        state: session.state.as_deref().map(clean),
+        statement: session.statement.as_ref().map(shown),
+        statement_cut: is_cut,
+        sql_template: session.statement.as_deref().map(|statement| clean(&template(statement))),
+        masked,
+        transaction: transaction.map(|open| OpenTransaction {
+            id: open.id,
+            state: open.state.into(),
+            seconds: open.seconds,
+            lock_wait_seconds: open.lock_wait_seconds,
+            rows_locked: open.rows_locked,
+            tables_locked: open.tables_locked,
+            rows_modified: open.rows_modified,
+        }),
+        last_statements: last_statements.iter().map(shown).collect(),
+        attributes: attributes
+            .into_iter()
+            .map(|(name, value)| Attribute { name: clean(&name), value: value.as_deref().map(clean) })
+            .collect(),
+        limitations: std::mem::take(&mut waits.limitations),
+        waits,
+    }
+}
+
+/// A plan.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Plan {
+    /// text: a table, a line for each row
+    format: &'static str,
+    #[schema(required)]
+    plan: Option<String>,
+    /// Why there is none, in the server's words
+    #[schema(required)]
+    refused: Option<String>,
+}
+
+/// Ask the server for the plan of what a session runs.
+#[utoipa::path(
+    post,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
+    tag = "console",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
+        ("session_id" = u64, Path, description = "Thread id")
+    ),
+    responses(
+        (status = 200, description = "The plan, or why there is none", body = Plan),
+        (status = 403, description = "No policy allows it, or plans are not shown where statements are masked", body = ErrorBody),
+        (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
+        (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
+    )
+)]
+pub(crate) async fn explain(
+    State(service): State<Service>,
+    caller: Caller,
+    Path((project, instance, node, session)): Path<SessionPath>,
+) -> Result<Json<Plan>, Refusal> {
+    let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
+    let id = session_id(&session)?;
+    if target.is_masked_for(&service, &caller) {
+        // Servers print literals into plans, each its own way.
+        return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
+    }
+    let explained = service.nodes.read(async |limits| explain_session(&target.node.url, id, &limits).await).await?;
+    match explained {
+        Explained::Plan(plan) => Ok(Json(Plan { format: "text", plan: Some(plan), refused: None })),
+        Explained::None(refused) => Ok(Json(Plan { format: "text", plan: None, refused: Some(refused) })),
+        Explained::Gone => Err(no_such_session(id)),
+    }
+}
+
+fn session_id(text: &str) -> Result<u64, Refusal> {
+    text.parse().ok().filter(|id| *id > 0).ok_or_else(|| wrong("session_id", text))
+}
+
+fn no_such_session(id: u64) -> Refusal {
+    Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", id.to_string())])
+}

@@ -1,0 +1,89 @@
+//! The live list of a node's sessions, as server-sent events. `docs/decisions/0025-one-look-for-all-viewers.md` says how it is shared.
+//!
+//! A node is looked at once for all its viewers (`watched`), and not at all when there is none (`live`). A viewer (`viewer`) knows the list
+//! as of one look, and is told what changed since whenever it can take it; whether it still may see it is asked again and again (`standing`).
+
+mod board;
+mod event;
+mod live;
+mod standing;
+mod viewer;
+mod watched;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use clew_iam::decision::Action;
+use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
+use utoipa::IntoParams;
+
+use crate::Service;
+use crate::caller::{Caller, Target};
+use crate::query::Query;
+use crate::refusal::{ErrorBody, Refusal};
+use event::Position;
+pub(crate) use live::Live;
+use standing::Standing;
+use viewer::Viewer;
+
+/// Seconds between two events: what can be wished for.
+const INTERVALS: std::ops::RangeInclusive<u32> = 1..=60;
+
+/// How a viewer wants to see a node.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+pub(crate) struct StreamParameters {
+    /// Seconds between two events, if the node can bear it
+    #[param(minimum = 1, maximum = 60, default = 1)]
+    interval: Option<u32>,
+    /// Where to go on, for those who cannot send Last-Event-ID
+    last_event_id: Option<String>,
+}
+
+/// Watch the sessions of a node.
+///
+/// Events: `snapshot` (all sessions), `changes` (what changed since the event before), `limitations` (what cannot be seen), `trouble` (the node
+/// cannot be read), `end` (why no more will come). The connection stays open.
+#[utoipa::path(
+    get,
+    path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
+    tag = "console",
+    params(
+        ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), StreamParameters,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen: what changed since is told")
+    ),
+    responses(
+        (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+    )
+)]
+pub(crate) async fn watch(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(path): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
+    let query = Query::parse(query.as_deref())?;
+    let seconds = query.number("interval", *INTERVALS.start(), *INTERVALS.end(), *INTERVALS.start())?;
+    let wish = Duration::from_secs(seconds.into());
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let known = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
+    let seat = service.live().look_at(&service, &target.instance.id, &target.node, wish);
+    let standing = Standing::new(service.clone(), caller, path, &target);
+    let viewer = Viewer::new(standing, seat, wish, known, service.live().shutdown());
+    let body = Body::from_stream(stream::unfold(viewer, Viewer::next));
+    let kept: [(HeaderName, &str); 3] = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // A proxy that collects before it hands on would make nothing of "live".
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((kept, body).into_response())
+}

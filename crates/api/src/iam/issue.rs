@@ -1,0 +1,57 @@
+//! A new token, kept under its hash.
+
+use clew_iam::token;
+use clew_store::{NewToken, Project, User};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Service;
+use crate::refusal::Refusal;
+
+/// A token that was just made. Times are seconds since 1970 (UTC).
+pub(crate) struct Issued {
+    pub(crate) secret: SecretString,
+    pub(crate) methods: Vec<String>,
+    pub(crate) issued_at: i64,
+    pub(crate) expires_at: i64,
+}
+
+/// Makes a token of the user for the project, or for the domain. It is good for as long as tokens are, but not beyond `latest`.
+pub(crate) async fn issue(
+    service: &Service,
+    user: &User,
+    project: Option<&Project>,
+    method: &str,
+    latest: Option<i64>,
+) -> Result<Issued, Refusal> {
+    let issued_at = Timestamp::now().as_second();
+    let life = i64::try_from(service.settings.token_life.as_secs()).map_err(|error| Refusal::internal(&error))?;
+    let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
+    let secret = token::generate().map_err(|error| Refusal::internal(&error))?;
+    let methods = vec![method.to_owned()];
+    service
+        .store
+        .insert_token(&NewToken {
+            hash: token::hash(secret.expose_secret()),
+            user_id: user.id.clone(),
+            scope_project: project.map(|project| project.id.clone()),
+            issued_by_methods: methods.clone(),
+            issued_at,
+            expires_at,
+        })
+        .await?;
+    forget_old_tokens(service, issued_at).await;
+    Ok(Issued { secret, methods, issued_at, expires_at })
+}
+
+/// What the audit says of a token's scope.
+pub(crate) fn scope_in_words(project: Option<&Project>) -> String {
+    project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
+}
+
+/// A day after its end a token is forgotten: until then "expired" can be told from "unknown".
+async fn forget_old_tokens(service: &Service, now: i64) {
+    if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
+        tracing::warn!(%error, "could not remove old tokens");
+    }
+}

@@ -1,0 +1,7 @@
+//! What the web page works with.
+
+mod cure;
+mod events;
+mod masked;
+mod session;
+mod stream;

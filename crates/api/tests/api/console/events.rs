@@ -1,0 +1,80 @@
+//! A reader of server-sent events, as a browser is one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::call::Call;
+
+/// Only a hang takes so long.
+const LONG: Duration = Duration::from_secs(90);
+
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) id: Option<String>,
+    pub(super) name: String,
+    pub(super) data: Value,
+    /// As it was sent.
+    pub(super) text: String,
+}
+
+pub(super) struct Events {
+    response: reqwest::Response,
+    unread: String,
+    read: VecDeque<Event>,
+}
+
+impl Events {
+    pub(super) async fn open(call: Call) -> Self {
+        let response = call.into_request().send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status != 200 {
+            panic!("{status}: {}", response.text().await.unwrap());
+        }
+        assert_eq!(headers["content-type"], "text/event-stream");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(headers["x-request-id"].len(), 32);
+        Self { response, unread: String::new(), read: VecDeque::new() }
+    }
+
+    /// The next event; nothing when the server has ended it.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                return Some(event);
+            }
+            let chunk = timeout(LONG, self.response.chunk()).await.expect("nothing comes").unwrap()?;
+            self.unread.push_str(std::str::from_utf8(&chunk).expect("a text that is cut in a character"));
+            while let Some((event, rest)) = self.unread.split_once("\n\n") {
+                let event = event.to_owned();
+                self.unread = rest.to_owned();
+                self.read.extend(parse(&event));
+            }
+        }
+    }
+
+    /// The next event of this name. No other may come that is not among `others`.
+    pub(super) async fn expect(&mut self, name: &str, others: &[&str]) -> Event {
+        loop {
+            let event = self.next().await.unwrap_or_else(|| panic!("it ended without {name}"));
+            if event.name == name {
+                return event;
+            }
+            assert!(others.contains(&event.name.as_str()), "{name} was expected: {event:?}");
+        }
+    }
+}
+
+/// An event; nothing where there are comments only.
+fn parse(text: &str) -> Option<Event> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+    let data = field("data: ")?;
+    Some(Event {
+        id: field("id: "),
+        name: field("event: ").unwrap(),
+        data: serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}")),
+        text: text.to_owned(),
+    })
+}

@@ -1,0 +1,218 @@
+//! A browser that signs in: its cookie opens what a token opens, and only for Clew's own page.
+
+use clew_api::TrustedProxies;
+use clew_model::{Actor, Outcome};
+use clew_store::{Grantee, PolicyRef};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::server::{DOMAIN, REGION, Server, by};
+
+const PASSWORD: &str = "correct horse";
+const SESSION: &str = "/clew/v1/console/session";
+
+pub(super) async fn server() -> Server {
+    let server = Server::start().await;
+    with_password(&server, "grace").await;
+    server
+}
+
+async fn with_password(server: &Server, name: &str) {
+    let user = server.user_with_system(name, "TaurusDBReadOnlyAccessPolicy").await;
+    let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
+    let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
+    assert!(server.store.update_user(&by(), &user, &change).await.unwrap());
+}
+
+fn sign_in_as(server: &Server, user: &str, password: &str) -> Call {
+    let body = json!({ "domain": DOMAIN, "user": user, "password": password });
+    server.call(Method::POST, SESSION).anonymous().body(body.to_string())
+}
+
+/// What a browser keeps of a sign-in.
+pub(super) struct Browser {
+    pub(super) cookie: String,
+    pub(super) csrf: String,
+    pub(super) session: Value,
+}
+
+impl Browser {
+    pub(super) fn of(answer: &Answer, status: u16) -> Self {
+        let session = answer.ok(status);
+        let set = answer.header("set-cookie");
+        let (cookie, attributes) = set.split_once(';').unwrap();
+        assert!(attributes.starts_with(" Path=/; HttpOnly; SameSite=Strict; Max-Age="), "{set}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let token = cookie.strip_prefix("clew_session=").unwrap();
+        assert!(token.len() == 64 && !answer.text().contains(token), "the page can read its token");
+        Self { cookie: cookie.into(), csrf: session["csrf_token"].as_str().unwrap().into(), session }
+    }
+
+    pub(super) async fn signed_in(server: &Server) -> Self {
+        Self::of(&sign_in_as(server, "grace", PASSWORD).send().await, 201)
+    }
+
+    /// A request as the browser sends it by itself, whoever made it.
+    pub(super) fn call(&self, server: &Server, method: Method, path: &str) -> Call {
+        server.call(method, path).anonymous().header("cookie", &self.cookie)
+    }
+
+    /// A request as the page makes it.
+    pub(super) fn page(&self, server: &Server, method: Method, path: &str) -> Call {
+        self.call(server, method, path).header("x-clew-csrf", &self.csrf).header("sec-fetch-site", "same-origin")
+    }
+}
+
+#[tokio::test]
+async fn a_browser_signs_in_for_the_first_project_and_its_cookie_opens_what_a_token_opens() {
+    let server = server().await;
+    server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let browser = Browser::signed_in(&server).await;
+    let session = &browser.session;
+    assert_eq!((&session["user"]["name"], &session["user"]["administrator"]), (&json!("grace"), &json!(false)));
+    assert_eq!((&session["domain"]["name"], &session["project"]["name"]), (&json!(DOMAIN), &json!(REGION)));
+    let names = session["projects"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), [REGION, "south-1"]);
+    assert_eq!(session["version"], env!("CARGO_PKG_VERSION"));
+    let list = format!("/v3/{}/instances", server.tenant.project_id);
+    assert_eq!(browser.call(&server, Method::GET, &list).send().await.ok(200)["total_count"], 1);
+    let shown = browser.call(&server, Method::GET, SESSION).send().await.ok(200);
+    assert_eq!(shown, browser.session);
+    // Beside other cookies too; and a token counts before it.
+    let among = browser.call(&server, Method::GET, &list).header("cookie", &format!("theme=dark; {}", browser.cookie));
+    among.send().await.ok(200);
+    browser.call(&server, Method::GET, &list).token("guessed").send().await.refused(401, "APIGW.0301");
+}
+
+#[tokio::test]
+async fn a_change_must_be_the_pages_own() {
+    let server = server().await;
+    let browser = Browser::signed_in(&server).await;
+    let other = Browser::of(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
+    let collect = || browser.call(&server, Method::POST, &server.sessions(""));
+    let message = collect().send().await.refused(403, "APIGW.0301");
+    assert!(message.contains("needs X-Clew-Csrf"), "{message}");
+    for wrong in ["", "x", &other.csrf, &browser.csrf[1..]] {
+        collect().header("x-clew-csrf", wrong).send().await.refused(403, "APIGW.0301");
+    }
+    let right = || collect().header("x-clew-csrf", &browser.csrf);
+    for (name, value) in
+        [("sec-fetch-site", "same-site"), ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")]
+    {
+        let message = right().header(name, value).send().await.refused(403, "APIGW.0301");
+        assert!(message.contains("Another site"), "{message}");
+    }
+    assert_eq!(server.store.task_counts().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
+    right().send().await.ok(202);
+    right().header("origin", &format!("http://{}", server.address)).send().await.ok(202);
+    // Reading needs no proof, but not for another site.
+    let list = format!("/v3/{}/instances", server.tenant.project_id);
+    let elsewhere = browser.call(&server, Method::GET, &list).header("sec-fetch-site", "same-site");
+    elsewhere.send().await.refused(403, "APIGW.0301");
+    // Who has a token need not be the page.
+    server.call(Method::POST, &server.sessions("")).header("sec-fetch-site", "cross-site").send().await.ok(202);
+}
+
+#[tokio::test]
+async fn who_signs_out_is_out_and_so_is_whoever_kept_the_cookie() {
+    let server = server().await;
+    let browser = Browser::signed_in(&server).await;
+    browser.call(&server, Method::DELETE, SESSION).send().await.refused(403, "APIGW.0301");
+    let out = browser.page(&server, Method::DELETE, SESSION).send().await;
+    assert_eq!(out.status, 204);
+    assert_eq!(out.header("set-cookie"), "clew_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    browser.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+    assert_eq!(server.audit_of("RevokeToken").await.len(), 1);
+}
+
+#[tokio::test]
+async fn another_project_takes_another_token_that_ends_when_the_first_would_have() {
+    let server = server().await;
+    let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let rival = server.store.create_domain(&by(), "rival").await.unwrap();
+    let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
+    let first = Browser::signed_in(&server).await;
+    let choose = |browser: &Browser, project: Value| {
+        let call = browser.page(&server, Method::POST, "/clew/v1/console/session/project");
+        call.body(json!({ "project_id": project }).to_string())
+    };
+    for project in [theirs.as_str(), "nonsense", ""] {
+        choose(&first, json!(project)).send().await.refused(403, "IAM.0002");
+    }
+    let second = Browser::of(&choose(&first, json!(south.as_str())).send().await, 200);
+    assert_eq!(second.session["project"]["id"], south.as_str());
+    assert_eq!(second.session["expires_at"], first.session["expires_at"]);
+    assert_ne!((&second.cookie, &second.csrf), (&first.cookie, &first.csrf));
+    first.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+    let get =
+        async |browser: &Browser, path: String| browser.call(&server, Method::GET, &path).send().await.status.as_u16();
+    assert_eq!(get(&second, format!("/v3/{south}/instances")).await, 200);
+    assert_eq!(get(&second, format!("/v3/{}/instances", server.tenant.project_id)).await, 403);
+    let domain = Browser::of(&choose(&second, Value::Null).send().await, 200);
+    assert_eq!(domain.session["project"], Value::Null);
+    assert_eq!(get(&domain, format!("/v3/{south}/instances")).await, 403);
+}
+
+#[tokio::test]
+async fn guesses_are_counted_with_those_of_the_other_door() {
+    let server = server().await;
+    for guess in 0..5 {
+        let refused = if guess % 2 == 0 {
+            sign_in_as(&server, "grace", "wrong").send().await
+        } else {
+            let user = json!({ "name": "grace", "password": "wrong", "domain": { "name": DOMAIN } });
+            let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
+            server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
+        };
+        refused.refused(401, "IAM.0001");
+    }
+    sign_in_as(&server, "grace", PASSWORD).send().await.refused(401, "IAM.0061");
+    let rows = server.audit_of("CreateConsoleSession").await;
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row.event.outcome == Outcome::Denied));
+}
+
+#[tokio::test]
+async fn a_sign_in_is_kept_in_the_audit_without_its_secrets_and_not_for_another_site() {
+    let server = server().await;
+    let browser = Browser::signed_in(&server).await;
+    let row = server.audit_of("CreateConsoleSession").await.remove(0).event;
+    assert!(matches!(&row.origin.actor, Actor::User { name, .. } if name == "grace"), "{row:?}");
+    assert_eq!(
+        (row.outcome, row.detail),
+        (Outcome::Done, json!({ "scope": format!("project {}", server.tenant.project_id) }))
+    );
+    let everything = format!("{:?}", server.audit_of("CreateConsoleSession").await);
+    assert!(!everything.contains(&browser.cookie[13..]) && !everything.contains(PASSWORD));
+    let elsewhere = sign_in_as(&server, "grace", PASSWORD).header("origin", "http://evil.example");
+    elsewhere.send().await.refused(403, "APIGW.0301");
+    for body in [
+        "",
+        "{}",
+        "[]",
+        r#"{"domain":"acme","user":"grace"}"#,
+        r#"{"domain":"acme","user":7,"password":"x"}"#,
+        r#"{"domain":"a","user":"b","password":"c","d":1}"#,
+    ] {
+        let answer = server.call(Method::POST, SESSION).anonymous().body(body).send().await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn whoever_loses_a_right_loses_the_session_and_over_tls_the_cookie_stays_there() {
+    let server = Server::start_with(|settings, _| {
+        settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
+    })
+    .await;
+    with_password(&server, "grace").await;
+    let answer = sign_in_as(&server, "grace", PASSWORD).header("x-forwarded-proto", "https").send().await;
+    assert!(answer.header("set-cookie").ends_with("; Secure"), "{:?}", answer.headers);
+    let browser = Browser::of(&answer, 201);
+    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
+    assert!(server.store.detach(&by(), &policy, &Grantee::User(grace), None).await.unwrap());
+    browser.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+}

@@ -1,0 +1,324 @@
+//! The live list of a node: changes arrive, one look serves all, and it ends when it must.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_store::{Grantee, PolicyRef};
+use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, ServerOptions};
+use http::Method;
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::events::{Event, Events};
+use crate::server::{Server, by};
+
+pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
+    clew_testkit::Server::start(flavor, &ServerOptions::default()).await.unwrap()
+}
+
+/// A server that watches this node.
+pub(super) async fn watching(url: &str) -> Server {
+    let mut server = Server::start().await;
+    server.look_at(url).await;
+    server
+}
+
+pub(super) async fn session(node: &clew_testkit::Server) -> RawSession {
+    RawSession::open(SocketAddr::from(([127, 0, 0, 1], node.port())), "root", None, Charset::Utf8mb4).await.unwrap()
+}
+
+/// A path of the first node, below Clew's own API.
+pub(super) fn path(server: &Server, rest: &str) -> String {
+    format!("/clew/v1/{}/instances/{}/nodes/{}/{rest}", server.tenant.project_id, server.instance.id, server.node())
+}
+
+async fn watch(server: &Server) -> Events {
+    Events::open(server.call(Method::GET, &path(server, "stream"))).await
+}
+
+fn place(snapshot: &Event, column: &str) -> usize {
+    let columns = snapshot.data["columns"].as_array().unwrap();
+    columns.iter().position(|known| known == column).unwrap_or_else(|| panic!("no {column}"))
+}
+
+/// What a row, or a part of it, says of a column; nothing if it does not.
+fn cell<'a>(row: &'a Value, place: usize) -> Option<&'a Value> {
+    row.get(place).or_else(|| row.get(place.to_string()))
+}
+
+/// Reads on until a session's row, or what changed of it, is as is wanted. Returns the event, and how many came before.
+async fn until(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> (Event, u64) {
+    let mut before = 0;
+    loop {
+        let event = events.expect("changes", &["limitations"]).await;
+        if wanted(&event) {
+            return (event, before);
+        }
+        before += 1;
+        assert!(before < 60, "it does not come: {event:?}");
+    }
+}
+
+async fn what_happens_on_the_node_arrives(flavor: Flavor) {
+    let node = node(flavor).await;
+    let server = watching(&node.url()).await;
+    let idle = session(&node).await;
+    let mut events = watch(&server).await;
+    let first = events.expect("snapshot", &[]).await;
+    let data = &first.data;
+    assert_eq!((&data["masked"], &data["running"]), (&json!(false), &json!([7, 8, 10])), "{data}");
+    assert!(data["at"].is_u64() && data["interval_ms"].as_u64() >= Some(1000), "{data}");
+    let [user, command, statement, template] =
+        ["user", "command", "sql_statement", "sql_template"].map(|column| place(&first, column));
+    let row = &data["sessions"][idle.id.to_string()];
+    assert_eq!((&row[user], &row[command], &row[statement]), (&json!("root"), &json!("Sleep"), &Value::Null), "{data}");
+    assert_eq!((data["counts"]["total"].as_u64(), data["counts"]["active"].as_u64()), (Some(1), Some(0)), "{data}");
+
+    let mut busy = session(&node).await;
+    busy.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
+    let id = busy.id.to_string();
+    let runs = |event: &Event| {
+        let row = &event.data["changed"][&id];
+        cell(row, statement) == Some(&json!("SELECT SLEEP(1000), 'secret'"))
+    };
+    let (event, before) = until(&mut events, runs).await;
+    if event.data["interval_ms"] == 1000 {
+        // The look that was under way when it began, and the next: within two seconds.
+        assert!(before <= 2, "{before}");
+    }
+    assert_eq!(cell(&event.data["changed"][&id], template), Some(&json!("SELECT SLEEP(?), ?")), "{event:?}");
+    assert_eq!(event.data["counts"]["active"], 1);
+    assert!(event.data["changed"].get(idle.id.to_string()).is_none(), "an idle session is no news: {event:?}");
+    drop(idle);
+    node.run(&[&format!("KILL {}", busy.id)]).await.unwrap();
+    let gone = |event: &Event| event.data["gone"].as_array().unwrap().contains(&json!(busy.id));
+    until(&mut events, gone).await;
+}
+
+#[tokio::test]
+async fn what_happens_arrives_from_a_mariadb_server() {
+    what_happens_on_the_node_arrives(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn what_happens_arrives_from_a_mysql_server() {
+    what_happens_on_the_node_arrives(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn without_its_performance_schema_a_mysql_server() {
+    let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+    let node = clew_testkit::Server::start(Flavor::MySql, &options).await.unwrap();
+    let server = watching(&node.url()).await;
+    let idle = session(&node).await;
+    let first = watch(&server).await.expect("snapshot", &[]).await;
+    assert!(first.data["sessions"].get(idle.id.to_string()).is_some(), "{first:?}");
+    let kinds: Vec<&str> =
+        first.data["limitations"].as_array().unwrap().iter().filter_map(|one| one["kind"].as_str()).collect();
+    assert!(kinds.contains(&"no_performance_schema"), "{kinds:?}");
+}
+
+/// Statements that the node was sent until now, this one among them.
+async fn questions(node: &clew_testkit::Server) -> u64 {
+    let mut root = node.connect().await.unwrap();
+    let status: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Questions'").await.unwrap();
+    root.disconnect().await.unwrap();
+    status.unwrap().1
+}
+
+fn version(event: &Event) -> u64 {
+    event.id.as_ref().unwrap().split_once('-').unwrap().1.parse().unwrap()
+}
+
+async fn many_cost_what_one_does(flavor: Flavor) {
+    let node = node(flavor).await;
+    let server = watching(&node.url()).await;
+    let asking = questions(&node).await;
+    let asking = questions(&node).await - asking;
+    // What one look costs, measured over some of them. The first tries everything, and is left out.
+    let cost = async |events: &mut Events| {
+        let from = events.expect("changes", &["limitations"]).await;
+        let before = questions(&node).await;
+        let to = loop {
+            let event = events.expect("changes", &["limitations"]).await;
+            if version(&event) >= version(&from) + 5 {
+                break event;
+            }
+        };
+        let looks = version(&to) - version(&from);
+        (questions(&node).await - before - asking, looks)
+    };
+    let mut first = watch(&server).await;
+    first.expect("snapshot", &[]).await;
+    let (one, looks_of_one) = cost(&mut first).await;
+    let mut all = Vec::new();
+    for _ in 0..49 {
+        let mut events = watch(&server).await;
+        let snapshot = events.expect("snapshot", &["changes"]).await;
+        assert!(snapshot.data["sessions"].is_object());
+        all.push(events);
+    }
+    let (fifty, looks_of_fifty) = cost(&mut first).await;
+    // A look more may be under way at either end of a measurement; fifty of their own would be fifty times as many.
+    let a_look = one.div_ceil(looks_of_one);
+    assert!(
+        one > 0 && fifty <= a_look * (looks_of_fifty + 2),
+        "{flavor}: {one} in {looks_of_one}, {fifty} in {looks_of_fifty}"
+    );
+    for events in &mut all {
+        events.expect("changes", &["limitations"]).await;
+    }
+    // Nobody looks any more: after the look that is under way, only this question itself is counted.
+    drop((first, all));
+    for attempt in 0.. {
+        let before = questions(&node).await;
+        sleep(Duration::from_secs(3)).await;
+        if questions(&node).await - before == asking {
+            break;
+        }
+        assert!(attempt < 20, "{flavor}: the node is read though nobody looks");
+    }
+}
+
+#[tokio::test]
+async fn fifty_viewers_cost_what_one_does_on_a_mariadb_server() {
+    many_cost_what_one_does(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn fifty_viewers_cost_what_one_does_on_a_mysql_server() {
+    many_cost_what_one_does(Flavor::MySql).await;
+}
+
+async fn fake() -> FakeServer {
+    FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_comes_back_is_told_what_it_missed_and_a_stranger_everything() {
+    let node = fake().await;
+    let server = watching(&node.url()).await;
+    let mut events = watch(&server).await;
+    let id = events.expect("snapshot", &[]).await.id.unwrap();
+    drop(events);
+    let resume = async |id: &str| {
+        let mut events =
+            Events::open(server.call(Method::GET, &path(&server, "stream")).header("last-event-id", id)).await;
+        events.next().await.unwrap().name
+    };
+    assert_eq!(resume(&id).await, "changes");
+    let mut by_query =
+        Events::open(server.call(Method::GET, &path(&server, &format!("stream?last_event_id={id}")))).await;
+    assert_eq!(by_query.next().await.unwrap().name, "changes");
+    let (watch, version) = id.split_once('-').unwrap();
+    let version: u64 = version.parse().unwrap();
+    for other in ["", "nonsense", "00000000-1", &format!("{watch}-0"), &format!("{watch}-{}", version + 1_000_000)] {
+        assert_eq!(resume(other).await, "snapshot", "{other}");
+    }
+}
+
+#[tokio::test]
+async fn it_ends_with_the_token() {
+    let node = fake().await;
+    let server = watching(&node.url()).await;
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let ends = async |token: &str| {
+        let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(token)).await;
+        events.expect("snapshot", &[]).await;
+        events
+    };
+    // It is taken back.
+    let token = server.project_token(&reader).await;
+    let mut taken = ends(&token).await;
+    server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap();
+    // It ends by itself.
+    let mut short = ends(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
+    // The user is disabled.
+    let mut other = ends(&server.project_token(&reader).await).await;
+    for events in [&mut taken, &mut short] {
+        let end = events.expect("end", &["changes", "limitations"]).await;
+        assert_eq!(end.data, json!({ "reason": "token" }));
+        assert!(events.next().await.is_none());
+    }
+    other.expect("changes", &[]).await;
+    let change = clew_store::UserChange { enabled: Some(false), ..Default::default() };
+    assert!(server.store.update_user(&by(), &reader, &change).await.unwrap());
+    assert_eq!(other.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
+}
+
+#[tokio::test]
+async fn it_ends_with_the_right_and_with_the_instance() {
+    let node = fake().await;
+    let server = watching(&node.url()).await;
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let signer = server.key_of(&reader).await;
+    let mut events = Events::open(signer.sign(server.call(Method::GET, &path(&server, "stream")))).await;
+    events.expect("snapshot", &[]).await;
+    let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
+    assert!(server.store.detach(&by(), &policy, &Grantee::User(reader), None).await.unwrap());
+    assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "forbidden");
+
+    let mut events = Events::open(server.sign(server.call(Method::GET, &path(&server, "stream")))).await;
+    events.expect("snapshot", &[]).await;
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    assert!(server.store.remove_instance(&by(), project, instance).await.unwrap());
+    assert_eq!(events.expect("end", &["changes", "limitations", "trouble"]).await.data["reason"], "gone");
+}
+
+#[tokio::test]
+async fn it_ends_when_the_server_stops() {
+    let node = fake().await;
+    let mut server = watching(&node.url()).await;
+    let mut events = watch(&server).await;
+    events.expect("snapshot", &[]).await;
+    server.shutdown.cancel();
+    assert_eq!(events.expect("end", &["changes"]).await.data, json!({ "reason": "shutdown" }));
+    assert!(events.next().await.is_none());
+    // And the server waits for nobody: it would for half a minute.
+    let stopped = tokio::time::timeout(Duration::from_secs(20), &mut server.serving).await;
+    stopped.expect("it waits for a viewer").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_read_is_told_of_and_told_again_when_it_is_back() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = watching(&format!("mysql://root@127.0.0.1:{port}/?tls=off")).await;
+    let mut events = watch(&server).await;
+    let trouble = events.expect("trouble", &[]).await;
+    assert_eq!(trouble.data["kind"], "unreachable", "{trouble:?}");
+    assert!(trouble.data["reason"].as_str().unwrap().contains("127.0.0.1") && trouble.data["at"].is_u64());
+    assert!(!trouble.text.contains("nodepass"));
+    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "it is tried again");
+}
+
+#[tokio::test]
+async fn a_wish_is_an_interval_and_anything_else_is_refused() {
+    let server = Server::start().await;
+    for wish in ["0", "61", "x", "-1"] {
+        server.get(&path(&server, &format!("stream?interval={wish}"))).await.refused(400, "DBS.280001");
+    }
+    let node = fake().await;
+    let server = watching(&node.url()).await;
+    let mut slow = Events::open(server.call(Method::GET, &path(&server, "stream?interval=3"))).await;
+    let mut quick = watch(&server).await;
+    let first = slow.expect("snapshot", &[]).await;
+    let second = slow.expect("changes", &[]).await;
+    assert!(version(&second) >= version(&first) + 2, "several looks at once: {first:?} {second:?}");
+    let quick = [quick.expect("snapshot", &[]).await, quick.expect("changes", &[]).await];
+    assert_eq!(version(&quick[1]), version(&quick[0]) + 1);
+}
+
+#[tokio::test]
+async fn a_browser_may_watch_with_its_cookie() {
+    let node = fake().await;
+    let mut server = super::session::server().await;
+    server.look_at(&node.url()).await;
+    let browser = super::session::Browser::signed_in(&server).await;
+    let mut events = Events::open(browser.call(&server, Method::GET, &path(&server, "stream"))).await;
+    events.expect("snapshot", &[]).await;
+    let elsewhere = browser.call(&server, Method::GET, &path(&server, "stream")).header("sec-fetch-site", "cross-site");
+    elsewhere.send().await.refused(403, "APIGW.0301");
+    browser.page(&server, Method::DELETE, "/clew/v1/console/session").send().await;
+    assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
+}
