@@ -31,7 +31,7 @@ pub const MARIADB_PACKAGES: [Package; 2] = [
     Package { name: "mariadb-client-core", file: "/usr/bin/my_print_defaults" },
 ];
 /// What the tests take besides. nginx is not among them: its package would start a server of the whole machine.
-pub const TEST_PACKAGES: [Package; 4] = [
+pub const TEST_PACKAGES: [Package; 5] = [
     Package { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres" },
     Package { name: "debootstrap", file: "/usr/sbin/debootstrap" },
     Package { name: "faketime", file: "/usr/bin/faketime" },
