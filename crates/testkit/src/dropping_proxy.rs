@@ -18,6 +18,8 @@ pub enum Traffic {
     /// Nothing passes, not even the end of a connection. What was sent meanwhile arrives once it flows again, as TCP would
     /// send it again; who gave up by then has their last words arrive late.
     Stands,
+    /// Every connection breaks, old and new: as where a server, or what stands before it, was just restarted.
+    Breaks,
     /// Each piece of at most 16 KiB passes after so long.
     Crawls(Duration),
 }
@@ -107,7 +109,8 @@ async fn carry(
 /// Waits until something passes, and says how.
 async fn open(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
     // Its proxy is gone: so is the way.
-    traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map(|traffic| *traffic).map_err(io::Error::other)
+    let now = traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map_err(io::Error::other)?;
+    if *now == Traffic::Breaks { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
 }
 
 #[cfg(test)]
@@ -162,6 +165,26 @@ mod tests {
 
         before.shutdown().await.unwrap();
         assert_eq!(before.read(&mut byte).await.unwrap(), 0);
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn connections_break_until_it_flows_again() {
+        let (target, serving) = echo().await;
+        let proxy = DroppingProxy::to(target).await.unwrap();
+        let mut before = TcpStream::connect(proxy.address()).await.unwrap();
+        proxy.set(Traffic::Breaks);
+        before.write_all(b"x").await.unwrap();
+        let mut meanwhile = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut byte = [0];
+        for stream in [&mut before, &mut meanwhile] {
+            let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut byte)).await.unwrap();
+            assert!(!read.is_ok_and(|read| read > 0));
+        }
+        proxy.set(Traffic::Flows);
+        let mut after = TcpStream::connect(proxy.address()).await.unwrap();
+        after.write_all(b"new").await.unwrap();
+        answer(&mut after, b"new").await;
         serving.abort();
     }
 

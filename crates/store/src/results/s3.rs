@@ -38,7 +38,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// For an answer to begin, and for each piece of it.
 const READ: Duration = Duration::from_secs(15);
 /// No further try is begun after so long.
-const RETRY: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_secs(10);
 /// Objects that were found to be what was written. At most so many are remembered.
 const REMEMBERED: usize = 4096;
 /// What the names of objects begin with that are gone in a moment: checks, and looks at the clock.
@@ -78,7 +78,8 @@ impl S3 {
                     max_backoff: Duration::from_secs(3),
                     base: 2.0,
                 },
-                max_retries: 5,
+                // The time decides: five tries of a server that refuses at once are over in a second, and none comes back in that.
+                max_retries: 100,
                 retry_timeout: RETRY,
             })
             .with_http_connector(Connected(http.clone()))

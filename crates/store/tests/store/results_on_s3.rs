@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_model::RequestId;
 use clew_store::{ResultStore, S3Settings, StoreError};
-use clew_testkit::S3Server;
+use clew_testkit::{DroppingProxy, S3Server, Traffic};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -63,6 +63,23 @@ async fn an_object_with_other_bytes_breaks_off_before_its_end_on_a_server() {
     assert!(error.contains("not those that were written"), "{error}");
     let verified = results.open(&record).await.unwrap().verify().await;
     assert!(matches!(verified, Err(StoreError::ResultCorrupt { .. })), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_waits_for_an_s3_that_is_restarted_on_a_server() {
+    let server = S3Server::start().await.unwrap();
+    let way = DroppingProxy::to(server.address()).await.unwrap();
+    let (key, secret) = S3Server::OWNER;
+    let endpoint = Some(format!("http://{}", way.address()));
+    let settings = S3Settings::new("s3://results/of/clew", endpoint, "us-east-1".into(), key.into(), secret.into());
+    let results = ResultStore::s3(&settings.unwrap()).await.unwrap();
+    way.set(Traffic::Breaks);
+    let restarting = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        way.set(Traffic::Flows);
+    };
+    let (published, ()) = tokio::join!(publish(&results, bytes(100)), restarting);
+    assert_eq!(whole(&results, &record(&published)).await.unwrap(), bytes(100));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 const KEYS: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET: &str = "; make the bucket, or name another one";
+const CLOCK: &str = "; set the clock of this machine right";
 const REACH: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
 pub(super) fn setup(settings: &S3Settings, reason: &dyn std::fmt::Display) -> StoreError {
@@ -42,6 +43,9 @@ pub(super) fn answered(doing: &'static str, place: String, status: http::StatusC
 fn why(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let said = said(&text);
+    if said.contains("RequestTimeTooSkewed") {
+        return (format!("this machine's clock is wrong, or that of S3 ({said})"), CLOCK);
+    }
     let known = matches!(
         error.downcast_ref(),
         Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. })
@@ -80,4 +84,19 @@ fn said(text: &str) -> String {
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_not_taken_for_wrong_keys() {
+        let said = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>";
+        let source = said.into();
+        let error = object_store::Error::PermissionDenied { path: "x".to_owned(), source };
+        let error = refused("write", "s3://results/x".to_owned(), &error).to_string();
+        assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
+        assert!(error.contains(CLOCK) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
+    }
 }
