@@ -2,6 +2,7 @@
 const story = process.argv[2];
 if (!/^[a-z-]+$/.test(story ?? "")) throw new Error("name a story: a file of browser/stories");
 const { tests } = await import(`./stories/${story}.mjs`);
+const { ask } = await import("./stage.mjs");
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
   const start = Date.now();
@@ -11,6 +12,8 @@ for (const [name, test] of Object.entries(tests)) {
   } catch (error) {
     failed += 1;
     console.log(`FAILED ${name}: ${error.stack}`);
+    // What it left behind is not the next one's.
+    await ask("calm");
   }
 }
 console.log(`${Object.keys(tests).length - failed} passed, ${failed} failed`);

@@ -43,7 +43,7 @@ function Scoped() {
   useEffect(() => {
     if ("project" in route && route.project === null && there !== null) go({ ...route, project: there }, "replace");
   }, [route, there]);
-  const ready = wanted === there;
+  const ready = wanted === there && !("project" in route && route.project === null && there !== null);
   return (
     <Shell>
       {failed ? (

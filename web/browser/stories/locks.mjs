@@ -26,12 +26,12 @@ export const tests = {
       await lines.nth(0).getByRole("button", { name: /^Kill/ }).click();
       const dialog = page.getByRole("dialog");
       const victim = dialog.getByRole("row", { name: new RegExp(`^${root}`) });
-      await victim.getByText("would die").waitFor();
+      await victim.locator(".tag", { hasText: "would die" }).waitFor();
       assert.ok((await ask("lives", { id: root })).lives, "a preview kills nobody");
       await dialog.getByLabel("Reason, for the audit").fill("it blocks the shop");
       await dialog.getByRole("button", { name: "Kill 1 connection" }).click();
       await dialog.getByRole("heading", { name: "What became of them" }).waitFor();
-      await victim.getByText(/killed|rolling back/).waitFor();
+      await victim.locator(".tag", { hasText: /killed|rolling back|ending/ }).waitFor();
       await until("the root is gone", async () => !(await ask("lives", { id: root })).lives);
       await dialog.getByRole("button", { name: "Close" }).last().click();
       await until("the first root is another", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
@@ -61,7 +61,7 @@ export const tests = {
       await dialog.getByText("would die").nth(11).waitFor();
       const sure = dialog.getByRole("button", { name: "Kill 12 connections" });
       assert.equal(await sure.getAttribute("aria-disabled"), "true");
-      await sure.click();
+      await sure.click({ force: true });
       assert.ok((await ask("lives", { id: ids[0] })).lives);
       await dialog.getByLabel("Type 12 to confirm").fill("12");
       await sure.click();

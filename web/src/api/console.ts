@@ -6,15 +6,7 @@ import { asked, request } from "./request.ts";
 import type * as Api from "./schema.ts";
 
 /** Whose page it is, and where. Without a project the scope is the domain's. */
-export interface Session {
-  user: { id: string; name: string; administrator: boolean };
-  domain: { id: string; name: string };
-  project: { id: string; name: string } | null;
-  projects: { id: string; name: string }[];
-  expires_at: string;
-  csrf_token: string;
-  version: string;
-}
+export type Session = Api.Session;
 
 export interface Place {
   project: string;
@@ -22,85 +14,19 @@ export interface Place {
   node: string;
 }
 
-export type Permissions = Record<string, { allowed: boolean; reason?: string | null }>;
+/** By the names of actions. */
+export type Permissions = Api.Permissions["permissions"];
 
 /** One session with all that is known of it. */
-export interface SessionDetail {
-  statement: string | null;
-  /** Whether there is more of the statement than is told. */
-  statement_cut: boolean;
-  sql_template: string | null;
-  masked: boolean;
-  transaction: {
-    id: number;
-    state: string;
-    seconds: number;
-    lock_wait_seconds: number | null;
-    rows_locked: number;
-    tables_locked: number | null;
-    rows_modified: number;
-  } | null;
-  last_statements: string[];
-  attributes: { name: string; value: string | null }[];
-  /** The waits that it has part in. */
-  waits: WaitGraph;
-  limitations: Limitation[];
-}
+export type SessionDetail = Omit<Api.SessionDetail, "waits" | "limitations"> & { waits: WaitGraph; limitations: Limitation[] };
 
 export type KillWhat = "connection" | "query";
 export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "ending" | "refused" | "failed";
-
-export interface KillResult {
-  id: number;
-  outcome: KillOutcome;
-  message: string;
-  /** As it was seen just now; nothing if it is gone. */
-  session: {
-    user: string;
-    host: string;
-    db: string | null;
-    command: string;
-    time: number;
-    statement: string | null;
-    transaction: { seconds: number; rows_modified: number; rows_locked: number } | null;
-    frees: number[];
-  } | null;
-}
-
-export interface Victim {
-  id: number;
-  user: string;
-  host: string;
-  since?: number;
-}
-
-export interface Collection {
-  request_id: string;
-  status: string;
-  created_at: string;
-  finished_at: string | null;
-  rows: number | null;
-  bytes: number | null;
-  filter: Record<string, unknown>;
-  /** Whether the caller may download it. */
-  readable: boolean;
-  reason: string | null;
-}
-
-export interface Kill {
-  id: number;
-  source: string;
-  by: string | null;
-  what: string;
-  reason: string;
-  session_id: number;
-  user: string;
-  host: string;
-  sql_template: string | null;
-  asked_at: string;
-  outcome: string | null;
-  message: string | null;
-}
+export type KillResult = Omit<Api.KillOfSession, "outcome"> & { outcome: KillOutcome };
+/** A session as it was seen: whoever has its number by now is left alone. */
+export type Victim = Api.Chosen;
+export type Collection = Api.NodeCollection;
+export type Kill = Api.NodeKill;
 
 const CONSOLE = "/clew/v1/console/session";
 const ofInstance = ({ project, instance }: Omit<Place, "node">) => `/clew/v1/${project}/instances/${instance}`;
@@ -116,19 +42,15 @@ export const toProject = (project: string | null) => request<Session>("POST", `$
 export const instances = (project: string, offset: number, signal?: AbortSignal) =>
   request<Api.InstanceListAnswer>("GET", `/v3.1/${project}/instances${asked({ offset, limit: 100 })}`, undefined, signal);
 export const instance = (project: string, id: string, signal?: AbortSignal) => request<Api.InstanceAnswer>("GET", `/v3.1/${project}/instances/${id}`, undefined, signal);
-export const permissions = (project: string, id: string) => request<{ permissions: Permissions }>("GET", `${ofInstance({ project, instance: id })}/permissions`);
+export const permissions = (project: string, id: string) => request<Api.Permissions>("GET", `${ofInstance({ project, instance: id })}/permissions`);
 export const threshold = (project: string, id: string) => request<Api.SlowProcessThreshold>("GET", `${taurus({ project, instance: id })}/slow-process-threshold`);
 
 export const streamOf = (place: Place, seconds: number) => `${ofNode(place)}/stream${asked({ interval: seconds })}`;
 export const sessionOf = (place: Place, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${ofNode(place)}/sessions/${id}`, undefined, signal);
-export const explain = (place: Place, id: number) => request<{ plan: string | null; refused: string | null }>("POST", `${ofNode(place)}/sessions/${id}/explain`);
+export const explain = (place: Place, id: number) => request<Api.Plan>("POST", `${ofNode(place)}/sessions/${id}/explain`);
 export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph>("GET", `${ofNode(place)}/locks`, undefined, signal);
 
-interface KillAnswer {
-  sessions: KillResult[];
-  /** Why it is not known what they cost. */
-  costs_unknown: string | null;
-}
+type KillAnswer = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
 
 /** As many as one request takes. */
 const KILLED_AT_ONCE = 1000;
@@ -145,7 +67,7 @@ export async function kill(place: Place, sessions: Victim[], what: KillWhat, rea
 }
 
 export const kills = (place: Place, limit: number, offset: number, signal?: AbortSignal) =>
-  request<{ kills: Kill[]; total_count: number }>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
+  request<Api.NodeKills>("GET", `${ofNode(place)}/kills${asked({ limit, offset })}`, undefined, signal);
 
 export const intelligentKills = (place: Place, signal?: AbortSignal) =>
   request<Api.IntelligentKillStatistics>("GET", `${taurus(place)}/intelligent-kill-session/statistic${asked({ node_id: place.node })}`, undefined, signal);
@@ -167,7 +89,7 @@ export const previewKillTask = (place: Place, task: Record<string, string | numb
 export const collect = (place: Place, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNode(place)}/realtime-session`, filters);
 export const statusOf = (place: Place, id: string) => request<Api.TaskStatusAnswer>("GET", `${taurusNode(place)}/realtime-session-task${asked({ request_id: id })}`);
 export const resultOf = (place: Place, id: string) => `${taurusNode(place)}/realtime-session-result${asked({ request_id: id })}`;
-export const collections = (place: Place, signal?: AbortSignal) => request<{ collections: Collection[] }>("GET", `${ofNode(place)}/collections`, undefined, signal);
+export const collections = (place: Place, signal?: AbortSignal) => request<Api.NodeCollections>("GET", `${ofNode(place)}/collections`, undefined, signal);
 export const deleteCollection = (place: Place, id: string) => request<void>("DELETE", `${ofNode(place)}/collections/${id}`);
 
 /** What a policy has to allow. */

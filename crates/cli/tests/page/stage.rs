@@ -13,6 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::harness::{Added, CLEW, Home, Started};
 
+/// Lines of the service's log that a story that failed shows.
+const LAST_LINES: usize = 20;
 /// For a wait to be seen by the server; only a server that hangs reaches it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -35,7 +37,12 @@ pub(crate) async fn tell(story: &str, flavor: Flavor) {
         answers.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
     }
     let status = node.wait().await.unwrap();
-    assert!(status.success(), "the story “{story}” failed, see above; the service's log:\n{}", stage.home.log());
+    if !status.success() {
+        let log = stage.home.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().join("\n");
+        panic!("the story “{story}” failed, see above; the last words of the service:\n{last}");
+    }
 }
 
 struct Stage {

@@ -68,7 +68,7 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
                 <td className="number folds">{seen?.transaction?.rows_modified}</td>
                 <td>
                   <span className={LOOKS[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
-                  {one.message && <div className="faint">{one.message}</div>}
+                  {one.message && one.message.replaceAll(" ", "_") !== one.outcome && <div className="faint">{one.message}</div>}
                 </td>
               </tr>
             );

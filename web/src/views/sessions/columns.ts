@@ -23,7 +23,7 @@ const column = (key: string, word: Word | null, width: number, kind: "text" | "n
 });
 
 const KNOWN: readonly GridColumn[] = [
-  column("session_id", "column.session_id", 76, "number"),
+  column("session_id", "column.session_id", 88, "number"),
   column("user", "column.user", 104),
   column("host", "column.host", 144),
   column("database_name", "column.database_name", 88),

@@ -32,6 +32,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const [killing, setKilling] = useState<Victim[] | null>(null);
   const [choosing, setChoosing] = useState(false);
+  const [kept, setKept] = useState(keptColumns);
   const bar = useRef<HTMLInputElement>(null);
   const grid = useRef<GridHandle>(null);
   const asked = route.sessions;
@@ -44,7 +45,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
   const passes = useMemo(() => passing(parsed.filters, places, threshold ?? DEFAULT_THRESHOLD), [parsed, places, threshold]);
   const { column, descending } = asked.sort;
   const shown = useMemo(() => selected(state.sessions.values(), passes, places, { column, descending }), [state.sessions, passes, places, column, descending]);
-  const columns = shownColumns(asked.columns ?? keptColumns(), state.columns);
+  const columns = shownColumns(asked.columns ?? kept, state.columns);
 
   // An order that was typed moves to the header of its column.
   useEffect(() => {
@@ -141,6 +142,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
             shown={columns}
             change={(next) => {
               keepColumns(next);
+              setKept(next);
               change({ columns: null }, "replace");
             }}
             close={() => {
