@@ -22,7 +22,7 @@ use crate::authentication::read_body;
 use crate::caller::{Caller, Proof, SignedIn};
 use crate::connection::Connection;
 use crate::iam::check_password::check_password;
-use crate::iam::issue::{Issued, issue, scope_in_words};
+use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::projects::reached;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, grants};
@@ -151,7 +151,7 @@ pub(crate) async fn choose_project(
 
 /// What a browser is given with a new token.
 fn given(
-    issued: &Issued,
+    issued: &NewlyIssued,
     user: &User,
     project: Option<&Project>,
     projects: &[Project],

@@ -142,9 +142,9 @@ fn view(read: WholeSession, masked: bool) -> SessionDetail {
     }
 }
 
-/// A plan.
+/// A plan, or why there is none.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Plan {
+pub(crate) struct ExplainAnswer {
     /// text: a table, a line for each row
     format: &'static str,
     #[schema(required)]
@@ -164,7 +164,7 @@ pub(crate) struct Plan {
         ("session_id" = u64, Path, description = "Thread id")
     ),
     responses(
-        (status = 200, description = "The plan, or why there is none", body = Plan),
+        (status = 200, description = "The plan, or why there is none", body = ExplainAnswer),
         (status = 403, description = "No policy allows it, or plans are not shown where statements are masked", body = ErrorBody),
         (status = 404, description = "The node, or the session, is not there", body = ErrorBody),
         (status = 500, description = "The node cannot be asked; the message says why", body = ErrorBody)
@@ -174,7 +174,7 @@ pub(crate) async fn explain(
     State(service): State<Service>,
     caller: Caller,
     Path((project, instance, node, session)): Path<SessionPath>,
-) -> Result<Json<Plan>, Refusal> {
+) -> Result<Json<ExplainAnswer>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
     let id = session_id(&session)?;
     if target.is_masked_for(&service, &caller) {
@@ -183,8 +183,8 @@ pub(crate) async fn explain(
     }
     let explained = service.nodes.read(async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
-        Explained::Plan(plan) => Ok(Json(Plan { format: "text", plan: Some(plan), refused: None })),
-        Explained::None(refused) => Ok(Json(Plan { format: "text", plan: None, refused: Some(refused) })),
+        Explained::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
+        Explained::None(refused) => Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) })),
         Explained::Gone => Err(no_such_session(id)),
     }
 }

@@ -9,7 +9,7 @@ use crate::Service;
 use crate::refusal::Refusal;
 
 /// A token that was just made. Times are seconds since 1970 (UTC).
-pub(crate) struct Issued {
+pub(crate) struct NewlyIssued {
     pub(crate) secret: SecretString,
     pub(crate) methods: Vec<String>,
     pub(crate) issued_at: i64,
@@ -23,7 +23,7 @@ pub(crate) async fn issue(
     project: Option<&Project>,
     method: &str,
     latest: Option<i64>,
-) -> Result<Issued, Refusal> {
+) -> Result<NewlyIssued, Refusal> {
     let issued_at = Timestamp::now().as_second();
     let life = i64::try_from(service.settings.token_life.as_secs()).map_err(|error| Refusal::internal(&error))?;
     let expires_at = issued_at.saturating_add(life).min(latest.unwrap_or(i64::MAX));
@@ -41,7 +41,7 @@ pub(crate) async fn issue(
         })
         .await?;
     forget_old_tokens(service, issued_at).await;
-    Ok(Issued { secret, methods, issued_at, expires_at })
+    Ok(NewlyIssued { secret, methods, issued_at, expires_at })
 }
 
 /// What the audit says of a token's scope.

@@ -13,7 +13,7 @@ use crate::audit::Trail;
 use crate::authentication::read_body;
 use crate::connection::Connection;
 use crate::iam::check_password::check_password;
-use crate::iam::issue::{Issued, issue, scope_in_words};
+use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::sign_in::{OfDomain, Scope, SignIn, TokenRequest, Which};
 use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
 use crate::query::Query;
@@ -46,7 +46,7 @@ pub(crate) async fn create(
     let asked = SignIn::parse(&read_body(body, &service.settings).await?)?;
     let user = check_password(&service, &trail, &asked.who, asked.password).await?;
     let project = project_of_scope(&service, &user, &asked.scope).await?;
-    let Issued { secret, methods, issued_at, expires_at } =
+    let NewlyIssued { secret, methods, issued_at, expires_at } =
         issue(&service, &user, project.as_ref(), "password", None).await?;
     info!(user.id = %user.id, "signed in");
     trail.detail("scope", scope_in_words(project.as_ref()));

@@ -76,23 +76,20 @@ impl Board {
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
         let head = format!("\"at\":{},\"interval_ms\":{},\"counts\":{counts}", self.list.at(), self.interval_ms);
         let mut out = String::new();
-        match self.list.since(from, masked) {
-            Some(changes) => {
-                event::write(&mut out, Some(now), "changes", &format!("{{{head},{changes}}}"));
-                if self.limitations_changed > from {
-                    event::write(&mut out, None, "limitations", &json!(self.limitations).to_string());
-                }
-            }
-            None => {
-                let more = format!(
-                    "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
-                    json!(columns()),
-                    json!(RUNNING),
-                    json!(self.limitations),
-                    self.list.whole(masked)
-                );
-                event::write(&mut out, Some(now), "snapshot", &format!("{{{head},{more}}}"));
-            }
+        let Some(changes) = self.list.since(from, masked) else {
+            let more = format!(
+                "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
+                json!(columns()),
+                json!(RUNNING),
+                json!(self.limitations),
+                self.list.whole(masked)
+            );
+            event::write(&mut out, Some(now), "snapshot", &format!("{{{head},{more}}}"));
+            return out;
+        };
+        event::write(&mut out, Some(now), "changes", &format!("{{{head},{changes}}}"));
+        if self.limitations_changed > from {
+            event::write(&mut out, None, "limitations", &json!(self.limitations).to_string());
         }
         out
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clew_model::{Failure, FailureKind, InstanceId, NodeId, SlowThreshold};
+use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{LiveLook, LiveMemory, look_live};
 use clew_tasks::{Pace, PaceChange};
 use jiff::Timestamp;
@@ -167,7 +167,7 @@ impl Watched {
         let node = service.store.node_to_read(&self.node).await.map_err(failed)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         let threshold = service.store.slow_threshold(&self.instance).await.map_err(failed)?.unwrap_or_default();
-        look_live(&node.url, memory, seconds(threshold), &service.nodes.limits()).await
+        look_live(&node.url, memory, threshold.seconds(), &service.nodes.limits()).await
     }
 
     fn keep_pace(&self, pace: &mut Pace, took: Duration) {
@@ -219,8 +219,4 @@ impl Watched {
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn seconds(threshold: SlowThreshold) -> u64 {
-    threshold.seconds().into()
 }

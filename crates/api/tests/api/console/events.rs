@@ -22,7 +22,7 @@ pub(super) struct Event {
 
 pub(super) struct Events {
     response: reqwest::Response,
-    unread: String,
+    unread: Vec<u8>,
     read: VecDeque<Event>,
 }
 
@@ -30,13 +30,11 @@ impl Events {
     pub(super) async fn open(call: Call) -> Self {
         let response = call.into_request().send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        if status != 200 {
-            panic!("{status}: {}", response.text().await.unwrap());
-        }
+        assert_eq!(status, 200);
         assert_eq!(headers["content-type"], "text/event-stream");
         assert_eq!(headers["cache-control"], "no-store");
         assert_eq!(headers["x-request-id"].len(), 32);
-        Self { response, unread: String::new(), read: VecDeque::new() }
+        Self { response, unread: Vec::new(), read: VecDeque::new() }
     }
 
     /// The next event; nothing when the server has ended it.
@@ -45,12 +43,11 @@ impl Events {
             if let Some(event) = self.read.pop_front() {
                 return Some(event);
             }
-            let chunk = timeout(LONG, self.response.chunk()).await.expect("nothing comes").unwrap()?;
-            self.unread.push_str(std::str::from_utf8(&chunk).expect("a text that is cut in a character"));
-            while let Some((event, rest)) = self.unread.split_once("\n\n") {
-                let event = event.to_owned();
-                self.unread = rest.to_owned();
-                self.read.extend(parse(&event));
+            let Ok(chunk) = timeout(LONG, self.response.chunk()).await else { panic!("nothing comes") };
+            self.unread.extend_from_slice(&chunk.unwrap()?);
+            while let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.unread.drain(..end + 2).collect();
+                self.read.extend(parse(std::str::from_utf8(&event).unwrap().trim_end()));
             }
         }
     }

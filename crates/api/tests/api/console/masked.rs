@@ -22,7 +22,7 @@ async fn nothing_leaks(flavor: Flavor) {
         { "Effect": "Deny", "Action": ["gaussdbformysql:instance:getRealtimeSessionText"] }
     ]);
     let masked = server.project_token(&server.user_with("masked", all_but_text).await).await;
-    let seer = server.project_token(&server.tenant.user_id).await;
+    let sighted = server.project_token(&server.tenant.user_id).await;
 
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
@@ -40,7 +40,7 @@ async fn nothing_leaks(flavor: Flavor) {
         }
         seen
     };
-    let whole = stream(&seer, SECRET).await;
+    let whole = stream(&sighted, SECRET).await;
     assert!(whole.contains("\"masked\":false") && whole.contains(TEMPLATE), "{whole}");
     let seen = stream(&masked, TEMPLATE).await;
     assert!(seen.contains("\"masked\":true") && !seen.contains(SECRET) && !seen.contains("id = 1"), "{seen}");
@@ -53,7 +53,7 @@ async fn nothing_leaks(flavor: Flavor) {
         (format!("sessions/{blocker}"), ""),
         ("locks".to_owned(), "id = 1"),
     ] {
-        let (whole, seen) = (get(&seer, &rest).await, get(&masked, &rest).await);
+        let (whole, seen) = (get(&sighted, &rest).await, get(&masked, &rest).await);
         assert!(whole.status == 200 && whole.text().contains(literal), "{rest}: {}", whole.text());
         assert_eq!(seen.status, 200, "{}", seen.text());
         for literal in [SECRET, "id = 1", "v = 2", "\"data\":\"1\""] {
@@ -61,20 +61,20 @@ async fn nothing_leaks(flavor: Flavor) {
         }
     }
     let kill = json!({
-        "sessions": [{ "id": busy.id, "user": "root", "host": get(&seer, &format!("sessions/{}", busy.id)).await.json()["host"] }],
+        "sessions": [{ "id": busy.id, "user": "root", "host": get(&sighted, &format!("sessions/{}", busy.id)).await.json()["host"] }],
         "what": "query", "preview": true
     });
     let preview = async |token: &str| {
         server.call(Method::POST, &path(&server, "kill")).token(token).body(kill.to_string()).send().await
     };
-    let (whole, seen) = (preview(&seer).await, preview(&masked).await);
+    let (whole, seen) = (preview(&sighted).await, preview(&masked).await);
     assert!(whole.text().contains(SECRET), "{}", whole.text());
     assert!(seen.text().contains(TEMPLATE) && !seen.text().contains(SECRET), "{}", seen.text());
 
     let explain = path(&server, &format!("sessions/{waiter}/explain"));
     let message = server.call(Method::POST, &explain).token(&masked).send().await.refused(403, "DBS.280015");
     assert!(message.contains("Plans hold literals"), "{message}");
-    let plan = server.call(Method::POST, &explain).token(&seer).send().await.ok(200);
+    let plan = server.call(Method::POST, &explain).token(&sighted).send().await.ok(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
     built.clear(&node).await.unwrap();
 }

@@ -43,7 +43,7 @@ fn place(snapshot: &Event, column: &str) -> usize {
 }
 
 /// What a row, or a part of it, says of a column; nothing if it does not.
-fn cell<'a>(row: &'a Value, place: usize) -> Option<&'a Value> {
+fn cell(row: &Value, place: usize) -> Option<&Value> {
     row.get(place).or_else(|| row.get(place.to_string()))
 }
 
@@ -230,13 +230,13 @@ async fn it_ends_with_the_token() {
     };
     // It is taken back.
     let token = server.project_token(&reader).await;
-    let mut taken = ends(&token).await;
+    let mut revoked = ends(&token).await;
     server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap();
     // It ends by itself.
     let mut short = ends(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
     // The user is disabled.
     let mut other = ends(&server.project_token(&reader).await).await;
-    for events in [&mut taken, &mut short] {
+    for events in [&mut revoked, &mut short] {
         let end = events.expect("end", &["changes", "limitations"]).await;
         assert_eq!(end.data, json!({ "reason": "token" }));
         assert!(events.next().await.is_none());
@@ -321,4 +321,15 @@ async fn a_browser_may_watch_with_its_cookie() {
     elsewhere.send().await.refused(403, "APIGW.0301");
     browser.page(&server, Method::DELETE, "/clew/v1/console/session").send().await;
     assert_eq!(events.expect("end", &["changes", "limitations"]).await.data["reason"], "token");
+}
+
+#[tokio::test]
+async fn a_slow_node_is_looked_at_less_often() {
+    // Three sessions, one each tenth of a second.
+    let fault = Fault::Drips(Duration::from_millis(100));
+    let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault }).await.unwrap();
+    let server = watching(&node.url()).await;
+    let first = watch(&server).await.expect("snapshot", &[]).await;
+    let interval = first.data["interval_ms"].as_u64().unwrap();
+    assert!((3000..=30_000).contains(&interval), "{interval}");
 }
