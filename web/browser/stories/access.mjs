@@ -57,7 +57,7 @@ export const tests = {
       const other = await ask("session", { user: "web", sql: "SELECT SLEEP(600)" });
       const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
       const tabTo = (what, focused) => until(what, async () => (await focused()) || (await press("Tab"), false));
-      const active = () => page.evaluate(() => document.activeElement?.textContent ?? "");
+      const active = () => page.evaluate(() => (document.activeElement?.matches("a, button") ? (document.activeElement.textContent ?? "") : ""));
       await page.goto(`${place.endpoint}/`);
       await page.getByLabel("Domain").waitFor();
       await page.keyboard.type(place.domain);

@@ -45,7 +45,9 @@ async function prepared() {
   await call("POST", `${api}/process/task`, { user: "nightly", time: 3600, task_type: "auto", task_duration: 86400 });
   for (const filter of ["total", "active"]) await call("POST", `${api}/nodes/${place.node}/realtime-session`, { filter });
   const victim = await ask("session", { user: "app", sql: STATEMENTS[1] });
-  await call("POST", `/clew/v1/${place.project}/instances/${place.instance}/nodes/${place.node}/kill`, { sessions: [{ id: victim.id, user: "app" }], what: "connection", reason: "INC-2231, asked by the shop's team", preview: false });
+  const node = `/clew/v1/${place.project}/instances/${place.instance}/nodes/${place.node}`;
+  const { id, user: account, host } = await call("GET", `${node}/sessions/${victim.id}`);
+  await call("POST", `${node}/kill`, { sessions: [{ id, user: account, host }], what: "connection", reason: "INC-2231, asked by the shop's team", preview: false });
   // Slow is what runs for ten seconds.
   await new Promise((done) => setTimeout(done, 11_000));
   return ids;
