@@ -31,7 +31,7 @@ async function shot(page, name) {
   const folder = process.env.CLEW_PICTURES;
   if (!folder) throw new Error("CLEW_PICTURES names no folder");
   const debug = await page.context().newCDPSession(page);
-  const { data } = await debug.send("Page.captureScreenshot", { format: "webp", quality: 50 });
+  const { data } = await debug.send("Page.captureScreenshot", { format: "webp", quality: 38 });
   await writeFile(join(folder, `${name}.webp`), Buffer.from(data, "base64"));
 }
 
@@ -55,7 +55,7 @@ async function prepared() {
 
 async function every(ids, language, theme) {
   const named = (name) => `${name}-${language}-${theme}`;
-  await withPage({ viewport: { width: 1120, height: 700 } }, async (page, context) => {
+  await withPage({ viewport: { width: 1100, height: 640 } }, async (page, context) => {
     await context.addInitScript(([language, theme]) => {
       localStorage.setItem("clew.theme", theme);
       localStorage.setItem("clew.language", localStorage.getItem("clew.language") === null ? "en-us" : language);

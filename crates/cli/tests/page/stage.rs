@@ -148,13 +148,17 @@ impl Stage {
     /// Three sessions, of which the second waits for the first, and the third for the second: their ids, the root first.
     async fn chain(&mut self) -> [u64; 3] {
         let table = [
+            // The story may take its time.
+            "SET GLOBAL innodb_lock_wait_timeout = 3600",
             "CREATE DATABASE IF NOT EXISTS shop",
             "CREATE OR REPLACE TABLE shop.tree_of_three (id INT PRIMARY KEY, v INT)",
             "INSERT INTO shop.tree_of_three VALUES (1, 0), (2, 0)",
         ];
         let table = table.map(|sql| match self.server.flavor() {
             Flavor::MariaDb => sql.to_owned(),
-            Flavor::MySql => sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE IF NOT EXISTS").replace("INSERT", "REPLACE"),
+            Flavor::MySql => {
+                sql.replace("CREATE OR REPLACE TABLE", "CREATE TABLE IF NOT EXISTS").replace("INSERT", "REPLACE")
+            }
         });
         self.server.run(&table.each_ref().map(String::as_str)).await.unwrap();
         let update = |id: u8| format!("UPDATE shop.tree_of_three SET v = v + 1 WHERE id = {id}");
@@ -186,7 +190,8 @@ impl Stage {
     }
 
     async fn lives(&self, id: u64) -> Value {
-        let command = format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
+        let command =
+            format!("SELECT command FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
         let command = self.root(&command).await;
         json!({ "lives": command.is_some(), "command": command })
     }

@@ -71,6 +71,11 @@ export function Collections() {
   );
 }
 
+/** What a collection is asked for if nobody says otherwise. */
+const USUAL: Record<string, string> = { class: "total", sort_key: "id", sort_direction: "asc" };
+/** The words of the query bar for what the record names otherwise. */
+const NAMES: Record<string, string> = { class: "filter", sort_key: "sort", sort_direction: "dir", sql_key: "sql", database: "db" };
+
 function CollectionLine({ one, again, notToDelete }: { one: api.Collection; again: () => void; notToDelete: string | null }) {
   const t = useWords();
   const { place } = useNode();
@@ -86,7 +91,7 @@ function CollectionLine({ one, again, notToDelete }: { one: api.Collection; agai
       tell((error as Error).message);
     }
   };
-  const filters = Object.entries(one.filter).filter(([, value]) => value !== null && value !== "");
+  const filters = Object.entries(one.filter).filter(([key, value]) => value !== null && value !== "" && USUAL[key] !== value);
   return (
     <li className="sheet">
       <div className="body stack">
@@ -107,7 +112,7 @@ function CollectionLine({ one, again, notToDelete }: { one: api.Collection; agai
           <Button kind="bare" icon="trash" label={t("delete.of", { what: moment(one.created_at) })} refused={notToDelete ?? (running ? t("collections.running") : null)} onClick={() => setDeleting(true)} />
         </div>
         <div className="row wrap">
-          {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${key}:${String(value)}`}</code>)}
+          {filters.length === 0 ? <span className="faint">{t("collections.everything")}</span> : filters.map(([key, value]) => <code key={key} className="tag">{`${NAMES[key] ?? key}:${String(value)}`}</code>)}
         </div>
         {one.reason && <p className={done ? "quiet" : "amber"}>{one.reason}</p>}
         {running && (

@@ -86,7 +86,7 @@ function Rank({ one }: { one: IntelligentKillStatistic }) {
           Σ {duration(one.total_time)} · ⌀ {duration(one.avg_time)} · {t("most")} {duration(one.max_time)}
         </span>
       </div>
-      <code title={one.example_sql_text}>{one.keyword}</code>
+      <code title={one.keyword}>{one.example_sql_text.slice(0, 400)}</code>
       <span className="faint cut">{one.ids.join(" ")}</span>
     </div>
   );
