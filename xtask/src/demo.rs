@@ -13,7 +13,7 @@ use self::stuck::{READER_PASSWORD, StuckSessions};
 use crate::command::Command;
 use crate::error::XtaskError;
 use crate::steps::{self, Step, say};
-use crate::{interrupt, servers, workspace};
+use crate::{interrupt, page, servers, workspace};
 
 /// How long sessions are stuck before they are looked at, so that there are ages to see.
 const RIPENING: Duration = Duration::from_secs(3);
@@ -49,6 +49,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), XtaskError> {
 async fn play() -> Result<Stage, XtaskError> {
     steps::heading("What the demo needs");
     servers::install_for_demo().await?;
+    page::build_if_possible().await?;
     let clew = workspace::build_clew(&[]).await?;
 
     steps::heading("A database with stuck sessions");
@@ -142,6 +143,7 @@ fn tell_how_to_use(stage: &Stage) -> Result<(), XtaskError> {
     let Stage { stuck, service, instance, node, .. } = stage;
     let (clew, url) = (stage.clew.display(), stuck.url());
     let settings = service.write_settings()?;
+    let who = service.credentials();
     say(&format!(
         "\nAll of it stays up until Ctrl-C. In another terminal:\n\n  \
          source {}\n  \
@@ -149,9 +151,13 @@ fn tell_how_to_use(stage: &Stage) -> Result<(), XtaskError> {
          {clew} doctor {url}\n  \
          {clew} instance list\n  \
          {clew} collect --instance {instance} --node {node} --filter slow --threshold 1 -o slow.csv\n\n\
-         The service answers at {}. Ctrl-C stops everything and removes the database.",
+         The page is at {}: sign in to the domain {} as {} with the password {}\n\n\
+         Ctrl-C stops everything and removes the database.",
         settings.display(),
         service.endpoint(),
+        who.domain_name,
+        who.user,
+        who.password,
     ));
     Ok(())
 }

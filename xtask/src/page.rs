@@ -40,6 +40,17 @@ pub(crate) async fn build() -> Result<(), XtaskError> {
     Ok(())
 }
 
+/// The same where Node is there; else it is said that the program has no page.
+pub(crate) async fn build_if_possible() -> Result<(), XtaskError> {
+    match build().await {
+        Err(missing @ XtaskError::NoNode { .. }) => {
+            steps::say(&format!("The service will have no web page: {missing}"));
+            Ok(())
+        }
+        built => built,
+    }
+}
+
 /// The page's tests that need no browser.
 pub(crate) async fn test() -> Result<(), XtaskError> {
     steps::heading("The page's parts");

@@ -31,6 +31,9 @@ pub(crate) struct Credentials {
     pub(crate) project_id: String,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
+    pub(crate) domain_name: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 /// What `clew key create --format json` prints, as far as it is needed.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::stuck::READER_PASSWORD;
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::service::{Home, Serving};
+use crate::service::{Credentials, Home, Serving};
 use crate::steps::Step;
 
 /// The service. Dropped, it ends at once and its folder goes.
@@ -61,6 +61,11 @@ impl Service {
             cause,
         })?;
         Ok(path)
+    }
+
+    /// Its administrator, who is as private as the demo is short.
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.home.credentials
     }
 
     pub(super) fn endpoint(&self) -> &str {
