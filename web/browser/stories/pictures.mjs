@@ -31,7 +31,7 @@ async function shot(page, name) {
   const folder = process.env.CLEW_PICTURES;
   if (!folder) throw new Error("CLEW_PICTURES names no folder");
   const debug = await page.context().newCDPSession(page);
-  const { data } = await debug.send("Page.captureScreenshot", { format: "webp", quality: 38 });
+  const { data } = await debug.send("Page.captureScreenshot", { format: "webp", quality: 32 });
   await writeFile(join(folder, `${name}.webp`), Buffer.from(data, "base64"));
 }
 

@@ -112,7 +112,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
               {row.operation}
               <div className="faint mono folds">{row.request_id}</div>
             </td>
-            <td className="folds">
+            <td className="folds long">
               <span title={JSON.stringify(row.detail)}>{row.target}</span>
             </td>
             <td className="folds">{row.peer}</td>
