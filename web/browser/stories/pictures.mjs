@@ -94,6 +94,7 @@ export const tests = {
       await page.getByLabel("User", { exact: true }).fill(place.user);
       await page.getByLabel("Password").fill(place.password);
       await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("grid").waitFor();
       for (const name of ["sessions", "locks"]) {
         await page.goto(place.endpoint + nodePath(name));
         await page.waitForTimeout(3000);
