@@ -16,6 +16,7 @@ mod report;
 mod rows;
 mod served;
 mod watched;
+mod workers;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -92,6 +93,7 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
         .chain(http::rows())
         .chain(flat::rows())
         .chain(fleet::ROWS)
+        .chain(workers::rows())
         .chain(watched::ROWS)
         .chain(queue::rows());
     let names: Vec<&str> = rows.map(|row| row.name).chain([micro::NAME]).collect();
@@ -115,6 +117,7 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     figures.extend(http::measure(&bench).await?);
     figures.extend(flat::measure(&bench).await?);
     figures.extend(fleet::measure(&bench).await?);
+    figures.extend(workers::measure(&bench).await?);
     figures.extend(watched::measure(&bench).await?);
     figures.extend(queue::measure(&bench).await?);
     let micro = if bench.wanted.has(micro::NAME) { micro::measure().await? } else { Vec::new() };

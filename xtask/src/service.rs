@@ -21,6 +21,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Home {
     clew: PathBuf,
     folder: TempDir,
+    /// Where metadata and results are, if not in the folder.
+    variables: Vec<(&'static str, String)>,
     pub(crate) credentials: Credentials,
 }
 
@@ -67,15 +69,21 @@ pub(crate) struct Serving {
 impl Home {
     /// `clew init` in a new folder.
     pub(crate) async fn init(clew: &Path) -> Result<Self, XtaskError> {
+        Self::init_with(clew, Vec::new()).await
+    }
+
+    /// The same with variables that say where metadata and results are.
+    pub(crate) async fn init_with(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, XtaskError> {
         let folder = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| XtaskError::File {
             doing: "make a folder in",
             path: std::env::temp_dir(),
             cause,
         })?;
-        let init =
-            Command::new(clew).args(["init", "--format", "json", "--data-dir"]).args([folder.path().join("data")]);
+        let init = command(clew, &variables)
+            .args(["init", "--format", "json", "--data-dir"])
+            .args([folder.path().join("data")]);
         let credentials = init.answer_as(&init.answer().await?)?;
-        Ok(Self { clew: clew.to_owned(), folder, credentials })
+        Ok(Self { clew: clew.to_owned(), folder, variables, credentials })
     }
 
     /// Adds an instance with these nodes, the first of them the master.
@@ -86,7 +94,7 @@ impl Home {
         password: &str,
     ) -> Result<Instance, XtaskError> {
         let nodes = urls.iter().flat_map(|url| ["--node", url.as_str()]);
-        let add = Command::new(&self.clew)
+        let add = command(&self.clew, &self.variables)
             .args(["instance", "add", "--name", name, "--format", "json", "--data-dir"])
             .args([self.data_dir()])
             .args(nodes)
@@ -114,30 +122,60 @@ impl Home {
 
     /// `clew serve` on a free port, configured by a TOML text.
     pub(crate) async fn serve(&self, configuration: &str) -> Result<Serving, XtaskError> {
-        let path = |name: &str| self.folder.path().join(name);
+        self.serve_with(&[], configuration).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn serve_with(&self, arguments: &[&str], configuration: &str) -> Result<Serving, XtaskError> {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let (process, endpoint) = self.start("serve", &arguments, configuration, "http://").await?;
+        Ok(Serving { process, endpoint })
+    }
+
+    /// `clew worker`, configured by a TOML text. What it logs is told by [`Home::log_of`] its name.
+    pub(crate) async fn work(&self, name: &str, configuration: &str) -> Result<Serving, XtaskError> {
+        let (process, endpoint) = self.start(name, &["worker"], configuration, "working").await?;
+        Ok(Serving { process, endpoint })
+    }
+
+    /// A process that stays, and the first line that it says, which begins so.
+    async fn start(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        configuration: &str,
+        begins: &str,
+    ) -> Result<(Child, String), XtaskError> {
+        let path = |kind: &str| self.folder.path().join(format!("{name}.{kind}"));
         let failed = |doing, path| move |cause| XtaskError::File { doing, path, cause };
-        let (config, log) = (path("clew.toml"), path("serve.log"));
+        let (config, log) = (path("toml"), path("log"));
         std::fs::write(&config, configuration).map_err(failed("write", config.clone()))?;
         let file = File::create(&log).map_err(failed("create", log.clone()))?;
-        let serve = Command::new(&self.clew)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        let start = command(&self.clew, &self.variables)
+            .args(arguments.iter().copied())
+            .args(["--data-dir"])
             .args([self.data_dir()])
             .args(["--config"])
             .args([config]);
-        let mut process = serve.start(file)?;
+        let mut process = start.start(file)?;
         match first_line(&mut process).await {
-            Some(endpoint) if endpoint.starts_with("http://") => Ok(Serving { process, endpoint }),
+            Some(line) if line.starts_with(begins) => Ok((process, line)),
             said => Err(XtaskError::Answer {
-                command: serve.shown(),
-                cause: format!("no address but {said:?}"),
-                answer: self.log(),
+                command: start.shown(),
+                cause: format!("it said {said:?}"),
+                answer: self.log_of(name),
             }),
         }
     }
 
     /// What the service has logged since it was started last.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
+        self.log_of("serve")
+    }
+
+    /// The same of a worker.
+    pub(crate) fn log_of(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -167,6 +205,11 @@ impl Home {
     }
 }
 
+/// A command of `clew` with these variables.
+fn command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
+    variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
+}
+
 impl Serving {
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
@@ -179,7 +222,7 @@ impl Serving {
 
     /// Asks it to stop in order, and waits for it.
     pub(crate) async fn stop(mut self) -> Result<(), XtaskError> {
-        const NAME: &str = "clew serve";
+        const NAME: &str = "clew";
         processes::ask_to_end(&self.process);
         match tokio::time::timeout(LIMIT, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),

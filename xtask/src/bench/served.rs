@@ -56,7 +56,11 @@ pub(super) struct Served<'a> {
 impl Inventory {
     /// A new one with these servers, so many of them an instance.
     pub(super) async fn of(clew: &Path, urls: &[String], nodes_per_instance: usize) -> Result<Self, XtaskError> {
-        let home = Home::init(clew).await?;
+        Self::fill(Home::init(clew).await?, urls, nodes_per_instance).await
+    }
+
+    /// The same in a home that is there.
+    pub(super) async fn fill(home: Home, urls: &[String], nodes_per_instance: usize) -> Result<Self, XtaskError> {
         let mut nodes = Vec::new();
         for (at, urls) in urls.chunks(nodes_per_instance).enumerate() {
             let added = home.add_instance(&format!("bench-{at}"), urls, "").await?;
@@ -75,7 +79,16 @@ impl Inventory {
 
     /// Starts its service, with a client that asks each `poll` whether a collection has ended, or as often as clients do.
     pub(super) async fn serve(&self, poll: Option<Duration>) -> Result<Served<'_>, XtaskError> {
-        let serving = self.home.serve(CONFIGURATION).await?;
+        self.serve_with(&[], poll).await
+    }
+
+    /// The same with more arguments.
+    pub(super) async fn serve_with(
+        &self,
+        arguments: &[&str],
+        poll: Option<Duration>,
+    ) -> Result<Served<'_>, XtaskError> {
+        let serving = self.home.serve_with(arguments, CONFIGURATION).await?;
         let credentials = &self.home.credentials;
         let mut settings = Settings::default();
         settings.poll = poll.unwrap_or(settings.poll);
@@ -86,6 +99,10 @@ impl Inventory {
             .settings(settings)
             .build()?;
         Ok(Served { inventory: self, serving, client })
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 }
 
@@ -130,6 +147,15 @@ impl Served<'_> {
 
     /// A collection of each node, all at once: from the first request until the last has ended; their ids in the order of the nodes.
     pub(super) async fn collect_all(&self, places: &[NodePlace]) -> Result<Vec<RequestId>, XtaskError> {
+        let ids = self.start_all(places).await?;
+        for (place, id) in places.iter().zip(&ids) {
+            self.wait(place, id).await?;
+        }
+        Ok(ids)
+    }
+
+    /// Starts a collection of each node, and waits for none of them; their ids in the order of the nodes.
+    pub(super) async fn start_all(&self, places: &[NodePlace]) -> Result<Vec<RequestId>, XtaskError> {
         let mut ids = vec![None; places.len()];
         let mut posting = JoinSet::new();
         for (at, place) in places.iter().cloned().enumerate() {
@@ -145,11 +171,7 @@ impl Served<'_> {
         while let Some(posted) = posting.join_next().await {
             self.keep(&mut ids, Some(posted))?;
         }
-        let ids: Vec<RequestId> = ids.into_iter().flatten().collect();
-        for (place, id) in places.iter().zip(&ids) {
-            self.wait(place, id).await?;
-        }
-        Ok(ids)
+        Ok(ids.into_iter().flatten().collect())
     }
 
     fn keep(&self, ids: &mut [Option<RequestId>], posted: Option<Posted>) -> Result<(), XtaskError> {
@@ -198,12 +220,8 @@ impl Served<'_> {
 
     /// When a collection ended, by the log.
     fn collected(&self, id: &RequestId) -> Option<Timestamp> {
-        let log = self.inventory.home.log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        lines
-            .filter(|line| text(line, "message") == "collected" && text(line, "task.request_id") == id.as_str())
-            .find_map(|line| text(&line, "timestamp").parse().ok())
+        let mut ends = collected(&self.inventory.home.log()).into_iter();
+        ends.find_map(|(ended, at)| (ended == id.as_str()).then_some(at))
     }
 
     /// `clew collect` of a node.
@@ -250,6 +268,14 @@ impl Served<'_> {
     pub(super) async fn stop(self) -> Result<(), XtaskError> {
         self.serving.stop().await
     }
+}
+
+/// The collections that a log says have ended with a result, and when.
+pub(super) fn collected(log: &str) -> Vec<(String, Timestamp)> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let text = |line: &Value, key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let ended = lines.filter(|line| text(line, "message") == "collected");
+    ended.filter_map(|line| Some((text(&line, "task.request_id"), text(&line, "timestamp").parse().ok()?))).collect()
 }
 
 type Posted = Result<Result<(usize, RequestId), ClientError>, JoinError>;
