@@ -41,6 +41,15 @@ impl ResultStore {
         S3::connect(settings).await.map(|s3| Self(Kind::S3(s3)))
     }
 
+    /// Whether results can be written, as far as is known without writing one. S3 refuses a machine whose clock is wrong: whoever takes work
+    /// up all the same makes errors of it as fast as it can.
+    pub async fn takes_results(&self) -> bool {
+        match &self.0 {
+            Kind::Files(_) => true,
+            Kind::S3(s3) => s3.takes_results().await,
+        }
+    }
+
     /// Whether other machines have the same results.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, Kind::S3(_))

@@ -22,6 +22,8 @@ use crate::reader::{NodeReader, ServerReader};
 use crate::retention;
 use crate::settings::Settings;
 
+/// Between two looks at whether S3 takes results again.
+const REFUSED_AGAIN: Duration = Duration::from_secs(2);
 /// How long the end of a worker waits for handed-back reads to be killed on their servers.
 const KILL_GRACE: Duration = Duration::from_secs(2);
 
@@ -156,6 +158,9 @@ impl Collections {
         let mut store_fails = false;
         loop {
             let Some(Ok(free)) = shutdown.run_until_cancelled(places.free()).await else { return };
+            if shutdown.run_until_cancelled(self.until_results_are_taken()).await.is_none() {
+                return;
+            }
             let taken = Instant::now();
             let claims = self.claim(&worker, &places, free.len()).await;
             match &claims {
@@ -182,6 +187,21 @@ impl Collections {
                 () = self.wake.notified() => {}
                 () = sleep(self.hearing.pause(self.settings.look_again)) => {}
             }
+        }
+    }
+
+    /// Waits as long as S3 refuses this machine for its clock.
+    async fn until_results_are_taken(&self) {
+        let mut refused = false;
+        while !self.store.results().takes_results().await {
+            if !refused {
+                warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
+            }
+            refused = true;
+            sleep(REFUSED_AGAIN).await;
+        }
+        if refused {
+            info!("S3 takes results of this machine again");
         }
     }
 

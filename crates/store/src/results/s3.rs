@@ -13,6 +13,7 @@ mod writer;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(super) struct S3 {
     settings: Arc<S3Settings>,
     /// Names and tags of objects whose hash was found right.
     verified: Arc<Mutex<HashSet<(String, String)>>>,
+    /// Whether its last answer was that the clock of this machine is wrong.
+    clock_is_refused: Arc<AtomicBool>,
 }
 
 impl S3 {
@@ -84,7 +87,13 @@ impl S3 {
             })
             .with_http_connector(Connected(http.clone()))
             .build()?;
-        Ok(Self { objects, http, settings: Arc::new(settings.clone()), verified: Arc::default() })
+        Ok(Self {
+            objects,
+            http,
+            settings: Arc::new(settings.clone()),
+            verified: Arc::default(),
+            clock_is_refused: Arc::default(),
+        })
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -159,10 +168,21 @@ impl S3 {
         told: Result<object_store::Result<T>, tokio::time::error::Elapsed>,
     ) -> Result<T, StoreError> {
         match told {
-            Ok(Ok(told)) => Ok(told),
-            Ok(Err(error)) => Err(trouble::refused(doing, self.settings.place(name), &error)),
+            Ok(Ok(told)) => {
+                self.clock_is_refused.store(false, Ordering::Relaxed);
+                Ok(told)
+            }
+            Ok(Err(error)) => {
+                self.clock_is_refused.store(trouble::is_of_the_clock(&error), Ordering::Relaxed);
+                Err(trouble::refused(doing, self.settings.place(name), &error))
+            }
             Err(_) => Err(trouble::late(doing, self.settings.place(name))),
         }
+    }
+
+    /// Whether it takes what is written. Where it refused the clock of this machine last it is asked again.
+    pub(super) async fn takes_results(&self) -> bool {
+        !self.clock_is_refused.load(Ordering::Relaxed) || self.now().await.is_ok()
     }
 
     fn failed(&self, doing: &'static str, name: &str, reason: &str) -> StoreError {

@@ -10,6 +10,8 @@ use crate::error::StoreError;
 const KEYS: &str =
     "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the key may write, read, list and remove there";
 const BUCKET: &str = "; make the bucket, or name another one";
+/// Its code for a request with a date that is too far from its own clock.
+const SKEWED: &str = "RequestTimeTooSkewed";
 const CLOCK: &str = "; set the clock of this machine right";
 const REACH: &str = "; check AWS_ENDPOINT_URL, the network, and whether S3 is up";
 
@@ -39,11 +41,16 @@ pub(super) fn answered(doing: &'static str, place: String, status: http::StatusC
     StoreError::S3 { doing, place, reason, remedy: if status == http::StatusCode::FORBIDDEN { KEYS } else { "" } }
 }
 
+/// Whether S3 refuses whatever this machine asks, as its clock is wrong.
+pub(super) fn is_of_the_clock(error: &object_store::Error) -> bool {
+    error.to_string().contains(SKEWED)
+}
+
 /// Why, and what to do. What S3 says itself is a page of XML: its code and message are enough.
 fn why(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();
     let said = said(&text);
-    if said.contains("RequestTimeTooSkewed") {
+    if said.contains(SKEWED) {
         return (format!("this machine's clock is wrong, or that of S3 ({said})"), CLOCK);
     }
     let known = matches!(
@@ -95,6 +102,7 @@ mod tests {
         let said = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>";
         let source = said.into();
         let error = object_store::Error::PermissionDenied { path: "x".to_owned(), source };
+        assert!(is_of_the_clock(&error));
         let error = refused("write", "s3://results/x".to_owned(), &error).to_string();
         assert!(error.contains("clock is wrong") && error.contains("RequestTimeTooSkewed"), "{error}");
         assert!(error.contains(CLOCK) && !error.contains("AWS_ACCESS_KEY_ID"), "{error}");
