@@ -17,6 +17,18 @@ pub(crate) const REFERS_TO_NOTHING: &str = "foreign key";
 /// What makes a text of bytes that are none, if the database keeps them.
 pub(crate) const NO_TEXT: Option<&str> = None;
 
+/// What a release left, and what its processes go on saying.
+pub(crate) struct Release {
+    pub(crate) database: &'static str,
+    pub(crate) statements: &'static str,
+}
+
+/// All of them.
+pub(crate) const RELEASES: [Release; 1] = [Release {
+    database: include_str!("../upgrade/0.1.0-postgres.sql"),
+    statements: include_str!("../upgrade/0.1.0-postgres-statements.sql"),
+}];
+
 /// Name of the file in the folder that says where the server is, for other processes.
 const SERVER: &str = "server";
 

@@ -11,6 +11,7 @@ mod lockouts;
 mod policies;
 mod processes;
 mod queue;
+mod releases;
 pub(crate) mod results;
 mod retention;
 mod revocation;

@@ -6,6 +6,7 @@ mod child;
 #[path = "contract.rs"]
 mod contract;
 mod data_directory;
+mod every_kind;
 mod fixture;
 mod place;
 mod results_on_s3;

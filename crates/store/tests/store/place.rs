@@ -15,6 +15,18 @@ pub(crate) const REFERS_TO_NOTHING: &str = "FOREIGN KEY";
 /// What makes a text of bytes that are none, if the database keeps them.
 pub(crate) const NO_TEXT: Option<&str> = Some("CAST(x'ff' AS TEXT)");
 
+/// What a release left, and what its processes go on saying.
+pub(crate) struct Release {
+    pub(crate) database: &'static str,
+    pub(crate) statements: &'static str,
+}
+
+/// All of them.
+pub(crate) const RELEASES: [Release; 1] = [Release {
+    database: include_str!("../upgrade/0.1.0-sqlite.sql"),
+    statements: include_str!("../upgrade/0.1.0-sqlite-statements.sql"),
+}];
+
 /// What is kept for the next place, for tests that make many.
 pub(crate) struct Nothing;
 
@@ -46,7 +58,8 @@ pub(crate) fn location(folder: &Path) -> Location {
 }
 
 pub(crate) async fn connect(folder: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(folder.join("data/clew.db")).connect().await.unwrap()
+    let file = SqliteConnectOptions::new().filename(folder.join("data/clew.db"));
+    file.create_if_missing(true).connect().await.unwrap()
 }
 
 /// Statements of the tests, as the database says them.
