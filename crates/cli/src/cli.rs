@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
-use crate::{migrate, policy, project, ps, rule, serve, snapshot, store, user, worker};
+use crate::{migrate, policy, project, ps, rule, secrets, serve, snapshot, store, user, worker};
 
 /// Real-time session diagnosis for MySQL, MariaDB and TaurusDB.
 ///
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Worker(Box<worker::Arguments>),
     Migrate(migrate::Arguments),
     Store(store::Arguments),
+    Secrets(secrets::Arguments),
     Instance(instance::Arguments),
     Collect(Box<collect::Arguments>),
     Domain(domain::Arguments),

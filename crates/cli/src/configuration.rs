@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clew_api::{ApiSettings, Rates, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
+use clew_model::Zone;
 use clew_store::Location;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: PathBuf,
     /// PostgreSQL database with the metadata; empty: the folder has it.
     pub(crate) metadata: String,
+    /// Zones that the process is in.
+    pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
     /// Whether others may reach that address though there is no TLS.
@@ -125,6 +128,7 @@ impl Default for Configuration {
         Self {
             data_dir: PathBuf::from(DEFAULT_DATA_DIR),
             metadata: String::new(),
+            zones: Vec::new(),
             listen: DEFAULT_LISTEN.to_owned(),
             allow_plain_http: false,
             collections: CollectionSettings::default(),

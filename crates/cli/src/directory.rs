@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clew_model::{DomainId, Origin};
-use clew_store::{Domain, EnterpriseProject, Group, Project, Store, User};
+use clew_store::{Domain, EnterpriseProject, Group, Location, Project, Store, User};
 
 pub(crate) use policy::{FoundPolicy, name_of_model};
 
@@ -37,8 +37,13 @@ pub(crate) struct DataDir {
 }
 
 impl Folder {
+    /// Where the store is.
+    pub(crate) fn location(&self) -> Result<Location, CliError> {
+        self.metadata.with(&self.data_dir)
+    }
+
     pub(crate) async fn open(&self) -> Result<Store, CliError> {
-        Ok(Store::open(self.metadata.with(&self.data_dir)?).await?)
+        Ok(Store::open(self.location()?).await?)
     }
 }
 

@@ -35,6 +35,7 @@ mod process;
 mod project;
 mod ps;
 mod rule;
+mod secrets;
 mod serve;
 mod snapshot;
 mod store;
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
             Command::Init(arguments) => init::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
+            Command::Secrets(arguments) => secrets::run(arguments).await,
             Command::Store(arguments) => interruptible(store::run(arguments)).await,
             Command::Serve(arguments) => serve::run(*arguments).await,
             Command::Worker(arguments) => worker::run(*arguments).await,

@@ -4,20 +4,25 @@ mod results;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use clew_api::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Service};
-use clew_store::{ServingLock, Store};
+use clew_model::Zone;
+use clew_store::{ServingLock, Store, StoreError};
 use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
+
+/// Between two looks whether the master key is still the one that this process began with.
+const KEY_LOOK: Duration = Duration::from_secs(5);
 
 /// Where everything is, and what to say.
 #[derive(Debug, Args)]
@@ -32,6 +37,9 @@ pub(crate) struct Options {
     /// Where results are kept, s3://BUCKET/PREFIX [default: in the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
+    /// A zone that this process is in: it reads the nodes of its zones, and those of none; can be repeated [default: none]
+    #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
+    zones: Vec<Zone>,
     /// Configuration file (TOML); flags and environment win over it
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
@@ -47,6 +55,9 @@ impl Options {
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
         configuration.metadata = self.metadata.take().unwrap_or(configuration.metadata);
         configuration.results.location = self.results.take().unwrap_or(configuration.results.location);
+        if !self.zones.is_empty() {
+            configuration.zones = std::mem::take(&mut self.zones);
+        }
         Ok(configuration)
     }
 }
@@ -81,7 +92,8 @@ impl Process {
         logs::start(&options.log)?;
         allow_open_files();
 
-        let store = results::keep(Store::open(configuration.location()?).await?, s3).await?;
+        let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
+        let store = results::keep(store, s3).await?;
         let lock = store.lock_for_serving()?;
         store.end_all_kill_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
@@ -105,6 +117,21 @@ impl Process {
     pub(crate) fn listen(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
+    }
+
+    /// Ends the process, by `shutdown`, once the master key was rotated: with the old one it can do nothing any more. Returns why it ended.
+    pub(crate) fn watch_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
+        let (store, shutdown) = (self.store.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            while shutdown.run_until_cancelled(tokio::time::sleep(KEY_LOOK)).await.is_some() {
+                if let Err(rotated @ StoreError::MasterKeyRotated) = store.ping().await {
+                    error!(error = %rotated, "stopping");
+                    shutdown.cancel();
+                    return Err(rotated.into());
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Does what is asked for, until `shutdown`: collections, intelligent kills, kill tasks.

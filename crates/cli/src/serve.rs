@@ -52,6 +52,7 @@ can write, read, list and remove there is tried at the start. The bucket and pre
 A configuration file with every key at its default:
   data_dir = \"./clew-data\"
   metadata = \"\"                # a PostgreSQL database; \"\": in data_dir
+  zones = []                   # such as \"dmz\": it reads nodes of these zones, and of none
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
@@ -106,6 +107,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
         listening::keep_certificate_fresh(tls, &shutdown)?;
     }
     process.listen(&shutdown);
+    let key = process.watch_key(&shutdown);
     let work = if arguments.no_worker { Work::default() } else { process.work(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;
@@ -119,7 +121,8 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     shutdown.cancel();
     work.ended().await?;
     info!("stopped");
-    served.map_err(|error| CliError::failed(error.to_string()))
+    served.map_err(|error| CliError::failed(error.to_string()))?;
+    key.await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]

@@ -24,9 +24,12 @@ const AFTER_HELP: &str = "\
 Examples:
   clew worker --config /etc/clew/clew.toml --listen 127.0.0.1:9407
   CLEW_METADATA=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
+  clew worker --config /etc/clew/clew.toml --zone dmz --zone dmz-2
 
 A worker takes metadata and results that the servers reach too, and the same master key. Any number of them share the work; what one had that
 ended without a word is taken up by another when its lease lapses, after 10 seconds.
+
+A node that was added with a zone is read only by workers of that zone; any worker reads those without.
 
 It says \"working\" on stdout, with the address if it has one, when it has begun. SIGINT and SIGTERM stop it in order: no new work, running
 collections finish or are handed back. The configuration file is that of clew serve; what is only the server's is not used.";
@@ -42,6 +45,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     };
     let shutdown = stop_on_signals()?;
     process.listen(&shutdown);
+    let key = process.watch_key(&shutdown);
     let work = process.work(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::to_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
@@ -53,7 +57,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     served.map_err(|error| CliError::failed(error.to_string()))?;
     work.ended().await?;
     info!("stopped");
-    Ok(())
+    key.await.unwrap_or(Ok(()))
 }
 
 async fn listen(address: &str) -> Result<TcpListener, CliError> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, NodeId, ProjectId};
 use crate::node_url::NodeUrl;
+use crate::zone::Zone;
 
 /// Which part a node plays in its instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Node {
     pub role: NodeRole,
     /// Where and as whom it is read.
     pub url: NodeUrl,
+    /// Only workers of this zone read it; nothing: any worker.
+    pub zone: Option<Zone>,
     /// When it was added, in seconds since 1970 (UTC).
     pub created_at: i64,
 }
@@ -86,6 +89,8 @@ pub struct NewNode {
     pub role: NodeRole,
     /// Where and as whom it is read, with the password.
     pub url: NodeUrl,
+    /// Only workers of this zone read it; nothing: any worker.
+    pub zone: Option<Zone>,
 }
 
 /// An instance to be added.

@@ -28,6 +28,7 @@ mod node_url;
 mod selection;
 mod session;
 mod task;
+mod zone;
 
 pub use audit::{Actor, AuditEvent, Origin, Outcome};
 pub use column::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, DetailCell, RowCell};
@@ -46,3 +47,4 @@ pub use selection::{
 };
 pub use session::{Session, SessionRow, Transaction};
 pub use task::{TaskOutcome, TaskStatus};
+pub use zone::{NotAZone, Zone};

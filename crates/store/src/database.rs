@@ -98,6 +98,16 @@ impl Database {
         }
     }
 
+    /// The texts of a list in JSON, in the parameter of this name, as a list of a statement's own.
+    pub(crate) fn texts(&self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
+            Self::Postgres(_) => {
+                format!("SELECT text FROM json_array_elements_text({parameter}::json) AS texts (text)")
+            }
+        }
+    }
+
     /// Closes all connections, and waits for that.
     pub(crate) async fn close(&self) {
         match self {

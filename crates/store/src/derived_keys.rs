@@ -14,6 +14,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) failures: MasterKey,
     /// Signs links that work without credentials.
     pub(crate) links: MasterKey,
+    /// Tells the master key from others, and nothing of it.
+    pub(crate) id: [u8; 32],
 }
 
 impl DerivedKeys {
@@ -23,7 +25,13 @@ impl DerivedKeys {
             audit: derive(b"clew audit chain v1"),
             failures: derive(b"clew failure subjects v1"),
             links: derive(b"clew download links v1"),
+            id: *derive(b"clew master key id v1"),
         }
+    }
+
+    /// Whether the master key is still the one that is named; nothing is named where it was never rotated.
+    pub(crate) fn is(&self, id: Option<&[u8]>) -> bool {
+        id.is_none_or(|id| id == self.id)
     }
 }
 

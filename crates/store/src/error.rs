@@ -70,9 +70,12 @@ pub enum StoreError {
     },
     /// The master key is not the one that the secrets were sealed with.
     #[error(
-        "the master key is not the one that this data directory was made with; restore master.key or CLEW_MASTER_KEY"
+        "the master key is not the one that this store was made with, or it was rotated since; restore master.key or CLEW_MASTER_KEY"
     )]
     WrongMasterKey,
+    /// The master key was rotated while this process ran with the old one.
+    #[error("the master key was rotated since this process began; start it again with the new one")]
+    MasterKeyRotated,
     /// The system has no random bytes, or a secret cannot be sealed.
     #[error("could not seal {what}")]
     Seal {

@@ -39,6 +39,7 @@ mod policies;
 mod postgres;
 mod remembered;
 mod results;
+mod rotation;
 mod sealing;
 mod serving_lock;
 mod sqlite;
@@ -47,6 +48,7 @@ mod tasks;
 mod tenants;
 mod users;
 mod view;
+mod zones;
 
 pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
@@ -64,9 +66,11 @@ pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, St
 pub use postgres::PostgresUrl;
 pub use remembered::Remembered;
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};
+pub use rotation::Rotated;
 pub use serving_lock::ServingLock;
 pub use store::{FirstTenant, Founded, Store};
 pub use tasks::{Claim, ClaimedTask, Claims, NewTask, ResultRecord, Task};
 pub use tenants::{Domain, EnterpriseProject, EnterpriseProjectChange, Project, ProjectChange};
 pub use users::{Group, NewUser, User, UserChange};
 pub use view::View;
+pub use zones::ZoneState;

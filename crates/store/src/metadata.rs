@@ -17,6 +17,7 @@ pub(crate) mod lockouts;
 mod policies;
 mod projects;
 mod revocation;
+pub(crate) mod rotation;
 mod rows;
 mod slow_thresholds;
 mod tags;
@@ -24,6 +25,7 @@ mod tasks;
 mod temporary_keys;
 mod tokens;
 mod users;
+mod zones;
 
 use crate::database::{Connection, Target, query, query_scalar};
 use crate::error::StoreError;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId};
+use clew_model::{AccessKeyId, DomainId, Origin, ProjectId, UserId, Zone};
 use secrecy::SecretString;
 
 use crate::clock::Clock;
@@ -60,6 +60,8 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) freshness: Freshness,
     pub(crate) memory: Arc<Memory>,
+    /// Zones of this process.
+    pub(crate) zones: Arc<[Zone]>,
     data_dir: Arc<DataDir>,
     results: ResultStore,
     region: Arc<str>,
@@ -134,15 +136,25 @@ impl Store {
         let key = master_key::read(&dir.master_key())?;
         let region = metadata::setting(&database, REGION).await?.unwrap_or_default();
         let region = String::from_utf8(region).map_err(StoreError::damaged("region"))?;
-        let store = Self::assemble(database, &key, &dir, region);
-        store.check_canary().await?;
-        Ok(store)
+        let store = Self::assemble(database.clone(), &key, &dir, region.clone());
+        match (store.check_canary().await, master_key::next(&dir.master_key())?) {
+            (Ok(()), _) => Ok(store),
+            // A rotation came as far as the database, and no further on this machine.
+            (Err(StoreError::WrongMasterKey), Some(next)) => {
+                let store = Self::assemble(database, &next, &dir, region);
+                store.check_canary().await?;
+                master_key::take_next(&dir.master_key())?;
+                Ok(store)
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 
     fn assemble(database: Database, key: &MasterKey, dir: &DataDir, region: String) -> Self {
         Self {
             freshness: Freshness::of(database.changes()),
             memory: Arc::default(),
+            zones: Arc::default(),
             clock: database.clock(),
             database,
             sealer: Sealer::new(key),
@@ -183,9 +195,9 @@ impl Store {
         serving_lock::take(&self.data_dir)
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and the master key is still its own.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        metadata::setting(&self.database, REGION).await.map(|_| ())
+        self.check_key().await
     }
 
     /// Name of the region.

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::at_work;
 use crate::collection::Collection;
 use crate::endings::Endings;
 use crate::hearing::Hearing;
@@ -137,10 +138,13 @@ impl Collections {
         // Should this future be dropped, what it started must not go on alone.
         let _on_drop = hand_back.clone().drop_guard();
         let running = TaskTracker::new();
+        let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
         tokio::select! {
-            () = self.take_up(&running, &shutdown, &hand_back) => {}
+            () = self.take_up(&worker, &running, &shutdown, &hand_back) => {}
             () = retention::run(self.store.clone(), &self.settings) => {}
+            () = at_work::say(&self.store, &worker) => {}
         }
+        at_work::say_no_more(&self.store, &worker).await;
         running.close();
         info!(tasks.running = running.len(), "stopping: no more collections are taken up");
         if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
@@ -152,8 +156,13 @@ impl Collections {
 
     /// Claims whenever there is room and something to claim, as much as there is room for, until `shutdown`. A claim is never dropped
     /// half-way: the store might have made it.
-    async fn take_up(&self, running: &TaskTracker, shutdown: &CancellationToken, hand_back: &CancellationToken) {
-        let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
+    async fn take_up(
+        &self,
+        worker: &str,
+        running: &TaskTracker,
+        shutdown: &CancellationToken,
+        hand_back: &CancellationToken,
+    ) {
         let places = Places::new(&self.settings);
         let mut store_fails = false;
         loop {
@@ -162,7 +171,7 @@ impl Collections {
                 return;
             }
             let taken = Instant::now();
-            let claims = self.claim(&worker, &places, free.len()).await;
+            let claims = self.claim(worker, &places, free.len()).await;
             match &claims {
                 // Once, not twice a second.
                 Err(error) if !store_fails => warn!(%error, "could not look for collections; will try again"),

@@ -58,7 +58,7 @@ pub async fn listen(store: Store, collections: Collections, kills: IntelligentKi
         kills.look();
         match (hears, was_deaf) {
             (false, _) => {
-                warn!("what other processes do is not heard any more; will look for it, and try to listen again")
+                warn!("what other processes do is not heard any more; will look for it, and try to listen again");
             }
             (true, true) => info!("hears again what other processes do"),
             (true, false) => {}

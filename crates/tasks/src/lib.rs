@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+mod at_work;
 mod collection;
 mod collections;
 mod endings;

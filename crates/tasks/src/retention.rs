@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_mins(1);
 const AUDIT_EVERY: Duration = Duration::from_hours(1);
 /// A result that no collection names may belong to one that is about to end. After this long it does not.
 const ORPHAN_AGE: Duration = Duration::from_mins(10);
+/// A collection whose zone has no worker waits so long for one.
+const DESERTED_AFTER: Duration = Duration::from_mins(10);
 /// A kill without an outcome may be under way. After this long, and twice what a node may take, it is not.
 const LOST_AFTER: Duration = Duration::from_mins(1);
 
@@ -35,6 +37,11 @@ async fn collections(store: &Store, retention: Duration) {
         rounds.tick().await;
         if let Err(error) = round(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
+        }
+        match store.end_deserted(DESERTED_AFTER).await {
+            Ok(0) => {}
+            Ok(ended) => warn!(tasks.ended = ended, "ended collections of zones in which no worker is at work"),
+            Err(error) => warn!(%error, "could not look for collections that no worker reaches; will try again"),
         }
     }
 }

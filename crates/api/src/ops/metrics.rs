@@ -49,6 +49,11 @@ struct StatusLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ZoneLabel {
+    zone: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabel {
     limit: &'static str,
 }
@@ -88,6 +93,7 @@ pub struct Metrics {
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
     tasks: Family<StatusLabel, Gauge>,
+    workers: Family<ZoneLabel, Gauge>,
     look_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
 }
 
@@ -121,6 +127,12 @@ impl Default for Metrics {
         );
         let tasks = Family::default();
         registry.register("tasks", "Tasks that are kept, by status", tasks.clone());
+        let workers = Family::default();
+        registry.register(
+            "workers",
+            "Workers at work that read the nodes of a zone, or those of none, by zone",
+            workers.clone(),
+        );
         let look_intervals = Family::default();
         registry.register_with_unit(
             "kill_task_look_interval",
@@ -138,6 +150,7 @@ impl Default for Metrics {
             collected_rows,
             node_errors,
             tasks,
+            workers,
             look_intervals,
         }
     }
@@ -191,15 +204,25 @@ impl Observer for Metrics {
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Refusal> {
     let metrics = &service.metrics;
-    let counts = tokio::time::timeout(Duration::from_secs(5), service.store.task_counts()).await;
-    for (status, count) in counts.map_err(|error| Refusal::internal(&error))?? {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(count);
+    let asked = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
+    let asked = tokio::time::timeout(Duration::from_secs(5), asked).await;
+    let (counts, zones) = asked.map_err(|error| Refusal::internal(&error))??;
+    for (status, count) in counts {
+        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(signed(count));
+    }
+    metrics.workers.clear();
+    for state in zones {
+        let zone = state.zone.map_or_else(String::new, Into::into);
+        metrics.workers.get_or_create(&ZoneLabel { zone }).set(signed(state.workers));
     }
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(|error| Refusal::internal(&error))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -214,6 +237,7 @@ mod tests {
         metrics.over_limit(Limit::SignIns);
         metrics.failed(FailureKind::Unreachable);
         metrics.tasks.get_or_create(&StatusLabel { status: "queued" }).set(1);
+        metrics.workers.get_or_create(&ZoneLabel { zone: "dmz".into() }).set(1);
         metrics.looks_every(&NodeId::generate(), Some(Duration::from_secs(1)));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();

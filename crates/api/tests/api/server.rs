@@ -373,6 +373,7 @@ impl Drop for Server {
 /// A master and a replica.
 pub(crate) fn new_instance(project: &ProjectId, name: &str) -> NewInstance {
     let node = |role, host: &str| NewNode {
+        zone: None,
         id: None,
         role,
         url: format!("mysql://reader:{NODE_PASSWORD}@{host}:3307/").parse().unwrap(),

@@ -1,7 +1,7 @@
 //! `clew instance add`
 
 use clap::Args as ClapArgs;
-use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag};
+use clew_model::{InstanceId, NewInstance, NewNode, NodeId, NodeRole, Tag, Zone};
 
 use super::{Inventory, Place, describe, parse_tag};
 use crate::error::CliError;
@@ -15,8 +15,9 @@ pub(crate) struct Arguments {
     /// Name, unique in the project
     #[arg(long)]
     name: String,
-    /// A node: URL, then ,role=master or ,role=slave; the first is the master unless one says so
-    #[arg(long = "node", value_name = "URL[,role=ROLE]", required = true)]
+    /// A node: URL, then ,role=master or ,role=slave, and ,zone=ZONE if only workers of that zone may read it; the first is the master
+    /// unless one says so
+    #[arg(long = "node", value_name = "URL[,role=ROLE][,zone=ZONE]", required = true)]
     nodes: Vec<String>,
     /// A tag
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
@@ -80,27 +81,46 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 /// Every node with its role: the first is the master where none is named.
 fn nodes(typed: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliError> {
     let parsed = typed.iter().map(|text| parse_node(text)).collect::<Result<Vec<_>, _>>()?;
-    let master_named = parsed.iter().any(|(_, role)| *role == Some(NodeRole::Master));
+    let master_named = parsed.iter().any(|node| node.role == Some(NodeRole::Master));
     parsed
         .into_iter()
         .enumerate()
-        .map(|(at, (url, role))| {
+        .map(|(at, TypedNode { url, role, zone })| {
             let default = if at == 0 && !master_named { NodeRole::Master } else { NodeRole::Slave };
             Ok(NewNode {
                 id: ids.get(at).cloned(),
                 role: role.unwrap_or(default),
                 url: node_url::with_password(node_url::parse(url)?)?,
+                zone,
             })
         })
         .collect()
 }
 
-/// A comma may stand in a URL, so the role is what follows the last `,role=`.
-fn parse_node(text: &str) -> Result<(&str, Option<NodeRole>), CliError> {
-    let Some((url, role)) = text.rsplit_once(",role=") else { return Ok((text, None)) };
-    let role = NodeRole::from_name(role)
-        .ok_or_else(|| CliError::refused(format!("role cannot be {role:?}; it is master or slave")))?;
-    Ok((url, Some(role)))
+/// A node as it is typed.
+#[derive(Debug, Default)]
+struct TypedNode<'a> {
+    url: &'a str,
+    role: Option<NodeRole>,
+    zone: Option<Zone>,
+}
+
+/// A comma may stand in a URL, so role and zone are what follows the last commas, in any order.
+fn parse_node(text: &str) -> Result<TypedNode<'_>, CliError> {
+    let mut node = TypedNode { url: text, ..TypedNode::default() };
+    while let Some((url, last)) = node.url.rsplit_once(',') {
+        if let Some(role) = last.strip_prefix("role=") {
+            let known = NodeRole::from_name(role);
+            let unknown = || CliError::refused(format!("role cannot be {role:?}; it is master or slave"));
+            node.role = Some(known.ok_or_else(unknown)?);
+        } else if let Some(zone) = last.strip_prefix("zone=") {
+            node.zone = Some(zone.parse().map_err(|wrong: clew_model::NotAZone| CliError::refused(wrong.to_string()))?);
+        } else {
+            break;
+        }
+        node.url = url;
+    }
+    Ok(node)
 }
 
 #[cfg(test)]
@@ -121,8 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn role_and_zone_come_in_any_order_behind_the_url() {
+        for typed in ["mysql://a@x/?tls=off,zone=dmz,role=slave", "mysql://a@x/?tls=off,role=slave,zone=dmz"] {
+            let node = parse_node(typed).unwrap();
+            assert_eq!((node.url, node.role), ("mysql://a@x/?tls=off", Some(NodeRole::Slave)), "{typed}");
+            assert_eq!(node.zone.unwrap().as_str(), "dmz", "{typed}");
+        }
+    }
+
+    #[test]
     fn odd_roles_and_tags_are_refused() {
         assert!(parse_node("mysql://a@x/,role=king").is_err());
+        assert!(parse_node("mysql://a@x/,zone=").is_err());
         assert!(parse_tag("env").is_err());
         assert!(parse_tag("=x").is_err());
         assert_eq!(parse_tag("k=a=b").unwrap(), Tag { key: "k".into(), value: "a=b".into() });

@@ -1,5 +1,7 @@
 //! `clew instance check`
 
+use std::fmt::Write as _;
+
 use clap::Args as ClapArgs;
 use clew_mysql::{Limits, examine};
 use serde_json::json;
@@ -25,14 +27,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut unreadable = 0;
     let mut text = String::new();
     let mut values = Vec::new();
+    let zones = inventory.store.zones().await?;
     for known in &instance.nodes {
         let Some(node) = inventory.store.node_to_read(&known.id).await? else { continue };
         let outcome = examine(&node.url, &Limits::default()).await;
         unreadable += usize::from(outcome.is_err());
         text.push_str(&format_node(known, &outcome));
+        let deserted =
+            zones.iter().any(|state| state.zone == known.zone && known.zone.is_some() && state.is_deserted());
+        if let Some(zone) = known.zone.as_ref().filter(|_| deserted) {
+            let _ = writeln!(
+                text,
+                "Its zone {zone} has no worker at work, so Clew does not read it (clew worker --zone {zone}).\n"
+            );
+        }
         values.push(match outcome {
-            Ok(diagnosis) => json!({ "id": known.id, "diagnosis": diagnosis }),
-            Err(failure) => json!({ "id": known.id, "failure": failure }),
+            Ok(diagnosis) => json!({ "id": known.id, "zone_without_worker": deserted, "diagnosis": diagnosis }),
+            Err(failure) => json!({ "id": known.id, "zone_without_worker": deserted, "failure": failure }),
         });
     }
     arguments.place.format().say(|| text, || json!({ "nodes": values }))?;

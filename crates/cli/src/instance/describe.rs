@@ -13,10 +13,11 @@ pub(super) fn list(instances: &[Instance]) -> String {
     for instance in instances {
         for node in &instance.nodes {
             let (id, node_id) = (instance.id.to_string(), node.id.to_string());
-            rows.push([instance.name.clone(), id, node_id, node.role.name().to_owned(), node.url.address()]);
+            let (role, zone) = (node.role.name().to_owned(), zone(node).to_owned());
+            rows.push([instance.name.clone(), id, node_id, role, node.url.address(), zone]);
         }
     }
-    let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS"];
+    let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS", "ZONE"];
     listing::list(headings, rows, "No instances yet; clew instance add adds one.")
 }
 
@@ -31,14 +32,19 @@ pub(super) fn one(instance: &Instance) -> String {
         let _ = writeln!(text, "tags      {}", tags.join(", "));
     }
     for node in &instance.nodes {
-        let _ = writeln!(text, "node      {}  {:<6}  {}", node.id, node.role.name(), node.url);
+        let zone = node.zone.as_ref().map_or(String::new(), |zone| format!("  zone {zone}"));
+        let _ = writeln!(text, "node      {}  {:<6}  {}{zone}", node.id, node.role.name(), node.url);
     }
     text
 }
 
+fn zone(node: &clew_model::Node) -> &str {
+    node.zone.as_ref().map_or("", clew_model::Zone::as_str)
+}
+
 /// The same for scripts.
 pub(super) fn value(instance: &Instance) -> Value {
-    let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string() });
+    let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
     json!({
         "id": instance.id,
         "name": instance.name,

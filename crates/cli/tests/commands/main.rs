@@ -18,6 +18,7 @@ mod project;
 mod ps;
 mod rule;
 mod run;
+mod secrets;
 mod serve;
 mod serve_results;
 mod simulate;

@@ -30,6 +30,7 @@ async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
     let mut nodes = Vec::new();
     for (at, urls) in urls.chunks(OF_AN_INSTANCE).enumerate() {
         let node = |(at, url): (usize, &String)| NewNode {
+            zone: None,
             id: None,
             role: if at == 0 { NodeRole::Master } else { NodeRole::Slave },
             url: url.parse().unwrap(),

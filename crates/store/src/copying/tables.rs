@@ -171,6 +171,7 @@ pub(super) const TABLES: &[Table] = &[
             ("host", Text),
             ("password", Bytes),
             ("created_at", Whole),
+            ("zone", Text),
         ],
     ),
     table(
@@ -196,6 +197,7 @@ pub(super) const TABLES: &[Table] = &[
             ("result_sha256", Text),
             ("created_at", Whole),
             ("ended_at", Whole),
+            ("zone", Text),
         ],
     ),
     table("ended_tasks", &[("status", Text), ("count", Whole)]).without_rowid(),
@@ -392,8 +394,8 @@ mod tests {
     use super::*;
     use crate::database::Database;
 
-    /// What is counted or remembered of other tables.
-    const LEFT_OUT: [&str; 2] = ["_sqlx_migrations", "access_version"];
+    /// What counts changes, and who is at work on the folder.
+    const LEFT_OUT: [&str; 3] = ["_sqlx_migrations", "access_version", "workers"];
 
     /// Whoever adds a table or a column has to say whether it is copied.
     #[tokio::test]

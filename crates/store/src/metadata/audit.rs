@@ -4,6 +4,7 @@
 //! [`Store::record`].
 
 mod chain;
+mod keys;
 mod retention;
 mod row;
 mod verification;
@@ -12,6 +13,7 @@ use clew_model::{AuditEvent, Outcome};
 
 pub(crate) use chain::append;
 pub(crate) use chain::begin;
+pub(crate) use keys::{AuditKeys, hand_over};
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;

@@ -193,7 +193,7 @@ impl Batch {
         }
         if !self.events.is_empty() {
             let events: Vec<_> = self.events.iter().map(|waiting| (waiting.at, &waiting.event)).collect();
-            audit::append(change.connection(), &store.keys.audit, &events).await.map_err(Undone::ByEvents)?;
+            audit::append(change.connection(), &store.keys, &events).await.map_err(Undone::ByEvents)?;
         }
         change.commit().await.map_err(Undone::ForAll)
     }

@@ -41,7 +41,7 @@ impl Change<'_> {
     pub(super) async fn done_each(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let at = self.store.clock.milliseconds();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        audit::append(&mut self.transaction, &self.store.keys.audit, &events).await?;
+        audit::append(&mut self.transaction, &self.store.keys, &events).await?;
         self.commit().await
     }
 

@@ -15,12 +15,12 @@ use crate::store::{FirstTenant, Founded, REGION, Store};
 use crate::users::NewUser;
 
 /// Name of the setting that holds a known text, sealed: it tells whether a master key is the right one.
-const CANARY: &str = "canary";
-const CANARY_PLACE: Place<'static> = Place { table: "settings", column: "value", row: CANARY };
+pub(super) const CANARY: &str = "canary";
+pub(super) const CANARY_PLACE: Place<'static> = Place { table: "settings", column: "value", row: CANARY };
 
 /// What it says since there is an audit. Only who has the key can write it, and a file where it stands and no audit is found
 /// was tampered with; before, it said just [`CANARY`].
-const AUDITED: &str = "canary, audited";
+pub(super) const AUDITED: &str = "canary, audited";
 
 /// Whether a database has its first identities.
 pub(crate) async fn is_founded(database: &Database) -> Result<bool, StoreError> {

@@ -20,6 +20,7 @@ const OPERATION: &str = "EndIntelligentKill";
 const CLAIM: &str = "UPDATE intelligent_kills SET status = 'running', lease_until = $1 + $2 \
      WHERE id = (SELECT w.id FROM intelligent_kills w WHERE w.status = 'queued' AND w.id >= $3 \
            AND NOT EXISTS (SELECT 1 FROM intelligent_kills r WHERE r.node_id = w.node_id AND r.status = 'running') \
+           AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = w.node_id AND n.zone NOT IN ({zones})) \
          ORDER BY w.id LIMIT 1) \
      RETURNING *";
 
@@ -77,10 +78,12 @@ impl Store {
         let failed = StoreError::database("take up an intelligent kill");
         let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
         let now = self.clock.milliseconds();
-        let row = query(CLAIM)
+        let claim = CLAIM.replace("{zones}", &self.database.texts("$4"));
+        let row = query(AssertSqlSafe(claim))
             .bind(now)
             .bind(milliseconds(lease))
             .bind(now.saturating_sub(milliseconds(fresh)))
+            .bind(self.own_zones())
             .fetch_optional(&mut transaction)
             .await
             .map_err(&failed)?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use clew_model::{
     AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, Origin, Page,
-    ProjectId, Tag,
+    ProjectId, Tag, Zone,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use super::failure::insert_failed;
 use super::projects::domain_of_project;
 use super::rows::parsed;
-use super::{enterprise_projects, tags};
+use super::{enterprise_projects, tags, zones};
 use crate::database::{Connection, Row, query, query_pair, query_scalar};
 use crate::error::StoreError;
 use crate::sealing::Place;
@@ -111,8 +111,8 @@ impl Store {
         let sealed =
             node.url.password.as_ref().map(|password| self.sealer.seal(password_of(&id), password)).transpose()?;
         query(
-            "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO nodes (id, instance_id, name, role, url, host, password, created_at, zone) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(id.as_str())
         .bind(instance.as_str())
@@ -122,6 +122,7 @@ impl Store {
         .bind(&node.url.host)
         .bind(sealed)
         .bind(self.clock.seconds())
+        .bind(node.zone.as_ref().map_or("", Zone::as_str))
         .execute(connection)
         .await
         .map_err(insert_failed("add a node", "a node", id.as_str()))?;
@@ -214,7 +215,7 @@ impl Store {
     /// A node with the password that it is read with.
     pub async fn node_to_read(&self, id: &NodeId) -> Result<Option<Node>, StoreError> {
         let failed = StoreError::database("look up a node");
-        let row = query("SELECT id, name, role, url, password, created_at FROM nodes WHERE id = $1")
+        let row = query("SELECT id, name, role, url, password, created_at, zone FROM nodes WHERE id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.database)
             .await
@@ -222,7 +223,10 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let mut found = node(&row)?;
         let sealed: Option<Vec<u8>> = row.try_get("password").map_err(&failed)?;
-        let password = sealed.map(|sealed| self.sealer.open(password_of(id), &sealed)).transpose()?;
+        let password = match sealed {
+            Some(sealed) => Some(self.open_sealed(password_of(id), &sealed).await?),
+            None => None,
+        };
         found.url = found.url.with_password(password);
         Ok(Some(found))
     }
@@ -265,7 +269,8 @@ impl Store {
     }
 
     async fn nodes_of(&self, id: &InstanceId) -> Result<Vec<Node>, StoreError> {
-        let statement = "SELECT id, name, role, url, created_at FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
+        let statement =
+            "SELECT id, name, role, url, created_at, zone FROM nodes WHERE instance_id = $1 ORDER BY role, rowid";
         let rows = query(statement)
             .bind(id.as_str())
             .fetch_all(&self.database)
@@ -282,11 +287,13 @@ fn password_of(id: &NodeId) -> Place<'_> {
 fn node(row: &Row) -> Result<Node, StoreError> {
     let failed = StoreError::database("read a node");
     let role: String = row.try_get("role").map_err(&failed)?;
+    let zone: String = row.try_get("zone").map_err(&failed)?;
     Ok(Node {
         id: parsed(row, "id")?,
         name: row.try_get("name").map_err(&failed)?,
         role: NodeRole::from_name(&role).ok_or_else(|| StoreError::Damaged { what: "role of a node", reason: role })?,
         url: parsed(row, "url")?,
+        zone: zones::zone(&zone)?,
         created_at: row.try_get("created_at").map_err(&failed)?,
     })
 }

@@ -180,7 +180,7 @@ impl Store {
         let enabled = row.try_get("enabled").map_err(&failed)?;
         let last_used_at: Option<i64> = row.try_get("last_used_at").map_err(&failed)?;
         let last_noted = Arc::new(AtomicI64::new(last_used_at.unwrap_or_default()));
-        let secret = self.sealer.open(secret_of(id), &sealed)?;
+        let secret = self.open_sealed(secret_of(id), &sealed).await?;
         Ok(Some(AccessKey { id: id.clone(), user, secret, enabled, temporary: None, last_noted }))
     }
 }

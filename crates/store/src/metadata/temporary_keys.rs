@@ -60,7 +60,7 @@ impl Store {
             expires_at: row.try_get("expires_at").map_err(&failed)?,
             revoked: row.try_get("revoked").map_err(&failed)?,
         };
-        let secret = self.sealer.open(secret_of(id), &sealed)?;
+        let secret = self.open_sealed(secret_of(id), &sealed).await?;
         Ok(Some(AccessKey {
             id: id.clone(),
             user,

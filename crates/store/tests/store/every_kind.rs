@@ -38,8 +38,12 @@ pub(crate) async fn fill(store: &Store, founded: &Founded) {
     let (domain, project) = (&founded.domain_id, &founded.project_id);
     let retail = store.create_enterprise_project(&by(), domain, "retail", "shops").await.unwrap();
     let ada = identities(store, founded).await;
-    let node =
-        |at: usize, role, url: &str| NewNode { id: Some(NODES[at].parse().unwrap()), role, url: url.parse().unwrap() };
+    let node = |at: usize, role, url: &str| NewNode {
+        zone: None,
+        id: Some(NODES[at].parse().unwrap()),
+        role,
+        url: url.parse().unwrap(),
+    };
     let instance = NewInstance {
         id: Some(INSTANCE.parse().unwrap()),
         project_id: project.clone(),

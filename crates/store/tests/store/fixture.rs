@@ -109,7 +109,7 @@ pub(crate) fn new_instance(project: &ProjectId, name: &str, urls: &[&str]) -> Ne
         nodes: urls
             .iter()
             .enumerate()
-            .map(|(at, url)| NewNode { id: None, role: role(at), url: url.parse().unwrap() })
+            .map(|(at, url)| NewNode { zone: None, id: None, role: role(at), url: url.parse().unwrap() })
             .collect(),
     }
 }

@@ -13,7 +13,7 @@ const FRESH: Duration = Duration::from_mins(1);
 const LIMIT: u32 = 8;
 
 impl Fixture {
-    fn intelligent_kill(&self, instance: &InstanceId, node: &NodeId) -> NewIntelligentKill {
+    pub(crate) fn intelligent_kill(&self, instance: &InstanceId, node: &NodeId) -> NewIntelligentKill {
         let (id, domain_id) = (self.founded.user_id.clone(), self.founded.domain_id.clone());
         let actor = Actor::User { id, name: "admin".into(), domain_id };
         NewIntelligentKill {

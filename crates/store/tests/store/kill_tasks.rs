@@ -12,7 +12,7 @@ use crate::place::SHARED;
 
 const LEASE: Duration = Duration::from_secs(10);
 
-fn task(seconds: Option<u64>) -> NewKillTask {
+pub(crate) fn task(seconds: Option<u64>) -> NewKillTask {
     NewKillTask {
         criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) },
         masked: true,

@@ -78,6 +78,7 @@ impl Bench {
         let location = Location { data_dir: folder.path().join("clew-data"), metadata };
         let (store, founded) = Store::initialise(&by(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
+            zone: None,
             id: None,
             role: if at == 0 { NodeRole::Master } else { NodeRole::Slave },
             url: format!("mysql://clew:secret@{host}/").parse().unwrap(),

@@ -33,7 +33,8 @@ impl Killing {
     async fn new(urls: &[String]) -> Self {
         let bench = Bench::new(&["unused.example"], Settings::default(), ScriptedReader::new([])).await;
         let role = |at| if at == 0 { NodeRole::Master } else { NodeRole::Slave };
-        let node = |(at, url): (usize, &String)| NewNode { id: None, role: role(at), url: url.parse().unwrap() };
+        let node =
+            |(at, url): (usize, &String)| NewNode { zone: None, id: None, role: role(at), url: url.parse().unwrap() };
         let new = NewInstance {
             id: None,
             project_id: bench.instance.project_id.clone(),

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::criteria::{FIELDS, Texts};
 use crate::Service;
-use crate::caller::Caller;
+use crate::caller::{Caller, must_reach};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -105,6 +105,7 @@ pub(crate) async fn show(
     let rules = [KillRule::new(&criteria).masked(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.nodes_to_read(&instance.id).await?;
+    nodes.iter().try_for_each(|node| must_reach(&service, node))?;
     let looks = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
         Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?.sessions))

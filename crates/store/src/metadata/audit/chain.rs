@@ -2,10 +2,11 @@
 
 use clew_model::AuditEvent;
 
+use super::super::rotation::KEY_ID;
 use super::super::rows::hash;
-use super::row::Row;
-use crate::database::{Connection, query, query_scalar};
-use crate::derived_keys::authenticate;
+use super::row;
+use crate::database::{Connection, Row, query, query_scalar};
+use crate::derived_keys::{DerivedKeys, authenticate};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
 
@@ -33,14 +34,34 @@ impl End {
         key: &MasterKey,
         name: &str,
     ) -> Result<Option<Self>, StoreError> {
-        let failed = StoreError::database("read an end of the audit");
         let row = query("SELECT seq, mac, seal FROM audit_ends WHERE name = $1")
             .bind(name)
             .fetch_optional(connection)
             .await
-            .map_err(&failed)?;
+            .map_err(StoreError::database("read an end of the audit"))?;
+        row.map_or(Ok(None), |row| Self::of(&row, key, name))
+    }
+
+    /// The head, for who adds to it. Fails where the master key was rotated meanwhile: rows under the old one would be taken for forged, and
+    /// what was sealed with it could not be opened.
+    async fn read_head(connection: &mut Connection, keys: &DerivedKeys) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database("read an end of the audit");
+        let row = query(
+            "SELECT seq, mac, seal, (SELECT value FROM settings WHERE name = $2) AS key_id FROM audit_ends WHERE name = $1",
+        )
+        .bind(HEAD)
+        .bind(KEY_ID)
+        .fetch_optional(connection)
+        .await
+        .map_err(&failed)?;
         let Some(row) = row else { return Ok(None) };
-        let (Ok(mac), Ok(seal)) = (hash(&row, "mac"), hash(&row, "seal")) else { return Ok(None) };
+        let id: Option<Vec<u8>> = row.try_get("key_id").map_err(failed)?;
+        if keys.is(id.as_deref()) { Self::of(&row, &keys.audit, HEAD) } else { Err(StoreError::MasterKeyRotated) }
+    }
+
+    fn of(row: &Row, key: &MasterKey, name: &str) -> Result<Option<Self>, StoreError> {
+        let failed = StoreError::database("read an end of the audit");
+        let (Ok(mac), Ok(seal)) = (hash(row, "mac"), hash(row, "seal")) else { return Ok(None) };
         let end = Self { seq: row.try_get("seq").map_err(&failed)?, mac };
         Ok((end.seal(key, name) == seal).then_some(end))
     }
@@ -79,15 +100,16 @@ pub(crate) async fn begin(connection: &mut Connection, key: &MasterKey) -> Resul
 /// with the right to write: between the look at the head and its change nobody else may add one.
 pub(crate) async fn append(
     connection: &mut Connection,
-    key: &MasterKey,
+    keys: &DerivedKeys,
     events: &[(i64, &AuditEvent)],
 ) -> Result<(), StoreError> {
-    let mut newest = match End::read(connection, key, HEAD).await? {
+    let key = &keys.audit;
+    let mut newest = match End::read_head(connection, keys).await? {
         Some(head) => head,
         None => End { seq: last_seq(connection).await?, mac: CHANGED_HEAD },
     };
     for (at, event) in events {
-        let row = Row::new(newest.seq.saturating_add(1), *at, newest.mac, event);
+        let row = row::Row::new(newest.seq.saturating_add(1), *at, newest.mac, event);
         let mac = row.mac(key);
         row.insert(connection, &mac).await?;
         newest = End { seq: row.seq, mac };
@@ -96,7 +118,7 @@ pub(crate) async fn append(
 }
 
 /// The highest position that was ever given out, as far as can be seen.
-async fn last_seq(connection: &mut Connection) -> Result<i64, StoreError> {
+pub(super) async fn last_seq(connection: &mut Connection) -> Result<i64, StoreError> {
     query_scalar(
         "SELECT COALESCE(MAX(seq), 0) FROM (SELECT MAX(seq) AS seq FROM audit UNION ALL SELECT MAX(seq) FROM audit_ends) AS seen",
     )

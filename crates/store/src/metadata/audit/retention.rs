@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::rows::hash;
 use super::chain::{CHECKPOINT, End, NOTHING, append};
+use super::keys::AuditKeys;
 use super::verification::Walk;
 use crate::database::{Connection, query, query_scalar};
 use crate::error::StoreError;
@@ -36,13 +37,13 @@ impl Store {
     }
 
     async fn prune_some(&self, by: &Origin, before: i64, newest: i64) -> Result<u64, StoreError> {
-        let key = &self.keys.audit;
         let mut change = self.change("remove old rows of the audit").await?;
         let Some(last) = last_to_go(change.connection(), before, newest).await? else { return Ok(0) };
-        let mut walk = Walk::begin(change.connection(), key).await?;
-        walk.through(change.connection(), key, last.seq).await?;
+        let keys = AuditKeys::read(change.connection(), &self.sealer, &self.keys).await?;
+        let mut walk = Walk::begin(change.connection(), &keys).await?;
+        walk.through(change.connection(), &keys, last.seq).await?;
         let kept_from = End { seq: last.seq.saturating_add(1), mac: last.mac };
-        kept_from.write(change.connection(), key, CHECKPOINT).await?;
+        kept_from.write(change.connection(), keys.now(), CHECKPOINT).await?;
         let removed = query("DELETE FROM audit WHERE seq <= $1")
             .bind(last.seq)
             .execute(change.connection())
@@ -57,7 +58,7 @@ impl Store {
             }),
             ..AuditEvent::done(by, "PruneAudit", "audit")
         };
-        append(change.connection(), key, &[(self.clock.milliseconds(), &event)]).await?;
+        append(change.connection(), &self.keys, &[(self.clock.milliseconds(), &event)]).await?;
         change.commit().await?;
         Ok(removed)
     }

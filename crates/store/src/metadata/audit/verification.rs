@@ -1,6 +1,7 @@
 //! Is every row there, and as it was written?
 
 use super::chain::{CHANGED_HEAD, CHECKPOINT, End, HEAD};
+use super::keys::AuditKeys;
 use super::row::Row;
 use crate::audit::{AuditFault, AuditProblem, AuditVerification};
 use crate::database::{Connection, query};
@@ -14,11 +15,12 @@ const PAGE: u32 = 500;
 impl Store {
     /// Looks at the whole audit, as it is at one moment. Memory stays flat.
     pub async fn verify_audit(&self) -> Result<AuditVerification, StoreError> {
+        self.check_key().await?;
         let failed = StoreError::database("verify the audit");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
-        let key = &self.keys.audit;
-        let mut walk = Walk::begin(&mut transaction, key).await?;
-        walk.through(&mut transaction, key, i64::MAX).await?;
+        let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
+        let mut walk = Walk::begin(&mut transaction, &keys).await?;
+        walk.through(&mut transaction, &keys, i64::MAX).await?;
         Ok(walk.end())
     }
 }
@@ -37,10 +39,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) async fn begin(connection: &mut Connection, key: &MasterKey) -> Result<Self, StoreError> {
-        let checkpoint = End::read(connection, key, CHECKPOINT).await?;
+    pub(super) async fn begin(connection: &mut Connection, keys: &AuditKeys) -> Result<Self, StoreError> {
+        let checkpoint = End::read(connection, keys.now(), CHECKPOINT).await?;
         let mut walk = Self {
-            head: End::read(connection, key, HEAD).await?,
+            head: End::read(connection, keys.now(), HEAD).await?,
             before: checkpoint.map(|end| End { seq: end.seq.saturating_sub(1), mac: end.mac }),
             before_sound: true,
             at: i64::MIN,
@@ -56,7 +58,7 @@ impl Walk {
     pub(super) async fn through(
         &mut self,
         connection: &mut Connection,
-        key: &MasterKey,
+        keys: &AuditKeys,
         last: i64,
     ) -> Result<(), StoreError> {
         let failed = StoreError::database("verify the audit");
@@ -73,7 +75,7 @@ impl Walk {
             }
             for row in &rows {
                 self.at = row.try_get("seq").map_err(&failed)?;
-                self.step(self.at, Row::read(row).ok(), key);
+                self.step(self.at, Row::read(row).ok(), keys.of(self.at));
             }
         }
     }

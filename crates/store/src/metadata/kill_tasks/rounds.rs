@@ -15,15 +15,18 @@ use crate::serving_lock::ServingLock;
 use crate::store::Store;
 
 impl Store {
-    /// The instances whose switch is on and that have running tasks.
+    /// The instances whose switch is on and that have running tasks, if this process reaches all of their nodes.
     pub async fn kill_rounds(&self) -> Result<Vec<KillRounds>, StoreError> {
-        let now = self.clock.milliseconds();
+        let (now, zones) = (self.clock.milliseconds(), self.database.texts("$3"));
         let rows = query(AssertSqlSafe(format!(
             "SELECT t.*, i.project_id FROM kill_tasks t JOIN kill_switches s ON s.instance_id = t.instance_id AND s.is_on = $1 \
-             JOIN instances i ON i.id = t.instance_id WHERE {OPEN} ORDER BY t.instance_id, t.id"
+             JOIN instances i ON i.id = t.instance_id WHERE {OPEN} AND NOT EXISTS \
+                 (SELECT 1 FROM nodes n WHERE n.instance_id = t.instance_id AND n.zone NOT IN ({zones})) \
+             ORDER BY t.instance_id, t.id"
         )))
         .bind(true)
         .bind(now)
+        .bind(self.own_zones())
         .fetch_all(&self.database)
         .await
         .map_err(StoreError::database("look for kill tasks"))?;

@@ -3,16 +3,17 @@
 use clew_model::{Failure, FailureKind, Selection};
 
 use super::task;
-use crate::database::{Connection, Row, query, query_scalar};
+use crate::database::{Connection, Row, query, query_pair};
 use crate::error::StoreError;
 use crate::metadata::batches::Write;
 use crate::metadata::rows::milliseconds;
 use crate::store::Store;
 use crate::tasks::{Claim, ClaimedTask, Claims};
 
-/// One whose worker has not been heard of, or else the one whose turn it is; of a node that is neither busy nor set aside.
+/// One whose worker has not been heard of, or else the one whose turn it is of each zone, and of these the first; of a node that is neither
+/// busy nor set aside.
 macro_rules! claim {
-    ($set_aside:literal, $passing_over:literal) => {
+    ($set_aside:literal, $zones:literal, $passing_over:literal) => {
         concat!(
             "WITH others (node_id) AS ( \
                  SELECT node_id FROM tasks WHERE status = 'running' AND lease_until > $2 GROUP BY node_id HAVING COUNT(*) >= $4 \
@@ -20,26 +21,34 @@ macro_rules! claim {
             $set_aside,
             ") UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
              WHERE rowid = COALESCE( \
-                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 \
-                  AND node_id NOT IN (SELECT node_id FROM others) ORDER BY lease_until LIMIT 1",
+                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 AND zone IN (SELECT zone FROM ",
+            $zones,
+            ") AND node_id NOT IN (SELECT node_id FROM others) ORDER BY lease_until LIMIT 1",
             $passing_over,
-            "), (SELECT rowid FROM tasks WHERE status = 'queued' \
-                  AND node_id NOT IN (SELECT node_id FROM others) ORDER BY turn, rowid LIMIT 1",
+            "), (SELECT rowid FROM tasks WHERE rowid IN (SELECT (SELECT rowid FROM tasks WHERE status = 'queued' AND zone = own.zone \
+                      AND node_id NOT IN (SELECT node_id FROM others) ORDER BY turn, rowid LIMIT 1",
             $passing_over,
-            ")) RETURNING rowid, *",
+            ") FROM ",
+            $zones,
+            ") ORDER BY turn, rowid LIMIT 1)) RETURNING rowid, *",
         )
     };
 }
 
 /// The statement for a file, …
-pub(super) const CLAIM: &str = claim!("SELECT value FROM json_each($5)", "");
+pub(super) const CLAIM: &str =
+    claim!("SELECT value FROM json_each($5)", "(SELECT value AS zone FROM json_each($6)) AS own", "");
 /// … and for a server's database, where somebody who takes no turn may be at work on a row: it is passed over.
-pub(super) const CLAIM_ON_A_SERVER: &str =
-    claim!("SELECT value FROM json_array_elements_text($5::json) AS aside (value)", " FOR UPDATE SKIP LOCKED");
+pub(super) const CLAIM_ON_A_SERVER: &str = claim!(
+    "SELECT value FROM json_array_elements_text($5::json) AS aside (value)",
+    "json_array_elements_text($6::json) AS own (zone)",
+    " FOR UPDATE SKIP LOCKED"
+);
 
-/// Whether there is anything to take up.
+/// Whether there is anything to take up, and with which master key.
 pub(super) const ANYTHING: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE status = 'queued') \
-     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1)";
+     OR EXISTS (SELECT 1 FROM tasks WHERE status = 'running' AND lease_until <= $1), \
+     (SELECT value FROM settings WHERE name = 'master_key_id')";
 
 /// What cannot be understood would be taken up again and again. Nobody needs what was asked for once it has ended.
 const END_DAMAGED: &str = "UPDATE tasks SET status = 'error', failure_kind = $2, failure_detail = $3, selection = $4, \
@@ -54,18 +63,20 @@ impl Store {
         if self.database.is_shared() && !self.has_claimable(now).await? {
             return Ok(Claims::default());
         }
-        self.write(ClaimTasks { claim, set_aside, now }).await
+        self.write(ClaimTasks { claim, set_aside, zones: self.own_zones(), now }).await
     }
 
     async fn has_claimable(&self, now: i64) -> Result<bool, StoreError> {
-        let looked = query_scalar(ANYTHING).bind(now).fetch_one(&self.database).await;
-        looked.map_err(StoreError::database("look for collections"))
+        let looked = query_pair::<bool, Option<Vec<u8>>>(ANYTHING).bind(now).fetch_one(&self.database).await;
+        let (anything, key) = looked.map_err(StoreError::database("look for collections"))?;
+        if self.keys.is(key.as_deref()) { Ok(anything) } else { Err(StoreError::MasterKeyRotated) }
     }
 }
 
 struct ClaimTasks {
     claim: Claim,
     set_aside: String,
+    zones: String,
     now: i64,
 }
 
@@ -99,6 +110,7 @@ impl ClaimTasks {
             .bind(milliseconds(self.claim.lease))
             .bind(self.claim.per_node)
             .bind(&self.set_aside)
+            .bind(&self.zones)
             .fetch_optional(connection)
             .await
             .map_err(StoreError::database(Self::DOING))

@@ -8,7 +8,7 @@ use crate::metadata::batches::Write;
 use crate::metadata::rows::signed;
 use crate::tasks::NewTask;
 
-/// The turn of a new task: now, or after the last of its instance that waits, and then as many turns on as instances of its project
+/// The turn of a new task: now (of its zone, if nothing runs), or after the last of its instance that waits, and then as many turns on as instances of its project
 /// wait. So projects share equally, and in each of them its instances. From the 64th instance on it makes no difference.
 pub(super) const TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
          SELECT MIN(instance_id), 1 FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id > '' \
@@ -18,12 +18,13 @@ pub(super) const TURN: &str = "WITH RECURSIVE others (id, number) AS ( \
      SELECT 1 + (SELECT COUNT(*) FROM others WHERE id <> $2) + (SELECT MAX(turn) FROM ( \
          SELECT MAX(turn) AS turn FROM tasks WHERE status = 'queued' AND project_id = $1 AND instance_id = $2 UNION ALL \
          SELECT COALESCE((SELECT MAX(turn) FROM tasks WHERE status = 'running'), \
-             (SELECT MIN(turn) FROM tasks WHERE status = 'queued'), 0)) AS turns)";
+             (SELECT MIN(turn) FROM tasks WHERE status = 'queued' AND zone = COALESCE((SELECT zone FROM nodes WHERE id = $3), '')), \
+             0)) AS turns)";
 
 /// In the queue of its node, if that is not full.
 pub(super) const QUEUE: &str = "INSERT INTO tasks \
-         (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn) \
-     SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8 \
+         (request_id, project_id, instance_id, node_id, selection, masked, status, created_at, turn, zone) \
+     SELECT $1, $2, $3, $4, $5, $6, 'queued', $7, $8, COALESCE((SELECT zone FROM nodes WHERE id = $4), '') \
      WHERE (SELECT COUNT(*) FROM tasks WHERE node_id = $4 AND status = 'queued') < $9";
 
 /// Only its newest holder can hold it on, …
@@ -54,6 +55,7 @@ impl Write for QueueTask {
         let turn: i64 = query_scalar(TURN)
             .bind(self.task.project_id.as_str())
             .bind(self.task.instance_id.as_str())
+            .bind(self.task.node_id.as_str())
             .fetch_one(&mut *connection)
             .await
             .map_err(&failed)?;

@@ -1,0 +1,94 @@
+//! `clew secrets rotate` and `clew store copy`: what is kept goes on under another key, and elsewhere.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use clew_testkit::{PostgreSql, S3Server};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::run::{clew, end, initialise, run};
+
+#[tokio::test]
+async fn a_folder_gets_a_new_key_and_then_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let at = dir.to_str().unwrap();
+    let added = ["instance", "add", "--name", "shop", "--node", "mysql://u:p@127.0.0.1:1/,zone=dmz", "--data-dir", at];
+    assert_eq!(run(&added).await.code, Some(0));
+    let key = || std::fs::read_to_string(dir.join("master.key")).unwrap();
+    let before = key();
+    let rotated = run(&["secrets", "rotate", "--data-dir", at]).await;
+    assert_eq!((rotated.code, rotated.stdout.contains("2 secrets were sealed anew")), (Some(0), true), "{rotated:?}");
+    assert_ne!(key(), before);
+    assert_eq!(run(&["audit", "verify", "--data-dir", at]).await.code, Some(0));
+    let mut given = clew(&["secrets", "rotate", "--data-dir", at]);
+    given.env("CLEW_MASTER_KEY", key().trim());
+    end(given).await.has_failed_with(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
+
+    let server = PostgreSql::start().await.unwrap();
+    let url = server.url();
+    let copy = ["store", "copy", "--data-dir", at, "--to", &url];
+    let preview = run(&[&copy[..], &["--dry-run"]].concat()).await;
+    assert!(preview.code == Some(0) && preview.stdout.contains("nothing was changed"), "{preview:?}");
+    run(&["instance", "list", "--data-dir", at, "--metadata", &url]).await.is_refused_with(&["is not initialised yet"]);
+    let copied = run(&[&copy[..], &["--format", "json"]].concat()).await;
+    let tables: serde_json::Value = serde_json::from_str(&copied.stdout).unwrap();
+    assert!(tables["copied"] == true && tables["tables"].as_array().unwrap().len() > 20, "{copied:?}");
+    run(&copy).await.is_refused_with(&["is not empty", "--to"]);
+    let there = |command: &'static [&'static str]| [command, &["--data-dir", at, "--metadata", &url]].concat();
+    let listed = run(&there(&["instance", "list"])).await;
+    assert!(listed.stdout.contains("shop") && listed.stdout.contains("dmz"), "{listed:?}");
+    assert_eq!(run(&there(&["audit", "verify"])).await.code, Some(0));
+    let checked = run(&there(&["instance", "check", "shop"])).await;
+    assert!(checked.stdout.contains("Its zone dmz has no worker at work"), "{checked:?}");
+}
+
+/// A worker that runs meanwhile ends, since it can do nothing any more, and begins again with the key that was put beside its own.
+#[tokio::test]
+async fn a_worker_notices_that_its_key_is_the_old_one() {
+    let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
+    let (metadata, results) = (metadata.unwrap(), results.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let dirs = ["one", "two"].map(|name| folder.path().join(name));
+    let with = |arguments: &[&str], dir: &std::path::Path| {
+        let (key, secret) = S3Server::OWNER;
+        let mut command = clew(arguments);
+        command.env("CLEW_DATA_DIR", dir).env("CLEW_METADATA", metadata.url()).env("CLEW_RESULTS", "s3://results/clew");
+        command.env("AWS_ENDPOINT_URL", results.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
+        command
+    };
+    let begin = async || {
+        let mut worker =
+            with(&["worker", "--zone", "dmz"], &dirs[1]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(worker.stdout.take().unwrap());
+        tokio::time::timeout(Duration::from_mins(1), stdout.read_line(&mut line)).await.unwrap().unwrap();
+        assert_eq!(line, "working\n");
+        worker
+    };
+    assert_eq!(end(with(&["init"], &dirs[0])).await.code, Some(0));
+    std::fs::create_dir(&dirs[1]).unwrap();
+    let bring = |name: &str| std::fs::copy(dirs[0].join(name), dirs[1].join(name)).unwrap();
+    bring("master.key");
+    let worker = begin().await;
+    let prepared = end(with(&["secrets", "rotate", "--prepare"], &dirs[0])).await;
+    assert!(prepared.code == Some(0) && prepared.stdout.contains("master.key.next"), "{prepared:?}");
+    bring("master.key.next");
+    let rotated = end(with(&["secrets", "rotate"], &dirs[0])).await;
+    assert_eq!(rotated.code, Some(0), "{rotated:?}");
+    let ended = tokio::time::timeout(Duration::from_mins(1), worker.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.code() == Some(1) && said.contains("the master key was rotated"), "{said}");
+
+    let again = begin().await;
+    let key = |dir: &std::path::Path| std::fs::read_to_string(dir.join("master.key")).unwrap();
+    assert_eq!(key(&dirs[0]), key(&dirs[1]));
+    let pid = again.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = tokio::time::timeout(Duration::from_mins(1), again.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    let verified = end(with(&["audit", "verify"], &dirs[0])).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}

@@ -1,0 +1,72 @@
+//! Zones: parts of a network whose nodes are read only from within.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Name of a zone: 1 to 64 letters, digits, dots, dashes and underscores.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Zone(String);
+
+/// A text that names no zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
+pub struct NotAZone {
+    given: String,
+}
+
+impl Zone {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Zone {
+    type Err = NotAZone;
+
+    fn from_str(text: &str) -> Result<Self, NotAZone> {
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAZone { given: text.chars().take(80).collect() })
+        }
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = NotAZone;
+
+    fn try_from(text: String) -> Result<Self, NotAZone> {
+        text.parse()
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> Self {
+        zone.0
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_plain() {
+        assert_eq!("eu-west_1.a".parse::<Zone>().unwrap().as_str(), "eu-west_1.a");
+        for wrong in ["", "a b", "a,b", "ä", &"x".repeat(65)] {
+            assert!(wrong.parse::<Zone>().is_err(), "{wrong}");
+        }
+    }
+}
