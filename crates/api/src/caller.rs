@@ -10,9 +10,7 @@ use clew_iam::decision::{
     self, Action, Decision, DenyReason, Environment, InstanceFacts, Principal, ProjectFacts, Resource, check_scope,
     could_ever_allow, decide,
 };
-use clew_model::{
-    AccessKeyId, Actor, ErrorEntry, Failure, FailureKind, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag,
-};
+use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
 use clew_store::{Project, View};
 use http::request::Parts;
 use jiff::Timestamp;
@@ -261,13 +259,7 @@ pub(crate) async fn node_to_read(service: &Service, instance: &Instance, node: &
 
 /// Fails where the node is in a zone that this server is not in: only who is reads it.
 pub(crate) fn must_reach(service: &Service, node: &Node) -> Result<(), Refusal> {
-    match &node.zone {
-        Some(zone) if !service.store.reaches(Some(zone)) => {
-            let why = format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
-            Err(crate::nodes::failed(Failure::new(FailureKind::Unreachable, why)))
-        }
-        _ => Ok(()),
-    }
+    crate::nodes::reachable(service, node).map_err(crate::nodes::failed)
 }
 
 /// The id of a node of an instance.

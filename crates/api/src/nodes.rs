@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use clew_model::{ErrorEntry, Failure};
+use clew_model::{ErrorEntry, Failure, FailureKind, Node};
 use clew_mysql::Limits;
 
+use crate::Service;
 use crate::refusal::{Detail, Refusal};
 
 /// How nodes are read while somebody waits for the answer.
@@ -31,6 +32,17 @@ impl NodeReads {
         F: Future<Output = Result<T, Failure>>,
     {
         read(self.limits).await.map_err(failed)
+    }
+}
+
+/// Fails where the node is in a zone that this server is not in.
+pub(crate) fn reachable(service: &Service, node: &Node) -> Result<(), Failure> {
+    match &node.zone {
+        Some(zone) if !service.store.reaches(Some(zone)) => {
+            let why = format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
+            Err(Failure::new(FailureKind::Unreachable, why))
+        }
+        _ => Ok(()),
     }
 }
 

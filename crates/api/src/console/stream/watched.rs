@@ -166,6 +166,7 @@ impl Watched {
         // Each time anew: it may have been moved, or removed.
         let node = service.store.node_to_read(&self.node).await.map_err(failed)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
+        crate::nodes::reachable(service, &node)?;
         let threshold = service.store.slow_threshold(&self.instance).await.map_err(failed)?.unwrap_or_default();
         look_live(&node.url, memory, threshold.seconds(), &service.nodes.limits()).await
     }
