@@ -2,6 +2,7 @@
 //! stage: each story has a server and a service of its own, and asks for what shall happen there.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, reason = "what a story says of its tests is shown where it fails")]
 
 #[path = "../service/harness.rs"]
 #[allow(dead_code, reason = "the service's own tests use all of it")]
