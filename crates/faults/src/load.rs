@@ -1,8 +1,8 @@
 //! The client: asks for collections at a steady rate, and notes what it saw.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, Settings, Target};
@@ -16,6 +16,8 @@ use crate::nodes::{Accepted, Inventory};
 
 /// How long one question waits for the end of a collection.
 const WAIT: Duration = Duration::from_secs(10);
+/// After so long without any end nothing more is waited for: a lease, the time limit of a node and that of S3 are over by then.
+pub(crate) const STUCK: Duration = Duration::from_mins(2);
 /// Between two questions where one failed.
 const AGAIN: Duration = Duration::from_millis(300);
 
@@ -79,8 +81,10 @@ pub(crate) struct Asking {
     clients: Vec<Client>,
     inventory: Inventory,
     phase: AtomicUsize,
-    /// When nobody waits any longer.
-    until: Mutex<Option<Instant>>,
+    /// Whether nothing is asked for any more.
+    is_stopping: AtomicBool,
+    /// When a collection came a step further last.
+    last_step: Mutex<Instant>,
 }
 
 /// A load that goes on until it is stopped.
@@ -92,12 +96,22 @@ pub(crate) struct Load {
 
 impl Asking {
     pub(crate) fn new(clients: Vec<Client>, inventory: Inventory) -> Arc<Self> {
-        Arc::new(Self { clients, inventory, phase: AtomicUsize::default(), until: Mutex::default() })
+        Arc::new(Self {
+            clients,
+            inventory,
+            phase: AtomicUsize::default(),
+            is_stopping: AtomicBool::default(),
+            last_step: Mutex::new(Instant::now()),
+        })
     }
 
+    /// A machine that is busy is slow; one on which nothing happens any more is stuck.
     fn is_over(&self) -> bool {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() >= until)
+        self.is_stopping.load(Ordering::Relaxed) && self.last_step().elapsed() > STUCK
+    }
+
+    fn last_step(&self) -> MutexGuard<'_, Instant> {
+        self.last_step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(self: Arc<Self>, mut chance: Chance) -> Option<Asked> {
@@ -120,13 +134,17 @@ impl Asking {
     async fn follow(&self, seen: &mut Seen, chance: &mut Chance) {
         while !self.is_over() && seen.is_open() {
             let Some(client) = chance.pick(&self.clients) else { return };
-            let took_a_step = match seen.status {
+            let before = seen.status;
+            let took_a_step = match before {
                 None => seen.wait(client).await,
                 Some(CollectionStatus::Finished) => seen.download(client).await,
                 Some(_) => seen.ask_why(client).await,
             };
             if !took_a_step {
                 sleep(AGAIN).await;
+            }
+            if seen.status != before || !seen.is_open() {
+                *self.last_step() = Instant::now();
             }
         }
     }
@@ -231,9 +249,10 @@ impl Load {
         self.asking.phase.store(phase, Ordering::Relaxed);
     }
 
-    /// Asks no more, waits for the ends of what was asked for, for so long at most, and tells what became of all.
-    pub(crate) async fn stop(self, limit: Duration) -> Vec<Asked> {
-        *self.asking.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + limit);
+    /// Asks no more, waits for the ends of what was asked for as long as there are any, and tells what became of all.
+    pub(crate) async fn stop(self) -> Vec<Asked> {
+        *self.asking.last_step() = Instant::now();
+        self.asking.is_stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         self.going_on.await.unwrap_or_default()
     }

@@ -15,15 +15,13 @@ use crate::checks::{self, Evidence};
 use crate::diary::Diary;
 use crate::error::FaultsError;
 use crate::fault::Fault;
-use crate::load::{self, Asking, Load, Received, seen};
+use crate::load::{self, Asking, Load, Received, STUCK, seen};
 use crate::nodes::Accepted;
 use crate::place::{PREFIX, Place};
 use crate::reasons;
 use crate::report::{Line, Report};
 use crate::witness::{self, Row};
 
-/// For everything to end that was accepted: a lease for each attempt, a node's limit, and what waits in its queue.
-const SETTLE: Duration = Duration::from_secs(150);
 /// Before the first fault.
 const WARM: Duration = Duration::from_secs(5);
 /// Downloads at once, at the end.
@@ -76,7 +74,7 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
         } {}
     }
     diary.say("the load ends; waiting for all that was accepted");
-    let asked = load.stop(SETTLE).await;
+    let asked = load.stop().await;
     let rows = settled(&place).await?;
 
     diary.say("downloading everything once more");
@@ -118,12 +116,16 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
     })
 }
 
-/// The rows, once all have ended, or after a while.
+/// The rows, once all have ended, or none ends any more.
 async fn settled(place: &Place) -> Result<Vec<Row>, FaultsError> {
-    let begun = Instant::now();
+    let (mut open, mut last_end) = (usize::MAX, Instant::now());
     loop {
         let rows = witness::rows(&place.metadata.url()).await?;
-        if rows.iter().all(|row| row.ended_at.is_some()) || begun.elapsed() > SETTLE {
+        let still_open = rows.iter().filter(|row| row.ended_at.is_none()).count();
+        if still_open < open {
+            (open, last_end) = (still_open, Instant::now());
+        }
+        if open == 0 || last_end.elapsed() > STUCK {
             return Ok(rows);
         }
         sleep(Duration::from_millis(500)).await;
