@@ -55,31 +55,6 @@ END $$;
 
 
 --
--- Name: count_ended_task(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.count_ended_task() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$ BEGIN
-    INSERT INTO ended_tasks VALUES (NEW.status, 1) ON CONFLICT (status) DO UPDATE SET count = ended_tasks.count + 1;
-    RETURN NULL;
-END $$;
-
-
---
--- Name: count_removed_tasks(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.count_removed_tasks() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$ BEGIN
-    UPDATE ended_tasks e SET count = e.count - g.count
-        FROM (SELECT status, COUNT(*) AS count FROM gone WHERE ended_at IS NOT NULL GROUP BY status) g WHERE g.status = e.status;
-    RETURN NULL;
-END $$;
-
-
---
 -- Name: failures_changed(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -104,30 +79,6 @@ CREATE FUNCTION public.instr(whole text, part text) RETURNS integer
 CREATE FUNCTION public.refuse() RETURNS trigger
     LANGUAGE plpgsql
     AS $$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$;
-
-
---
--- Name: tell_of_kills(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.tell_of_kills() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$ BEGIN
-    PERFORM pg_notify('clew', 'kill');
-    RETURN NULL;
-END $$;
-
-
---
--- Name: tell_of_tasks(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.tell_of_tasks() RETURNS trigger
-    LANGUAGE plpgsql
-    AS $$ BEGIN
-    PERFORM pg_notify('clew', CASE NEW.status WHEN 'queued' THEN 'queued' ELSE 'ended ' || NEW.request_id END);
-    RETURN NULL;
-END $$;
 
 
 SET default_tablespace = '';
@@ -268,16 +219,6 @@ CREATE TABLE public.domains (
     id text NOT NULL COLLATE pg_catalog."C",
     name text NOT NULL COLLATE pg_catalog."C",
     created_at bigint NOT NULL
-);
-
-
---
--- Name: ended_tasks; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.ended_tasks (
-    status text NOT NULL COLLATE pg_catalog."C",
-    count bigint NOT NULL
 );
 
 
@@ -642,8 +583,6 @@ CREATE TABLE public.users (
 --
 
 INSERT INTO public._sqlx_migrations VALUES (1, 'initial', '2026-11-28 12:34:02.753784+00', true, '\x1a393a6f8d5f8a89b33144dbe2856b9b14285bd6939174b8366adef0025fd0f3e2e343080a343b8ede81332720e2405d', 604165679);
-INSERT INTO public._sqlx_migrations VALUES (2, 'notices', '2026-11-28 12:34:03.37777+00', true, '\x2f0bb55b5b7e0eafa1bfe51834efcbd5efde72afd079aeffc1b25c82d6436dbc92b8207e0f9f8720bf4e09b3e59d0a7c', 13634103);
-INSERT INTO public._sqlx_migrations VALUES (3, 'ended tasks', '2026-11-28 12:34:03.399382+00', true, '\x8fb9d4c841909083801cd5b8b1052049e0ebc4f87cc4530ac313097ad4a30ba9c6b353bf1b5662b7bd8382ac09041e06', 31915543);
 
 
 --
@@ -703,14 +642,6 @@ INSERT INTO public.audit_ends VALUES ('head', 16, '\xa18d00d7806ed0f5e6b29e1b752
 --
 
 INSERT INTO public.domains VALUES ('1eb94f3d9d99447f9be8b4283036b5b1', 'acme', 1795869243);
-
-
---
--- Data for Name: ended_tasks; Type: TABLE DATA; Schema: public; Owner: -
---
-
-INSERT INTO public.ended_tasks VALUES ('error', 1);
-INSERT INTO public.ended_tasks VALUES ('finished', 1);
 
 
 --
@@ -952,14 +883,6 @@ ALTER TABLE ONLY public.domains
 
 ALTER TABLE ONLY public.domains
     ADD CONSTRAINT domains_pkey PRIMARY KEY (id);
-
-
---
--- Name: ended_tasks ended_tasks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.ended_tasks
-    ADD CONSTRAINT ended_tasks_pkey PRIMARY KEY (status);
 
 
 --
@@ -1461,41 +1384,6 @@ CREATE TRIGGER changed AFTER DELETE OR UPDATE ON public.user_groups FOR EACH ROW
 --
 
 CREATE TRIGGER changed AFTER DELETE OR UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.access_changed();
-
-
---
--- Name: tasks ended; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER ended AFTER UPDATE OF ended_at ON public.tasks FOR EACH ROW WHEN (((new.ended_at IS NOT NULL) AND (old.ended_at IS NULL))) EXECUTE FUNCTION public.count_ended_task();
-
-
---
--- Name: tasks new_and_ended; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER new_and_ended AFTER INSERT ON public.tasks FOR EACH ROW WHEN ((new.ended_at IS NOT NULL)) EXECUTE FUNCTION public.count_ended_task();
-
-
---
--- Name: tasks removed; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER removed AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.count_removed_tasks();
-
-
---
--- Name: intelligent_kills told; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER told AFTER INSERT ON public.intelligent_kills FOR EACH ROW EXECUTE FUNCTION public.tell_of_kills();
-
-
---
--- Name: tasks told; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER told AFTER INSERT OR UPDATE OF status ON public.tasks FOR EACH ROW WHEN ((new.status <> 'running'::text)) EXECUTE FUNCTION public.tell_of_tasks();
 
 
 --

@@ -15,7 +15,6 @@ INSERT INTO "_sqlx_migrations" VALUES(5,'kill tasks','2026-11-28 12:34:00',1,X'3
 INSERT INTO "_sqlx_migrations" VALUES(6,'intelligent kills','2026-11-28 12:34:00',1,X'9E54F08A962DDBC3ED8EE476AA01701D6252059960D1ABF1E6B1EA2F95461241CFE373341BA2DB2AAE07AF0BCBAFBB10',2825396);
 INSERT INTO "_sqlx_migrations" VALUES(7,'freshness','2026-11-28 12:34:00',1,X'1B4152B0F71F6086C081551EE8C34BCBC8D06E1F860FA7E8B5214BDC63A7AFAD08614233CE81DB708526A052D5C601C0',3611906);
 INSERT INTO "_sqlx_migrations" VALUES(8,'turns','2026-11-28 12:34:00',1,X'29C790E66D9D42FE8B625E391E04B7B5A1E6291E37332BF677F0382AA8AB8E8F1A2AEA84EB072B564A35679D9122E166',10672165);
-INSERT INTO "_sqlx_migrations" VALUES(9,'ended tasks','2026-11-28 12:34:00',1,X'6D02DA7AFA47E0F305E2A7970B39F48732B0A7248518F3F2928116D7265BEE8FD5A1143A4357D58D79BEFEB5D0A24C8E',7950824);
 CREATE TABLE access_keys (
     id         TEXT NOT NULL PRIMARY KEY,
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -92,12 +91,6 @@ CREATE TABLE domains (
     created_at INTEGER NOT NULL
 ) STRICT;
 INSERT INTO "domains" VALUES('64f4c96f0d534b4496d1b10beb3db834','acme',1795869240);
-CREATE TABLE ended_tasks (
-    status TEXT NOT NULL PRIMARY KEY,
-    count  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-INSERT INTO "ended_tasks" VALUES('error',1);
-INSERT INTO "ended_tasks" VALUES('finished',1);
 CREATE TABLE enterprise_projects (
     domain_id   TEXT NOT NULL REFERENCES domains (id),
     id          TEXT NOT NULL,
@@ -418,10 +411,4 @@ CREATE INDEX tasks_waiting ON tasks (turn) WHERE status = 'queued';
 CREATE INDEX tasks_waiting_by_instance ON tasks (project_id, instance_id, turn) WHERE status = 'queued';
 CREATE INDEX tasks_waiting_by_node ON tasks (node_id) WHERE status = 'queued';
 CREATE INDEX tasks_running ON tasks (lease_until, node_id, turn) WHERE status = 'running';
-CREATE TRIGGER tasks_ended AFTER UPDATE OF ended_at ON tasks WHEN NEW.ended_at IS NOT NULL AND OLD.ended_at IS NULL
-    BEGIN INSERT INTO ended_tasks VALUES (NEW.status, 1) ON CONFLICT (status) DO UPDATE SET count = count + 1; END;
-CREATE TRIGGER tasks_new_and_ended AFTER INSERT ON tasks WHEN NEW.ended_at IS NOT NULL
-    BEGIN INSERT INTO ended_tasks VALUES (NEW.status, 1) ON CONFLICT (status) DO UPDATE SET count = count + 1; END;
-CREATE TRIGGER tasks_removed AFTER DELETE ON tasks WHEN OLD.ended_at IS NOT NULL
-    BEGIN UPDATE ended_tasks SET count = count - 1 WHERE status = OLD.status; END;
 COMMIT;
