@@ -136,6 +136,27 @@ async fn a_lease_that_lapsed_is_not_renewed_for_its_place_may_be_taken() {
     assert!(fixture.claim().await.is_none(), "two of the node live");
 }
 
+/// One that ends its workers shall not end them one right after the other.
+#[tokio::test]
+async fn what_is_lost_again_waits_longer_each_time_and_keeps_nobody_else_waiting() {
+    let fixture = Fixture::new().await;
+    let lost = fixture.queue(&NodeId::generate()).await;
+    for (attempt, wait) in [(1, 0), (2, 0), (3, 10_000), (4, 20_000), (5, 30_000)] {
+        if wait > 0 {
+            fixture.pass(wait - 1);
+            let other = fixture.queue(&NodeId::generate()).await;
+            let claimed = fixture.claim().await.unwrap();
+            assert_eq!(claimed.task.request_id, other, "attempt {attempt}");
+            assert!(fixture.store.end_task(&other, claimed.fence, &failed()).await.unwrap());
+            assert!(fixture.claim().await.is_none(), "attempt {attempt}");
+            fixture.pass(1);
+        }
+        let claimed = fixture.claim().await.unwrap();
+        assert_eq!((claimed.task.request_id, claimed.task.attempts), (lost.clone(), attempt));
+        fixture.pass(10_000);
+    }
+}
+
 #[tokio::test]
 async fn a_claim_whose_commit_fails_is_no_claim() {
     let fixture = Fixture::new().await;

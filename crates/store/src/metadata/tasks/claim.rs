@@ -10,7 +10,7 @@ use crate::metadata::rows::milliseconds;
 use crate::store::Store;
 use crate::tasks::{Claim, ClaimedTask, Claims};
 
-/// One whose worker has not been heard of, or else the one whose turn it is of each zone, and of these the first; of a node that is neither
+/// One whose worker has not been heard of, which waits for a lease more each time after the first, or else the one whose turn it is of each zone, and of these the first; of a node that is neither
 /// busy nor set aside.
 macro_rules! claim {
     ($set_aside:literal, $zones:literal, $passing_over:literal) => {
@@ -21,7 +21,8 @@ macro_rules! claim {
             $set_aside,
             ") UPDATE tasks SET status = 'running', worker = $1, fence = fence + 1, attempts = attempts + 1, lease_until = $2 + $3 \
              WHERE rowid = COALESCE( \
-                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 AND zone IN (SELECT zone FROM ",
+                 (SELECT rowid FROM tasks WHERE status = 'running' AND lease_until <= $2 \
+                  AND lease_until + (attempts - 1) * $3 <= $2 AND zone IN (SELECT zone FROM ",
             $zones,
             ") AND node_id NOT IN (SELECT node_id FROM others) ORDER BY lease_until LIMIT 1",
             $passing_over,
