@@ -63,7 +63,7 @@ impl Queue {
             // Triggers are made for some hundred tasks in a transaction.
             let statements = format!(
                 "ALTER TABLE tasks DISABLE TRIGGER USER; {fill}; ALTER TABLE tasks ENABLE TRIGGER USER; \
-                 INSERT INTO ended_tasks SELECT status, COUNT(*) FROM tasks WHERE ended_at IS NOT NULL GROUP BY status; ANALYZE"
+                 INSERT INTO task_counts SELECT status, COUNT(*) FROM tasks GROUP BY status; ANALYZE"
             );
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.unwrap();
         } else {

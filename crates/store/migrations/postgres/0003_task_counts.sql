@@ -1,22 +1,24 @@
--- How many tasks have ended, and how: a day's are too many to be counted each time that somebody asks. Triggers keep it.
-CREATE TABLE ended_tasks (
+-- How many tasks there are of each status: a day's are too many to be counted each time that somebody asks. Triggers keep it.
+CREATE TABLE task_counts (
     status TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     count  BIGINT NOT NULL
 );
-INSERT INTO ended_tasks SELECT status, COUNT(*) FROM tasks WHERE ended_at IS NOT NULL GROUP BY status;
+INSERT INTO task_counts SELECT status, COUNT(*) FROM tasks GROUP BY status;
 
-CREATE FUNCTION count_ended_task() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO ended_tasks VALUES (NEW.status, 1) ON CONFLICT (status) DO UPDATE SET count = ended_tasks.count + 1;
+CREATE FUNCTION count_task() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE task_counts SET count = count - 1 WHERE status = OLD.status;
+    END IF;
+    INSERT INTO task_counts VALUES (NEW.status, 1) ON CONFLICT (status) DO UPDATE SET count = task_counts.count + 1;
     RETURN NULL;
 END $$;
 CREATE FUNCTION count_removed_tasks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    UPDATE ended_tasks e SET count = e.count - g.count
-        FROM (SELECT status, COUNT(*) AS count FROM gone WHERE ended_at IS NOT NULL GROUP BY status) g WHERE g.status = e.status;
+    UPDATE task_counts c SET count = c.count - g.count
+        FROM (SELECT status, COUNT(*) AS count FROM gone GROUP BY status) g WHERE g.status = c.status;
     RETURN NULL;
 END $$;
-CREATE TRIGGER ended AFTER UPDATE OF ended_at ON tasks
-    FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL AND OLD.ended_at IS NULL) EXECUTE FUNCTION count_ended_task();
-CREATE TRIGGER new_and_ended AFTER INSERT ON tasks
-    FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION count_ended_task();
-CREATE TRIGGER removed AFTER DELETE ON tasks REFERENCING OLD TABLE AS gone
+CREATE TRIGGER counted_new AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION count_task();
+CREATE TRIGGER counted_changed AFTER UPDATE OF status ON tasks
+    FOR EACH ROW WHEN (NEW.status <> OLD.status) EXECUTE FUNCTION count_task();
+CREATE TRIGGER counted_removed AFTER DELETE ON tasks REFERENCING OLD TABLE AS gone
     FOR EACH STATEMENT EXECUTE FUNCTION count_removed_tasks();

@@ -200,7 +200,7 @@ pub(super) const TABLES: &[Table] = &[
             ("zone", Text),
         ],
     ),
-    table("ended_tasks", &[("status", Text), ("count", Whole)]).without_rowid(),
+    table("task_counts", &[("status", Text), ("count", Whole)]).without_rowid(),
     Table {
         numbered: Some("id"),
         ..table(

@@ -21,9 +21,8 @@ use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 /// A task by its id.
 const STATUS: &str = "SELECT * FROM tasks WHERE request_id = $1";
-/// How many there are of each status. Those that have ended are counted by triggers.
-const COUNTS: &str = "SELECT 'queued', COUNT(*) FROM tasks WHERE status = 'queued' \
-     UNION ALL SELECT 'running', COUNT(*) FROM tasks WHERE status = 'running' UNION ALL SELECT status, count FROM ended_tasks";
+/// How many there are of each status, as triggers count them.
+const COUNTS: &str = "SELECT status, count FROM task_counts";
 /// Removes what ended before a moment.
 const REMOVE: &str = "DELETE FROM tasks WHERE ended_at < $1 RETURNING result_name";
 
