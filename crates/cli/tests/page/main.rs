@@ -54,9 +54,8 @@ async fn access_for_everybody() {
     stage::tell("access", Flavor::MySql).await;
 }
 
-/// `CLEW_PICTURES=$PWD/docs/page cargo xtask test -- -p clew --run-ignored only -E 'test(pictures_for_docs_page)'`
+/// Draws them; `CLEW_PICTURES=$PWD/docs/page cargo xtask test -- -p clew -E 'test(every_view_is_drawn)'` keeps what was drawn.
 #[tokio::test]
-#[ignore = "draws the pictures of docs/page"]
-async fn pictures_for_docs_page() {
+async fn every_view_is_drawn_in_both_languages_light_and_dark() {
     stage::tell("pictures", Flavor::MySql).await;
 }
