@@ -9,7 +9,7 @@ mod statement;
 
 use std::path::Path;
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 pub(crate) use changes::Changes;
 pub(crate) use row::{Row, Stored};
@@ -17,7 +17,7 @@ pub(crate) use statement::{Parameter, Statement, Target, query, query_pair, quer
 
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::postgres::{self, PostgresDatabase, PostgresUrl};
+use crate::postgres::{self, PostgresDatabase, PostgresTransaction, PostgresUrl};
 use crate::sqlite::{self, SqliteDatabase};
 
 /// An open database. Clones share it.
@@ -34,7 +34,7 @@ pub(crate) enum Connection {
     /// Of a file.
     Sqlite(Transaction<'static, Sqlite>),
     /// Of a server's.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PostgresTransaction),
 }
 
 impl Database {
@@ -122,7 +122,7 @@ impl Connection {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => postgres::within(transaction.commit()).await,
+            Self::Postgres(transaction) => transaction.commit().await,
         }
     }
 }

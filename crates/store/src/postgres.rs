@@ -3,19 +3,23 @@
 pub(crate) mod changes;
 mod clock;
 pub(crate) mod notices;
+mod transaction;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::metadata::migration_failed;
 use clock::DatabaseClock;
+pub(crate) use transaction::PostgresTransaction;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -78,6 +82,9 @@ impl std::fmt::Debug for PostgresUrl {
 pub(crate) struct PostgresDatabase {
     pub(crate) pool: PgPool,
     clock: DatabaseClock,
+    /// One of this process writes, or waits for the turn at the server. Whoever is cut off is given the turn there once for each session that
+    /// waits, and keeps it each time until the server ends the session: of many, all others would wait for longer than a lease.
+    writer: Arc<Semaphore>,
 }
 
 /// Opens a database, and brings it to this version's form. Several processes may do so at once: the migrations take a lock.
@@ -91,7 +98,7 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresDatabase, StoreErr
         .map_err(&failed)?;
     MIGRATIONS.run(&pool).await.map_err(migration_failed)?;
     let now = sqlx::query_scalar(NOW).fetch_one(&pool).await.map_err(failed)?;
-    Ok(PostgresDatabase { pool, clock: DatabaseClock::at(now) })
+    Ok(PostgresDatabase { pool, clock: DatabaseClock::at(now), writer: Arc::new(Semaphore::new(1)) })
 }
 
 /// The first of these tables that has rows, without making any that is not there.
@@ -116,16 +123,19 @@ pub(crate) async fn first_used(
 
 impl PostgresDatabase {
     /// Begins a transaction that may write, when all others that may have ended.
-    pub(crate) async fn begin_writing(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pub(crate) async fn begin_writing(&self) -> Result<PostgresTransaction, sqlx::Error> {
+        let writer = self.writer.clone().acquire_owned();
+        let writer = within(async { writer.await.map_err(|_| sqlx::Error::PoolClosed) }).await?;
         let mut transaction = within(self.pool.begin()).await?;
         let (_, now): (String, i64) = within(sqlx::query_as(TURN).fetch_one(&mut *transaction)).await?;
         self.clock.is(now);
-        Ok(transaction)
+        Ok(PostgresTransaction::writing(transaction, writer))
     }
 
     /// Begins a transaction that reads everything as it is at one moment.
-    pub(crate) async fn begin_reading(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        within(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await
+    pub(crate) async fn begin_reading(&self) -> Result<PostgresTransaction, sqlx::Error> {
+        let begun = within(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")).await;
+        begun.map(PostgresTransaction::reading)
     }
 
     /// The database's own clock.
@@ -152,10 +162,37 @@ mod tests {
     #[tokio::test]
     async fn who_takes_the_turn_and_does_nothing_loses_it() {
         let server = PostgreSql::start().await.unwrap();
-        let database = open(&server.url().parse().unwrap()).await.unwrap();
-        let mut stopped = database.begin_writing().await.unwrap();
-        let next = timeout(Duration::from_mins(1), database.begin_writing()).await.unwrap();
+        let url = server.url().parse().unwrap();
+        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let mut stopped = one.begin_writing().await.unwrap();
+        let next = timeout(Duration::from_mins(1), other.begin_writing()).await.unwrap();
         assert!(next.is_ok(), "{:?}", next.err());
         assert!(sqlx::query("SELECT 1").execute(&mut *stopped).await.is_err(), "it would write without its turn");
+    }
+
+    #[tokio::test]
+    async fn a_process_waits_for_the_turn_with_one_session() {
+        const WAITING: &str = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        let server = PostgreSql::start().await.unwrap();
+        let url = server.url().parse().unwrap();
+        let (one, other) = (open(&url).await.unwrap(), open(&url).await.unwrap());
+        let held = one.begin_writing().await.unwrap();
+        let waiting: Vec<_> = [&one, &other, &other, &other]
+            .map(|database| {
+                let database = database.clone();
+                tokio::spawn(async move { database.begin_writing().await?.commit().await })
+            })
+            .into();
+        let seen = async || sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&one.pool).await.unwrap();
+        while seen().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Long enough for the others, would they come.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(seen().await, 1);
+        held.commit().await.unwrap();
+        for writer in waiting {
+            writer.await.unwrap().unwrap();
+        }
     }
 }

@@ -61,7 +61,7 @@ impl<'q, T> Statement<'q, T> {
             Target::Any(Database::Postgres(database)) => {
                 let mut transaction = database.begin_writing().await?;
                 let done = within(self.bound::<Postgres>().execute(&mut *transaction)).await?;
-                within(transaction.commit()).await?;
+                transaction.commit().await?;
                 Ok(done.rows_affected())
             }
             Target::In(Connection::Sqlite(transaction)) => {
