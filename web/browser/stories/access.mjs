@@ -77,6 +77,8 @@ export const tests = {
       await page.keyboard.type("ap");
       await press("ArrowDown", "Enter", "Enter");
       await line(page, other.id).waitFor({ state: "detached" });
+      // Those of the stories before may take a moment to go.
+      await until("the victim is the only line", async () => (await page.locator("[id^=session-]").count()) === 1);
       await press("j", "Enter");
       const drawer = page.getByRole("complementary", { name: `Session ${victim.id}` });
       await drawer.waitFor();
