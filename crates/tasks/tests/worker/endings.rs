@@ -90,7 +90,8 @@ async fn a_node_that_was_removed_meanwhile_is_not_read() {
 #[tokio::test]
 async fn what_was_lost_too_often_is_given_up_unread() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec![]))]);
-    let settings = Settings { max_attempts: 3, ..Settings::default() };
+    // What was lost again and again waits a lease longer each time.
+    let settings = Settings { max_attempts: 3, lease: Duration::from_millis(500), ..Settings::default() };
     let bench = Bench::new(&["one"], settings, reader.clone()).await;
     let id = bench.submit("one").await;
     for attempt in 1..=3 {

@@ -22,9 +22,9 @@ const ALLOW: &str = "DROP TRIGGER refuse";
 async fn a_node_is_looked_up_again_where_the_store_fails_for_a_moment() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let bench = Bench::new(&["one"], Settings::default(), reader.clone()).await;
+    let id = bench.submit("one").await;
     bench.sql("ALTER TABLE nodes RENAME TO away").await;
     let worker = bench.work();
-    let id = bench.submit("one").await;
     eventually("an attempt", async || (bench.task(&id).await.attempts == 1).then_some(())).await;
     // Long enough for a look-up that fails to end it.
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -39,9 +39,9 @@ async fn a_store_that_does_not_know_the_node_for_as_long_as_a_lease_ends_it_with
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
     let settings = Settings { lease: Duration::from_millis(500), ..Settings::default() };
     let bench = Bench::new(&["one"], settings, reader).await;
+    let id = bench.submit("one").await;
     bench.sql("ALTER TABLE nodes RENAME TO away").await;
     let worker = bench.work();
-    let id = bench.submit("one").await;
     let ended = async || Some(bench.task(&id).await).filter(|task| task.status == TaskStatus::Error);
     let failure = eventually("an end", ended).await.failure.unwrap();
     assert!(failure.detail.starts_with("could not look up node "), "{failure}");

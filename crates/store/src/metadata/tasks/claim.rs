@@ -10,8 +10,8 @@ use crate::metadata::rows::milliseconds;
 use crate::store::Store;
 use crate::tasks::{Claim, ClaimedTask, Claims};
 
-/// One whose worker has not been heard of, which waits for a lease more each time after the first, or else the one whose turn it is of each zone, and of these the first; of a node that is neither
-/// busy nor set aside.
+/// One whose worker has not been heard of, which waits for a lease more each time after the first, or else the one whose turn it is of each
+/// zone, and of these the first; of a node that is neither busy nor set aside.
 macro_rules! claim {
     ($set_aside:literal, $zones:literal, $passing_over:literal) => {
         concat!(
