@@ -46,6 +46,11 @@ pub(super) fn is_of_the_clock(error: &object_store::Error) -> bool {
     error.to_string().contains(SKEWED)
 }
 
+/// Whether the connection broke in the midst, so that nobody knows what became of the question.
+pub(super) fn broke_off(error: &object_store::Error) -> bool {
+    transport(error).is_some_and(|kind| !matches!(kind, HttpErrorKind::Timeout | HttpErrorKind::Decode))
+}
+
 /// Why, and what to do. What S3 says itself is a page of XML: its code and message are enough.
 fn why(error: &(dyn Error + 'static)) -> (String, &'static str) {
     let text = error.to_string();

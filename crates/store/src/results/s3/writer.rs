@@ -7,14 +7,16 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{LIMIT, S3, trouble};
+use super::{LIMIT, RETRY, S3, trouble};
 use crate::error::StoreError;
 use crate::results::PublishedResult;
 
 /// Bytes of a part; S3 takes no smaller one but the last, and 10,000 parts.
 const PART: usize = 5 << 20;
+/// Between two tries of what broke off.
+const AGAIN: Duration = Duration::from_millis(500);
 /// For a whole result. The sweep takes nothing that is younger than twice this: S3 dates an object by the beginning of its upload.
 const WHOLE: Duration = Duration::from_mins(5);
 
@@ -60,23 +62,27 @@ impl S3Writer {
         Ok(PublishedResult { name: std::mem::take(&mut self.name), bytes: self.bytes, sha256 })
     }
 
+    /// What broke off is sent again, which the library does not do with what may have arrived: the name is this writer's own.
     fn put(&mut self) -> Result<(), StoreError> {
         let payload = PutPayload::from(std::mem::take(&mut self.part));
-        let objects = &self.s3.objects;
-        let put = objects.put_opts(&self.path, payload.clone(), PutMode::Create.into());
-        match self.runtime.block_on(timeout(LIMIT, put)) {
-            // Nobody else has this name: an earlier try whose answer was lost has made it.
-            Ok(Err(object_store::Error::AlreadyExists { .. })) => {
-                let there = async { objects.get(&self.path).await?.bytes().await };
-                let there = self.runtime.block_on(self.s3.within("write", &self.name, there))?;
-                if there == bytes::Bytes::from(payload) {
-                    Ok(())
-                } else {
-                    Err(self.s3.failed("write", &self.name, "another object has its name"))
+        let began = Instant::now();
+        loop {
+            let put = self.s3.objects.put_opts(&self.path, payload.clone(), PutMode::Create.into());
+            match self.runtime.block_on(timeout(LIMIT, put)) {
+                Ok(Err(object_store::Error::AlreadyExists { .. })) => return self.must_be_there(&payload.into()),
+                Ok(Err(error)) if trouble::broke_off(&error) && began.elapsed() < RETRY => {
+                    self.runtime.block_on(sleep(AGAIN));
                 }
+                put => return self.s3.told("write", &self.name, put).map(|_| ()),
             }
-            put => self.s3.told("write", &self.name, put).map(|_| ()),
         }
+    }
+
+    /// Nobody else has this name: an earlier try whose answer was lost has made it.
+    fn must_be_there(&self, written: &bytes::Bytes) -> Result<(), StoreError> {
+        let there = async { self.s3.objects.get(&self.path).await?.bytes().await };
+        let there = self.runtime.block_on(self.s3.within("write", &self.name, there))?;
+        if there == written { Ok(()) } else { Err(self.s3.failed("write", &self.name, "another object has its name")) }
     }
 
     /// Sends a part of several.
