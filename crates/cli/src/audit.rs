@@ -18,7 +18,6 @@ use filters::Filters;
 /// Rows that are read at once.
 const BATCH: u32 = 1000;
 
-/// The audit: sign-ins, denials, collections, downloads, and every change; who, from where, and how it ended.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::deferred::Deferred;
 use crate::{audit, collect, completions, doctor, domain, enterprise_project, group, init, instance, key, kill, locks};
 use crate::{migrate, policy, project, ps, rule, secrets, serve, snapshot, store, user, worker};
 
@@ -31,29 +32,52 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or refused, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Snapshot(Box<snapshot::Arguments>),
-    Ps(Box<ps::Arguments>),
-    Locks(locks::Arguments),
-    Kill(kill::Arguments),
-    Doctor(doctor::Arguments),
-    Init(init::Arguments),
-    Serve(Box<serve::Arguments>),
-    Worker(Box<worker::Arguments>),
-    Migrate(migrate::Arguments),
-    Store(store::Arguments),
-    Secrets(secrets::Arguments),
-    Instance(instance::Arguments),
-    Collect(Box<collect::Arguments>),
-    Domain(domain::Arguments),
-    Project(project::Arguments),
-    EnterpriseProject(enterprise_project::Arguments),
-    User(user::Arguments),
-    Group(group::Arguments),
-    Key(key::Arguments),
-    Policy(policy::Arguments),
-    Rule(rule::Arguments),
-    Audit(audit::Arguments),
+    /// Show every session of a server, with its transaction.
+    Snapshot(Deferred<snapshot::Arguments>),
+    /// List the sessions of a server, a line each.
+    Ps(Deferred<ps::Arguments>),
+    /// Show who waits for whom, the root blockers first.
+    Locks(Deferred<locks::Arguments>),
+    /// End sessions, or what they run.
+    Kill(Deferred<kill::Arguments>),
+    /// Say what an account can and cannot see on a server, why, and the exact GRANTs that would mend it.
+    Doctor(Deferred<doctor::Arguments>),
+    /// Make the first domain, project, administrator and access key. Prints the secrets once.
+    Init(Deferred<init::Arguments>),
+    /// Serve the API, with a worker inside.
+    Serve(Deferred<serve::Arguments>),
+    /// Do what servers were asked for: collections, intelligent kills, kill tasks.
+    Worker(Deferred<worker::Arguments>),
+    /// Bring the metadata to the form of this version. Every other command does so too when it opens it.
+    Migrate(Deferred<migrate::Arguments>),
+    /// Move what is kept elsewhere.
+    Store(Deferred<store::Arguments>),
+    /// Change the key that everything secret is sealed with.
+    Secrets(Deferred<secrets::Arguments>),
+    /// Say which database servers there are: instances and their nodes.
+    Instance(Deferred<instance::Arguments>),
+    /// Let a server take a snapshot of a node, wait for it, and download the CSV.
+    Collect(Deferred<collect::Arguments>),
+    /// Tenants: domains, each with projects, users and policies of its own.
+    Domain(Deferred<domain::Arguments>),
+    /// Projects: the parts of a domain that own instances.
+    Project(Deferred<project::Arguments>),
+    /// Enterprise projects: labels of instances across projects, which policies can ask for (g:EnterpriseProjectId).
+    EnterpriseProject(Deferred<enterprise_project::Arguments>),
+    /// Users of a domain, their passwords, and whether they may sign in.
+    User(Deferred<user::Arguments>),
+    /// Groups of users: what is attached to a group holds for its members.
+    Group(Deferred<group::Arguments>),
+    /// Access keys: at most two a user, so that one can be changed for the other; and temporary ones.
+    Key(Deferred<key::Arguments>),
+    /// Policies: what users may do, and why a request would be allowed or denied.
+    Policy(Deferred<policy::Arguments>),
+    /// Try rules that kill sessions.
+    Rule(Deferred<rule::Arguments>),
+    /// The audit: sign-ins, denials, collections, downloads, and every change; who, from where, and how it ended.
+    Audit(Deferred<audit::Arguments>),
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,
-    Completions(completions::Arguments),
+    /// Print a completion script for a shell.
+    Completions(Deferred<completions::Arguments>),
 }

@@ -16,7 +16,6 @@ use crate::filters::Filters;
 use crate::output::{self, Place};
 use progress::Progress;
 
-/// Let a server take a snapshot of a node, wait for it, and download the CSV.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

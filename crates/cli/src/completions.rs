@@ -5,7 +5,6 @@ use clap_complete::Shell;
 
 use crate::error::CliError;
 
-/// Print a completion script for a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew completions bash > /etc/bash_completion.d/clew")]
 pub(crate) struct Arguments {

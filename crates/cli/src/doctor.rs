@@ -10,7 +10,6 @@ use crate::error::CliError;
 use crate::node_url::Target;
 use crate::output;
 
-/// Say what an account can and cannot see on a server, why, and the exact GRANTs that would mend it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
 pub(crate) struct Arguments {

@@ -11,7 +11,6 @@ use crate::names;
 use crate::new_password::NewPassword;
 use crate::origin;
 
-/// Tenants: domains, each with projects, users and policies of its own.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

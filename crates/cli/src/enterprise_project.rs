@@ -9,7 +9,6 @@ use crate::error::CliError;
 use crate::listing::{self, yes_no};
 use crate::names;
 
-/// Enterprise projects: labels of instances across projects, which policies can ask for (g:EnterpriseProjectId).
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

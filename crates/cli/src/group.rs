@@ -11,7 +11,6 @@ use crate::listing;
 use crate::names;
 use crate::output::joined;
 
-/// Groups of users: what is attached to a group holds for its members.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

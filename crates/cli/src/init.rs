@@ -14,7 +14,6 @@ use crate::error::CliError;
 use crate::metadata::Metadata;
 use crate::{names, origin, output};
 
-/// Make the first domain, project, administrator and access key. Prints the secrets once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -15,7 +15,6 @@ use crate::error::CliError;
 use crate::origin;
 use crate::output::Format;
 
-/// Say which database servers there are: instances and their nodes.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

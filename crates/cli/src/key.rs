@@ -13,7 +13,6 @@ use crate::error::CliError;
 use crate::listing::{self, yes_no};
 use crate::moments;
 
-/// Access keys: at most two a user, so that one can be changed for the other; and temporary ones.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -24,7 +24,6 @@ use audit::Audit;
 use preview::{Chosen, costs};
 use report::Report;
 
-/// End sessions, or what they run.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -13,7 +13,6 @@ use crate::error::CliError;
 use crate::node_url::Target;
 use crate::{notes, output};
 
-/// Show who waits for whom, the root blockers first.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

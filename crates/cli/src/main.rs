@@ -6,6 +6,7 @@ mod collect;
 mod completions;
 mod configuration;
 mod confirm;
+mod deferred;
 mod directory;
 mod doctor;
 mod domain;
@@ -75,30 +76,32 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .map_err(|error| CliError::failed(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Snapshot(arguments) => interruptible(snapshot::run(*arguments)).await,
-            Command::Ps(arguments) => interruptible(ps::run(*arguments)).await,
-            Command::Locks(arguments) => interruptible(locks::run(arguments)).await,
-            Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments))).await,
-            Command::Doctor(arguments) => interruptible(doctor::run(arguments)).await,
-            Command::Init(arguments) => init::run(arguments).await,
-            Command::Migrate(arguments) => migrate::run(arguments).await,
-            Command::Secrets(arguments) => secrets::run(arguments).await,
-            Command::Store(arguments) => interruptible(store::run(arguments)).await,
-            Command::Serve(arguments) => serve::run(*arguments).await,
-            Command::Worker(arguments) => worker::run(*arguments).await,
-            Command::Domain(arguments) => interruptible(domain::run(arguments)).await,
-            Command::Project(arguments) => interruptible(project::run(arguments)).await,
-            Command::EnterpriseProject(arguments) => interruptible(enterprise_project::run(arguments)).await,
-            Command::User(arguments) => interruptible(user::run(arguments)).await,
-            Command::Group(arguments) => interruptible(group::run(arguments)).await,
-            Command::Key(arguments) => interruptible(key::run(arguments)).await,
-            Command::Policy(arguments) => interruptible(policy::run(arguments)).await,
-            Command::Rule(arguments) => interruptible(rule::run(arguments)).await,
-            Command::Audit(arguments) => interruptible(audit::run(arguments)).await,
-            Command::Instance(arguments) => interruptible(instance::run(arguments)).await,
-            Command::Collect(arguments) => interruptible(collect::run(*arguments)).await,
+            Command::Snapshot(arguments) => interruptible(snapshot::run(arguments.into_inner())).await,
+            Command::Ps(arguments) => interruptible(ps::run(arguments.into_inner())).await,
+            Command::Locks(arguments) => interruptible(locks::run(arguments.into_inner())).await,
+            Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments.into_inner()))).await,
+            Command::Doctor(arguments) => interruptible(doctor::run(arguments.into_inner())).await,
+            Command::Init(arguments) => init::run(arguments.into_inner()).await,
+            Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
+            Command::Secrets(arguments) => secrets::run(arguments.into_inner()).await,
+            Command::Store(arguments) => interruptible(store::run(arguments.into_inner())).await,
+            Command::Serve(arguments) => serve::run(arguments.into_inner()).await,
+            Command::Worker(arguments) => worker::run(arguments.into_inner()).await,
+            Command::Domain(arguments) => interruptible(domain::run(arguments.into_inner())).await,
+            Command::Project(arguments) => interruptible(project::run(arguments.into_inner())).await,
+            Command::EnterpriseProject(arguments) => {
+                interruptible(enterprise_project::run(arguments.into_inner())).await
+            }
+            Command::User(arguments) => interruptible(user::run(arguments.into_inner())).await,
+            Command::Group(arguments) => interruptible(group::run(arguments.into_inner())).await,
+            Command::Key(arguments) => interruptible(key::run(arguments.into_inner())).await,
+            Command::Policy(arguments) => interruptible(policy::run(arguments.into_inner())).await,
+            Command::Rule(arguments) => interruptible(rule::run(arguments.into_inner())).await,
+            Command::Audit(arguments) => interruptible(audit::run(arguments.into_inner())).await,
+            Command::Instance(arguments) => interruptible(instance::run(arguments.into_inner())).await,
+            Command::Collect(arguments) => interruptible(collect::run(arguments.into_inner())).await,
             Command::Openapi => openapi::run(),
-            Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
+            Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
         }
     });
     // A prompt or a write that still waits must not keep an ended command alive.

@@ -6,7 +6,6 @@ use crate::directory::Folder;
 use crate::error::CliError;
 use crate::output;
 
-/// Bring the metadata to the form of this version. Every other command does so too when it opens it.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

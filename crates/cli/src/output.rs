@@ -82,6 +82,11 @@ pub(crate) fn put(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     placed.map_err(|error| CliError::writing(&path.display().to_string(), &error.error))
 }
 
+/// Writes so many bytes at a time: what a pipe takes at once.
+fn together<W: Write>(out: W) -> BufWriter<W> {
+    BufWriter::with_capacity(64 << 10, out)
+}
+
 /// Where a command writes its result.
 #[derive(Debug)]
 pub(crate) enum Output {
@@ -94,9 +99,9 @@ impl Output {
     /// stdout, or a file; `-` means stdout too.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Ok(match file.map_or(Place::Stdout, Place::of) {
-            Place::Stdout => Self::Stdout(BufWriter::new(io::stdout())),
-            Place::Device(path) => Self::Device { device: BufWriter::new(open_device(&path)?), path },
-            Place::File(path) => Self::File { temporary: BufWriter::new(new_file(&path)?), path },
+            Place::Stdout => Self::Stdout(together(io::stdout())),
+            Place::Device(path) => Self::Device { device: together(open_device(&path)?), path },
+            Place::File(path) => Self::File { temporary: together(new_file(&path)?), path },
         })
     }
 

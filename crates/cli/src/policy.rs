@@ -17,7 +17,6 @@ use crate::error::CliError;
 use crate::listing;
 use crate::output::{Format, joined};
 
-/// Policies: what users may do, and why a request would be allowed or denied.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -9,7 +9,6 @@ use crate::error::CliError;
 use crate::listing::{self, yes_no};
 use crate::names;
 
-/// Projects: the parts of a domain that own instances.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -11,7 +11,6 @@ use crate::node_url::Target;
 use crate::output::{self, Format, Output};
 use crate::{notes, snapshot};
 
-/// List the sessions of a server, a line each.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

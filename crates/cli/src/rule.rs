@@ -9,7 +9,6 @@ use clap::{Args, Subcommand};
 
 use crate::error::CliError;
 
-/// Try rules that kill sessions.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -9,7 +9,6 @@ use crate::error::CliError;
 use crate::origin;
 use crate::output::{self, Format};
 
-/// Change the key that everything secret is sealed with.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

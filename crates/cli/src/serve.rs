@@ -12,7 +12,6 @@ use tracing::info;
 use crate::error::CliError;
 use crate::process::{self, Process, Work, must_be_shared, stop_on_signals};
 
-/// Serve the API, with a worker inside.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -14,7 +14,6 @@ use crate::node_url::Target;
 use crate::output::{self, Output};
 use crate::{notes, table};
 
-/// Show every session of a server, with its transaction.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

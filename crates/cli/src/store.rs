@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 
 use crate::error::CliError;
 
-/// Move what is kept elsewhere.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -11,7 +11,6 @@ use crate::confirm::Confirmation;
 use crate::directory::Place;
 use crate::error::CliError;
 
-/// Users of a domain, their passwords, and whether they may sign in.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

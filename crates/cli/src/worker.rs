@@ -9,7 +9,6 @@ use crate::error::CliError;
 use crate::output;
 use crate::process::{self, Process, must_be_shared, stop_on_signals};
 
-/// Do what servers were asked for: collections, intelligent kills, kill tasks.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -47,7 +47,7 @@ fn transactions() -> HashMap<u64, Transaction> {
 
 fn snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
     let (filter, order) = (Filter::new(selection), Order::new(selection));
-    let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
+    let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
     let mut encoded = Vec::new();
     for session in sessions {
         let row = SessionRow { session, transaction: transactions.get(&session.id) };

@@ -89,13 +89,14 @@ fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 
 fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     let look = Look::at(text);
-    if look.separates {
+    let is_quoted = look.has(Look::SEPARATOR | Look::QUOTE);
+    if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if look.is_odd || look.has_quote {
+    if look.has(Look::ODD | Look::QUOTE) {
         // A quote is no part of any other character, so that cleaning piece by piece cleans the whole.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
@@ -106,35 +107,58 @@ fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     } else {
         out.extend_from_slice(text);
     }
-    if look.separates {
+    if is_quoted {
         out.push(b'"');
     }
 }
 
-/// What of a text matters for how it is written.
-#[derive(Clone, Copy, Default)]
-struct Look {
-    /// It has what stands between cells and rows, or a quote: it must be quoted.
-    separates: bool,
-    has_quote: bool,
-    /// It has a byte that may need cleaning.
-    is_odd: bool,
-}
+/// What of a text matters for how it is written: a bit for each kind of byte that it has.
+#[derive(Clone, Copy)]
+struct Look(u8);
 
 impl Look {
-    /// One pass without a way out, which compilers turn into one over many bytes at a time.
-    fn at(text: &[u8]) -> Self {
-        let mut look = Self::default();
-        for &byte in text {
-            look.separates |= byte == b',';
-            look.separates |= byte == b'\n';
-            look.separates |= byte == b'\r';
-            look.has_quote |= byte == b'"';
-            look.is_odd |= byte == 0;
-            look.is_odd |= !byte.is_ascii();
+    /// What stands between cells and rows.
+    const SEPARATOR: u8 = 1;
+    const QUOTE: u8 = 2;
+    /// What may need cleaning.
+    const ODD: u8 = 4;
+
+    #[allow(clippy::indexing_slicing, reason = "one for each byte")]
+    const OF_BYTES: [u8; 256] = {
+        let mut of_bytes = [0; 256];
+        let mut byte = u8::MIN;
+        loop {
+            of_bytes[byte as usize] = Self::of_byte(byte);
+            if byte == u8::MAX {
+                break of_bytes;
+            }
+            byte += 1;
         }
-        look.separates |= look.has_quote;
-        look
+    };
+
+    /// One pass without a way out: over many bytes at a time, as compilers know to do it, and over the few that are left, or all
+    /// of a short text, by a table.
+    fn at(text: &[u8]) -> Self {
+        let (blocks, rest) = text.as_chunks::<32>();
+        let mut bits = 0;
+        for block in blocks {
+            bits |= block.iter().fold(0, |bits, &byte| bits | Self::of_byte(byte));
+        }
+        for &byte in rest {
+            bits |= Self::OF_BYTES.get(usize::from(byte)).copied().unwrap_or(Self::ODD);
+        }
+        Self(bits)
+    }
+
+    const fn of_byte(byte: u8) -> u8 {
+        let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR;
+        let odd = (byte == 0 || !byte.is_ascii()) as u8 * Self::ODD;
+        let quote = (byte == b'"') as u8 * Self::QUOTE;
+        separator | quote | odd
+    }
+
+    fn has(self, kinds: u8) -> bool {
+        self.0 & kinds != 0
     }
 }
 

@@ -1,37 +1,22 @@
 //! The order of a snapshot: the sort key, then the session id; empty keys last in both directions (DESIGN.md section 6).
 
-use std::cmp::Ordering;
-
 use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 
-/// How rows are compared.
+/// How rows are ranked.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     key: SortKey,
     direction: SortDirection,
 }
 
-/// What a row is sorted by: small, so that a hundred thousand of them are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a row is sorted by, the smaller one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    key: Option<u64>,
-    session_id: u64,
-}
-
-impl Rank {
-    pub(crate) fn new(key: Option<u64>, session_id: u64) -> Self {
-        Self { key, session_id }
-    }
-
-    /// What it is sorted by; nothing comes last.
-    pub(crate) fn key(self) -> Option<u64> {
-        self.key
-    }
-
-    /// Whose rank it is.
-    pub(crate) fn session_id(self) -> u64 {
-        self.session_id
-    }
+    /// Rows without a key come last in both directions.
+    pub(crate) is_empty: bool,
+    /// As it is upwards, with each bit turned round downwards.
+    pub(crate) key: u64,
+    pub(crate) session_id: u64,
 }
 
 impl Order {
@@ -41,7 +26,7 @@ impl Order {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
-    /// The rank of a row.
+    /// The rank of a row. Ties are broken by the session id, upwards in both directions.
     #[must_use]
     pub fn rank(&self, row: &SessionRow<'_>) -> Rank {
         let transaction = row.transaction;
@@ -55,18 +40,11 @@ impl Order {
             SortKey::TablesLocked => transaction.and_then(|trx| trx.tables_locked),
             SortKey::RowsModified => transaction.map(|trx| trx.rows_modified),
         };
-        Rank { key, session_id: row.session.id }
-    }
-
-    /// Which of two rows comes first. Ties are broken by the session id, upwards in both directions.
-    #[must_use]
-    pub fn compare(&self, left: Rank, right: Rank) -> Ordering {
-        let by_key = match (left.key, right.key) {
-            (Some(left), Some(right)) if self.direction == SortDirection::Descending => right.cmp(&left),
-            (Some(left), Some(right)) => left.cmp(&right),
-            (left, right) => left.is_none().cmp(&right.is_none()),
+        let key_upwards = match self.direction {
+            SortDirection::Ascending => key.unwrap_or(0),
+            SortDirection::Descending => !key.unwrap_or(0),
         };
-        by_key.then(left.session_id.cmp(&right.session_id))
+        Rank { is_empty: key.is_none(), key: key_upwards, session_id: row.session.id }
     }
 }
 
@@ -87,7 +65,7 @@ mod tests {
             .zip(&transactions)
             .map(|(session, transaction)| order.rank(&SessionRow { session, transaction: transaction.as_ref() }))
             .collect();
-        ranks.sort_by(|left, right| order.compare(*left, *right));
+        ranks.sort_unstable();
         ranks.iter().map(|rank| rank.session_id).collect()
     }
 

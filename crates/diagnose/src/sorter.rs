@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use crate::order::{Order, Rank};
+use crate::order::Rank;
 
 /// Where encoded rows rest until their order is known.
 pub trait Spool: Read + Write + Seek + Send {}
@@ -15,7 +15,6 @@ const TOGETHER: usize = 64 << 10;
 /// Takes rows in any order.
 #[derive(Debug)]
 pub struct RowSorter<S: Spool> {
-    order: Order,
     spool: io::BufWriter<S>,
     end: u64,
     places: Vec<Place>,
@@ -28,17 +27,17 @@ struct Place {
     session_id: u64,
     offset: u64,
     length: u32,
-    has_key: bool,
+    is_empty: bool,
 }
 
 impl Place {
     fn new(rank: Rank, offset: u64, length: u32) -> Self {
-        let (key, session_id) = (rank.key(), rank.session_id());
-        Self { key: key.unwrap_or_default(), session_id, offset, length, has_key: key.is_some() }
+        let Rank { is_empty, key, session_id } = rank;
+        Self { key, session_id, offset, length, is_empty }
     }
 
     fn rank(&self) -> Rank {
-        Rank::new(self.has_key.then_some(self.key), self.session_id)
+        Rank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
     }
 
     fn end(&self) -> u64 {
@@ -54,8 +53,8 @@ impl Place {
 
 impl<S: Spool> RowSorter<S> {
     /// Rows will rest in `spool`, which starts empty.
-    pub fn new(order: Order, spool: S) -> Self {
-        Self { order, spool: io::BufWriter::with_capacity(TOGETHER, spool), end: 0, places: Vec::new() }
+    pub fn new(spool: S) -> Self {
+        Self { spool: io::BufWriter::with_capacity(TOGETHER, spool), end: 0, places: Vec::new() }
     }
 
     /// Adds an encoded row. Fails where the spool does, and on a row of 4 GiB.
@@ -75,9 +74,9 @@ impl<S: Spool> RowSorter<S> {
 
     /// Sorts. Fails where the spool does.
     pub fn finish(self) -> io::Result<SortedRows<S>> {
-        let Self { order, spool, end, mut places } = self;
+        let Self { spool, end, mut places } = self;
         let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
-        places.sort_unstable_by(|left, right| order.compare(left.rank(), right.rank()));
+        places.sort_unstable_by_key(Place::rank);
         Ok(SortedRows { spool, places, bytes: end })
     }
 }
@@ -110,7 +109,10 @@ impl<S: Spool> SortedRows<S> {
 
     /// The same of at most `limit` rows, after the first `offset`.
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
-        self.write_finished(offset, limit, out, separator, |_, _| {})
+        if !separator.is_empty() {
+            return self.write_finished(offset, limit, out, separator, |_, _| {});
+        }
+        self.read_together(offset, limit, |_, rows| out.write_all(rows))
     }
 
     /// The same; `finish` is handed the session id of each row and what was encoded of it, to add the rest.
@@ -122,22 +124,10 @@ impl<S: Spool> SortedRows<S> {
         separator: &[u8],
         finish: impl Fn(u64, &mut Vec<u8>),
     ) -> io::Result<()> {
-        let places = self.places.get(offset..).unwrap_or_default();
-        let places = places.get(..limit).unwrap_or(places);
-        let (mut run, mut row) = (Vec::new(), Vec::new());
-        let mut position = None;
+        let mut row = Vec::new();
         let mut is_first = true;
-        // What stands together in the spool is read together: rows that came in their order cost a read for many of them.
-        for together in places.chunk_by(Place::is_read_with) {
-            let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
-            if position != Some(first.offset) {
-                self.spool.seek(SeekFrom::Start(first.offset))?;
-            }
-            position = Some(last.end());
-            run.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
-            self.spool.read_exact(&mut run)?;
-            let mut rest = run.as_slice();
-            for place in together {
+        self.read_together(offset, limit, |places, mut rest| {
+            for place in places {
                 let Some((encoded, others)) = rest.split_at_checked(place.length as usize) else { break };
                 rest = others;
                 if !is_first {
@@ -149,6 +139,30 @@ impl<S: Spool> SortedRows<S> {
                 finish(place.session_id, &mut row);
                 out.write_all(&row)?;
             }
+            Ok(())
+        })
+    }
+
+    /// Hands out what stands together in the spool, and which rows it is: rows that came in their order cost a read for many of them.
+    fn read_together(
+        &mut self,
+        offset: usize,
+        limit: usize,
+        mut take: impl FnMut(&[Place], &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let places = self.places.get(offset..).unwrap_or_default();
+        let places = places.get(..limit).unwrap_or(places);
+        let mut run = Vec::new();
+        let mut position = None;
+        for together in places.chunk_by(Place::is_read_with) {
+            let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
+            if position != Some(first.offset) {
+                self.spool.seek(SeekFrom::Start(first.offset))?;
+            }
+            position = Some(last.end());
+            run.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
+            self.spool.read_exact(&mut run)?;
+            take(together, &run)?;
         }
         Ok(())
     }
@@ -162,6 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::order::Order;
 
     proptest! {
         #[test]
@@ -179,7 +194,7 @@ mod tests {
             let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
             let selection = Selection { sort_direction, ..Selection::default() };
             let order = Order::new(&selection);
-            let mut sorter = RowSorter::new(order, Cursor::new(Vec::new()));
+            let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
             for &id in &ids {
                 let session = Session { id, ..Session::default() };
                 let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
@@ -208,7 +223,7 @@ mod tests {
         let order = Order::new(&selection);
         let session = Session::default();
         let rank = order.rank(&SessionRow { session: &session, transaction: None });
-        let mut sorter = RowSorter::new(order, Cursor::new(room.as_mut_slice()));
+        let mut sorter = RowSorter::new(Cursor::new(room.as_mut_slice()));
         sorter.push(rank, &[b'x'; 20]).unwrap();
         assert!(sorter.finish().is_err());
     }

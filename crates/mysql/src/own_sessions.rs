@@ -4,6 +4,7 @@
 //! of all connections of this process are kept, by the address that they lead to, until the server surely forgot them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use clew_model::Session;
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 static KNOWN: LazyLock<Mutex<HashMap<String, Vec<Known>>>> = LazyLock::new(Mutex::default);
+
+/// How many connections were ever opened, to any address.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 struct Known {
@@ -36,6 +40,7 @@ impl OwnSession {
             !sessions.is_empty()
         });
         known.entry(address.to_owned()).or_default().push(Known { id, closed: None });
+        OPENED.fetch_add(1, Ordering::Release);
         Self { address: address.to_owned(), id }
     }
 }
@@ -73,12 +78,37 @@ impl Own {
         move |session| ids.contains(&session.id) || self.is_left_of(session)
     }
 
+    /// The same at any time, for a read that goes on while others begin.
+    pub(crate) fn watched(self) -> WatchedOwn {
+        WatchedOwn { own: self, ids: Vec::new(), opened: 0 }
+    }
+
     /// Whether a session is what the server has not yet cleared away of the connection that only asked for TLS. The driver does
     /// not tell its id, but it came just before, and never signed in.
     fn is_left_of(&self, session: &Session) -> bool {
         self.asked_for_tls
             && session.user == b"unauthenticated user"
             && (self.id.saturating_sub(Self::NEAR)..self.id).contains(&session.id)
+    }
+}
+
+/// Own sessions; their ids are read again where a connection was opened since.
+#[derive(Debug)]
+pub(crate) struct WatchedOwn {
+    own: Own,
+    ids: Vec<u64>,
+    opened: u64,
+}
+
+impl WatchedOwn {
+    /// Whether a session is Clew's own.
+    pub(crate) fn has(&mut self, session: &Session) -> bool {
+        let opened = OPENED.load(Ordering::Acquire);
+        if self.opened != opened {
+            self.ids = ids(&self.own.address);
+            self.opened = opened;
+        }
+        self.ids.contains(&session.id) || self.own.is_left_of(session)
     }
 }
 
@@ -107,6 +137,18 @@ mod tests {
         let _third = OwnSession::opened("c.test:1", 9);
         assert_eq!((ids("a.test:1"), ids("b.test:1")), (vec![8], vec![7]));
         drop(other);
+    }
+
+    #[test]
+    fn who_watches_learns_of_connections_that_are_opened_meanwhile() {
+        let session = |id| Session { id, ..Session::default() };
+        let _first = OwnSession::opened("watched.test:1", 7);
+        let mut own = Own::new("watched.test:1", 7, false).watched();
+        assert!(own.has(&session(7)) && !own.has(&session(8)));
+        let second = OwnSession::opened("watched.test:1", 8);
+        assert!(own.has(&session(8)), "opened since");
+        drop(second);
+        assert!(own.has(&session(8)), "closed just now");
     }
 
     #[test]

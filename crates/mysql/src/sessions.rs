@@ -1,5 +1,7 @@
 //! Sessions, as `SHOW FULL PROCESSLIST` streams them, or the table that is like it.
 
+use std::str::FromStr;
+
 use clew_model::Session;
 use mysql_async::{QueryResult, Row, TextProtocol, Value};
 
@@ -39,15 +41,19 @@ fn session(mut row: Row) -> Session {
         Some(Ok(Value::Bytes(bytes))) => Some(bytes),
         _ => None,
     };
-    let number = |text: Option<Vec<u8>>| text.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<i128>().ok());
     Session {
-        id: number(bytes(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0),
+        id: number(bytes(0)).unwrap_or(0),
         user: bytes(1).unwrap_or_default(),
         host: bytes(2).unwrap_or_default(),
         database: bytes(3),
         command: bytes(4).unwrap_or_default(),
-        seconds: Session::believable_seconds(number(bytes(5)).unwrap_or(0)),
+        seconds: number(bytes(5)).map_or(0, |seconds: i64| Session::believable_seconds(seconds.into())),
         state: bytes(6),
         statement: bytes(7),
     }
+}
+
+/// What does not fit is unbelievable too.
+fn number<N: FromStr>(text: Option<Vec<u8>>) -> Option<N> {
+    std::str::from_utf8(&text?).ok()?.parse().ok()
 }

@@ -9,17 +9,17 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Form, Statements};
 use crate::connection::Connection;
-use crate::own_sessions::Own;
+use crate::own_sessions::{Own, WatchedOwn};
 use crate::transactions::BySession;
 use crate::{failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
 const SPOOL_IN_MEMORY: usize = 1 << 20;
-/// Sessions are encoded in batches of at most this many …
+/// Heavy sessions are encoded in batches of at most this many …
 const BATCH_ROWS: usize = 256;
 /// … and about this many bytes of statements.
 const BATCH_BYTES: usize = 1 << 20;
-/// A batch with fewer bytes of statements is encoded where it is read: handing it to another thread costs two wake-ups.
+/// Fewer bytes of statements are encoded where they are read: handing them to another thread costs two wake-ups.
 const LIGHT_BYTES: usize = 64 << 10;
 
 /// Which rows a snapshot has, and in what form.
@@ -42,17 +42,13 @@ pub(super) async fn sorted_rows(
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
     let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
-    let mut work = Work::Here(Box::new(Encoder::new(rows, own, transactions)));
+    let mut work = Work::new(Encoder::new(rows, own, transactions));
     let mut sessions = sessions::read(connection).await.map_err(lost)?;
-    let mut batch = Batch::default();
     while let Some(session) = sessions.next().await.map_err(lost)? {
         look(&session);
-        batch.push(session);
-        if batch.is_full() {
-            work = work.with(std::mem::take(&mut batch)).await.map_err(spool_failed)?;
-        }
+        work = work.take(session).await.map_err(spool_failed)?;
     }
-    work.with(batch).await.map_err(spool_failed)?.finish().await.map_err(spool_failed)
+    work.finish().await.map_err(spool_failed)
 }
 
 /// Sessions on their way to the encoder.
@@ -64,7 +60,7 @@ struct Batch {
 
 impl Batch {
     fn push(&mut self, session: Session) {
-        self.bytes += session.statement.as_ref().map_or(0, Vec::len);
+        self.bytes += statement_bytes(&session);
         self.sessions.push(session);
     }
 
@@ -73,13 +69,24 @@ impl Batch {
     }
 }
 
-/// The encoder, or the thread that works with it: the reader reads on meanwhile, by one batch at most.
-enum Work {
+fn statement_bytes(session: &Session) -> usize {
+    session.statement.as_ref().map_or(0, Vec::len)
+}
+
+/// Encodes light sessions as they come, where they are read: their memory is used again by the next one. Heavy ones go in batches
+/// to a thread, one at a time, while the reader reads on.
+struct Work {
+    encoder: At,
+    batch: Batch,
+}
+
+/// Where the encoder is: here, or with the thread that works with it.
+enum At {
     Here(Box<Encoder>),
     Elsewhere(JoinHandle<io::Result<Box<Encoder>>>),
 }
 
-impl Work {
+impl At {
     /// The encoder, when it is done.
     async fn encoder(self) -> io::Result<Box<Encoder>> {
         match self {
@@ -88,20 +95,40 @@ impl Work {
         }
     }
 
-    /// Encodes one more batch: a light one here, any other off the runtime's threads.
-    async fn with(self, batch: Batch) -> io::Result<Self> {
+    /// Encodes a batch: a light one here, any other off the runtime's threads.
+    async fn encode(self, batch: Batch) -> io::Result<Self> {
         let mut encoder = self.encoder().await?;
-        if encoder.is_light(&batch) {
-            encoder.take(batch)?;
+        if encoder.is_light(batch.bytes) {
+            encoder.take_all(batch)?;
             return Ok(Self::Here(encoder));
         }
-        Ok(Self::Elsewhere(spawn_blocking(move || encoder.take(batch).map(|()| encoder))))
+        Ok(Self::Elsewhere(spawn_blocking(move || encoder.take_all(batch).map(|()| encoder))))
+    }
+}
+
+impl Work {
+    fn new(encoder: Encoder) -> Self {
+        Self { encoder: At::Here(Box::new(encoder)), batch: Batch::default() }
+    }
+
+    async fn take(mut self, session: Session) -> io::Result<Self> {
+        if let At::Here(encoder) = &mut self.encoder
+            && encoder.is_light(statement_bytes(&session))
+        {
+            encoder.take(session)?;
+            return Ok(self);
+        }
+        self.batch.push(session);
+        if self.batch.is_full() {
+            self.encoder = self.encoder.encode(std::mem::take(&mut self.batch)).await?;
+        }
+        Ok(self)
     }
 
     /// The rows in their order.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
-        let encoder = self.encoder().await?;
-        if encoder.is_light(&Batch::default()) {
+        let encoder = self.encoder.encode(self.batch).await?.encoder().await?;
+        if encoder.is_light(0) {
             return encoder.sorter.finish();
         }
         spawn_blocking(|| encoder.sorter.finish()).await.map_err(io::Error::other)?
@@ -113,7 +140,7 @@ struct Encoder {
     statements: Statements,
     form: Form,
     detailed: bool,
-    own: Option<Own>,
+    own: Option<WatchedOwn>,
     transactions: BySession,
     filter: Filter<'static>,
     order: Order,
@@ -131,46 +158,46 @@ impl Encoder {
             form: rows.form,
             detailed: rows.detailed,
             filter: if own.is_none() { filter.with_internal() } else { filter },
-            own,
+            own: own.map(Own::watched),
             transactions,
             order,
-            sorter: RowSorter::new(order, SpooledTempFile::new(SPOOL_IN_MEMORY)),
+            sorter: RowSorter::new(SpooledTempFile::new(SPOOL_IN_MEMORY)),
             encoded: Vec::new(),
         }
     }
 
-    /// Whether a batch is so little work that a runtime's thread may do it: statements are copied, and to memory.
-    fn is_light(&self, batch: &Batch) -> bool {
+    /// Whether so many bytes of statements are so little work that a runtime's thread may do it: they are copied, and to memory.
+    fn is_light(&self, bytes: usize) -> bool {
         self.statements == Statements::Whole
-            && batch.bytes < LIGHT_BYTES
+            && bytes < LIGHT_BYTES
             && self.sorter.bytes() < SPOOL_IN_MEMORY.saturating_sub(LIGHT_BYTES) as u64
     }
 
-    fn take(&mut self, batch: Batch) -> io::Result<()> {
-        let is_own = self.own.as_ref().map(Own::known);
-        for mut session in batch.sessions {
-            if is_own.as_ref().is_some_and(|is_own| is_own(&session)) {
-                continue;
-            }
-            // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
-            if self.statements == Statements::Templates {
-                session.statement = session.statement.map(|statement| template(&statement));
-            }
-            let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
-            if !self.filter.keeps(&row) {
-                continue;
-            }
-            let encoded = &mut self.encoded;
-            encoded.clear();
-            match (self.form, self.detailed) {
-                (Form::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
-                (Form::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
-                (Form::Json, false) => json::encode_row(encoded, &row),
-                (Form::Json, true) => json::begin_row(encoded, &row),
-            }
-            self.sorter.push(self.order.rank(&row), encoded)?;
+    fn take_all(&mut self, batch: Batch) -> io::Result<()> {
+        batch.sessions.into_iter().try_for_each(|session| self.take(session))
+    }
+
+    fn take(&mut self, mut session: Session) -> io::Result<()> {
+        if self.own.as_mut().is_some_and(|own| own.has(&session)) {
+            return Ok(());
         }
-        Ok(())
+        // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
+        if self.statements == Statements::Templates {
+            session.statement = session.statement.map(|statement| template(&statement));
+        }
+        let row = SessionRow { session: &session, transaction: self.transactions.get(session.id) };
+        if !self.filter.keeps(&row) {
+            return Ok(());
+        }
+        let encoded = &mut self.encoded;
+        encoded.clear();
+        match (self.form, self.detailed) {
+            (Form::Csv { formula_guard }, false) => csv::encode_row(encoded, &row, formula_guard),
+            (Form::Csv { formula_guard }, true) => csv::begin_row(encoded, &row, formula_guard),
+            (Form::Json, false) => json::encode_row(encoded, &row),
+            (Form::Json, true) => json::begin_row(encoded, &row),
+        }
+        self.sorter.push(self.order.rank(&row), encoded)
     }
 }
 
