@@ -9,6 +9,7 @@ mod http;
 mod loaded;
 mod machine;
 mod micro;
+mod page;
 mod pairs;
 mod queue;
 mod quick;
@@ -95,7 +96,8 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
         .chain(fleet::ROWS)
         .chain(workers::rows())
         .chain(watched::ROWS)
-        .chain(queue::rows());
+        .chain(queue::rows())
+        .chain(page::ROWS);
     let names: Vec<&str> = rows.map(|row| row.name).chain([micro::NAME]).collect();
     let wanted = Wanted::new(arguments.only, &names)?;
     steps::heading("What the benchmark needs");
@@ -120,6 +122,7 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     figures.extend(workers::measure(&bench).await?);
     figures.extend(watched::measure(&bench).await?);
     figures.extend(queue::measure(&bench).await?);
+    figures.extend(page::measure(&bench).await?);
     let micro = if bench.wanted.has(micro::NAME) { micro::measure().await? } else { Vec::new() };
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
     let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro);

@@ -108,8 +108,9 @@ impl Command {
 
     /// What it writes on stdout; its stderr goes to the terminal. Fails if the program does.
     pub(crate) async fn answer(&self) -> Result<String, XtaskError> {
-        let output =
-            self.prepared().stderr(Stdio::inherit()).output().await.map_err(|cause| self.not_started(cause))?;
+        // Not `output()`: that keeps stderr to itself, whatever it was told.
+        let child = self.prepared().stdout(Stdio::piped()).spawn().map_err(|cause| self.not_started(cause))?;
+        let output = child.wait_with_output().await.map_err(|cause| self.not_started(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {

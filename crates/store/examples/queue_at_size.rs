@@ -133,6 +133,23 @@ impl Queue {
     }
 
     async fn list(&mut self) -> Duration {
+        let nodes: Vec<(ProjectId, InstanceId, NodeId)> = (0..QUESTIONS)
+            .map(|_| {
+                self.asked = (self.asked + 7919) % self.tasks;
+                let n = self.asked + 1;
+                let (project, instance) = (n / 10 % 10, n / 10 % 1000);
+                let ids = (format!("{project:032}"), format!("{instance:032}in07"), format!("{n:032}no07"));
+                (ids.0.parse().unwrap(), ids.1.parse().unwrap(), ids.2.parse().unwrap())
+            })
+            .collect();
+        let start = Instant::now();
+        for (project, instance, node) in &nodes {
+            assert_eq!(self.store.tasks_of_node(project, instance, node, 50).await.unwrap().len(), 1);
+        }
+        start.elapsed() / QUESTIONS
+    }
+
+    async fn counts(&mut self) -> Duration {
         let start = Instant::now();
         for _ in 0..COUNTS {
             let counts = self.store.task_counts().await.unwrap();
@@ -174,5 +191,5 @@ async fn main() {
             }
         )*};
     }
-    measure!(queue claim status list);
+    measure!(queue claim status list counts);
 }

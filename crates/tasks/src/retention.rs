@@ -14,6 +14,8 @@ use crate::settings::Settings;
 const EVERY: Duration = Duration::from_mins(1);
 /// Time between two rounds through the audit. Each that removes something adds a row that says so.
 const AUDIT_EVERY: Duration = Duration::from_hours(1);
+/// Time between two rounds through all results that are kept.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 /// A result that no collection names may belong to one that is about to end. After this long it does not.
 const ORPHAN_AGE: Duration = Duration::from_mins(10);
 /// A collection whose zone has no worker waits so long for one.
@@ -26,6 +28,7 @@ pub(crate) async fn run(store: Store, settings: &Settings) {
     let lost_after = LOST_AFTER.max(settings.limits.node * 2);
     tokio::join!(
         collections(&store, settings.retention),
+        orphans(&store),
         kills(&store, lost_after, settings.audit_retention),
         audit(&store, settings.audit_retention)
     );
@@ -42,6 +45,16 @@ async fn collections(store: &Store, retention: Duration) {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "ended collections of zones in which no worker is at work"),
             Err(error) => warn!(%error, "could not look for collections that no worker reaches; will try again"),
+        }
+    }
+}
+
+async fn orphans(store: &Store) {
+    let mut rounds = rounds(SWEEP_EVERY);
+    loop {
+        rounds.tick().await;
+        if let Err(error) = sweep(store).await {
+            warn!(%error, "could not remove results that no collection names; will try again");
         }
     }
 }
@@ -95,7 +108,7 @@ fn rounds(every: Duration) -> Interval {
 async fn round(store: &Store, retention: Duration) -> Result<(), StoreError> {
     let over = store.remove_ended_before(milliseconds_before_now(retention)).await?;
     remove_results(store, over).await;
-    sweep(store).await
+    Ok(())
 }
 
 async fn remove_results(store: &Store, names: Vec<String>) {

@@ -20,13 +20,14 @@ const CLAIM: Row = Row {
 };
 
 /// What is done, as the program that measures names it, of each database.
-const SUBJECTS: [(&str, &str, Row); 8] = [
+const SUBJECTS: [(&str, &str, Row); 10] = [
     ("sqlite", "claim", CLAIM),
     ("sqlite", "queue", Row { name: "queue-insert-sqlite", measure: "SQLite: queueing one", ..CLAIM }),
     ("sqlite", "status", Row { name: "queue-status-sqlite", measure: "SQLite: asking for the status of one", ..CLAIM }),
+    ("sqlite", "list", Row { name: "queue-list-sqlite", measure: "SQLite: listing those of a node", ..CLAIM }),
     (
         "sqlite",
-        "list",
+        "counts",
         Row { name: "queue-counts-sqlite", measure: "SQLite: how many there are of each status", ..CLAIM },
     ),
     (
@@ -47,6 +48,11 @@ const SUBJECTS: [(&str, &str, Row); 8] = [
     (
         "postgres",
         "list",
+        Row { name: "queue-list-postgresql", measure: "PostgreSQL: listing those of a node", ..CLAIM },
+    ),
+    (
+        "postgres",
+        "counts",
         Row { name: "queue-counts-postgresql", measure: "PostgreSQL: how many there are of each status", ..CLAIM },
     ),
 ];

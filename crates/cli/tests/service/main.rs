@@ -18,3 +18,4 @@ mod one_folder;
 mod place;
 mod same_answer;
 mod secrets;
+mod zones;

@@ -20,6 +20,9 @@ use crate::tasks::{NewTask, ResultRecord, Task};
 use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 /// A task by its id.
+/// The newest of a node.
+const LIST: &str = "SELECT * FROM tasks WHERE node_id = $1 AND project_id = $2 AND instance_id = $3 \
+     ORDER BY created_at DESC, request_id LIMIT $4";
 const STATUS: &str = "SELECT * FROM tasks WHERE request_id = $1";
 /// How many there are of each status, as triggers count them.
 const COUNTS: &str = "SELECT status, count FROM task_counts";
@@ -87,7 +90,7 @@ impl Store {
         row.as_ref().map(task).transpose()
     }
 
-    /// The newest tasks of a node, at most `limit`. Looks through all tasks that are kept.
+    /// The newest tasks of a node, at most `limit`.
     pub async fn tasks_of_node(
         &self,
         project: &ProjectId,
@@ -95,17 +98,14 @@ impl Store {
         node: &NodeId,
         limit: u32,
     ) -> Result<Vec<Task>, StoreError> {
-        let rows = query(
-            "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
-             ORDER BY created_at DESC, request_id LIMIT $4",
-        )
-        .bind(project.as_str())
-        .bind(instance.as_str())
-        .bind(node.as_str())
-        .bind(limit)
-        .fetch_all(&self.database)
-        .await
-        .map_err(StoreError::database("list collections"))?;
+        let rows = query(LIST)
+            .bind(node.as_str())
+            .bind(project.as_str())
+            .bind(instance.as_str())
+            .bind(limit)
+            .fetch_all(&self.database)
+            .await
+            .map_err(StoreError::database("list collections"))?;
         rows.iter().map(task).collect()
     }
 

@@ -3,11 +3,11 @@
 use clew_testkit::PostgreSql;
 use sqlx::AssertSqlSafe;
 
-use super::{REMOVE, STATUS, claim, writes};
+use super::{LIST, REMOVE, STATUS, claim, writes};
 use crate::database::{Database, query, query_scalar};
 
 /// Each statement with values for a server, and the indexes that it has to use there.
-const STATEMENTS: [(&str, &str, &str, &[&str]); 9] = [
+const STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "claim",
         claim::CLAIM,
@@ -21,6 +21,7 @@ const STATEMENTS: [(&str, &str, &str, &[&str]); 9] = [
     ("finish", writes::END, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
     ("release", writes::RELEASE, "'task7', 1", &["tasks_pkey"]),
     ("status", STATUS, "'task7'", &["tasks_pkey"]),
+    ("list", LIST, "'n1', 'p1', 'i1', 50", &["tasks_by_node"]),
     ("remove", REMOVE, "3", &["tasks_by_end"]),
 ];
 
