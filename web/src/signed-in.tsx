@@ -50,13 +50,18 @@ export function Door({ children, signIn }: { children: ReactNode; signIn: (expir
     void ask();
   }, [ask, ended]);
 
-  // Another tab may have changed the scope, or signed out, meanwhile.
+  // Another tab may have changed the scope, or signed out, meanwhile. Only who is looked at asks: two windows side by side that want
+  // different projects must not take the session from each other again and again.
   useEffect(() => {
     const seen = () => {
       if (!document.hidden && state.at === "in") void ask();
     };
     document.addEventListener("visibilitychange", seen);
-    return () => document.removeEventListener("visibilitychange", seen);
+    window.addEventListener("focus", seen);
+    return () => {
+      document.removeEventListener("visibilitychange", seen);
+      window.removeEventListener("focus", seen);
+    };
   }, [ask, state.at]);
 
   const expires = state.at === "in" ? state.session.expires_at : null;

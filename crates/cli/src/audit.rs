@@ -5,8 +5,6 @@ mod filters;
 mod row;
 mod verify;
 
-use std::collections::VecDeque;
-
 use clap::{Args, Subcommand};
 use clew_store::{AuditFilter, AuditRecord, Store};
 use serde_json::json;
@@ -61,17 +59,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 async fn list(arguments: List) -> Result<(), CliError> {
     let store = arguments.data_dir.open().await?;
     let filter = arguments.filters.resolve(&store).await?;
-    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let mut newest = VecDeque::new();
-    each(&store, &filter, |record| {
-        if newest.len() == limit {
-            newest.pop_front();
-        }
-        newest.push_back(record);
-        Ok(())
-    })
-    .await?;
-    let newest: Vec<_> = newest.into();
+    let mut newest = store.newest_audit(&filter, i64::MAX, arguments.limit).await?;
+    // The newest last, where a terminal ends.
+    newest.reverse();
     arguments
         .data_dir
         .format

@@ -190,7 +190,7 @@ impl Counts {
     /// Counts one more session. `threshold` is in seconds.
     pub fn count(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
-        let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || &*open.state == "LOCK WAIT")
+        let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.waits_for_a_lock())
             || session.state.as_deref().is_some_and(is_wait_state);
         self.total += 1;
         self.active += u64::from(active);

@@ -1,5 +1,7 @@
 //! A session and its open transaction, as a server lists them.
 
+use std::borrow::Cow;
+
 /// One row of `SHOW FULL PROCESSLIST`. Text is bytes: a server hands out what a client sent, valid UTF-8 or not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
@@ -62,8 +64,8 @@ pub struct Transaction {
     pub session_id: u64,
     /// The server's number of the transaction. MariaDB gives every read-only one 0.
     pub id: u64,
-    /// `RUNNING`, `LOCK WAIT`, `ROLLING BACK` or `COMMITTING`.
-    pub state: Box<str>,
+    /// One of [`Transaction::STATES`], or what the server calls it.
+    pub state: Cow<'static, str>,
     /// Whole seconds since it began.
     pub seconds: u64,
     /// Whole seconds that it has waited for a lock; nothing if it does not wait.
@@ -74,6 +76,36 @@ pub struct Transaction {
     pub tables_locked: Option<u64>,
     /// Rows it has changed.
     pub rows_modified: u64,
+}
+
+impl Transaction {
+    /// It does something, or nothing.
+    pub const RUNNING: &'static str = "RUNNING";
+    /// It waits for a lock.
+    pub const LOCK_WAIT: &'static str = "LOCK WAIT";
+    /// It is being undone.
+    pub const ROLLING_BACK: &'static str = "ROLLING BACK";
+    /// InnoDB's names for what a transaction does.
+    pub const STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
+
+    /// Whether it waits for a lock.
+    #[must_use]
+    pub fn waits_for_a_lock(&self) -> bool {
+        self.state == Self::LOCK_WAIT
+    }
+
+    /// Whether it is being undone.
+    #[must_use]
+    pub fn is_rolling_back(&self) -> bool {
+        self.state == Self::ROLLING_BACK
+    }
+
+    /// A state by what the server calls it. The names that are known take no memory: there are many transactions, and few names.
+    #[must_use]
+    pub fn state_of(name: String) -> Cow<'static, str> {
+        let known = Self::STATES.into_iter().find(|known| *known == name);
+        known.map_or(Cow::Owned(name), Cow::Borrowed)
+    }
 }
 
 /// A session joined with its open transaction.

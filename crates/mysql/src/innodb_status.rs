@@ -5,8 +5,6 @@
 
 use clew_model::{Session, Transaction};
 
-use crate::transactions::ROLLING_BACK;
-
 /// Starts each transaction.
 const START: &str = "---TRANSACTION ";
 
@@ -38,11 +36,11 @@ fn transaction(block: &[&str]) -> Option<Transaction> {
         session_id: number_after(session, "MySQL thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
-            "LOCK WAIT".into()
+            Transaction::LOCK_WAIT.into()
         } else if locks.starts_with("ROLLING BACK ") {
-            ROLLING_BACK.into()
+            Transaction::ROLLING_BACK.into()
         } else {
-            "RUNNING".into()
+            Transaction::RUNNING.into()
         },
         seconds: Session::believable_seconds(number_before(state, " sec").unwrap_or(0).into()),
         lock_wait_seconds: waits.then(|| Session::believable_seconds(waited.unwrap_or(0).into())),

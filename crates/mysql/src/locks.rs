@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
-use crate::transactions::{LOCK_WAIT, Transactions};
+use crate::transactions::Transactions;
 use crate::{doctor, failure, sessions, transactions};
 use access::Access;
 use metadata::ReadLock;
@@ -113,7 +113,7 @@ impl WaitTables {
 
     /// Sessions that wait or may be waited for, by these tables. Of the others, only a state can tell that they wait.
     pub(crate) fn parties(&self) -> HashSet<u64> {
-        let waiting = self.transactions.iter().filter(|transaction| &*transaction.state == LOCK_WAIT);
+        let waiting = self.transactions.iter().filter(|transaction| transaction.waits_for_a_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.sessions(&self.threads));
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
@@ -164,7 +164,7 @@ async fn transactions(
 /// A change of definition has two transactions at once: the one that waits counts, else the one that holds more.
 fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
-        (&*transaction.state == LOCK_WAIT, transaction.tables_locked, transaction.rows_locked, transaction.id)
+        (transaction.waits_for_a_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
     };
     let mut by_session: HashMap<u64, Transaction> = HashMap::new();
     let mut chosen = Vec::new();
@@ -186,7 +186,7 @@ fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
 
 /// Without the privilege for transactions, MariaDB shows no lock waits either, and MySQL does.
 fn anybody_waits(transactions: &[Transaction]) -> bool {
-    transactions.is_empty() || transactions.iter().any(|transaction| &*transaction.state == LOCK_WAIT)
+    transactions.is_empty() || transactions.iter().any(Transaction::waits_for_a_lock)
 }
 
 fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<TransactionFacts> {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn of_two_transactions_of_a_session_the_one_that_waits_counts() {
-        let transaction = |id, session_id, state: &str, rows_locked| Transaction {
+        let transaction = |id, session_id, state: &'static str, rows_locked| Transaction {
             id,
             session_id,
             state: state.into(),
@@ -237,7 +237,7 @@ mod tests {
             ..Transaction::default()
         };
         let mut all = vec![
-            transaction(61, 41, LOCK_WAIT, 0),
+            transaction(61, 41, Transaction::LOCK_WAIT, 0),
             transaction(62, 41, "RUNNING", 9),
             transaction(63, 42, "RUNNING", 1),
             transaction(64, 42, "RUNNING", 5),

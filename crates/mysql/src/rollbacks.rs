@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::transactions::{self, CANNOT_CONVERT, PRIVILEGE_MISSING, ROLLING_BACK, Transactions};
+use crate::transactions::{self, CANNOT_CONVERT, PRIVILEGE_MISSING, Transactions};
 use crate::{doctor, failure, statements};
 
 /// Between two looks. InnoDB itself refreshes what it shows only after 0.1 s without readers.
@@ -126,7 +126,7 @@ async fn look(connection: &mut Connection) -> Result<Vec<Undoing>, Failure> {
     }
     match transactions::read(connection).await.map_err(|error| connection.failed(&error))? {
         Transactions::Readable(all) | Transactions::FromStatus(all) => {
-            Ok(all.into_iter().filter(|transaction| &*transaction.state == ROLLING_BACK).map(Undoing::from).collect())
+            Ok(all.into_iter().filter(Transaction::is_rolling_back).map(Undoing::from).collect())
         }
         Transactions::Hidden => {
             let account = doctor::account(connection).await?;

@@ -12,12 +12,6 @@ use crate::{innodb_status, statements};
 /// Error of a read that needs the PROCESS privilege.
 pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
 
-/// InnoDB's name for a transaction that is being rolled back.
-pub(crate) const ROLLING_BACK: &str = "ROLLING BACK";
-
-/// InnoDB's name for a transaction that waits.
-pub(crate) const LOCK_WAIT: &str = "LOCK WAIT";
-
 /// MySQL's error for text that `innodb_trx` cannot hold. Its column for statements knows characters of up to three bytes only, so
 /// that one open transaction whose statement has an emoji makes the whole table unreadable (seen on 9.7.4).
 pub(crate) const CANNOT_CONVERT: u16 = 3854;
@@ -95,7 +89,7 @@ impl FromRow for TransactionRow {
         Ok(Self(Transaction {
             session_id,
             id,
-            state: state.into_boxed_str(),
+            state: Transaction::state_of(state),
             seconds: age.map_or(0, seconds),
             lock_wait_seconds: wait.map(seconds),
             rows_locked,

@@ -50,6 +50,8 @@ export const tests = {
       await page.getByRole("button", { name: "May they?" }).click();
       await page.getByText("Denied").waitFor();
       await page.getByRole("navigation", { name: "Access" }).getByRole("link", { name: "Audit" }).click();
+      // The newest stands first: it was only just made.
+      await page.getByRole("row").nth(1).getByText("CreateUser").waitFor();
       await page.getByRole("searchbox").fill("operation:CreateUser");
       await page.getByRole("cell", { name: /CreateUser/ }).first().waitFor();
       await page.getByRole("button", { name: "Verify" }).click();

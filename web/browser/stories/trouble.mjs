@@ -1,7 +1,7 @@
 // The server is started again, the node hangs: the page says so, and comes back.
 import assert from "node:assert/strict";
 import { line, nodePath, open, withPage } from "../browser.mjs";
-import { ask } from "../stage.mjs";
+import { ask, place } from "../stage.mjs";
 
 export const tests = {
   "a server that is started again is found again": () =>
@@ -16,6 +16,25 @@ export const tests = {
       const after = await ask("session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
       await line(page, after.id).waitFor();
       await page.getByText("Reconnecting").waitFor({ state: "detached" });
+      await ask("calm");
+    }),
+
+  "a tab goes on when one comes back to it, though another one entered Access meanwhile": () =>
+    withPage({}, async (page, context) => {
+      const before = await ask("session", { user: "app", sql: "SELECT SLEEP(600)" });
+      await open(page, nodePath("sessions"));
+      await line(page, before.id).waitFor();
+      const second = await context.newPage();
+      await second.goto(`${place.endpoint}/access/users`);
+      await second.getByRole("heading", { name: place.user }).waitFor();
+      const after = await ask("session", { user: "app", sql: "SELECT 'after', SLEEP(600)" });
+      await page.getByText("Reconnecting").waitFor();
+      await page.bringToFront();
+      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await line(page, after.id).waitFor();
+      await second.bringToFront();
+      await second.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await second.getByRole("heading", { name: place.user }).waitFor();
       await ask("calm");
     }),
 

@@ -35,6 +35,6 @@ export const simulate = (simulation: Api.Simulation) => request<Api.SimulationAn
 
 export type AuditQuery = Record<string, string>;
 export const audit = (query: AuditQuery, after: number | null, signal?: AbortSignal) =>
-  request<Api.AuditPage>("GET", `/clew/v1/audit${asked({ ...query, after, limit: 100 })}`, undefined, signal);
+  request<Api.AuditPage>("GET", `/clew/v1/audit${asked({ ...query, order: "newest", after, limit: 100 })}`, undefined, signal);
 export const auditExport = (query: AuditQuery) => `/clew/v1/audit/export${asked(query)}`;
 export const verifyAudit = () => request<Api.AuditVerificationAnswer>("GET", "/clew/v1/audit/verify");

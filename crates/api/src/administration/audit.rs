@@ -59,16 +59,20 @@ pub(crate) struct AuditProblemView {
 
 /// Read the audit.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
-    responses((status = 200, description = "Rows, the oldest first", body = AuditPage)))]
+    responses((status = 200, description = "Rows in their order", body = AuditPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, Refusal> {
     let filter = filter(&service, &caller)?;
-    let Rows { filter, after, limit } = query::rows(query.as_deref(), filter)?;
+    let Rows { filter, newest_first, after, limit } = query::rows(query.as_deref(), filter)?;
     // One more than asked for tells whether there are more.
-    let mut records = service.store.audit(&filter, after, limit + 1).await?;
+    let mut records = if newest_first {
+        service.store.newest_audit(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
+    } else {
+        service.store.audit(&filter, after.unwrap_or(0), limit + 1).await?
+    };
     let more = records.len() > limit as usize;
     records.truncate(limit as usize);
     let next_after = records.last().filter(|_| more).map(|last| last.seq);

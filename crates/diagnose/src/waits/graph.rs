@@ -185,7 +185,7 @@ impl PartyFacts {
     /// Whether its transaction is being undone: nothing ends that sooner.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
-        self.transaction.as_ref().is_some_and(|facts| &*facts.transaction.state == "ROLLING BACK")
+        self.transaction.as_ref().is_some_and(|facts| facts.transaction.is_rolling_back())
     }
 }
 

@@ -2,16 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clew_model::LimitationKind;
+use clew_model::{LimitationKind, Transaction};
 
 use super::graph::{Unexplained, Wait};
 use super::lookup::Lookup;
 use super::metadata::{LockStatus, MetadataKind};
 use super::observed::SessionRole;
 use super::state::StateWait;
-
-/// InnoDB's name for a transaction that waits.
-const LOCK_WAIT: &str = "LOCK WAIT";
 
 /// Those without a wait in the graph, by session.
 pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64, String>) -> Vec<Unexplained> {
@@ -29,14 +26,13 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
         let concerns =
             matches!(facts.role, SessionRole::User | SessionRole::Applier) && !explained.contains(&session.id);
         let by_state = lookup.states.get(&session.id);
-        let in_innodb =
-            lookup.transactions.get(&session.id).is_some_and(|facts| &*facts.transaction.state == LOCK_WAIT);
+        let in_innodb = lookup.transactions.get(&session.id).is_some_and(|facts| facts.transaction.waits_for_a_lock());
         if !concerns || (by_state.is_none() && !in_innodb) {
             continue;
         }
         let state = match by_state {
             Some(_) => crate::text::clean(session.state.as_deref().unwrap_or_default()),
-            None => LOCK_WAIT.to_owned(),
+            None => Transaction::LOCK_WAIT.to_owned(),
         };
         let why = doubts.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => why(wait, lookup, asking.contains(&session.id)),

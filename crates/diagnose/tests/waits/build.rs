@@ -40,7 +40,7 @@ impl Build for Observed {
         let transaction = Transaction {
             id,
             session_id,
-            state: state.into(),
+            state: Transaction::state_of(state.to_owned()),
             rows_locked: 1,
             lock_wait_seconds,
             ..Transaction::default()

@@ -11,7 +11,7 @@ use super::batch::{is_idle, is_killed};
 use super::look::look;
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
-use crate::transactions::{self, ROLLING_BACK, Transactions};
+use crate::transactions::{self, Transactions};
 
 /// How long the effect of kills is waited for, however many there are.
 const CONFIRM: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ pub(super) async fn read_undone(connection: &mut Connection) -> Result<HashMap<u
     let mut undone = HashMap::new();
     for transaction in all {
         let of_it = undone.entry(transaction.session_id).or_insert(Undone::Waiting);
-        if &*transaction.state == ROLLING_BACK {
+        if transaction.is_rolling_back() {
             let rows = transaction.rows_modified;
             *of_it = Undone::Rows(match *of_it {
                 Undone::Rows(more) => more.max(rows),

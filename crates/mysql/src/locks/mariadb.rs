@@ -9,7 +9,7 @@ use super::read_wait::{Owner, ReadWait};
 use super::text::{table, text};
 use crate::connection::Connection;
 use crate::statements;
-use crate::transactions::{LOCK_WAIT, PRIVILEGE_MISSING};
+use crate::transactions::PRIVILEGE_MISSING;
 
 /// A row of `innodb_lock_waits`: transaction and lock of who asks, then of who is in the way.
 type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
@@ -96,7 +96,7 @@ async fn unnumbered_waiters(
     transactions: &[Transaction],
 ) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
     let mut waiters: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
-    if !transactions.iter().any(|transaction| transaction.id == 0 && &*transaction.state == LOCK_WAIT) {
+    if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.waits_for_a_lock()) {
         return Ok(waiters);
     }
     let rows: Vec<(u64, Vec<u8>)> =

@@ -20,12 +20,24 @@ use crate::database::query;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Which rows are meant.
-const MATCHING: &str = "SELECT * FROM audit WHERE seq > $1 \
-     AND ($2 IS NULL OR domain_id = $2 OR actor_domain_id = $2) AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) \
-     AND ($5 IS NULL OR actor_name = $5 OR actor_id = $5) AND ($6 IS NULL OR operation = $6) \
-     AND ($7 IS NULL OR project_id = $7) AND ($8 IS NULL OR instance_id = $8) AND ($9 IS NULL OR node_id = $9) \
-     AND ($10 IS NULL OR outcome = $10) AND ($11 IS NULL OR request_id = $11) ORDER BY seq LIMIT $12";
+/// Rows that match on one side of a position, in this order.
+macro_rules! matching {
+    ($side:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM audit WHERE seq ",
+            $side,
+            " $1 AND ($2 IS NULL OR domain_id = $2 OR actor_domain_id = $2) AND ($3 IS NULL OR at >= $3) \
+             AND ($4 IS NULL OR at < $4) AND ($5 IS NULL OR actor_name = $5 OR actor_id = $5) AND ($6 IS NULL OR operation = $6) \
+             AND ($7 IS NULL OR project_id = $7) AND ($8 IS NULL OR instance_id = $8) AND ($9 IS NULL OR node_id = $9) \
+             AND ($10 IS NULL OR outcome = $10) AND ($11 IS NULL OR request_id = $11) ORDER BY ",
+            $order,
+            " LIMIT $12"
+        )
+    };
+}
+
+const MATCHING_AFTER: &str = matching!(">", "seq");
+const MATCHING_BEFORE: &str = matching!("<", "seq DESC");
 
 impl Store {
     /// Writes an event to the audit. It is durable when this returns. Events of many callers share a transaction.
@@ -40,8 +52,28 @@ impl Store {
         after_seq: i64,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        let rows = query(MATCHING)
-            .bind(after_seq)
+        self.matching(MATCHING_AFTER, filter, after_seq, limit).await
+    }
+
+    /// The rows that match, before a position, the newest first, at most `limit`.
+    pub async fn newest_audit(
+        &self,
+        filter: &AuditFilter,
+        before_seq: i64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        self.matching(MATCHING_BEFORE, filter, before_seq, limit).await
+    }
+
+    async fn matching(
+        &self,
+        statement: &'static str,
+        filter: &AuditFilter,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let rows = query(statement)
+            .bind(seq)
             .bind(filter.domain.as_ref().map(clew_model::DomainId::as_str))
             .bind(filter.from)
             .bind(filter.to)

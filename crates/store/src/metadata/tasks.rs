@@ -21,7 +21,7 @@ use writes::{EndTask, QueueTask, ReleaseTask, RenewLease};
 
 /// A task by its id.
 /// The newest of a node.
-const LIST: &str = "SELECT * FROM tasks WHERE node_id = $1 AND project_id = $2 AND instance_id = $3 \
+const LIST: &str = "SELECT * FROM tasks WHERE project_id = $1 AND instance_id = $2 AND node_id = $3 \
      ORDER BY created_at DESC, request_id LIMIT $4";
 const STATUS: &str = "SELECT * FROM tasks WHERE request_id = $1";
 /// How many there are of each status, as triggers count them.
@@ -99,9 +99,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Task>, StoreError> {
         let rows = query(LIST)
-            .bind(node.as_str())
             .bind(project.as_str())
             .bind(instance.as_str())
+            .bind(node.as_str())
             .bind(limit)
             .fetch_all(&self.database)
             .await

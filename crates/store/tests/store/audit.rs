@@ -213,6 +213,8 @@ async fn each_filter_finds_its_rows_page_by_page() {
     }
     let page = store.audit(&all(), 2, 3).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [3, 4, 5]);
+    let newest = store.newest_audit(&AuditFilter { operation: Some("Test".into()), ..all() }, 6, 10).await.unwrap();
+    assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [5, 4]);
 }
 
 #[tokio::test]

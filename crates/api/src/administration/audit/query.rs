@@ -53,12 +53,24 @@ pub(crate) struct AuditParameters {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct RowsParameters {
-    /// After this position
-    #[param(minimum = 0, default = 0)]
+    /// Which come first
+    #[param(inline, default = "oldest")]
+    order: Option<OrderWord>,
+    /// Those that follow this position in that order
+    #[param(minimum = 0)]
     after: Option<i64>,
     /// Rows to return
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
+}
+
+/// The order of rows.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a parameter, which is read as text")]
+pub(crate) enum OrderWord {
+    Oldest,
+    Newest,
 }
 
 /// How something ended.
@@ -74,7 +86,9 @@ pub(crate) enum OutcomeWord {
 /// A part of the audit.
 pub(super) struct Rows {
     pub(super) filter: AuditFilter,
-    pub(super) after: i64,
+    pub(super) newest_first: bool,
+    /// Nothing: from the first of that order.
+    pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
@@ -88,13 +102,18 @@ pub(super) fn filter(query: Option<&str>, all: AuditFilter) -> Result<AuditFilte
 /// The same, and which part of it.
 pub(super) fn rows(query: Option<&str>, all: AuditFilter) -> Result<Rows, Refusal> {
     let query = Query::parse(query)?;
-    let names: Vec<_> = FILTERS.into_iter().chain(["after", "limit"]).collect();
+    let names: Vec<_> = FILTERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.check_names(&names)?;
-    let after = parsed::<i64>(&query, "after")?.unwrap_or(0);
-    if after < 0 {
-        return Err(Query::wrong("after", &after.to_string()));
+    let newest_first = match query.get("order") {
+        None | Some("oldest") => false,
+        Some("newest") => true,
+        Some(other) => return Err(Query::wrong("order", other)),
+    };
+    let after = parsed::<i64>(&query, "after")?;
+    if let Some(negative) = after.filter(|after| *after < 0) {
+        return Err(Query::wrong("after", &negative.to_string()));
     }
-    Ok(Rows { filter: read(&query, all)?, after, limit: query.number("limit", 1, MOST_ROWS, 100)? })
+    Ok(Rows { filter: read(&query, all)?, newest_first, after, limit: query.number("limit", 1, MOST_ROWS, 100)? })
 }
 
 fn read(query: &Query, all: AuditFilter) -> Result<AuditFilter, Refusal> {

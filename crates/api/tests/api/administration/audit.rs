@@ -38,6 +38,17 @@ async fn rows_are_those_that_are_asked_for() {
     }
 }
 
+/// All pages in an order.
+async fn pages(server: &Server, order: &str) -> Vec<Value> {
+    let (mut pages, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = server.see(&format!("audit?operation=CreateGroup&limit=400&order={order}{after}")).await;
+        pages.extend(page["rows"].as_array().unwrap().clone());
+        let Some(next) = page["next_after"].as_i64() else { return pages };
+        after = format!("&after={next}");
+    }
+}
+
 #[tokio::test]
 async fn pages_and_the_export_hold_the_same_rows() {
     let server = Server::start().await;
@@ -45,18 +56,15 @@ async fn pages_and_the_export_hold_the_same_rows() {
         let (name, domain) = (format!("g{number}"), &server.tenant.domain_id);
         server.store.create_group(&by(), domain, &name, "").await.unwrap();
     }
-    let (mut pages, mut after) = (Vec::new(), 0);
-    loop {
-        let page = server.see(&format!("audit?operation=CreateGroup&limit=400&after={after}")).await;
-        pages.extend(page["rows"].as_array().unwrap().clone());
-        let Some(next) = page["next_after"].as_i64() else { break };
-        after = next;
-    }
+    let pages = pages(&server, "oldest").await;
     assert_eq!(pages.len(), 1_005);
     let export = server.ask(Method::GET, "audit/export?operation=CreateGroup", Value::Null).await;
     assert_eq!((export.status.as_u16(), export.header("content-type").as_str()), (200, "application/x-ndjson"));
     let lines: Vec<Value> = export.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines == pages, "{} lines, {} rows", lines.len(), pages.len());
+    let newest_first = self::pages(&server, "newest").await;
+    assert!(newest_first.iter().eq(pages.iter().rev()), "{} rows", newest_first.len());
+    server.ask(Method::GET, "audit?order=random", Value::Null).await.refused(400, "IAM.0007");
     assert_eq!(server.audit_of("ExportAudit").await.len(), 1, "who took the audit away is in it");
     let empty = server.ask(Method::GET, "audit/export?operation=Nothing", Value::Null).await;
     assert_eq!((empty.status.as_u16(), empty.text().as_str()), (200, ""));

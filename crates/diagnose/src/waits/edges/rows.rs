@@ -8,9 +8,6 @@ use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::lookup::Lookup;
 use crate::waits::observed::{LockOwner, LockedObject, TransactionFacts};
 
-/// InnoDB's name for a transaction that waits.
-const LOCK_WAIT: &str = "LOCK WAIT";
-
 pub(super) fn add(edges: &mut Edges, lookup: &Lookup<'_>) {
     let owners = Owners::new(lookup);
     for wait in &lookup.observed.row_waits {
@@ -71,7 +68,7 @@ impl<'a> Owners<'a> {
             let transaction = &facts.transaction;
             if transaction.id != 0 {
                 owners.by_transaction.insert(transaction.id, session);
-            } else if &*transaction.state == LOCK_WAIT {
+            } else if transaction.waits_for_a_lock() {
                 owners.reading_waiters.push(session);
             }
             if transaction.id == 0 && holds(facts) {

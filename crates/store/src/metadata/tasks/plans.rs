@@ -21,7 +21,7 @@ const STATEMENTS: [(&str, &str, &str, &[&str]); 10] = [
     ("finish", writes::END, "'finished', NULL, NULL, 'r', 1, 1, 'x', 9, 'task7', 1", &["tasks_pkey"]),
     ("release", writes::RELEASE, "'task7', 1", &["tasks_pkey"]),
     ("status", STATUS, "'task7'", &["tasks_pkey"]),
-    ("list", LIST, "'n1', 'p1', 'i1', 50", &["tasks_by_node"]),
+    ("list", LIST, "'p1', 'i1', 'n1', 50", &["tasks_by_node"]),
     ("remove", REMOVE, "3", &["tasks_by_end"]),
 ];
 
@@ -40,6 +40,9 @@ async fn no_statement_of_the_queue_looks_through_the_whole_table() {
         for step in looks {
             let by = ["USING INDEX", "USING COVERING INDEX", "USING INTEGER PRIMARY KEY"];
             assert!(by.iter().any(|by| step.contains(by)), "{name}: {plan:#?}");
+            // Only an index of what waits or runs is small enough to be read from end to end.
+            let is_small = ["tasks_running", "tasks_waiting"].iter().any(|index| step.contains(index));
+            assert!(step.starts_with("SEARCH") || is_small, "{name}: {plan:#?}");
         }
         // The first of each zone are put in order, and nothing else.
         let sorts = plan.iter().filter(|step| step.contains("FOR ORDER BY")).count();
