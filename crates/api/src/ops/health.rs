@@ -29,7 +29,7 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<String, Refu
     // This process can work all the same: whoever looks should see it, no load balancer should act on it.
     let deserted = zones.iter().filter(|state| state.is_deserted()).filter_map(|state| {
         let zone = state.zone.as_ref()?;
-        Some(format!("no worker is at work in zone {zone}: {} nodes are not read\n", state.nodes))
+        Some(format!("no worker is at work in zone {zone}; nodes that are not read: {}\n", state.nodes))
     });
     Ok(std::iter::once("ok\n".to_owned()).chain(deserted).collect())
 }
