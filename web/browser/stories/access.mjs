@@ -72,9 +72,12 @@ export const tests = {
       await line(page, victim.id).waitFor();
 
       await press("/");
+      // One looks before one chooses.
       await page.keyboard.type("us");
+      await page.getByRole("option", { name: /^user:/ }).waitFor();
       await press("ArrowDown", "Enter");
       await page.keyboard.type("ap");
+      await page.getByRole("option", { name: /user:app/ }).waitFor();
       await press("ArrowDown", "Enter", "Enter");
       await line(page, other.id).waitFor({ state: "detached" });
       // Those of the stories before may take a moment to go.
