@@ -66,7 +66,8 @@ export async function signIn(page, user = place.user, password = place.password)
 
 /** Opens a place of the page, signed in. */
 export async function open(page, path, user, password) {
-  await page.goto(place.endpoint + path);
+  const answer = await page.goto(place.endpoint + path);
+  if (!answer.headers()["content-type"].startsWith("text/html")) throw new Error(await answer.text());
   await signIn(page, user, password);
 }
 

@@ -22,6 +22,7 @@ mod workers;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use clap::Args;
 use clew_testkit::{Flavor, Server, ServerOptions};
@@ -109,27 +110,58 @@ async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
     if arguments.quick {
         return quick::count(arguments.clew).await;
     }
-    let (clew, build) = match arguments.clew {
-        Some(clew) => (clew, "a program given by --clew"),
-        None => (workspace::build_clew(&["--release"]).await?, "release profile"),
+    let (clew, build) = if let Some(clew) = arguments.clew {
+        (clew, "a program given by --clew")
+    } else {
+        // A part of the program, so it comes first.
+        crate::page::build_if_possible().await?;
+        (workspace::build_clew(&["--release"]).await?, "release profile")
     };
     let bench = Bench::of(clew, wanted)?;
     let machine = machine::describe(build).await;
-    let mut figures: Vec<Figures> = loaded::measure(&bench).await?;
-    figures.extend(http::measure(&bench).await?);
-    figures.extend(flat::measure(&bench).await?);
-    figures.extend(fleet::measure(&bench).await?);
-    figures.extend(workers::measure(&bench).await?);
-    figures.extend(watched::measure(&bench).await?);
-    figures.extend(queue::measure(&bench).await?);
-    figures.extend(page::measure(&bench).await?);
-    let micro = if bench.wanted.has(micro::NAME) { micro::measure().await? } else { Vec::new() };
+    let (figures, mut failure) = measure_all(&bench).await;
+    let micro = if bench.wanted.has(micro::NAME) { micro::measure().await } else { Ok(Vec::new()) };
+    let micro = micro.unwrap_or_else(|error| note_failure(&mut failure, error));
+    let missing: Vec<&str> = names
+        .into_iter()
+        .filter(|name| bench.wanted.has(name) && figures.iter().all(|figures| figures.row.name != *name))
+        .filter(|name| *name != micro::NAME || micro.is_empty())
+        .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
-    let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro);
+    let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro, &missing);
     say(&page);
     if bench.wanted.is_everything() {
         let path = report::keep(&page).await?;
         say(&format!("Kept in {}", path.display()));
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
+}
+
+type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Figures>, XtaskError>> + 'a>>;
+
+/// Measures one family of rows after the other. What was measured takes an hour to have again, so a family that fails does not take
+/// the others with it: the first failure is told at the end.
+async fn measure_all(bench: &Bench) -> (Vec<Figures>, Option<XtaskError>) {
+    let families: [Measuring<'_>; 8] = [
+        Box::pin(loaded::measure(bench)),
+        Box::pin(http::measure(bench)),
+        Box::pin(flat::measure(bench)),
+        Box::pin(fleet::measure(bench)),
+        Box::pin(workers::measure(bench)),
+        Box::pin(watched::measure(bench)),
+        Box::pin(queue::measure(bench)),
+        Box::pin(page::measure(bench)),
+    ];
+    let (mut figures, mut failure) = (Vec::new(), None);
+    for family in families {
+        figures.extend(family.await.unwrap_or_else(|error| note_failure(&mut failure, error)));
+    }
+    (figures, failure)
+}
+
+/// Nothing, where something failed; what failed first is told again at the end.
+fn note_failure<T>(first: &mut Option<XtaskError>, error: XtaskError) -> Vec<T> {
+    steps::complain(&error);
+    first.get_or_insert(error);
+    Vec::new()
 }

@@ -45,7 +45,7 @@ enum Task {
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
-    /// Measure Clew beside its peers, and keep the results in bench/results. Takes 20 minutes, and a machine to itself
+    /// Measure Clew beside its peers, and keep the results in bench/results. Takes an hour, and a machine to itself
     Bench(bench::Arguments),
     /// Break what Clew stands on while a client runs, and check every promise
     Faults(faults::Arguments),

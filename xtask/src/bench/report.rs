@@ -10,8 +10,8 @@ use crate::command::Command;
 use crate::error::XtaskError;
 use crate::workspace;
 
-/// The page.
-pub(super) fn page(machine: &str, figures: &[Figures], micro: &[Micro]) -> String {
+/// The page. `missing` are names of rows that could not be measured.
+pub(super) fn page(machine: &str, figures: &[Figures], micro: &[Micro], missing: &[&str]) -> String {
     let mut page = format!(
         "# Clew beside its peers\n\n{machine}\nClew and its peer run in turn, pair by pair, each first every other time. Figures are \
          the median, with the smallest and the largest; what is to be reached is meant of the median.\n\n\
@@ -23,6 +23,9 @@ pub(super) fn page(machine: &str, figures: &[Figures], micro: &[Micro]) -> Strin
     let notes = figures.iter().flat_map(|figures| figures.notes.iter().map(|note| (figures.row.name, note)));
     for (at, (name, note)) in notes.enumerate() {
         let _ = writeln!(page, "{}- {name}: {note}", if at == 0 { "\n" } else { "" });
+    }
+    if !missing.is_empty() {
+        let _ = writeln!(page, "\nNot measured, as something failed: {}", missing.join(", "));
     }
     if !micro.is_empty() {
         page.push_str("\n| criterion, median | time | throughput |\n|---|---|---|\n");
