@@ -147,13 +147,12 @@ impl Breaker<'_> {
         let said = worker.said();
         let set = |to: &str| fs::write(self.place.clock(), format!("{to}\n")).map_err(io("set a clock"));
         set(by)?;
-        let begun = Instant::now();
-        while !speaks_of_another_hour(worker, said, seconds) {
-            must_be_heard(begun, Fault::Clock, worker, "a date that is wrong by an hour")?;
-            sleep(Duration::from_millis(250)).await;
-        }
+        must_speak_of(worker, said, seconds, "a date that is wrong by an hour").await?;
         sleep(lasting).await;
+        let said = worker.said();
         set("+0")?;
+        // A worker whose results S3 refused looks again every other second, and says nothing new before. The next fault, too, is to be heard.
+        must_speak_of(worker, said, 0, "a date that is right again").await?;
         self.diary.end(Fault::Clock);
         Ok(())
     }
@@ -201,8 +200,18 @@ fn fill(filler: &Path) -> Result<(), FaultsError> {
     }
 }
 
+/// Waits until the worker says something since then whose date is wrong by about so many seconds.
+async fn must_speak_of(worker: &Clew, said: u64, seconds: i64, what: &str) -> Result<(), FaultsError> {
+    let begun = Instant::now();
+    while !speaks_of_a_date(worker, said, seconds) {
+        must_be_heard(begun, Fault::Clock, worker, what)?;
+        sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
 /// Whether a line since then has a date that is wrong by about so many seconds.
-fn speaks_of_another_hour(worker: &Clew, said: u64, seconds: i64) -> bool {
+fn speaks_of_a_date(worker: &Clew, said: u64, seconds: i64) -> bool {
     let lines = worker.said_since(said);
     let dates = lines.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
