@@ -110,7 +110,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
             <td>{row.actor}</td>
             <td>
               {row.operation}
-              <div className="faint mono folds">{row.request_id}</div>
+              <div className="faint mono folds id">{row.request_id}</div>
             </td>
             <td className="folds long">
               <span title={JSON.stringify(row.detail)}>{row.target}</span>
