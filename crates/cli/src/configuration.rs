@@ -59,6 +59,8 @@ pub(crate) struct NodeSettings {
     pub(crate) timeout: SignedDuration,
     /// For a connection; part of `timeout`.
     pub(crate) connect_timeout: SignedDuration,
+    /// Bytes that a node may send during one read.
+    pub(crate) max_bytes: u64,
 }
 
 /// What becomes of results.
@@ -163,7 +165,7 @@ impl Default for CollectionSettings {
 impl Default for NodeSettings {
     fn default() -> Self {
         let limits = clew_mysql::Limits::default();
-        Self { timeout: signed(limits.node), connect_timeout: signed(limits.connect) }
+        Self { timeout: signed(limits.node), connect_timeout: signed(limits.connect), max_bytes: limits.bytes }
     }
 }
 
@@ -244,6 +246,7 @@ impl Configuration {
             limits: clew_mysql::Limits {
                 node: positive("nodes.timeout", self.nodes.timeout)?,
                 connect: positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                bytes: at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_tasks::Settings::default()
         })

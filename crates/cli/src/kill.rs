@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal};
 use clew_model::{NodeUrl, Session};
-use clew_mysql::{KillKind, Limits, Refusal, Victim, find_sessions, kill_all};
+use clew_mysql::{FoundSessions, KillKind, Limits, ListRead, Refusal, Victim, find_sessions, kill_all};
 use clew_store::Location;
 
 use crate::configuration::DEFAULT_DATA_DIR;
@@ -83,8 +83,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut met = HashSet::new();
     let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| met.insert(*id)).collect();
 
-    let seen = Instant::now();
-    let mut chosen = Chosen::new(ids.clone(), find_sessions(&node, &ids, &limits).await?);
+    let FoundSessions { read, sessions } = find_sessions(&node, &ids, &limits).await?;
+    let mut chosen = Chosen::new(ids.clone(), sessions);
     refuse_those_who_must_live(&chosen.sessions, kind, &protected)?;
     // Nobody would read what it costs, and a sick server need not be asked for it.
     if !arguments.confirmation.is_given() {
@@ -103,7 +103,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Some(location) => Some(Audit::open(location).await?),
         None => None,
     };
-    let outcomes = end(&node, &report.chosen.sessions, kind, seen, &protected, &limits).await?;
+    let outcomes = end(&node, &report.chosen.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.of_all(&outcomes);
     if let Some(audit) = audit {
         audit.record(&report, &outcomes).await?;
@@ -121,13 +121,13 @@ async fn end(
     node: &NodeUrl,
     sessions: &[Session],
     kind: KillKind,
-    seen: Instant,
+    read: &ListRead,
     protected: &ProtectedAccounts,
     limits: &Limits,
 ) -> Result<Outcomes, CliError> {
     let victim = |session: &Session| match kind {
-        KillKind::Connection => Victim::connection_of(session, seen),
-        KillKind::Query => Victim::statement_of(session, seen),
+        KillKind::Connection => Victim::connection_of(session, read),
+        KillKind::Query => Victim::statement_of(session, read),
     };
     let victims: Vec<Victim> = sessions.iter().map(victim).collect();
     Ok(kill_all(node, &victims, kind, protected, limits).await?)

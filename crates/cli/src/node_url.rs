@@ -31,7 +31,7 @@ impl Target {
     pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
         let node = with_password(parse(&self.url)?)?;
         let whole = Duration::from_secs(self.timeout);
-        Ok((node, Limits { node: whole, connect: whole / 2 }))
+        Ok((node, Limits { node: whole, connect: whole / 2, ..Limits::default() }))
     }
 }
 
@@ -44,9 +44,11 @@ pub(crate) fn parse(url: &str) -> Result<NodeUrl, CliError> {
 /// The URL as it may be typed into a shell again: without the password, and without what is so anyway.
 pub(crate) fn typed(node: &NodeUrl) -> String {
     let url = node.to_string();
-    match url.strip_suffix("?tls=preferred") {
-        Some(plain) => plain.to_owned(),
-        None => format!("'{url}'"),
+    // The default depends on the host.
+    let plain = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
+    match plain.parse::<NodeUrl>() {
+        Ok(parsed) if parsed.to_string() == url => plain.to_owned(),
+        _ => format!("'{url}'"),
     }
 }
 

@@ -4,19 +4,24 @@ use std::collections::HashSet;
 
 use clew_model::Session;
 
-/// Accounts under which only the server itself works.
-const ACCOUNTS: [&[u8]; 2] = [b"system user", b"event_scheduler"];
-
-/// Commands of replication and background threads. `Binlog Dump GTID` starts like `Binlog Dump`.
+/// Commands of replication and background threads, which no client can have. `Binlog Dump GTID` starts like `Binlog Dump`.
 const COMMAND_STARTS: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
-/// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2). Clew's own are known
-/// by their ids, which the caller has. One is not known here: on MySQL, a thread of replication that is in a trigger is listed under
-/// the trigger's definer; before a kill the source asks the server for that.
+/// Name of the threads of replication, and of MariaDB's appliers and background workers.
+const SYSTEM_USER: &[u8] = b"system user";
+
+/// Hosts of threads that no client connected: none, or the state of a replica that connects to its source.
+const NO_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
+
+/// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2). A name proves nothing: anyone
+/// who may create accounts can call one `event_scheduler` or `system user`; such a session has a client, and a client's command. Clew's
+/// own sessions are recognised by the source that reads them. One kind is not recognised here: on MySQL, a replication thread inside a
+/// trigger is listed under the trigger's definer; before a kill the source reads the thread's type.
 #[must_use]
 pub fn is_internal(session: &Session) -> bool {
     let starts = |start: &[u8]| session.command.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    ACCOUNTS.contains(&session.user.as_slice()) || COMMAND_STARTS.iter().any(|start| starts(start))
+    let without_client = session.user == SYSTEM_USER && NO_CLIENT.contains(&session.host.as_slice());
+    without_client || COMMAND_STARTS.iter().any(|start| starts(start))
 }
 
 /// Accounts of cloud vendors and of the server's own parts (DESIGN.md section 6).
@@ -86,19 +91,27 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_own_threads_are_internal_and_nobody_elses() {
-        for (user, command, internal) in [
-            ("app", "Query", false),
-            ("app", "Sleep", false),
-            ("root", "Binlog Dump", true),
-            ("repl", "Binlog Dump GTID", true),
-            ("system user", "Slave_SQL", true),
-            ("system user", "Connect", true),
-            ("event_scheduler", "Daemon", true),
-            ("unauthenticated user", "Connect", false),
+    fn threads_of_the_server_are_internal_and_clients_with_their_names_are_not() {
+        for (user, host, command, internal) in [
+            ("app", "10.0.0.1:9", "Query", false),
+            ("app", "10.0.0.1:9", "Sleep", false),
+            ("root", "10.0.0.1:9", "Binlog Dump", true),
+            ("repl", "10.0.0.1:9", "Binlog Dump GTID", true),
+            ("system user", "", "Slave_SQL", true),
+            ("system user", "", "Connect", true),
+            ("system user", "connecting host", "Connect", true),
+            ("system user", "", "Query", true),
+            ("event_scheduler", "localhost", "Daemon", true),
+            ("event_scheduler", "10.0.0.1:9", "Query", false),
+            ("event_scheduler", "localhost", "Sleep", false),
+            ("system user", "10.0.0.1:9", "Query", false),
+            ("system user", "localhost", "Query", false),
+            ("clew", "10.0.0.1:9", "Query", false),
+            ("unauthenticated user", "10.0.0.1:9", "Connect", false),
         ] {
-            let session = Session { user: user.into(), command: command.into(), ..Session::default() };
-            assert_eq!(is_internal(&session), internal, "{user} {command}");
+            let (user, host, command) = (user.into(), host.into(), command.into());
+            let session = Session { user, host, command, ..Session::default() };
+            assert_eq!(is_internal(&session), internal, "{session:?}");
         }
     }
 
@@ -117,7 +130,8 @@ mod tests {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
             assert_eq!(may_be_killed(&session, &protected), may, "{user} {command}");
         }
-        let event = Session { user: b"event_scheduler".to_vec(), ..Session::default() };
+        let event =
+            Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
         assert!(!may_be_killed(&event, &ProtectedAccounts::new::<&str>([])), "whatever is protected");
     }
 }

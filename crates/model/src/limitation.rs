@@ -30,6 +30,8 @@ pub enum LimitationKind {
     NoStatementDigests,
     /// Names of the programs that opened sessions cannot be read.
     NoProgramNames,
+    /// A proxy or balancer stands between: sessions cannot be identified, and are not killed.
+    Indirect,
     /// There are more sessions than a live list shows.
     SessionsCut,
 }

@@ -1,6 +1,7 @@
 //! Where a node is, and as whom it is read: `mysql://user:password@host:port/?tls=…&ca=…`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,14 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// How a connection is protected. The names are those of MySQL's `--ssl-mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
     /// Plain.
     Off,
-    /// TLS if the server offers it, plain otherwise; the certificate is not checked.
-    #[default]
+    /// TLS if the server offers it, plain otherwise; the certificate is not verified. The default for servers on this machine. Over the
+    /// network, an account with a password does not fall back to a plain connection.
     Preferred,
-    /// TLS or nothing; the certificate is not checked.
+    /// TLS or nothing; the certificate is not verified. The default for servers elsewhere.
     Required,
     /// TLS, and the certificate must come from a trusted authority.
     VerifyCa,
@@ -57,11 +58,14 @@ pub enum NodeUrlError {
     #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
     Path(String),
     /// A parameter that Clew does not know.
-    #[error("parameter {0:?} is not known; tls and ca are")]
+    #[error("parameter {0:?} is not known; tls, ca, server-public-key and get-server-public-key are")]
     Parameter(String),
     /// A value of `tls` that is none of the five.
     #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
     Tls(String),
+    /// A value of `get-server-public-key` that is neither on nor off.
+    #[error("get-server-public-key cannot be {0:?}; it is on or off")]
+    GetServerPublicKey(String),
     /// A user name or password whose escapes are not UTF-8.
     #[error("the {0} has percent-escapes that are not UTF-8")]
     Encoding(&'static str),
@@ -82,6 +86,11 @@ pub struct NodeUrl {
     pub tls: TlsMode,
     /// File with the certificates (PEM) to trust instead of the public authorities.
     pub ca: Option<PathBuf>,
+    /// File with the server's RSA public key (PEM): the password may be sent encrypted with it. MySQL's `--server-public-key-path`.
+    pub server_public_key: Option<PathBuf>,
+    /// Whether the password may be sent to a server that is not authenticated: over unverified TLS, or encrypted with the public key that
+    /// the server hands out. MySQL's `--get-server-public-key`. Off unless given.
+    pub get_server_public_key: bool,
 }
 
 /// What must be escaped inside a URL's user and password.
@@ -118,11 +127,15 @@ impl NodeUrl {
     }
 
     fn render(&self, password: &str) -> String {
-        let ca = self.ca.as_ref().map_or(String::new(), |path| {
-            format!("&ca={}", utf8_percent_encode(&path.to_string_lossy(), ESCAPED_PATH))
-        });
+        let path = |name: &str, path: &Option<PathBuf>| {
+            path.as_ref().map_or(String::new(), |path| {
+                format!("&{name}={}", utf8_percent_encode(&path.to_string_lossy(), ESCAPED_PATH))
+            })
+        };
+        let (ca, key) = (path("ca", &self.ca), path("server-public-key", &self.server_public_key));
+        let get_key = if self.get_server_public_key { "&get-server-public-key=on" } else { "" };
         let user = utf8_percent_encode(&self.user, ESCAPED);
-        format!("mysql://{user}{password}@{}/?tls={}{ca}", self.address(), self.tls.name())
+        format!("mysql://{user}{password}@{}/?tls={}{ca}{key}{get_key}", self.address(), self.tls.name())
     }
 }
 
@@ -152,12 +165,16 @@ impl FromStr for NodeUrl {
         }
         let password =
             url.password().map(|password| decoded(password, "password")).transpose()?.map(SecretString::from);
+        let tls = if is_local(&host) { TlsMode::Preferred } else { TlsMode::Required };
+        let port = url.port().unwrap_or(3306);
         let mut node =
-            Self { user, password, host, port: url.port().unwrap_or(3306), tls: TlsMode::default(), ca: None };
+            Self { user, password, host, port, tls, ca: None, server_public_key: None, get_server_public_key: false };
         for (key, value) in url.query_pairs() {
             match &*key {
                 "tls" => node.tls = tls_mode(&value)?,
                 "ca" => node.ca = Some(PathBuf::from(&*value)),
+                "server-public-key" => node.server_public_key = Some(PathBuf::from(&*value)),
+                "get-server-public-key" => node.get_server_public_key = is_on(&value)?,
                 _ => return Err(NodeUrlError::Parameter(key.into_owned())),
             }
         }
@@ -171,6 +188,19 @@ fn decoded(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
 
 fn tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
     TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
+}
+
+fn is_on(value: &str) -> Result<bool, NodeUrlError> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(NodeUrlError::GetServerPublicKey(other.to_owned())),
+    }
+}
+
+/// Whether this host is this machine, by its name alone.
+fn is_local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -189,9 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_required_by_default_except_on_this_machine() {
+        for (host, tls) in [
+            ("localhost", TlsMode::Preferred),
+            ("127.0.0.1", TlsMode::Preferred),
+            ("[::1]", TlsMode::Preferred),
+            ("db.example.com", TlsMode::Required),
+            ("192.0.2.7", TlsMode::Required),
+        ] {
+            let node: NodeUrl = format!("mysql://clew@{host}/").parse().unwrap();
+            assert_eq!(node.tls, tls, "{host}");
+            assert!(!node.get_server_public_key);
+        }
+    }
+
+    #[test]
+    fn settings_of_the_public_key_survive_printing() {
+        let text = "mysql://u@h:3306/?tls=off&server-public-key=/etc/key.pem&get-server-public-key=on";
+        let node: NodeUrl = text.parse().unwrap();
+        assert_eq!(node.server_public_key.as_deref(), Some(std::path::Path::new("/etc/key.pem")));
+        assert_eq!(node.to_string(), text);
+    }
+
+    #[test]
     fn the_password_is_never_shown() {
         let node: NodeUrl = "mysql://clew:hunter2@db.example.com/".parse().unwrap();
-        assert_eq!(node.to_string(), "mysql://clew@db.example.com:3306/?tls=preferred");
+        assert_eq!(node.to_string(), "mysql://clew@db.example.com:3306/?tls=required");
         assert!(!format!("{node:?}").contains("hunter2"));
     }
 
@@ -205,6 +258,7 @@ mod tests {
             ("mysql://u@h/shop", "names a database (\"shop\")"),
             ("mysql://u@h/?ssl=1", "parameter \"ssl\""),
             ("mysql://u@h/?tls=yes", "tls cannot be \"yes\""),
+            ("mysql://u@h/?get-server-public-key=1", "get-server-public-key cannot be \"1\""),
             ("mysql://u@h:99999/", "not a URL"),
         ] {
             let error = text.parse::<NodeUrl>().unwrap_err().to_string();

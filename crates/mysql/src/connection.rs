@@ -1,169 +1,168 @@
 //! One connection for one read: opened, set up, and closed or killed, never used again.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, NodeUrl, TlsMode};
-use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, DriverError, Error, FromRowError, Opts, OptsBuilder};
-use secrecy::ExposeSecret;
+use clew_model::{Failure, NodeUrl};
+use mysql_common::prelude::FromRow;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::budget::{Errand, Place};
-use crate::given_up::KillUnlessDone;
+use crate::client::{Client, Error, Socket};
+use crate::kill_on_drop::KillOnDrop;
 use crate::limits::Limits;
-use crate::own_sessions::{Own, OwnSession};
+use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::server::Flavor;
-use crate::{failure, greeting, statements, tls};
+use crate::server_instance::ServerInstance;
+use crate::{failure, server_instance, statements};
 
-/// Largest packet that is taken from a server: the largest that any server sends.
-const MAX_PACKET: usize = 1 << 30;
-/// Silence after which the other end is asked whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-/// What every connection of Clew calls itself.
-pub(crate) const PROGRAM_NAME: &str = "clew";
+/// Error of a server whose connections are all taken.
+const TOO_MANY_CONNECTIONS: u16 = 1040;
+/// Delays before another attempt on such a server: most sessions of a burst end soon.
+const RETRY_DELAYS: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 
-/// A connection that is ready to be asked.
+/// A signed-in connection, without a permit and without settings of its own.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) own: Arc<OwnSession>,
+    account: String,
+    /// `CONNECTION_ID()`, once it was read; 0 before.
+    pub(crate) id: u64,
+}
+
+impl Link {
+    /// Connects, signs in, and reads the id of the connection.
+    pub(crate) async fn open(node: &NodeUrl) -> Result<Self, Failure> {
+        let address = node.address();
+        let mut link = Self::sign_in(node, &address, Limits::default().bytes).await?;
+        link.identify().await.map_err(|error| failure::from_client(&error, &address))?;
+        Ok(link)
+    }
+
+    async fn sign_in(node: &NodeUrl, address: &str, max_bytes: u64) -> Result<Self, Failure> {
+        let lookup = lookup_host((node.host.as_str(), node.port)).await;
+        let addresses: Vec<SocketAddr> = lookup.map_err(|error| failure::unknown_host(address, &error))?.collect();
+        let mut delays = RETRY_DELAYS.iter();
+        loop {
+            match Self::attempt(node, &addresses, max_bytes).await {
+                Err(Error::Server(error)) if error.code == TOO_MANY_CONNECTIONS => {
+                    let Some(delay) = delays.next() else { return Err(failure::no_free_connection(&error, address)) };
+                    sleep(*delay).await;
+                }
+                signed_in => return signed_in.map_err(|error| failure::from_client(&error, address)),
+            }
+        }
+    }
+
+    async fn attempt(node: &NodeUrl, addresses: &[SocketAddr], max_bytes: u64) -> Result<Self, Error> {
+        let socket = Socket::connect(addresses).await?;
+        let own = Arc::new(OwnSession::opened(socket.local, &node.user));
+        let client = Client::sign_in(socket, node, own.tag().to_owned(), max_bytes).await?;
+        Ok(Self { client, own, account: node.user.clone(), id: 0 })
+    }
+
+    /// Reads the version of the server and the id of the connection.
+    async fn identify(&mut self) -> Result<String, Error> {
+        let rows = self.client.query_all::<(String, u64)>(statements::SERVER_IDENTITY).await?;
+        let (version, id) = rows.into_iter().next().ok_or(Error::Protocol("no row where there is always one"))?;
+        self.own.has_id(id);
+        self.id = id;
+        Ok(version)
+    }
+
+    /// Recognises Clew's own sessions in lists that this connection reads.
+    pub(crate) fn own_filter(&self) -> OwnSessionFilter {
+        OwnSessionFilter::new(&self.own, &self.account)
+    }
+
+    /// Whether the greeting's id is that of the session. A proxy sends an id of its own; a greeting holds the lower 32 bits.
+    pub(crate) fn greeting_matches(&self) -> bool {
+        u64::from(self.client.greeting_id) == self.id & u64::from(u32::MAX)
+    }
+
+    /// Whether what this connection lists, and what it kills, are sessions of the same server: no proxy stands between, and the list
+    /// that the filter has seen shows this connection under its own id.
+    pub(crate) fn is_direct(&self, filter: &OwnSessionFilter) -> bool {
+        self.greeting_matches() && filter.listed() == Some(self.id)
+    }
+}
+
+/// A connection that is ready for statements.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) driver: Conn,
+    pub(crate) link: Link,
     pub(crate) address: String,
     pub(crate) flavor: Flavor,
     /// As the server prints it.
     pub(crate) version: String,
-    /// Its thread id on the server.
+    /// Its id on the server, by `CONNECTION_ID()`.
     pub(crate) id: u64,
-    /// When its place at the node was had: what it costs counts from here.
+    /// When its permit was granted: what it costs counts from here.
     pub(crate) since: Instant,
-    /// Whether another connection came before it, to learn that the server has no TLS.
-    asked_for_tls: bool,
-    guard: KillUnlessDone,
-    _own: OwnSession,
+    guard: KillOnDrop,
 }
 
 impl Connection {
-    /// Waits for a place to read, connects, signs in, learns which server this is and sets the session up.
+    /// Waits for a permit to read, connects, signs in, detects which server this is and sets the session up.
     pub(crate) async fn open(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
         Self::open_for(Errand::Reading, node, limits).await
     }
 
-    /// The same in a place for this errand.
+    /// The same with a permit for this purpose.
     pub(crate) async fn open_for(errand: Errand, node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        tls::install_provider();
-        tls::check(node)?;
         let address = node.address();
         let until = Instant::now() + limits.node;
         let place = Place::take(&address, errand, limits.place()).await?;
-        let opened = timeout(limits.connect, connect(node, &address)).await;
-        match opened.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect))) {
-            Ok(opened) => Self::set_up(opened, address, place, until).await,
-            Err(failure) => Err(greeting::explain(node, failure).await),
-        }
+        let signed_in = timeout(limits.connect, Link::sign_in(node, &address, limits.bytes)).await;
+        let link = signed_in.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect)))?;
+        Self::set_up(link, node, place, until).await
     }
 
-    async fn set_up(opened: Opened, address: String, place: Place, until: Instant) -> Result<Self, Failure> {
-        let Opened { mut driver, options, asked_for_tls } = opened;
-        let reading = |error: Error| failure::from_driver(&error, &address);
-        let signed_in = OwnSession::opened(&address, driver.id().into());
+    async fn set_up(mut link: Link, node: &NodeUrl, place: Place, until: Instant) -> Result<Self, Failure> {
+        let address = node.address();
+        let reading = |error: Error| failure::from_client(&error, &address);
         let since = place.since();
-        let mut guard = KillUnlessDone::new(options, driver.id().into(), place);
-        let (version, id): (String, u64) = ask(&mut driver, statements::WHO_ARE_YOU)
-            .await
-            .map_err(reading)?
-            .pop()
-            .ok_or_else(|| reading(DriverError::ConnectionClosed.into()))?;
-        // Behind a proxy the server knows the connection by another id than the greeting told.
-        guard.known_as(id);
-        let own = OwnSession::opened(&address, id);
-        drop(signed_in);
+        let guard = KillOnDrop::new(node.clone(), link.own.clone(), place, link.client.in_flight());
+        let version = link.identify().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = until.saturating_duration_since(Instant::now());
         let set_up = match flavor {
             Flavor::MySql => statements::set_up_mysql(left),
             Flavor::MariaDb => statements::set_up_mariadb(left),
         };
-        driver.query_drop(set_up).await.map_err(reading)?;
-        Ok(Self { driver, address, flavor, version, id, since, asked_for_tls, guard, _own: own })
+        link.client.execute(&set_up).await.map_err(reading)?;
+        let id = link.id;
+        Ok(Self { link, address, flavor, version, id, since, guard })
     }
 
-    /// All rows of a statement whose answer is small.
+    /// All rows of a statement whose rows are small.
     pub(crate) async fn ask<T: FromRow + Send + 'static>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
-        ask(&mut self.driver, statement).await
+        self.link.client.query_all(statement).await
     }
 
-    /// Tells Clew's own sessions from all others that this connection reads.
-    pub(crate) fn own(&self) -> Own {
-        Own::new(&self.address, self.id, self.asked_for_tls)
+    /// Recognises Clew's own sessions among those that this connection lists.
+    pub(crate) fn own_filter(&self) -> OwnSessionFilter {
+        self.link.own_filter()
     }
 
-    /// The driver's error as a failure of this connection.
+    /// Which server this is, and which run of it.
+    pub(crate) async fn instance(&mut self) -> Result<ServerInstance, Failure> {
+        server_instance::read(self).await
+    }
+
+    /// The client's error as a failure of this connection.
     pub(crate) fn failed(&self, error: &Error) -> Failure {
-        failure::from_driver(error, &self.address)
+        failure::from_client(error, &self.address)
     }
 
-    /// Closes in order. The answer was read whole, so that a server which no longer takes a good-bye changes nothing.
+    /// Closes in order. The results were read to their ends: a server that no longer takes a good-bye changes nothing.
     pub(crate) async fn close(mut self) {
-        let _place = self.guard.done();
-        let _ = timeout(Duration::from_secs(1), self.driver.disconnect()).await;
+        let _held = self.guard.done();
+        let _ = timeout(Duration::from_secs(1), self.link.client.quit()).await;
     }
-}
-
-/// The driver's own conversion panics on a row that is not as it was told; here that is an error like any other.
-async fn ask<T: FromRow + Send + 'static>(driver: &mut Conn, statement: &str) -> Result<Vec<T>, Error> {
-    let mut rows = driver.query_iter(statement).await?;
-    let mut converted = Vec::new();
-    // Each as it comes: the driver's rows are many times larger than what is made of them.
-    while let Some(row) = rows.next().await? {
-        converted.push(T::from_row_opt(row).map_err(|FromRowError(row)| DriverError::FromRow { row })?);
-    }
-    rows.drop_result().await?;
-    Ok(converted)
-}
-
-/// `tls=preferred` falls back to a plain connection only where the server says that it has no TLS, not where TLS fails.
-async fn connect(node: &NodeUrl, address: &str) -> Result<Opened, Failure> {
-    let addresses = resolve(node).await.map_err(|error| failure::unknown_host(address, &error))?;
-    let mut options = self::options(node, addresses.clone(), true);
-    let mut asked_for_tls = false;
-    let mut opened = Conn::new(options.clone()).await;
-    if node.tls == TlsMode::Preferred && matches!(opened, Err(Error::Driver(DriverError::NoClientSslFlagFromServer))) {
-        options = self::options(node, addresses, false);
-        asked_for_tls = true;
-        opened = Conn::new(options.clone()).await;
-    }
-    let driver = opened.map_err(|error| failure::from_driver(&error, address))?;
-    Ok(Opened { driver, options, asked_for_tls })
-}
-
-/// A connection that was signed in.
-struct Opened {
-    driver: Conn,
-    options: Opts,
-    asked_for_tls: bool,
-}
-
-async fn resolve(node: &NodeUrl) -> std::io::Result<Vec<IpAddr>> {
-    Ok(lookup_host((node.host.as_str(), node.port)).await?.map(|address| address.ip()).collect())
-}
-
-/// What the driver would ask the server for by itself is given here: the first statement on the wire is Clew's.
-fn options(node: &NodeUrl, addresses: Vec<IpAddr>, encrypted: bool) -> Opts {
-    OptsBuilder::default()
-        .ip_or_hostname(node.host.clone())
-        .resolved_ips(Some(addresses))
-        .tcp_port(node.port)
-        .user(Some(node.user.clone()))
-        .pass(node.password.as_ref().map(|password| password.expose_secret().to_owned()))
-        .prefer_socket(false)
-        .max_allowed_packet(Some(MAX_PACKET))
-        .wait_timeout(Some(28_800))
-        // A peer that is gone without a word is noticed at last, also by what the driver still reads of a read that was given up.
-        .tcp_keepalive(Some(KEEPALIVE))
-        .stmt_cache_size(0)
-        .connect_attribute("program_name", PROGRAM_NAME)
-        .ssl_opts(encrypted.then(|| tls::options(node)).flatten())
-        .into()
 }
 
 #[cfg(test)]
@@ -173,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { node: Duration::from_secs(40), connect: Duration::from_secs(20) };
+    const LIMITS: Limits = Limits { node: Duration::from_secs(40), connect: Duration::from_secs(20), bytes: 1 << 30 };
 
     #[tokio::test]
     async fn settings_are_in_force_whatever_the_servers_own_are() {
@@ -211,13 +210,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_place_of_a_read_that_is_given_up_is_free_once_the_server_has_ended_it() {
+    async fn permit_of_an_abandoned_statement_is_released_once_the_server_has_ended_it() {
         for flavor in Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-            let gate = Gate::before(&server, "KILL").await.unwrap();
+            let gate = Gate::before(&server, "KILL ").await.unwrap();
             let node: NodeUrl = gate.url().parse().unwrap();
-            let connection = Connection::open(&node, &LIMITS).await.unwrap();
+            let mut connection = Connection::open(&node, &LIMITS).await.unwrap();
             let (address, id) = (connection.address.clone(), connection.id);
+            let running = timeout(Duration::from_millis(300), connection.ask::<u64>("SELECT SLEEP(600)")).await;
+            assert!(running.is_err(), "{flavor}: {running:?}");
             drop(connection);
             gate.reached().await;
             assert!(Place::take(&address, Errand::Reading, LIMITS.node).now_or_never().is_none(), "{flavor}");
@@ -227,6 +228,18 @@ mod tests {
                 format!("SELECT id FROM information_schema.processlist WHERE id = {id} AND command <> 'Killed'");
             assert!(next.ask::<u64>(&listed).await.unwrap().is_empty(), "{flavor}");
             next.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_connection_that_is_dropped_is_not_killed_but_closed() {
+        for flavor in Flavor::ALL {
+            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            let node: NodeUrl = server.url().parse().unwrap();
+            let connection = Connection::open(&node, &LIMITS).await.unwrap();
+            let address = connection.address.clone();
+            drop(connection);
+            assert!(Place::take(&address, Errand::Reading, LIMITS.node).now_or_never().is_some(), "{flavor}");
         }
     }
 }

@@ -5,12 +5,11 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::failure;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
-use crate::statements;
 use crate::transactions::CANNOT_CONVERT;
+use crate::{failure, sessions, statements};
 
 /// Something that Clew wants to do on a server, and whether it can.
 #[derive(Debug, Clone, Serialize)]
@@ -40,7 +39,8 @@ pub struct Diagnosis {
     pub checks: Vec<Check>,
 }
 
-/// Finds out what an account can see. Reads no session; changes nothing. Fails where the server cannot be asked at all.
+/// Detects what an account can see, and whether the address leads to one server without a proxy: that takes two connections, one after
+/// the other. Changes nothing. Fails where the server cannot be read at all.
 pub async fn examine(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     timeout(limits.node, failure::without_panic(node, ask(node, limits)))
         .await
@@ -52,17 +52,29 @@ async fn ask(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     let account = account(&mut connection).await?;
     let cipher = cipher(&mut connection).await?;
     let clock_difference = clock_difference(&mut connection).await?;
-    let checks = checks(&mut connection, &account).await?;
-    let diagnosis = Diagnosis {
-        server_flavor: connection.flavor,
-        server_version: connection.version.clone(),
-        account,
-        cipher,
-        clock_difference,
-        checks,
-    };
+    let mut checks = checks(&mut connection, &account).await?;
+    let direct = is_direct(&mut connection).await?;
+    let instance = connection.instance().await?;
+    let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
     connection.close().await;
-    Ok(diagnosis)
+    let mut second = Connection::open(node, limits).await?;
+    let same = second.instance().await? == instance;
+    second.close().await;
+    let proxied = if !same { Some(several_servers()) } else { (!direct).then(indirect) };
+    checks.push(check("direct connection", proxied.map_or(Ok(()), Err)));
+    Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
+}
+
+/// Whether the process list shows this connection under the id of its greeting.
+async fn is_direct(connection: &mut Connection) -> Result<bool, Failure> {
+    let address = connection.address.clone();
+    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
+    let mut filter = connection.own_filter();
+    let mut rows = sessions::read(connection, 4 << 10).await.map_err(lost)?;
+    while let Some(session) = rows.next().await.map_err(lost)? {
+        filter.is_own(&session);
+    }
+    Ok(connection.link.is_direct(&filter))
 }
 
 /// The account that this connection was signed in as, `user@host`.
@@ -85,7 +97,7 @@ async fn clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
 
 async fn one<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
-    Option<T>: mysql_async::prelude::FromRow + Send + 'static,
+    Option<T>: mysql_common::prelude::FromRow + Send + 'static,
 {
     let rows = connection.ask::<Option<T>>(statement).await.map_err(|error| connection.failed(&error))?;
     Ok(rows.into_iter().next().flatten())
@@ -114,9 +126,9 @@ fn check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
 /// Whether a statement is allowed. Errors that are not about privileges mean the same to the caller: no; except the one that only
 /// comes to who may read.
 pub(crate) async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.ask::<mysql_async::Row>(probe).await {
+    match connection.ask::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
-        Err(mysql_async::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT),
+        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT),
         Err(error) => Err(connection.failed(&error)),
     }
 }
@@ -202,6 +214,38 @@ pub(crate) fn statements_cut() -> Limitation {
         what: "Statements are cut after 1,024 bytes.".to_owned(),
         why: "performance_schema_show_processlist is ON, and performance_schema keeps no more.".to_owned(),
         remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
+    }
+}
+
+/// Statements that are longer than what is read of one.
+pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
+    (count > 0).then(|| Limitation {
+        kind: LimitationKind::StatementsCut,
+        what: format!("Statements of {count} sessions are cut after 64 MiB."),
+        why: "Clew reads no more of a statement: a server that is not trusted must not fill memory.".to_owned(),
+        remedy: None,
+    })
+}
+
+/// A proxy or balancer stands between Clew and the server.
+pub(crate) fn indirect() -> Limitation {
+    Limitation {
+        kind: LimitationKind::Indirect,
+        what: "Sessions cannot be killed through this address.".to_owned(),
+        why: "A proxy stands between: the connection id of the greeting is not CONNECTION_ID(), or the process list does not show \
+              Clew's own session, so the sessions of the list cannot be identified."
+            .to_owned(),
+        remedy: Some("Register the address of the server itself, and kill there.".to_owned()),
+    }
+}
+
+/// The address leads to several servers in turn.
+pub(crate) fn several_servers() -> Limitation {
+    Limitation {
+        kind: LimitationKind::Indirect,
+        what: "The address leads to several servers: each read shows the sessions of one of them.".to_owned(),
+        why: "Two connections reached servers with different identities, as behind a balancer.".to_owned(),
+        remedy: Some("Register each server with its own address, and kill there.".to_owned()),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use clew_diagnose::clean;
 use clew_model::{Failure, NodeUrl};
-use mysql_async::prelude::Queryable;
-use mysql_async::{Error, Row, Value};
 use tokio::time::timeout;
 
+use crate::client::{Cells, Error};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
@@ -13,6 +12,8 @@ use crate::{failure, statements};
 
 /// Rows of a plan that are shown: one for each table of the statement.
 const MOST: usize = 1000;
+/// Bytes of one row that are shown.
+const MAX_ROW: usize = 64 << 10;
 /// Error of a session that is not there.
 const NO_SUCH_THREAD: u16 = 1094;
 
@@ -40,7 +41,7 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, 
     let mut connection = Connection::open(node, limits).await?;
     let asked = match connection.flavor {
         Flavor::MySql => read(&mut connection, &statements::explain_mysql(id)).await,
-        Flavor::MariaDb => match connection.driver.query_drop(statements::ANSWER_SOON).await {
+        Flavor::MariaDb => match connection.link.client.execute(statements::ANSWER_SOON).await {
             Ok(()) => read(&mut connection, &statements::explain_mariadb(id)).await,
             Err(error) => Err(error),
         },
@@ -60,25 +61,20 @@ async fn explain(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Explained, 
 
 /// Names of the columns, then rows.
 async fn read(connection: &mut Connection, statement: &str) -> Result<Vec<Vec<String>>, Error> {
-    let mut rows = connection.driver.query_iter(statement).await?;
-    let names = rows.columns_ref().iter().map(|column| column.name_str().into_owned()).collect();
+    let mut rows = connection.link.client.query(statement, MAX_ROW).await?;
+    let names: Vec<String> = rows.columns().iter().map(|column| clean(column.name_ref())).collect();
+    let width = names.len();
     let mut lines: Vec<Vec<String>> = vec![names];
     while let Some(row) = rows.next().await? {
         if lines.len() <= MOST {
-            lines.push(cells(row));
+            lines.push(texts(row, width)?);
         }
     }
-    rows.drop_result().await?;
     Ok(lines)
 }
 
-fn cells(row: Row) -> Vec<String> {
-    let cell = |value: Value| match value {
-        Value::NULL => "NULL".to_owned(),
-        Value::Bytes(bytes) => clean(&bytes),
-        other => other.as_sql(true),
-    };
-    row.unwrap_raw().into_iter().map(|value| cell(value.unwrap_or(Value::NULL))).collect()
+fn texts(mut row: Cells<'_>, width: usize) -> Result<Vec<String>, Error> {
+    (0..width).map(|_| Ok(row.next_cell()?.map_or_else(|| "NULL".to_owned(), clean))).collect()
 }
 
 /// Columns under each other.

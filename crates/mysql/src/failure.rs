@@ -5,41 +5,75 @@ use std::panic::AssertUnwindSafe;
 
 use clew_model::{Failure, FailureKind, NodeUrl};
 use futures_util::FutureExt;
-use mysql_async::{DriverError, Error, IoError, ServerError};
 
-/// A failure at `address` from the driver's error.
-pub(crate) fn from_driver(error: &Error, address: &str) -> Failure {
-    match error {
-        Error::Server(error) => from_server(error, address),
-        Error::Io(IoError::Tls(error)) => Failure::new(FailureKind::TlsFailed, format!("{address}: {error}")),
-        Error::Io(IoError::Io(error)) => from_io(error, address),
-        Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-            Failure::new(FailureKind::TlsFailed, format!("{address} does not offer TLS; use tls=off or tls=preferred"))
+use crate::client::{Error, ServerError};
+
+/// A failure at `address` from the client's error.
+pub(crate) fn from_client(error: &Error, address: &str) -> Failure {
+    let (kind, detail) = match error {
+        Error::Server(error) => return from_server(error, address),
+        Error::Io(error) => return from_io(error, address),
+        Error::Tls(reason) => (FailureKind::TlsFailed, reason.clone()),
+        Error::TlsNotOffered { preferred: false } => (
+            FailureKind::TlsFailed,
+            "the server does not offer TLS. fix: enable TLS on the server; or, on a network that you trust, add tls=off: the \
+             connection is not encrypted then"
+                .to_owned(),
+        ),
+        Error::TlsNotOffered { preferred: true } => (
+            FailureKind::TlsFailed,
+            "the server does not offer TLS, and an account with a password does not fall back to a plain connection over the \
+             network. fix: enable TLS on the server; or, on a network that you trust, set tls=off"
+                .to_owned(),
+        ),
+        Error::NotMysql(bytes) => {
+            let shown = String::from_utf8_lossy(bytes).escape_debug().to_string();
+            (FailureKind::NotMysql, format!("no MySQL server: it answers \"{shown}\""))
         }
-        Error::Driver(DriverError::ConnectionClosed) => {
-            Failure::new(FailureKind::ConnectionLost, format!("{address} closed the connection"))
-        }
-        Error::Driver(DriverError::UnknownAuthPlugin { name }) => Failure::new(
+        Error::AuthenticationPlugin(name) => (
             FailureKind::AccessDenied,
             format!(
-                "{address} wants to sign in by {name}, which Clew does not know; use another plugin for this account"
+                "the server asks to sign in by {name}, which Clew does not support. fix: use another authentication plugin for this \
+                 account"
             ),
         ),
-        Error::Driver(DriverError::CleartextPluginDisabled) => Failure::new(
+        Error::UnverifiedChannel { encrypted: false } => (
             FailureKind::AccessDenied,
-            format!("{address} wants the password in clear text; use another plugin for this account"),
+            "the server asks for the password itself over a connection without TLS; it was not sent. fix: tls=verify-ca with ca= the \
+             server's ca.pem; or server-public-key= its public_key.pem; or, if you trust the network, get-server-public-key=on"
+                .to_owned(),
         ),
-        other => Failure::new(FailureKind::NotMysql, format!("{address} broke the protocol: {other}")),
-    }
+        Error::UnverifiedChannel { encrypted: true } => (
+            FailureKind::AccessDenied,
+            "the server asks for the password itself, and its certificate is not verified; the password was not sent. fix: \
+             tls=verify-ca with ca= the server's ca.pem; or, if you trust the network, get-server-public-key=on"
+                .to_owned(),
+        ),
+        Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
+        error @ Error::TooLarge { .. } => (FailureKind::ServerError, error.to_string()),
+        error @ (Error::Protocol(_) | Error::Row(_)) => (FailureKind::NotMysql, error.to_string()),
+    };
+    Failure::new(kind, format!("{address}: {detail}"))
+}
+
+/// A server whose connections are all taken, also after some attempts.
+pub(crate) fn no_free_connection(error: &ServerError, address: &str) -> Failure {
+    let detail = format!(
+        "{address}: {error}. fix: end idle sessions or raise max_connections; for diagnosis, connect to the port that stays free: \
+         extra_port of MariaDB, admin_port of MySQL (the account needs SERVICE_CONNECTION_ADMIN)"
+    );
+    Failure::new(FailureKind::TooManyConnections, detail)
 }
 
 fn from_io(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
+        ErrorKind::UnexpectedEof if !tls => {
+            return Failure::new(FailureKind::ConnectionLost, format!("{address} closed the connection"));
+        }
         _ if tls => FailureKind::TlsFailed,
         ErrorKind::TimedOut => FailureKind::TimedOut,
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
+        ErrorKind::ConnectionReset
         | ErrorKind::BrokenPipe
         | ErrorKind::ConnectionAborted => FailureKind::ConnectionLost,
         ErrorKind::ConnectionRefused
@@ -48,7 +82,7 @@ fn from_io(error: &std::io::Error, address: &str) -> Failure {
         | ErrorKind::NetworkDown
         | ErrorKind::AddrNotAvailable
         | ErrorKind::PermissionDenied => FailureKind::Unreachable,
-        // The driver's own complaints about packets.
+        // Complaints of the decoder about packets.
         _ => FailureKind::NotMysql,
     };
     Failure::new(kind, format!("{address}: {error}"))
@@ -68,7 +102,7 @@ fn from_server(error: &ServerError, address: &str) -> Failure {
         3159 => FailureKind::TlsFailed,
         _ => FailureKind::ServerError,
     };
-    Failure::new(kind, format!("{address}: error {} ({}): {}", error.code, error.state, error.message))
+    Failure::new(kind, format!("{address}: {error}"))
 }
 
 /// Whether the server ended a wait or a statement because it took too long: then its answer is not known, and not that there is none.
@@ -87,7 +121,7 @@ pub(crate) fn unknown_host(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }
 
-/// The outcome of `work`; the driver panics on some packets that no MySQL server sends, which says as much as an error.
+/// The outcome of `work`. The decoder of packets is a library: should it panic on what a server sends, that is an error like any other.
 pub(crate) async fn without_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,7 +1,8 @@
 //! Ending sessions, or what they run: only those that were meant, and never one that must live.
 //!
-//! Sessions are read again on the connection that then kills them. What a victim is known by are its id, account and client
-//! address, and, where only its statement is meant, what it was running and since when. MySQL cannot be told which run of a
+//! Sessions are read again on the connection that then kills them. A victim is identified by the server instance that listed it, its id,
+//! account and client address, and, where only its statement is to end, what it was running and since when. Through a proxy nothing is
+//! killed. MySQL cannot be told which run of a
 //! statement to end: between the look and the kill a session may begin another one. MariaDB can.
 
 mod batch;
@@ -20,9 +21,9 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
-pub use look::{UserSessions, find_sessions, read_user_sessions};
+pub use look::{FoundSessions, UserSessions, find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
-pub use victim::{Doing, Victim};
+pub use victim::{Doing, ListRead, Victim};
 
 /// What of a session is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,8 +121,8 @@ mod tests {
             let server = Server::start(flavor, &options).await.unwrap();
             let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
             let mut own = Connection::open(&node, &limits).await.unwrap();
-            let session = find_sessions(&node, &[own.id], &limits).await.unwrap().pop().unwrap();
-            let victim = Victim::connection_of(&session, std::time::Instant::now());
+            let FoundSessions { read, sessions } = find_sessions(&node, &[own.id], &limits).await.unwrap();
+            let victim = Victim::connection_of(&sessions[0], &read);
             for kind in [KillKind::Connection, KillKind::Query] {
                 let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
                 assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");

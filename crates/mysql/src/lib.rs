@@ -22,14 +22,14 @@
 //! ```
 
 mod budget;
+mod client;
 mod connection;
 mod doctor;
 mod explain;
 mod failure;
-mod given_up;
-mod greeting;
 mod innodb_status;
 mod kill;
+mod kill_on_drop;
 mod limits;
 mod live;
 mod locks;
@@ -39,26 +39,28 @@ mod rollbacks;
 mod running;
 mod seen;
 mod server;
+mod server_instance;
 mod server_threads;
 mod session;
 mod sessions;
 mod snapshot;
 mod statements;
-mod tls;
 mod transactions;
 
 pub use budget::Errand;
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
-pub use given_up::settle_kills;
 pub use kill::{
-    Doing, KillKind, KillOutcome, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
+    Doing, FoundSessions, KillKind, KillOutcome, ListRead, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
 };
+pub use kill_on_drop::settle_kills;
 pub use limits::Limits;
 pub use live::{LiveLook, LiveMemory, look_live};
 pub use locks::read_waits;
+pub use own_sessions::share_session_token;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use server::Flavor;
+pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session::{WholeSession, read_session};
 pub use snapshot::{
     Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,

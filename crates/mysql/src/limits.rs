@@ -9,6 +9,8 @@ pub struct Limits {
     pub node: Duration,
     /// For a connection: address look-up, TCP, TLS and sign-in. Part of `node`.
     pub connect: Duration,
+    /// Bytes that a server may send during the read: a server that is not trusted must not fill memory or disk.
+    pub bytes: u64,
 }
 
 impl Limits {
@@ -20,6 +22,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { node: Duration::from_secs(10), connect: Duration::from_secs(5) }
+        Self { node: Duration::from_secs(10), connect: Duration::from_secs(5), bytes: 1 << 30 }
     }
 }

@@ -13,7 +13,7 @@ use clew_diagnose::is_internal;
 use clew_diagnose::live::{Counts, LiveSession, STATEMENT_KEPT};
 use clew_diagnose::waits::graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
-use mysql_async::Error;
+use crate::client::Error;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::locks::WaitTables;
 use crate::seen::Seen;
 use crate::server::Flavor;
+use crate::server_instance::ServerInstance;
 use crate::transactions::{BySession, Transactions};
 use crate::{doctor, failure, sessions, transactions};
 pub use memory::LiveMemory;
@@ -28,9 +29,14 @@ pub use memory::LiveMemory;
 /// Sessions that a look keeps, and of those beyond as many again that do something. All are counted.
 const MOST: usize = 20_000;
 
+/// Longest row that is read: the beginning of its statement is enough.
+const MAX_ROW: usize = STATEMENT_KEPT + (4 << 10);
+
 /// What was seen.
 #[derive(Debug)]
 pub struct LiveLook {
+    /// The server that listed the sessions.
+    pub server: ServerInstance,
     /// The sessions of users.
     pub sessions: Vec<LiveSession>,
     /// How many there are of each kind, those that were not kept among them.
@@ -58,6 +64,7 @@ pub async fn look_live(
 
 async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
     let mut connection = Connection::open(node, limits).await?;
+    let server = connection.instance().await?;
     let mut seen = if memory.is_due() || memory.somebody_waits {
         with_locks(&mut connection, memory, threshold).await?
     } else {
@@ -76,7 +83,7 @@ async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &
     seen.limitations.dedup();
     let took = connection.since.elapsed();
     connection.close().await;
-    Ok(seen.into_look(memory, took))
+    Ok(seen.into_look(server, memory, took))
 }
 
 /// Sessions of users, with their transactions.
@@ -113,7 +120,7 @@ struct Everything {
 }
 
 impl Everything {
-    fn into_look(mut self, memory: &LiveMemory, took: Duration) -> LiveLook {
+    fn into_look(mut self, server: ServerInstance, memory: &LiveMemory, took: Duration) -> LiveLook {
         let Found { open, sessions, counts, left_out } = self.found;
         if left_out > 0 {
             self.limitations.push(cut(left_out, counts.total));
@@ -127,7 +134,8 @@ impl Everything {
                 session,
             }
         };
-        LiveLook { sessions: sessions.into_iter().map(live).collect(), counts, limitations: self.limitations, took }
+        let sessions = sessions.into_iter().map(live).collect();
+        LiveLook { server, sessions, counts, limitations: self.limitations, took }
     }
 }
 
@@ -146,7 +154,7 @@ async fn with_locks(
         memory.read_all_programs(connection, unreadable.as_ref()).await?;
     }
     let first_modes = locks.unexplained();
-    let facts = seen.facts(&connection.own(), &locks.threads);
+    let facts = seen.facts(connection.own_filter(), &locks.threads);
     let (observed, _) = locks.joined(facts);
     let graph = graph(&observed);
     let mut limitations = observed.limitations;
@@ -202,23 +210,20 @@ async fn read_into(
     threshold: u64,
     mut seen: Option<&mut Seen>,
 ) -> Result<bool, Failure> {
-    let (address, own_id, own) = (connection.address.clone(), connection.id, connection.own());
-    let is_own = own.known();
-    let lost = |error: Error| failure::from_driver(&error, &address);
+    let (address, mut own) = (connection.address.clone(), connection.own_filter());
+    let lost = |error: Error| failure::from_client(&error, &address);
     let reading =
-        if without_lock { sessions::read_without_lock(connection).await } else { sessions::read(connection).await };
+        if without_lock { sessions::read_without_lock(connection, MAX_ROW).await } else { sessions::read(connection, MAX_ROW).await };
     let mut rows = match reading {
         Ok(rows) => rows,
         Err(Error::Server(error)) if without_lock && !failure::took_too_long(&error) => return Ok(false),
         Err(error) => return Err(lost(error)),
     };
-    let mut saw_itself = false;
     while let Some(mut session) = rows.next().await.map_err(lost)? {
-        saw_itself |= session.id == own_id;
         if let Some(seen) = &mut seen {
             seen.look(&session);
         }
-        if is_own(&session) || is_internal(&session) {
+        if own.is_own(&session) || is_internal(&session) {
             continue;
         }
         if let Some(statement) = &mut session.statement {
@@ -228,7 +233,7 @@ async fn read_into(
         }
         found.take(session, threshold);
     }
-    Ok(saw_itself)
+    Ok(own.listed().is_some())
 }
 
 fn cut(left_out: u64, total: u64) -> Limitation {

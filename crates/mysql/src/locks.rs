@@ -204,9 +204,9 @@ fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<Transacti
 
 async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<SessionFacts>, Failure> {
     let address = connection.address.clone();
-    let own = connection.own();
-    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
-    let mut rows = sessions::read(connection).await.map_err(lost)?;
+    let mut own = connection.own_filter();
+    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
+    let mut rows = sessions::read(connection, STATEMENT_KEPT + (4 << 10)).await.map_err(lost)?;
     let mut found = Vec::new();
     while let Some(mut session) = rows.next().await.map_err(lost)? {
         if let Some(statement) = &mut session.statement {
@@ -215,9 +215,8 @@ async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<
         }
         found.push(session);
     }
-    let is_own = own.known();
     let facts = |session: Session| {
-        let role = role(&session, is_own(&session), threads.is_applier(session.id));
+        let role = role(&session, own.is_own(&session), threads.is_applier(session.id));
         SessionFacts { role, session }
     };
     Ok(found.into_iter().map(facts).collect())

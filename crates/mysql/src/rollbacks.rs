@@ -6,7 +6,11 @@
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl, Session, Transaction};
-use mysql_async::{Error, FromRowError, Row, prelude::FromRow};
+use mysql_common::Row;
+use mysql_common::prelude::FromRow;
+use mysql_common::row::convert::FromRowError;
+
+use crate::client::Error;
 use tokio::time::{sleep, timeout};
 
 use crate::connection::Connection;

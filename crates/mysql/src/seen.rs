@@ -6,7 +6,7 @@ use clew_diagnose::waits::{SessionFacts, is_wait_state};
 use clew_model::Session;
 
 use crate::locks::{Threads, role};
-use crate::own_sessions::Own;
+use crate::own_sessions::OwnSessionFilter;
 
 /// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
 const STATEMENT_KEPT: usize = 64 << 10;
@@ -57,10 +57,9 @@ impl Seen {
     }
 
     /// What was kept, with whose each session is.
-    pub(crate) fn facts(self, own: &Own, threads: &Threads) -> Vec<SessionFacts> {
-        let is_own = own.known();
+    pub(crate) fn facts(self, mut own: OwnSessionFilter, threads: &Threads) -> Vec<SessionFacts> {
         let facts = |session: Session| {
-            let role = role(&session, is_own(&session), threads.is_applier(session.id));
+            let role = role(&session, own.is_own(&session), threads.is_applier(session.id));
             SessionFacts { role, session }
         };
         self.sessions.into_iter().map(facts).collect()

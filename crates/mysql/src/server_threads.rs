@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use clew_diagnose::is_internal;
 use clew_model::{Failure, Session};
-use mysql_async::Error;
+use crate::client::Error;
 
 use crate::connection::Connection;
 use crate::server::Flavor;

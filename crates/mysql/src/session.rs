@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clew_diagnose::waits::{Party, WaitGraph, graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
-use mysql_async::Error;
+use crate::client::Error;
 use tokio::time::timeout;
 
 use crate::connection::Connection;
@@ -60,8 +60,8 @@ async fn read(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSe
 /// The session with its statement.
 async fn whole(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
     let address = connection.address.clone();
-    let lost = |error: Error| failure::from_driver(&error, &address);
-    let mut rows = sessions::read(connection).await.map_err(lost)?;
+    let lost = |error: Error| failure::from_client(&error, &address);
+    let mut rows = sessions::read(connection, LONGEST + (4 << 10)).await.map_err(lost)?;
     let mut found = None;
     while let Some(mut session) = rows.next().await.map_err(lost)? {
         if session.id != id {

@@ -3,57 +3,66 @@
 use std::str::FromStr;
 
 use clew_model::Session;
-use mysql_async::{QueryResult, Row, TextProtocol, Value};
 
+use crate::client::{Cells, Client, Error, Rows};
 use crate::connection::Connection;
 use crate::statements;
 
+/// Longest row that is read whole: a longer statement is cut. The API has room for 64 MiB.
+pub(crate) const MAX_ROW: usize = (64 << 20) + (4 << 10);
+
 /// Rows of the process list, one at a time.
 pub(crate) struct Sessions<'a> {
-    rows: QueryResult<'a, 'static, TextProtocol>,
+    rows: Rows<'a>,
+    truncated: u64,
 }
 
-/// Starts reading all sessions that the account may see.
-pub(crate) async fn read(connection: &mut Connection) -> Result<Sessions<'_>, mysql_async::Error> {
-    ask(connection, statements::SESSIONS).await
+/// Starts reading all sessions that the account may see; of each row, at most so many bytes.
+pub(crate) async fn read(connection: &mut Connection, max_row: usize) -> Result<Sessions<'_>, Error> {
+    list(&mut connection.link.client, max_row).await
 }
 
-/// The same for those who look again and again, with the beginnings of statements: of MySQL with its performance_schema on.
-pub(crate) async fn read_without_lock(connection: &mut Connection) -> Result<Sessions<'_>, mysql_async::Error> {
-    ask(connection, statements::SESSIONS_WITHOUT_LOCK).await
+/// The same over a client.
+pub(crate) async fn list(client: &mut Client, max_row: usize) -> Result<Sessions<'_>, Error> {
+    Ok(Sessions { rows: client.query(statements::SESSIONS, max_row).await?, truncated: 0 })
 }
 
-async fn ask<'a>(connection: &'a mut Connection, statement: &'static str) -> Result<Sessions<'a>, mysql_async::Error> {
-    use mysql_async::prelude::Queryable;
-    Ok(Sessions { rows: connection.driver.query_iter(statement).await? })
+/// The same for repeated reads, with the beginnings of statements: of MySQL with its performance_schema on.
+pub(crate) async fn read_without_lock(connection: &mut Connection, max_row: usize) -> Result<Sessions<'_>, Error> {
+    let rows = connection.link.client.query(statements::SESSIONS_WITHOUT_LOCK, max_row).await?;
+    Ok(Sessions { rows, truncated: 0 })
 }
 
 impl Sessions<'_> {
     /// The next session; nothing after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Session>, mysql_async::Error> {
-        Ok(self.rows.next().await?.map(session))
+    pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
+        let Some(cells) = self.rows.next().await? else { return Ok(None) };
+        self.truncated += u64::from(cells.truncated);
+        session(cells).map(Some)
+    }
+
+    /// How many of the rows were cut.
+    pub(crate) fn truncated(&self) -> u64 {
+        self.truncated
     }
 }
 
 /// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text.
-fn session(mut row: Row) -> Session {
-    let mut bytes = |column: usize| match row.take_opt::<Value, _>(column) {
-        Some(Ok(Value::Bytes(bytes))) => Some(bytes),
-        _ => None,
-    };
-    Session {
-        id: number(bytes(0)).unwrap_or(0),
-        user: bytes(1).unwrap_or_default(),
-        host: bytes(2).unwrap_or_default(),
-        database: bytes(3),
-        command: bytes(4).unwrap_or_default(),
-        seconds: number(bytes(5)).map_or(0, |seconds: i64| Session::believable_seconds(seconds.into())),
-        state: bytes(6),
-        statement: bytes(7),
-    }
+fn session(mut cells: Cells<'_>) -> Result<Session, Error> {
+    let mut cell = || cells.next_cell();
+    Ok(Session {
+        id: number(cell()?).unwrap_or(0),
+        user: cell()?.unwrap_or_default().to_vec(),
+        host: cell()?.unwrap_or_default().to_vec(),
+        database: cell()?.map(<[u8]>::to_vec),
+        command: cell()?.unwrap_or_default().to_vec(),
+        seconds: number(cell()?).map_or(0, |seconds: i64| Session::believable_seconds(seconds.into())),
+        state: cell()?.map(<[u8]>::to_vec),
+        statement: cell()?.map(<[u8]>::to_vec),
+    })
 }
 
 /// What does not fit is unbelievable too.
-fn number<N: FromStr>(text: Option<Vec<u8>>) -> Option<N> {
-    std::str::from_utf8(&text?).ok()?.parse().ok()
+fn number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
+    std::str::from_utf8(text?).ok()?.parse().ok()
 }

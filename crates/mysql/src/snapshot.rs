@@ -180,9 +180,9 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
         }
         Err(error) => return Err(connection.failed(&error)),
     };
-    let own = (whose == Whose::Users).then(|| connection.own());
+    let own = (whose == Whose::Users).then(|| connection.own_filter());
     let form = rows.form;
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| {}).await?;
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, &mut limitations, |_| {}).await?;
     let body = Body { rows, form, details: None };
     Ok(finish(connection, body, limitations).await)
 }
@@ -206,7 +206,7 @@ pub(crate) async fn show_is_cut(connection: &mut Connection) -> Result<bool, Fai
     }
     match connection.ask::<Option<String>>(statements::SHOW_IS_CUT).await {
         Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-        Err(mysql_async::Error::Server(_)) => Ok(false),
+        Err(crate::client::Error::Server(_)) => Ok(false),
         Err(error) => Err(connection.failed(&error)),
     }
 }

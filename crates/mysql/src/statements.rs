@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-/// Which server this is and which connection this is. Free; needs nothing.
-pub(crate) const WHO_ARE_YOU: &str = "SELECT VERSION(), CONNECTION_ID()";
+/// Version of the server, and id of the connection. Free; needs nothing.
+pub(crate) const SERVER_IDENTITY: &str = "SELECT VERSION(), CONNECTION_ID()";
 
 /// Session settings for MySQL. Free; needs nothing.
 pub(crate) fn set_up_mysql(left: Duration) -> String {
@@ -87,18 +87,29 @@ pub(crate) fn call(procedure: &str, number: u64) -> String {
     format!("CALL {procedure}({number})")
 }
 
-/// Sessions of the account itself that this program opened, by its own word. The server looks through what every session of the
-/// account said of itself: 0.1 s with 10,000. Needs performance_schema to be on.
-pub(crate) fn opened_by(program: &str) -> String {
+/// Sessions of the account itself whose connection attribute carries this installation's token. The server scans the attributes of
+/// every session of the account: 0.1 s with 10,000. Needs performance_schema to be on.
+pub(crate) fn opened_with(token: &str) -> String {
     format!(
         "SELECT processlist_id FROM performance_schema.session_account_connect_attrs \
-         WHERE attr_name = 'program_name' AND attr_value = '{program}'"
+         WHERE attr_name = 'clew_connection' AND attr_value LIKE 'clew:{token}.%'"
     )
 }
 
-/// Seconds since the server started. The server adds up counters of every session for it: asked only where time passed since a
-/// victims were chosen. Needs nothing.
-pub(crate) const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+/// Identity of the server and when it started, in seconds since 1970. Both times are those of the start of the statement: their
+/// difference is constant. The server adds up counters of every session: read for kills, not for snapshots. Needs nothing.
+pub(crate) const INSTANCE_MYSQL: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
+
+/// The same of MySQL before 5.7.
+pub(crate) const INSTANCE_MYSQL_5_6: &str =
+    "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM information_schema.global_status WHERE variable_name = 'Uptime'";
+
+/// The same of MariaDB, whose servers have no UUID.
+pub(crate) const INSTANCE_MARIADB: &str = "SELECT CONCAT_WS('|', @@GLOBAL.hostname, @@GLOBAL.port, @@GLOBAL.server_id, @@GLOBAL.datadir), \
+     UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+     FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// The account that the server signed this connection in as, and how it is protected. Free; needs nothing.
 pub(crate) const ACCOUNT: &str = "SELECT CURRENT_USER()";

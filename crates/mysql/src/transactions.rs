@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clew_model::{Session, Transaction};
-use mysql_async::{FromRowError, Row, prelude::FromRow};
+use mysql_common::Row;
+use mysql_common::prelude::FromRow;
+use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
 use crate::connection::Connection;
@@ -32,14 +34,14 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions, or what can be had of them.
-pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, mysql_async::Error> {
+pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, crate::client::Error> {
     for attempt in 1..=TRIES {
         match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
             Ok(rows) => return Ok(Transactions::Readable(rows.into_iter().map(|row| row.0).collect())),
-            Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
+            Err(crate::client::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
                 return Ok(Transactions::Hidden);
             }
-            Err(mysql_async::Error::Server(error)) if error.code == CANNOT_CONVERT => {
+            Err(crate::client::Error::Server(error)) if error.code == CANNOT_CONVERT => {
                 if attempt < TRIES {
                     sleep(PAUSE).await;
                 }

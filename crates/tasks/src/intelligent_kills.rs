@@ -3,11 +3,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clew_diagnose::Chosen;
 use clew_model::{InstanceId, NodeUrl, SlowThreshold};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, UserSessions, read_user_sessions};
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -71,7 +71,7 @@ impl IntelligentKills {
 
     /// What one would kill of a node now.
     pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<Chosen, KillError> {
-        self.choose(instance, node, Errand::Reading, limits).await
+        Ok(self.choose(instance, node, Errand::Reading, limits).await?.1)
     }
 
     async fn choose(
@@ -80,14 +80,15 @@ impl IntelligentKills {
         node: &NodeUrl,
         errand: Errand,
         limits: Limits,
-    ) -> Result<Chosen, KillError> {
+    ) -> Result<(ListRead, Chosen), KillError> {
         let threshold = self.threshold(instance).await?;
-        let sessions = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?.sessions;
+        let UserSessions { read, sessions, .. } =
+            read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
         let protected = self.kills.protected().clone();
         // Templates of ten thousand statements are work for a processor.
         let choosing = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
         match choosing.await {
-            Ok(chosen) => Ok(chosen),
+            Ok(chosen) => Ok((read, chosen)),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(KillError::Store(StoreError::Stopped)),
@@ -172,9 +173,8 @@ impl IntelligentKills {
         let Some(node) = self.store.node_to_read(&asked.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
         };
-        let seen = Instant::now();
-        let victims = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await?;
-        let victims = victims.into_victims();
+        let (read, chosen) = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await?;
+        let victims = chosen.into_victims();
         let order = KillOrder {
             by: asked.by.clone(),
             project_id: asked.project_id.clone(),
@@ -186,7 +186,7 @@ impl IntelligentKills {
             kind: KillKind::Connection,
             meant: Meant::Statement,
             reason: "intelligent kill".to_owned(),
-            seen,
+            read,
         };
         self.kills.carry_out(order, victims, self.limits).await
     }

@@ -3,11 +3,10 @@
 //! Somebody who names sessions, an intelligent kill and a kill task all come through here.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use clew_diagnose::{ProtectedAccounts, clean, template};
 use clew_model::{Failure, InstanceId, NodeId, NodeUrl, Origin, ProjectId, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, Victim, kill_all};
+use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, Victim, kill_all};
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
@@ -44,8 +43,8 @@ pub struct KillOrder {
     pub meant: Meant,
     /// Why, in the words of who asks; may be empty.
     pub reason: String,
-    /// When the victims were seen, by this process's clock, before they were read.
-    pub seen: Instant,
+    /// The list in which the victims were found.
+    pub read: ListRead,
 }
 
 /// What a victim is meant for.
@@ -138,8 +137,8 @@ impl Kills {
 impl KillOrder {
     fn victim(&self, session: &Session) -> Victim {
         match self.meant {
-            Meant::Session => Victim::connection_of(session, self.seen),
-            Meant::Statement => Victim::statement_of(session, self.seen),
+            Meant::Session => Victim::connection_of(session, &self.read),
+            Meant::Statement => Victim::statement_of(session, &self.read),
         }
     }
 

@@ -6,7 +6,6 @@ mod asked;
 mod preview;
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -14,7 +13,7 @@ use axum::extract::{Path, State};
 use clew_diagnose::clean;
 use clew_iam::decision::Action;
 use clew_model::{Node, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, Refusal as MustLive, find_sessions};
+use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use jiff::Timestamp;
@@ -105,14 +104,14 @@ pub(crate) async fn kill(
         caller.trail.detail("reason", asked.reason.as_str());
     }
     let masked = target.is_masked_for(&service, &caller);
-    let seen = Instant::now();
     let found = service.nodes.read(async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
-    let found: HashMap<u64, Session> = found.into_iter().map(|session| (session.id, session)).collect();
+    let FoundSessions { read, sessions } = found;
+    let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     let (costs, mut outcomes) = if asked.preview {
         (Some(preview::costs(&service, &target.node, &ids).await), HashMap::new())
     } else {
         let victims: Vec<Session> = asked.meant(&found).into_iter().cloned().collect();
-        let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, seen, limits).await {
+        let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, read, limits).await {
             Ok(outcomes) => Ok(Ok(outcomes)),
             Err(KillError::Node(failure)) => Err(failure),
             Err(KillError::Store(error)) => Ok(Err(error)),
@@ -152,7 +151,7 @@ async fn carry_out(
     target: &Target<Node>,
     asked: &Asked,
     victims: Vec<Session>,
-    seen: Instant,
+    read: ListRead,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
     let order = KillOrder {
@@ -166,7 +165,7 @@ async fn carry_out(
         kind: asked.kind,
         meant: if asked.kind == KillKind::Query { Meant::Statement } else { Meant::Session },
         reason: asked.reason.clone(),
-        seen,
+        read,
     };
     service.kills.carry_out(order, victims, limits).await
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, Node};
-use clew_mysql::{KillKind, KillOutcome, Limits, find_sessions};
+use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use serde::Serialize;
@@ -98,8 +98,9 @@ async fn kill_found(
     asked: &Asked,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let seen = Instant::now();
-    let found = find_sessions(&target.node.url, &asked.ids, &limits).await.map_err(KillError::Node)?;
+    let begun = Instant::now();
+    let FoundSessions { read, sessions } =
+        find_sessions(&target.node.url, &asked.ids, &limits).await.map_err(KillError::Node)?;
     let order = KillOrder {
         by: caller.origin(),
         project_id: target.project.id.clone(),
@@ -111,11 +112,11 @@ async fn kill_found(
         kind: KillKind::Connection,
         meant: Meant::Session,
         reason: asked.reason.clone(),
-        seen,
+        read,
     };
-    let left = limits.node.saturating_sub(seen.elapsed());
-    let limits = Limits { node: left, connect: limits.connect.min(left) };
-    service.kills.carry_out(order, found, limits).await
+    let left = limits.node.saturating_sub(begun.elapsed());
+    let limits = Limits { node: left, connect: limits.connect.min(left), ..limits };
+    service.kills.carry_out(order, sessions, limits).await
 }
 
 /// What a body asks for.

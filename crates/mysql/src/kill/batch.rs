@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use clew_diagnose::{ProtectedAccounts, clean, is_internal};
 use clew_model::{Failure, Session};
-use mysql_async::Error;
 
 use super::confirm::{Undone, Watched, confirm};
 use super::look::{Look, clew_sessions, sees_all};
 use super::send::send;
 use super::{KillKind, KillOutcome, Refusal, Victim};
 use crate::connection::Connection;
-use crate::statements;
 
 /// How old a look may be when a kill is sent on its word: most kills take a fraction of a millisecond, a look up to 0.05 s.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
@@ -43,13 +41,23 @@ impl<'a> Batch<'a> {
     /// then is left as it was.
     pub(super) async fn send(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let ids: Vec<u64> = self.members.iter().map(|(victim, _)| victim.id).collect();
-        let uptime = self.uptime(connection).await?;
+        let server = connection.instance().await?;
         let own = clew_sessions(connection).await?;
         let mut look = Look::take(connection, &ids, self.kind).await?;
+        if !look.is_direct {
+            for (_, stage) in &mut self.members {
+                *stage = Stage::Over(KillOutcome::Refused(Refusal::Indirect));
+            }
+            return Ok(());
+        }
         let mut all_is_seen = false;
         for (victim, stage) in &mut self.members {
             if look.age() > LOOK_IS_GOOD_FOR {
                 look = Look::take(connection, &ids, self.kind).await?;
+            }
+            if victim.read.server != server {
+                *stage = Stage::Over(KillOutcome::Refused(Refusal::AnotherServer));
+                continue;
             }
             let Some(now) = look.sessions.get(&victim.id) else {
                 if !all_is_seen {
@@ -62,11 +70,9 @@ impl<'a> Batch<'a> {
                 });
                 continue;
             };
-            let restarted = uptime.is_some_and(|uptime| victim.was_before_restart(uptime));
-            let own = own.contains(&victim.id) || connection.own().known()(now);
+            let own = own.contains(&victim.id) || look.own.contains(&victim.id);
             let refusal = match () {
-                () if restarted => Some(Refusal::Restarted),
-                () if victim.is(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
+                () if victim.matches(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
                 () => refusal(victim, now, self.kind, self.protected, own),
             };
             if let Some(refusal) = refusal {
@@ -127,15 +133,6 @@ impl<'a> Batch<'a> {
         };
         self.members.into_iter().filter_map(outcome).collect()
     }
-
-    /// Seconds since the server started; asked only where one passed since a victim was seen.
-    async fn uptime(&self, connection: &mut Connection) -> Result<Option<u64>, Failure> {
-        if self.members.iter().all(|(victim, _)| victim.seen.elapsed().as_secs() == 0) {
-            return Ok(None);
-        }
-        let rows: Result<Vec<(String, u64)>, Error> = connection.ask(statements::UPTIME).await;
-        Ok(rows.map_err(|error| connection.failed(&error))?.first().map(|(_, uptime)| *uptime))
-    }
 }
 
 /// Why what is listed under the victim's id now must live.
@@ -146,7 +143,7 @@ fn refusal(
     protected: &ProtectedAccounts,
     own: bool,
 ) -> Option<Refusal> {
-    if !victim.is(now) {
+    if !victim.matches(now) {
         return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
     }
     if is_internal(now) {
@@ -164,7 +161,7 @@ fn refusal(
     if kind == KillKind::Query && is_idle(now) {
         return Some(Refusal::Idle);
     }
-    (!victim.does_as_seen(now)).then_some(Refusal::AnotherStatement)
+    (!victim.still_running(now)).then_some(Refusal::AnotherStatement)
 }
 
 pub(super) fn is_idle(session: &Session) -> bool {

@@ -76,7 +76,7 @@ async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: 
             return Ok(());
         }
         let ids: HashSet<u64> = open.iter().map(|one| one.before.id).collect();
-        let listed = look(connection, |session| ids.contains(&session.id)).await?;
+        let listed = look(connection, |session| ids.contains(&session.id)).await?.sessions;
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same(before, now));
         let late = begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER;

@@ -5,30 +5,40 @@ use std::time::{Duration, Instant};
 
 use clew_diagnose::is_internal;
 use clew_model::{Failure, NodeUrl, Session};
-use mysql_async::Error;
+use crate::client::Error;
 use tokio::time::timeout;
 
 use super::KillKind;
 use super::confirm::{Undone, read_undone};
-use super::victim::STATEMENT_COMPARED;
+use super::victim::{ListRead, MAX_ROW, STATEMENT_COMPARED};
 use crate::budget::Errand;
-use crate::connection::{Connection, PROGRAM_NAME};
+use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::{doctor, failure, server_threads, sessions, statements};
+use crate::{doctor, failure, own_sessions, server_threads, sessions, statements};
+
+/// Sessions that were looked up by their ids.
+#[derive(Debug, Clone)]
+pub struct FoundSessions {
+    /// The list that shows them.
+    pub read: ListRead,
+    /// Those that the server lists, with the first 64 KiB of their statements.
+    pub sessions: Vec<Session>,
+}
 
 /// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
 /// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`. Whoever asks
 /// means to kill: this waits for no other read of the node.
-pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<Vec<Session>, Failure> {
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
-        let found = look(&mut connection, |session| ids.contains(&session.id)).await?;
-        if ids.iter().any(|id| found.iter().all(|session| session.id != *id)) {
+        let read = list_read(&mut connection).await?;
+        let sessions = look(&mut connection, |session| ids.contains(&session.id)).await?.sessions;
+        if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             sees_all(&mut connection).await?;
         }
         connection.close().await;
-        Ok(found)
+        Ok(FoundSessions { read, sessions })
     })
     .await
 }
@@ -36,6 +46,8 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
 /// What rules choose victims from.
 #[derive(Debug, Clone)]
 pub struct UserSessions {
+    /// The list that shows them.
+    pub read: ListRead,
     /// Every session of a user, Clew's own left out, with the first 64 KiB of its statement.
     pub sessions: Vec<Session>,
     /// How long the node was busy with this look, from connecting to the last row.
@@ -47,22 +59,22 @@ pub struct UserSessions {
 pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(errand, node, limits).await?;
+        let read = list_read(&mut connection).await?;
         let own_ids = clew_sessions(&mut connection).await?;
-        let listed = look(&mut connection, |_| true).await?;
+        let List { sessions: listed, own, .. } = look(&mut connection, |_| true).await?;
         // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             sees_all(&mut connection).await?;
         }
         let appliers = server_threads::among(&mut connection, listed.iter()).await?;
-        let own = connection.own();
-        let is_own = own.known();
+        let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
-        let users = |session: &Session| !is_internal(session) && !own_ids.contains(&session.id) && !is_own(session);
+        let users = |session: &Session| !is_internal(session) && !is_own(session);
         let sessions = listed.into_iter().filter(users).collect();
         let since = connection.since;
         connection.close().await;
-        Ok(UserSessions { sessions, took: since.elapsed() })
+        Ok(UserSessions { read, sessions, took: since.elapsed() })
     })
     .await
 }
@@ -86,6 +98,10 @@ pub(super) struct Look {
     pub(super) appliers: HashSet<u64>,
     /// The number of what each of them runs; of MariaDB alone, and only where a statement is to end.
     pub(super) queries: HashMap<u64, u64>,
+    /// Those of them that are Clew's own.
+    pub(super) own: HashSet<u64>,
+    /// Whether the list is that of the server that a kill on this connection reaches.
+    pub(super) is_direct: bool,
     undone: Option<HashMap<u64, Undone>>,
 }
 
@@ -95,11 +111,11 @@ impl Look {
     pub(super) async fn take(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let found = look(connection, |session| ids.contains(&session.id)).await?;
+        let List { sessions: found, own, is_direct } = look(connection, |session| ids.contains(&session.id)).await?;
         let taken = Instant::now();
         let appliers = server_threads::among(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
-        Ok(Self { taken, sessions, appliers, queries, undone: None })
+        Ok(Self { taken, sessions, appliers, queries, own, is_direct, undone: None })
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -116,18 +132,34 @@ impl Look {
     }
 }
 
+/// Which server lists sessions now.
+async fn list_read(connection: &mut Connection) -> Result<ListRead, Failure> {
+    let at = Instant::now();
+    Ok(ListRead { server: connection.instance().await?, at })
+}
+
+/// Sessions of one list.
+pub(super) struct List {
+    pub(super) sessions: Vec<Session>,
+    /// Ids of those that are Clew's own.
+    own: HashSet<u64>,
+    is_direct: bool,
+}
+
 /// Those sessions that are wanted of all that the server lists.
-pub(super) async fn look(
-    connection: &mut Connection,
-    wanted: impl Fn(&Session) -> bool,
-) -> Result<Vec<Session>, Failure> {
+pub(super) async fn look(connection: &mut Connection, wanted: impl Fn(&Session) -> bool) -> Result<List, Failure> {
     let address = connection.address.clone();
-    let lost = |error: Error| failure::from_driver(&error, &address);
-    let mut rows = sessions::read(connection).await.map_err(lost)?;
-    let mut found = Vec::new();
+    let mut filter = connection.own_filter();
+    let lost = |error: Error| failure::from_client(&error, &address);
+    let mut rows = sessions::read(connection, MAX_ROW).await.map_err(lost)?;
+    let (mut found, mut own) = (Vec::new(), HashSet::new());
     while let Some(mut session) = rows.next().await.map_err(lost)? {
+        let is_own = filter.is_own(&session);
         if !wanted(&session) {
             continue;
+        }
+        if is_own {
+            own.insert(session.id);
         }
         if let Some(statement) = &mut session.statement {
             statement.truncate(STATEMENT_COMPARED);
@@ -135,7 +167,7 @@ pub(super) async fn look(
         }
         found.push(session);
     }
-    Ok(found)
+    Ok(List { sessions: found, own, is_direct: connection.link.is_direct(&filter) })
 }
 
 /// MariaDB alone has numbers for what sessions run.
@@ -147,9 +179,10 @@ async fn query_ids(connection: &mut Connection, ids: &[u64], kind: KillKind) -> 
     Ok(numbers.map_err(|error| connection.failed(&error))?.into_iter().collect())
 }
 
-/// Sessions of other processes of Clew, as far as they say so. This process knows its own by their ids.
+/// Sessions of all processes of this installation, by the token in their connection attributes. Without performance_schema there are
+/// no attributes: then only those count that run a statement with the token, and those of this process.
 pub(super) async fn clew_sessions(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
-    match connection.ask::<Option<u64>>(&statements::opened_by(PROGRAM_NAME)).await {
+    match connection.ask::<Option<u64>>(&statements::opened_with(own_sessions::token())).await {
         Ok(ids) => Ok(ids.into_iter().flatten().collect()),
         Err(Error::Server(error)) if !failure::took_too_long(&error) => Ok(HashSet::new()),
         Err(error) => Err(connection.failed(&error)),

@@ -71,8 +71,11 @@ pub enum Refusal {
         /// Its client.
         host: String,
     },
-    /// The server was started again since the victim was seen, and gives the same ids to others.
-    Restarted,
+    /// The server restarted since the victim was listed, or the address leads to another server by now: the same ids belong to other
+    /// clients there.
+    AnotherServer,
+    /// A proxy stands between, so that the sessions of the list cannot be identified.
+    Indirect,
     /// The session does something else by now.
     AnotherStatement,
     /// A statement was to be ended, and the session runs none.
@@ -88,7 +91,12 @@ impl fmt::Display for Refusal {
             Self::AnotherSession { user, host } => {
                 write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
             }
-            Self::Restarted => f.write_str("the session that was meant is gone: the server was started again since"),
+            Self::AnotherServer => f.write_str(
+                "the server restarted since the session was listed, or the address leads to another server now; list the sessions again",
+            ),
+            Self::Indirect => f.write_str(
+                "a proxy or balancer stands between Clew and the server, so that sessions cannot be identified; kill on the server itself",
+            ),
             Self::AnotherStatement => {
                 f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
             }

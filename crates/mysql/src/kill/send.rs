@@ -1,7 +1,7 @@
 //! Sending one kill, by the statement or by what a managed server has instead.
 
 use clew_model::Failure;
-use mysql_async::Error;
+use crate::client::Error;
 
 use super::KillKind;
 use crate::connection::Connection;
@@ -59,7 +59,7 @@ pub(super) async fn send(
 
 /// Runs a kill. The inner error is the number of one that was expected: too late, or among `expected`.
 async fn attempt(connection: &mut Connection, statement: &str, expected: &[u16]) -> Result<Result<(), u16>, Failure> {
-    match connection.ask::<mysql_async::Row>(statement).await {
+    match connection.ask::<mysql_common::Row>(statement).await {
         Ok(_) => Ok(Ok(())),
         Err(Error::Server(error)) if GONE.contains(&error.code) || expected.contains(&error.code) => {
             Ok(Err(error.code))

@@ -1,30 +1,44 @@
-//! Which session is meant: what it was known by when it was chosen.
+//! The session that is to be killed: what identified it when it was chosen.
 
 use std::time::Instant;
 
 use clew_model::Session;
 
-/// Bytes of a statement that tell it from others; whoever looks for victims keeps no more.
+use crate::server_instance::ServerInstance;
+
+/// Bytes of a statement that are compared; lists for choosing victims keep no more.
 pub(super) const STATEMENT_COMPARED: usize = 64 << 10;
+/// Longest row of a list for choosing victims.
+pub(super) const MAX_ROW: usize = STATEMENT_COMPARED + (4 << 10);
 /// Servers print whole seconds.
 const ROUNDED_SECONDS: u64 = 2;
 
-/// The session that is meant, by what was seen of it.
+/// A read of a list of sessions: of which server, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRead {
+    /// The server that listed the sessions.
+    pub server: ServerInstance,
+    /// When the read began.
+    pub at: Instant,
+}
+
+/// A session by what identifies it: a server instance, a connection id, an account and a client address. The id alone is given to
+/// other clients after a restart, and by other servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
-    /// Thread id.
+    /// Connection id.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
     /// `host:port` of the client, as the server listed it.
     pub host: Vec<u8>,
-    /// What it must still be doing; nothing if it is meant whatever it does by then.
+    /// What it must still be doing; nothing if it is to be killed whatever it does by then.
     pub doing: Option<Doing>,
-    /// When it was seen.
-    pub seen: Instant,
+    /// The list in which it was seen.
+    pub read: ListRead,
 }
 
-/// What a session was seen doing.
+/// What a session was doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doing {
     /// Its statement, or the beginning of a long one; empty if it ran none.
@@ -36,34 +50,28 @@ pub struct Doing {
 impl Victim {
     /// A session, whatever it does by the time of the kill.
     #[must_use]
-    pub fn connection_of(session: &Session, seen: Instant) -> Self {
-        Self { id: session.id, user: session.user.clone(), host: session.host.clone(), doing: None, seen }
+    pub fn connection_of(session: &Session, read: &ListRead) -> Self {
+        Self { id: session.id, user: session.user.clone(), host: session.host.clone(), doing: None, read: read.clone() }
     }
 
     /// A session for as long as it runs this statement, and not another or the same again.
     #[must_use]
-    pub fn statement_of(session: &Session, seen: Instant) -> Self {
+    pub fn statement_of(session: &Session, read: &ListRead) -> Self {
         let statement = beginning(session.statement.as_deref().unwrap_or_default()).to_vec();
         let doing = Some(Doing { statement, seconds: session.seconds });
-        Self { doing, ..Self::connection_of(session, seen) }
-    }
-
-    /// Whether the server is younger than what was seen of it, when it has run for these seconds.
-    pub(super) fn was_before_restart(&self, uptime: u64) -> bool {
-        let passed = self.seen.elapsed().as_secs();
-        passed > 0 && uptime.saturating_add(ROUNDED_SECONDS) < passed
+        Self { doing, ..Self::connection_of(session, read) }
     }
 
     /// Whether what is listed under its id now is still this session.
-    pub(super) fn is(&self, now: &Session) -> bool {
+    pub(super) fn matches(&self, now: &Session) -> bool {
         self.user == now.user && self.host == now.host
     }
 
-    /// Whether the session does what it must be doing. A statement that began anew has run for a shorter time than passed.
-    pub(super) fn does_as_seen(&self, now: &Session) -> bool {
+    /// Whether the session does what it must be doing. A statement that began again has run for a shorter time than passed.
+    pub(super) fn still_running(&self, now: &Session) -> bool {
         self.doing.as_ref().is_none_or(|doing| {
             let statement = now.statement.as_deref().unwrap_or_default();
-            let at_least = doing.seconds.saturating_add(self.seen.elapsed().as_secs());
+            let at_least = doing.seconds.saturating_add(self.read.at.elapsed().as_secs());
             beginning(statement) == beginning(&doing.statement)
                 && now.seconds.saturating_add(ROUNDED_SECONDS) >= at_least
         })

@@ -71,9 +71,9 @@ pub(super) async fn find_out(
 }
 
 async fn has_plugin(connection: &mut Connection) -> Result<bool, Failure> {
-    match connection.ask::<mysql_async::Row>(statements::HELD_METADATA_LOCKS_PROBE).await {
+    match connection.ask::<mysql_common::Row>(statements::HELD_METADATA_LOCKS_PROBE).await {
         Ok(_) => Ok(true),
-        Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_TABLE => Ok(false),
+        Err(crate::client::Error::Server(error)) if error.code == UNKNOWN_TABLE => Ok(false),
         Err(error) => Err(connection.failed(&error)),
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn row_waits(
     let rows: Vec<WaitRow> = match connection.ask(statements::ROW_WAITS_MARIADB).await {
         Ok(rows) => rows,
         // Without PROCESS; that it is missing was said where transactions were read.
-        Err(mysql_async::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
+        Err(crate::client::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
             return Ok(Vec::new());
         }
         Err(error) => return Err(connection.failed(&error)),

@@ -62,7 +62,7 @@ pub(super) async fn read(
     }
     match connection.ask::<NameRow>(statements::PREPARED).await {
         Ok(names) => name(&mut prepared, &names),
-        Err(mysql_async::Error::Server(error)) => limitations.push(no_names(&error.message, account)),
+        Err(crate::client::Error::Server(error)) => limitations.push(no_names(&error.message, account)),
         Err(error) => return Err(connection.failed(&error)),
     }
     Ok(prepared)

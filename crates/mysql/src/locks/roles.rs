@@ -11,7 +11,7 @@ const APPLIES: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
 /// The role of a session. `is_applier` is what the name of its thread says, where that could be read.
 pub(crate) fn role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
     // Of the threads of replication on MySQL, the one that only fetches never runs a query.
-    let applies = || session.user == b"system user" && session.command == b"Query";
+    let applies = || session.user == b"system user" && session.command == b"Query" && is_internal(session);
     if is_own {
         SessionRole::Clew
     } else if is_applier || APPLIES.contains(&session.command.as_slice()) || applies() {

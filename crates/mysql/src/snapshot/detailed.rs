@@ -23,18 +23,18 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
         limitations.push(doctor::statements_cut());
     }
     let mut locks = WaitTables::read(&mut connection, limitations).await?;
-    let own = connection.own();
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
     let mut seen = Seen::of(locks.parties());
     let transactions = BySession::new(locks.transactions.clone());
     let look = |session: &Session| seen.look(session);
-    let rows = sorted_rows(&mut connection, &rows, Some(own.clone()), transactions, look).await?;
+    let own = Some(connection.own_filter());
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, &mut locks.limitations, look).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
     let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
     let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;
 
     let first_modes = locks.unexplained();
-    let facts = seen.facts(&own, &locks.threads);
+    let facts = seen.facts(connection.own_filter(), &locks.threads);
     let (observed, threads) = locks.joined(facts);
     let found = graph(&observed);
     let mut limitations = observed.limitations;

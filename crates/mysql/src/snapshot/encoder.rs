@@ -3,15 +3,15 @@
 use std::io;
 
 use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
-use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
+use clew_model::{Failure, FailureKind, Limitation, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Form, Statements};
 use crate::connection::Connection;
-use crate::own_sessions::{Own, WatchedOwn};
+use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::BySession;
-use crate::{failure, sessions};
+use crate::{doctor, failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
 const SPOOL_IN_MEMORY: usize = 1 << 20;
@@ -36,18 +36,20 @@ pub(super) struct Rows {
 pub(super) async fn sorted_rows(
     connection: &mut Connection,
     rows: &Rows,
-    own: Option<Own>,
+    own: Option<OwnSessionFilter>,
     transactions: BySession,
+    limitations: &mut Vec<Limitation>,
     mut look: impl FnMut(&Session),
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
-    let lost = |error: mysql_async::Error| failure::from_driver(&error, &address);
+    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
     let mut work = Work::new(Encoder::new(rows, own, transactions));
-    let mut sessions = sessions::read(connection).await.map_err(lost)?;
+    let mut sessions = sessions::read(connection, sessions::MAX_ROW).await.map_err(lost)?;
     while let Some(session) = sessions.next().await.map_err(lost)? {
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;
     }
+    limitations.extend(doctor::statements_too_long(sessions.truncated()));
     work.finish().await.map_err(spool_failed)
 }
 
@@ -140,7 +142,7 @@ struct Encoder {
     statements: Statements,
     form: Form,
     detailed: bool,
-    own: Option<WatchedOwn>,
+    own: Option<OwnSessionFilter>,
     transactions: BySession,
     filter: Filter<'static>,
     order: Order,
@@ -150,7 +152,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(rows: &Rows, own: Option<Own>, transactions: BySession) -> Self {
+    fn new(rows: &Rows, own: Option<OwnSessionFilter>, transactions: BySession) -> Self {
         let filter = Filter::owning(rows.selection.clone());
         let order = Order::new(&rows.selection);
         Self {
@@ -158,7 +160,7 @@ impl Encoder {
             form: rows.form,
             detailed: rows.detailed,
             filter: if own.is_none() { filter.with_internal() } else { filter },
-            own: own.map(Own::watched),
+            own,
             transactions,
             order,
             sorter: RowSorter::new(SpooledTempFile::new(SPOOL_IN_MEMORY)),
@@ -178,7 +180,7 @@ impl Encoder {
     }
 
     fn take(&mut self, mut session: Session) -> io::Result<()> {
-        if self.own.as_mut().is_some_and(|own| own.has(&session)) {
+        if self.own.as_mut().is_some_and(|own| own.is_own(&session)) {
             return Ok(());
         }
         // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.

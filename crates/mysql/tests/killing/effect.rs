@@ -10,13 +10,13 @@ async fn a_killed_connection_is_gone() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = busy(&server, "app", LONG).await;
-        assert_eq!(end(&server, &statement_of(&session), KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(end(&server, &statement_of(&server, &session).await, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
         assert!(listed(&server, raw.id).await.is_none(), "{flavor}");
         let _ = raw.answer().await;
         raw.run("DO 1").await.unwrap_err();
 
         let (mut raw, session) = idle(&server, "app").await;
-        assert_eq!(end(&server, &connection_of(&session), KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(end(&server, &connection_of(&server, &session).await, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
         raw.run("DO 1").await.unwrap_err();
     }
 }
@@ -26,7 +26,7 @@ async fn a_killed_statement_ends_and_its_session_goes_on() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = busy(&server, "app", LONG).await;
-        assert_eq!(end(&server, &statement_of(&session), KillKind::Query).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(end(&server, &statement_of(&server, &session).await, KillKind::Query).await, KillOutcome::Killed, "{flavor}");
         let _ = raw.answer().await;
         raw.run("DO 1").await.unwrap();
         assert_eq!(listed(&server, raw.id).await.unwrap().host, session.host, "{flavor}");
@@ -38,7 +38,7 @@ async fn a_statement_of_an_idle_session_is_not_killed_and_the_advice_is_to_kill_
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = idle(&server, "app").await;
-        for victim in [statement_of(&session), connection_of(&session)] {
+        for victim in [statement_of(&server, &session).await, connection_of(&server, &session).await] {
             let outcome = end(&server, &victim, KillKind::Query).await;
             assert_eq!(outcome, KillOutcome::Refused(Refusal::Idle), "{flavor}");
             assert!(outcome.to_string().contains("kill the connection"), "{outcome}");
@@ -56,7 +56,7 @@ async fn what_is_gone_already_is_no_failure() {
         drop(raw);
         while listed(&server, session.id).await.is_some() {}
         for kind in [KillKind::Connection, KillKind::Query] {
-            assert_eq!(end(&server, &connection_of(&session), kind).await, KillOutcome::AlreadyGone, "{flavor}");
+            assert_eq!(end(&server, &connection_of(&server, &session).await, kind).await, KillOutcome::AlreadyGone, "{flavor}");
         }
     }
 }
@@ -78,11 +78,11 @@ async fn a_big_transaction_is_said_to_roll_back() {
             raw.run("INSERT INTO shop.t (a) SELECT (a * 7 + id) % 100003 FROM shop.t").await.unwrap();
         }
         let session = listed(&server, raw.id).await.unwrap();
-        let outcome = end(&server, &connection_of(&session), KillKind::Connection).await;
+        let outcome = end(&server, &connection_of(&server, &session).await, KillKind::Connection).await;
         let KillOutcome::RollingBack { rows_modified } = outcome else { panic!("{flavor}: {outcome}") };
         assert!(rows_modified > 0, "{flavor}: {outcome}");
         // Killing it once more says the same, with less to go, unless it is done.
-        match end(&server, &connection_of(&session), KillKind::Connection).await {
+        match end(&server, &connection_of(&server, &session).await, KillKind::Connection).await {
             KillOutcome::RollingBack { rows_modified: left } => assert!(left <= rows_modified, "{flavor}: {left}"),
             other => assert!(matches!(other, KillOutcome::Killed | KillOutcome::AlreadyGone), "{flavor}: {other}"),
         }

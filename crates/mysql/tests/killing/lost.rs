@@ -7,7 +7,7 @@ use clew_testkit::Flavor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{LONG, busy, connection_of, listed, server};
+use super::{LONG, busy, list_read, listed, server};
 
 /// Stands before a server, and ends the connection at its second `KILL`.
 async fn one_kill_only(port: u16) -> u16 {
@@ -49,7 +49,8 @@ async fn each_is_told_what_was_done_to_it_before_the_connection_was_lost() {
         let (mut first, a) = busy(&server, "app", LONG).await;
         let (_second, b) = busy(&server, "app", LONG).await;
         let (_third, c) = busy(&server, "app", LONG).await;
-        let victims: Vec<Victim> = [&a, &b, &c].map(connection_of).into();
+        let read = list_read(&server).await;
+        let victims = [&a, &b, &c].map(|session| Victim::connection_of(session, &read));
         let protected = ProtectedAccounts::default();
         let outcomes = kill_all(&node, &victims, KillKind::Connection, &protected, &Limits::default()).await.unwrap();
         let lost = |failure: &Failure| failure.kind == FailureKind::ConnectionLost;

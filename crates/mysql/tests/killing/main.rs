@@ -11,14 +11,17 @@ mod rollbacks;
 mod survivors;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, Victim, find_sessions, kill};
+use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, Victim, find_sessions, kill};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use mysql_async::OptsBuilder;
 use tokio::time::sleep;
 
+/// Token of the installation that a test belongs to.
+const TOKEN: &str = "6f1ed002ab5595859014ebf0951522d9";
 /// Longer than any test.
 const LONG: &str = "SELECT SLEEP(600)";
 
@@ -74,7 +77,13 @@ async fn idle(server: &Server, user: &str) -> (RawSession, Session) {
 }
 
 async fn listed(server: &Server, id: u64) -> Option<Session> {
-    find_sessions(&server.url().parse().unwrap(), &[id], &Limits::default()).await.unwrap().pop()
+    find_sessions(&server.url().parse().unwrap(), &[id], &Limits::default()).await.unwrap().sessions.pop()
+}
+
+/// Options of a connection as root that carries a token as its connection attribute.
+fn with_token(server: &Server, token: &str) -> OptsBuilder {
+    let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
+    options.prefer_socket(false).connect_attribute("clew_connection", format!("clew:{token}.1.1"))
 }
 
 async fn try_end(url: &str, victim: &Victim, kind: KillKind) -> Result<KillOutcome, Failure> {
@@ -86,10 +95,15 @@ async fn end(server: &Server, victim: &Victim, kind: KillKind) -> KillOutcome {
     try_end(&server.url(), victim, kind).await.unwrap()
 }
 
-fn connection_of(session: &Session) -> Victim {
-    Victim::connection_of(session, Instant::now())
+/// As if the server had listed sessions now.
+async fn list_read(server: &Server) -> ListRead {
+    find_sessions(&server.url().parse().unwrap(), &[], &Limits::default()).await.unwrap().read
 }
 
-fn statement_of(session: &Session) -> Victim {
-    Victim::statement_of(session, Instant::now())
+async fn connection_of(server: &Server, session: &Session) -> Victim {
+    Victim::connection_of(session, &list_read(server).await)
+}
+
+async fn statement_of(server: &Server, session: &Session) -> Victim {
+    Victim::statement_of(session, &list_read(server).await)
 }

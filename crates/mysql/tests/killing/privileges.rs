@@ -30,25 +30,25 @@ async fn the_missing_privilege_is_named_with_its_grant() {
         // What is not seen may be hidden: it is not said to be gone.
         let blind = find_sessions(&clew.parse().unwrap(), &[raw.id], &Limits::default()).await.unwrap_err();
         assert_eq!(blind.kind, FailureKind::MissingPrivilege);
-        let hidden = try_end(&clew, &connection_of(&session), KillKind::Connection).await.unwrap_err();
+        let hidden = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
         paste_grant(&server, &hidden, "PROCESS").await;
         for kind in KINDS {
-            let denied = try_end(&clew, &connection_of(&session), kind).await.unwrap_err();
+            let denied = try_end(&clew, &connection_of(&server, &session).await, kind).await.unwrap_err();
             assert!(denied.detail.contains(&format!("GRANT {kill} ON *.* TO 'clew'@'%';")), "{flavor}: {denied}");
         }
         assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
-        let denied = try_end(&clew, &connection_of(&session), KillKind::Connection).await.unwrap_err();
+        let denied = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
         paste_grant(&server, &denied, kill).await;
         for kind in KINDS {
             let (_raw, session) = busy(&server, "app", LONG).await;
-            assert_eq!(try_end(&clew, &statement_of(&session), kind).await.unwrap(), KillOutcome::Killed, "{flavor}");
+            assert_eq!(try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(), KillOutcome::Killed, "{flavor}");
         }
         let (_root, session) = busy(&server, "root", LONG).await;
         if let Some(more) = more {
-            let denied = try_end(&clew, &connection_of(&session), KillKind::Connection).await.unwrap_err();
+            let denied = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
             paste_grant(&server, &denied, more).await;
         }
-        let outcome = try_end(&clew, &connection_of(&session), KillKind::Connection).await.unwrap();
+        let outcome = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -59,7 +59,7 @@ async fn sessions_of_the_own_account_take_no_privilege() {
         let server = server(flavor).await;
         for kind in KINDS {
             let (_raw, session) = busy(&server, "clew", LONG).await;
-            let outcome = try_end(&server.url_for("clew", ""), &statement_of(&session), kind).await.unwrap();
+            let outcome = try_end(&server.url_for("clew", ""), &statement_of(&server, &session).await, kind).await.unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {kind:?}");
         }
     }
@@ -87,7 +87,7 @@ async fn a_managed_servers_procedure_is_used_where_the_kill_is_denied() {
             server.run(&offered.each_ref().map(String::as_str)).await.unwrap();
             let (raw, session) = busy(&server, "app", LONG).await;
             // There, but not for this account.
-            let denied = try_end(&clew, &connection_of(&session), KillKind::Connection).await.unwrap_err();
+            let denied = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
             assert_eq!(denied.kind, FailureKind::MissingPrivilege, "{flavor}: {denied}");
             assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
 
@@ -95,7 +95,7 @@ async fn a_managed_servers_procedure_is_used_where_the_kill_is_denied() {
                 server.run(&[&format!("GRANT EXECUTE ON PROCEDURE mysql.{name} TO clew@'%'")]).await.unwrap();
                 let (_raw, session) = busy(&server, "app", LONG).await;
                 assert_eq!(
-                    try_end(&clew, &statement_of(&session), kind).await.unwrap(),
+                    try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(),
                     KillOutcome::Killed,
                     "{flavor}"
                 );

@@ -18,7 +18,7 @@ async fn a_rollback_is_watched_until_it_is_over() {
         // An open transaction is none that is undone.
         assert_eq!(watch(&server, None).await, [], "{flavor}");
         let session = listed(&server, raw.id).await.unwrap();
-        end(&server, &connection_of(&session), KillKind::Connection).await;
+        end(&server, &connection_of(&server, &session).await, KillKind::Connection).await;
 
         let [first] = &watch(&server, None).await[..] else { panic!("{flavor}: not one rollback") };
         assert_eq!(first.session_id, raw.id, "{flavor}: {first:?}");

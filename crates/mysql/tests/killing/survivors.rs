@@ -1,16 +1,16 @@
 //! Who is never killed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::NodeUrl;
-use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, find_sessions, kill};
+use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, find_sessions, kill, share_session_token};
 use clew_testkit::{Flavor, Server};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::time::sleep;
 
-use super::{LONG, busy, connection_of, end, listed, server};
+use super::{LONG, TOKEN, busy, connection_of, end, listed, server, with_token};
 
 const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
 
@@ -24,7 +24,7 @@ async fn sessions_of_protected_accounts_survive() {
         let server = server(flavor).await;
         let node: NodeUrl = server.url().parse().unwrap();
         let (raw, session) = busy(&server, "rdsadmin", LONG).await;
-        let victim = connection_of(&session);
+        let victim = connection_of(&server, &session).await;
         for kind in KINDS {
             let protected = KillOutcome::Refused(Refusal::Protected { user: "rdsadmin".into() });
             assert_eq!(end(&server, &victim, kind).await, protected, "{flavor}");
@@ -35,7 +35,7 @@ async fn sessions_of_protected_accounts_survive() {
 
         let (raw, session) = busy(&server, "app", LONG).await;
         let protected = ProtectedAccounts::default().and(["app"]);
-        let outcome = kill(&node, &connection_of(&session), KillKind::Query, &protected, &Limits::default()).await;
+        let outcome = kill(&node, &connection_of(&server, &session).await, KillKind::Query, &protected, &Limits::default()).await;
         assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::Protected { user: "app".into() }), "{flavor}");
         assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query");
     }
@@ -62,9 +62,9 @@ async fn threads_of_the_server_survive_whatever_is_protected() {
         let server = server(flavor).await;
         let node: NodeUrl = server.url().parse().unwrap();
         let id = scheduler(&server).await;
-        let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().pop().unwrap();
+        let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
-            let outcome = kill(&node, &connection_of(&session), kind, &nobody(), &Limits::default()).await.unwrap();
+            let outcome = kill(&node, &connection_of(&server, &session).await, kind, &nobody(), &Limits::default()).await.unwrap();
             assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor}");
         }
         assert!(listed(&server, id).await.is_some());
@@ -72,22 +72,23 @@ async fn threads_of_the_server_survive_whatever_is_protected() {
 }
 
 #[tokio::test]
-async fn sessions_of_another_process_of_clew_survive() {
+async fn session_of_another_process_of_this_installation_is_not_killed() {
+    share_session_token(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
-        let options = options.prefer_socket(false).connect_attribute("program_name", "clew");
-        let mut other = Conn::new(options).await.unwrap();
+        let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let session = listed(&server, other.id().into()).await.unwrap();
-        let outcome = end(&server, &connection_of(&session), KillKind::Connection).await;
+        let outcome = end(&server, &connection_of(&server, &session).await, KillKind::Connection).await;
         assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
         other.query_drop("DO 1").await.unwrap();
         other.disconnect().await.unwrap();
 
-        // Of another program, nothing is different but the name.
-        let mut another = server.connect().await.unwrap();
+        // The name of the program proves nothing.
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
+        let options = options.prefer_socket(false).connect_attribute("program_name", "clew");
+        let mut another = Conn::new(options).await.unwrap();
         let session = listed(&server, another.id().into()).await.unwrap();
-        let victim = clew_mysql::Victim::connection_of(&session, Instant::now());
+        let victim = connection_of(&server, &session).await;
         assert_eq!(end(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
         another.query_drop("DO 1").await.unwrap_err();
     }

@@ -9,7 +9,7 @@ use clew_mysql::{
 use clew_testkit::{Flavor, Gate, Server, ServerOptions, idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
-const LIMITS: Limits = Limits { node: std::time::Duration::from_secs(40), connect: std::time::Duration::from_secs(20) };
+const LIMITS: Limits = Limits { node: std::time::Duration::from_secs(40), connect: std::time::Duration::from_secs(20), bytes: 1 << 30 };
 
 /// The server itself counts: it refuses the account a third connection.
 #[tokio::test]
@@ -50,8 +50,8 @@ async fn a_kill_goes_through_while_a_read_hangs() {
 
         let seen = read_user_sessions(&node, Errand::Killing, &LIMITS).await.unwrap();
         let [session] = &seen.sessions[..] else { panic!("{flavor}: {seen:?}") };
-        assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().len(), 1, "{flavor}");
-        let victim = Victim::connection_of(session, std::time::Instant::now());
+        assert_eq!(find_sessions(&node, &[session.id], &LIMITS).await.unwrap().sessions.len(), 1, "{flavor}");
+        let victim = Victim::connection_of(session, &seen.read);
         let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &LIMITS).await.unwrap();
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
 

@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable;
 
 use super::take;
 
-const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Duration::from_millis(700) };
+const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Duration::from_millis(700), bytes: 1 << 30 };
 
 async fn failure_of(url: &str, limits: &Limits) -> Failure {
     let node: NodeUrl = url.parse().unwrap();
@@ -29,8 +29,8 @@ async fn each_fault_of_a_server_has_its_own_kind() {
         (Fault::StallsAfter(2), FailureKind::TimedOut, "2.5 s"),
         (Fault::Drips(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
         (Fault::DropsAfter(2), FailureKind::ConnectionLost, "clos"),
-        (Fault::Evades, FailureKind::NotMysql, "converting"),
-        (Fault::LiesAfter(2), FailureKind::NotMysql, "sync"),
+        (Fault::Evades, FailureKind::NotMysql, "unexpected row"),
+        (Fault::LiesAfter(2), FailureKind::NotMysql, "out of order"),
     ] {
         let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
         let failure = failure_of(&fake.url(), &QUICK).await;
@@ -41,12 +41,13 @@ async fn each_fault_of_a_server_has_its_own_kind() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_given_up_is_killed_on_the_server() {
+async fn abandoned_statement_is_not_killed_without_proof() {
     let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallsAfter(2) };
     let fake = FakeServer::start(options).await.unwrap();
     failure_of(&fake.url(), &QUICK).await;
     settle_kills(Duration::from_secs(10)).await;
-    assert_eq!(fake.kills(), 1);
+    // Its list does not show which session runs the statement.
+    assert_eq!(fake.kills(), 0);
 }
 
 #[tokio::test]

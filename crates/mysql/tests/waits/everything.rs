@@ -1,11 +1,11 @@
 //! Servers that show all they can: every wait, every blocker and the right root, and who is freed when Clew kills that.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::{Party, WaitGraph, graph};
-use clew_mysql::{KillKind, KillOutcome, Limits, Victim, kill};
+use clew_mysql::{KillKind, KillOutcome, Limits, Victim, find_sessions, kill};
 use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
 
 use super::truth::{Names, expected_roots, expected_waits, observe};
@@ -130,8 +130,9 @@ async fn end(graph: &WaitGraph, victim: Party, server: &Server) -> Result<bool, 
         return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));
     }
     let session = facts.session.as_ref().ok_or("the root's session was not seen")?;
-    let meant = Victim::connection_of(session, Instant::now());
     let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
+    let read = find_sessions(&node, &[], &Limits::default()).await.map_err(|failure| failure.to_string())?.read;
+    let meant = Victim::connection_of(session, &read);
     match kill(&node, &meant, KillKind::Connection, &protected, &Limits::default()).await {
         Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
         Ok(_) => Ok(true),

@@ -3,7 +3,7 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
+use clew_mysql::{Errand, FoundSessions, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -83,12 +83,13 @@ async fn an_applier_is_known_as_one(flavor: Flavor) {
 async fn an_applier_is_no_victim(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
     let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), Limits::default());
-    let session = find_sessions(&node, &[applier], &limits).await.unwrap().pop().unwrap();
+    let FoundSessions { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
+    let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
     let nobody = ProtectedAccounts::new::<&str>([]);
     for (victim, kind) in [
-        (Victim::connection_of(&session, std::time::Instant::now()), KillKind::Connection),
-        (Victim::statement_of(&session, std::time::Instant::now()), KillKind::Query),
+        (Victim::connection_of(&session, &read), KillKind::Connection),
+        (Victim::statement_of(&session, &read), KillKind::Query),
     ] {
         let outcome = kill(&node, &victim, kind, &nobody, &limits).await.unwrap();
         assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor} {options:?}");

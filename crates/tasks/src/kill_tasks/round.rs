@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, Node, Origin, Session};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, read_user_sessions};
 use clew_store::{KillRounds, KillSource, KillTask, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ impl Round {
         // Of a look that failed nobody knows how long the node had to do with it.
         self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
         let ended = match read {
-            Ok(read) => self.kill(self.choose(read.sessions, &place), seen, &place).await,
+            Ok(read) => self.kill(self.choose(read.sessions, &place), &read.read, &place).await,
             Err(failure) => Err(KillError::Node(failure)),
         };
         match ended {
@@ -86,7 +86,7 @@ impl Round {
     }
 
     /// Kills for those tasks that still run: somebody may have stopped one while the node was looked at.
-    async fn kill(&self, chosen: Vec<Chosen>, seen: std::time::Instant, place: &Place) -> Result<(), KillError> {
+    async fn kill(&self, chosen: Vec<Chosen>, read: &ListRead, place: &Place) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Round {
             if !to_run.contains(&task.id) || limits.node.is_zero() {
                 continue;
             }
-            let outcomes = match self.kills.carry_out(self.order(&task, seen), victims.clone(), limits).await {
+            let outcomes = match self.kills.carry_out(self.order(&task, read), victims.clone(), limits).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if matches!(error, KillError::Node(_)) {
@@ -119,7 +119,7 @@ impl Round {
         Ok(())
     }
 
-    fn order(&self, task: &KillTask, seen: std::time::Instant) -> KillOrder {
+    fn order(&self, task: &KillTask, read: &ListRead) -> KillOrder {
         KillOrder {
             by: Origin::clew(),
             project_id: self.rounds.project_id.clone(),
@@ -132,7 +132,7 @@ impl Round {
             // A session is chosen for how long it has been at what it does: one that does something else by then is not meant.
             meant: Meant::Statement,
             reason: format!("kill task {}", task.id),
-            seen,
+            read: read.clone(),
         }
     }
 
@@ -142,7 +142,7 @@ impl Round {
         // In whole milliseconds: messages show the limit.
         let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         let node = self.limits.node.min(left);
-        Limits { node, connect: self.limits.connect.min(node) }
+        Limits { node, connect: self.limits.connect.min(node), ..self.limits }
     }
 }
 

@@ -113,7 +113,7 @@ async fn busy(server: &Server, user: &str) -> RawSession {
 
 async fn lives(server: &Server, session: &RawSession) -> bool {
     let node = server.url().parse().unwrap();
-    !find_sessions(&node, &[session.id], &Limits::default()).await.unwrap().is_empty()
+    !find_sessions(&node, &[session.id], &Limits::default()).await.unwrap().sessions.is_empty()
 }
 
 async fn tasks_kill_whom_they_mean(flavor: Flavor) {
@@ -177,7 +177,7 @@ async fn a_hung_node_delays_no_other_server() {
     let mut killing = Killing::new(&[hung.url(), server.url()]).await;
     killing.add(of_user("app")).await;
     // The hung node holds its own round for an hour; three victims in a row need three rounds of the other.
-    let limits = Limits { node: HOUR, connect: HOUR };
+    let limits = Limits { node: HOUR, connect: HOUR, ..Limits::default() };
     killing.work_with(&Settings { lease: HOUR, limits, ..Settings::default() });
     for _ in 0..3 {
         let victim = busy(&server, "app").await;

@@ -1,0 +1,147 @@
+//! Signing in without giving the password to a server that is not authenticated.
+//!
+//! A response to a challenge (`mysql_native_password`, the fast path of `caching_sha2_password`, `ed25519`, `parsec`) does not reveal
+//! the password. Some plugins ask for the password itself: it is sent over verified TLS, over unverified TLS on this machine, or
+//! encrypted with a public key that the operator trusts. Anything else is refused.
+
+use std::fs;
+
+use clew_model::NodeUrl;
+use mysql_common::crypto;
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
+
+use super::error::{Error, ServerError};
+use super::packets::PacketStream;
+use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, serialized};
+
+/// Rounds of a sign-in: no plugin needs more.
+const MAX_ROUNDS: usize = 10;
+/// Length of a challenge. A server sends a terminating NUL after it.
+const NONCE: usize = 20;
+
+/// How far the channel protects a secret.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Channel {
+    /// By TLS.
+    pub(super) encrypted: bool,
+    /// Whether TLS authenticated the server.
+    pub(super) verified: bool,
+    /// Whether the server is on this machine.
+    pub(super) is_loopback: bool,
+}
+
+/// The account's secret, and the state of the exchange.
+pub(super) struct Secrets<'a> {
+    node: &'a NodeUrl,
+    password: Option<String>,
+    channel: Channel,
+    plugin: AuthPlugin<'static>,
+    nonce: Vec<u8>,
+}
+
+impl<'a> Secrets<'a> {
+    pub(super) fn new(
+        node: &'a NodeUrl,
+        password: Option<String>,
+        channel: Channel,
+        greeting: &HandshakePacket<'_>,
+    ) -> Self {
+        // The first response uses a challenge-response plugin, whatever the server proposes.
+        let plugin = match greeting.auth_plugin() {
+            Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
+            _ => AuthPlugin::MysqlNativePassword,
+        };
+        let mut nonce = greeting.nonce();
+        nonce.resize(NONCE, 0);
+        Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
+    }
+
+    /// The plugin in use.
+    pub(super) fn plugin(&self) -> AuthPlugin<'static> {
+        self.plugin.clone()
+    }
+
+    /// The response that goes with the sign-in packet; nothing without a password.
+    pub(super) fn first_response(&self) -> Option<Vec<u8>> {
+        self.challenge_response()
+    }
+
+    fn challenge_response(&self) -> Option<Vec<u8>> {
+        self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialized(&data.into_owned()))
+    }
+
+    /// Answers the server until it accepts or refuses the account.
+    pub(super) async fn complete(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
+        for _ in 0..MAX_ROUNDS {
+            let payload = packets.read(MAX_HANDSHAKE_PACKET).await?.payload.to_vec();
+            match (payload.first(), &self.plugin) {
+                (Some(0x00), _) => return Ok(()),
+                (Some(&ERROR_PACKET), _) => return Err(Error::Server(ServerError::parse(&payload))),
+                (Some(0xfe), _) => self.switch(packets, &payload).await?,
+                (Some(0x01), AuthPlugin::CachingSha2Password) => match payload.get(1) {
+                    // The fast path succeeded: the server accepts next.
+                    Some(0x03) => {}
+                    Some(0x04) => self.send_password(packets, 0x02).await?,
+                    _ => return Err(Error::Protocol("unknown step of caching_sha2_password")),
+                },
+                (Some(_), AuthPlugin::MariadbParsec { .. }) => {
+                    let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
+                    self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
+                    packets.write(&self.challenge_response().unwrap_or_default()).await?;
+                }
+                _ => return Err(Error::Protocol("unknown packet while signing in")),
+            }
+        }
+        Err(Error::Protocol("the sign-in does not end"))
+    }
+
+    async fn switch(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
+        // A lone 0xfe asks for the plugin of servers before 4.1.
+        if payload.len() == 1 {
+            return Err(Error::AuthenticationPlugin("mysql_old_password".to_owned()));
+        }
+        let request = ParseBuf(payload).parse::<AuthSwitchRequest<'_>>(())?.into_owned();
+        self.plugin = request.auth_plugin().into_owned();
+        self.nonce = request.plugin_data().to_vec();
+        match &self.plugin {
+            AuthPlugin::MysqlOldPassword => Err(Error::AuthenticationPlugin("mysql_old_password".to_owned())),
+            AuthPlugin::MysqlClearPassword => self.send_password(packets, 0).await,
+            AuthPlugin::Other(name) if **name == *b"sha256_password" => self.send_password(packets, 0x01).await,
+            AuthPlugin::Other(name) => Err(Error::AuthenticationPlugin(String::from_utf8_lossy(name).into_owned())),
+            // Its salt comes in the next packet.
+            AuthPlugin::MariadbParsec { .. } => packets.write(&[]).await,
+            _ => packets.write(&self.challenge_response().unwrap_or_default()).await,
+        }
+    }
+
+    /// Sends the password itself. `key_request` asks for the server's public key; 0 where the plugin has none.
+    async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
+        let mut password = self.password.clone().unwrap_or_default().into_bytes();
+        password.push(0);
+        // Without a password there is nothing to protect.
+        if password.len() == 1 {
+            return packets.write(&password).await;
+        }
+        let Channel { encrypted, verified, is_loopback } = self.channel;
+        if verified || (encrypted && (is_loopback || self.node.get_server_public_key)) {
+            return packets.write(&password).await;
+        }
+        let key = match &self.node.server_public_key {
+            _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
+            Some(path) => fs::read(path)
+                .map_err(|error| Error::PublicKey(format!("cannot read the public key {}: {error}", path.display())))?,
+            None if self.node.get_server_public_key => {
+                packets.write(&[key_request]).await?;
+                let packet = packets.read(MAX_HANDSHAKE_PACKET).await?.payload;
+                packet.strip_prefix(&[0x01]).ok_or(Error::Protocol("no public key"))?.to_vec()
+            }
+            None => return Err(Error::UnverifiedChannel { encrypted }),
+        };
+        let nonce = self.nonce.get(..NONCE).ok_or(Error::Protocol("the challenge is too short"))?;
+        for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
+            *byte ^= mask;
+        }
+        packets.write(&crypto::encrypt(&password, &key)).await
+    }
+}

@@ -1,0 +1,232 @@
+//! Packets of the client protocol over a byte stream, with limits on what the server may send.
+
+use std::fmt;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::error::Error;
+
+/// Longest payload of one chunk; a longer packet continues in the next chunk.
+const MAX_CHUNK: usize = (1 << 24) - 1;
+/// Length and sequence number before each chunk.
+const HEADER: usize = 4;
+/// Bytes that are requested from the stream at a time.
+const READ_SIZE: usize = 64 << 10;
+/// Longest reassembled packet whose buffer is kept for the next one.
+const MAX_KEPT_BUFFER: usize = 1 << 20;
+
+/// A byte stream to the server: TCP, or TLS over TCP.
+pub(super) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
+
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> Stream for S {}
+
+/// A packet, or its beginning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    pub(super) payload: &'a [u8],
+    /// Whether the packet was longer than the limit; the rest was discarded while it arrived.
+    pub(super) truncated: bool,
+}
+
+/// Reads and writes packets.
+#[derive(Debug)]
+pub(super) struct PacketStream {
+    stream: Box<dyn Stream>,
+    buffer: BytesMut,
+    /// Bytes at the start of `buffer` that belong to the last packet, its header among them; 0 where it is in `assembled`.
+    consumed: usize,
+    /// The last packet, where it came in several chunks or was truncated.
+    assembled: Vec<u8>,
+    truncated: bool,
+    sequence: u8,
+    received: u64,
+    max_received: u64,
+}
+
+impl PacketStream {
+    /// Packets over this stream; at most `max_received` bytes in all.
+    pub(super) fn new(stream: Box<dyn Stream>, max_received: u64) -> Self {
+        Self {
+            stream,
+            buffer: BytesMut::new(),
+            consumed: 0,
+            assembled: Vec::new(),
+            truncated: false,
+            sequence: 0,
+            received: 0,
+            max_received,
+        }
+    }
+
+    /// The stream, for the TLS handshake, and the number of the next packet. Bytes that the server sent too early are discarded.
+    pub(super) fn into_stream(self) -> (Box<dyn Stream>, u8) {
+        (self.stream, self.sequence)
+    }
+
+    /// Continues with this number.
+    pub(super) fn with_sequence(mut self, sequence: u8) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    /// The first bytes that the server sends, without consuming them: as many as `wanted`, fewer if it closes the connection.
+    pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
+        while self.buffer.len() < wanted {
+            if self.fill().await? == 0 {
+                break;
+            }
+        }
+        Ok(&self.buffer)
+    }
+
+    /// The next packet, or the first `limit` bytes of it: the rest is discarded while it arrives, and never held in memory.
+    pub(super) async fn read(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
+        self.buffer.advance(self.consumed);
+        self.consumed = 0;
+        let length = self.header().await?;
+        if length < MAX_CHUNK && length <= limit {
+            while self.buffer.len() < HEADER + length {
+                self.fill_or_fail().await?;
+            }
+            self.consumed = HEADER + length;
+            self.truncated = false;
+        } else {
+            self.truncated = self.assemble(length, limit).await?;
+        }
+        Ok(self.last())
+    }
+
+    /// The packet that was read last.
+    pub(super) fn last(&self) -> Packet<'_> {
+        let buffered = self.buffer.get(HEADER..self.consumed);
+        Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
+    }
+
+    /// Reassembles a packet of several chunks, or one that is longer than the limit. True: it was truncated.
+    async fn assemble(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
+        if self.assembled.capacity() > MAX_KEPT_BUFFER {
+            self.assembled = Vec::new();
+        }
+        self.assembled.clear();
+        let (mut length, mut truncated) = (first, false);
+        loop {
+            self.buffer.advance(HEADER);
+            let mut left = length;
+            while left > 0 {
+                if self.buffer.is_empty() {
+                    self.fill_or_fail().await?;
+                }
+                let part = left.min(self.buffer.len());
+                let room = part.min(limit.saturating_sub(self.assembled.len()));
+                self.assembled.extend_from_slice(self.buffer.get(..room).unwrap_or_default());
+                truncated |= room < part;
+                self.buffer.advance(part);
+                left -= part;
+            }
+            if length < MAX_CHUNK {
+                return Ok(truncated);
+            }
+            length = self.header().await?;
+        }
+    }
+
+    /// Length of the chunk at the start of the buffer. Its header is left there.
+    async fn header(&mut self) -> Result<usize, Error> {
+        loop {
+            if let [a, b, c, sequence, ..] = *self.buffer {
+                if sequence != self.sequence {
+                    return Err(Error::Protocol("packets out of order"));
+                }
+                self.sequence = self.sequence.wrapping_add(1);
+                return Ok(u32::from_le_bytes([a, b, c, 0]) as usize);
+            }
+            self.fill_or_fail().await?;
+        }
+    }
+
+    async fn fill_or_fail(&mut self) -> Result<(), Error> {
+        if self.fill().await? == 0 { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    async fn fill(&mut self) -> Result<usize, Error> {
+        self.buffer.reserve(READ_SIZE);
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        self.received = self.received.saturating_add(read as u64);
+        if self.received > self.max_received {
+            return Err(Error::TooLarge { what: "one read of a node", limit: self.max_received });
+        }
+        Ok(read)
+    }
+
+    /// Sends a packet that starts a command.
+    pub(super) async fn write_command(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.sequence = 0;
+        self.write(payload).await
+    }
+
+    /// Sends a packet that continues an exchange.
+    pub(super) async fn write(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK);
+        let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;
+        let [a, b, c, _] = length.to_le_bytes();
+        let mut packet = Vec::with_capacity(HEADER + payload.len());
+        packet.extend_from_slice(&[a, b, c, self.sequence]);
+        packet.extend_from_slice(payload);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.stream.write_all(&packet).await?;
+        self.stream.flush().await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    fn packets(bytes: Vec<u8>, max_received: u64) -> PacketStream {
+        let (client, mut server) = duplex(1 << 16);
+        tokio::spawn(async move { server.write_all(&bytes).await });
+        PacketStream::new(Box::new(client), max_received)
+    }
+
+    fn chunk(sequence: u8, payload: &[u8]) -> Vec<u8> {
+        let [a, b, c, _] = u32::try_from(payload.len()).unwrap().to_le_bytes();
+        [&[a, b, c, sequence], payload].concat()
+    }
+
+    #[tokio::test]
+    async fn packet_of_several_chunks_is_reassembled_and_truncated_at_the_limit() {
+        let sent = [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK]), chunk(2, b"yz"), chunk(3, b"last")].concat();
+        for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK + 2, false), (100, 100, true)] {
+            let mut stream = packets(sent.clone(), u64::MAX);
+            assert_eq!(stream.read(limit).await.unwrap().payload, b"first");
+            let packet = stream.read(limit).await.unwrap();
+            assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
+            assert_eq!(stream.read(limit).await.unwrap().payload, b"last");
+            assert!(stream.assembled.capacity() >= length.min(1 << 24));
+        }
+    }
+
+    #[tokio::test]
+    async fn memory_of_a_truncated_packet_is_bounded_by_the_limit() {
+        let mut stream = packets([chunk(0, &vec![b'x'; 8 << 20]), chunk(1, b"end")].concat(), u64::MAX);
+        assert!(stream.read(1 << 10).await.unwrap().truncated);
+        assert!(stream.assembled.capacity() <= 2 << 10 && stream.buffer.capacity() <= 4 * READ_SIZE);
+        assert_eq!(stream.read(1 << 10).await.unwrap().payload, b"end");
+    }
+
+    #[tokio::test]
+    async fn stream_beyond_the_byte_limit_is_refused() {
+        let mut stream = packets(chunk(0, &[0; 2000]), 1000);
+        assert!(matches!(stream.read(usize::MAX).await, Err(Error::TooLarge { limit: 1000, .. })));
+    }
+
+    #[tokio::test]
+    async fn packets_out_of_order_are_refused() {
+        let mut stream = packets(chunk(3, b"x"), u64::MAX);
+        assert!(matches!(stream.read(10).await, Err(Error::Protocol(_))));
+    }
+}

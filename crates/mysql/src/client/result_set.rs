@@ -1,0 +1,273 @@
+//! Rows of a result, one at a time, as text.
+
+use std::sync::Arc;
+
+use mysql_common::Row;
+use mysql_common::Value;
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::Column;
+use mysql_common::row::new_row;
+
+use super::error::{Error, ServerError};
+use super::packets::{Packet, PacketStream};
+use super::{ERROR_PACKET, InFlight};
+
+/// Columns of a result: servers allow no more in a table.
+const MAX_COLUMNS: u64 = 4096;
+/// Longest definition of a column.
+const MAX_COLUMN_DEFINITION: usize = 8 << 10;
+/// Status flag of a result that another one follows.
+const MORE_RESULTS: u16 = 0x0008;
+/// Start of the packet that ends the definitions of columns, and the rows.
+const END: u8 = 0xfe;
+/// A longer packet with that start is a row.
+const MAX_END: usize = 9;
+/// A statement that asks for a file of the client.
+const LOCAL_INFILE: u8 = 0xfb;
+
+/// Rows of the first result that has columns. A statement without rows has none.
+#[derive(Debug)]
+pub(crate) struct Rows<'c> {
+    packets: &'c mut PacketStream,
+    in_flight: &'c InFlight,
+    columns: Arc<[Column]>,
+    max_row: usize,
+    ended: bool,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) async fn start(
+        packets: &'c mut PacketStream,
+        in_flight: &'c InFlight,
+        max_row: usize,
+    ) -> Result<Self, Error> {
+        let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, ended: false };
+        rows.read_header().await?;
+        Ok(rows)
+    }
+
+    /// Columns of the result; nothing where it has none.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The next row; nothing after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Cells<'_>>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Packet { payload, truncated } = self.packets.read(self.max_row).await?;
+        match payload {
+            [ERROR_PACKET, ..] => {
+                let error = ServerError::parse(payload);
+                self.end();
+                return Err(Error::Server(error));
+            }
+            [END, ..] if payload.len() < MAX_END && !truncated => {
+                let status = status_of_end(payload);
+                if status & MORE_RESULTS != 0 {
+                    self.skip_results().await?;
+                }
+                self.end();
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let Packet { payload, truncated } = self.packets.last();
+        Ok(Some(Cells { rest: payload, truncated }))
+    }
+
+    /// The next row with its columns.
+    pub(super) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
+        let columns = self.columns.clone();
+        let Some(mut cells) = self.next().await? else { return Ok(None) };
+        let mut values = Vec::with_capacity(columns.len());
+        for _ in 0..columns.len() {
+            values.push(cells.next_cell()?.map_or(Value::NULL, |cell| Value::Bytes(cell.to_vec())));
+        }
+        if cells.truncated {
+            return Err(Error::TooLarge { what: "one row", limit: self.max_row as u64 });
+        }
+        Ok(Some(new_row(values, columns)))
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.in_flight.set(false);
+    }
+
+    /// Reads the definitions of columns, or the end of a statement without rows.
+    async fn read_header(&mut self) -> Result<(), Error> {
+        loop {
+            let payload = self.packets.read(MAX_COLUMN_DEFINITION).await?.payload;
+            match payload.first() {
+                Some(&ERROR_PACKET) => {
+                    let error = ServerError::parse(payload);
+                    self.end();
+                    return Err(Error::Server(error));
+                }
+                Some(0x00) => {
+                    if status_of_ok(payload)? & MORE_RESULTS == 0 {
+                        self.end();
+                        return Ok(());
+                    }
+                }
+                Some(&LOCAL_INFILE) => return Err(Error::Protocol("the server asks for a file of this machine")),
+                _ => {
+                    let (count, _) = length_encoded(payload)?;
+                    return self.read_columns(count).await;
+                }
+            }
+        }
+    }
+
+    async fn read_columns(&mut self, count: u64) -> Result<(), Error> {
+        if count > MAX_COLUMNS {
+            return Err(Error::TooLarge { what: "the columns of a result", limit: MAX_COLUMNS });
+        }
+        let mut columns = Vec::new();
+        for _ in 0..count {
+            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            if truncated {
+                return Err(Error::TooLarge { what: "the definition of a column", limit: MAX_COLUMN_DEFINITION as u64 });
+            }
+            columns.push(ParseBuf(payload).parse::<Column>(())?);
+        }
+        match self.packets.read(MAX_COLUMN_DEFINITION).await?.payload {
+            [END, rest @ ..] if rest.len() < MAX_END => {}
+            _ => return Err(Error::Protocol("the columns of a result do not end")),
+        }
+        self.columns = columns.into();
+        Ok(())
+    }
+
+    /// Reads the results that follow the first one, as those of a procedure do, and drops them.
+    async fn skip_results(&mut self) -> Result<(), Error> {
+        let mut in_rows = false;
+        loop {
+            let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
+            let status = match payload {
+                [ERROR_PACKET, ..] => return Err(Error::Server(ServerError::parse(payload))),
+                [0x00, ..] if !in_rows => status_of_ok(payload)?,
+                [END, ..] if payload.len() < MAX_END && !truncated => {
+                    // The first one ends the columns, the second the rows.
+                    in_rows = !in_rows;
+                    if in_rows {
+                        continue;
+                    }
+                    status_of_end(payload)
+                }
+                _ => continue,
+            };
+            if status & MORE_RESULTS == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The cells of a row, from the first to the last.
+#[derive(Debug)]
+pub(crate) struct Cells<'a> {
+    rest: &'a [u8],
+    /// Whether the row was longer than the limit: the cell where it ends is cut, and those after it are missing.
+    pub(crate) truncated: bool,
+}
+
+impl<'a> Cells<'a> {
+    /// The next cell; nothing for NULL.
+    pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
+        if self.rest.is_empty() && self.truncated {
+            return Ok(None);
+        }
+        if let [LOCAL_INFILE, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(None);
+        }
+        let (length, rest) = match length_encoded(self.rest) {
+            // The limit fell into the length itself.
+            Err(_) if self.truncated => {
+                self.rest = &[];
+                return Ok(None);
+            }
+            parsed => parsed?,
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let Some((cell, rest)) = rest.split_at_checked(length) else {
+            if !self.truncated {
+                return Err(Error::Protocol("a cell is longer than its row"));
+            }
+            self.rest = &[];
+            return Ok(Some(rest));
+        };
+        self.rest = rest;
+        Ok(Some(cell))
+    }
+}
+
+/// An integer of one to nine bytes, and what follows it.
+fn length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
+    let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
+    let size = match first {
+        0xfc => 2,
+        0xfd => 3,
+        0xfe => 8,
+        0xfb | 0xff => return Err(Error::Protocol("malformed length")),
+        small => return Ok((u64::from(*small), rest)),
+    };
+    let (number, rest) = rest.split_at_checked(size).ok_or(Error::Protocol("a length is cut"))?;
+    let value = number.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    Ok((value, rest))
+}
+
+/// Status flags of an OK packet: after its start, the affected rows and the last insert id.
+fn status_of_ok(payload: &[u8]) -> Result<u16, Error> {
+    let (_, rest) = length_encoded(payload.get(1..).unwrap_or_default())?;
+    let (_, rest) = length_encoded(rest)?;
+    match rest {
+        [low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
+        _ => Err(Error::Protocol("a short OK packet")),
+    }
+}
+
+/// Status flags of an end packet: after its start and the number of warnings.
+fn status_of_end(payload: &[u8]) -> u16 {
+    match payload {
+        [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(payload: &[u8], truncated: bool) -> Cells<'_> {
+        Cells { rest: payload, truncated }
+    }
+
+    #[test]
+    fn cells_of_a_row_are_text_or_null() {
+        let mut cells = row(b"\x01a\xfb\x00\xfc\x03\x00xyz", false);
+        let read: Vec<_> = (0..4).map(|_| cells.next_cell().unwrap().map(<[u8]>::to_vec)).collect();
+        assert_eq!(read, [Some(b"a".to_vec()), None, Some(Vec::new()), Some(b"xyz".to_vec())]);
+        assert!(cells.next_cell().is_err(), "a row that ends too early is an error");
+    }
+
+    #[test]
+    fn truncated_row_has_a_cut_cell_and_no_cells_after_it() {
+        let mut cells = row(b"\x01a\x05xy", true);
+        assert_eq!(cells.next_cell().unwrap(), Some(b"a".as_slice()));
+        assert_eq!(cells.next_cell().unwrap(), Some(b"xy".as_slice()));
+        assert_eq!(cells.next_cell().unwrap(), None);
+        assert!(row(b"\x05xy", false).next_cell().is_err());
+    }
+
+    #[test]
+    fn malformed_lengths_are_errors() {
+        for bytes in [&b""[..], b"\xfc\x01", b"\xfe\x01\x02", b"\xff"] {
+            assert!(length_encoded(bytes).is_err(), "{bytes:?}");
+        }
+        assert_eq!(length_encoded(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
+    }
+}

@@ -1,0 +1,151 @@
+//! A statement that Clew no longer waits for is killed on the server: closing the connection would leave it running.
+//!
+//! The kill needs proof. A control connection lists the sessions and kills only the one that runs a statement with the tag of the
+//! dropped connection, under Clew's account, and only where the list is that of the server that the control connection reaches. Ids that
+//! were read before prove nothing: the server may have restarted, or the address may lead to another one.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use clew_model::{Failure, NodeUrl, Session};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::budget::{Errand, Place};
+use crate::client::{Error, InFlight};
+use crate::connection::Link;
+use crate::own_sessions::OwnSession;
+use crate::{failure, sessions, statements};
+
+/// Kills under way, of the whole process: they outlive the reads that started them.
+static KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Delays before the attempts: a hung server may recover, and the next read of the node waits for the end of these.
+const DELAYS: [Duration; 9] = [
+    Duration::ZERO,
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+];
+/// Limit of one attempt: connect, sign in, list, kill.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
+/// Error of a `KILL` whose session has ended.
+const NO_SUCH_THREAD: u16 = 1094;
+/// Bytes of each listed session that are needed: the start of its statement.
+const MAX_ROW: usize = 4 << 10;
+
+/// What is known of the connection.
+#[derive(Debug)]
+struct Abandoned {
+    node: NodeUrl,
+    own: Arc<OwnSession>,
+    /// The permit of the connection, released once its statement has ended on the server, or cannot be ended.
+    place: Place,
+}
+
+/// Kills the statement of a connection when dropped while one is under way.
+#[derive(Debug)]
+pub(crate) struct KillOnDrop {
+    abandoned: Option<Abandoned>,
+    in_flight: InFlight,
+}
+
+/// What an attempt found.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// The statement was killed.
+    Killed,
+    /// No session runs it.
+    Ended,
+    /// The control connection does not reach the server itself.
+    Unproven,
+}
+
+impl KillOnDrop {
+    /// Guards the connection `own` to this node, which holds this permit.
+    pub(crate) fn new(node: NodeUrl, own: Arc<OwnSession>, place: Place, in_flight: InFlight) -> Self {
+        Self { abandoned: Some(Abandoned { node, own, place }), in_flight }
+    }
+
+    /// The connection is closed in order. Its permit is to be released after that.
+    pub(crate) fn done(&mut self) -> Option<Place> {
+        self.abandoned.take().map(|abandoned| abandoned.place)
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        let Some(abandoned) = self.abandoned.take().filter(|_| self.in_flight.get()) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        KILLS.spawn_on(kill(abandoned), &runtime);
+    }
+}
+
+/// Waits until every kill under way is done, but no longer than `limit`. For a process that is about to end.
+pub async fn settle_kills(limit: Duration) {
+    KILLS.close();
+    let _ = timeout(limit, KILLS.wait()).await;
+    KILLS.reopen();
+}
+
+async fn kill(abandoned: Abandoned) {
+    let address = abandoned.place.address();
+    for delay in DELAYS {
+        sleep(delay).await;
+        match timeout(ATTEMPT_LIMIT, attempt(&abandoned)).await {
+            Ok(Ok(Found::Unproven)) => {
+                warn!(mysql.address = address, "a statement may still run on the server: behind a proxy Clew cannot prove which is its own");
+                return;
+            }
+            Ok(Ok(found)) => {
+                debug!(mysql.address = address, ?found, "abandoned statement");
+                return;
+            }
+            Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
+            Err(_) => debug!(mysql.address = address, "timed out killing an abandoned statement"),
+        }
+    }
+    warn!(mysql.address = address, "a statement may still run on the server: it could not be killed");
+}
+
+/// A control connection uses the permit for kills, or that of the abandoned kill itself, lest two of them wait for each other's.
+async fn attempt(abandoned: &Abandoned) -> Result<Found, Failure> {
+    let address = abandoned.place.address();
+    let failed = |error: Error| failure::from_client(&error, address);
+    let _place = match abandoned.place.errand() {
+        Errand::Reading => Some(Place::take(address, Errand::Killing, ATTEMPT_LIMIT).await?),
+        Errand::Killing => None,
+    };
+    let mut control = Link::open(&abandoned.node).await?;
+    let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
+    let account = abandoned.node.user.as_bytes();
+    let mut filter = control.own_filter();
+    let mut rows = sessions::list(&mut control.client, MAX_ROW).await.map_err(failed)?;
+    let mut id = None;
+    while let Some(session) = rows.next().await.map_err(failed)? {
+        filter.is_own(&session);
+        if runs(&session, account, &start) {
+            id = Some(session.id);
+        }
+    }
+    let found = match id {
+        None => Found::Ended,
+        Some(_) if !control.is_direct(&filter) => Found::Unproven,
+        Some(id) => match control.client.execute(&statements::kill(id)).await {
+            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD => Found::Ended,
+            sent => sent.map(|()| Found::Killed).map_err(failed)?,
+        },
+    };
+    control.client.quit().await.map_err(failed)?;
+    Ok(found)
+}
+
+fn runs(session: &Session, account: &[u8], start: &[u8]) -> bool {
+    session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
+}
