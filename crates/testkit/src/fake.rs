@@ -4,7 +4,7 @@
 //! sent: any number of them costs it nothing.
 
 mod connections;
-mod packets;
+pub(crate) mod packets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +19,8 @@ use tokio::time::sleep;
 
 pub(crate) use connections::Connections;
 use connections::OpenConnection;
+
+use crate::protocol::{read_packet, write_packet};
 
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,18 +295,11 @@ impl Session {
     }
 
     async fn send(&mut self, number: u8, payload: &[u8]) -> io::Result<()> {
-        let [a, b, c, _] = u32::try_from(payload.len()).map_err(io::Error::other)?.to_le_bytes();
-        self.stream.write_all(&[a, b, c, number]).await?;
-        self.stream.write_all(payload).await
+        write_packet(&mut self.stream, number, payload).await
     }
 
     async fn receive(&mut self) -> io::Result<Vec<u8>> {
-        let mut head = [0; 4];
-        self.stream.get_mut().read_exact(&mut head).await?;
-        let [a, b, c, _] = head;
-        let mut payload = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
-        self.stream.get_mut().read_exact(&mut payload).await?;
-        Ok(payload)
+        Ok(read_packet(self.stream.get_mut()).await?.1)
     }
 }
 

@@ -23,6 +23,11 @@ const AT_A_TIME: usize = 64;
 
 /// Opens `count` sessions of root.
 pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
+    idle_sessions_of(server, "root", count).await
+}
+
+/// Opens `count` sessions of an account without a password.
+pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize) -> io::Result<IdleSessions> {
     allow_open_files(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1000))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let mut opening = JoinSet::new();
@@ -33,7 +38,7 @@ pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSess
         {
             sessions.push(opened.map_err(io::Error::other)??);
         }
-        opening.spawn(RawSession::open_as(PROGRAM, address, "root", None, Charset::Utf8mb4));
+        opening.spawn(RawSession::open_as(PROGRAM, address, user, None, Charset::Utf8mb4));
     }
     while let Some(opened) = opening.join_next().await {
         sessions.push(opened.map_err(io::Error::other)??);

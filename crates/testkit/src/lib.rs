@@ -6,6 +6,9 @@
 //! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps; a
 //! [`DroppingProxy`] is a network between that can be cut, and [`Nginx`] stands before several servers.
 //!
+//! Networks and servers that deceive: a [`RewritingProxy`] changes the greeting, a [`VirtualAddress`] moves or balances, a
+//! [`RogueServer`] attacks its client.
+//!
 //! A test never passes because a server is missing: [`Server::start`] fails and says what to run.
 //!
 //! ```no_run
@@ -30,12 +33,16 @@ mod nginx;
 mod odd;
 mod postgresql;
 mod process;
+mod protocol;
+mod rewriting_proxy;
+mod rogue;
 mod s3_server;
 mod scenarios;
 mod server;
 mod server_error;
 pub mod setup;
 mod template;
+mod virtual_address;
 mod wire;
 
 pub use big_transaction::big_transaction;
@@ -44,13 +51,16 @@ pub use fake::{FakeOptions, FakeServer, Fault};
 pub use flavor::Flavor;
 pub use fleet::FakeFleet;
 pub use gate::Gate;
-pub use idle::{IdleSessions, allow_open_files, idle_sessions};
+pub use idle::{IdleSessions, allow_open_files, idle_sessions, idle_sessions_of};
 pub use load::{Load, LoadSize, TEN_THOUSAND};
 pub use nginx::Nginx;
 pub use odd::{ExpectedSession, ExpectedTransaction, ObservedTransaction, OddSessions};
 pub use postgresql::PostgreSql;
+pub use rewriting_proxy::{Effect, GreetingId, Rewrite, RewritingProxy};
+pub use rogue::{ATTACKED, PasswordLeak, RogueMode, RogueOptions, RogueServer};
 pub use s3_server::S3Server;
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};
 pub use server_error::ServerError;
+pub use virtual_address::VirtualAddress;
 pub use wire::{Charset, RawSession};

@@ -1,7 +1,7 @@
 //! Private database servers.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io};
@@ -38,6 +38,7 @@ pub struct Server {
     process: Process,
     port: u16,
     folder: TempDir,
+    options: ServerOptions,
 }
 
 /// For a start, on a busy machine.
@@ -68,34 +69,18 @@ impl Server {
         let init = folder.path().join("init.sql");
         fs::write(&init, ACCOUNTS).map_err(io("write a file"))?;
         let port = free_port().map_err(io("find a free port"))?;
-        let log = fs::File::create(folder.path().join("log")).map_err(io("write a file"))?;
-        let mut command = flavor.command()?;
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        command
-            .args([
-                format!("--datadir={}", path("data")),
-                format!("--socket={}", path("socket")),
-                format!("--pid-file={}", path("pid")),
-                format!("--init-file={}", init.display()),
-                format!("--port={port}"),
-                format!("--max-connections={}", options.max_connections),
-                format!("--open-files-limit={}", options.max_connections * 2 + 2000),
-            ])
-            .args(COMMON)
-            .args(match flavor {
-                Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
-                Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
-            })
-            .args(&options.arguments);
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(io("start setpriv (Debian package util-linux)"))?;
-        let mut server = Self { flavor, process: Process::new(process), port, folder };
+        let process = spawn(flavor, folder.path(), port, options)?;
+        let mut server = Self { flavor, process, port, folder, options: options.clone() };
         server.wait_until_it_answers().await?;
         Ok(server)
+    }
+
+    /// Starts the server again after [`Server::kill`], on the same port and data directory, and waits until it answers. It counts its
+    /// connection ids from the beginning again. What was committed in the last second before the kill may be lost.
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
+        self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options)?;
+        self.wait_until_it_answers().await
     }
 
     async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
@@ -217,6 +202,37 @@ impl Server {
     pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
+}
+
+/// Starts the server's process on the data directory in this folder.
+fn spawn(flavor: Flavor, folder: &Path, port: u16, options: &ServerOptions) -> Result<Process, ServerError> {
+    let io = |doing| move |source| ServerError::Io { doing, source };
+    let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
+    let mut command = flavor.command()?;
+    let path = |name: &str| folder.join(name).display().to_string();
+    command
+        .args([
+            format!("--datadir={}", path("data")),
+            format!("--socket={}", path("socket")),
+            format!("--pid-file={}", path("pid")),
+            format!("--init-file={}", path("init.sql")),
+            format!("--port={port}"),
+            format!("--max-connections={}", options.max_connections),
+            format!("--open-files-limit={}", options.max_connections * 2 + 2000),
+        ])
+        .args(COMMON)
+        .args(match flavor {
+            Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
+            Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
+        })
+        .args(&options.arguments);
+    let process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(io("start setpriv (Debian package util-linux)"))?;
+    Ok(Process::new(process))
 }
 
 /// Root from everywhere, without a password: the server listens on this machine alone, and not for long.

@@ -1,35 +1,46 @@
-//! Packets of the protocol, without their heads.
+//! Payloads of the protocol's packets.
 
 /// An OK packet: no rows changed, no id made, autocommit.
-pub(super) const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
+pub(crate) const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 /// The end of columns or of rows.
-pub(super) const EOF: [u8; 5] = [0xfe, 0, 0, 2, 0];
+pub(crate) const EOF: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
 /// `CLIENT_LONG_PASSWORD | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH | CONNECT_ATTRS`
 const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x0008_0000 | 0x0010_0000;
+/// Random bytes of a greeting; here they are always the same.
+pub(crate) const NONCE: [u8; 20] = *b"12345678123456789012";
 
-/// The first packet of a server.
+/// The first packet of the fake server.
 pub(super) fn greeting(connection: u32) -> Vec<u8> {
-    let [low_a, low_b, high_a, high_b] = CAPABILITIES.to_le_bytes();
+    greeting_of("9.7.4-fake", connection, 0, "mysql_native_password")
+}
+
+/// The first packet of a server with this version, further capabilities and default authentication plugin.
+pub(crate) fn greeting_of(version: &str, connection: u32, further_capabilities: u32, plugin: &str) -> Vec<u8> {
+    let [low_a, low_b, high_a, high_b] = (CAPABILITIES | further_capabilities).to_le_bytes();
+    let (first, second) = NONCE.split_at(8);
     let mut packet = vec![10];
-    packet.extend_from_slice(b"9.7.4-fake\0");
+    packet.extend_from_slice(version.as_bytes());
+    packet.push(0);
     packet.extend_from_slice(&connection.to_le_bytes());
-    packet.extend_from_slice(b"12345678\0");
-    packet.extend_from_slice(&[low_a, low_b, 45, 2, 0, high_a, high_b, 21]);
+    packet.extend_from_slice(first);
+    packet.extend_from_slice(&[0, low_a, low_b, 45, 2, 0, high_a, high_b, 21]);
     packet.extend_from_slice(&[0; 10]);
-    packet.extend_from_slice(b"123456789012\0");
-    packet.extend_from_slice(b"mysql_native_password\0");
+    packet.extend_from_slice(second);
+    packet.push(0);
+    packet.extend_from_slice(plugin.as_bytes());
+    packet.push(0);
     packet
 }
 
 /// An error before or after the greeting.
-pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
+pub(crate) fn error(code: u16, message: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
     [&[0xff, low, high], message.as_bytes()].concat()
 }
 
 /// A text column.
-pub(super) fn column(name: &str) -> Vec<u8> {
+pub(crate) fn column(name: &str) -> Vec<u8> {
     let mut packet = Vec::new();
     for text in ["def", "", "", "", name, ""] {
         push_text(&mut packet, text.as_bytes());
@@ -40,7 +51,7 @@ pub(super) fn column(name: &str) -> Vec<u8> {
 }
 
 /// A row of text; `None` is NULL.
-pub(super) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
+pub(crate) fn row(values: &[Option<&[u8]>]) -> Vec<u8> {
     let mut packet = Vec::new();
     for value in values {
         match value {

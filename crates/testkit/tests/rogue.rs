@@ -1,0 +1,105 @@
+//! Rogue servers against the driver as it is: each attack succeeds on a client that does not defend itself.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use clew_testkit::{PasswordLeak, RogueMode, RogueOptions, RogueServer};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
+use tokio::time::timeout;
+
+const PASSWORD: &str = "correct-horse-battery-staple";
+
+fn options(rogue: &RogueServer) -> OptsBuilder {
+    OptsBuilder::default()
+        .ip_or_hostname(rogue.address().ip().to_string())
+        .tcp_port(rogue.address().port())
+        .user(Some("clew"))
+        .pass(Some(PASSWORD))
+        .prefer_socket(false)
+        .max_allowed_packet(Some(1 << 30))
+        .wait_timeout(Some(60))
+}
+
+#[tokio::test]
+async fn plain_full_authentication_yields_the_password_encrypted_with_the_servers_key() {
+    let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
+    assert_eq!(rogue.password_leak(PASSWORD), None);
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+    assert_eq!(rogue.password_leak("another password"), None);
+    let (version, id): (String, u32) =
+        connection.query_first("SELECT VERSION(), CONNECTION_ID()").await.unwrap().unwrap();
+    assert_eq!((version.as_str(), id, rogue.connections()), ("9.7.0", 1, 1));
+}
+
+#[tokio::test]
+async fn full_authentication_in_unverified_tls_yields_the_password_in_clear() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mode = RogueMode::FullAuthentication;
+    let rogue = RogueServer::start(RogueOptions { tls: true, ..mode.into() }).await.unwrap();
+    let unchecked = SslOpts::default().with_danger_accept_invalid_certs(true);
+    Conn::new(options(&rogue).ssl_opts(Some(unchecked))).await.unwrap();
+    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Clear));
+}
+
+#[tokio::test]
+async fn weak_plugins_yield_the_password_only_to_a_driver_that_allows_them() {
+    for (mode, leak) in
+        [(RogueMode::ClearPassword, PasswordLeak::Clear), (RogueMode::OldPassword, PasswordLeak::OldPassword)]
+    {
+        let rogue = RogueServer::start(mode).await.unwrap();
+        Conn::new(options(&rogue)).await.unwrap_err();
+        assert_eq!(rogue.password_leak(PASSWORD), None);
+        Conn::new(options(&rogue).enable_cleartext_plugin(true).secure_auth(false)).await.unwrap();
+        assert_eq!(rogue.password_leak(PASSWORD), Some(leak));
+    }
+    // The driver has no sha256_password.
+    let rogue = RogueServer::start(RogueMode::Sha256Password).await.unwrap();
+    Conn::new(options(&rogue)).await.unwrap_err();
+    assert_eq!(rogue.password_leak(PASSWORD), None);
+}
+
+#[tokio::test]
+async fn a_huge_row_arrives_whole() {
+    const BYTES: usize = 40 << 20;
+    let rogue = RogueServer::start(RogueMode::HugePacket { bytes: BYTES as u64 }).await.unwrap();
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    let mut row: mysql_async::Row = connection.query_first("SHOW FULL PROCESSLIST").await.unwrap().unwrap();
+    assert_eq!(row.take::<String, _>(0).unwrap(), "1");
+    assert_eq!(row.take::<Vec<u8>, _>(7).unwrap().len(), BYTES);
+    // The next statement finds the connection in order.
+    assert_eq!(connection.query_first::<u8, _>("SELECT 1").await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn rows_and_columns_do_not_end() {
+    let rogue = RogueServer::start(RogueMode::EndlessRows).await.unwrap();
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    let mut rows = connection.query_iter("SELECT id, info FROM performance_schema.threads").await.unwrap();
+    for _ in 0..10_000 {
+        assert_eq!(rows.next().await.unwrap().unwrap().len(), 2);
+    }
+    drop(rows);
+
+    let rogue = RogueServer::start(RogueMode::EndlessColumns).await.unwrap();
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    let listing = connection.query_iter("SHOW FULL PROCESSLIST");
+    assert!(timeout(Duration::from_millis(500), listing).await.is_err());
+    assert!(rogue.bytes_sent() > 1 << 20);
+}
+
+#[tokio::test]
+async fn other_attacks_reach_their_client() {
+    let rogue = RogueServer::start(RogueMode::LocalInfile("/etc/hostname".into())).await.unwrap();
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    let error = connection.query_drop("SHOW FULL PROCESSLIST").await.unwrap_err();
+    assert!(matches!(error, Error::Other(_) | Error::Driver(_)) || error.to_string().contains("infile"), "{error:?}");
+
+    let rogue = RogueServer::start(RogueMode::Garbage).await.unwrap();
+    let mut connection = Conn::new(options(&rogue)).await.unwrap();
+    let listing = connection.query::<mysql_async::Row, _>("SHOW FULL PROCESSLIST");
+    assert!(timeout(Duration::from_secs(30), listing).await.is_ok_and(|listed| listed.is_err()));
+    assert_eq!(rogue.attacks(), 1);
+}
