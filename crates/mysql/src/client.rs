@@ -220,3 +220,26 @@ fn serialized(message: &impl MySerialize) -> Vec<u8> {
     message.serialize(&mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_with_a_password_does_not_fall_back_to_plain_over_the_network() {
+        let with_tls = CapabilityFlags::CLIENT_SSL;
+        let without = CapabilityFlags::empty();
+        for (url, is_loopback, offered, expected) in [
+            ("mysql://u:p@h/?tls=preferred", false, with_tls, Some(true)),
+            ("mysql://u:p@h/?tls=preferred", false, without, None),
+            ("mysql://u:p@h/?tls=preferred", true, without, Some(false)),
+            ("mysql://u@h/?tls=preferred", false, without, Some(false)),
+            ("mysql://u:p@h/", false, without, None),
+            ("mysql://u:p@h/?tls=required", true, without, None),
+            ("mysql://u:p@h/?tls=off", false, with_tls, Some(false)),
+        ] {
+            let node: NodeUrl = url.parse().unwrap();
+            assert_eq!(wants_tls(&node, is_loopback, offered).ok(), expected, "{url} {is_loopback}");
+        }
+    }
+}

@@ -81,7 +81,11 @@ impl KillOnDrop {
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let Some(abandoned) = self.abandoned.take().filter(|_| self.in_flight.get()) else { return };
+        let Some(abandoned) = self.abandoned.take() else { return };
+        abandoned.own.closed();
+        if !self.in_flight.get() {
+            return;
+        }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         KILLS.spawn_on(kill(abandoned), &runtime);
     }

@@ -103,6 +103,11 @@ impl OwnSession {
         self.update(|entry| entry.id = Some(id));
     }
 
+    /// The connection is closed; the server may list it for a moment.
+    pub(crate) fn closed(&self) {
+        self.update(|entry| entry.closed = Some(Instant::now()));
+    }
+
     fn update(&self, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = lock().iter_mut().find(|entry| entry.number == self.number) {
             change(entry);
@@ -113,7 +118,7 @@ impl OwnSession {
 
 impl Drop for OwnSession {
     fn drop(&mut self) {
-        self.update(|entry| entry.closed = Some(Instant::now()));
+        self.closed();
     }
 }
 

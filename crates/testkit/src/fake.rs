@@ -212,6 +212,8 @@ impl Session {
     }
 
     async fn answer(&mut self, statement: &str) -> io::Result<()> {
+        // Clew starts each statement with a comment.
+        let statement = statement.split_once("*/ ").map_or(statement, |(_, statement)| statement);
         let row =
             |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
         if self.options.fault == Fault::Evades && !statement.starts_with("SET") {

@@ -145,3 +145,61 @@ impl<'a> Secrets<'a> {
         packets.write(&crypto::encrypt(&password, &key)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mysql_common::constants::{CapabilityFlags, StatusFlags};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const PASSWORD: &str = "correct-horse-battery";
+
+    /// A server that asks for full authentication: what the client does, and every byte that it sends.
+    async fn full_authentication(parameters: &str, channel: Channel) -> (Result<(), Error>, Vec<u8>) {
+        let node: NodeUrl = format!("mysql://clew:{PASSWORD}@db.test/{parameters}").parse().unwrap();
+        let greeting = HandshakePacket::new(
+            10,
+            b"9.7.0".as_slice(),
+            1,
+            *b"abcdefgh",
+            Some(b"ijklmnopqrst\0".as_slice()),
+            CapabilityFlags::CLIENT_PLUGIN_AUTH,
+            45,
+            StatusFlags::empty(),
+            Some(b"caching_sha2_password".as_slice()),
+        );
+        let (client, mut server) = duplex(1 << 16);
+        let mut packets = PacketStream::new(Box::new(client), u64::MAX);
+        server.write_all(b"\x02\0\0\0\x01\x04\x07\0\0\x02\0\0\0\x02\0\0\0").await.unwrap();
+        let mut secrets = Secrets::new(&node, Some(PASSWORD.to_owned()), channel, &greeting);
+        let completed = secrets.complete(&mut packets).await;
+        drop(packets);
+        let mut sent = Vec::new();
+        server.read_to_end(&mut sent).await.unwrap();
+        (completed, sent)
+    }
+
+    #[tokio::test]
+    async fn password_is_sent_over_verified_tls_or_with_consent_alone() {
+        let plain = Channel { encrypted: false, verified: false, is_loopback: false };
+        let tls = Channel { encrypted: true, ..plain };
+        for (parameters, channel, is_sent) in [
+            ("", plain, false),
+            ("", Channel { is_loopback: true, ..plain }, false),
+            ("", tls, false),
+            ("", Channel { is_loopback: true, ..tls }, true),
+            ("", Channel { verified: true, ..tls }, true),
+            ("?get-server-public-key=on", tls, true),
+            ("?server-public-key=/nowhere/key.pem", tls, false),
+        ] {
+            let (completed, sent) = full_authentication(parameters, channel).await;
+            let clear = sent.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+            assert_eq!(clear, is_sent, "{parameters} {channel:?}");
+            assert_eq!(completed.is_ok(), is_sent, "{parameters} {channel:?}: {completed:?}");
+            if !is_sent {
+                assert!(sent.is_empty(), "{parameters} {channel:?}: {sent:?}");
+            }
+        }
+    }
+}

@@ -51,11 +51,11 @@ pub(crate) enum Error {
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
     /// The server sent more than a limit allows.
-    #[error("the server sent more than the limit of {limit} bytes for {what}")]
+    #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// What the limit is for.
+        /// What is counted.
         what: &'static str,
-        /// Bytes.
+        /// Its value.
         limit: u64,
     },
     /// A row has other columns or types than the statement returns on a real server.

@@ -86,7 +86,7 @@ impl<'c> Rows<'c> {
             values.push(cells.next_cell()?.map_or(Value::NULL, |cell| Value::Bytes(cell.to_vec())));
         }
         if cells.truncated {
-            return Err(Error::TooLarge { what: "one row", limit: self.max_row as u64 });
+            return Err(Error::TooLarge { what: "bytes in one row", limit: self.max_row as u64 });
         }
         Ok(Some(new_row(values, columns)))
     }
@@ -123,13 +123,13 @@ impl<'c> Rows<'c> {
 
     async fn read_columns(&mut self, count: u64) -> Result<(), Error> {
         if count > MAX_COLUMNS {
-            return Err(Error::TooLarge { what: "the columns of a result", limit: MAX_COLUMNS });
+            return Err(Error::TooLarge { what: "columns in a result", limit: MAX_COLUMNS });
         }
         let mut columns = Vec::new();
         for _ in 0..count {
             let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
             if truncated {
-                return Err(Error::TooLarge { what: "the definition of a column", limit: MAX_COLUMN_DEFINITION as u64 });
+                return Err(Error::TooLarge { what: "bytes in the definition of a column", limit: MAX_COLUMN_DEFINITION as u64 });
             }
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }

@@ -7,6 +7,7 @@ mod identity;
 mod lost;
 mod many;
 mod privileges;
+mod proxies;
 mod rollbacks;
 mod survivors;
 

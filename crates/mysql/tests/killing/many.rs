@@ -164,12 +164,12 @@ async fn one_that_may_not_be_killed_does_not_keep_the_others_alive() {
 
 #[tokio::test]
 async fn rules_choose_from_every_users_session_and_no_other() {
+    share_session_token(TOKEN);
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
         let (_busy, app) = busy(&server, "app", LONG).await;
         let (_idle, resting) = idle(&server, "rdsadmin").await;
-        share_session_token(TOKEN);
         let other = mysql_async::Conn::new(with_token(&server, TOKEN)).await.unwrap();
         let look = async |url: String| {
             let sessions =

@@ -8,6 +8,7 @@ mod faults;
 mod masking;
 mod privileges;
 mod protection;
+mod rogue;
 mod truth;
 
 use clew_model::{Failure, NodeUrl, Selection};

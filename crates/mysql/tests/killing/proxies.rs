@@ -1,0 +1,211 @@
+//! Sessions behind restarts, fail-overs, balancers and proxies: only what is proven to be the victim, or Clew's own, is killed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clew_diagnose::ProtectedAccounts;
+use clew_model::{FailureKind, LimitationKind, NodeUrl, Selection};
+use clew_mysql::{
+    Errand, Form, KillKind, KillOutcome, Limits, Refusal, Statements, Victim, examine, find_sessions, kill,
+    read_user_sessions, settle_kills, take_snapshot,
+};
+use clew_testkit::{
+    Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress, idle_sessions,
+};
+use tokio::time::sleep;
+
+use super::{LONG, busy, end, list_read, listed, open, server};
+
+fn address(server: &Server) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, server.port()).into()
+}
+
+async fn rows(node: &NodeUrl) -> u64 {
+    let form = Form::Csv { formula_guard: true };
+    let limits = Limits::default();
+    let snapshot = take_snapshot(node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+    snapshot.summary.rows
+}
+
+/// A read that is abandoned after half a second.
+async fn abandoned_read(node: &NodeUrl) {
+    let limits = Limits { node: Duration::from_millis(500), connect: Duration::from_millis(500), ..Limits::default() };
+    let form = Form::Csv { formula_guard: true };
+    let failure = take_snapshot(node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap_err();
+    assert!(matches!(failure.kind, FailureKind::TimedOut | FailureKind::ConnectionLost), "{failure}");
+}
+
+#[tokio::test]
+async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (_raw, session) = busy(&server, "app", LONG).await;
+        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+        let node: NodeUrl = proxy.url("root").parse().unwrap();
+        assert_eq!(rows(&node).await, 1, "{flavor}: Clew's own session is not listed");
+        let limits = Limits::default();
+        let victim = Victim::connection_of(&session, &list_read(&server).await);
+        for kind in [KillKind::Connection, KillKind::Query] {
+            let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::Indirect), "{flavor}");
+        }
+        assert!(KillOutcome::Refused(Refusal::Indirect).to_string().contains("kill on the server itself"));
+        let diagnosis = examine(&node, &limits).await.unwrap();
+        let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
+        let limitation = check.limitation.as_ref().unwrap();
+        assert_eq!((check.works, limitation.kind), (false, LimitationKind::Indirect), "{flavor}: {limitation:?}");
+        assert_eq!(end(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}: directly");
+    }
+}
+
+#[tokio::test]
+async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let (mut raw, session) = busy(&server, "app", LONG).await;
+        let rewrite = Rewrite {
+            greeting_id: GreetingId::Fixed(u32::try_from(raw.id).unwrap()),
+            effect: Some(("CONNECTION_ID", Effect::HoldResponse)),
+            ..Rewrite::default()
+        };
+        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+        abandoned_read(&proxy.url("root").parse().unwrap()).await;
+        proxy.set(Rewrite { effect: None, ..rewrite });
+        proxy.release();
+        settle_kills(Duration::from_secs(30)).await;
+        assert_eq!(listed(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
+        let _ = raw.begin(b"SELECT 1").await;
+    }
+}
+
+#[tokio::test]
+async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart() {
+    for flavor in Flavor::ALL {
+        let mut server = server(flavor).await;
+        let rewrite = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
+        let node: NodeUrl = proxy.url("root").parse().unwrap();
+        let reading = tokio::spawn(async move { abandoned_read(&node).await });
+        proxy.held().await;
+        server.kill().unwrap();
+        server.restart().await.unwrap();
+        proxy.set(Rewrite::default());
+        proxy.release();
+        // The ids that the server gave before its end, and more.
+        let mut sessions: Vec<RawSession> = Vec::new();
+        for _ in 0..30 {
+            let mut session = open(&server, "app").await;
+            session.begin(LONG.as_bytes()).await.unwrap();
+            sessions.push(session);
+        }
+        reading.await.unwrap();
+        settle_kills(Duration::from_secs(30)).await;
+        for session in &sessions {
+            assert!(listed(&server, session.id).await.is_some(), "{flavor}: session {} was killed", session.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
+    for flavor in Flavor::ALL {
+        let (first, second) = (server(flavor).await, server(flavor).await);
+        let virtual_address = VirtualAddress::start(address(&first)).await.unwrap();
+        let node: NodeUrl = virtual_address.url_for("root", "").parse().unwrap();
+        let mut raw = Vec::new();
+        for server in [&first, &second] {
+            for _ in 0..10 {
+                raw.push(busy(server, "app", LONG).await.0);
+            }
+        }
+        let limits = Limits::default();
+        let before = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+        virtual_address.fail_over_to(address(&second));
+        for session in &before.sessions {
+            let mut victim = Victim::connection_of(session, &before.read);
+            // Even the same client address.
+            if let Some(other) = listed(&second, session.id).await {
+                victim.host = other.host;
+            }
+            let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &limits).await;
+            assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::AnotherServer), "{flavor}");
+        }
+        for (server, count) in [(&first, 10), (&second, 10)] {
+            let ids: Vec<u64> = (1..200).collect();
+            let found = find_sessions(&server.url().parse().unwrap(), &ids, &limits).await.unwrap().sessions;
+            assert_eq!(found.iter().filter(|session| session.user == b"app").count(), count, "{flavor}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
+    for flavor in Flavor::ALL {
+        let (mut first, second) = (server(flavor).await, server(flavor).await);
+        let balancer = VirtualAddress::start_balancing(vec![address(&first), address(&second)]).await.unwrap();
+        let node: NodeUrl = balancer.url_for("root", "").parse().unwrap();
+        // Clew's connections and the sessions get the same ids on both servers.
+        for _ in 0..20 {
+            rows(&node).await;
+        }
+        let mut sessions = Vec::new();
+        for server in [&first, &second] {
+            sessions.push(idle_sessions(server, 40).await.unwrap());
+        }
+        for _ in 0..6 {
+            assert_eq!(rows(&node).await, 40, "{flavor}");
+        }
+        let diagnosis = examine(&node, &Limits::default()).await.unwrap();
+        let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
+        assert!(!check.works, "{flavor}: {check:?}");
+        assert!(check.limitation.as_ref().unwrap().what.contains("several servers"), "{flavor}: {check:?}");
+
+        first.kill().unwrap();
+        first.restart().await.unwrap();
+        let _again = idle_sessions(&first, 60).await.unwrap();
+        let direct: NodeUrl = first.url().parse().unwrap();
+        for _ in 0..3 {
+            assert_eq!(rows(&direct).await, 60, "{flavor}: ids start again, none is hidden");
+        }
+    }
+}
+
+#[tokio::test]
+async fn own_sessions_are_recognised_under_another_name_of_the_node() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let proxy = RewritingProxy::start(address(&server), Rewrite::default()).await.unwrap();
+        proxy.set(Rewrite { effect: Some(("PROCESSLIST", Effect::HoldRequest)), ..Rewrite::default() });
+        let held: NodeUrl = proxy.url("root").parse().unwrap();
+        let reading = tokio::spawn(async move { rows(&held).await });
+        proxy.held().await;
+        for host in ["127.0.0.1", "localhost"] {
+            let node: NodeUrl = format!("mysql://root@{host}:{}/", server.port()).parse().unwrap();
+            assert_eq!(rows(&node).await, 0, "{flavor} {host}");
+        }
+        proxy.release();
+        assert_eq!(reading.await.unwrap(), 0, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        server.run(&["CREATE USER 'event_scheduler'@'%'", "CREATE USER 'system user'@'%'"]).await.unwrap();
+        let node: NodeUrl = server.url().parse().unwrap();
+        for user in ["system user", "event_scheduler"] {
+            let (_raw, session) = busy(&server, user, LONG).await;
+            let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+            assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
+            let victim = Victim::connection_of(&session, &users.read);
+            let nobody = ProtectedAccounts::new::<&str>([]);
+            let outcome = kill(&node, &victim, KillKind::Connection, &nobody, &Limits::default()).await.unwrap();
+            assert_eq!(outcome, KillOutcome::Killed, "{flavor} {user}");
+            while listed(&server, session.id).await.is_some() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Malicious servers: no password, no file and no unbounded memory for them.
+
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Selection};
+use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
+use clew_testkit::{
+    Effect, Flavor, PasswordLeak, Rewrite, RewritingProxy, RogueMode, RogueServer, Server, ServerOptions,
+};
+
+use super::take;
+
+const PASSWORD: &str = "correct-horse-battery";
+
+async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
+    let node: NodeUrl = url.parse().unwrap();
+    let form = Form::Csv { formula_guard: true };
+    let limits = Limits { node: Duration::from_secs(30), bytes, ..Limits::default() };
+    take_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await
+}
+
+#[tokio::test]
+async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
+    for (mode, says) in [
+        (RogueMode::FullAuthentication, "it was not sent"),
+        (RogueMode::Sha256Password, "it was not sent"),
+        (RogueMode::ClearPassword, "it was not sent"),
+        (RogueMode::OldPassword, "mysql_old_password"),
+    ] {
+        for parameters in ["tls=off", "tls=preferred", ""] {
+            let rogue = RogueServer::start(mode.clone()).await.unwrap();
+            let failure = read(&rogue.url_for("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::AccessDenied, "{mode:?}: {failure}");
+            assert!(failure.detail.contains(says) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
+            assert_eq!(rogue.password_leak(PASSWORD), None, "{mode:?} {parameters}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn password_is_encrypted_with_the_servers_key_only_where_the_operator_allows_it() {
+    let rogue = RogueServer::start(RogueMode::FullAuthentication).await.unwrap();
+    let _ = read(&rogue.url_for("clew", PASSWORD, "tls=off&get-server-public-key=on"), 1 << 30).await;
+    assert_eq!(rogue.password_leak(PASSWORD), Some(PasswordLeak::Rsa));
+
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let create = format!("CREATE USER clew@'%' IDENTIFIED BY '{PASSWORD}'");
+    server.run(&[&create, "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    let url = format!("mysql://clew:{PASSWORD}@127.0.0.1:{}/?tls=off", server.port());
+    let refused = read(&url, 1 << 30).await.unwrap_err();
+    assert!(refused.detail.contains("server-public-key="), "{refused}");
+    let key = server.data_dir().join("public_key.pem");
+    read(&format!("{url}&server-public-key={}", key.display()), 1 << 30).await.unwrap();
+    // The server remembers the account now, until its privileges are flushed: a challenge is enough.
+    read(&url, 1 << 30).await.unwrap();
+    server.run(&["FLUSH PRIVILEGES"]).await.unwrap();
+    read(&url, 1 << 30).await.unwrap_err();
+    read(&format!("{url}&get-server-public-key=on"), 1 << 30).await.unwrap();
+    let ca = server.data_dir().join("ca.pem");
+    server.run(&["FLUSH PRIVILEGES"]).await.unwrap();
+    read(&format!("{}?tls=verify-ca&ca={}", url.trim_end_matches("?tls=off"), ca.display()), 1 << 30).await.unwrap();
+}
+
+#[tokio::test]
+async fn required_tls_is_not_given_up_where_a_proxy_hides_it() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let target = ([127, 0, 0, 1], server.port()).into();
+        let proxy = RewritingProxy::start(target, Rewrite { hide_tls: true, ..Rewrite::default() }).await.unwrap();
+        let failure = read(&format!("mysql://root@{}/?tls=required", proxy.address()), 1 << 30).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::TlsFailed, "{flavor}: {failure}");
+        assert!(failure.detail.contains("does not offer TLS"), "{flavor}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let target = ([127, 0, 0, 1], server.port()).into();
+        for hide_tls in [false, true] {
+            let rewrite = Rewrite { hide_tls, effect: Some(("no statement", Effect::HoldRequest)), ..Rewrite::default() };
+            let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
+            take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &Selection::default(), true).await.unwrap();
+            assert_eq!(proxy.connections(), 1, "{flavor}, TLS hidden: {hide_tls}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn local_file_is_not_sent() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "content of a local file").unwrap();
+    let rogue = RogueServer::start(RogueMode::LocalInfile(file.path().display().to_string())).await.unwrap();
+    let failure = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotMysql, "{failure}");
+    assert!(failure.detail.contains("asks for a file"), "{failure}");
+    assert!(!rogue.received().windows(10).any(|part| part == b"local file"));
+}
+
+#[tokio::test]
+async fn statement_of_200_mib_is_cut_and_reported() {
+    let rogue = RogueServer::start(RogueMode::HugePacket { bytes: 200 << 20 }).await.unwrap();
+    let snapshot = read(&rogue.url_for("clew", "", "tls=off"), 1 << 30).await.unwrap();
+    let kinds: Vec<_> = snapshot.summary.limitations.iter().map(|limitation| limitation.kind).collect();
+    assert!(kinds.contains(&LimitationKind::StatementsCut), "{kinds:?}");
+    assert_eq!(snapshot.summary.rows, 1);
+}
+
+#[tokio::test]
+async fn endless_answers_end_at_the_byte_limit() {
+    for mode in [RogueMode::EndlessRows, RogueMode::EndlessColumns, RogueMode::HugeColumnCount, RogueMode::Garbage] {
+        let rogue = RogueServer::start(mode.clone()).await.unwrap();
+        let failure = read(&rogue.url_for("clew", "", "tls=off"), 4 << 20).await.unwrap_err();
+        assert!(matches!(failure.kind, FailureKind::NotMysql | FailureKind::ServerError), "{mode:?}: {failure}");
+        assert!(rogue.bytes_sent() < 16 << 20, "{mode:?}: {} bytes", rogue.bytes_sent());
+    }
+}
