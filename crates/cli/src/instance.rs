@@ -3,6 +3,7 @@
 mod add;
 mod check;
 mod describe;
+mod set_node;
 mod tag;
 
 use clap::{Args, Subcommand};
@@ -28,6 +29,7 @@ enum Action {
     Show(One),
     Remove(Remove),
     Check(check::Arguments),
+    SetNode(set_node::Arguments),
     Tag(tag::Tag),
     Untag(tag::Untag),
 }
@@ -82,6 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Action::Show(arguments) => show(arguments).await,
         Action::Remove(arguments) => remove(arguments).await,
         Action::Check(arguments) => check::run(arguments).await,
+        Action::SetNode(arguments) => set_node::run(arguments).await,
         Action::Tag(arguments) => tag::tag(arguments).await,
         Action::Untag(arguments) => tag::untag(arguments).await,
     }

@@ -91,8 +91,9 @@ fn from_io(error: &std::io::Error, address: &str) -> Failure {
 /// Error numbers are those of MySQL's and MariaDB's manuals; both share those below 1900.
 fn from_server(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
-        // Host blocked or not allowed; account, password or database refused; plugin; password expired; account locked.
-        1129 | 1130 | 1044 | 1045 | 1251 | 1698 | 1820 | 1862 | 3118 | 4151 => FailureKind::AccessDenied,
+        // Host blocked or not allowed; account, password or database refused; plugin; password expired; account locked; account blocked
+        // after failed logins (MySQL, MariaDB).
+        1129 | 1130 | 1044 | 1045 | 1251 | 1698 | 1820 | 1862 | 3118 | 4151 | 3955 | 4150 => FailureKind::AccessDenied,
         1142 | 1143 | 1227 | 1370 => FailureKind::MissingPrivilege,
         // Of the server, of the account.
         1040 | 1203 | 1226 => FailureKind::TooManyConnections,

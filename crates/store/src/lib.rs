@@ -32,6 +32,7 @@ mod kill_tasks;
 mod kills;
 mod links;
 mod location;
+mod login_backoff;
 mod master_key;
 mod metadata;
 mod notices;
@@ -61,6 +62,7 @@ pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Tem
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use location::Location;
+pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY};
 pub use notices::{Notice, Notices};
 pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;

@@ -14,6 +14,7 @@ mod keys;
 mod kill_tasks;
 mod kills;
 pub(crate) mod lockouts;
+mod login_backoffs;
 mod policies;
 mod projects;
 mod revocation;

@@ -4,15 +4,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind, NodeUrl, Selection, TaskOutcome};
+use clew_model::{Failure, FailureKind, Node, Selection, TaskOutcome};
 use clew_mysql::Statements;
-use clew_store::{ClaimedTask, Store, StoreError};
+use clew_store::{ClaimedTask, LoginCause, Store, StoreError};
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::endings::Endings;
+use crate::logins::Login;
 use crate::observer::Observer;
 use crate::places::Place;
 use crate::reader::NodeReader;
@@ -61,17 +62,22 @@ impl Collection {
         }
         let node = self.node().await?;
         let selection = self.selection().await?;
-        let reading = self.reader.read(&node, &selection, Statements::masked(task.masked));
-        let rows = place.read(&task.node_id, reading).await?;
+        // The first attempt was requested by a user; further ones follow a lost lease.
+        let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
+        let login = Login::request(&self.store, &node.id, cause).await?;
+        let reading = self.reader.read(&node.url, &selection, Statements::masked(task.masked));
+        let read = place.read(&node.id, reading).await;
+        login.record(&node, read.as_ref().err()).await;
+        let rows = read?;
         let count = rows.count();
         let result = result_file::write(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))
     }
 
-    async fn node(&self) -> Result<NodeUrl, Failure> {
+    async fn node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
         match self.looked_up(|| self.store.node_to_read(id)).await {
-            Ok(Some(node)) => Ok(node.url),
+            Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
         }

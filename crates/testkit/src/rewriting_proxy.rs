@@ -92,9 +92,10 @@ impl RewritingProxy {
         format!("mysql://{user}@{}/?tls=off", self.address)
     }
 
-    /// Changes the rewrite, for new connections and for further packets of the open ones.
+    /// Changes the rewrite, for new connections and for further packets of the open ones. What is held stays held.
     pub fn set(&self, rewrite: Rewrite) {
         *self.state.rewrite() = rewrite;
+        self.state.held.send_replace(false);
     }
 
     /// Connections since the start.
@@ -103,7 +104,7 @@ impl RewritingProxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until a packet or a response is held.
+    /// Waits until a packet or a response is held, by the rewrite that was set last.
     pub async fn held(&self) {
         // The sender is part of this proxy and cannot be gone.
         let _ = self.state.held.subscribe().wait_for(|held| *held).await;

@@ -276,6 +276,7 @@ export const en = {
   "tasks.would": "It would kill 1 session now|It would kill {n} sessions now",
   "tasks.preview": "Whom would it kill?",
   "tasks.start": "Start the task",
+  "tasks.refused": "Node {node} refuses the login: {reason}. Next attempt: {when}; 1 was refused in a row.|Node {node} refuses the login: {reason}. Next attempt: {when}; {n} were refused in a row.",
   "tasks.on": "Tasks are on",
   "tasks.off": "Tasks are off",
   "criterion.user": "User",

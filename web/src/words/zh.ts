@@ -278,6 +278,7 @@ export const zh: Record<Word, string> = {
   "tasks.would": "现在会终止 {n} 个会话",
   "tasks.preview": "预览将终止的会话",
   "tasks.start": "启动任务",
+  "tasks.refused": "节点 {node} 拒绝登录：{reason}。下次尝试时间：{when}；已连续被拒绝 {n} 次。",
   "tasks.on": "任务已开启",
   "tasks.off": "任务已关闭",
   "criterion.user": "用户",

@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 use criteria::{FIELDS, Texts};
-use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, StopKillTask, Success};
+use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, StopKillTask, Success};
 
 /// Seconds that a task with an end of its own may run.
 const SHORTEST: u32 = 10;
@@ -138,6 +138,8 @@ pub(crate) async fn list(
     let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let masked = caller.sees_templates(&service, &project, &instance);
     let tasks = service.store.kill_tasks(&instance.id).await?;
-    let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked)).collect();
+    let refused = service.store.login_backoffs(&instance.id).await?.into_iter().map(RefusedNode::new);
+    let refused: Vec<RefusedNode> = refused.collect();
+    let processes = tasks.into_iter().map(|task| KillTaskView::new(task, masked, &refused)).collect();
     Ok(Json(KillTasks { processes }))
 }

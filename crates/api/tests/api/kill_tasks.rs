@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clew_api::Metrics;
 use clew_diagnose::ProtectedAccounts;
+use clew_model::{Failure, FailureKind};
 use clew_tasks::{KillTasks, Kills, Settings};
 use clew_testkit::{Charset, Flavor, RawSession};
 use http::Method;
@@ -86,6 +87,25 @@ async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
     }
     let told = server.audit_of("AddKillTask").await;
     assert_eq!(told[0].event.detail["asked"]["info"], "SELECT ?", "no literal in the audit");
+}
+
+#[tokio::test]
+async fn a_running_task_shows_the_nodes_that_refuse_the_login() {
+    let server = Server::start().await;
+    server.switch("ON").await;
+    let ended = server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    server.stop_task(&ended).await.ok(200);
+    server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
+    let node = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
+    let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
+    server.store.record_login_refusal(&node, 0, &failure).await.unwrap();
+    let backoff = server.store.login_backoff(&node.id).await.unwrap().unwrap();
+    let tasks = server.tasks().await;
+    let refused = json!({
+        "node_id": node.id, "reason": failure.detail, "refused_logins": 1, "next_attempt_time": backoff.retry_at,
+    });
+    assert_eq!((&tasks[0]["refused_nodes"], &tasks[1]["refused_nodes"]), (&json!([refused]), &json!([])));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
-use clew_mysql::{Limits, examine};
+use clew_model::{Failure, FailureKind, Node};
+use clew_mysql::{Diagnosis, Limits, examine};
+use clew_store::{LoginBackoff, Store};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Place, find};
@@ -30,7 +33,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let zones = inventory.store.zones().await?;
     for known in &instance.nodes {
         let Some(node) = inventory.store.node_to_read(&known.id).await? else { continue };
+        let backoff = inventory.store.login_backoff(&node.id).await?;
         let outcome = examine(&node.url, &Limits::default()).await;
+        let backoff = record(&inventory.store, &node, backoff, &outcome).await?;
         unreadable += usize::from(outcome.is_err());
         text.push_str(&format_node(known, &outcome));
         let deserted =
@@ -41,10 +46,28 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 "Its zone {zone} has no worker at work, so Clew does not read it (clew worker --zone {zone}).\n"
             );
         }
-        values.push(match outcome {
-            Ok(diagnosis) => json!({ "id": known.id, "zone_without_worker": deserted, "diagnosis": diagnosis }),
-            Err(failure) => json!({ "id": known.id, "zone_without_worker": deserted, "failure": failure }),
+        if let Some(backoff) = &backoff {
+            let _ = writeln!(
+                text,
+                "Automatic logins wait until {}: {} were refused in a row ({}). fix: repair the account, then run this check again; or \
+                 change the credentials with clew instance set-node.\n",
+                moment(backoff.retry_at),
+                backoff.refusals,
+                backoff.reason
+            );
+        }
+        let backoff = backoff.map(|backoff| {
+            json!({
+                "refused_logins": backoff.refusals, "reason": backoff.reason,
+                "next_attempt": moment(backoff.retry_at),
+            })
         });
+        let mut value = json!({ "id": known.id, "zone_without_worker": deserted, "login_backoff": backoff });
+        match outcome {
+            Ok(diagnosis) => value["diagnosis"] = json!(diagnosis),
+            Err(failure) => value["failure"] = json!(failure),
+        }
+        values.push(value);
     }
     arguments.place.format().say(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {
@@ -54,7 +77,32 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-fn format_node(node: &clew_model::Node, outcome: &Result<clew_mysql::Diagnosis, clew_model::Failure>) -> String {
+/// A check logs in whatever the back-off is: a user requests it. A login that succeeds ends the back-off. Returns what is left of it.
+async fn record(
+    store: &Store,
+    node: &Node,
+    before: Option<LoginBackoff>,
+    outcome: &Result<Diagnosis, Failure>,
+) -> Result<Option<LoginBackoff>, CliError> {
+    match (outcome, before) {
+        (Ok(_), Some(_)) => {
+            store.clear_login_backoff(&node.id).await?;
+            Ok(None)
+        }
+        (Err(failure), before) if failure.kind == FailureKind::AccessDenied => {
+            let refusals = before.map_or(0, |backoff| backoff.refusals);
+            store.record_login_refusal(node, refusals, failure).await?;
+            Ok(store.login_backoff(&node.id).await?)
+        }
+        (_, before) => Ok(before),
+    }
+}
+
+fn moment(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
+}
+
+fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let said = match outcome {
         Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
         Err(failure) => format!("cannot be read: {failure}\n"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clew_testkit::{FakeOptions, FakeServer};
+use clew_testkit::{FakeOptions, FakeServer, Flavor, Server, ServerOptions};
 
 use crate::run::{Ended, initialise, run};
 
@@ -52,6 +52,45 @@ async fn an_instance_is_added_listed_shown_checked_and_removed() {
     assert!(removed.stdout.contains("Removed shop"), "{removed:?}");
     instance(&dir, &["show", id]).await.has_failed_with(&["there is no instance", "clew instance list"]);
     instance(&dir, &["remove", id, "--yes"]).await.has_failed_with(&["there is no instance"]);
+}
+
+#[tokio::test]
+async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
+    let url = |password: &str| format!("{}?tls=off", server.url_for("clew", password));
+    assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &url("old")]).await.code, Some(0));
+    for refused in 1..=2 {
+        let checked = instance(&dir, &["check", "shop"]).await;
+        assert_eq!(checked.code, Some(1), "{checked:?}");
+        let waits = format!(": {refused} were refused in a row");
+        assert!(
+            checked.stdout.contains("Automatic logins wait until") && checked.stdout.contains(&waits),
+            "{checked:?}"
+        );
+    }
+    let checked = instance(&dir, &["check", "shop", "--format", "json"]).await;
+    let checked: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    let backoff = &checked["nodes"][0]["login_backoff"];
+    assert!(backoff["refused_logins"] == 3 && backoff["reason"].as_str().unwrap().contains("1045"), "{checked}");
+
+    let changed = instance(&dir, &["set-node", "shop", "--url", &url("new")]).await;
+    assert!(changed.code == Some(0) && !changed.stdout.contains("new@"), "{changed:?}");
+    let checked = instance(&dir, &["check", "shop"]).await;
+    assert!(checked.code == Some(0) && !checked.stdout.contains("Automatic logins"), "{checked:?}");
+
+    // An account that was repaired on the server: the check logs in at once.
+    server.run(&["ALTER USER clew IDENTIFIED BY 'other'"]).await.unwrap();
+    assert_eq!(instance(&dir, &["check", "shop"]).await.code, Some(1));
+    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    let checked = instance(&dir, &["check", "shop"]).await;
+    assert!(checked.code == Some(0) && !checked.stdout.contains("Automatic logins"), "{checked:?}");
+    instance(&dir, &["set-node", "shop", "--url", "mysql://u@h/shop"]).await.is_refused_with(&["names a database"]);
+    let foreign = format!("{}no07", "a".repeat(32));
+    instance(&dir, &["set-node", "shop", "--url", &url("new"), "--node", &foreign]).await.has_failed_with(&["no node"]);
 }
 
 #[tokio::test]

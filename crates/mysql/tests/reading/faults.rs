@@ -120,6 +120,24 @@ async fn wrong_passwords_full_and_dying_servers_say_so() {
 }
 
 #[tokio::test]
+async fn accounts_blocked_after_failed_logins_are_access_denied() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let create = match flavor {
+            Flavor::MariaDb => vec!["SET GLOBAL max_password_errors = 1", "CREATE USER clew@'%' IDENTIFIED BY 'right'"],
+            Flavor::MySql => {
+                vec!["CREATE USER clew@'%' IDENTIFIED BY 'right' FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1"]
+            }
+        };
+        server.run(&create).await.unwrap();
+        failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert!(failure.detail.contains("locked") || failure.detail.contains("blocked"), "{failure}");
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn where_mysql_cannot_read_its_transactions_their_status_is_shown_and_what_it_lacks_is_named() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use clew_model::{
-    AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, Origin, Page,
-    ProjectId, Tag, Zone,
+    AuditEvent, Instance, InstanceFilter, InstanceId, NewInstance, NewNode, Node, NodeId, NodeRole, NodeUrl, Origin,
+    Page, ProjectId, Tag, Zone,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -207,6 +207,42 @@ impl Store {
             project_id: Some(project.clone()),
             instance_id: Some(id.clone()),
             ..AuditEvent::done(by, "RemoveInstance", name)
+        };
+        change.done(&event).await?;
+        Ok(true)
+    }
+
+    /// Changes where, as whom and with which password a node is read. A back-off of logins ends. False if the project's instance has no
+    /// such node.
+    pub async fn set_node_url(
+        &self,
+        by: &Origin,
+        project: &ProjectId,
+        instance: &InstanceId,
+        node: &NodeId,
+        url: &NodeUrl,
+    ) -> Result<bool, StoreError> {
+        let sealed = url.password.as_ref().map(|password| self.sealer.seal(password_of(node), password)).transpose()?;
+        let mut change = self.change("change a node").await?;
+        let Some(name) = tags::instance_name(change.connection(), project, instance).await? else { return Ok(false) };
+        let changed = query("UPDATE nodes SET url = $1, host = $2, password = $3 WHERE id = $4 AND instance_id = $5")
+            .bind(url.to_string())
+            .bind(&url.host)
+            .bind(sealed)
+            .bind(node.as_str())
+            .bind(instance.as_str())
+            .execute(change.connection())
+            .await
+            .map_err(change.failed())?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        let event = AuditEvent {
+            domain_id: Some(domain_of_project(change.connection(), project).await?),
+            project_id: Some(project.clone()),
+            instance_id: Some(instance.clone()),
+            detail: json!({ "node": node, "url": url.to_string() }),
+            ..AuditEvent::done(by, "ChangeNode", name)
         };
         change.done(&event).await?;
         Ok(true)

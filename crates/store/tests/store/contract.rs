@@ -8,6 +8,7 @@ mod inventory;
 pub(crate) mod kill_tasks;
 mod kills;
 mod lockouts;
+mod login_backoffs;
 mod policies;
 mod processes;
 mod queue;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, Node, Origin, Session};
 use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, read_user_sessions};
-use clew_store::{KillRounds, KillSource, KillTask, Store};
+use clew_store::{KillRounds, KillSource, KillTask, LoginCause, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::nodes::Place;
 use crate::kills::{KillError, KillOrder, Kills, Meant};
+use crate::logins::Login;
 use crate::observer::Observer;
 use crate::pace::PaceChange;
 
@@ -37,14 +38,24 @@ impl Round {
     pub(super) async fn run(self, place: Place, shutdown: CancellationToken) {
         let seen = std::time::Instant::now();
         let limits = self.limits();
+        let login = match Login::request(&self.store, &self.node.id, LoginCause::Automatic).await {
+            Ok(login) => login,
+            Err(failure) => return self.report(Err(KillError::Node(failure)), &place),
+        };
         let look = read_user_sessions(&self.node.url, Errand::Reading, &limits);
         let Some(read) = shutdown.run_until_cancelled(look).await else { return };
+        login.record(&self.node, read.as_ref().err()).await;
         // Of a look that failed nobody knows how long the node had to do with it.
         self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
         let ended = match read {
             Ok(read) => self.kill(self.choose(read.sessions, &place), &read.read, &place).await,
             Err(failure) => Err(KillError::Node(failure)),
         };
+        self.report(ended, &place);
+    }
+
+    /// Logs that a node fails, once until it no longer does.
+    fn report(&self, ended: Result<(), KillError>, place: &Place) {
         match ended {
             Err(error) if place.failing(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks cannot do their work on a node; they will try again");
@@ -96,10 +107,13 @@ impl Round {
             if !to_run.contains(&task.id) || limits.node.is_zero() {
                 continue;
             }
+            let login =
+                Login::request(&self.store, &self.node.id, LoginCause::Automatic).await.map_err(KillError::Node)?;
             let outcomes = match self.kills.carry_out(self.order(&task, read), victims.clone(), limits).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
-                    if matches!(error, KillError::Node(_)) {
+                    if let KillError::Node(failure) = &error {
+                        login.record(&self.node, Some(failure)).await;
                         for victim in &victims {
                             place.leave_alone(victim);
                         }

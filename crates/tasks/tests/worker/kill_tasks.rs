@@ -22,15 +22,15 @@ const LONG: &[u8] = b"SELECT SLEEP(600), 'secret'";
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A store with one instance of these nodes whose switch is on, and workers on it.
-struct Killing {
-    bench: Bench,
-    instance: Instance,
+pub(crate) struct Killing {
+    pub(crate) bench: Bench,
+    pub(crate) instance: Instance,
     shutdown: CancellationToken,
     workers: Vec<JoinHandle<()>>,
 }
 
 impl Killing {
-    async fn new(urls: &[String]) -> Self {
+    pub(crate) async fn new(urls: &[String]) -> Self {
         let bench = Bench::new(&["unused.example"], Settings::default(), ScriptedReader::new([])).await;
         let role = |at| if at == 0 { NodeRole::Master } else { NodeRole::Slave };
         let node =
@@ -48,7 +48,7 @@ impl Killing {
         Self { bench, instance, shutdown: CancellationToken::new(), workers: Vec::new() }
     }
 
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         self.work_with(&Settings::default());
     }
 
@@ -59,7 +59,7 @@ impl Killing {
         self.workers.push(tokio::spawn(tasks.run(self.shutdown.clone())));
     }
 
-    async fn add(&self, criteria: KillCriteria) -> String {
+    pub(crate) async fn add(&self, criteria: KillCriteria) -> String {
         let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
         self.bench.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
@@ -78,7 +78,7 @@ impl Killing {
     }
 
     /// The kill of a session, once it has ended.
-    async fn death_of(&self, session: &RawSession) -> KilledSession {
+    pub(crate) async fn death_of(&self, session: &RawSession) -> KilledSession {
         eventually("the end of a session", async || {
             let kills = self.kills().await;
             kills.into_iter().find(|kill| kill.session_id == session.id && kill.outcome.is_some())
@@ -86,7 +86,7 @@ impl Killing {
         .await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.shutdown.cancel();
         for worker in self.workers {
             worker.await.unwrap();
@@ -94,17 +94,17 @@ impl Killing {
     }
 }
 
-fn of_user(user: &str) -> KillCriteria {
+pub(crate) fn of_user(user: &str) -> KillCriteria {
     KillCriteria { user: Some(user.into()), ..KillCriteria::after(1) }
 }
 
-async fn start(flavor: Flavor) -> Server {
+pub(crate) async fn start(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", "CREATE USER rdsadmin@'%'"]).await.unwrap();
     server
 }
 
-async fn busy(server: &Server, user: &str) -> RawSession {
+pub(crate) async fn busy(server: &Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
     session.begin(LONG).await.unwrap();

@@ -9,6 +9,7 @@ mod handing_back;
 mod hearing;
 mod kill_tasks;
 mod leases;
+mod logins;
 mod notices;
 mod queue;
 mod results_on_s3;

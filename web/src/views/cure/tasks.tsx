@@ -94,6 +94,11 @@ function TaskList({ tasks, again, notToChange }: { tasks: Awaited<ReturnType<typ
             <tr key={task.id}>
               <td>
                 {CRITERIA.filter((key) => task[key] !== null).map((key) => `${key}:${task[key] ?? ""}`).join(" ")} ≥ {duration(task.time)}
+                {task.refused_nodes.map((node) => (
+                  <p key={node.node_id} className="missing">
+                    {t("tasks.refused", { node: node.node_id.slice(0, 8), n: node.refused_logins, reason: node.reason, when: moment(node.next_attempt_time) })}
+                  </p>
+                ))}
               </td>
               <td>
                 <span className={task.task_state === "running" ? "tag on" : "tag"}>{task.task_state}</span>

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clew_model::{Failure, FailureKind, InstanceId, NodeId};
 use clew_mysql::{LiveLook, LiveMemory, look_live};
-use clew_tasks::{Pace, PaceChange};
+use clew_store::LoginCause;
+use clew_tasks::{Login, Pace, PaceChange};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -124,8 +125,11 @@ impl Watched {
 
     async fn look_again_and_again(self: &Arc<Self>, service: &Service, live: &Live) {
         let (mut pace, mut memory) = (Pace::default(), LiveMemory::default());
+        // A viewer who opens the page requests the first look.
+        let mut cause = LoginCause::Requested;
         loop {
             let Some(wish) = self.shortest_wish() else {
+                cause = LoginCause::Requested;
                 let nobody_came = timeout(REMEMBERED, self.moved.notified()).await.is_err();
                 if nobody_came && live.forget(self) {
                     return;
@@ -134,7 +138,8 @@ impl Watched {
             };
             pace.want(wish);
             let began = Instant::now();
-            let looked = self.look(service, &mut memory).await;
+            let looked = self.look(service, &mut memory, cause).await;
+            cause = LoginCause::Automatic;
             // Of a look that failed nobody knows how long the node had to do with it.
             let took = looked.as_ref().map_or_else(|_| began.elapsed(), |look| look.took);
             self.keep_pace(&mut pace, took);
@@ -161,14 +166,17 @@ impl Watched {
         }
     }
 
-    async fn look(&self, service: &Service, memory: &mut LiveMemory) -> Result<LiveLook, Failure> {
+    async fn look(&self, service: &Service, memory: &mut LiveMemory, cause: LoginCause) -> Result<LiveLook, Failure> {
         let failed = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
         // Each time anew: it may have been moved, or removed.
         let node = service.store.node_to_read(&self.node).await.map_err(failed)?;
         let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
         crate::nodes::reachable(service, &node)?;
         let threshold = service.store.slow_threshold(&self.instance).await.map_err(failed)?.unwrap_or_default();
-        look_live(&node.url, memory, threshold.seconds(), &service.nodes.limits()).await
+        let login = Login::request(&service.store, &node.id, cause).await?;
+        let looked = look_live(&node.url, memory, threshold.seconds(), &service.nodes.limits()).await;
+        login.record(&node, looked.as_ref().err()).await;
+        looked
     }
 
     fn keep_pace(&self, pace: &mut Pace, took: Duration) {

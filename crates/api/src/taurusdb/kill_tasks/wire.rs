@@ -1,6 +1,7 @@
 //! Kill tasks as they go over the wire.
 
-use clew_store::KillTask;
+use clew_model::NodeId;
+use clew_store::{KillTask, KillTaskState, LoginBackoff};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,11 +100,36 @@ pub(crate) struct KillTaskView {
     /// When it ended or will end, in milliseconds since 1970; null if nobody knows yet
     #[schema(required)]
     end_time: Option<i64>,
+    /// Nodes on which a running task kills nothing, because they refuse the login. An addition of Clew's
+    refused_nodes: Vec<RefusedNode>,
+}
+
+/// A node that refuses the login of Clew's account.
+#[derive(Serialize, ToSchema, Clone)]
+pub(crate) struct RefusedNode {
+    node_id: String,
+    /// Message of the last refusal
+    reason: String,
+    /// Refused logins in a row
+    refused_logins: u32,
+    /// Next automatic login, in milliseconds since 1970
+    next_attempt_time: i64,
+}
+
+impl RefusedNode {
+    pub(super) fn new((node, backoff): (NodeId, LoginBackoff)) -> Self {
+        Self {
+            node_id: node.to_string(),
+            reason: backoff.reason,
+            refused_logins: backoff.refusals,
+            next_attempt_time: backoff.retry_at,
+        }
+    }
 }
 
 impl KillTaskView {
-    /// `masked` for those who may see templates only.
-    pub(super) fn new(task: KillTask, masked: bool) -> Self {
+    /// `masked` for those who may see templates only; `refused` are the instance's nodes that refuse the login.
+    pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let wanted = task.criteria;
         let info = |part: String| if masked { criteria::template(&part) } else { part };
         Self {
@@ -120,6 +146,7 @@ impl KillTaskView {
             task_state: task.state.name(),
             start_time: task.started_at,
             end_time: task.stopped_at.or(task.ends_at),
+            refused_nodes: if task.state == KillTaskState::Running { refused.to_vec() } else { Vec::new() },
         }
     }
 }

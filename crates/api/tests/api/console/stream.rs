@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clew_model::{Failure, FailureKind};
 use clew_store::{Grantee, PolicyRef};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
@@ -290,6 +291,46 @@ async fn a_node_that_cannot_be_read_is_told_of_and_told_again_when_it_is_back() 
     assert!(trouble.data["reason"].as_str().unwrap().contains("127.0.0.1") && trouble.data["at"].is_u64());
     assert!(!trouble.text.contains("nodepass"));
     assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "it is tried again");
+}
+
+/// Failed logins since the node's start, by its own count.
+async fn failed_logins(node: &clew_testkit::Server) -> u64 {
+    let mut connection = node.connect().await.unwrap();
+    let row: Option<(String, u64)> =
+        connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
+    connection.disconnect().await.unwrap();
+    row.unwrap().1
+}
+
+async fn the_feed_of_a_node_that_refuses_the_login_backs_off(flavor: Flavor) {
+    let node = node(flavor).await;
+    node.run(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    let tls = if flavor == Flavor::MySql { "required" } else { "off" };
+    let server = watching(&format!("{}?tls={tls}", node.url_for("clew", "old"))).await;
+    let before = failed_logins(&node).await;
+    let mut events = watch(&server).await;
+    let first = events.expect("trouble", &[]).await;
+    assert_eq!(first.data["kind"], "access-denied", "{first:?}");
+    // As if several had been refused: no machine is so slow that the back-off ends during the test.
+    let refused = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
+    let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
+    server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
+    for _ in 0..3 {
+        let further = events.expect("trouble", &[]).await;
+        let reason = further.data["reason"].as_str().unwrap();
+        assert!(reason.contains("times in a row"), "{flavor}: {reason}");
+    }
+    assert_eq!(failed_logins(&node).await - before, 1, "{flavor}");
+}
+
+#[tokio::test]
+async fn the_feed_of_a_node_that_refuses_the_login_backs_off_on_a_mariadb_server() {
+    the_feed_of_a_node_that_refuses_the_login_backs_off(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn the_feed_of_a_node_that_refuses_the_login_backs_off_on_a_mysql_server() {
+    the_feed_of_a_node_that_refuses_the_login_backs_off(Flavor::MySql).await;
 }
 
 #[tokio::test]

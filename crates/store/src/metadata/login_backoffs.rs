@@ -1,0 +1,120 @@
+//! Refused logins of nodes, shared by all processes of the store.
+
+use clew_model::{Failure, InstanceId, Node, NodeId};
+use secrecy::ExposeSecret;
+
+use super::rows::{milliseconds, parsed};
+use crate::database::{Row, query};
+use crate::error::StoreError;
+use crate::login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY, delay_after};
+use crate::store::Store;
+
+/// Maximum length of a stored reason, in characters.
+const MAX_REASON: usize = 1000;
+
+impl Store {
+    /// The refused logins of a node; nothing where the last one succeeded.
+    pub async fn login_backoff(&self, node: &NodeId) -> Result<Option<LoginBackoff>, StoreError> {
+        let row = query("SELECT refusals, reason, refused_at, retry_at FROM login_backoffs WHERE node_id = $1")
+            .bind(node.as_str())
+            .fetch_optional(&self.database)
+            .await
+            .map_err(StoreError::database("look up refused logins"))?;
+        row.as_ref().map(login_backoff).transpose()
+    }
+
+    /// The nodes of an instance whose last login was refused.
+    pub async fn login_backoffs(&self, instance: &InstanceId) -> Result<Vec<(NodeId, LoginBackoff)>, StoreError> {
+        let rows = query(
+            "SELECT b.node_id, b.refusals, b.reason, b.refused_at, b.retry_at FROM login_backoffs b \
+             JOIN nodes n ON n.id = b.node_id WHERE n.instance_id = $1 ORDER BY n.role, b.node_id",
+        )
+        .bind(instance.as_str())
+        .fetch_all(&self.database)
+        .await
+        .map_err(StoreError::database("list refused logins"))?;
+        rows.iter().map(|row| Ok((parsed(row, "node_id")?, login_backoff(row)?))).collect()
+    }
+
+    /// Asks for a login. Of all processes that ask at the end of a back-off, one gets the permit.
+    pub async fn permit_login(&self, node: &NodeId, cause: LoginCause) -> Result<LoginPermit, StoreError> {
+        let Some(backoff) = self.login_backoff(node).await? else { return Ok(LoginPermit::Granted { refusals: 0 }) };
+        let now = self.clock.milliseconds();
+        let earliest = match cause {
+            LoginCause::Automatic => backoff.retry_at,
+            LoginCause::Requested => backoff.refused_at.saturating_add(milliseconds(REQUESTED_RETRY)),
+        };
+        // A clock that was set back by more than the back-off must not prolong it.
+        if earliest > now && backoff.refused_at <= now {
+            return Ok(LoginPermit::Deferred(backoff));
+        }
+        let taken = query(
+            "UPDATE login_backoffs SET refused_at = $1, retry_at = $2 \
+             WHERE node_id = $3 AND refused_at = $4 AND retry_at = $5",
+        )
+        .bind(now)
+        .bind(now.saturating_add(milliseconds(delay_after(backoff.refusals))))
+        .bind(node.as_str())
+        .bind(backoff.refused_at)
+        .bind(backoff.retry_at)
+        .execute(&self.database)
+        .await
+        .map_err(StoreError::database("take up a login"))?;
+        if taken > 0 {
+            return Ok(LoginPermit::Granted { refusals: backoff.refusals });
+        }
+        // Another process took it up, or the credentials were changed.
+        Ok(match self.login_backoff(node).await? {
+            Some(backoff) => LoginPermit::Deferred(backoff),
+            None => LoginPermit::Granted { refusals: 0 },
+        })
+    }
+
+    /// Records a refused login with the credentials of `node`, after so many refusals before it. Of several logins that were under way
+    /// at once, one counts. Credentials that were changed meanwhile are not blamed.
+    pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
+        let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
+        match self.node_to_read(&node.id).await? {
+            Some(now) if now.url.to_string() == node.url.to_string() && password(&now) == password(node) => {}
+            _ => return Ok(()),
+        }
+        let now = self.clock.milliseconds();
+        let after = refusals.saturating_add(1);
+        query(
+            "INSERT INTO login_backoffs (node_id, refusals, reason, refused_at, retry_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (node_id) DO UPDATE SET refusals = excluded.refusals, reason = excluded.reason, \
+                 refused_at = excluded.refused_at, retry_at = excluded.retry_at \
+             WHERE login_backoffs.refusals < excluded.refusals",
+        )
+        .bind(node.id.as_str())
+        .bind(i64::from(after))
+        .bind(failure.detail.chars().take(MAX_REASON).collect::<String>())
+        .bind(now)
+        .bind(now.saturating_add(milliseconds(delay_after(after))))
+        .execute(&self.database)
+        .await
+        .map_err(StoreError::database("record a refused login"))?;
+        Ok(())
+    }
+
+    /// Ends the back-off of a node: a login succeeded.
+    pub async fn clear_login_backoff(&self, node: &NodeId) -> Result<(), StoreError> {
+        query("DELETE FROM login_backoffs WHERE node_id = $1")
+            .bind(node.as_str())
+            .execute(&self.database)
+            .await
+            .map_err(StoreError::database("forget refused logins"))?;
+        Ok(())
+    }
+}
+
+fn login_backoff(row: &Row) -> Result<LoginBackoff, StoreError> {
+    let failed = StoreError::database("read refused logins");
+    let refusals: i64 = row.try_get("refusals").map_err(&failed)?;
+    Ok(LoginBackoff {
+        refusals: u32::try_from(refusals).unwrap_or(u32::MAX),
+        reason: row.try_get("reason").map_err(&failed)?,
+        refused_at: row.try_get("refused_at").map_err(&failed)?,
+        retry_at: row.try_get("retry_at").map_err(&failed)?,
+    })
+}

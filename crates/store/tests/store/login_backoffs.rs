@@ -1,0 +1,99 @@
+//! Refused logins: the back-off, and its end.
+
+use clew_model::{Failure, FailureKind, Instance, Node, NodeId};
+use clew_store::{LoginCause, LoginPermit, Store};
+
+use crate::fixture::{Fixture, by, new_instance};
+
+const MINUTE: i64 = 60_000;
+
+async fn instance(fixture: &Fixture) -> Instance {
+    let urls = ["mysql://clew:old@10.0.0.5/", "mysql://clew:old@10.0.0.6/"];
+    fixture.store.add_instance(&by(), new_instance(&fixture.founded.project_id, "shop", &urls)).await.unwrap()
+}
+
+async fn node(store: &Store, id: &NodeId) -> Node {
+    store.node_to_read(id).await.unwrap().unwrap()
+}
+
+fn refused(detail: &str) -> Failure {
+    Failure::new(FailureKind::AccessDenied, detail)
+}
+
+async fn permit(store: &Store, node: &NodeId, cause: LoginCause) -> Option<u32> {
+    match store.permit_login(node, cause).await.unwrap() {
+        LoginPermit::Granted { refusals } => Some(refusals),
+        LoginPermit::Deferred(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
+    let fixture = Fixture::new().await;
+    let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(0));
+    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    // Another login that was under way at the same time.
+    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    let mut refusals = 1;
+    for delay in [MINUTE / 2, MINUTE, 2 * MINUTE, 4 * MINUTE] {
+        let backoff = fixture.store.login_backoff(&node.id).await.unwrap().unwrap();
+        assert_eq!(
+            (backoff.refusals, backoff.retry_at - backoff.refused_at, &*backoff.reason),
+            (refusals, delay, "error 1045")
+        );
+        fixture.pass(delay - 1);
+        assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None);
+        fixture.pass(1);
+        assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(refusals));
+        assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None, "one login, not two");
+        fixture.store.record_login_refusal(&node, refusals, &refused("error 1045")).await.unwrap();
+        refusals += 1;
+    }
+    fixture.store.clear_login_backoff(&node.id).await.unwrap();
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_user_retries_sooner_but_not_without_end() {
+    let fixture = Fixture::new().await;
+    let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
+    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, None);
+    fixture.pass(10_000);
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None);
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, Some(1));
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Requested).await, None);
+}
+
+#[tokio::test]
+async fn new_credentials_are_tried_at_once_and_old_ones_are_not_held_against_them() {
+    let fixture = Fixture::new().await;
+    let (store, shop) = (&fixture.store, instance(&fixture).await);
+    let old = [node(store, &shop.nodes[0].id).await, node(store, &shop.nodes[1].id).await];
+    for node in &old {
+        store.record_login_refusal(node, 0, &refused("error 1045")).await.unwrap();
+    }
+    let new = "mysql://clew:new@10.0.0.5/".parse().unwrap();
+    let (project, foreign) = (&shop.project_id, NodeId::generate());
+    assert!(!store.set_node_url(&by(), project, &shop.id, &foreign, &new).await.unwrap());
+    assert!(store.set_node_url(&by(), project, &shop.id, &old[0].id, &new).await.unwrap());
+    assert_eq!(permit(store, &old[0].id, LoginCause::Automatic).await, Some(0));
+    // A login with the old password ends only now.
+    store.record_login_refusal(&old[0], 0, &refused("error 1045")).await.unwrap();
+    assert_eq!(permit(store, &old[0].id, LoginCause::Automatic).await, Some(0));
+    let still: Vec<NodeId> = store.login_backoffs(&shop.id).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(still, [old[1].id.clone()]);
+    let event = fixture.audited().await.into_iter().find(|row| row.event.operation == "ChangeNode").unwrap();
+    let url = event.event.detail["url"].as_str().unwrap();
+    assert!(url.starts_with("mysql://clew@10.0.0.5"), "{url}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_prolong_a_back_off() {
+    let fixture = Fixture::new().await;
+    let node = node(&fixture.store, &instance(&fixture).await.nodes[0].id).await;
+    fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
+    fixture.pass(-24 * 60 * MINUTE);
+    assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(1));
+}

@@ -1,0 +1,195 @@
+//! Refused logins: the worker backs off, so that the server does not lock the account.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use clew_model::{FailureKind, NodeId, Selection, TaskStatus};
+use clew_store::{Clock, LoginCause};
+use clew_tasks::{Collections, Login, Settings};
+use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
+use mysql_async::prelude::Queryable;
+
+use crate::bench::{Listener, by, eventually, until, work};
+use crate::kill_tasks::{Killing, busy, of_user, start};
+
+const FAKE: FakeOptions = FakeOptions { sessions: 0, transactions: 0, fault: Fault::None };
+/// More rounds than the server allows failed logins.
+const ROUNDS: u64 = 6;
+
+/// A store whose clock moves only by hand.
+fn by_hand(killing: &mut Killing) -> Arc<AtomicI64> {
+    let now = Arc::new(AtomicI64::new(1_796_000_000_000));
+    let clock = now.clone();
+    killing.bench.store = killing.bench.store.clone().with_clock(Clock::new(move || clock.load(Ordering::SeqCst)));
+    now
+}
+
+/// An account that may kill, and that the server locks after 4 failed logins in a row.
+async fn create_account(server: &Server) {
+    match server.flavor() {
+        Flavor::MariaDb => {
+            server.run(&["SET GLOBAL max_password_errors = 4", "CREATE USER clew IDENTIFIED BY 'old'"]).await
+        }
+        Flavor::MySql => {
+            let create = "CREATE USER clew IDENTIFIED BY 'old' FAILED_LOGIN_ATTEMPTS 4 PASSWORD_LOCK_TIME 1";
+            server.run(&[create]).await
+        }
+    }
+    .unwrap();
+    server.run(&["GRANT ALL ON *.* TO clew"]).await.unwrap();
+}
+
+fn url(server: &Server, password: &str) -> String {
+    let tls = match server.flavor() {
+        Flavor::MariaDb => "off",
+        Flavor::MySql => "required",
+    };
+    format!("{}?tls={tls}", server.url_for("clew", password))
+}
+
+/// Failed logins since the server's start, by its own count.
+async fn failed_logins(server: &Server) -> u64 {
+    let mut connection = server.connect().await.unwrap();
+    let row: Option<(String, u64)> =
+        connection.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
+    connection.disconnect().await.unwrap();
+    row.unwrap().1
+}
+
+/// Waits for so many rounds on the second node, which go with the rounds of the first.
+async fn rounds(fake: &FakeServer, count: u64) {
+    let end = fake.connections_taken() + count;
+    until("further rounds", || fake.connections_taken() >= end).await;
+}
+
+async fn kill_tasks_back_off(flavor: Flavor) {
+    let server = start(flavor).await;
+    create_account(&server).await;
+    let fake = FakeServer::start(FAKE).await.unwrap();
+    let mut killing = Killing::new(&[url(&server, "old"), fake.url()]).await;
+    let now = by_hand(&mut killing);
+    killing.add(of_user("app")).await;
+    killing.work();
+    killing.death_of(&busy(&server, "app").await).await;
+
+    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    let before = failed_logins(&server).await;
+    rounds(&fake, ROUNDS).await;
+    assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
+    let (store, instance) = (killing.bench.store.clone(), killing.instance.clone());
+    let backoff = store.login_backoffs(&instance.id).await.unwrap();
+    let [(node, backoff)] = &backoff[..] else { panic!("{backoff:?}") };
+    assert_eq!((node, backoff.refusals, backoff.retry_at - backoff.refused_at), (&instance.nodes[0].id, 1, 30_000));
+    assert!(backoff.reason.contains("1045"), "{backoff:?}");
+
+    // At the end of the back-off one more login, and then the double time.
+    now.fetch_add(30_000, Ordering::SeqCst);
+    rounds(&fake, ROUNDS).await;
+    assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
+    // The live feed and a retried collection share the back-off.
+    let login = Login::request(&store, node, LoginCause::Automatic).await.unwrap_err();
+    assert_eq!(login.kind, FailureKind::AccessDenied);
+    assert!(
+        login.detail.contains("refused 2 times in a row") && login.detail.contains("clew instance set-node"),
+        "{login}"
+    );
+
+    // New credentials are tried at once: the server's limit was not reached.
+    let new = url(&server, "new").parse().unwrap();
+    assert!(store.set_node_url(&by(), &instance.project_id, &instance.id, node, &new).await.unwrap());
+    killing.death_of(&busy(&server, "app").await).await;
+    assert!(store.login_backoffs(&instance.id).await.unwrap().is_empty());
+    assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
+    killing.end().await;
+}
+
+#[tokio::test]
+async fn kill_tasks_back_off_on_a_mariadb_server() {
+    kill_tasks_back_off(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn kill_tasks_back_off_on_a_mysql_server() {
+    kill_tasks_back_off(Flavor::MySql).await;
+}
+
+async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
+    let server = start(flavor).await;
+    create_account(&server).await;
+    let fake = FakeServer::start(FAKE).await.unwrap();
+    let mut killing = Killing::new(&[url(&server, "old"), fake.url()]).await;
+    let now = by_hand(&mut killing);
+    killing.add(of_user("app")).await;
+    killing.work();
+    rounds(&fake, 1).await;
+    let (store, node) = (killing.bench.store.clone(), killing.instance.nodes[0].id.clone());
+    for (refuse, allow) in [
+        ("ALTER USER clew ACCOUNT LOCK", "ALTER USER clew ACCOUNT UNLOCK"),
+        ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
+    ] {
+        server.run(&[refuse]).await.unwrap();
+        eventually("a back-off", async || store.login_backoff(&node).await.unwrap()).await;
+        rounds(&fake, ROUNDS).await;
+        assert_eq!(store.login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
+        server.run(&[allow]).await.unwrap();
+        now.fetch_add(30_000, Ordering::SeqCst);
+        eventually("the end of a back-off", async || {
+            let backoff = store.login_backoff(&node).await.unwrap();
+            backoff.is_none().then_some(())
+        })
+        .await;
+    }
+    killing.end().await;
+}
+
+#[tokio::test]
+async fn locked_and_expired_accounts_back_off_on_a_mariadb_server() {
+    locked_and_expired_accounts_back_off(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn locked_and_expired_accounts_back_off_on_a_mysql_server() {
+    locked_and_expired_accounts_back_off(Flavor::MySql).await;
+}
+
+async fn collections_back_off(flavor: Flavor) {
+    let server = start(flavor).await;
+    create_account(&server).await;
+    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    let mut killing = Killing::new(&[url(&server, "old")]).await;
+    let now = by_hand(&mut killing);
+    let store = killing.bench.store.clone();
+    let collections = Collections::new(store.clone(), Settings::default(), Arc::new(Listener::default()));
+    let worker = work(collections.clone());
+    let (project, instance) = (killing.instance.project_id.clone(), killing.instance.id.clone());
+    let node: NodeId = killing.instance.nodes[0].id.clone();
+    let before = failed_logins(&server).await;
+    let collect = async || {
+        let (project, instance, node) = (project.clone(), instance.clone(), node.clone());
+        let id = collections.submit(project, instance, node, Selection::default(), false).await.unwrap();
+        collections.wait_for_end(&id, Duration::from_secs(20)).await.unwrap().unwrap()
+    };
+    for _ in 0..ROUNDS {
+        let task = collect().await;
+        assert_eq!(task.failure.unwrap().kind, FailureKind::AccessDenied, "{flavor}");
+    }
+    assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
+    // A user who requests another one later has perhaps repaired the account, which ends the back-off for all.
+    server.run(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
+    now.fetch_add(10_000, Ordering::SeqCst);
+    assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
+    assert_eq!(store.login_backoff(&node).await.unwrap(), None, "{flavor}");
+    worker.stop().await;
+    killing.end().await;
+}
+
+#[tokio::test]
+async fn collections_back_off_on_a_mariadb_server() {
+    collections_back_off(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn collections_back_off_on_a_mysql_server() {
+    collections_back_off(Flavor::MySql).await;
+}
