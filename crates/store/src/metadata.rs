@@ -15,6 +15,7 @@ mod kill_tasks;
 mod kills;
 pub(crate) mod lockouts;
 mod policies;
+mod policy_limits;
 mod projects;
 mod revocation;
 pub(crate) mod rotation;
