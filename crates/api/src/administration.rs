@@ -3,6 +3,8 @@
 //! Everything is about the caller's own domain: what belongs to another one answers as what is not there. To read takes
 //! [`Action::LIST_IDENTITIES`], to change [`Action::MANAGE_IDENTITIES`]. Whoever has that can give themselves every policy, so
 //! it is worth as much as being an administrator; the administrators themselves are out of its reach nevertheless.
+//!
+//! What is created here outlives tokens and temporary keys, so those create nothing: [`Caller::check_may_outlive`].
 
 mod attachments;
 mod audit;
@@ -60,9 +62,10 @@ fn reader<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Ref
     Ok(&caller.principal.domain_id)
 }
 
-/// The domain, if the caller may change its identities, and who they are for the audit.
+/// The domain, if the caller may change its identities with these credentials, and who they are for the audit.
 fn changer<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
     caller.domain_action(service, Action::MANAGE_IDENTITIES)?;
+    caller.check_may_outlive()?;
     Ok((&caller.principal.domain_id, caller.origin()))
 }
 

@@ -24,7 +24,7 @@ use crate::audit::Trail;
 use crate::caller::{Caller, Credentials, Proof, SignedIn};
 use crate::console::{cookie, same_site};
 use crate::grants::Grants;
-use crate::iam::security_token;
+use crate::iam::{auth_attempts, security_token};
 use crate::refusal::Refusal;
 use crate::{ApiSettings, Service, limits};
 
@@ -50,18 +50,25 @@ pub(crate) async fn authenticate(
     }
     let (identity, body) = identified?;
     trail.is(&identity.user);
-    service.limits.principal(&identity.user.id)?;
+    let user = identity.user.id.clone();
+    service.limits.principal(&user)?;
+    let principal = principal(service, grants, &identity).await?;
+    service.limits.policies(&user, principal.policy_bytes())?;
+    let budget = principal.budget.clone();
     let caller = Caller {
         credentials: identity.credentials,
         proof: identity.proof.clone(),
         connection: parts.extensions.get().copied(),
         request_id: trail.request_id(),
         trail,
-        principal: principal(service, grants, &identity).await?,
+        expires_at: identity.expires_at,
+        principal,
         view: identity.view,
     };
     parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    service.limits.evaluated(&user, budget.spent());
+    Ok(response)
 }
 
 /// Who asks, by which credentials.
@@ -70,6 +77,8 @@ struct Identity {
     scope: Scope,
     credentials: Credentials,
     proof: Proof,
+    /// When the credentials end, if they do.
+    expires_at: Option<i64>,
     /// What is known, as of a moment when the whole request was there.
     view: View,
 }
@@ -138,9 +147,10 @@ async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Ident
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
-    let signed_in = SignedIn { hash, expires_at: stored.expires_at, csrf: token::csrf(token) };
-    let proof = Proof::Token(Arc::new(signed_in));
-    Ok(Identity { user: enabled(&stored.user)?, scope, credentials: Credentials::Token, proof, view })
+    let (origin, expires_at) = (stored.origin, stored.expires_at);
+    let proof = Proof::Token(Arc::new(SignedIn { origin, hash, expires_at, csrf: token::csrf(token) }));
+    let (user, credentials) = (enabled(&stored.user)?, Credentials::Token);
+    Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
 /// A signature that names a known key, not yet verified.
@@ -165,7 +175,8 @@ impl Signed {
             return Err(not_authenticated("auth-key-unknown", vec![("key", id.to_string())]));
         };
         trail.is_about(&key.user.domain_id);
-        let subject = format!("key:{id}");
+        let peer = limits::peer(&parts.extensions);
+        let subject = auth_attempts::subject(&service.store, format!("key:{id}"), Some(&key.user.id), peer).await?;
         if view.is_locked(&subject).await? {
             return Err(not_authenticated("auth-key-locked", Vec::new()));
         }
@@ -190,7 +201,7 @@ impl Signed {
         };
         let verified = signature::verify(&self.authorization, &request, &self.key.secret, Timestamp::now());
         if verified == Err(SignatureError::Mismatch) {
-            Box::pin(service.store.failed(&self.subject)).await?;
+            Box::pin(service.store.record_auth_failure(&self.subject)).await?;
         }
         verified?;
         let scope = match &self.key.temporary {
@@ -200,7 +211,7 @@ impl Signed {
             None => Scope::AccessKey,
             Some(temporary) => Box::pin(self.check_temporary(service, temporary, parts)).await?,
         };
-        self.view.succeeded(&self.subject).await?;
+        self.view.clear_auth_failures(&self.subject).await?;
         let credentials = match &self.key.temporary {
             Some(_) => Credentials::TemporaryKey,
             None if self.key.enabled => Credentials::AccessKey,
@@ -211,8 +222,10 @@ impl Signed {
             // It is a convenience: not worth refusing a request that is right.
             warn!(%error, "could not note that an access key was used");
         }
-        let proof = Proof::Key(self.key.id.clone());
-        Ok(Identity { user, scope, credentials, proof, view: self.view })
+        auth_attempts::record_address(&service.store, &user.id, limits::peer(&parts.extensions)).await;
+        let (proof, expires_at) =
+            (Proof::Key(self.key.id.clone()), self.key.temporary.as_ref().map(|key| key.expires_at));
+        Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
     /// What a temporary key is good for, if it comes with its security token, signed as the rest (spec section 8.1).
@@ -226,7 +239,7 @@ impl Signed {
         let scope = security_token::scope(given);
         let right = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
         let Some(scope) = scope.filter(|_| right) else {
-            Box::pin(service.store.failed(&self.subject)).await?;
+            Box::pin(service.store.record_auth_failure(&self.subject)).await?;
             return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
         };
         if temporary.revoked {
@@ -259,6 +272,7 @@ async fn principal(service: &Service, grants: &Grants, identity: &Identity) -> R
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
+        budget: Arc::default(),
     })
 }
 

@@ -11,7 +11,7 @@ use clew_iam::decision::{
     could_ever_allow, decide,
 };
 use clew_model::{AccessKeyId, Actor, ErrorEntry, Instance, InstanceId, Node, NodeId, Origin, ProjectId, Tag};
-use clew_store::{Project, View};
+use clew_store::{Project, TokenOrigin, View};
 use http::request::Parts;
 use jiff::Timestamp;
 use tracing::debug;
@@ -19,6 +19,7 @@ use tracing::debug;
 use crate::Service;
 use crate::audit::Trail;
 use crate::connection::Connection;
+use crate::grants::evaluate;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
@@ -45,6 +46,8 @@ pub(crate) enum Proof {
 /// A token that is good.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
+    /// How it was issued.
+    pub(crate) origin: TokenOrigin,
     /// What it is kept under.
     pub(crate) hash: [u8; 32],
     /// In seconds since 1970 (UTC).
@@ -62,6 +65,8 @@ pub(crate) struct Caller {
     pub(crate) credentials: Credentials,
     /// By which of them.
     pub(crate) proof: Proof,
+    /// When the credentials end, in seconds since 1970 (UTC); nothing for a permanent access key.
+    pub(crate) expires_at: Option<i64>,
     /// From where. None where a test calls the router itself.
     pub(crate) connection: Option<Connection>,
     /// Name of the request, as in `X-Request-Id`.
@@ -104,6 +109,16 @@ impl Caller {
         }
     }
 
+    /// Refuses credentials that end by themselves, where a request creates or changes what does not end with them: users, keys,
+    /// policies. The page is excepted: its session began with a password and cannot be read by scripts.
+    pub(crate) fn check_may_outlive(&self) -> Result<(), Refusal> {
+        let may = match &self.proof {
+            Proof::Token(token) => token.origin == TokenOrigin::Console,
+            Proof::Key(_) => self.credentials == Credentials::AccessKey,
+        };
+        if may { Ok(()) } else { Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new())) }
+    }
+
     /// Refuses what the caller may not do in their domain.
     pub(crate) fn domain_action(&self, service: &Service, action: Action) -> Result<(), Refusal> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
@@ -116,10 +131,11 @@ impl Caller {
     /// The project of a path whose instances the caller may see some of: with [`Caller::may`] it is found out which.
     pub(crate) async fn project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
         let project = self.own_project(action, id).await?;
-        if could_ever_allow(&self.principal, action, &project.id) {
+        if evaluate(&self.principal, || could_ever_allow(&self.principal, action, &project.id)) {
             return Ok(project);
         }
-        Err(self.refuse(action, &DenyReason::NoPolicy))
+        let exhausted = self.principal.budget.is_exhausted();
+        Err(self.refuse(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
     /// The project of a path, if the caller may do the action to it as a whole: policies cannot tell its instances apart there.
@@ -176,19 +192,30 @@ impl Caller {
         Ok((project, instance))
     }
 
-    /// Whether the caller may do the action to this instance.
-    pub(crate) fn may(&self, service: &Service, action: Action, project: &Project, instance: &Instance) -> bool {
+    /// Whether the caller may do the action to this instance. Fails where the policies take too much work to tell: a list that leaves
+    /// instances out for that would pass for the whole.
+    pub(crate) fn may(
+        &self,
+        service: &Service,
+        action: Action,
+        project: &Project,
+        instance: &Instance,
+    ) -> Result<bool, Refusal> {
         let facts = InstanceFacts {
             id: &instance.id,
             enterprise_project_id: Some(&instance.enterprise_project_id),
             tags: &instance.tags,
         };
-        self.decide(action, &resource(service, project, facts)).is_allowed()
+        match self.decide(action, &resource(service, project, facts)) {
+            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.refuse(action, &reason)),
+            decision => Ok(decision.is_allowed()),
+        }
     }
 
     /// Whether statements of the instance are shown to the caller as templates only.
     pub(crate) fn sees_templates(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
-        project.masking && !self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance)
+        let may = || self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false);
+        project.masking && !may()
     }
 
     /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
@@ -208,7 +235,7 @@ impl Caller {
     }
 
     fn decide(&self, action: Action, resource: &Resource<'_>) -> Decision {
-        decide(&self.principal, action, resource, &self.environment())
+        evaluate(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
     }
 
     /// Says why not, but never which foreign projects exist.
@@ -220,11 +247,13 @@ impl Caller {
             DenyReason::ProjectToken => "denied-project-token",
             DenyReason::NoPolicy => "denied-no-policy",
             DenyReason::ExplicitDeny { .. } => "denied-by-policy",
+            DenyReason::WorkBudget => "denied-work-budget",
         };
         let entry = match (action.target, reason) {
-            (decision::Target::Domain, DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. }) => {
-                ErrorEntry::IAM_POLICY
-            }
+            (
+                decision::Target::Domain,
+                DenyReason::NoPolicy | DenyReason::ExplicitDeny { .. } | DenyReason::WorkBudget,
+            ) => ErrorEntry::IAM_POLICY,
             (decision::Target::Domain, _) => ErrorEntry::IAM_FORBIDDEN_SCOPE,
             _ => ErrorEntry::FOREIGN_PROJECT,
         };

@@ -90,6 +90,13 @@ impl TrustedProxies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Neighbourhood(IpAddr);
 
+impl std::fmt::Display for Neighbourhood {
+    /// An IPv4 address, or the first address of a /64.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
 impl From<IpAddr> for Neighbourhood {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use clew_iam::decision::{Grant, Via};
+use clew_iam::decision::{Grant, Principal, Via};
 use clew_iam::policy::{Policy, system};
 use clew_model::UserId;
 use clew_store::{Remembered, Store, StoreError, StoredGrant, StoredPolicy, View};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
 
 /// Users whose policies are remembered, at most.
@@ -34,15 +36,27 @@ impl Grants {
     }
 }
 
+/// From so many bytes of policies on, their evaluation leaves the threads that serve connections.
+const LARGE: usize = 32 << 10;
+
+/// Runs an evaluation of a principal's policies. A large one does not delay other requests: their tasks move to another thread.
+pub(crate) fn evaluate<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
+    // A runtime of one thread, as in tests, has no other.
+    let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if principal.policy_bytes() >= LARGE && has_others() { block_in_place(evaluation) } else { evaluation() }
+}
+
 /// The policies that reach a user. If one of them cannot be read, none does: it may be the one that denies.
 pub(crate) async fn read(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
-    Ok(store
-        .grants_of(user)
-        .await?
-        .into_iter()
-        .map(|stored| grant(user, stored))
-        .collect::<Option<_>>()
-        .unwrap_or_default())
+    let (stored, user) = (store.grants_of(user).await?, user.clone());
+    let bytes: usize = stored.iter().map(StoredGrant::document_bytes).sum();
+    let parse =
+        move || stored.into_iter().map(|stored| grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
+    if bytes < LARGE {
+        return Ok(parse());
+    }
+    // A parser that breaks is as a policy that cannot be read.
+    Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
 fn grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
@@ -52,7 +66,7 @@ fn grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
             (name, policy)
         }
         StoredPolicy::Own { name, document } => {
-            let policy = Policy::parse(&document).ok().map(Arc::new);
+            let policy = Policy::parse_stored(&document).ok().map(Arc::new);
             (name, policy)
         }
     };

@@ -1,9 +1,10 @@
 //! The part of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
 
+mod attempt_lock;
+pub(crate) mod auth_attempts;
 pub(crate) mod check_password;
 pub(crate) mod domains;
 pub(crate) mod issue;
-pub(crate) mod one_at_a_time;
 pub(crate) mod projects;
 pub(crate) mod security_token;
 pub(crate) mod sign_in;

@@ -58,10 +58,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clew_model::UserId;
 use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use console::stream::Live;
+use limits::keyed_slots::{KeyedSlots, Slot};
+use ops::metrics::Limit;
+use refusal::Refusal;
 
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
@@ -79,9 +83,34 @@ pub struct Service(Arc<Whole>);
 struct Whole {
     parts: Parts,
     live: Live,
+    streams: Arc<KeyedSlots<UserId>>,
+    long_polls: Arc<KeyedSlots<UserId>>,
 }
 
 impl Service {
+    /// A slot for an event stream of a principal, or a refusal where they have as many as one may have.
+    pub(crate) fn stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
+        self.slot(&self.0.streams, user, Limit::Streams, "too-many-streams")
+    }
+
+    /// A slot for a request of a principal that waits for something to happen.
+    pub(crate) fn long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
+        self.slot(&self.0.long_polls, user, Limit::LongPolls, "too-many-long-polls")
+    }
+
+    fn slot(
+        &self,
+        slots: &Arc<KeyedSlots<UserId>>,
+        user: &UserId,
+        limit: Limit,
+        message: &'static str,
+    ) -> Result<Slot<UserId>, Refusal> {
+        slots.acquire(user.clone()).ok_or_else(|| {
+            self.metrics.over_limit(limit);
+            Refusal::too_many_at_once(message, slots.limit())
+        })
+    }
+
     /// Nodes that somebody watches.
     pub(crate) fn live(&self) -> &Live {
         &self.0.live
@@ -90,7 +119,9 @@ impl Service {
 
 impl From<Parts> for Service {
     fn from(parts: Parts) -> Self {
-        Self(Arc::new(Whole { parts, live: Live::default() }))
+        let streams = KeyedSlots::new(parts.settings.streams_per_principal);
+        let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
+        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls }))
     }
 }
 
@@ -138,9 +169,16 @@ pub struct ApiSettings {
     pub request: Duration,
     /// For a TLS handshake.
     pub handshake: Duration,
-    /// Connections at once; more wait to be accepted.
+    /// Connections at once; more are reserved ones.
     pub connections: usize,
-    /// Connections of one peer at once (an IPv4 address, a /64 of IPv6); more are closed at once. 0 is no limit. Trusted proxies may
+    /// Connections besides, for one request to `/healthz`, `/readyz` or `/metrics` each: any other request on one is refused. 0: a
+    /// connection too many waits to be accepted.
+    pub reserved_connections: usize,
+    /// Event streams of one principal at once. 0 is no limit.
+    pub streams_per_principal: usize,
+    /// Requests of one principal at once that wait for a collection to end (`Prefer: wait`). 0 is no limit.
+    pub long_polls_per_principal: usize,
+    /// Connections of one peer at once (an IPv4 address, a /64 of IPv6); more are reserved ones, or closed at once. 0 is no limit. Trusted proxies may
     /// have any number.
     pub connections_per_peer: usize,
     /// Who is believed about the address of a client.
@@ -163,6 +201,9 @@ impl Default for ApiSettings {
             request: Duration::from_mins(1),
             handshake: Duration::from_secs(10),
             connections: 1024,
+            reserved_connections: 16,
+            streams_per_principal: 32,
+            long_polls_per_principal: 64,
             connections_per_peer: 256,
             trusted_proxies: TrustedProxies::default(),
             grace: Duration::from_secs(30),

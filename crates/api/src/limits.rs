@@ -7,6 +7,7 @@
 //! as a whole, because looking at a guess is what the guesser wants.
 
 mod allowance;
+pub(crate) mod keyed_slots;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,6 +43,11 @@ impl Default for Rates {
         Self { principal_per_second: 100, principal_burst: 200, peer_per_second: 10, peer_burst: 30 }
     }
 }
+
+/// Bytes of policies whose evaluation counts as one more request.
+const BYTES_PER_REQUEST: usize = 32 << 10;
+/// Units of evaluation work that count as one more request: see [`clew_iam::decision::WorkBudget`].
+const UNITS_PER_REQUEST: u64 = 1 << 20;
 
 /// What each principal and each peer has left. Clones count together.
 #[derive(Debug, Clone)]
@@ -100,6 +106,18 @@ impl RateLimits {
         principals
             .map_or(Ok(()), |principals| principals.take(user))
             .map_err(|wait| self.refuse(Limit::Principal, wait))
+    }
+
+    /// Whether the principal may make a request that evaluates policies of so many bytes. Large policies count as more requests.
+    pub(crate) fn policies(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+        (0..bytes / BYTES_PER_REQUEST).try_for_each(|_| self.principal(user))
+    }
+
+    /// A request of the principal has used so many units of work for evaluating policies. Much work counts as more requests.
+    pub(crate) fn evaluated(&self, user: &UserId, units: u64) {
+        let Some(principals) = &self.0.principals else { return };
+        // The request was served: it is the next one that is refused.
+        let _ = (0..units / UNITS_PER_REQUEST).try_for_each(|_| principals.take(user));
     }
 
     fn refuse(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
@@ -173,6 +191,21 @@ mod tests {
         let (one, other) = (UserId::generate(), UserId::generate());
         assert!(limits.principal(&one).is_ok() && limits.principal(&one).is_err());
         assert!(limits.principal(&other).is_ok());
+    }
+
+    #[test]
+    fn evaluation_of_large_policies_counts_as_more_requests() {
+        let limits = limits(10, 1);
+        let user = UserId::generate();
+        assert!(limits.policies(&user, 32 << 10).is_ok() && limits.policies(&user, (32 << 10) - 1).is_ok());
+        assert!(limits.policies(&user, 256 << 10).is_ok(), "nine by now");
+        limits.evaluated(&user, (1 << 20) - 1);
+        assert!(limits.principal(&user).is_ok() && limits.principal(&user).is_err());
+        let other = UserId::generate();
+        limits.evaluated(&other, 64 << 20);
+        assert!(limits.principal(&other).is_err());
+        let third = UserId::generate();
+        assert!(limits.policies(&third, 5 << 20).is_err());
     }
 
     #[test]

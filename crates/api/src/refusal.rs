@@ -18,6 +18,9 @@ use crate::messages::message;
 /// Longest path and query, in bytes (spec section 5.3).
 pub(crate) const URI_LIMIT: usize = 32 << 10;
 
+/// Seconds after which a request may be granted that waits for others of the same principal to end.
+const RETRY_SECONDS: u64 = 5;
+
 /// Why a request is refused. [`crate::envelope`] makes the body of it, which knows language and request.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
@@ -123,6 +126,12 @@ impl Refusal {
         Self { retry_after: Some(seconds), ..detail }
     }
 
+    /// A principal has as many requests of a kind open as one may have.
+    pub(crate) fn too_many_at_once(id: &'static str, limit: usize) -> Self {
+        let detail = Self::because(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
+        Self { retry_after: Some(RETRY_SECONDS), ..detail }
+    }
+
     /// Clew itself failed. The cause goes to the log: it would help nobody who asks.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "could not answer");
@@ -205,6 +214,16 @@ impl From<StoreError> for Refusal {
             }
             StoreError::TooManyKeys { limit } => {
                 Self::because(ErrorEntry::IAM_CONFLICT, "too-many-keys", vec![("limit", limit.to_string())])
+            }
+            StoreError::TooManyPolicies { name, policies, bytes, limits } => {
+                let arguments = vec![
+                    ("name", name),
+                    ("policies", policies.to_string()),
+                    ("bytes", bytes.to_string()),
+                    ("max", limits.policies.to_string()),
+                    ("max-bytes", limits.bytes.to_string()),
+                ];
+                Self::because(ErrorEntry::IAM_CONFLICT, "too-many-policies", arguments)
             }
             StoreError::InUse { times, .. } => {
                 Self::because(ErrorEntry::IAM_CONFLICT, "policy-in-use", vec![("times", times.to_string())])

@@ -5,14 +5,16 @@ mod conversation;
 mod error;
 mod head;
 mod linger;
-mod places;
+mod per_peer_limit;
 mod refused;
 mod reload;
+mod reserved;
 mod stall;
 mod tls;
 mod trace;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -22,11 +24,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::Service;
 use crate::ops::metrics::Limit;
+use crate::{ApiSettings, Metrics, Service};
 use conversation::Host;
 pub use error::ServeError;
-use places::Places;
+use per_peer_limit::{PeerSlot, PerPeerLimit};
+use reserved::Admission;
 pub use tls::Tls;
 
 /// Where connections come in, with TLS or without.
@@ -64,15 +67,14 @@ pub async fn serve(
     if settings.connections == 0 {
         return Err(ServeError::NoConnections);
     }
-    let room = Arc::new(Semaphore::new(settings.connections));
-    let places = Arc::new(Places::new(settings.connections_per_peer, settings.trusted_proxies.clone()));
+    let gate = Gate::new(&settings);
     let (metrics, collections, live) = (service.metrics.clone(), service.collections.clone(), service.live().clone());
     let host = Arc::new(Host::new(service, tls, shutdown.clone()));
     let connections = GracefulShutdown::new();
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, permit) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&tcp, &room) => match accepted {
+            accepted = gate.accept(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "could not accept a connection; will try again");
@@ -84,15 +86,11 @@ pub async fn serve(
         // A peer that is gone already has no address.
         let Ok(peer) = stream.peer_addr() else { continue };
         let peer = peer.ip().to_canonical();
-        let Some(place_of_peer) = places.take(peer) else {
-            metrics.over_limit(Limit::Connections);
-            debug!(net.peer = %peer, "closed a connection: the peer has too many");
-            continue;
-        };
+        let Some(admitted) = gate.admit(peer, permit, &metrics) else { continue };
         let (host, watcher) = (host.clone(), connections.watcher());
         tokio::spawn(async move {
-            host.converse(stream, peer, watcher).await;
-            drop((place, place_of_peer));
+            host.converse(stream, peer, admitted.admission, watcher).await;
+            drop(admitted);
         });
     }
     drop(tcp);
@@ -105,11 +103,81 @@ pub async fn serve(
     Ok(())
 }
 
-/// A connection and its place, once there is one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // The last bytes of an answer do not wait until the peer has acknowledged those before. Who is gone already is seen soon enough.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, place))
+/// What connections may be open at the same time.
+struct Gate {
+    regular: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+    per_peer: PerPeerLimit,
+    reserved_per_peer: PerPeerLimit,
+}
+
+/// A connection that counts for one of the limits.
+enum Permit {
+    Regular(OwnedSemaphorePermit),
+    Reserved(OwnedSemaphorePermit),
+}
+
+/// A connection that is served, and what it holds until it ends.
+struct Admitted {
+    admission: Admission,
+    _permit: OwnedSemaphorePermit,
+    _peer: PeerSlot,
+}
+
+impl Gate {
+    fn new(settings: &ApiSettings) -> Self {
+        let per_peer = |limit| PerPeerLimit::new(limit, settings.trusted_proxies.clone());
+        Self {
+            regular: Arc::new(Semaphore::new(settings.connections)),
+            reserved: Arc::new(Semaphore::new(settings.reserved_connections)),
+            per_peer: per_peer(settings.connections_per_peer),
+            // One peer must not hold all of the reserved ones.
+            reserved_per_peer: per_peer(settings.reserved_connections.div_ceil(4)),
+        }
+    }
+
+    /// A connection and its permit, once there is one.
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Permit)> {
+        let permit = tokio::select! {
+            biased;
+            permit = self.regular.clone().acquire_owned() => permit.map(Permit::Regular),
+            permit = self.reserved.clone().acquire_owned() => permit.map(Permit::Reserved),
+        };
+        let permit = permit.map_err(io::Error::other)?;
+        let (stream, _) = listener.accept().await?;
+        // The last bytes of an answer do not wait until the peer has acknowledged those before. Who is gone already is seen soon enough.
+        let _ = stream.set_nodelay(true);
+        // Another connection may have ended in the meantime.
+        let permit = match (permit, self.regular.clone().try_acquire_owned()) {
+            (Permit::Reserved(_), Ok(regular)) => Permit::Regular(regular),
+            (permit, _) => permit,
+        };
+        Ok((stream, permit))
+    }
+
+    /// Decides what a connection of this peer serves. Nothing for one that is closed.
+    fn admit(&self, peer: IpAddr, permit: Permit, metrics: &Metrics) -> Option<Admitted> {
+        let reserved = match permit {
+            Permit::Regular(permit) => match self.per_peer.acquire(peer) {
+                Some(peer) => return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer }),
+                None => {
+                    metrics.over_limit(Limit::Connections);
+                    self.reserved.clone().try_acquire_owned().ok()
+                }
+            },
+            Permit::Reserved(permit) => {
+                metrics.over_limit(Limit::AllConnections);
+                Some(permit)
+            }
+        };
+        let admitted = reserved.zip(self.reserved_per_peer.acquire(peer)).map(|(permit, peer)| Admitted {
+            admission: Admission::OperationsOnly,
+            _permit: permit,
+            _peer: peer,
+        });
+        if admitted.is_none() {
+            debug!(net.peer = %peer, "closed a connection: the peer has too many, or all are in use");
+        }
+        admitted
+    }
 }

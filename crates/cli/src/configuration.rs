@@ -97,6 +97,8 @@ pub(crate) struct KillSettings {
 pub(crate) struct HttpSettings {
     /// Connections at once.
     pub(crate) connections: usize,
+    /// Connections besides, for the operations endpoints alone.
+    pub(crate) reserved_connections: usize,
     /// Connections of one peer at once; 0 is any number.
     pub(crate) connections_per_peer: usize,
     /// Networks and addresses of proxies that may say whom they speak for.
@@ -107,7 +109,7 @@ pub(crate) struct HttpSettings {
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// How often somebody may ask; 0 is no limit.
+/// How often a client may make requests, and how many of those that stay open; 0 is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RateSettings {
@@ -115,6 +117,10 @@ pub(crate) struct RateSettings {
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
     pub(crate) peer_burst: u32,
+    /// Event streams of one principal at once.
+    pub(crate) streams_per_principal: usize,
+    /// Requests of one principal at once that wait for a collection to end.
+    pub(crate) long_polls_per_principal: usize,
 }
 
 /// Files of the certificate and its key. Empty paths are none: TLS needs both.
@@ -187,6 +193,7 @@ impl Default for HttpSettings {
         let settings = ApiSettings::default();
         Self {
             connections: settings.connections,
+            reserved_connections: settings.reserved_connections,
             connections_per_peer: settings.connections_per_peer,
             trusted_proxies: Vec::new(),
             header_timeout: signed(settings.header_read),
@@ -198,7 +205,15 @@ impl Default for HttpSettings {
 impl Default for RateSettings {
     fn default() -> Self {
         let Rates { principal_per_second, principal_burst, peer_per_second, peer_burst } = Rates::default();
-        Self { principal_per_second, principal_burst, peer_per_second, peer_burst }
+        let ApiSettings { streams_per_principal, long_polls_per_principal, .. } = ApiSettings::default();
+        Self {
+            principal_per_second,
+            principal_burst,
+            peer_per_second,
+            peer_burst,
+            streams_per_principal,
+            long_polls_per_principal,
+        }
     }
 }
 
@@ -272,7 +287,10 @@ impl Configuration {
         })?;
         Ok(ApiSettings {
             connections: at_least_one("http.connections", self.http.connections)?,
+            reserved_connections: self.http.reserved_connections,
             connections_per_peer: self.http.connections_per_peer,
+            streams_per_principal: self.limits.streams_per_principal,
+            long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
             header_read: positive("http.header_timeout", self.http.header_timeout)?,
             body_read: positive("http.body_timeout", self.http.body_timeout)?,

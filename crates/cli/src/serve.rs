@@ -72,6 +72,7 @@ A configuration file with every key at its default:
   protected_accounts = []      # such as \"billing\": never killed, as the servers' own and those of cloud vendors never are
   [http]
   connections = 1024
+  reserved_connections = 16    # besides, for /healthz, /readyz and /metrics alone
   connections_per_peer = 256   # 0: any number
   trusted_proxies = []         # such as \"10.0.0.0/8\": they may say whom they speak for (X-Forwarded-For, X-Forwarded-Proto)
   header_timeout = \"10s\"
@@ -81,6 +82,8 @@ A configuration file with every key at its default:
   principal_burst = 200
   peer_per_second = 10         # sign-ins of an address, and as many failed ones
   peer_burst = 30
+  streams_per_principal = 32   # live lists that a user watches at once
+  long_polls_per_principal = 64  # requests of a user that wait for a collection to end
   [tls]                        # \"\": none
   cert = \"\"
   key = \"\"";

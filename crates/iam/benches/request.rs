@@ -89,6 +89,7 @@ fn decisions(criterion: &mut Criterion) {
             scope: Scope::AccessKey,
             administrator: false,
             grants: grants.collect(),
+            budget: Arc::default(),
         };
         let ask = || decide(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
         assert_eq!(ask().is_allowed(), allowed, "{name}");

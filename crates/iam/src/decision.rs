@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 pub use crate::action::{AccessLevel, Action, Target};
 pub use crate::request::{Environment, InstanceFacts, ProjectFacts, Resource};
+pub use crate::work_budget::WorkBudget;
 pub use explanation::{Explanation, StatementRef, Why, explain};
 pub use principal::{Grant, Principal, Scope, Via};
 
@@ -72,6 +73,9 @@ pub enum DenyReason {
         /// Which of its statements, from 1.
         statement: usize,
     },
+    /// Evaluating the policies takes more work than one request may use.
+    #[error("the policies that reach the user take too much work to evaluate")]
+    WorkBudget,
 }
 
 /// Whether the principal's credentials are good for the action there, whatever the policies say.
@@ -110,7 +114,11 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     let mut decision = Decision::Deny { reason: DenyReason::NoPolicy };
     for grant in principal.grants.iter().filter(|grant| grant.reaches(action, resource)) {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            if !statement.matches(grant.policy.model(), &request) {
+            let matched = statement.matches(grant.policy.model(), &request);
+            if principal.budget.is_exhausted() {
+                return Decision::Deny { reason: DenyReason::WorkBudget };
+            }
+            if !matched {
                 continue;
             }
             match statement.effect() {
@@ -126,7 +134,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
 }
 
 /// Whether some policy could allow the action in the project, whatever the resource and the conditions: a list is then
-/// filtered, else refused. [`check_scope`] is asked apart.
+/// filtered, else refused. [`check_scope`] is asked apart. False where the principal's work budget is exhausted.
 #[must_use]
 pub fn could_ever_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
@@ -134,11 +142,12 @@ pub fn could_ever_allow(principal: &Principal, action: Action, project: &Project
         grants().any(|grant| {
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
-                    && statement.names(grant.policy.model(), action)
+                    && statement.names(grant.policy.model(), action, &principal.budget)
                     && (!always || statement.is_unconditional())
             };
             grant.policy.statements().iter().any(names)
         })
     };
-    principal.administrator || (any(Effect::Allow, false) && !any(Effect::Deny, true))
+    let allowed = || any(Effect::Allow, false) && !any(Effect::Deny, true) && !principal.budget.is_exhausted();
+    principal.administrator || allowed()
 }

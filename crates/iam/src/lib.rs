@@ -49,5 +49,6 @@ pub mod token;
 mod action;
 mod request;
 mod secret;
+mod work_budget;
 
 pub use secret::SecretError;

@@ -48,6 +48,7 @@ pub struct Policy {
     model: Model,
     statements: Vec<Statement>,
     warnings: Vec<Finding>,
+    bytes: usize,
 }
 
 impl Policy {
@@ -67,6 +68,12 @@ impl Policy {
     #[must_use]
     pub fn statements(&self) -> &[Statement] {
         &self.statements
+    }
+
+    /// Length of the document, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What is right but worth a second look: unknown actions, keys that are never there, statements that can never match.

@@ -6,6 +6,7 @@ use clew_model::{DomainId, InstanceId, ProjectId, Tag, UserId};
 use jiff::Timestamp;
 
 use crate::action::Action;
+use crate::work_budget::WorkBudget;
 
 /// The project of a request.
 #[derive(Debug, Clone, Copy)]
@@ -69,4 +70,6 @@ pub(crate) struct Request<'a> {
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a Environment,
+    /// Pays for every comparison.
+    pub(crate) budget: &'a WorkBudget,
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clew_model::NodeId;
 
+use crate::policies::PolicyLimits;
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -144,6 +146,21 @@ pub enum StoreError {
         name: String,
         /// How often.
         times: u64,
+    },
+    /// A user or group would have more policies than may reach one. Nothing was changed.
+    #[error(
+        "{name:?} would have {policies} policies with {bytes} bytes; a user or group may have {} policies with {} bytes in all; fix: detach policies that are no longer needed, or merge them",
+        limits.policies, limits.bytes
+    )]
+    TooManyPolicies {
+        /// Name of the user or group.
+        name: String,
+        /// Policies that would reach it.
+        policies: u64,
+        /// Bytes of their documents.
+        bytes: u64,
+        /// How many may.
+        limits: PolicyLimits,
     },
     /// An instance has as many tags as it can have.
     #[error("an instance takes {limit} tags at most")]

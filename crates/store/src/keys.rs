@@ -64,6 +64,31 @@ pub struct NewTemporaryKey {
     pub token_hash: [u8; 32],
     /// In seconds since 1970 (UTC).
     pub expires_at: i64,
+    /// Hash of the token that the key is issued for, with which it is revoked; nothing if it is issued for a permanent key.
+    pub issued_for: Option<[u8; 32]>,
+}
+
+/// How a token was issued. It decides what the token can be exchanged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// By `POST /v3/auth/tokens`: good for its scope and nothing else.
+    Api,
+    /// By the sign-in of the page with a password: its holder may work on another project.
+    Console,
+}
+
+impl TokenOrigin {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Console => "console",
+        }
+    }
+
+    /// An unknown name is the origin that permits least.
+    pub(crate) fn from_name(name: &str) -> Self {
+        if name == Self::Console.name() { Self::Console } else { Self::Api }
+    }
 }
 
 /// A token to keep. Only its hash is kept.
@@ -81,6 +106,8 @@ pub struct NewToken {
     pub issued_at: i64,
     /// In seconds since 1970 (UTC).
     pub expires_at: i64,
+    /// How it is issued.
+    pub origin: TokenOrigin,
 }
 
 /// A token that was found. It may have expired: compare [`StoredToken::expires_at`].
@@ -96,6 +123,8 @@ pub struct StoredToken {
     pub issued_at: i64,
     /// In seconds since 1970 (UTC).
     pub expires_at: i64,
+    /// How it was issued.
+    pub origin: TokenOrigin,
     /// Whether it was taken back: by itself, or because what its user may do has changed.
     pub revoked: bool,
 }

@@ -58,13 +58,14 @@ pub use error::StoreError;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, NotAnIntelligentKillId,
 };
-pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary};
+pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin};
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use location::Location;
 pub use login_backoff::{LoginBackoff, LoginCause, LoginPermit, REQUESTED_RETRY};
+pub use metadata::lockouts::Reservation;
 pub use notices::{Notice, Notices};
-pub use policies::{Attachment, Grantee, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
+pub use policies::{Attachment, Grantee, PolicyLimits, PolicyRecord, PolicyRef, StoredGrant, StoredPolicy};
 pub use postgres::PostgresUrl;
 pub use remembered::Remembered;
 pub use results::{PublishedResult, ResultStore, ResultWriter, S3Settings, StoredObject, StoredResult};

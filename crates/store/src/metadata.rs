@@ -16,6 +16,7 @@ mod kills;
 pub(crate) mod lockouts;
 mod login_backoffs;
 mod policies;
+mod policy_limits;
 mod projects;
 mod revocation;
 pub(crate) mod rotation;

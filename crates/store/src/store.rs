@@ -17,6 +17,7 @@ use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
 use crate::metadata::batches::Batches;
+use crate::policies::PolicyLimits;
 use crate::results::ResultStore;
 use crate::sealing::Sealer;
 use crate::serving_lock::{self, ServingLock};
@@ -62,6 +63,7 @@ pub struct Store {
     pub(crate) memory: Arc<Memory>,
     /// Zones of this process.
     pub(crate) zones: Arc<[Zone]>,
+    pub(crate) policy_limits: PolicyLimits,
     data_dir: Arc<DataDir>,
     results: ResultStore,
     region: Arc<str>,
@@ -155,6 +157,7 @@ impl Store {
             freshness: Freshness::of(database.changes()),
             memory: Arc::default(),
             zones: Arc::default(),
+            policy_limits: PolicyLimits::default(),
             clock: database.clock(),
             database,
             sealer: Sealer::new(key),
@@ -170,6 +173,13 @@ impl Store {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The same store with other limits on the policies that reach a user or group.
+    #[must_use]
+    pub fn with_policy_limits(mut self, limits: PolicyLimits) -> Self {
+        self.policy_limits = limits;
         self
     }
 

@@ -6,7 +6,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId};
+use clew_model::{AccessKeyId, Instance, InstanceId, ProjectId, RequestId, UserId};
 
 use crate::error::StoreError;
 use crate::freshness::Moment;
@@ -26,6 +26,8 @@ pub(crate) struct Memory {
     projects: Remembered<ProjectId, Arc<Project>>,
     instances: Remembered<InstanceId, Arc<Instance>>,
     tasks: Remembered<RequestId, Arc<Task>>,
+    /// When an address of a user was last recorded, in seconds since 1970 (UTC).
+    addresses: Remembered<(UserId, String), i64>,
 }
 
 impl Default for Memory {
@@ -38,7 +40,23 @@ impl Default for Memory {
             projects: Remembered::at_most(1024),
             instances: Remembered::at_most(2048),
             tasks: Remembered::at_most(2048),
+            addresses: Remembered::at_most(4096),
         }
+    }
+}
+
+/// Recorded addresses do not become untrue: they have one version only.
+const ADDRESS_VERSION: i64 = 0;
+
+impl Memory {
+    /// Whether this process has recorded the address of a user since a moment.
+    pub(crate) fn was_recorded(&self, user: &UserId, address: &str, since: i64) -> bool {
+        let recorded = self.addresses.get(ADDRESS_VERSION, &(user.clone(), address.to_owned()));
+        recorded.is_some_and(|at| at > since)
+    }
+
+    pub(crate) fn recorded(&self, user: &UserId, address: &str, at: i64) {
+        self.addresses.keep(ADDRESS_VERSION, (user.clone(), address.to_owned()), at);
     }
 }
 
@@ -102,10 +120,10 @@ impl View {
         Ok(failures.is_some_and(|failures| failures.lock_at(self.store.clock.seconds()).is_some()))
     }
 
-    /// Ends a row of failures, if there is one: see [`Store::succeeded`].
-    pub async fn succeeded(&self, subject: &str) -> Result<(), StoreError> {
+    /// Ends a row of failures, if there is one: see [`Store::clear_auth_failures`].
+    pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
         match self.failures(subject).await? {
-            Some(_) => Box::pin(self.store.succeeded(subject)).await,
+            Some(_) => Box::pin(self.store.clear_auth_failures(subject)).await,
             None => Ok(()),
         }
     }

@@ -218,9 +218,11 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             Some((1, _)) | None => return Ok(()),
             Some((3, statement)) => {
                 let statement = String::from_utf8_lossy(statement).to_lowercase();
+                // Clew starts each statement with a comment.
+                let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = ATTACKED.iter().any(|words| statement.contains(words));
-                if !is_attacked || !attack::run(stream, &statement, &options.mode, recording).await? {
-                    answers::send(stream, &statement, options.version, connection).await?;
+                if !is_attacked || !attack::run(stream, statement, &options.mode, recording).await? {
+                    answers::send(stream, statement, options.version, connection).await?;
                 }
             }
             Some(_) => write_packet(stream, 1, &packets::OK).await?,

@@ -14,7 +14,7 @@ export interface Live {
 }
 
 /** Why a stream does not open: nobody is signed in any more, it is refused, or something that passes. */
-export type Loss = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "passing" };
+export type Loss = { kind: "signed-out" } | { kind: "refused"; error: Error } | { kind: "passing"; error?: Error };
 
 const NOTHING: Live = { state: NOTHING_YET, moments: NO_MOMENTS, connection: "connecting", refused: null };
 /** A tab that nobody sees stops reading after this long. */
@@ -111,6 +111,8 @@ export class LiveStream {
       this.become({ ...this.live, connection: "lost", refused: loss.error });
       return;
     }
+    // Too many streams, or too many requests: the reason is shown until another attempt succeeds.
+    if (loss.error) this.become({ ...this.live, connection: "lost", refused: loss.error });
     // A token that ended while somebody is signed in was replaced by another one: in another tab, for another scope.
     if (this.live.state.ended === "token") this.become({ ...this.live, state: { ...this.live.state, ended: null } });
     const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];

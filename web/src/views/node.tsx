@@ -75,7 +75,8 @@ async function whyLost(url: string): Promise<Loss> {
     await answers(url);
     return { kind: "passing" };
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status >= 500 || error.status === 429) return { kind: "passing" };
+    if (!(error instanceof ApiError) || error.status >= 500) return { kind: "passing" };
+    if (error.status === 429) return { kind: "passing", error };
     return error.status === 401 ? { kind: "signed-out" } : { kind: "refused", error };
   }
 }

@@ -19,7 +19,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::page::{self, PageParameters};
 use crate::query::Query;
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorBody, Refusal};
 
 /// A page of those that a policy reaches.
 #[derive(Serialize, ToSchema)]
@@ -97,7 +97,10 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
-    responses((status = 204, description = "It is attached")))]
+    responses(
+        (status = 204, description = "It is attached"),
+        (status = 409, description = "More policies would reach a user or group than may", body = ErrorBody)
+    ))]
 pub(crate) async fn attach(
     State(service): State<Service>,
     caller: Caller,

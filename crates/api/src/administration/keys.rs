@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::access_key;
 use clew_iam::decision::Action;
-use clew_model::{AccessKeyId, ErrorEntry};
+use clew_model::AccessKeyId;
 use clew_store::{KeyRecord, User};
 use http::StatusCode;
 use secrecy::ExposeSecret;
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::{is_caller, moment, need_administrator, not_found, users};
 use crate::Service;
 use crate::body::Body;
-use crate::caller::{Caller, Credentials};
+use crate::caller::Caller;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// The access keys of a user: two at most.
@@ -78,10 +78,7 @@ pub(crate) async fn create(
     Path(user): Path<String>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Refusal> {
     let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
-    // What ends by itself must not be made into what stays.
-    if caller.credentials == Credentials::TemporaryKey && user.id == caller.principal.user_id {
-        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
-    }
+    caller.check_may_outlive()?;
     let secret = access_key::generate_secret().map_err(|error| Refusal::internal(&error))?;
     let id = AccessKeyId::generate();
     service.store.create_key(&caller.origin(), &user.id, &id, &secret).await?;
@@ -102,6 +99,9 @@ pub(crate) async fn update(
 ) -> Result<Json<KeyView>, Refusal> {
     let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let enabled = Body::parse(&body, &["enabled"])?.need("enabled")?;
+    if enabled {
+        caller.check_may_outlive()?;
+    }
     let id = find(&service, &user, &key).await?.id;
     service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
     Ok(Json(view(&find(&service, &user, &key).await?)))

@@ -6,12 +6,15 @@ use http::StatusCode;
 use super::{changer, groups, not_found, users};
 use crate::Service;
 use crate::caller::Caller;
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorBody, Refusal};
 
 /// Make a user a member of a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
-    responses((status = 204, description = "The user is a member")))]
+    responses(
+        (status = 204, description = "The user is a member"),
+        (status = 409, description = "More policies would reach the user than may", body = ErrorBody)
+    ))]
 pub(crate) async fn add(
     State(service): State<Service>,
     caller: Caller,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{fields, is_caller, users};
 use crate::body::{self, Body};
 use crate::caller::Caller;
-use crate::iam::one_at_a_time;
+use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::refusal::Refusal;
 use crate::{Service, passwords};
 
@@ -46,16 +46,15 @@ pub(crate) async fn change(State(service): State<Service>, caller: Caller, body:
         return Err(Refusal::parameter("password-same", Vec::new()));
     }
     // Whoever holds a token only must not find the password out by trying.
-    let subject = format!("user:{}/{}", user.domain_name, user.name);
-    let _turn = one_at_a_time::turn(&subject).await;
-    if service.store.locked_until(&subject).await?.is_some() {
-        return Err(Refusal::new(ErrorEntry::IAM_LOCKED));
+    let (name, peer) =
+        (format!("{}/{}", user.domain_name, user.name), caller.connection.map(|connection| connection.peer));
+    match auth_attempts::check_password(&service, &name, Some(&user), peer, old).await? {
+        PasswordCheck::Right => {}
+        PasswordCheck::Wrong => {
+            return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
+        }
+        PasswordCheck::Locked => return Err(Refusal::new(ErrorEntry::IAM_LOCKED)),
     }
-    if !passwords::verify(old, Some(user.password_hash)).await? {
-        service.store.failed(&subject).await?;
-        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "password-old", Vec::new()));
-    }
-    service.store.succeeded(&subject).await?;
     let change = UserChange { password_hash: Some(passwords::hash(new).await?), ..UserChange::default() };
     service.store.update_user(&caller.origin(), &user.id, &change).await?;
     Ok(StatusCode::NO_CONTENT)

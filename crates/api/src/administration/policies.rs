@@ -107,7 +107,7 @@ pub(crate) async fn show(
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "It comes with Clew, or is attached and would change its model", body = ErrorBody)
+        (status = 409, description = "It comes with Clew, is attached and would change its model, or would be more than may reach a user or group", body = ErrorBody)
     ))]
 pub(crate) async fn put(
     State(service): State<Service>,

@@ -1,6 +1,7 @@
 //! What would come of a request, and why: the same decision as for a real one, with every statement's reasons.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -20,7 +21,7 @@ use super::{not_found, projects, reader, users};
 use crate::Service;
 use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
-use crate::grants;
+use crate::grants::{self, evaluate};
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -146,7 +147,9 @@ pub(crate) async fn simulate(
         request_tags: &tags,
     };
     let administrator = user.administrator;
-    let explained = explain(&principal(&service, user).await?, action, &resource, &environment);
+    let principal = principal(&service, user).await?;
+    let explained = evaluate(&principal, || explain(&principal, action, &resource, &environment));
+    service.limits.evaluated(&caller.principal.user_id, principal.budget.spent());
     let (decision, reason) = match explained.decision {
         Decision::Allow => (DecisionWord::Allow, None),
         Decision::Deny { reason } => (DecisionWord::Deny, Some(reason.to_string())),
@@ -210,6 +213,7 @@ async fn principal(service: &Service, user: User) -> Result<Principal, Refusal> 
         scope: Scope::AccessKey,
         administrator: user.administrator,
         grants,
+        budget: Arc::default(),
     })
 }
 

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use clew_iam::decision::Scope;
 use clew_iam::token;
 use clew_model::ErrorEntry;
-use clew_store::{Project, User};
+use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ use crate::iam::check_password::check_password;
 use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::projects::reached;
 use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, grants};
+use crate::{Service, grants, limits};
 use body::{ProjectChoice, SignInBody};
 use wire::Session;
 
@@ -61,11 +61,11 @@ pub(crate) async fn create(
     // Else another site could sign its victim in as somebody else.
     same_site::check_origin(&parts.method, &parts.headers)?;
     let asked = body::sign_in(&read_body(body, &service.settings).await?)?;
-    let user = check_password(&service, &trail, &asked.who, asked.password).await?;
+    let user = check_password(&service, &trail, limits::peer(&parts.extensions), &asked.who, asked.password).await?;
     let grants = grants::read(&service.store, &user.id).await?;
     let projects = by_name(reached(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
-    let issued = issue(&service, &user, project, "password", None).await?;
+    let issued = issue(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
     trail.detail("scope", scope_in_words(project));
     let tls = parts.extensions.get::<Connection>().is_some_and(|connection| connection.tls);
@@ -111,7 +111,8 @@ pub(crate) async fn end(State(service): State<Service>, caller: Caller) -> Resul
     Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, cookie::set("", 0, is_tls(&caller))?)]))
 }
 
-/// Work on another project, or on the domain: a new token takes the place of the one that asks, and ends when that would have.
+/// Work on another project, or on the domain: a new token takes the place of the one that asks, and ends when that would have. Only a session
+/// that began here, with a password, can do so: a token of POST /v3/auth/tokens keeps its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",
@@ -120,7 +121,7 @@ pub(crate) async fn end(State(service): State<Service>, caller: Caller) -> Resul
     responses(
         (status = 200, description = "The session", body = Session, headers(("Set-Cookie" = String))),
         (status = 400, description = "A field is missing or wrong", body = ErrorBody),
-        (status = 403, description = "The user cannot use the project, or the request does not come from the page", body = ErrorBody)
+        (status = 403, description = "The user cannot use the project, the session did not begin on the page, or the request does not come from it", body = ErrorBody)
     )
 )]
 pub(crate) async fn choose_project(
@@ -129,6 +130,10 @@ pub(crate) async fn choose_project(
     body: Bytes,
 ) -> Result<(Given, Json<Session>), Refusal> {
     let signed_in = signed_in(&caller)?;
+    // Any other token is good for the scope that it was asked for: else one for a project would become one for the domain.
+    if signed_in.origin != TokenOrigin::Console {
+        return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
+    }
     let wanted = body::project(&body)?;
     let projects = projects_of(&service, &caller).await?;
     let project = match wanted {
@@ -144,7 +149,7 @@ pub(crate) async fn choose_project(
     if !service.store.revoke_token(&caller.origin(), &signed_in.hash).await? {
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
-    let issued = issue(&service, &user, project, "token", Some(signed_in.expires_at)).await?;
+    let issued = issue(&service, &user, project, TokenOrigin::Console, "token", Some(signed_in.expires_at)).await?;
     caller.trail.detail("scope", scope_in_words(project));
     given(&issued, &user, project, &projects, is_tls(&caller))
 }

@@ -59,7 +59,8 @@ pub(crate) struct StreamParameters {
     ),
     responses(
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 429, description = "The caller has as many event streams as one may have", body = ErrorBody)
     )
 )]
 pub(crate) async fn watch(
@@ -73,11 +74,12 @@ pub(crate) async fn watch(
     let query = Query::parse(query.as_deref())?;
     let seconds = query.number("interval", *INTERVALS.start(), *INTERVALS.end(), *INTERVALS.start())?;
     let wish = Duration::from_secs(seconds.into());
+    let slot = service.stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let known = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
     let seat = service.live().look_at(&service, &target.instance.id, &target.node, wish);
     let standing = Standing::new(service.clone(), caller, path, &target);
-    let viewer = Viewer::new(standing, seat, wish, known, service.live().shutdown());
+    let viewer = Viewer::new(standing, (seat, slot), wish, known, service.live().shutdown());
     let body = Body::from_stream(stream::unfold(viewer, Viewer::next));
     let kept: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),

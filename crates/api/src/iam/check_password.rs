@@ -1,20 +1,23 @@
 //! Whether it is the user who says so: by a password, however they sign in.
 
+use std::net::IpAddr;
+
 use clew_model::ErrorEntry;
 use clew_store::User;
 use secrecy::SecretString;
 
+use crate::Service;
 use crate::audit::Trail;
-use crate::iam::one_at_a_time;
+use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::iam::sign_in::Who;
 use crate::refusal::Refusal;
-use crate::{Service, passwords};
 
 /// Takes as long for a user that is not there as for a wrong password, and says the same. So it does of a lock: names that nobody has
 /// are locked too.
 pub(crate) async fn check_password(
     service: &Service,
     trail: &Trail,
+    peer: Option<IpAddr>,
     who: &Who,
     password: SecretString,
 ) -> Result<User, Refusal> {
@@ -25,10 +28,10 @@ pub(crate) async fn check_password(
         },
         Who::Name { domain, user } => service.store.user_by_name(domain, user).await?,
     };
-    let subject = match (&user, who) {
-        (Some(user), _) => format!("user:{}/{}", user.domain_name, user.name),
-        (None, Who::Name { domain, user }) => format!("user:{domain}/{user}"),
-        (None, Who::Id(id)) => format!("user:{id}"),
+    let name = match (&user, who) {
+        (Some(user), _) => format!("{}/{}", user.domain_name, user.name),
+        (None, Who::Name { domain, user }) => format!("{domain}/{user}"),
+        (None, Who::Id(id)) => id.clone(),
     };
     match (&user, who) {
         (Some(user), _) => {
@@ -43,16 +46,13 @@ pub(crate) async fn check_password(
         }
         (None, Who::Id(_)) => {}
     }
-    let _turn = one_at_a_time::turn(&subject).await;
-    if service.store.locked_until(&subject).await?.is_some() {
-        return Err(Refusal::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new()));
+    let check = auth_attempts::check_password(service, &name, user.as_ref(), peer, password).await?;
+    match (check, user) {
+        (PasswordCheck::Right, Some(user)) => {
+            trail.is(&user);
+            Ok(user)
+        }
+        (PasswordCheck::Locked, _) => Err(Refusal::because(ErrorEntry::IAM_LOCKED, "iam-locked-for", Vec::new())),
+        (PasswordCheck::Right | PasswordCheck::Wrong, _) => Err(Refusal::new(ErrorEntry::IAM_WRONG_PASSWORD)),
     }
-    let right = passwords::verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
-    let Some(user) = user.filter(|user| right && user.enabled) else {
-        service.store.failed(&subject).await?;
-        return Err(Refusal::new(ErrorEntry::IAM_WRONG_PASSWORD));
-    };
-    service.store.succeeded(&subject).await?;
-    trail.is(&user);
-    Ok(user)
 }

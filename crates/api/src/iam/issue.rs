@@ -1,7 +1,7 @@
 //! A new token, kept under its hash.
 
 use clew_iam::token;
-use clew_store::{NewToken, Project, User};
+use clew_store::{NewToken, Project, TokenOrigin, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +21,7 @@ pub(crate) async fn issue(
     service: &Service,
     user: &User,
     project: Option<&Project>,
+    origin: TokenOrigin,
     method: &str,
     latest: Option<i64>,
 ) -> Result<NewlyIssued, Refusal> {
@@ -38,6 +39,7 @@ pub(crate) async fn issue(
             issued_by_methods: methods.clone(),
             issued_at,
             expires_at,
+            origin,
         })
         .await?;
     forget_old_tokens(service, issued_at).await;

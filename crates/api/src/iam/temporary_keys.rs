@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::caller::{Caller, Credentials};
+use crate::caller::{Caller, Credentials, Proof};
 use crate::iam::security_token;
 use crate::iam::token_answer::moment;
 use crate::refusal::{ErrorBody, Refusal};
@@ -53,7 +53,7 @@ struct TemporaryKeyIdentity {
 struct TemporaryKeyToken {
     /// A token of the caller; without it the key is good for what the request's own credentials are good for
     id: Option<String>,
-    /// How long the key is good
+    /// How long the key is good. It never outlives the token that it is issued for
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
@@ -106,19 +106,21 @@ pub(crate) async fn create(
         ];
         return Err(Refusal::because(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
-    let scope = match &asked.id {
-        Some(token) => scope_of(&service, &caller, token).await?,
-        None => caller.principal.scope.clone(),
+    let source = match &asked.id {
+        Some(token) => token_of(&service, &caller, token).await?,
+        None => Source::of(&caller),
     };
+    let expires_at = Timestamp::now().as_second().saturating_add(duration).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| Refusal::internal(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
-    let security_token = security_token::generate(&scope).map_err(failed)?;
+    let security_token = security_token::generate(&source.scope).map_err(failed)?;
     let new = NewTemporaryKey {
         user_id: caller.principal.user_id.clone(),
         id: AccessKeyId::generate(),
         secret: secret.clone(),
         token_hash: token::hash(security_token.expose_secret()),
-        expires_at: Timestamp::now().as_second().saturating_add(duration),
+        expires_at,
+        issued_for: source.token,
     };
     service.store.create_temporary_key(&caller.origin(), &new).await?;
     let credential = TemporaryKey {
@@ -144,13 +146,33 @@ fn parse(body: &[u8]) -> Result<TemporaryKeyIdentity, Refusal> {
     Ok(identity)
 }
 
-/// What a token of the caller is good for.
-async fn scope_of(service: &Service, caller: &Caller, token: &str) -> Result<Scope, Refusal> {
-    let stored = service.store.token(&token::hash(token)).await?;
+/// The credentials that a temporary key is issued for. It is good for what they are good for, and ends with them.
+struct Source {
+    scope: Scope,
+    /// Hash of the token; nothing for a permanent key.
+    token: Option<[u8; 32]>,
+    expires_at: Option<i64>,
+}
+
+impl Source {
+    fn of(caller: &Caller) -> Self {
+        let token = match &caller.proof {
+            Proof::Token(token) => Some(token.hash),
+            Proof::Key(_) => None,
+        };
+        Self { scope: caller.principal.scope.clone(), token, expires_at: caller.expires_at }
+    }
+}
+
+/// A token of the caller.
+async fn token_of(service: &Service, caller: &Caller, token: &str) -> Result<Source, Refusal> {
+    let hash = token::hash(token);
+    let stored = service.store.token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
     let stored = stored.ok_or_else(|| Refusal::new(ErrorEntry::IAM_INVALID_TOKEN))?;
     if stored.expires_at <= Timestamp::now().as_second() {
         return Err(Refusal::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
-    Ok(stored.scope_project.map_or(Scope::Domain, Scope::Project))
+    let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
+    Ok(Source { scope, token: Some(hash), expires_at: Some(stored.expires_at) })
 }

@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use clew_model::{ErrorEntry, ProjectId};
-use clew_store::{Project, User};
+use clew_store::{Project, TokenOrigin, User};
 use http::{HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use tracing::info;
@@ -18,7 +18,7 @@ use crate::iam::sign_in::{OfDomain, Scope, SignIn, TokenRequest, Which};
 use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
-use crate::{Service, grants};
+use crate::{Service, grants, limits};
 
 /// Get a token with user name and password, for a project (by id or name) or for the domain.
 #[utoipa::path(
@@ -44,10 +44,10 @@ pub(crate) async fn create(
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
     let asked = SignIn::parse(&read_body(body, &service.settings).await?)?;
-    let user = check_password(&service, &trail, &asked.who, asked.password).await?;
+    let user = check_password(&service, &trail, limits::peer(&parts.extensions), &asked.who, asked.password).await?;
     let project = project_of_scope(&service, &user, &asked.scope).await?;
     let NewlyIssued { secret, methods, issued_at, expires_at } =
-        issue(&service, &user, project.as_ref(), "password", None).await?;
+        issue(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "signed in");
     trail.detail("scope", scope_in_words(project.as_ref()));
     let grants = grants::read(&service.store, &user.id).await?;

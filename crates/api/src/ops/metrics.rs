@@ -69,6 +69,12 @@ pub(crate) enum Limit {
     Failures,
     /// Connections of a peer.
     Connections,
+    /// Connections of all peers.
+    AllConnections,
+    /// Event streams of a principal.
+    Streams,
+    /// Long polls of a principal.
+    LongPolls,
 }
 
 impl Limit {
@@ -78,6 +84,9 @@ impl Limit {
             Self::SignIns => "sign_ins",
             Self::Failures => "failures",
             Self::Connections => "connections",
+            Self::AllConnections => "all_connections",
+            Self::Streams => "streams",
+            Self::LongPolls => "long_polls",
         }
     }
 }

@@ -20,6 +20,7 @@ use tracing::debug;
 use super::head::HEAD_LIMIT;
 use super::linger::Linger;
 use super::refused::{Refused, UnderWay};
+use super::reserved::{Admission, HEADER_TIMEOUT};
 use super::stall::StallLimit;
 use super::tls::Tls;
 use crate::connection::Connection;
@@ -30,6 +31,8 @@ use crate::{ApiSettings, Metrics, Service};
 pub(super) struct Host {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
+    /// For reserved connections: one request each.
+    reserved_http: http1::Builder,
     tls: Option<Tls>,
     settings: ApiSettings,
     metrics: Metrics,
@@ -41,16 +44,19 @@ impl Host {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(HEAD_LIMIT);
-        Self { router: TowerToHyperService::new(router(service)), http, tls, settings, metrics, shutdown }
+        let mut reserved_http = http.clone();
+        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(HEADER_TIMEOUT));
+        let router = TowerToHyperService::new(router(service));
+        Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
     /// Answers whatever the peer asks. Once `watcher` is told to, the answer under way is the last one.
-    pub(super) async fn converse(&self, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
+    pub(super) async fn converse(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
         match &self.tls {
-            None => self.answer(stream, Connection { peer, tls: false }, watcher).await,
+            None => self.answer(stream, Connection { peer, tls: false }, admission, watcher).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream, peer).await {
-                    self.answer(stream, Connection { peer, tls: true }, watcher).await;
+                    self.answer(stream, Connection { peer, tls: true }, admission, watcher).await;
                 }
             }
         }
@@ -69,7 +75,7 @@ impl Host {
         None
     }
 
-    async fn answer<S>(&self, stream: S, socket: Connection, watcher: Watcher)
+    async fn answer<S>(&self, stream: S, socket: Connection, admission: Admission, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -80,13 +86,24 @@ impl Host {
             under_way.begin();
             let connection = Connection::of(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
-            let (answer, under_way) = (self.router.call(request), under_way.clone());
+            let under_way = under_way.clone();
+            let answer = match admission.refusal(&request, &self.metrics) {
+                None => Ok(self.router.call(request)),
+                Some(refused) => Err(refused),
+            };
             async move {
-                let Ok(response) = answer.await;
+                let response = match answer {
+                    Ok(answer) => {
+                        let Ok(response) = answer.await;
+                        response
+                    }
+                    Err(refused) => refused,
+                };
                 Ok::<_, Infallible>(response.map(|body| under_way.until_the_end_of(body)))
             }
         });
-        let connection = watcher.watch(self.http.serve_connection(TokioIo::new(stream), service));
+        let http = if admission == Admission::Regular { &self.http } else { &self.reserved_http };
+        let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         if let Err(error) = connection.await {
             debug!(net.peer = %socket.peer, %error, "a connection ended early");
         }

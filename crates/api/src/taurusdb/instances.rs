@@ -153,7 +153,10 @@ async fn visible(
     let (mut instances, mut seen, mut next) = (Vec::new(), 0, Page::default());
     loop {
         let (read, total) = service.store.instances(&project.id, filter, next).await?;
-        for instance in read.into_iter().filter(|one| caller.may(service, Action::LIST_INSTANCES, project, one)) {
+        for instance in read {
+            if !caller.may(service, Action::LIST_INSTANCES, project, &instance)? {
+                continue;
+            }
             if seen >= u64::from(page.offset) && instances.len() < page.limit as usize {
                 instances.push(instance);
             }

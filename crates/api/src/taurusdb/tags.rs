@@ -205,7 +205,10 @@ async fn tags_of(service: &Service, caller: &Caller, project: &Project) -> Resul
     let (mut tags, mut next) = (BTreeMap::<String, BTreeSet<String>>::new(), Page::default());
     loop {
         let (instances, total) = service.store.instances(&project.id, &InstanceFilter::default(), next).await?;
-        for instance in instances.into_iter().filter(|one| caller.may(service, Action::LIST_TAGS, project, one)) {
+        for instance in instances {
+            if !caller.may(service, Action::LIST_TAGS, project, &instance)? {
+                continue;
+            }
             for tag in instance.tags {
                 tags.entry(tag.key).or_default().insert(tag.value);
             }

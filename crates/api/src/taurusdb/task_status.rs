@@ -42,7 +42,8 @@ pub(crate) struct TaskStatusAnswer {
             status = 200, description = "Where it is; unrecognized if it is unknown or over", body = TaskStatusAnswer,
             headers(("Preference-Applied" = String, description = "wait=SECONDS, where the answer was waited for"))
         ),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 429, description = "The caller waits for as many collections as one may wait for", body = ErrorBody)
     )
 )]
 pub(crate) async fn task_status(
@@ -58,6 +59,7 @@ pub(crate) async fn task_status(
     let mut status = task.as_ref().map(|task| task.status);
     let wait = Wait::preferred(&headers, service.settings.request);
     if let (Some(wait), Some(unfinished)) = (wait, task.filter(|task| !task.status.is_final())) {
+        let _slot = service.long_poll_slot(&caller.principal.user_id)?;
         status = Box::pin(ended(&service, &unfinished, wait, hung_up)).await?;
     }
     let status = status.map_or("unrecognized", TaskStatus::wire_name);

@@ -20,7 +20,12 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
 
 /// What `/healthz` says on a connection. Empty if it is closed.
 async fn health(server: &Server, connection: &mut TcpStream) -> String {
-    let request = server.raw("GET /healthz", "\r\n");
+    get(server, connection, "/healthz").await
+}
+
+/// The first bytes of an answer. Empty if the connection is closed.
+async fn get(server: &Server, connection: &mut TcpStream, path: &str) -> String {
+    let request = server.raw(&format!("GET {path}"), "\r\n");
     if connection.write_all(request.as_bytes()).await.is_err() {
         return String::new();
     }
@@ -31,15 +36,24 @@ async fn health(server: &Server, connection: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn a_peer_with_too_many_connections_gets_no_more() {
-    let server = Server::start_with(|settings, _| settings.connections_per_peer = 2).await;
+    let server = Server::start_with(|settings, _| {
+        settings.connections_per_peer = 2;
+        settings.reserved_connections = 1;
+    })
+    .await;
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = connect_from(&server, PEER).await;
         assert!(health(&server, &mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
+    // One too many is a reserved one: it answers the operations endpoints, and refuses all else.
     let mut third = connect_from(&server, PEER).await;
+    third.write_all(server.raw("GET /v5/caller-identity", "\r\n").as_bytes()).await.unwrap();
+    let refused = answer(&mut third).await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
     assert_eq!(until_closed(&mut third).await, b"");
+    drop(third);
     // Those that it has go on, and so do others.
     assert!(health(&server, &mut held[0]).await.ends_with("ok\n"));
     let mut other = connect_from(&server, ELSEWHERE).await;
@@ -52,7 +66,7 @@ async fn a_peer_with_too_many_connections_gets_no_more() {
     let mut again = false;
     for _ in 0..1000 {
         let mut next = connect_from(&server, PEER).await;
-        again = health(&server, &mut next).await.ends_with("ok\n");
+        again = get(&server, &mut next, "/v5/caller-identity").await.starts_with("HTTP/1.1 200 ");
         if again {
             break;
         }

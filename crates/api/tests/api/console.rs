@@ -5,3 +5,4 @@ mod events;
 mod masked;
 mod session;
 mod stream;
+mod stream_limits;

@@ -108,9 +108,11 @@ async fn make(scene: &Scene, store: &Store, change: Change) {
         }
         InstanceRemoved => store.remove_instance(&by(), project, &server.instance.id).await,
         KeyLocked => {
+            // The requests come from an address that the user has used before.
+            let subject = format!("address:127.0.0.1 key:{}", signer.key);
             let mut locked = None;
             for _ in 0..5 {
-                locked = store.failed(&format!("key:{}", signer.key)).await.unwrap();
+                locked = store.record_auth_failure(&subject).await.unwrap();
             }
             Ok(locked.is_some())
         }

@@ -130,8 +130,12 @@ async fn a_body_of_unknown_length_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_and_is_served_when_one_ends() {
-    let server = Server::start_with(|settings, _| settings.connections = 2).await;
+async fn without_reserved_connections_one_too_many_waits_and_is_served_when_one_ends() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections = 2;
+        settings.reserved_connections = 0;
+    })
+    .await;
     let request = server.raw("GET /healthz", "\r\n");
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -154,6 +158,7 @@ async fn a_connection_too_many_waits_and_is_served_when_one_ends() {
 async fn a_client_that_stops_reading_loses_its_connection() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 1;
+        settings.reserved_connections = 0;
         settings.write_stall = MOMENT;
     })
     .await;

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use clew_api::{ApiSettings, TrustedProxies};
+use clew_tasks::Settings;
+use clew_testkit::PostgreSql;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::server::{DOMAIN, Server, by};
 use crate::tenants::Signer;
 
@@ -14,17 +18,25 @@ const PASSWORD: &str = "correct horse";
 
 async fn server() -> Server {
     let server = Server::start().await;
+    with_password(&server).await;
+    server
+}
+
+async fn with_password(server: &Server) {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     assert!(server.store.update_user(&by(), &user, &change).await.unwrap());
-    server
 }
 
 async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
+    sign_in_call(server, user, password).send().await
+}
+
+fn sign_in_call(server: &Server, user: &str, password: &str) -> Call {
     let user = json!({ "name": user, "password": password, "domain": { "name": DOMAIN } });
     let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
-    server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
+    server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string())
 }
 
 #[tokio::test]
@@ -89,6 +101,102 @@ async fn five_wrong_signatures_lock_the_key_and_no_other() {
     server.sign(server.call(Method::GET, "/v3/projects")).send().await.ok(200);
     let token = server.domain_token(&signer.user).await;
     server.call(Method::GET, "/v3/projects").token(&token).send().await.ok(200);
+}
+
+/// Signs in from an address, as a trusted proxy reports it.
+async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str) -> Answer {
+    sign_in_call(server, name, password).header("x-forwarded-for", address).send().await
+}
+
+fn behind_a_proxy(settings: &mut ApiSettings, _: &mut Settings) {
+    settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
+}
+
+async fn strangers_lock_nobody_out_of_a_known_address(server: Server) {
+    with_password(&server).await;
+    let (office, v6, elsewhere) = ("192.0.2.1", "2001:db8::1", "198.51.100.9");
+    for address in [office, v6] {
+        sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
+    }
+    // Whoever guesses, from wherever, has five attempts in all.
+    for guess in 0..8 {
+        let answer = sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await;
+        answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
+    }
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    // The user goes on where they are known: any address of the same /64 counts as one.
+    for address in [office, v6, "2001:db8::ffff"] {
+        sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
+    }
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    // A known address has a limit too, of its own.
+    for guess in 0..6 {
+        let answer = sign_in_from(&server, office, "grace", "wrong").await;
+        answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
+    }
+    sign_in_from(&server, v6, "grace", PASSWORD).await.ok(201);
+}
+
+#[tokio::test]
+async fn strangers_lock_nobody_out_of_a_known_address_on_sqlite() {
+    strangers_lock_nobody_out_of_a_known_address(Server::start_with(behind_a_proxy).await).await;
+}
+
+#[tokio::test]
+async fn strangers_lock_nobody_out_of_a_known_address_on_postgresql() {
+    let database = PostgreSql::start().await.unwrap();
+    let server = Server::start_on_postgresql(&database, behind_a_proxy).await;
+    strangers_lock_nobody_out_of_a_known_address(server).await;
+}
+
+#[tokio::test]
+async fn strangers_lock_no_key_out_of_a_known_address() {
+    let server = Server::start_with(behind_a_proxy).await;
+    let signer = server.key_of(&server.user("alan").await).await;
+    let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
+    let list = async |signer: &Signer, address: &str| {
+        let call = server.call(Method::GET, "/v3/projects").header("x-forwarded-for", address);
+        signer.sign(call).send().await
+    };
+    list(&signer, "192.0.2.1").await.ok(200);
+    for guess in 0..5 {
+        list(&wrong, &format!("203.0.113.{guess}")).await.refused(401, "APIGW.0301");
+    }
+    let message = list(&signer, "198.51.100.9").await.refused(401, "APIGW.0301");
+    assert!(message.ends_with("AK access failed to reach the limit,forbidden"), "{message}");
+    list(&signer, "192.0.2.1").await.ok(200);
+}
+
+#[tokio::test]
+async fn of_forty_guesses_on_three_servers_of_one_database_five_are_checked() {
+    let database = PostgreSql::start().await.unwrap();
+    let first = Server::start_on_postgresql(&database, |_, _| {}).await;
+    with_password(&first).await;
+    let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
+    let guesses = (0..40).map(|guess| sign_in(&servers[guess % 3], "grace", "wrong"));
+    let answers = futures_util::future::join_all(guesses).await;
+    let codes: Vec<_> = answers.iter().map(Answer::code).collect();
+    let checked = codes.iter().filter(|code| *code == "IAM.0001").count();
+    assert_eq!(checked, 5, "{codes:?}");
+    assert!(codes.iter().all(|code| code == "IAM.0001" || code == "IAM.0061"), "{codes:?}");
+    for server in &servers {
+        sign_in(server, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    }
+}
+
+#[tokio::test]
+async fn right_passwords_at_the_same_time_use_up_no_attempts() {
+    let database = PostgreSql::start().await.unwrap();
+    let first = Server::start_on_postgresql(&database, |_, _| {}).await;
+    with_password(&first).await;
+    let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
+    for _ in 0..4 {
+        sign_in(&servers[0], "grace", "wrong").await.refused(401, "IAM.0001");
+    }
+    let right = (0..9).map(|attempt| sign_in(&servers[attempt % 3], "grace", PASSWORD));
+    for answer in futures_util::future::join_all(right).await {
+        answer.ok(201);
+    }
 }
 
 #[tokio::test]

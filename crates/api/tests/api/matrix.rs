@@ -149,7 +149,10 @@ impl Callers {
         let other = server.user("other").await;
         let own = &server.tenant.project_id;
         let both = async |user: &UserId, project: &ProjectId, seconds: i64| {
-            (server.token_of(user, Some(project), seconds).await, server.token_of(user, None, seconds).await)
+            (
+                server.token_of(user, Some(project), seconds).await,
+                server.token_from(clew_store::TokenOrigin::Console, user, None, seconds).await,
+            )
         };
         let revoked = both(&administrator, own, 3600).await;
         for token in [&revoked.0, &revoked.1] {
@@ -182,7 +185,7 @@ impl Callers {
     /// Asks with a token of its own, which is gone afterwards.
     async fn ask_once(&self, server: &Server, column: &str, call: Call) -> Call {
         match self.users.get(column) {
-            Some(user) => call.token(&server.domain_token(user).await),
+            Some(user) => call.token(&server.console_token(user, None).await),
             None => self.ask(column, call),
         }
     }

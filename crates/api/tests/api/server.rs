@@ -14,9 +14,11 @@ use clew_model::{
     RequestId, Selection, Tag, TaskOutcome, UserId,
 };
 use clew_store::{
-    Claim, ClaimedTask, Clock, FirstTenant, Founded, NewIntelligentKill, NewTask, NewToken, ResultStore, Store,
+    Claim, ClaimedTask, Clock, FirstTenant, Founded, Location, NewIntelligentKill, NewTask, NewToken, ResultStore,
+    Store, TokenOrigin,
 };
 use clew_tasks::{Collections, IntelligentKills, Kills, Settings};
+use clew_testkit::PostgreSql;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -86,6 +88,11 @@ impl Server {
         Self::start_storing(|store| store, listener, rates, change).await
     }
 
+    /// One with a store that is changed before it is used.
+    pub(crate) async fn start_with_store(change: impl FnOnce(Store) -> Store) -> Self {
+        Self::start_storing(change, Listener::from, NO_RATES, |_, _| {}).await
+    }
+
     /// One that keeps its results elsewhere.
     pub(crate) async fn start_keeping(results: ResultStore) -> Self {
         Self::start_storing(|store| store.with_results(results), Listener::from, NO_RATES, |_, _| {}).await
@@ -98,6 +105,40 @@ impl Server {
         change: impl FnOnce(&mut ApiSettings, &mut Settings),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().join("data").into();
+        Self::start_at(location, folder, kept, listener, rates, change).await
+    }
+
+    /// One whose metadata are in a PostgreSQL database.
+    pub(crate) async fn start_on_postgresql(
+        database: &PostgreSql,
+        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = postgresql(database, &folder);
+        Self::start_at(location, folder, |store| store, Listener::from, NO_RATES, change).await
+    }
+
+    /// Another server on the same database, as on another machine: it has the master key and nothing else.
+    pub(crate) async fn start_beside(&self, database: &PostgreSql) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = postgresql(database, &folder);
+        std::fs::create_dir(&location.data_dir).unwrap();
+        let key = location.data_dir.join("master.key");
+        std::fs::copy(self.folder.path().join("data/master.key"), key).unwrap();
+        let store = Store::open(location).await.unwrap();
+        let founded = (store, self.tenant.clone(), self.access_key.clone(), self.secret_key.clone());
+        Self::serve(founded, self.instance.clone(), folder, Listener::from, NO_RATES, |_, _| {}).await
+    }
+
+    async fn start_at(
+        location: Location,
+        folder: TempDir,
+        kept: impl FnOnce(Store) -> Store,
+        listener: impl FnOnce(TcpListener) -> Listener,
+        rates: Rates,
+        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+    ) -> Self {
         let (access_key, secret_key) = (AccessKeyId::generate(), clew_iam::access_key::generate_secret().unwrap());
         let tenant = FirstTenant {
             region: REGION.into(),
@@ -107,12 +148,25 @@ impl Server {
             access_key: access_key.clone(),
             secret_key: secret_key.clone(),
         };
-        let (store, tenant) = Store::initialise(&by(), &folder.path().join("data"), tenant).await.unwrap();
+        let (store, tenant) = Store::initialise(&by(), location, tenant).await.unwrap();
+        let store = kept(store);
+        let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let founded = (store, tenant, access_key, secret_key);
+        Self::serve(founded, instance, folder, listener, rates, change).await
+    }
+
+    async fn serve(
+        (store, tenant, access_key, secret_key): (Store, Founded, AccessKeyId, SecretString),
+        instance: Instance,
+        folder: TempDir,
+        listener: impl FnOnce(TcpListener) -> Listener,
+        rates: Rates,
+        change: impl FnOnce(&mut ApiSettings, &mut Settings),
+    ) -> Self {
         let ahead = Arc::new(AtomicI64::new(0));
         let offset = ahead.clone();
         let now = move || Timestamp::now().as_millisecond() + offset.load(Ordering::Relaxed);
-        let store = kept(store.with_clock(Clock::new(now)));
-        let instance = store.add_instance(&by(), new_instance(&tenant.project_id, "shop")).await.unwrap();
+        let store = store.with_clock(Clock::new(now));
 
         let (mut settings, mut task_settings) = (ApiSettings::default(), Settings::default());
         change(&mut settings, &mut task_settings);
@@ -167,6 +221,16 @@ impl Server {
 
     /// A token that is good for so many seconds from now.
     pub(crate) async fn token_of(&self, user: &UserId, project: Option<&ProjectId>, seconds: i64) -> String {
+        self.token_from(TokenOrigin::Api, user, project, seconds).await
+    }
+
+    pub(crate) async fn token_from(
+        &self,
+        origin: TokenOrigin,
+        user: &UserId,
+        project: Option<&ProjectId>,
+        seconds: i64,
+    ) -> String {
         let token = format!("{:x<64}", RequestId::generate().to_string().replace(['_', '-'], ""));
         let now = Timestamp::now().as_second();
         let new = NewToken {
@@ -176,9 +240,17 @@ impl Server {
             issued_by_methods: vec!["password".into()],
             issued_at: now - 10,
             expires_at: now + seconds,
+            origin,
         };
         self.store.insert_token(&new).await.unwrap();
         token
+    }
+
+    /// Ends the failures of a subject, such as `user:acme/grace`: those from this machine's address, and from all that are new.
+    pub(crate) async fn clear_auth_failures(&self, subject: &str) {
+        for subject in [subject.to_owned(), format!("address:127.0.0.1 {subject}")] {
+            self.store.clear_auth_failures(&subject).await.unwrap();
+        }
     }
 
     /// Lets time go by, for the store.
@@ -362,6 +434,10 @@ impl Server {
         assert_eq!(files.len(), 1);
         files.remove(0)
     }
+}
+
+fn postgresql(database: &PostgreSql, folder: &TempDir) -> Location {
+    Location { data_dir: folder.path().join("data"), metadata: Some(database.url().parse().unwrap()) }
 }
 
 impl Drop for Server {

@@ -100,7 +100,7 @@ async fn a_temporary_key_needs_its_own_security_token_signed() {
         let call = instances(&server).header(SECURITY_TOKEN, wrong).signed(&key.key, &key.secret, SignedDuration::ZERO);
         let message = call.send().await.refused(401, "APIGW.0301");
         assert!(message.ends_with("X-Security-Token is not that of the access key"), "{wrong}: {message}");
-        server.store.succeeded(&format!("key:{}", key.key)).await.unwrap();
+        server.clear_auth_failures(&format!("key:{}", key.key)).await;
     }
     let permanent = server.sign(instances(&server).header(SECURITY_TOKEN, &key.token));
     let message = permanent.send().await.refused(401, "APIGW.0301");
@@ -129,6 +129,7 @@ async fn a_temporary_key_ends() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash("plain"),
         expires_at: Timestamp::now().as_second() - 1,
+        issued_for: None,
     };
     server.store.create_temporary_key(&by(), &over).await.unwrap();
     let key = Temporary { key: over.id, secret, token: "plain".into() };
@@ -163,7 +164,7 @@ async fn a_temporary_key_makes_no_other_and_reads_no_other_users_token() {
 #[tokio::test]
 async fn what_is_asked_for_is_read_strictly() {
     let server = Server::start().await;
-    let token = server.project_token(&server.tenant.user_id).await;
+    let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 100_000).await;
     for seconds in [900, 86_400] {
         let answer = ask(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await.ok(201);
         let end: Timestamp = answer["credential"]["expires_at"].as_str().unwrap().parse().unwrap();

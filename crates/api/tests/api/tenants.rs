@@ -1,7 +1,7 @@
 //! Users who may do this and that, for tests of who may do what.
 
 use clew_model::{AccessKeyId, DomainId, ProjectId, Tag, UserId};
-use clew_store::{AuditFilter, AuditRecord, Grantee, NewUser, PolicyRef, ProjectChange};
+use clew_store::{AuditFilter, AuditRecord, Grantee, NewUser, PolicyRef, ProjectChange, TokenOrigin};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -75,6 +75,11 @@ impl Server {
     /// A good token of the domain.
     pub(crate) async fn domain_token(&self, user: &UserId) -> String {
         self.token_of(user, None, 3600).await
+    }
+
+    /// A token as a browser gets it that signs in on the page.
+    pub(crate) async fn console_token(&self, user: &UserId, project: Option<&ProjectId>) -> String {
+        self.token_from(TokenOrigin::Console, user, project, 3600).await
     }
 
     pub(crate) async fn mask(&self, project: &ProjectId, masking: bool) {

@@ -119,3 +119,29 @@ async fn who_hangs_up_waits_no_more() {
     drop(connection);
     until_they_are(&server, 0).await;
 }
+
+#[tokio::test]
+async fn a_principal_waits_for_so_many_collections_and_no_more() {
+    let server = Server::start_with(|api, _| api.long_polls_per_principal = 2).await;
+    let claimed = server.running().await;
+    let id = &claimed.task.request_id;
+    let first = sent(&server, waiting(&server, id, "wait=30"), 1).await;
+    let second = sent(&server, server.sign(waiting(&server, id, "wait=30")), 2).await;
+    let refused = waiting(&server, id, "wait=30").send().await;
+    let message = refused.refused(429, "APIGW.0308");
+    assert!(message.contains("waits for 2 collections already (Prefer: wait), which is the maximum"), "{message}");
+    assert_eq!(refused.header("retry-after"), "5");
+    // Asking without waiting is answered, and so is another user who waits.
+    assert_eq!(server.get(&server.status_of(id)).await.ok(200), json!({ "status": "running" }));
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let reader = server.project_token(&reader).await;
+    let third = sent(&server, waiting(&server, id, "wait=30").token(&reader), 3).await;
+    fail(&server, &claimed).await;
+    for answer in [first, second, third] {
+        assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().ok(200), json!({ "status": "error" }));
+    }
+    let finished = server.running().await;
+    let again = sent(&server, waiting(&server, &finished.task.request_id, "wait=30"), 1).await;
+    fail(&server, &finished).await;
+    timeout(LONG, again).await.unwrap().unwrap().ok(200);
+}

@@ -93,6 +93,7 @@ async fn make(directory: &Directory, user: &User, life: Option<Duration>) -> Res
         secret: secret.clone(),
         token_hash: token::hash(token.expose_secret()),
         expires_at,
+        issued_for: None,
     };
     store.create_temporary_key(by, &key).await?;
     Ok(Made { id, secret, temporary: Some((token, expires_at)) })

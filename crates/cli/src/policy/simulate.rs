@@ -165,6 +165,7 @@ async fn principal(directory: &Directory, user: &User) -> Result<Principal, CliE
         administrator: user.administrator,
         // As in the server: if one policy cannot be read, none counts, for it may be the one that denies.
         grants: grants.into_iter().map(grant).collect::<Option<_>>().unwrap_or_default(),
+        budget: Arc::default(),
     })
 }
 
@@ -174,7 +175,7 @@ fn grant(stored: StoredGrant) -> Option<Grant> {
             let policy = system::find(&name).cloned();
             (name, policy)
         }
-        StoredPolicy::Own { name, document } => (name, Policy::parse(&document).ok().map(Arc::new)),
+        StoredPolicy::Own { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
     };
     let Some(policy) = policy else {
         output::to_stderr(&format!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::action::{Action, Target};
 use crate::policy::Policy;
 use crate::request::{Environment, Request, Requester, Resource};
+use crate::work_budget::WorkBudget;
 
 /// What a principal's credentials are good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +69,17 @@ pub struct Principal {
     pub administrator: bool,
     /// The policies that reach them, directly and by their groups.
     pub grants: Arc<[Grant]>,
+    /// The work that evaluating them may take, for all decisions of one request together.
+    pub budget: Arc<WorkBudget>,
 }
 
 impl Principal {
+    /// Bytes of the documents of all policies that reach them.
+    #[must_use]
+    pub fn policy_bytes(&self) -> usize {
+        self.grants.iter().map(|grant| grant.policy.bytes()).sum()
+    }
+
     /// What they ask, as policies see it.
     pub(super) fn request<'a>(
         &'a self,
@@ -84,6 +93,6 @@ impl Principal {
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        Request { requester, action, resource, environment }
+        Request { requester, action, resource, environment, budget: &self.budget }
     }
 }

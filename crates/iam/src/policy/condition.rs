@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::policy::key::Key;
 use crate::policy::operator::{Comparison, Quantifier, Test};
 use crate::policy::pattern::{self, Case};
+use crate::work_budget::WorkBudget;
 
 /// One condition: it holds or it does not.
 #[derive(Debug, Clone)]
@@ -53,11 +54,16 @@ impl Wanted {
     }
 
     /// Whether a value of the request is as wanted. One that cannot be read as the operator needs it is not.
-    fn is_met_by(&self, comparison: Comparison, value: &str) -> bool {
+    fn is_met_by(&self, comparison: Comparison, value: &str, budget: &WorkBudget) -> bool {
+        let wanted_bytes = if let Self::Text(wanted) = self { wanted.len() } else { 0 };
+        // A pattern pays for itself.
+        if !matches!(comparison, Comparison::Pattern) && !budget.compare(value.len() + wanted_bytes) {
+            return false;
+        }
         match (self, comparison) {
             (Self::Text(wanted), Comparison::Same) => value == wanted,
             (Self::Text(wanted), Comparison::SameIgnoringCase) => lower(value).eq(lower(wanted)),
-            (Self::Text(wanted), Comparison::Pattern) => pattern::matches(wanted, value, Case::Matters),
+            (Self::Text(wanted), Comparison::Pattern) => pattern::matches(wanted, value, Case::Matters, budget),
             (Self::Text(wanted), Comparison::Start) => {
                 let mut value = lower(value);
                 lower(wanted).all(|wanted| value.next() == Some(wanted))
@@ -115,7 +121,7 @@ impl Condition {
     /// The spec leaves a missing key without IfExists open. As in the cloud that the model comes from, it is nothing that
     /// a positive operator could match, and nothing that a negated one could miss: "not equal to prod" holds of what has no
     /// such tag. Whoever wants the tag to be there says so with `Null`.
-    pub(super) fn holds(&self, values: &[Cow<'_, str>]) -> bool {
+    pub(super) fn holds(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
         let Test { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.wanted.contains(&Wanted::Bool(values.is_empty()));
@@ -128,7 +134,9 @@ impl Condition {
                     Some(Quantifier::All) => true,
                 };
         }
-        let met = |value: &Cow<'_, str>| self.wanted.iter().any(|wanted| wanted.is_met_by(operator.comparison, value));
+        let met = |value: &Cow<'_, str>| {
+            self.wanted.iter().any(|wanted| wanted.is_met_by(operator.comparison, value, budget))
+        };
         let one_holds = |value: &Cow<'_, str>| met(value) != operator.negated;
         let all = match quantifier {
             Some(Quantifier::All) => true,

@@ -15,10 +15,20 @@ use super::{Policy, json, review};
 use elements::Elements;
 
 impl Policy {
-    /// Reads a document, or says everything that is wrong with it.
+    /// Parses a document, with warnings. Fails with up to a hundred errors.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
+        Self::parse_document(text, true)
+    }
+
+    /// Parses a stored document for evaluation: without warnings, whose hints cost much more than the rest.
+    pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
+        Self::parse_document(text, false)
+    }
+
+    fn parse_document(text: &str, with_warnings: bool) -> Result<Self, PolicyErrors> {
         let root = json::read(text).map_err(|finding| PolicyErrors(vec![finding]))?;
-        let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new() };
+        let max_warnings = if with_warnings { MAX_FINDINGS } else { 0 };
+        let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new(), max_warnings };
         let policy = reader.document(&root);
         let Reader { mut errors, mut warnings, .. } = reader;
         let in_order_of_text = |finding: &Finding| (finding.line, finding.column);
@@ -26,12 +36,16 @@ impl Policy {
         warnings.sort_by_key(in_order_of_text);
         match policy {
             Some((grammar, statements)) if errors.is_empty() => {
-                Ok(Self { version: grammar.version, model: grammar.model, statements, warnings })
+                let bytes = text.len();
+                Ok(Self { version: grammar.version, model: grammar.model, statements, warnings, bytes })
             }
             _ => Err(PolicyErrors(errors)),
         }
     }
 }
+
+/// Errors, and warnings, of one document that are reported: each takes time in proportion to the whole document.
+const MAX_FINDINGS: usize = 100;
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -51,6 +65,7 @@ pub(super) struct Reader<'t> {
     text: &'t str,
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
+    max_warnings: usize,
 }
 
 /// All parts, or nothing if one is wrong; every part is looked at, for each has errors of its own.
@@ -61,16 +76,21 @@ pub(super) fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
 
 impl Reader<'_> {
     pub(super) fn error(&mut self, at: usize, path: &Path, message: impl Into<String>) {
-        self.errors.push(Finding::new(self.text, at, path, message));
+        if self.errors.len() < MAX_FINDINGS {
+            self.errors.push(Finding::new(self.text, at, path, message));
+        }
     }
 
     pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>) {
         self.error(at.offset(), &at.path, message);
     }
 
-    pub(super) fn warn(&mut self, at: &At<'_>, messages: impl IntoIterator<Item = String>) {
-        for message in messages {
-            self.warnings.push(Finding::new(self.text, at.offset(), &at.path, message));
+    /// Adds warnings while there are not too many. They are not computed otherwise.
+    pub(super) fn warn<M: IntoIterator<Item = String>>(&mut self, at: &At<'_>, messages: impl FnOnce() -> M) {
+        let left = self.max_warnings - self.warnings.len();
+        if left > 0 {
+            let found = messages().into_iter().take(left);
+            self.warnings.extend(found.map(|message| Finding::new(self.text, at.offset(), &at.path, message)));
         }
     }
 
@@ -83,7 +103,7 @@ impl Reader<'_> {
         let length = self.text.chars().count();
         self.at_most(&root, length, grammar.limits.text, "characters");
         if let Some(depends) = elements.find("Depends") {
-            self.warn(&depends, [review::depends()]);
+            self.warn(&depends, || [review::depends()]);
         }
         let statements = elements.require(self, "Statement")?;
         let statements = self.list(&statements, grammar.limits.statements, "statements")?;
@@ -125,7 +145,7 @@ impl Reader<'_> {
             resources: resources.map_or(Some(None), |resources| resources.map(Some))?,
             conditions: conditions.unwrap_or_else(|| Some(Vec::new()))?,
         };
-        self.warn(at, review::statement(&statement, grammar.model));
+        self.warn(at, || review::statement(&statement, grammar.model));
         Some(statement)
     }
 
@@ -151,7 +171,7 @@ impl Reader<'_> {
             self.wrong(at, message);
             return None;
         }
-        self.warn(at, review::action(text, grammar.model));
+        self.warn(at, || review::action(text, grammar.model));
         short.then(|| text.to_owned())
     }
 
@@ -184,7 +204,7 @@ impl Reader<'_> {
             }
             Some(pattern) => pattern,
         };
-        self.warn(at, review::resource(&pattern, grammar.model));
+        self.warn(at, || review::resource(&pattern, grammar.model));
         short.then_some(pattern)
     }
 }

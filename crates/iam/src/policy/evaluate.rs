@@ -9,6 +9,7 @@ use crate::policy::pattern::{self, Case};
 use crate::policy::statement::{Named, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
 use crate::request::Request;
+use crate::work_budget::WorkBudget;
 
 /// Why a statement does not match.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +31,14 @@ impl Statement {
     }
 
     /// Whether it names the action.
-    pub(crate) fn names(&self, model: Model, action: Action) -> bool {
+    pub(crate) fn names(&self, model: Model, action: Action, budget: &WorkBudget) -> bool {
         let name = model.name_of(action);
-        self.actions.names(|pattern| pattern::matches(pattern, name, Case::Ignored))
+        self.actions.names(|pattern| pattern::matches(pattern, name, Case::Ignored, budget))
     }
 
     /// Everything that keeps it from matching, the action first.
     pub(super) fn mismatches<'s>(&'s self, model: Model, request: &Request<'s>) -> impl Iterator<Item = Mismatch<'s>> {
-        let action = (!self.names(model, request.action)).then_some(Mismatch::Action);
+        let action = (!self.names(model, request.action, request.budget)).then_some(Mismatch::Action);
         let request = *request;
         let others = iter::once_with(move || (!self.names_resource(model, &request)).then_some(Mismatch::Resource))
             .flatten()
@@ -51,7 +52,7 @@ impl Statement {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::of(model, request);
         let in_doubt = urn == Urn::None && resources.except;
-        resources.names(|pattern| pattern.matches(&urn)) && !(in_doubt && self.effect == Effect::Allow)
+        resources.names(|pattern| pattern.matches(&urn, request.budget)) && !(in_doubt && self.effect == Effect::Allow)
     }
 
     /// What keeps a condition from holding. An action without keys supports no condition on a resource (spec section 4.7):
@@ -61,14 +62,14 @@ impl Statement {
         if unsupported && self.effect == Effect::Allow {
             return Some(Mismatch::UnsupportedKey(condition));
         }
-        let holds = condition.holds(&condition.key.values(model, request));
+        let holds = condition.holds(&condition.key.values(model, request), request.budget);
         (!holds).then_some(Mismatch::Condition(condition))
     }
 }
 
 impl Named<ResourcePattern> {
     /// The first pattern that fits the resource.
-    pub(super) fn first_that_fits(&self, urn: &Urn<'_>) -> Option<&ResourcePattern> {
-        self.patterns.iter().find(|pattern| pattern.matches(urn))
+    pub(super) fn first_that_fits(&self, urn: &Urn<'_>, budget: &WorkBudget) -> Option<&ResourcePattern> {
+        self.patterns.iter().find(|pattern| pattern.matches(urn, budget))
     }
 }

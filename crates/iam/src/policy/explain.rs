@@ -37,7 +37,8 @@ impl Statement {
 
     fn about_action(&self, model: Model, request: &Request<'_>) -> String {
         let name = model.name_of(request.action);
-        let fits = self.actions.patterns.iter().find(|pattern| pattern::matches(pattern, name, Case::Ignored));
+        let fits =
+            self.actions.patterns.iter().find(|pattern| pattern::matches(pattern, name, Case::Ignored, request.budget));
         let says = match (self.actions.except, fits) {
             (false, Some(pattern)) => format!("the statement names {pattern:?}"),
             (false, None) => format!("the statement names {}", listed(&self.actions.patterns)),
@@ -54,7 +55,7 @@ impl Statement {
             Urn::None => "the action takes no resource".to_owned(),
         };
         let Some(resources) = &self.resources else { return format!("{is}, the statement names all") };
-        let says = match (resources.except, resources.first_that_fits(&urn)) {
+        let says = match (resources.except, resources.first_that_fits(&urn, request.budget)) {
             (false, Some(pattern)) => format!("the statement names \"{pattern}\""),
             (false, None) => format!("the statement names {}", listed(&resources.patterns)),
             (true, Some(pattern)) => format!("the statement excepts \"{pattern}\""),

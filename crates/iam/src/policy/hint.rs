@@ -1,9 +1,13 @@
 //! A hint at the nearest known word.
 
+/// Longest word that is compared with the known ones, in bytes: the time grows with its length.
+const MAX_COMPARED: usize = 128;
+
 /// "did you mean", or all there are.
 pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
-    match known.clone().min_by_key(distance) {
+    let near = if given.len() <= MAX_COMPARED { known.clone().min_by_key(distance) } else { None };
+    match near {
         Some(near) if distance(&near) <= 2.max(given.chars().count() / 4) => format!("did you mean {near:?}?"),
         _ => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
     }

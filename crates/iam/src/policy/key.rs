@@ -106,7 +106,7 @@ impl Key {
 
     /// Its values in a request: none if it is not there.
     pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { requester, action, resource, environment } = *request;
+        let Request { requester, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let made = |text: String| vec![Cow::Owned(text)];

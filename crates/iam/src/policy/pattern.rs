@@ -1,4 +1,10 @@
 //! Wildcards: `*` stands for any run of characters, `?` for exactly one (spec section 4.3).
+//!
+//! Patterns come from tenants, so the time must not depend on how they are written. A pattern without `?` is matched in linear time:
+//! the texts between its stars are found one after the other by substring search. Other patterns take at most the product of both
+//! lengths; every step is paid from the work budget of the request.
+
+use crate::work_budget::WorkBudget;
 
 /// How two characters are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +25,45 @@ impl Case {
     }
 }
 
-/// Whether the pattern matches the whole text.
-///
-/// A mismatch goes back to the last `*` only: an earlier one could take no more than the last one can. So the time is at most
-/// the product of both lengths, however many wildcards there are.
-pub(super) fn matches(pattern: &str, text: &str, case: Case) -> bool {
+/// Whether the pattern matches the whole text. False if the budget is exhausted.
+pub(super) fn matches(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
+    if !budget.compare(pattern.len() + text.len()) {
+        return false;
+    }
+    match case {
+        Case::Matters if !pattern.contains('?') => matches_literals(pattern, text),
+        _ => matches_stepwise(pattern, text, case, budget),
+    }
+}
+
+/// A pattern whose only wildcard is `*`. The leftmost place of each text between two stars leaves the most for those after it.
+fn matches_literals(pattern: &str, text: &str) -> bool {
+    let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
+    let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = text.strip_prefix(prefix).and_then(|text| text.strip_suffix(suffix));
+    let Some(mut inner) = inner else { return false };
+    for part in middle.split('*') {
+        let Some((_, after)) = inner.split_once(part) else { return false };
+        inner = after;
+    }
+    true
+}
+
+/// A mismatch goes back to the last `*` only: an earlier one could take no more than the last one can.
+fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
+    /// Steps that are paid for at once.
+    const BATCH: u64 = 256;
+    if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
+        return false;
+    }
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star = None;
+    let mut steps = 0;
     loop {
+        steps += 1;
+        if steps % BATCH == 0 && !budget.spend(BATCH) {
+            return false;
+        }
         match pattern.next() {
             Some('*') => {
                 last_star = Some((pattern.clone(), text.clone()));
@@ -51,7 +88,14 @@ pub(super) fn matches(pattern: &str, text: &str, case: Case) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn matches_unlimited(pattern: &str, text: &str, case: Case) -> bool {
+        let budget = WorkBudget::new(u64::MAX);
+        matches(pattern, text, case, &budget)
+    }
 
     #[test]
     fn stars_take_any_run_and_question_marks_one_character() {
@@ -65,6 +109,7 @@ mod tests {
             ("?", "é", true),
             ("?", "ab", false),
             ("a*", "a", true),
+            ("a*a", "a", false),
             ("a*c", "abc", true),
             ("a*c", "acb", false),
             ("a*b*c", "aXbYbZc", true),
@@ -78,16 +123,50 @@ mod tests {
             ("日*", "日本", true),
             ("A", "a", false),
         ] {
-            assert_eq!(matches(pattern, text, Case::Matters), expected, "{pattern:?} {text:?}");
+            assert_eq!(matches_unlimited(pattern, text, Case::Matters), expected, "{pattern:?} {text:?}");
         }
-        assert!(matches("GAUSS*", "gaussdb", Case::Ignored));
-        assert!(matches("É?", "éa", Case::Ignored));
+        assert!(matches_unlimited("GAUSS*", "gaussdb", Case::Ignored));
+        assert!(matches_unlimited("É?", "éa", Case::Ignored));
+    }
+
+    /// The definition of the wildcards, in exponential time.
+    fn by_definition(pattern: &[char], text: &[char]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some(('*', rest)) => (0..=text.len()).any(|taken| by_definition(rest, &text[taken..])),
+            Some((wanted, rest)) => text
+                .split_first()
+                .is_some_and(|(found, after)| (*wanted == '?' || wanted == found) && by_definition(rest, after)),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn patterns_match_as_defined(pattern in "[ab*?é]{0,8}", text in "[abé]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let expected = by_definition(&chars(&pattern), &chars(&text));
+            prop_assert_eq!(matches_unlimited(&pattern, &text, Case::Matters), expected);
+        }
     }
 
     #[test]
     fn many_stars_do_not_multiply() {
         // A backtracking matcher takes longer than the universe has: the test would never end.
-        let (pattern, text) = ("*a".repeat(500), format!("{}b", "a".repeat(1_024)));
-        assert!(!matches(&pattern, &text, Case::Matters));
+        for star in ["*a", "*?"] {
+            let (pattern, text) = (format!("{}c", star.repeat(500)), format!("{}b", "a".repeat(1_024)));
+            assert!(!matches_unlimited(&pattern, &text, Case::Matters));
+        }
+    }
+
+    #[test]
+    fn steps_of_a_pattern_with_question_marks_are_paid_for() {
+        let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
+        let unlimited = WorkBudget::new(u64::MAX);
+        assert!(!matches(&pattern, &text, Case::Matters, &unlimited));
+        assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
+        let small = WorkBudget::new(100_000);
+        assert!(!matches(&pattern, &text, Case::Matters, &small) && small.is_exhausted());
     }
 }

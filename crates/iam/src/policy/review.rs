@@ -9,6 +9,7 @@ use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, Case};
 use crate::policy::statement::Statement;
 use crate::policy::urn::ResourcePattern;
+use crate::work_budget::WorkBudget;
 
 pub(super) fn depends() -> String {
     "Depends is not interpreted: attach the roles that it names as well".to_owned()
@@ -16,7 +17,8 @@ pub(super) fn depends() -> String {
 
 /// An action that names nothing of Clew's.
 pub(super) fn action(pattern: &str, model: Model) -> Option<String> {
-    let fits = |name: &str| pattern::matches(pattern, name, Case::Ignored);
+    let budget = WorkBudget::default();
+    let fits = |name: &str| pattern::matches(pattern, name, Case::Ignored, &budget);
     if Action::ALL.iter().any(|action| fits(model.name_of(*action))) {
         return None;
     }
@@ -41,8 +43,9 @@ pub(super) fn resource(resource: &ResourcePattern, model: Model) -> Option<Strin
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
-            pattern::matches(service, model.service(), Case::Matters)
-                && pattern::matches(kind, "instance", Case::Matters)
+            let budget = WorkBudget::default();
+            pattern::matches(service, model.service(), Case::Matters, &budget)
+                && pattern::matches(kind, "instance", Case::Matters, &budget)
         }
         ResourcePattern::Foreign(_) => false,
     };
@@ -92,7 +95,8 @@ pub(super) fn statement(statement: &Statement, model: Model) -> Vec<String> {
             "ForAllValues: also holds where the key is not there; add \"Null\": {key: \"false\"} if it must be";
         warnings.push(message.to_owned());
     }
-    let named = || Action::ALL.iter().filter(|action| statement.names(model, **action));
+    let budget = WorkBudget::default();
+    let named = || Action::ALL.iter().filter(|action| statement.names(model, **action, &budget));
     let wants_instance = !statement.is_for_everything()
         || statement.conditions.iter().any(|condition| condition.key.describes_resource());
     if allow && wants_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance) {

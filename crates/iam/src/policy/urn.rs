@@ -4,6 +4,7 @@ use crate::action::Target;
 use crate::policy::model::Model;
 use crate::policy::pattern::{self, Case};
 use crate::request::Request;
+use crate::work_budget::WorkBudget;
 
 /// The resource of a request, as statements see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +51,11 @@ impl ResourcePattern {
         whole.then_some(Self::Urn(parts))
     }
 
-    pub(super) fn matches(&self, urn: &Urn<'_>) -> bool {
+    pub(super) fn matches(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
         match (self, urn) {
             (Self::Any, _) => true,
             (Self::Urn(patterns), Urn::Instance(parts)) => {
-                patterns.iter().zip(parts).all(|(pattern, part)| pattern::matches(pattern, part, Case::Matters))
+                patterns.iter().zip(parts).all(|(pattern, part)| pattern::matches(pattern, part, Case::Matters, budget))
             }
             (Self::Urn(_), Urn::None) | (Self::Foreign(_), _) => false,
         }

@@ -94,6 +94,7 @@ impl Facts {
             scope: Scope::AccessKey,
             administrator: false,
             grants: policies.iter().enumerate().map(grant).collect(),
+            budget: Arc::default(),
         }
     }
 

@@ -10,3 +10,4 @@ mod garbage;
 mod scopes;
 mod system_policies;
 mod warnings;
+mod work_budget;

@@ -25,6 +25,7 @@ fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[
         scope,
         administrator,
         grants: grants.into(),
+        budget: Arc::default(),
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Whole),
             ("expires_at", Whole),
             ("revoked_at", Whole),
+            ("issued_for", Bytes),
         ],
     ),
     table(
@@ -103,6 +104,7 @@ pub(super) const TABLES: &[Table] = &[
             ("issued_at", Whole),
             ("expires_at", Whole),
             ("revoked_at", Whole),
+            ("origin", Text),
         ],
     )
     .without_rowid(),
@@ -261,6 +263,7 @@ pub(super) const TABLES: &[Table] = &[
             ("ended_at", Whole),
         ],
     ),
+    table("known_addresses", &[("user_id", Text), ("address", Text), ("last_at", Whole)]).without_rowid(),
     table("failures", &[("subject", Bytes), ("count", Whole), ("last_at", Whole), ("locked_until", Whole)])
         .without_rowid(),
     table(

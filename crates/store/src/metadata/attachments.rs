@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::groups::need_group;
 use super::policies::need_policy;
+use super::policy_limits::check_policy_limits;
 use super::projects::domain_of_project;
 use super::revocation::{Reached, revoke_tokens};
 use super::rows::parsed_if_there;
@@ -77,6 +78,9 @@ impl Store {
             Grantee::User(id) => Reached::User(id),
             Grantee::Group(id) => Reached::Group(id),
         };
+        if operation == "AttachPolicy" {
+            check_policy_limits(change.connection(), self.policy_limits, reached).await?;
+        }
         let tokens = revoke_tokens(change.connection(), reached, self.clock.seconds()).await?;
         let event = AuditEvent {
             domain_id: Some(named.domain),

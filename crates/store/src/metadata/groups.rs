@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use super::failure::insert_failed;
+use super::policy_limits::check_policy_limits;
 use super::projects::check_domain;
 use super::revocation::{Reached, revoke_tokens};
 use super::rows::parsed;
@@ -119,6 +120,9 @@ impl Store {
             .map_err(change.failed())?;
         if changed == 0 {
             return Ok(false);
+        }
+        if operation == "AddUserToGroup" {
+            check_policy_limits(change.connection(), self.policy_limits, Reached::User(&user.id)).await?;
         }
         let tokens = revoke_tokens(change.connection(), Reached::User(&user.id), self.clock.seconds()).await?;
         let event = AuditEvent {

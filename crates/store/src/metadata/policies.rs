@@ -5,6 +5,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
+use super::policy_limits::check_policy_limits;
 use super::projects::check_domain;
 use super::revocation::{Reached, revoke_tokens};
 use super::rows::parsed;
@@ -29,6 +30,12 @@ impl Store {
     ) -> Result<PolicyId, StoreError> {
         let mut change = self.change("keep a policy").await?;
         check_domain(change.connection(), domain).await?;
+        let before: Option<String> = query_scalar("SELECT document FROM policies WHERE domain_id = $1 AND name = $2")
+            .bind(domain.as_str())
+            .bind(name)
+            .fetch_optional(change.connection())
+            .await
+            .map_err(change.failed())?;
         let rows = query(
             "INSERT INTO policies (id, domain_id, name, model, document, description, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (domain_id, name) DO UPDATE SET \
@@ -47,6 +54,10 @@ impl Store {
         .map_err(change.failed())?;
         let row = rows.first().ok_or_else(|| StoreError::Unknown { what: "policy", name: name.to_owned() })?;
         let id: PolicyId = parsed(row, "id")?;
+        // A shorter document is an improvement even where there is too much.
+        if before.is_some_and(|before| before.len() < document.len()) {
+            check_policy_limits(change.connection(), self.policy_limits, Reached::Policy(&id)).await?;
+        }
         let tokens = revoke_tokens(change.connection(), Reached::Policy(&id), self.clock.seconds()).await?;
         let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
         let event = AuditEvent {

@@ -18,7 +18,8 @@ pub(super) enum Reached<'a> {
 }
 
 impl Reached<'_> {
-    fn users(&self) -> (&'static str, &str) {
+    /// A statement for the ids of the users, whose second parameter is the id of what is reached.
+    pub(super) fn users(&self) -> (&'static str, &str) {
         match self {
             Self::User(id) => ("SELECT $2", id.as_str()),
             Self::Group(id) => ("SELECT user_id FROM members WHERE group_id = $2", id.as_str()),
@@ -41,8 +42,27 @@ pub(super) async fn revoke_tokens(
     let statement = format!(
         "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND user_id IN ({users})"
     );
+    let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(&mut *connection).await;
+    let revoked = revoked.map_err(StoreError::database("take back tokens"))?;
+    if revoked > 0 {
+        revoke_keys_of_revoked_tokens(connection, users, id, now).await?;
+    }
+    Ok(revoked)
+}
+
+/// Revokes the temporary keys that were issued for tokens of these users that are revoked: a key never outlives its token.
+pub(super) async fn revoke_keys_of_revoked_tokens(
+    connection: &mut Connection,
+    users: &'static str,
+    id: &str,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let statement = format!(
+        "UPDATE temporary_keys SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at > $1 AND issued_for IN \
+             (SELECT hash FROM tokens WHERE revoked_at IS NOT NULL AND user_id IN ({users}))"
+    );
     let revoked = query(AssertSqlSafe(statement)).bind(now).bind(id).execute(connection).await;
-    revoked.map_err(StoreError::database("take back tokens"))
+    revoked.map_err(StoreError::database("take back temporary keys"))
 }
 
 /// Takes back a user's temporary keys that are still good. Returns how many.

@@ -21,8 +21,8 @@ impl Store {
         let mut change = self.change("make a temporary access key").await?;
         let user = need_user(change.connection(), &new.user_id).await?;
         query(
-            "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO temporary_keys (id, user_id, secret, token_hash, created_at, expires_at, issued_for) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(new.id.as_str())
         .bind(new.user_id.as_str())
@@ -30,6 +30,7 @@ impl Store {
         .bind(new.token_hash.as_slice())
         .bind(self.clock.seconds())
         .bind(new.expires_at)
+        .bind(new.issued_for.as_ref().map(<[u8; 32]>::as_slice))
         .execute(change.connection())
         .await
         .map_err(insert_failed("make a temporary access key", "an access key", new.id.as_str()))?;

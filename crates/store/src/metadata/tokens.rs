@@ -2,18 +2,19 @@
 
 use clew_model::{AuditEvent, Origin, UserId};
 
+use super::revocation::revoke_keys_of_revoked_tokens;
 use super::rows::{parsed, parsed_if_there};
 use super::users::need_user;
 use crate::database::{query, query_scalar};
 use crate::error::StoreError;
-use crate::keys::{NewToken, StoredToken};
+use crate::keys::{NewToken, StoredToken, TokenOrigin};
 use crate::store::Store;
 
 impl Store {
     /// Keeps a token.
     pub async fn insert_token(&self, token: &NewToken) -> Result<(), StoreError> {
         query(
-            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO tokens (hash, user_id, scope_project, methods, issued_at, expires_at, origin) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(token.hash.as_slice())
         .bind(token.user_id.as_str())
@@ -21,6 +22,7 @@ impl Store {
         .bind(token.issued_by_methods.join(","))
         .bind(token.issued_at)
         .bind(token.expires_at)
+        .bind(token.origin.name())
         .execute(&self.database)
         .await
         .map_err(StoreError::database("keep a token"))?;
@@ -31,7 +33,7 @@ impl Store {
     pub async fn token(&self, hash: &[u8; 32]) -> Result<Option<StoredToken>, StoreError> {
         let failed = StoreError::database("look up a token");
         let row = query(
-            "SELECT user_id, scope_project, methods, issued_at, expires_at, revoked_at IS NOT NULL AS revoked \
+            "SELECT user_id, scope_project, methods, issued_at, expires_at, origin, revoked_at IS NOT NULL AS revoked \
              FROM tokens WHERE hash = $1",
         )
         .bind(hash.as_slice())
@@ -47,6 +49,7 @@ impl Store {
             issued_by_methods: methods.split(',').map(str::to_owned).collect(),
             issued_at: row.try_get("issued_at").map_err(&failed)?,
             expires_at: row.try_get("expires_at").map_err(&failed)?,
+            origin: TokenOrigin::from_name(&row.try_get::<String, _>("origin").map_err(&failed)?),
             revoked: row.try_get("revoked").map_err(&failed)?,
         }))
     }
@@ -62,6 +65,8 @@ impl Store {
                 .await
                 .map_err(change.failed())?;
         let Some(user) = users.first() else { return Ok(false) };
+        let now = self.clock.seconds();
+        revoke_keys_of_revoked_tokens(change.connection(), "SELECT $2", user, now).await?;
         let user = need_user(change.connection(), &user.parse().map_err(StoreError::damaged("user_id"))?).await?;
         let event = AuditEvent { domain_id: Some(user.domain_id), ..AuditEvent::done(by, "RevokeToken", user.name) };
         change.done(&event).await?;

@@ -8,7 +8,7 @@ use clew_model::{
 };
 use clew_store::{
     Claim, Founded, Grantee, IntelligentKillFilter, KillEnd, KillFilter, KillSource, NewIntelligentKill, NewKill,
-    NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store,
+    NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -65,8 +65,9 @@ pub(crate) async fn fill(store: &Store, founded: &Founded) {
     let kill_task = NewKillTask { criteria, masked: true, duration: None, told: json!({ "time": 7 }) };
     store.add_kill_task(&by(), project, &instance, &kill_task).await.unwrap().unwrap();
     kills(store, founded, &ada).await;
+    store.record_known_address(&ada, "192.0.2.7").await.unwrap();
     for _ in 0..5 {
-        store.failed("user:nobody").await.unwrap();
+        store.record_auth_failure("user:nobody").await.unwrap();
     }
 }
 
@@ -92,12 +93,21 @@ async fn identities(store: &Store, founded: &Founded) -> UserId {
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR,
+        issued_for: None,
     };
     store.create_temporary_key(&by(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(founded.project_id.clone())]) {
         let issued_by_methods = vec!["password".to_owned()];
         let (issued_at, expires_at) = (1000, FAR);
-        let token = NewToken { hash, user_id: ada.clone(), scope_project, issued_by_methods, issued_at, expires_at };
+        let token = NewToken {
+            hash,
+            user_id: ada.clone(),
+            scope_project,
+            issued_by_methods,
+            issued_at,
+            expires_at,
+            origin: TokenOrigin::Api,
+        };
         store.insert_token(&token).await.unwrap();
     }
     assert!(store.revoke_token(&by(), &TOKENS[1]).await.unwrap());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    Clock, Grantee, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, UserChange, View,
+    Clock, Grantee, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, TokenOrigin, UserChange, View,
 };
 use secrecy::SecretString;
 
@@ -92,6 +92,7 @@ impl Scene {
             issued_by_methods: vec!["password".into()],
             issued_at: 1000,
             expires_at: 9000,
+            origin: TokenOrigin::Api,
         };
         store.insert_token(&token).await.unwrap();
         let temporary = NewTemporaryKey {
@@ -100,6 +101,7 @@ impl Scene {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
+            issued_for: None,
         };
         store.create_temporary_key(&by(), &temporary).await.unwrap();
         let task = NewTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };
@@ -111,7 +113,7 @@ impl Scene {
             _ => &[],
         };
         for _ in 0..4 {
-            store.failed(SUBJECT).await.unwrap();
+            store.record_auth_failure(SUBJECT).await.unwrap();
         }
         for change in before {
             make(store, *change).await;
@@ -202,8 +204,8 @@ async fn make(store: &Store, change: Change) {
             store.end_task(&task(), 1, &outcome).await.unwrap()
         }
         TaskRemoved => store.remove_ended_before(i64::MAX).await.is_ok(),
-        Locked => store.failed(SUBJECT).await.unwrap().is_some(),
-        Forgiven => store.succeeded(SUBJECT).await.is_ok(),
+        Locked => store.record_auth_failure(SUBJECT).await.unwrap().is_some(),
+        Forgiven => store.clear_auth_failures(SUBJECT).await.is_ok(),
     };
     assert!(done, "{change:?} changed nothing");
 }
@@ -294,12 +296,12 @@ async fn an_instance_is_known_in_its_own_project_only() {
 async fn a_success_ends_a_row_of_failures_that_began_elsewhere() {
     let scene = Scene::before(KeyRemoved).await;
     let store = &scene.fixture.store;
-    store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
+    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
     assert!(!store.view().await.unwrap().is_locked(SUBJECT).await.unwrap());
     assert_eq!(scene.fixture.count("failures").await, 0);
     let other = open(scene.fixture.folder()).await;
-    other.failed(SUBJECT).await.unwrap();
-    store.view().await.unwrap().succeeded(SUBJECT).await.unwrap();
+    other.record_auth_failure(SUBJECT).await.unwrap();
+    store.view().await.unwrap().clear_auth_failures(SUBJECT).await.unwrap();
     assert_eq!(scene.fixture.count("failures").await, 0);
 }
 

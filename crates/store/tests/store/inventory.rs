@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, by, new_instance};
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
-use clew_store::{NewToken, StoreError};
+use clew_store::{NewToken, StoreError, TokenOrigin};
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag { key: key.into(), value: value.into() }
@@ -102,6 +102,7 @@ async fn tokens_are_found_by_their_hash_until_they_are_removed() {
         issued_by_methods: vec!["password".into()],
         issued_at: 100,
         expires_at: 200,
+        origin: TokenOrigin::Api,
     };
     fixture.store.insert_token(&token).await.unwrap();
     let found = fixture.store.token(&[7; 32]).await.unwrap().unwrap();

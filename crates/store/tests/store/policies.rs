@@ -1,7 +1,7 @@
 //! Policies, attachments, and what reaches a user.
 
 use clew_model::{PolicyId, ProjectId};
-use clew_store::{Attachment, Grantee, PolicyRef, StoreError, StoredGrant, StoredPolicy};
+use clew_store::{Attachment, Grantee, PolicyLimits, PolicyRef, StoreError, StoredGrant, StoredPolicy};
 
 use super::users::new_user;
 use crate::fixture::{Fixture, by};
@@ -107,4 +107,57 @@ async fn nothing_is_attached_across_domains() {
         assert!(matches!(refused, Err(StoreError::Unknown { .. })), "{policy:?}: {refused:?}");
     }
     assert!(store.attach(&by(), &PolicyRef::Own(theirs), &them, Some(&their_project)).await.unwrap());
+}
+
+#[tokio::test]
+async fn no_more_policies_reach_a_user_or_group_than_the_limits_allow() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 3, bytes: 100 });
+    let domain = &fixture.founded.domain_id;
+    let ada = fixture.user("ada").await;
+    let (user, dbas) = (Grantee::User(ada.clone()), store.create_group(&by(), domain, "dbas", "").await.unwrap());
+    let group = Grantee::Group(dbas.clone());
+    let put = async |name: &str, document: &str| {
+        PolicyRef::Own(store.put_policy(&by(), domain, name, "role", document, "").await.unwrap())
+    };
+    let (one, two, three) = (put("one", "{1}").await, put("two", "{2}").await, put("three", "{3}").await);
+    for policy in [&one, &two] {
+        assert!(store.attach(&by(), policy, &user, None).await.unwrap());
+    }
+    for policy in [&one, &three] {
+        assert!(store.attach(&by(), policy, &group, None).await.unwrap());
+    }
+    // Two of the user and two of the group are four: the group cannot be joined.
+    let refused = store.add_member(&by(), &dbas, &ada).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "\"ada\" would have 4 policies with 12 bytes; a user or group may have 3 policies with 100 bytes in all; \
+         fix: detach policies that are no longer needed, or merge them"
+    );
+    assert!(store.members_of(&dbas).await.unwrap().is_empty());
+    assert!(store.detach(&by(), &two, &user, None).await.unwrap());
+    assert!(store.add_member(&by(), &dbas, &ada).await.unwrap());
+    // One more for the group is one too many for its member; for a group without members it would be the third.
+    for (policy, grantee) in [(&two, &user), (&two, &group), (&system(), &group)] {
+        let refused = store.attach(&by(), policy, grantee, None).await;
+        assert!(matches!(refused, Err(StoreError::TooManyPolicies { policies: 4, .. })), "{refused:?}");
+    }
+    assert_eq!(store.grants_of(&ada).await.unwrap().len(), 3);
+    let idle = Grantee::Group(store.create_group(&by(), domain, "idle", "").await.unwrap());
+    for policy in [&one, &two, &system()] {
+        assert!(store.attach(&by(), policy, &idle, None).await.unwrap());
+    }
+    let refused = store.attach(&by(), &three, &idle, None).await.unwrap_err();
+    assert!(refused.to_string().starts_with("\"idle\" would have 4 policies"), "{refused}");
+
+    // A policy cannot grow beyond the limit, for whomever it reaches: it counts twice for ada. It can always shrink.
+    let long = |length: usize| format!("{{{}}}", "é".repeat(length / 2 - 1));
+    let refused = store.put_policy(&by(), domain, "one", "role", &long(50), "").await;
+    assert!(matches!(refused, Err(StoreError::TooManyPolicies { bytes: 103, .. })), "{refused:?}");
+    assert_eq!(store.policy_by_name(domain, "one").await.unwrap().unwrap().document, "{1}");
+    store.put_policy(&by(), domain, "one", "role", &long(48), "").await.unwrap();
+    let narrow = fixture.store.clone().with_policy_limits(PolicyLimits { policies: 1, bytes: 10 });
+    narrow.put_policy(&by(), domain, "one", "role", &long(46), "").await.unwrap();
+    narrow.put_policy(&by(), domain, "new", "role", &long(90), "").await.unwrap();
+    assert!(narrow.detach(&by(), &one, &user, None).await.unwrap());
 }

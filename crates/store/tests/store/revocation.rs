@@ -1,7 +1,7 @@
 //! What ends tokens and temporary keys, and what does not.
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
-use clew_store::{Grantee, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, UserChange};
+use clew_store::{Grantee, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fixture::{Fixture, by};
@@ -45,6 +45,7 @@ impl Scene {
                 issued_by_methods: vec!["password".into(), "totp".into()],
                 issued_at: 1000,
                 expires_at: EXPIRY,
+                origin: TokenOrigin::Api,
             };
             store.insert_token(&token).await.unwrap();
             let key = NewTemporaryKey {
@@ -53,6 +54,7 @@ impl Scene {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRY,
+                issued_for: None,
             };
             store.create_temporary_key(&by(), &key).await.unwrap();
         }
@@ -183,6 +185,7 @@ async fn what_was_handed_out_afterwards_is_good() {
         issued_by_methods: vec!["password".into()],
         issued_at: 1000,
         expires_at: EXPIRY,
+        origin: TokenOrigin::Api,
     };
     scene.fixture.store.insert_token(&token).await.unwrap();
     assert!(!scene.token_revoked([3; 32]).await);
@@ -230,6 +233,49 @@ async fn a_temporary_key_is_found_with_its_token_until_it_is_removed_with_old_to
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRY,
+        issued_for: None,
     };
     assert!(store.create_temporary_key(&by(), &nobodys).await.is_err());
+}
+
+#[tokio::test]
+async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
+    let scene = Scene::new(true).await;
+    let (store, ada) = (&scene.fixture.store, &scene.ada);
+    let key = |id: &str, issued_for| NewTemporaryKey {
+        user_id: ada.clone(),
+        id: id.parse().unwrap(),
+        secret: SecretString::from("a temporary secret"),
+        token_hash: [9; 32],
+        expires_at: EXPIRY,
+        issued_for,
+    };
+    let second = NewToken {
+        hash: [3; 32],
+        user_id: ada.clone(),
+        scope_project: None,
+        issued_by_methods: vec!["password".into()],
+        issued_at: 1000,
+        expires_at: EXPIRY,
+        origin: TokenOrigin::Console,
+    };
+    store.insert_token(&second).await.unwrap();
+    assert_eq!(store.token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
+    assert_eq!(store.token(&ADAS).await.unwrap().unwrap().origin, TokenOrigin::Api);
+    for (id, issued_for) in [("OFTHEFIRST", Some(ADAS)), ("OFTHESECOND", Some([3; 32])), ("OFNONEATALL", None)] {
+        store.create_temporary_key(&by(), &key(id, issued_for)).await.unwrap();
+    }
+    let revoked = async || {
+        let mut revoked = Vec::new();
+        for id in ["OFTHEFIRST", "OFTHESECOND", "OFNONEATALL"] {
+            let key = store.access_key(&id.parse().unwrap()).await.unwrap().unwrap();
+            revoked.push(key.temporary.unwrap().revoked);
+        }
+        revoked
+    };
+    assert!(store.revoke_token(&by(), &ADAS).await.unwrap());
+    assert_eq!(revoked().await, [true, false, false]);
+    // What changes the user's rights ends the other token, and its key with it.
+    store.put_policy(&by(), &scene.fixture.founded.domain_id, "look", "role", "{2}", "").await.unwrap();
+    assert_eq!(revoked().await, [true, true, false]);
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::child;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, by, new_instance, tenant};
 use clew_model::AccessKeyId;
-use clew_store::{NewTemporaryKey, NewToken, Store, StoreError, UserChange};
+use clew_store::{NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -57,6 +57,7 @@ async fn hand_out(fixture: &Fixture) {
         secret: SecretString::from(TEMPORARY_KEY),
         token_hash: hash,
         expires_at: 9000,
+        issued_for: None,
     };
     store.create_temporary_key(&by(), &temporary).await.unwrap();
     let token = NewToken {
@@ -66,11 +67,12 @@ async fn hand_out(fixture: &Fixture) {
         issued_by_methods: vec!["password".into()],
         issued_at: 1000,
         expires_at: 9000,
+        origin: TokenOrigin::Api,
     };
     store.insert_token(&token).await.unwrap();
     store.revoke_token(&by(), &hash).await.unwrap();
     store.remove_key(&by(), &second).await.unwrap();
-    store.failed(&format!("user:acme/{MISTYPED}")).await.unwrap();
+    store.record_auth_failure(&format!("user:acme/{MISTYPED}")).await.unwrap();
     let shown = format!("{token:?} {temporary:?} {:?}", store.access_key(&temporary.id).await.unwrap());
     assert!(!shown.contains(TEMPORARY_KEY), "{shown}");
 }

@@ -1,5 +1,7 @@
 //! Whether a viewer may still see what it sees: asked again and again, as a request would be.
 
+use std::sync::Arc;
+
 use clew_iam::decision::Action;
 use clew_store::View;
 use http::StatusCode;
@@ -83,6 +85,8 @@ impl Standing {
             self.caller.principal.grants = grants::read(&self.service.store, &self.caller.principal.user_id).await?;
         }
         self.caller.view = view;
+        // Each check has the budget of a request.
+        self.caller.principal.budget = Arc::default();
         // Policies may know the time of day: they are asked even if nothing was changed.
         let target = Target::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
         self.masked = target.is_masked_for(&self.service, &self.caller);

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clew_model::UserId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::{self, Position};
 use super::standing::{End, Standing};
 use super::watched::{News, Seat};
+use crate::limits::keyed_slots::Slot;
 
 /// A connection on which nothing comes for longer is taken for dead, by proxies and by browsers.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -24,6 +26,8 @@ const HELLO: &str = ": clew\nretry: 2000\n\n";
 pub(super) struct Viewer {
     standing: Standing,
     seat: Seat,
+    /// Counts the stream for its principal.
+    _slot: Slot<UserId>,
     news: watch::Receiver<News>,
     shutdown: CancellationToken,
     wish: Duration,
@@ -59,7 +63,7 @@ enum Wake {
 impl Viewer {
     pub(super) fn new(
         standing: Standing,
-        seat: Seat,
+        (seat, slot): (Seat, Slot<UserId>),
         wish: Duration,
         known: Option<Position>,
         shutdown: CancellationToken,
@@ -70,6 +74,7 @@ impl Viewer {
         Self {
             standing,
             seat,
+            _slot: slot,
             news,
             shutdown,
             wish,

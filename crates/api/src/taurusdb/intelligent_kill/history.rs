@@ -89,7 +89,7 @@ pub(crate) async fn list(
         task_id: kill.id.to_string(),
         start_time: kill.id.milliseconds().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: link::to(&service.store, &reached, kill.id),
+        download_link: link::to(&service.store, &reached, kill.id, caller.expires_at),
         status: kill.status.wire_name(),
         reason: kill.reason,
     };

@@ -1,4 +1,4 @@
-//! The link to the file of an intelligent kill: it works without credentials, for an hour.
+//! The link to the file of an intelligent kill: it works without credentials, for an hour at most.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use subtle::ConstantTimeEq;
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// How long a link works.
+/// How long a link works at most.
 const LIFE: Duration = Duration::from_hours(1);
 
-/// A link for whoever reached this server by this URL.
-pub(super) fn to(store: &Store, reached: &str, id: IntelligentKillId) -> String {
-    let expires = store.link_expiry(LIFE);
+/// A link for a client that reached this server by this URL, and whose credentials end at a moment, if they do: the link ends no later.
+pub(super) fn to(store: &Store, reached: &str, id: IntelligentKillId, credentials_end: Option<i64>) -> String {
+    let expires = store.link_expiry(LIFE).min(credentials_end.unwrap_or(i64::MAX));
     let signature = store.link_signature(&named(id), expires);
     format!("{reached}/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
 }

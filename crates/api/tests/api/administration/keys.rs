@@ -89,7 +89,10 @@ async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
     let token = server.project_token(&user).await;
     call(&server, Method::POST, &path, &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
     let domain = server.domain_token(&user).await;
-    let made = call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.ok(201);
+    call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.refused(403, "IAM.0002");
+    // The page is excepted.
+    let console = server.console_token(&user, None).await;
+    let made = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
 
     let temporary = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens").token(&domain);
     let body = json!({ "auth": { "identity": { "methods": ["token"] } } }).to_string();

@@ -20,7 +20,8 @@ pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
 
 /// A server that watches this node.
 pub(super) async fn watching(url: &str) -> Server {
-    let mut server = Server::start().await;
+    // All viewers of a test are one user.
+    let mut server = Server::start_with(|settings, _| settings.streams_per_principal = 64).await;
     server.look_at(url).await;
     server
 }

@@ -60,7 +60,7 @@ impl Reader<'_> {
         };
         let wanted = all(values.iter().map(|at| self.value(at, test, grammar)))?;
         let condition = Condition { operator: operator.to_owned(), test, key: Key::parse(key), wanted };
-        self.warn(at, review::condition(&condition));
+        self.warn(at, || review::condition(&condition));
         Some(condition)
     }
 

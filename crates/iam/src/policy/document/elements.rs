@@ -1,5 +1,7 @@
 //! The parts that documents are made of: elements of objects, lists, strings.
 
+use std::collections::HashSet;
+
 use jsonc_parser::ast::{ObjectProp, Value};
 
 use super::{At, Reader};
@@ -25,9 +27,10 @@ impl<'v> Elements<'v> {
             return None;
         }
         let elements = Self { properties: &object.properties, path: at.path.clone(), at: object.range.start };
-        for (index, property) in object.properties.iter().enumerate() {
+        let mut names = HashSet::new();
+        for property in &object.properties {
             let name = property.name.as_str();
-            if object.properties.iter().take(index).any(|earlier| earlier.name.as_str() == name) {
+            if !names.insert(name) {
                 reader.error(
                     property.range.start,
                     &elements.path.key(name),

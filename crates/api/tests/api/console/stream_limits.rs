@@ -1,0 +1,112 @@
+//! Requests that stay open are limited for each principal, and never keep the operations endpoints from being answered.
+
+use std::time::Duration;
+
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::stream::path;
+use crate::limits::{LONG, answer, until_closed};
+use crate::server::Server;
+
+/// A stream that is open as long as the connection: the head of the answer was read.
+async fn open_stream(server: &Server) -> TcpStream {
+    let mut connection = server.connect().await;
+    let request = server.raw(&format!("GET {}", path(server, "stream")), "\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut head = String::new();
+    while !head.contains("\r\n\r\n") {
+        let mut piece = [0; 1024];
+        let length = timeout(LONG, connection.read(&mut piece)).await.unwrap().unwrap();
+        assert!(length > 0, "closed after {head:?}");
+        head.push_str(&String::from_utf8_lossy(&piece[..length]));
+    }
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    connection
+}
+
+async fn metrics(server: &Server) -> String {
+    server.call(Method::GET, "/metrics").anonymous().send().await.text()
+}
+
+#[tokio::test]
+async fn a_principal_has_so_many_event_streams_and_no_more() {
+    let server = Server::start_with(|settings, _| settings.streams_per_principal = 3).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(open_stream(&server).await);
+    }
+    let stream = path(&server, "stream");
+    let refused = server.get(&stream).await;
+    let message = refused.refused(429, "APIGW.0308");
+    assert!(message.contains("has 3 event streams open already, which is the maximum"), "{message}");
+    assert_eq!(refused.header("retry-after"), "5");
+    let chinese = server.get_in_chinese(&stream).await.refused(429, "APIGW.0308");
+    assert!(chinese.contains("该用户已打开3个事件流，已达上限"), "{chinese}");
+    // A signature of the same user counts with the tokens; another user has streams of their own.
+    server.sign(server.call(Method::GET, &stream)).send().await.refused(429, "APIGW.0308");
+    let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
+    let reader = server.project_token(&reader).await;
+    assert_eq!(server.call(Method::GET, &stream).token(&reader).send().await.status, 200);
+    // All else is answered.
+    server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
+    let counted = metrics(&server).await;
+    assert!(counted.contains("clew_http_over_limit_total{limit=\"streams\"} 3\n"), "{counted}");
+    drop(open.pop());
+    let mut again = false;
+    for _ in 0..1000 {
+        again = server.get(&stream).await.status == 200;
+        if again {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(again, "a stream that was closed still counts");
+}
+
+#[tokio::test]
+async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections = 4;
+        settings.streams_per_principal = 0;
+    })
+    .await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(open_stream(&server).await);
+    }
+    for _ in 0..3 {
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            let mut connection = server.connect().await;
+            connection.write_all(server.raw(&format!("GET {path}"), "\r\n").as_bytes()).await.unwrap();
+            let text = answer(&mut connection).await;
+            assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("connection: close\r\n"), "{text}");
+            assert_eq!(until_closed(&mut connection).await, b"", "the next client needs it");
+        }
+    }
+    let instances = format!("/v3/{}/instances", server.tenant.project_id);
+    let refused = server.get(&instances).await;
+    let message = refused.refused(503, "APIGW.0201");
+    assert!(message.contains("only /healthz, /readyz and /metrics are answered"), "{message}");
+    assert_eq!(refused.header("retry-after"), "5");
+    let counted = metrics(&server).await;
+    assert!(counted.contains("clew_http_over_limit_total{limit=\"all_connections\"}"), "{counted}");
+    // A connection that says nothing holds a reserved one for two seconds at most.
+    let silent = server.connect().await;
+    let mut health = server.connect().await;
+    health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(&mut health).await.ends_with("ok\n"));
+    drop((silent, health));
+    drop(open.pop());
+    let mut again = false;
+    for _ in 0..1000 {
+        again = server.get(&instances).await.status == 200;
+        if again {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(again, "a connection that was closed still counts");
+}

@@ -1,0 +1,269 @@
+//! What credentials can be exchanged for: never for more than they are good for, nor for longer.
+
+use clew_model::{AccessKeyId, Actor, Origin, UserId};
+use clew_store::TokenOrigin;
+use clew_testkit::PostgreSql;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::server::{Server, by};
+
+const CHOOSE_PROJECT: &str = "/clew/v1/console/session/project";
+const TEMPORARY_KEYS: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
+
+/// Sends a request with a JSON body; none for `null`.
+fn call(server: &Server, method: &Method, path: &str, body: &Value) -> Call {
+    let call = server.call(method.clone(), path);
+    if body.is_null() { call } else { call.body(body.to_string()) }
+}
+
+struct TemporaryKey {
+    id: AccessKeyId,
+    secret: SecretString,
+    token: String,
+    expires_at: i64,
+}
+
+impl TemporaryKey {
+    fn of(answer: &Value) -> Self {
+        let text = |name: &str| answer["credential"][name].as_str().unwrap().to_owned();
+        Self {
+            id: text("access").parse().unwrap(),
+            secret: text("secret").into(),
+            token: text("securitytoken"),
+            expires_at: text("expires_at").parse::<Timestamp>().unwrap().as_second(),
+        }
+    }
+
+    fn sign(&self, call: Call) -> Call {
+        call.header("x-security-token", &self.token).signed(&self.id, &self.secret, SignedDuration::ZERO)
+    }
+}
+
+fn temporary_key_request(token: &Value) -> String {
+    json!({ "auth": { "identity": { "methods": ["token"], "token": token } } }).to_string()
+}
+
+async fn scope_only_narrows(server: Server) {
+    let administrator = server.tenant.user_id.clone();
+    let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
+    let of_project = server.project_token(&administrator).await;
+    let of_domain = server.domain_token(&administrator).await;
+    for token in [&of_project, &of_domain] {
+        for project in [Value::Null, json!(south.as_str()), json!(server.tenant.project_id.as_str())] {
+            let body = json!({ "project_id": project });
+            let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(token).send().await;
+            let message = answer.refused(403, "IAM.0002");
+            assert!(message.contains("Only a session that began on the page can change its project."), "{message}");
+            assert!(answer.headers.get("set-cookie").is_none());
+        }
+    }
+    // Neither token was exchanged, nor ended.
+    let instances = format!("/v3/{}/instances", server.tenant.project_id);
+    server.call(Method::GET, &instances).token(&of_project).send().await.ok(200);
+    server.call(Method::GET, "/clew/v1/users").token(&of_project).send().await.refused(403, "IAM.0002");
+    server.call(Method::GET, "/clew/v1/users").token(&of_domain).send().await.ok(200);
+    // A temporary key of the token has its scope too, and no session.
+    let key = server.call(Method::POST, TEMPORARY_KEYS).token(&of_project).body(temporary_key_request(&json!({})));
+    let key = TemporaryKey::of(&key.send().await.ok(201));
+    let domain = call(&server, &Method::POST, CHOOSE_PROJECT, &json!({ "project_id": null }));
+    key.sign(domain).send().await.refused(403, "IAM.0002");
+    key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.refused(403, "IAM.0002");
+    // A session of the page may change, and keeps its origin and its end.
+    let console = server.console_token(&administrator, Some(&server.tenant.project_id)).await;
+    let body = json!({ "project_id": null });
+    let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(&console).send().await;
+    answer.ok(200);
+    let cookie = answer.header("set-cookie");
+    let next = cookie.strip_prefix("clew_session=").and_then(|cookie| cookie.split(';').next()).unwrap();
+    let stored = server.store.token(&clew_iam::token::hash(next)).await.unwrap().unwrap();
+    let before = server.store.token(&clew_iam::token::hash(&console)).await.unwrap().unwrap();
+    assert_eq!((stored.origin, stored.scope_project.is_none()), (TokenOrigin::Console, true));
+    assert_eq!((before.revoked, stored.expires_at), (true, before.expires_at));
+}
+
+#[tokio::test]
+async fn scope_only_narrows_on_sqlite() {
+    scope_only_narrows(Server::start().await).await;
+}
+
+#[tokio::test]
+async fn scope_only_narrows_on_postgresql() {
+    let database = PostgreSql::start().await.unwrap();
+    scope_only_narrows(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+}
+
+/// Everything that creates or changes what does not end by itself.
+async fn lasting_changes(server: &Server) -> Vec<(Method, String, Value)> {
+    let user = server.user("grace").await;
+    let key = server.key_of(&user).await.key;
+    assert!(server.store.set_key_enabled(&by(), &key, false).await.unwrap());
+    let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    let (admin, project) = (&server.tenant.user_id, &server.tenant.project_id);
+    let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] });
+    let attachments = "policies/TaurusDBFullAccessPolicy/attachments";
+    vec![
+        (Method::POST, "users".into(), json!({ "name": "mallory" })),
+        (Method::PATCH, format!("users/{user}"), json!({ "password": "correct horse" })),
+        (Method::PATCH, format!("users/{user}"), json!({ "administrator": true })),
+        (Method::DELETE, format!("users/{user}"), Value::Null),
+        (Method::POST, format!("users/{user}/keys"), Value::Null),
+        (Method::POST, format!("users/{admin}/keys"), Value::Null),
+        (Method::PATCH, format!("users/{user}/keys/{key}"), json!({ "enabled": true })),
+        (Method::POST, "groups".into(), json!({ "name": "more" })),
+        (Method::PUT, format!("groups/{group}/members/{user}"), Value::Null),
+        (Method::DELETE, format!("groups/{group}"), Value::Null),
+        (Method::PUT, "policies/everything".into(), json!({ "document": document })),
+        (Method::POST, attachments.into(), json!({ "user_id": user })),
+        (Method::POST, "projects".into(), json!({ "name": "more" })),
+        (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
+        (Method::POST, "enterprise-projects".into(), json!({ "name": "more" })),
+    ]
+}
+
+async fn tokens_and_temporary_keys_create_nothing_that_outlives_them(server: Server) {
+    let administrator = server.tenant.user_id.clone();
+    let changes = lasting_changes(&server).await;
+    let token = server.domain_token(&administrator).await;
+    let of_token = server.call(Method::POST, TEMPORARY_KEYS).token(&token).body(temporary_key_request(&json!({})));
+    let of_token = TemporaryKey::of(&of_token.send().await.ok(201));
+    let of_key = server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
+    let of_key = TemporaryKey::of(&server.sign(of_key).send().await.ok(201));
+    // They may read.
+    for key in [&of_token, &of_key] {
+        key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.ok(200);
+    }
+    let before = changes_in_audit(&server).await;
+    for (method, path, body) in &changes {
+        let path = format!("/clew/v1/{path}");
+        let with_token = call(&server, method, &path, body).token(&token);
+        let with_keys = [&of_token, &of_key].map(|key| key.sign(call(&server, method, &path, body)));
+        for call in [with_token].into_iter().chain(with_keys) {
+            let message = call.send().await.refused(403, "IAM.0002");
+            assert!(message.contains("cannot create or change what outlives them"), "{method} {path}: {message}");
+        }
+    }
+    // Nor more temporary keys.
+    let more = || server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
+    for key in [&of_token, &of_key] {
+        key.sign(more()).send().await.refused(403, "IAM.0002");
+    }
+    assert_eq!(changes_in_audit(&server).await, before, "something was changed");
+    // The page and a permanent key may.
+    let console = server.console_token(&administrator, None).await;
+    call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "linus" })).token(&console).send().await.ok(201);
+    server.sign(call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "ken" }))).send().await.ok(201);
+}
+
+/// Rows of the audit that are no refusals.
+async fn changes_in_audit(server: &Server) -> usize {
+    let rows = server.store.audit(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
+    rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Done).count()
+}
+
+#[tokio::test]
+async fn tokens_and_temporary_keys_create_nothing_that_outlives_them_on_sqlite() {
+    tokens_and_temporary_keys_create_nothing_that_outlives_them(Server::start().await).await;
+}
+
+#[tokio::test]
+async fn tokens_and_temporary_keys_create_nothing_that_outlives_them_on_postgresql() {
+    let database = PostgreSql::start().await.unwrap();
+    let server = Server::start_on_postgresql(&database, |_, _| {}).await;
+    tokens_and_temporary_keys_create_nothing_that_outlives_them(server).await;
+}
+
+async fn a_temporary_key_ends_with_its_token(server: Server) {
+    let administrator: UserId = server.tenant.user_id.clone();
+    let project = server.tenant.project_id.clone();
+    let day = json!({ "duration_seconds": 86_400 });
+    let end_of = async |token: &str| {
+        let stored = server.store.token(&clew_iam::token::hash(token)).await.unwrap().unwrap();
+        stored.expires_at
+    };
+    // By the token of the request, and by one in its body, which a permanent key may name too.
+    let short = server.token_of(&administrator, Some(&project), 1000).await;
+    let by_request = server.call(Method::POST, TEMPORARY_KEYS).token(&short).body(temporary_key_request(&day));
+    let by_request = TemporaryKey::of(&by_request.send().await.ok(201));
+    assert_eq!(by_request.expires_at, end_of(&short).await);
+    let named = json!({ "id": short, "duration_seconds": 86_400 });
+    let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named)));
+    let by_body = TemporaryKey::of(&by_body.send().await.ok(201));
+    assert_eq!(by_body.expires_at, end_of(&short).await);
+    // One that ends earlier by itself does so.
+    let long = server.token_of(&administrator, Some(&project), 50_000).await;
+    let brief = server.call(Method::POST, TEMPORARY_KEYS).token(&long).body(temporary_key_request(&json!({})));
+    let brief = TemporaryKey::of(&brief.send().await.ok(201));
+    assert!(brief.expires_at <= Timestamp::now().as_second() + 900);
+    let permanent = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&day)));
+    let permanent = TemporaryKey::of(&permanent.send().await.ok(201));
+    assert!(permanent.expires_at > Timestamp::now().as_second() + 80_000);
+    // A token that is taken back takes its keys with it, and no others.
+    let instances = || server.call(Method::GET, &format!("/v3/{project}/instances"));
+    for key in [&by_request, &by_body, &brief, &permanent] {
+        key.sign(instances()).send().await.ok(200);
+    }
+    let revoke = server.call(Method::DELETE, "/v3/auth/tokens").token(&long).header("x-subject-token", &short);
+    assert_eq!(revoke.send().await.status, 204);
+    for key in [&by_request, &by_body] {
+        let message = key.sign(instances()).send().await.refused(401, "APIGW.0301");
+        assert!(message.ends_with("the temporary access key was taken back"), "{message}");
+    }
+    for key in [&brief, &permanent] {
+        key.sign(instances()).send().await.ok(200);
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_key_ends_with_its_token_on_sqlite() {
+    a_temporary_key_ends_with_its_token(Server::start().await).await;
+}
+
+#[tokio::test]
+async fn a_temporary_key_ends_with_its_token_on_postgresql() {
+    let database = PostgreSql::start().await.unwrap();
+    a_temporary_key_ends_with_its_token(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+}
+
+#[tokio::test]
+async fn a_link_ends_no_later_than_the_credentials_that_got_it() {
+    let server = Server::start().await;
+    // One that is in the history: the instance of the tests is the one that it is asked for.
+    let new = clew_store::NewIntelligentKill {
+        by: Origin {
+            actor: Actor::User {
+                id: server.tenant.user_id.clone(),
+                name: "ada".into(),
+                domain_id: server.tenant.domain_id.clone(),
+            },
+            ..by()
+        },
+        project_id: server.tenant.project_id.clone(),
+        instance_id: server.instance.id.clone(),
+        node_id: server.node(),
+    };
+    let id = server.store.insert_intelligent_kill(&new, 1).await.unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    assert_eq!(server.store.claim_intelligent_kill(hour, hour).await.unwrap().unwrap().id, id);
+    assert!(server.store.end_intelligent_kill(id, None, 0).await.unwrap());
+    let path = format!(
+        "/v3/{}/instances/{}/intelligent-kill-session/history?node_id={}&start_time=0&end_time={}",
+        server.tenant.project_id,
+        server.instance.id,
+        server.node(),
+        i64::MAX
+    );
+    let expiry = |answer: Value| -> i64 {
+        let link = answer["intelligent_kill_session_histories"][0]["download_link"].as_str().unwrap().to_owned();
+        link.split("expires=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap()
+    };
+    let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 600).await;
+    let end = server.store.token(&clew_iam::token::hash(&token)).await.unwrap().unwrap().expires_at;
+    let by_token = expiry(server.call(Method::GET, &path).token(&token).send().await.ok(200));
+    assert_eq!(by_token, end);
+    let by_key = expiry(server.sign(server.call(Method::GET, &path)).send().await.ok(200));
+    assert!(by_key > end, "a permanent key has no end: the link is good for an hour");
+}

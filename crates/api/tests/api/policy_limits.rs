@@ -1,0 +1,124 @@
+//! Policies that are many, large or expensive: they are limited, and delay nobody else.
+
+use clew_model::UserId;
+use clew_store::{Grantee, PolicyLimits, PolicyRef};
+use clew_testkit::PostgreSql;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::server::{Server, by};
+
+/// Size of each policy, in bytes.
+const POLICY_BYTES: usize = 62 << 10;
+
+/// A document of 62 KiB whose patterns almost match names made of many `a`.
+fn expensive(star: &str) -> Value {
+    let pattern = format!("{star}{}b", "a".repeat(31));
+    let count = POLICY_BYTES / (pattern.len() + 3);
+    json!({
+        "Version": "5.0",
+        "Statement": [{
+            "Effect": "Deny", "Action": ["*"], "Condition": { "StringMatch": { "g:UserName": vec![pattern; count] } }
+        }]
+    })
+}
+
+async fn ask(server: &Server, method: Method, path: &str, body: Value) -> crate::answer::Answer {
+    let call = server.call(method, &format!("/clew/v1/{path}")).body(body.to_string());
+    server.sign(call).send().await
+}
+
+async fn one_policy_too_many_is_refused(server: Server) {
+    let user = server.user("grace").await;
+    let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
+    for number in 0..5 {
+        let path = format!("policies/p{number}");
+        ask(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
+    }
+    let attach = async |number: usize, grantee: Value| {
+        ask(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
+    };
+    for number in 0..2 {
+        assert_eq!(attach(number, json!({ "user_id": user })).await.status, 204);
+        assert_eq!(attach(number + 2, json!({ "group_id": group })).await.status, 204);
+    }
+    // Four are within 256 KiB; with those of the group it would be five.
+    assert_eq!(attach(4, json!({ "user_id": user })).await.status, 204);
+    let join = format!("groups/{group}/members/{user}");
+    let message = ask(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
+    assert!(message.contains("grace would have 5 policies with 3"), "{message}");
+    assert!(message.contains("may have 100 policies with 262144 bytes in all. Detach policies"), "{message}");
+    let detach = format!("policies/p4/attachments/user/{user}");
+    assert_eq!(ask(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
+    assert_eq!(ask(&server, Method::PUT, &join, Value::Null).await.status, 204);
+    for grantee in [json!({ "user_id": user }), json!({ "group_id": group })] {
+        attach(4, grantee).await.refused(409, "IAM.0005");
+    }
+    // The number is limited too, whatever the size.
+    let other = server.user("alan").await;
+    let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["clew:audit:list"] }] });
+    for number in 0..=100 {
+        let (domain, name) = (&server.tenant.domain_id, format!("small{number}"));
+        let policy = server.store.put_policy(&by(), domain, &name, "identity", &document.to_string(), "").await;
+        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(other.clone()));
+        let attached = server.store.attach(&by(), &policy, &to, None).await;
+        assert_eq!(attached.is_ok(), number < 100, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn one_policy_too_many_is_refused_on_sqlite() {
+    one_policy_too_many_is_refused(Server::start().await).await;
+}
+
+#[tokio::test]
+async fn one_policy_too_many_is_refused_on_postgresql() {
+    let database = PostgreSql::start().await.unwrap();
+    one_policy_too_many_is_refused(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+}
+
+/// A server whose store has eighty policies of one user, as one of an earlier release may have.
+async fn server_with_eighty(star: &str) -> (Server, UserId) {
+    let limits = PolicyLimits { policies: 1000, bytes: u32::MAX };
+    let server = Server::start_with_store(|store| store.with_policy_limits(limits)).await;
+    let user = server.user(&"a".repeat(64)).await;
+    server.attach_system("TaurusDBReadOnlyAccessPolicy", &user).await;
+    for number in 0..80 {
+        let (domain, document) = (&server.tenant.domain_id, expensive(star).to_string());
+        let policy = server.store.put_policy(&by(), domain, &format!("p{number}"), "identity", &document, "").await;
+        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(user.clone()));
+        assert!(server.store.attach(&by(), &policy, &to, None).await.unwrap());
+    }
+    (server, user)
+}
+
+/// Answers to requests of this user, and to as many of the administrator at the same time.
+async fn at_the_same_time(server: &Server, user: &UserId) -> [Vec<crate::answer::Answer>; 2] {
+    let token = server.project_token(user).await;
+    let path = format!("/v3/{}/instances", server.tenant.project_id);
+    let theirs = (0..4).map(|_| server.call(Method::GET, &path).token(&token).send());
+    let others = (0..4).map(|_| server.get(&path));
+    let (theirs, others) = tokio::join!(futures_util::future::join_all(theirs), futures_util::future::join_all(others));
+    [theirs, others]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eighty_expensive_policies_are_evaluated_and_others_are_served() {
+    let (server, user) = server_with_eighty("*").await;
+    for answer in at_the_same_time(&server, &user).await.into_iter().flatten() {
+        assert_eq!(answer.ok(200)["total_count"], 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_beyond_the_work_budget_deny_and_others_are_served() {
+    let (server, user) = server_with_eighty("*?").await;
+    let [theirs, others] = at_the_same_time(&server, &user).await;
+    for answer in theirs {
+        let message = answer.refused(403, "DBS.280015");
+        assert!(message.contains("take too much work to evaluate"), "{message}");
+    }
+    for answer in others {
+        assert_eq!(answer.ok(200)["total_count"], 1);
+    }
+}
