@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
+use clew_diagnose::terminal::one_line;
 use clew_mysql::{Limits, examine};
 use serde_json::json;
 
@@ -57,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
 fn format_node(node: &clew_model::Node, outcome: &Result<clew_mysql::Diagnosis, clew_model::Failure>) -> String {
     let said = match outcome {
         Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
-        Err(failure) => format!("cannot be read: {failure}\n"),
+        Err(failure) => format!("cannot be read: {}\n", one_line(failure.to_string().as_bytes())),
     };
     format!("{} {} {}\n{said}\n", node.role.name(), node.id, node.url.address())
 }
