@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
@@ -21,6 +20,7 @@ use crate::Service;
 use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
 use crate::grants;
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 

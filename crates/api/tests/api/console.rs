@@ -4,4 +4,5 @@ mod cure;
 mod events;
 mod masked;
 mod session;
+mod statement_text;
 mod stream;
