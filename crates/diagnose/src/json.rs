@@ -128,7 +128,10 @@ mod tests {
             assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
         }
-        assert!(!pretty.chars().any(|char| char != '\n' && is_unsafe(char)) && pretty.lines().count() > 3, "{pretty:?}");
+        assert!(
+            !pretty.chars().any(|char| char != '\n' && is_unsafe(char)) && pretty.lines().count() > 3,
+            "{pretty:?}"
+        );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
 
         let session = Session { user: text.into(), ..Session::default() };

@@ -77,7 +77,10 @@ mod tests {
     fn pieces_of_any_size_give_the_same_text() {
         let text = "\u{1b}[1m会话\u{1b}[0m,\u{9b}2J\u{202e}x\r\n🧵\rend\u{1b}".as_bytes();
         for piece in 1..=text.len() {
-            assert_eq!(written(text, false, piece), "\\u{1b}[1m会话\\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}");
+            assert_eq!(
+                written(text, false, piece),
+                "\\u{1b}[1m会话\\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}"
+            );
             let styled = "\u{1b}[1m会话\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}";
             assert_eq!(written(text, true, piece), styled, "{piece}");
         }
