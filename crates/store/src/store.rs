@@ -90,7 +90,7 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already());
         }
-        dir.restrict()?;
+        dir.restrict_new()?;
         dir.make()?;
         let _lock = serving_lock::take(&dir)?;
         if dir.is_initialised()? {

@@ -12,32 +12,49 @@ use crate::error::StoreError;
 
 /// Access of anybody but the owner.
 const OTHERS: u32 = 0o077;
+/// The sticky bit, as of `/tmp`.
+const SHARED: u32 = 0o1000;
 /// Names of the entries that Clew makes in a data directory begin so.
 const OWN_NAMES: [&str; 5] = ["clew.db", "master.key", "results", "serve.lock", "lost+found"];
 /// Names of the files that are tightened. The master key is not among them: one that others could read is refused (`master_key.rs`).
 const TIGHTENED_NAMES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 
 impl DataDir {
-    /// Restricts the directory, its results folder and its database files to their owner. Fails where Clew is not the owner, and where the
-    /// directory is shared with other things: these would become unreachable for others.
+    /// Restricts a directory that is to be initialised. Fails where Clew is not the owner, and where it holds other things: these would
+    /// become unreachable for others.
+    pub(crate) fn restrict_new(&self) -> Result<(), StoreError> {
+        if !self.root.is_dir() {
+            return Ok(());
+        }
+        let foreign = self.names()?.into_iter().find(|name| !begins(name, &OWN_NAMES));
+        restrict(&self.root, 0o700, foreign.as_deref())
+    }
+
+    /// Restricts the directory, its results folder and its database files to their owner. Fails where Clew is not the owner.
     pub(crate) fn restrict(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
         }
+        let names = self.names()?;
+        if names.iter().any(|name| begins(name, &OWN_NAMES)) {
+            restrict(&self.root, 0o700, None)?;
+        }
+        restrict(&self.results(), 0o700, None)?;
+        for name in names.iter().filter(|name| begins(name, &TIGHTENED_NAMES)) {
+            restrict(&self.root.join(name), 0o600, None)?;
+        }
+        Ok(())
+    }
+
+    /// Names of the entries.
+    fn names(&self) -> Result<Vec<String>, StoreError> {
         let entries = fs::read_dir(&self.root).map_err(StoreError::file("read the folder", &self.root))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(StoreError::file("read the folder", &self.root))?;
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
-        let begins = |name: &String, known: &[&str]| known.iter().any(|known| name.starts_with(known));
-        let foreign = names.iter().find(|name| !begins(name, &OWN_NAMES));
-        restrict(&self.root, 0o700, foreign.map(String::as_str))?;
-        restrict(&self.results(), 0o700, None)?;
-        for name in names.iter().filter(|name| begins(name, &TIGHTENED_NAMES)) {
-            restrict(&self.root.join(name), 0o600, None)?;
-        }
-        Ok(())
+        Ok(names)
     }
 
     /// Restricts the stored results to their owner.
@@ -54,6 +71,10 @@ impl DataDir {
         }
         Ok(())
     }
+}
+
+fn begins(name: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| name.starts_with(known))
 }
 
 /// `foreign` is an entry of a folder that Clew did not make.
@@ -77,6 +98,9 @@ fn restrict(path: &Path, mode: u32, foreign: Option<&str>) -> Result<(), StoreEr
     };
     if !is_own(&found) {
         return Err(refused("it belongs to another account"));
+    }
+    if before & SHARED != 0 {
+        return Err(refused("it is a folder that accounts share"));
     }
     if let Some(foreign) = foreign {
         return Err(refused(&format!("it holds other things too, such as {foreign}")));

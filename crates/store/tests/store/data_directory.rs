@@ -86,16 +86,20 @@ async fn wide_permissions_are_tightened_when_the_directory_is_opened() {
 }
 
 #[tokio::test]
-async fn a_directory_with_other_things_is_not_taken_from_others() {
-    let fixture = Fixture::new().await;
-    let dir = fixture.dir();
+async fn a_folder_that_others_use_does_not_become_a_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("photo.jpg"), "x").unwrap();
-    Store::open(&dir).await.unwrap();
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let refused = Store::open(&dir).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::OpenToOthers { mode: 0o755, .. }), "{refused}");
-    assert!(refused.to_string().contains("photo.jpg") && refused.to_string().contains("chmod 700"), "{refused}");
-    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755);
+    for (mode, reason) in [(0o755, "photo.jpg"), (0o1777, "accounts share")] {
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        let refused = Store::initialise(&by(), &dir, tenant()).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::OpenToOthers { mode: found, .. } if *found == mode), "{refused}");
+        assert!(refused.to_string().contains(reason) && refused.to_string().contains("chmod 700"), "{refused}");
+        assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, mode);
+    }
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    Store::initialise(&by(), &dir, tenant()).await.unwrap();
 }
 
 /// As root the owner is changed; any other account finds a folder of root's.
