@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask …`: they install what they need and say what they do.
 
+mod advisories;
 mod bench;
 mod command;
 mod demo;
@@ -51,6 +52,8 @@ enum Task {
     Faults(faults::Arguments),
     /// Check form, lints, licences, dependencies and the documentation's links
     Lint,
+    /// Check dependencies against published security advisories. Downloads their database: for a schedule, not a part of the gate
+    Audit,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn run(task: Task) -> Result<(), XtaskError> {
             Task::Bench(arguments) => bench::run(arguments).await,
             Task::Faults(arguments) => faults::run(arguments).await,
             Task::Lint => lint::run().await,
+            Task::Audit => advisories::run().await,
         }
     })
 }

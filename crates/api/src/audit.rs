@@ -1,12 +1,17 @@
 //! What the audit keeps of requests: sign-ins, refusals, collections, downloads.
 //!
+//! Refusals that one caller repeats are counted (`audit/repeated.rs`).
+//!
 //! It is written before the answer goes out, and what cannot be written down is not answered. Changes of identities, policies and
 //! the inventory are written down by the store, in one transaction with the change.
+
+mod repeated;
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::Service;
 use crate::carried_on::CarriedOn;
 use crate::operations::{Kept, Operation};
 use crate::prefer;
@@ -16,8 +21,9 @@ use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
-use clew_store::{Store, User};
+use clew_store::User;
 use http::StatusCode;
+pub(crate) use repeated::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +35,8 @@ pub(crate) struct Trail(Arc<Mutex<Facts>>);
 struct Facts {
     origin: Origin,
     domain_id: Option<DomainId>,
+    /// Where the route alone does not name it.
+    operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
@@ -38,7 +46,7 @@ impl Trail {
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Nobody { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
-        Self(Arc::new(Mutex::new(Facts { origin, domain_id: None, target: None, detail: Map::new() })))
+        Self(Arc::new(Mutex::new(Facts { origin, domain_id: None, operation: None, target: None, detail: Map::new() })))
     }
 
     /// Who they say they are, before it is known to be true.
@@ -56,6 +64,11 @@ impl Trail {
         self.is_about(&user.domain_id);
         self.facts().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
+    }
+
+    /// Sets the operation of a request that does something else than its route is named after, such as a preview.
+    pub(crate) fn operation(&self, operation: &'static str) {
+        self.facts().operation = Some(operation);
     }
 
     /// What it is done to, in a word that a reader knows again. By itself it is the last id of the path.
@@ -85,7 +98,7 @@ pub(crate) struct HungUp(pub(crate) CancellationToken);
 
 /// Answers a request, and writes down what the audit must keep of it.
 pub(crate) async fn keep<F>(
-    store: Store,
+    service: Service,
     trail: Trail,
     mut request: Request,
     answer: impl FnOnce(Request) -> F,
@@ -109,7 +122,14 @@ where
     let work = async move {
         let response = answer.await;
         let Some(event) = event(operation, &trail, &ids, &response) else { return response };
-        match store.record(&event).await {
+        // A request that changed nothing may be repeated without end.
+        let recorded = if response.status().is_client_error() {
+            let reason = response.extensions().get::<Refusal>().map_or("", Refusal::reason);
+            service.refusals().record(&service.store, event, reason).await
+        } else {
+            service.store.record(&event).await
+        };
+        match recorded {
             Ok(()) => response,
             Err(error) => Refusal::internal(&error).into_response(),
         }
@@ -144,6 +164,10 @@ fn event(operation: &Operation, trail: &Trail, ids: &[(String, String)], respons
         outcome,
         code: response.extensions().get::<Refusal>().map(|refusal| refusal.entry.code.to_owned()),
         detail: if facts.detail.is_empty() { Value::Null } else { Value::Object(facts.detail.clone()) },
-        ..AuditEvent::done(&facts.origin, operation.name, facts.target.clone().unwrap_or_else(last))
+        ..AuditEvent::done(
+            &facts.origin,
+            facts.operation.unwrap_or(operation.name),
+            facts.target.clone().unwrap_or_else(last),
+        )
     })
 }

@@ -88,7 +88,7 @@ async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
     // A cookie comes by itself, whoever made the request: what was put into it on purpose counts first.
-    let cookie = if header.is_none() && !signed { cookie::token(&parts.headers) } else { None };
+    let cookie = if header.is_none() && !signed { cookie::token(&parts.headers, parts.extensions.get()) } else { None };
     let body_to_come = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
         let mut identity = by_token(service, trail, token).await?;

@@ -212,10 +212,17 @@ impl Caller {
         }
     }
 
-    /// Whether statements of the instance are shown to the caller as templates only.
+    /// Whether the caller sees SQL templates instead of statements of the instance: always without the permission to list sessions, and
+    /// where the project masks statements.
     pub(crate) fn sees_templates(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
-        let may = || self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false);
-        project.masking && !may()
+        !self.may(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
+            || self.is_masked_by_project(service, project, instance)
+    }
+
+    /// Whether the project masks statements of the instance for the caller. Sufficient only behind an action that itself permits reading
+    /// statements: listing sessions, or collecting them.
+    fn is_masked_by_project(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
+        project.masking && !self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
     /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
@@ -338,8 +345,13 @@ impl Target<Node> {
 }
 
 impl<N> Target<N> {
-    /// Whether statements of this node are shown to the caller as templates only.
+    /// Whether the caller sees SQL templates instead of statements of this node.
     pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
         caller.sees_templates(service, &self.project, &self.instance)
+    }
+
+    /// The same for collections of this node, whose action permits reading statements without the permission to list sessions.
+    pub(crate) fn collections_are_masked_for(&self, service: &Service, caller: &Caller) -> bool {
+        caller.is_masked_by_project(service, &self.project, &self.instance)
     }
 }

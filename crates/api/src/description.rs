@@ -35,7 +35,7 @@ impl utoipa::Modify for Security {
             .add_security_scheme("token", header("X-Auth-Token", "What POST /v3/auth/tokens gives in X-Subject-Token"));
         let cookie = ApiKeyValue::with_description(
             "clew_session",
-            "What POST /clew/v1/console/session sets; a change needs X-Clew-Csrf too",
+            "What POST /clew/v1/console/session sets; over TLS its name is __Host-clew_session_ and the port. A change needs X-Clew-Csrf too",
         );
         components.add_security_scheme("browser", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme(

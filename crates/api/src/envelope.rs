@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,13 +15,18 @@ use tracing::{Instrument, error, info, info_span};
 use uuid::Uuid;
 
 use crate::audit::{self, Trail};
+use crate::connection::Connection;
 use crate::grants::Grants;
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{Refusal, URI_LIMIT};
-use crate::{Service, authentication, limits};
+use crate::{Service, authentication, limits, security_headers};
 
 /// Name of the header that names the request.
 const REQUEST_ID: &str = "x-request-id";
+
+/// Routes that answer for any host.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Who gets through to a route.
 #[derive(Debug, Clone)]
@@ -43,8 +47,16 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let start = Instant::now();
+    let tls = request.extensions().get::<Connection>().is_some_and(|connection| connection.tls);
+    // Load balancers ask for their health by address.
+    let host = if HEALTH.contains(&route.as_str()) {
+        Ok(())
+    } else {
+        service.settings.allowed_hosts.check(request.uri(), request.headers())
+    };
     let asked = language(request.headers());
     let language = *asked.as_ref().unwrap_or(&Language::EnUs);
+    let asked = host.and(asked);
     let answer = async {
         match asked {
             Err(refusal) => refusal.into_response(),
@@ -52,8 +64,8 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 let trail = Trail::new(limits::peer(request.extensions()), &request_id);
-                let (store, service) = (service.store.clone(), service.clone());
-                audit::keep(store, trail, request, |request| answer(service, gate, request, next)).await
+                let handler = service.clone();
+                audit::keep(service.clone(), trail, request, |request| answer(handler, gate, request, next)).await
             }
         }
     };
@@ -67,6 +79,7 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
         response = (refusal.status(), body).into_response();
         response.headers_mut().extend(headers);
     }
+    security_headers::add(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -28,6 +28,7 @@
 //! ```
 
 mod administration;
+mod allowed_hosts;
 mod audit;
 mod authentication;
 mod body;
@@ -40,6 +41,7 @@ mod download;
 mod envelope;
 mod grants;
 mod iam;
+mod json;
 mod limits;
 mod messages;
 mod nodes;
@@ -51,7 +53,9 @@ mod prefer;
 mod query;
 mod refusal;
 mod routes;
+mod security_headers;
 mod serve;
+mod statement_text;
 mod taurusdb;
 
 use std::ops::Deref;
@@ -62,11 +66,13 @@ use clew_model::UserId;
 use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, Kills};
 
+use audit::RepeatedRefusals;
 use console::stream::Live;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
 use refusal::Refusal;
 
+pub use allowed_hosts::AllowedHosts;
 pub use connection::{Connection, TrustedProxies};
 pub use limits::{RateLimits, Rates};
 pub use nodes::NodeReads;
@@ -85,6 +91,7 @@ struct Whole {
     live: Live,
     streams: Arc<KeyedSlots<UserId>>,
     long_polls: Arc<KeyedSlots<UserId>>,
+    refusals: RepeatedRefusals,
 }
 
 impl Service {
@@ -115,13 +122,19 @@ impl Service {
     pub(crate) fn live(&self) -> &Live {
         &self.0.live
     }
+
+    /// Refusals that are counted for the audit.
+    pub(crate) fn refusals(&self) -> &RepeatedRefusals {
+        &self.0.refusals
+    }
 }
 
 impl From<Parts> for Service {
     fn from(parts: Parts) -> Self {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
-        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls }))
+        let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
+        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls, refusals }))
     }
 }
 
@@ -183,12 +196,18 @@ pub struct ApiSettings {
     pub connections_per_peer: usize,
     /// Who is believed about the address of a client.
     pub trusted_proxies: TrustedProxies,
+    /// Hosts that the server answers for.
+    pub allowed_hosts: AllowedHosts,
+    /// Whether responses over TLS tell browsers to use TLS only for this host from then on (HSTS).
+    pub hsts: bool,
     /// For answers under way when the server stops.
     pub grace: Duration,
     /// How long a token is good (spec section 3.2: 24 hours).
     pub token_life: Duration,
     /// Whether only health and counts are answered for: who asks for more is told that there is no such API.
     pub operations_only: bool,
+    /// Time from the first refusal of a caller for a reason to the event of the audit that counts the following ones.
+    pub refusal_window: Duration,
 }
 
 impl Default for ApiSettings {
@@ -206,9 +225,12 @@ impl Default for ApiSettings {
             long_polls_per_principal: 64,
             connections_per_peer: 256,
             trusted_proxies: TrustedProxies::default(),
+            allowed_hosts: AllowedHosts::default(),
+            hsts: true,
             grace: Duration::from_secs(30),
             token_life: Duration::from_hours(24),
             operations_only: false,
+            refusal_window: Duration::from_mins(1),
         }
     }
 }

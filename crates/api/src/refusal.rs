@@ -138,6 +138,14 @@ impl Refusal {
         Self::new(ErrorEntry::INTERNAL)
     }
 
+    /// Id of the particulars: names why more exactly than the code does.
+    pub(crate) fn reason(&self) -> &'static str {
+        match &self.detail {
+            Detail::Message(id, _) => id,
+            Detail::Failure(_) => "failure",
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -69,7 +69,9 @@ pub async fn serve(
     }
     let gate = Gate::new(&settings);
     let (metrics, collections, live) = (service.metrics.clone(), service.collections.clone(), service.live().clone());
-    let host = Arc::new(Host::new(service, tls, shutdown.clone()));
+    let host = Arc::new(Host::new(service.clone(), tls, shutdown.clone()));
+    let (counting, stop) = (service.clone(), shutdown.clone());
+    tokio::spawn(async move { counting.refusals().run(&counting.store, &stop).await });
     let connections = GracefulShutdown::new();
     loop {
         let (stream, permit) = tokio::select! {
@@ -100,6 +102,7 @@ pub async fn serve(
     if timeout(settings.grace, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");
     }
+    service.refusals().finish(&service.store).await;
     Ok(())
 }
 

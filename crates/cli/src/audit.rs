@@ -1,5 +1,6 @@
 //! `clew audit …`: who did what, from where, and how it ended.
 
+mod checkpoint;
 mod export;
 mod filters;
 mod row;
@@ -27,6 +28,7 @@ enum Action {
     List(Box<List>),
     Export(Box<export::Arguments>),
     Verify(verify::Arguments),
+    Checkpoint(checkpoint::Arguments),
 }
 
 /// Show the newest rows that match, the last one last.
@@ -53,6 +55,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Action::List(arguments) => list(*arguments).await,
         Action::Export(arguments) => export::run(*arguments).await,
         Action::Verify(arguments) => verify::run(arguments).await,
+        Action::Checkpoint(arguments) => checkpoint::run(arguments).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod progress;
 
+use std::io::Seek;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use secrecy::SecretString;
 use crate::configuration::DEFAULT_LISTEN;
 use crate::error::CliError;
 use crate::filters::Filters;
-use crate::output::{self, Place};
+use crate::output::{self, Output, Place};
 use progress::Progress;
 
 #[derive(Debug, Args)]
@@ -89,6 +90,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         }
     }
     match Place::of(&arguments.output) {
+        Place::Stdout if output::stdout_is_terminal() => {
+            let file = tempfile::tempfile().map_err(|error| CliError::writing("a temporary file", &error))?;
+            let mut rows = file.try_clone().map_err(|error| CliError::writing("a temporary file", &error))?;
+            let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+            download(&client, &arguments, &request_id, &mut target, &progress).await?;
+            drop(progress);
+            let mut out = Output::open(None)?;
+            rows.rewind()
+                .and_then(|()| std::io::copy(&mut rows, &mut out))
+                .map_err(|error| CliError::writing(&out.name(), &error))?;
+            out.finish()
+        }
         Place::Stdout => {
             let mut target = StreamTarget::new(tokio::io::stdout());
             download(&client, &arguments, &request_id, &mut target, &progress).await

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clew_api::{ApiSettings, Rates, TrustedProxies};
+use clew_api::{AllowedHosts, ApiSettings, Rates, TrustedProxies};
 use clew_diagnose::ProtectedAccounts;
 use clew_model::Zone;
 use clew_store::Location;
@@ -103,6 +103,10 @@ pub(crate) struct HttpSettings {
     pub(crate) connections_per_peer: usize,
     /// Networks and addresses of proxies that may say whom they speak for.
     pub(crate) trusted_proxies: Vec<String>,
+    /// Hosts that the server answers for, each with one port or with any; empty: any host.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Whether browsers that came over TLS are told to use TLS only from then on.
+    pub(crate) hsts: bool,
     /// For the head of a request.
     pub(crate) header_timeout: SignedDuration,
     /// For the body of a request.
@@ -196,6 +200,8 @@ impl Default for HttpSettings {
             reserved_connections: settings.reserved_connections,
             connections_per_peer: settings.connections_per_peer,
             trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
+            hsts: settings.hsts,
             header_timeout: signed(settings.header_read),
             body_timeout: signed(settings.body_read),
         }
@@ -285,7 +291,14 @@ impl Configuration {
                 "http.trusted_proxies holds {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
             ))
         })?;
+        let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
+            CliError::refused(format!(
+                "http.allowed_hosts holds {text:?}, which is no host such as \"clew.example.com\" or \"clew.example.com:8407\""
+            ))
+        })?;
         Ok(ApiSettings {
+            allowed_hosts,
+            hsts: self.http.hsts,
             connections: at_least_one("http.connections", self.http.connections)?,
             reserved_connections: self.http.reserved_connections,
             connections_per_peer: self.http.connections_per_peer,
@@ -399,6 +412,14 @@ mod tests {
         assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
+    }
+
+    #[test]
+    fn an_allowed_host_that_is_none_is_named() {
+        let settings = |hosts| parse(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
+        assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
+        let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
+        assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
     }
 
     #[test]

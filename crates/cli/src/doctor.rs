@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
+use clew_diagnose::terminal::one_line;
 use clew_mysql::{Diagnosis, examine};
 
 use crate::error::CliError;
@@ -33,10 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let diagnosis = examine(&node, &limits).await?;
     match arguments.format {
         Format::Text => output::to_stdout(&text(&diagnosis, output::stdout_has_colours())),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&diagnosis).map_err(|error| CliError::failed(error.to_string()))?;
-            output::to_stdout(&format!("{json}\n"))
-        }
+        Format::Json => output::to_stdout(&output::json_text(&diagnosis)?),
     }
 }
 
@@ -47,9 +45,12 @@ pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, signed in as {}, {}\n",
         diagnosis.server_flavor,
-        diagnosis.server_version,
-        diagnosis.account,
-        diagnosis.cipher.as_ref().map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({cipher})")),
+        one_line(diagnosis.server_version.as_bytes()),
+        one_line(diagnosis.account.as_bytes()),
+        diagnosis
+            .cipher
+            .as_ref()
+            .map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({})", one_line(cipher.as_bytes()))),
     );
     if diagnosis.clock_difference.abs() > CLOCK_SLACK {
         let _ = writeln!(
@@ -64,7 +65,8 @@ pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
         let style = if colours { Style::new().fg_color(Some(colour.into())) } else { Style::new() };
         let _ = writeln!(text, "{style}{mark}{style:#}  {}", check.what);
         if let Some(limitation) = &check.limitation {
-            let _ = writeln!(text, "    {}\n    why: {}", limitation.what, limitation.why);
+            let (what, why) = (one_line(limitation.what.as_bytes()), one_line(limitation.why.as_bytes()));
+            let _ = writeln!(text, "    {what}\n    why: {why}");
         }
     }
     let mut remedies: Vec<_> =
@@ -73,7 +75,7 @@ pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
     if !remedies.is_empty() {
         let _ = writeln!(text, "\nWhat would mend it, to be run by an administrator of the server:");
         for remedy in remedies {
-            let _ = writeln!(text, "    {remedy}");
+            let _ = writeln!(text, "    {}", one_line(remedy.as_bytes()));
         }
     }
     text

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clew_diagnose::terminal::one_line;
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
@@ -69,7 +70,8 @@ impl CliError {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::failed(failure.to_string());
+        // The server's part of it could otherwise begin a line that reads like advice.
+        let error = Self::failed(one_line(failure.to_string().as_bytes()));
         match advice(failure.kind) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -87,6 +89,7 @@ impl From<StoreError> for CliError {
             StoreError::AlreadyServing { .. } => {
                 Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
             }
+            StoreError::OpenToOthers { .. } => Self::refused(what),
             StoreError::NotEmpty { .. } => Self::refused(what).with_hint("name an empty database with --to"),
             StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }

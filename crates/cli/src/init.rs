@@ -95,12 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     output::to_stdout(&match arguments.format {
         Format::Table => table(&credentials, &arguments),
         Format::Env => env(&credentials),
-        Format::Json => {
-            format!(
-                "{}\n",
-                serde_json::to_string_pretty(&credentials).map_err(|error| CliError::failed(error.to_string()))?
-            )
-        }
+        Format::Json => output::json_text(&credentials)?,
     })
 }
 

@@ -58,16 +58,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             let text = text(&graph, &node.address(), output::terminal_width(), colours);
             text + &advice::on_the_worst(&graph, &node, colours)
         }
-        Format::Json => json(&graph)?,
+        Format::Json => output::json_text(&graph)?,
         Format::Dot => waits::dot(&graph),
     })?;
     output::to_stderr(&notes::describe_all(&graph.limitations));
     Ok(())
-}
-
-fn json(graph: &WaitGraph) -> Result<String, CliError> {
-    let json = serde_json::to_string_pretty(graph);
-    json.map(|json| json + "\n").map_err(|error| CliError::failed(format!("could not write the graph: {error}")))
 }
 
 fn text(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
+use crate::output::Sanitizer;
 use line::JsonLine;
 
 /// Starts logging. `filter` is a level or a list of `target=level`.
@@ -15,7 +16,7 @@ pub(crate) fn start(filter: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::refused(format!("log filter {filter:?} cannot be read: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        logs.with_target(false).init();
+        logs.with_target(false).with_writer(|| Sanitizer::new(std::io::stderr(), true)).init();
     } else {
         logs.json().event_format(JsonLine).init();
     }

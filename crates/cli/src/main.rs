@@ -41,26 +41,33 @@ mod serve;
 mod snapshot;
 mod store;
 mod table;
+mod typed_passwords;
 mod user;
 mod worker;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Command};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::to_stderr(&error.to_say());
             error.exit_code()
         }
     }
+}
+
+/// The command line. Wrong usage ends the process here.
+fn parse() -> Result<Cli, CliError> {
+    let mut matches = Cli::command().get_matches();
+    typed_passwords::refuse(&matches)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {

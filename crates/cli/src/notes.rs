@@ -1,11 +1,13 @@
 //! What a snapshot could not show, said beside it.
 
+use clew_diagnose::terminal::one_line;
 use clew_model::Limitation;
 
 /// A limitation in three lines.
 pub(crate) fn describe(limitation: &Limitation) -> String {
-    let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  to mend it: {remedy}\n"));
-    format!("note: {}\n  why: {}\n{remedy}", limitation.what, limitation.why)
+    let line = |text: &str| one_line(text.as_bytes());
+    let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  to mend it: {}\n", line(remedy)));
+    format!("note: {}\n  why: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
 }
 
 /// All of them.

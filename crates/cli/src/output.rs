@@ -1,14 +1,20 @@
-//! Where output goes: a terminal, a pipe, or a file that is there whole or not at all.
+//! Where output goes: a terminal, a pipe, or a file that is there whole or not at all. Text for people and everything that goes to a
+//! terminal passes the sanitiser here (`clew_diagnose::terminal`); JSON is escaped.
+
+mod terminal;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clew_diagnose::terminal::{sanitize, sanitize_styled};
+use serde::Serialize;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
+pub(crate) use terminal::Sanitizer;
 
 /// Form of what a command says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,11 +28,17 @@ pub(crate) enum Format {
 impl Format {
     /// Says it on stdout.
     pub(crate) fn say(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
-        to_stdout(&match self {
-            Self::Table => table(),
-            Self::Json => format!("{:#}\n", json()),
-        })
+        match self {
+            Self::Table => to_stdout(&table()),
+            Self::Json => to_stdout(&json_text(&json())?),
+        }
     }
+}
+
+/// A value as indented JSON with a line end.
+pub(crate) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
+    let json = clew_diagnose::json::to_string_pretty(value);
+    json.map(|json| json + "\n").map_err(|error| CliError::failed(format!("could not write JSON: {error}")))
 }
 
 /// An object with the fields of another one added.
@@ -91,6 +103,7 @@ fn together<W: Write>(out: W) -> BufWriter<W> {
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
+    Terminal(BufWriter<Sanitizer<io::Stdout>>),
     Device { path: PathBuf, device: BufWriter<File> },
     File { path: PathBuf, temporary: BufWriter<NamedTempFile> },
 }
@@ -99,6 +112,9 @@ impl Output {
     /// stdout, or a file; `-` means stdout too.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Ok(match file.map_or(Place::Stdout, Place::of) {
+            Place::Stdout if stdout_is_terminal() => {
+                Self::Terminal(together(Sanitizer::new(io::stdout(), stdout_has_colours())))
+            }
             Place::Stdout => Self::Stdout(together(io::stdout())),
             Place::Device(path) => Self::Device { device: together(open_device(&path)?), path },
             Place::File(path) => Self::File { temporary: together(new_file(&path)?), path },
@@ -116,7 +132,7 @@ impl Output {
     /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Stdout(_) => "the output".to_owned(),
+            Self::Stdout(_) | Self::Terminal(_) => "the output".to_owned(),
             Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
         }
     }
@@ -126,6 +142,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Terminal(terminal) => terminal.write(bytes),
             Self::Device { device, .. } => device.write(bytes),
             Self::File { temporary, .. } => temporary.write(bytes),
         }
@@ -134,6 +151,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
+            Self::Terminal(terminal) => terminal.flush(),
             Self::Device { device, .. } => device.flush(),
             Self::File { temporary, .. } => temporary.flush(),
         }
@@ -156,8 +174,9 @@ pub(crate) fn terminal_width() -> usize {
     width.map_or(80, usize::from)
 }
 
-/// Writes text to stdout.
+/// Writes sanitised text to stdout.
 pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
+    let text = if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) };
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -165,9 +184,9 @@ pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::writing("the output", &error))
 }
 
-/// Writes text to stderr. Where even that fails there is nobody left to tell.
+/// Writes sanitised text to stderr. An error of stderr itself cannot be reported.
 pub(crate) fn to_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(sanitize(text).as_bytes());
 }
 
 #[cfg(test)]

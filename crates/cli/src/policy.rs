@@ -8,6 +8,7 @@ mod simulate;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clew_diagnose::terminal::sanitize;
 use clew_store::{Attachment, Grantee, PolicyRef};
 use serde_json::{Value, json};
 
@@ -160,7 +161,7 @@ async fn show(arguments: One) -> Result<(), CliError> {
                 ("description", policy.description.clone()),
                 ("attached to", if attached.is_empty() { "nobody".to_owned() } else { attached }),
             ]);
-            let document: Vec<_> = policy.document.trim_end().lines().map(listing::one_line).collect();
+            let document: Vec<_> = policy.document.trim_end().lines().map(sanitize).collect();
             format!("{facts}\n{}\n", document.join("\n"))
         },
         || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_api::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Service};
-use clew_model::Zone;
+use clew_model::{AuditEvent, Origin, Outcome, Zone};
 use clew_store::{ServingLock, Store, StoreError};
 use clew_tasks::{Collections, IntelligentKills, KillTasks, Kills, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,6 +23,9 @@ use crate::logs;
 
 /// Between two looks whether the master key is still the one that this process began with.
 const KEY_LOOK: Duration = Duration::from_secs(5);
+
+/// Interval between two comparisons of the audit with what was seen of it.
+const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Where everything is, and what to say.
 #[derive(Debug, Args)]
@@ -91,6 +94,7 @@ impl Process {
         let s3 = results::s3_settings(&configuration.results.location)?;
         logs::start(&options.log)?;
         allow_open_files();
+        forbid_core_dumps();
 
         let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
         let store = results::keep(store, s3).await?;
@@ -134,6 +138,17 @@ impl Process {
         })
     }
 
+    /// Remembers the newest row of the audit, and compares the audit with the newest row that this process has seen, until `shutdown`.
+    pub(crate) async fn watch_audit(&self, shutdown: &CancellationToken) {
+        let (store, shutdown) = (self.store.clone(), shutdown.clone());
+        compare_audit(&store).await;
+        tokio::spawn(async move {
+            while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
+                compare_audit(&store).await;
+            }
+        });
+    }
+
     /// Does what is asked for, until `shutdown`: collections, intelligent kills, kill tasks.
     pub(crate) fn work(&self, shutdown: &CancellationToken) -> Work {
         let (store, kills) = (self.store.clone(), self.kills.clone());
@@ -160,6 +175,26 @@ impl Process {
     }
 }
 
+/// Compares the audit with what this process has seen of it. A row that is missing is logged and recorded.
+async fn compare_audit(store: &Store) {
+    let recorded = match store.check_audit_growth().await {
+        Ok(None) => Ok(()),
+        Ok(Some(problem)) => {
+            error!(audit.problem = %problem, "rows of the audit were removed");
+            let missing = AuditEvent {
+                outcome: Outcome::Failed,
+                detail: serde_json::json!({ "problem": problem.to_string() }),
+                ..AuditEvent::done(&Origin::clew(), "AuditTruncated", "audit")
+            };
+            store.record(&missing).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = recorded {
+        warn!(%error, "could not compare the audit with what was seen of it; will try again");
+    }
+}
+
 /// Work that goes on.
 #[derive(Default)]
 pub(crate) struct Work(Vec<JoinHandle<()>>);
@@ -180,6 +215,13 @@ fn allow_open_files() {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if let Err(error) = raised {
         warn!(%error, "could not raise the limit of open files");
+    }
+}
+
+/// Forbids core dumps: a core of this process holds passwords and the master key.
+fn forbid_core_dumps() {
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        warn!(%error, "could not forbid core dumps");
     }
 }
 

@@ -75,6 +75,8 @@ A configuration file with every key at its default:
   reserved_connections = 16    # besides, for /healthz, /readyz and /metrics alone
   connections_per_peer = 256   # 0: any number
   trusted_proxies = []         # such as \"10.0.0.0/8\": they may say whom they speak for (X-Forwarded-For, X-Forwarded-Proto)
+  allowed_hosts = []           # such as \"clew.example.com\": requests for other hosts get 421; []: any host
+  hsts = true                  # over TLS, browsers are told to stay with TLS for this host (all of its ports)
   header_timeout = \"10s\"
   body_timeout = \"30s\"
   [limits]                     # 0: no limit
@@ -110,6 +112,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     }
     process.listen(&shutdown);
     let key = process.watch_key(&shutdown);
+    process.watch_audit(&shutdown).await;
     let work = if arguments.no_worker { Work::default() } else { process.work(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
     crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;

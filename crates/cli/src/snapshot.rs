@@ -105,7 +105,7 @@ fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Resul
 
 /// Writes one object: the summary, and the sessions as a list.
 pub(crate) fn write_json(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
-    let summary = serde_json::to_string(&snapshot.summary)?;
+    let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;
     snapshot.body.write_to(out)?;
     out.write_all(b"\n]}\n")

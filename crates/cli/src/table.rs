@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use clew_diagnose::terminal::{self, cut};
 use clew_model::{COLUMNS, DETAIL_COLUMNS};
 use clew_mysql::Snapshot;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::output::{Output, stdout_has_colours, stdout_is_terminal};
+use crate::output::{Output, stdout_has_colours};
 
 /// A column that is shown: its key in the column table, its heading, and whether it is a number.
 type Shown = (&'static str, &'static str, bool);
@@ -51,7 +52,7 @@ type Line = Vec<String>;
 
 /// Writes the table, then a line that counts.
 pub(crate) fn write(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
-    let to_terminal = matches!(out, Output::Stdout(_)) && stdout_is_terminal();
+    let to_terminal = matches!(out, Output::Terminal(_));
     let colours = to_terminal && stdout_has_colours();
     let shown = shown(detailed);
     let (lines, waiting) = read_lines(snapshot, &shown)?;
@@ -133,17 +134,7 @@ fn alignment(number: bool) -> CellAlignment {
 
 /// Text without line breaks and control characters, cut to a width.
 fn one_line(text: &str, width: usize) -> String {
-    let mut line = String::new();
-    for (at, word) in
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).enumerate()
-    {
-        if at > 0 {
-            line.push(' ');
-        }
-        line.push_str(word);
-        if line.len() > 4 * width {
-            break;
-        }
-    }
-    if line.chars().count() <= width { line } else { line.chars().take(width - 1).chain(['…']).collect() }
+    // White space may take a part of it.
+    let head: String = text.chars().take(8 * width).collect();
+    cut(&terminal::one_line(head.as_bytes()), width)
 }

@@ -1,7 +1,7 @@
 //! `clew worker`
 
 use clap::Args;
-use clew_api::ApiSettings;
+use clew_api::{AllowedHosts, ApiSettings};
 use tokio::net::TcpListener;
 use tracing::info;
 
@@ -36,7 +36,8 @@ collections finish or are handed back. The configuration file is that of clew se
 pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     let configuration = arguments.process.configuration()?;
     must_be_shared(&configuration)?;
-    let api = ApiSettings { operations_only: true, ..configuration.api_settings()? };
+    let api =
+        ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
     let process = Process::open(&arguments.process, &configuration).await?;
     let listener = match &arguments.listen {
         None => None,
@@ -45,6 +46,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
     let shutdown = stop_on_signals()?;
     process.listen(&shutdown);
     let key = process.watch_key(&shutdown);
+    process.watch_audit(&shutdown).await;
     let work = process.work(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     output::to_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;

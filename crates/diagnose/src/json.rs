@@ -1,8 +1,72 @@
-//! Rows as JSON objects: the column keys, numbers as numbers, `null` where a cell is empty.
+//! JSON output: unsafe characters escaped; rows as objects with the column keys, numbers as numbers, `null` where a cell is empty.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow};
+use serde::Serialize;
 
+use crate::terminal::is_unsafe;
 use crate::text::{push_clean, push_number};
+
+/// A value as JSON in one line, with unsafe characters escaped (see [`escape`]). Fails as its own serialisation does.
+pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    serde_json::to_string(value).map(escape_string)
+}
+
+/// The same in indented lines.
+pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(escape_string)
+}
+
+/// JSON text with the characters escaped that can drive a terminal or hide text ([`is_unsafe`]): serialisers escape those below U+0020
+/// only. Outside of strings JSON has none of them, so the value stays the same.
+#[must_use]
+pub fn escape(json: &str) -> Cow<'_, str> {
+    if !may_need_escapes(json.as_bytes()) || !json.chars().any(must_be_escaped) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 64);
+    for char in json.chars() {
+        if must_be_escaped(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(char);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn escape_string(json: String) -> String {
+    match escape(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+/// The same for bytes that are JSON in UTF-8.
+#[must_use]
+pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
+    if !may_need_escapes(&json) {
+        return json;
+    }
+    match String::from_utf8(json) {
+        Ok(json) => escape_string(json).into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
+}
+
+/// White space between the tokens of JSON is the only control character that a serialiser writes.
+fn must_be_escaped(char: char) -> bool {
+    !matches!(char, '\n' | '\r' | '\t') && is_unsafe(char)
+}
+
+/// Nearly all JSON is ASCII without DEL, which takes a fraction of the time of a look at each character.
+fn may_need_escapes(json: &[u8]) -> bool {
+    !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
+}
 
 /// Appends one row as an object, without line end.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
@@ -40,8 +104,12 @@ fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut clean = Vec::with_capacity(text.len());
     push_clean(&mut clean, text);
     let clean = String::from_utf8_lossy(&clean);
-    // A `Vec` takes every byte and a string has no key that could fail.
-    let _ = serde_json::to_writer(out, &clean);
+    if may_need_escapes(clean.as_bytes()) {
+        out.extend_from_slice(to_string(&clean).unwrap_or_default().as_bytes());
+    } else {
+        // A `Vec` takes every byte and a string has no key that could fail.
+        let _ = serde_json::to_writer(out, &clean);
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +117,30 @@ mod tests {
     use clew_model::Session;
 
     use super::*;
+
+    #[test]
+    fn escapes_change_the_text_and_not_the_value() {
+        let text = "a\u{9b}2J\u{202e}b\u{2066}\u{61c}\u{200b}\u{7f}\u{feff}\u{e0041}\u{1b}\n会话🧵";
+        let value = serde_json::json!({ text: [text] });
+        let pretty = to_string_pretty(&value).unwrap();
+        for json in [to_string(&value).unwrap(), String::from_utf8(escape_bytes(value.to_string().into())).unwrap()] {
+            assert!(!json.chars().any(is_unsafe), "{json:?}");
+            assert!(json.contains("会话🧵") && json.contains("\\u009b") && json.contains("\\udb40\\udc41"), "{json}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+        }
+        assert!(
+            !pretty.chars().any(|char| char != '\n' && is_unsafe(char)) && pretty.lines().count() > 3,
+            "{pretty:?}"
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
+
+        let session = Session { user: text.into(), ..Session::default() };
+        let mut out = Vec::new();
+        encode_row(&mut out, &SessionRow { session: &session, transaction: None });
+        let row = String::from_utf8(out).unwrap();
+        assert!(!row.chars().any(is_unsafe), "{row:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&row).unwrap()["user"], text);
+    }
 
     #[test]
     fn a_row_is_an_object_that_any_reader_takes() {

@@ -1,18 +1,92 @@
-//! Text for terminals: of strangers, and no wider than there is room.
+//! Text for terminals: sanitised, and cut to the width of the terminal.
+//!
+//! [`is_unsafe`] is the one definition of the characters that no output sends raw: [`one_line`] and [`sanitize`] use it for text,
+//! [`crate::json::escape`] for JSON.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use crate::text::clean;
 
-/// Any bytes as one line that does nothing to a terminal: control characters, and those that turn the writing direction, become
-/// spaces, and runs of spaces one.
+/// Whether a character can drive a terminal, change the direction of writing, or hide text: C0, DEL, C1, bidirectional controls,
+/// zero-width characters, line and paragraph separators, interlinear annotations and tags.
+#[must_use]
+pub fn is_unsafe(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Any bytes as one line without unsafe characters: they become spaces, and a run of spaces becomes one.
 #[must_use]
 pub fn one_line(bytes: &[u8]) -> String {
     let text = clean(bytes);
-    let harmless = |char: char| {
-        !char.is_control()
-            && !matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let even: String = text.chars().map(|char| if harmless(char) { char } else { ' ' }).collect();
+    let even: String = text.chars().map(|char| if is_unsafe(char) { ' ' } else { char }).collect();
     even.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text of several lines without unsafe characters: line ends and tabs stay, other unsafe characters become `\u{1b}` and the like.
+#[must_use]
+pub fn sanitize(text: &str) -> Cow<'_, str> {
+    replace_unsafe(text, |_| None)
+}
+
+/// The same for text that holds the colours of this program too: the few sequences that set and reset colour and weight stay.
+#[must_use]
+pub fn sanitize_styled(text: &str) -> Cow<'_, str> {
+    replace_unsafe(text, style_length)
+}
+
+/// `kept` is the length of the sequence at the beginning of a text that stays though it has unsafe characters.
+fn replace_unsafe(text: &str, kept: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
+    let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe(char);
+    if !text.chars().any(is_replaced) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(char) = rest.chars().next() {
+        let kept = if rest.starts_with("\r\n") { Some(2) } else { kept(rest) };
+        let (taken, left) = rest.split_at(kept.unwrap_or(char.len_utf8()));
+        if kept.is_none() && is_replaced(char) {
+            let _ = write!(out, "{}", char.escape_unicode());
+        } else {
+            out.push_str(taken);
+        }
+        rest = left;
+    }
+    Cow::Owned(out)
+}
+
+/// Maximum length of a sequence that sets a style.
+const MAX_STYLE_LENGTH: usize = 16;
+
+/// Length of the sequence of SGR at the beginning of a text, if it only sets or resets colour, weight, dimming or italics: concealed and
+/// inverse text stay out.
+fn style_length(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.bytes().take(MAX_STYLE_LENGTH).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+    let (list, rest) = parameters.split_at_checked(end)?;
+    let mut numbers = list.split(';');
+    while let Some(number) = numbers.next() {
+        let is_style = match number {
+            "" | "0" | "1" | "2" | "3" | "22" | "23" | "39" => true,
+            "38" => numbers.next() == Some("5") && numbers.next().is_some(),
+            other => other.parse().is_ok_and(|number: u8| matches!(number, 30..=37 | 90..=97)),
+        };
+        if !is_style {
+            return None;
+        }
+    }
+    rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
 /// Columns of a terminal that a text takes: East Asian letters and pictures take two.
@@ -63,10 +137,81 @@ mod tests {
     #[test]
     fn lines_are_cut_by_columns_and_do_nothing_to_a_terminal() {
         assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
-        assert_eq!(one_line("a\u{202e}b".as_bytes()), "a b");
+        assert_eq!(one_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("会话会话", 6), "会话…");
         assert_eq!(columns(&cut("会话会话", 6)), 5);
+    }
+
+    /// One character of each kind that must not reach a terminal.
+    const UNSAFE: &[char] = &[
+        '\0',
+        '\u{7}',
+        '\u{8}',
+        '\r',
+        '\u{1b}',
+        '\u{7f}',
+        '\u{80}',
+        '\u{85}',
+        '\u{9b}',
+        '\u{9d}',
+        '\u{9f}',
+        '\u{61c}',
+        '\u{200b}',
+        '\u{200c}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202a}',
+        '\u{202b}',
+        '\u{202c}',
+        '\u{202d}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{2066}',
+        '\u{2067}',
+        '\u{2068}',
+        '\u{2069}',
+        '\u{feff}',
+        '\u{e0041}',
+    ];
+
+    #[test]
+    fn unsafe_characters_are_shown_as_escapes() {
+        for &char in UNSAFE {
+            let shown = format!("a{}b", char.escape_unicode());
+            let text = format!("a{char}b");
+            assert_eq!((&*sanitize(&text), &*sanitize_styled(&text)), (&*shown, &*shown));
+            assert!(!one_line(text.as_bytes()).contains(char), "{shown}");
+        }
+        for safe in ["", "Grüße 会话 🧵 é\u{301}", "two\n\tlines\n", "\u{a0}"] {
+            assert!(matches!(sanitize(safe), Cow::Borrowed(same) if same == safe), "{safe:?}");
+        }
+    }
+
+    #[test]
+    fn only_plain_styles_survive() {
+        let styled = "\u{1b}[1m\u{1b}[38;5;9mred\u{1b}[39m\u{1b}[0m \u{1b}[2;31mx\u{1b}[m";
+        assert_eq!(sanitize_styled(styled), styled);
+        assert_eq!(sanitize("\u{1b}[1m"), r"\u{1b}[1m");
+        for sequence in [
+            "[8m",
+            "[7m",
+            "[2J",
+            "[1;8m",
+            "[38;2;1;2;3m",
+            "]0;t\u{7}",
+            "[1",
+            "[",
+            "",
+            "[1;;;;;;;;;;;;;;;;;;;;m",
+            "[38m",
+        ] {
+            let text = format!("\u{1b}{sequence}");
+            assert!(!sanitize_styled(&text).contains('\u{1b}'), "{text:?}");
+        }
     }
 }

@@ -70,6 +70,8 @@ catalogue! {
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
     /// A request that a browser signed in by itself, and that Clew's own page did not make.
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
+    /// A request for a host that the server does not answer for (RFC 9110, section 15.5.20).
+    HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
     /// A token that has ended.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
     /// Somebody asks too often.

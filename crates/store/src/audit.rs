@@ -3,6 +3,8 @@
 use std::fmt;
 
 use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Outcome, ProjectId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A row of the audit.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +18,19 @@ pub struct AuditRecord {
     /// Its link of the chain, in hexadecimal. Kept elsewhere, it tells later whether the whole file was put back to an earlier state:
     /// nothing inside the file can.
     pub link: String,
+}
+
+/// The newest row of the audit at one moment. Stored outside of Clew, it proves later that rows up to it were removed
+/// ([`crate::Store::verify_audit_against`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditCheckpoint {
+    /// Position of the row; 0 where there was none.
+    pub seq: i64,
+    /// Its link of the chain, in hexadecimal.
+    pub link: String,
+    /// When it was the newest row, in milliseconds since 1970 (UTC).
+    pub at: i64,
 }
 
 /// Which rows of the audit are meant. What is `None` does not matter.
@@ -108,6 +123,21 @@ pub enum AuditFault {
     HeadChanged,
     /// The record of the oldest row was changed: rows before the first may be missing.
     CheckpointChanged,
+    /// The row was the newest one at this moment, in milliseconds since 1970 (UTC), and is missing: rows up to it were removed.
+    SeenMissing {
+        /// The moment.
+        at: i64,
+    },
+    /// The row was the newest one at this moment, and another row is at its position: rows up to it were removed, and others were added.
+    SeenReplaced {
+        /// The moment.
+        at: i64,
+    },
+}
+
+fn moment(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| "an unknown moment".to_owned(), |moment| moment.to_string())
 }
 
 impl fmt::Display for AuditProblem {
@@ -126,6 +156,20 @@ impl fmt::Display for AuditProblem {
             }
             AuditFault::HeadChanged => write!(f, "the head was changed: rows after {at} may be missing"),
             AuditFault::CheckpointChanged => write!(f, "the checkpoint was changed: rows before {at} may be missing"),
+            AuditFault::SeenMissing { at: seen } => {
+                write!(
+                    f,
+                    "row {at} is missing, which was the newest one at {}: the end of the audit was removed",
+                    moment(seen)
+                )
+            }
+            AuditFault::SeenReplaced { at: seen } => {
+                write!(
+                    f,
+                    "row {at} is not the row that was the newest one at {}: the end of the audit was removed",
+                    moment(seen)
+                )
+            }
         }
     }
 }

@@ -104,7 +104,7 @@ impl Store {
             detail: json!({ "from": self.database_file().display().to_string(), "rows": counts }),
             ..AuditEvent::done(by, "CopyMetadata", target.to_string())
         };
-        audit::append(to, &self.keys, &[(database.clock().milliseconds(), &event)]).await
+        audit::append(to, &self.keys, &[(database.clock().milliseconds(), &event)]).await.map(drop)
     }
 }
 

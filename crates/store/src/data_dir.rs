@@ -1,5 +1,7 @@
 //! The files of a data directory.
 
+mod permissions;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};

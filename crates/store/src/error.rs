@@ -58,6 +58,22 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// A part of the data directory that other accounts of the machine can reach, and that is not Clew's to restrict.
+    #[error(
+        "{} can be reached by other accounts (mode {mode:o}) and was not restricted: {reason}. fix: run chmod {wanted:o} on it as its owner, \
+         or use a folder that only Clew's account has",
+        path.display()
+    )]
+    OpenToOthers {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+        /// Why they stay.
+        reason: String,
+        /// The permissions that are required.
+        wanted: u32,
+    },
     /// The address of a metadata database that cannot be one.
     #[error("the address of the metadata database is not valid: {reason}")]
     MetadataUrl {

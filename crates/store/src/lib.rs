@@ -51,7 +51,7 @@ mod users;
 mod view;
 mod zones;
 
-pub use audit::{AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
+pub use audit::{AuditCheckpoint, AuditFault, AuditFilter, AuditProblem, AuditRecord, AuditVerification};
 pub use clock::Clock;
 pub use copying::CopiedTable;
 pub use error::StoreError;

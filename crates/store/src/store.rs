@@ -16,6 +16,7 @@ use crate::freshness::Freshness;
 use crate::location::Location;
 use crate::master_key::{self, MasterKey};
 use crate::metadata;
+use crate::metadata::audit::SeenLinks;
 use crate::metadata::batches::Batches;
 use crate::policies::PolicyLimits;
 use crate::results::ResultStore;
@@ -61,6 +62,8 @@ pub struct Store {
     pub(crate) clock: Clock,
     pub(crate) freshness: Freshness,
     pub(crate) memory: Arc<Memory>,
+    /// Newest rows of the audit that this process wrote or read.
+    pub(crate) seen_links: SeenLinks,
     /// Zones of this process.
     pub(crate) zones: Arc<[Zone]>,
     pub(crate) policy_limits: PolicyLimits,
@@ -89,6 +92,7 @@ impl Store {
         if dir.is_initialised()? {
             return Err(already());
         }
+        dir.restrict_new()?;
         dir.make()?;
         let _lock = serving_lock::take(&dir)?;
         if dir.is_initialised()? {
@@ -123,6 +127,9 @@ impl Store {
     pub async fn open(location: impl Into<Location>) -> Result<Self, StoreError> {
         let location = location.into();
         let dir = DataDir::new(&location.data_dir);
+        if location.metadata.is_some() || dir.is_initialised()? {
+            dir.restrict()?;
+        }
         let database = match &location.metadata {
             None if dir.is_initialised()? => Database::open(&dir.database()).await?,
             None => return Err(StoreError::NotInitialised { place: dir.root.display().to_string() }),
@@ -156,6 +163,7 @@ impl Store {
         Self {
             freshness: Freshness::of(database.changes()),
             memory: Arc::default(),
+            seen_links: SeenLinks::default(),
             zones: Arc::default(),
             policy_limits: PolicyLimits::default(),
             clock: database.clock(),
@@ -202,7 +210,9 @@ impl Store {
         if self.database.is_shared() && self.results.is_shared() {
             return Ok(ServingLock::UNNEEDED);
         }
-        serving_lock::take(&self.data_dir)
+        let lock = serving_lock::take(&self.data_dir)?;
+        self.data_dir.restrict_results()?;
+        Ok(lock)
     }
 
     /// Whether the database answers, and the master key is still its own.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::policy::Model;
@@ -17,6 +16,7 @@ use super::{changer, groups, not_found, projects, reader, users};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};

@@ -1,6 +1,5 @@
 //! Permanent access keys of users. Everybody may handle their own.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::access_key;
@@ -16,6 +15,7 @@ use super::{is_caller, moment, need_administrator, not_found, users};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// The access keys of a user: two at most.

@@ -2,7 +2,6 @@
 
 pub(super) mod validate;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::policy::{Model, Policy, system};
@@ -17,6 +16,7 @@ use super::{changer, fields, moment, not_found, reader};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, FindingView, Refusal};
 use validate::{document, findings};

@@ -1,6 +1,5 @@
 //! Projects of the domain.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_store::{Project, ProjectChange};
@@ -12,6 +11,7 @@ use super::{changer, fields, not_found, reader};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::{
@@ -22,6 +21,7 @@ use crate::Service;
 use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
 use crate::grants::{self, evaluate};
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -1,6 +1,5 @@
 //! Users of the domain, and their passwords.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::password;
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 use super::{changer, fields, need_administrator, not_found, reader};
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, passwords};

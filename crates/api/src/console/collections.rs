@@ -1,6 +1,5 @@
 //! The collections of a node: those that wait, run or have ended, as long as they are kept.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, RequestId, Selection};
@@ -12,7 +11,9 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::HIDDEN;
 
 /// Collections that are listed at most: the newest.
 const MOST: u32 = 200;
@@ -37,7 +38,7 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Which sessions, in what order; nothing that is not there was asked for
+    /// Filters and order of the request; absent fields were not set. `sql_key` is *** where the project masks statements
     #[schema(value_type = Object)]
     filter: Selection,
     /// Whether statements are kept as templates
@@ -63,7 +64,7 @@ pub(crate) async fn list(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeCollections>, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.is_masked_for(&service, &caller);
+    let templates_only = target.collections_are_masked_for(&service, &caller);
     let tasks = service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MOST).await?;
     let collections = tasks.into_iter().map(|task| view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))
@@ -106,6 +107,10 @@ pub(crate) async fn remove(
 
 fn view(task: Task, templates_only: bool) -> NodeCollection {
     let result = task.result.as_ref();
+    let mut filter = task.selection;
+    if templates_only && filter.sql_key.is_some() {
+        filter.sql_key = Some(HIDDEN.to_owned());
+    }
     NodeCollection {
         request_id: task.request_id.to_string(),
         status: task.status.name(),
@@ -113,7 +118,7 @@ fn view(task: Task, templates_only: bool) -> NodeCollection {
         finished_at: task.ended_at.map(moment),
         rows: result.map(|result| result.rows),
         bytes: result.map(|result| result.bytes),
-        filter: task.selection,
+        filter,
         masked: task.masked,
         readable: result.is_some() && (task.masked || !templates_only),
         reason: task.failure.map(|failure| failure.to_string()),

@@ -7,7 +7,6 @@ mod preview;
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_diagnose::clean;
@@ -22,7 +21,9 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 use asked::{Asked, Chosen, KillBody};
 use preview::Costs;
 
@@ -61,7 +62,7 @@ struct SeenSession {
     state: Option<String>,
     /// Seconds in the current state
     time: u64,
-    /// The statement; its template where statements are masked
+    /// The statement; its SQL template where the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
     /// What is undone; null if it has no open transaction, and without preview
@@ -92,14 +93,15 @@ pub(crate) async fn kill(
     Path(path): Path<(String, String, String)>,
     body: Bytes,
 ) -> Result<Json<KillAnswer>, Refusal> {
+    let asked = Asked::parse(&body);
+    if asked.as_ref().is_ok_and(|asked| asked.preview) {
+        caller.trail.operation("PreviewKillSessions");
+    }
     let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
-    let asked = Asked::parse(&body)?;
+    let asked = asked?;
     let ids: Vec<u64> = asked.sessions.iter().map(|chosen| chosen.id).collect();
     caller.trail.detail("asked", ids.clone());
     caller.trail.detail("what", asked.kind.name());
-    if asked.preview {
-        caller.trail.detail("preview", true);
-    }
     if !asked.reason.is_empty() {
         caller.trail.detail("reason", asked.reason.as_str());
     }
@@ -184,7 +186,7 @@ fn refused(why: MustLive) -> (&'static str, String) {
 }
 
 fn seen_session(now: &Session, masked: bool, costs: Option<&Costs>) -> SeenSession {
-    let shown = |statement: &[u8]| if masked { clean(&clew_diagnose::template(statement)) } else { clean(statement) };
+    let shown = |statement: &[u8]| statement_text(statement, masked);
     SeenSession {
         user: clean(&now.user),
         host: clean(&now.host),

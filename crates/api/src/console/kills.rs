@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Actor, NodeId};
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, Refusal};
 

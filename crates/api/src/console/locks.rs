@@ -1,6 +1,5 @@
 //! Who waits for whom on a node.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
@@ -8,6 +7,7 @@ use clew_mysql::read_waits;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// Show who waits for whom on a node, and who holds them all up: what `clew locks --format json` shows.

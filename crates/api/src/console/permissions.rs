@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use clew_iam::decision::{Action, Target as Of};
 use clew_model::Language;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// What the caller may do.

@@ -3,15 +3,15 @@
 mod body;
 mod wire;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::{Extension, Json};
 use clew_iam::decision::Scope;
 use clew_iam::token;
 use clew_model::ErrorEntry;
 use clew_store::{Project, TokenOrigin, User};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tracing::info;
@@ -24,6 +24,7 @@ use crate::connection::Connection;
 use crate::iam::check_password::check_password;
 use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::projects::reached;
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, grants, limits};
 use body::{ProjectChoice, SignInBody};
@@ -68,8 +69,8 @@ pub(crate) async fn create(
     let issued = issue(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
     trail.detail("scope", scope_in_words(project));
-    let tls = parts.extensions.get::<Connection>().is_some_and(|connection| connection.tls);
-    let (given, session) = given(&issued, &user, project, &projects, tls)?;
+    let cookie = new_cookie(&issued, &parts.headers, parts.extensions.get())?;
+    let (given, session) = given(&issued, &user, project, &projects, cookie);
     Ok((StatusCode::CREATED, given, session))
 }
 
@@ -105,10 +106,15 @@ pub(crate) async fn show(State(service): State<Service>, caller: Caller) -> Resu
         (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
     )
 )]
-pub(crate) async fn end(State(service): State<Service>, caller: Caller) -> Result<(StatusCode, Given), Refusal> {
+pub(crate) async fn end(
+    State(service): State<Service>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Given), Refusal> {
     let signed_in = signed_in(&caller)?;
     service.store.revoke_token(&caller.origin(), &signed_in.hash).await?;
-    Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, cookie::set("", 0, is_tls(&caller))?)]))
+    let removed = cookie::set("", 0, &headers, caller.connection.as_ref())?;
+    Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
 }
 
 /// Work on another project, or on the domain: a new token takes the place of the one that asks, and ends when that would have. Only a session
@@ -127,6 +133,7 @@ pub(crate) async fn end(State(service): State<Service>, caller: Caller) -> Resul
 pub(crate) async fn choose_project(
     State(service): State<Service>,
     caller: Caller,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<(Given, Json<Session>), Refusal> {
     let signed_in = signed_in(&caller)?;
@@ -151,7 +158,8 @@ pub(crate) async fn choose_project(
     }
     let issued = issue(&service, &user, project, TokenOrigin::Console, "token", Some(signed_in.expires_at)).await?;
     caller.trail.detail("scope", scope_in_words(project));
-    given(&issued, &user, project, &projects, is_tls(&caller))
+    let cookie = new_cookie(&issued, &headers, caller.connection.as_ref())?;
+    Ok(given(&issued, &user, project, &projects, cookie))
 }
 
 /// What a browser is given with a new token.
@@ -160,12 +168,21 @@ fn given(
     user: &User,
     project: Option<&Project>,
     projects: &[Project],
-    tls: bool,
-) -> Result<(Given, Json<Session>), Refusal> {
-    let token = issued.secret.expose_secret();
+    cookie: HeaderValue,
+) -> (Given, Json<Session>) {
+    let csrf = token::csrf(issued.secret.expose_secret());
+    let session = Session::new(user, project, projects, issued.expires_at, &csrf);
+    ([no_store(), (SET_COOKIE, cookie)], Json(session))
+}
+
+/// The cookie of a new token, as long as the token lives.
+fn new_cookie(
+    issued: &NewlyIssued,
+    headers: &HeaderMap,
+    connection: Option<&Connection>,
+) -> Result<HeaderValue, Refusal> {
     let left = issued.expires_at - Timestamp::now().as_second();
-    let session = Session::new(user, project, projects, issued.expires_at, &token::csrf(token));
-    Ok(([no_store(), (SET_COOKIE, cookie::set(token, left, tls)?)], Json(session)))
+    cookie::set(issued.secret.expose_secret(), left, headers, connection)
 }
 
 fn signed_in(caller: &Caller) -> Result<&SignedIn, Refusal> {
@@ -173,10 +190,6 @@ fn signed_in(caller: &Caller) -> Result<&SignedIn, Refusal> {
         Proof::Token(signed_in) => Ok(signed_in),
         Proof::Key(_) => Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new())),
     }
-}
-
-fn is_tls(caller: &Caller) -> bool {
-    caller.connection.is_some_and(|connection| connection.tls)
 }
 
 async fn projects_of(service: &Service, caller: &Caller) -> Result<Vec<Project>, Refusal> {

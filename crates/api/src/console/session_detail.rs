@@ -1,6 +1,5 @@
 //! One session, whole.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
 use clew_diagnose::{clean, template};
@@ -13,7 +12,9 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::wrong;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 
 /// Ids of project, instance and node, and the session's.
 type SessionPath = (String, String, String, String);
@@ -108,7 +109,7 @@ pub(crate) async fn show(
 }
 
 fn view(read: WholeSession, masked: bool) -> SessionDetail {
-    let shown = |statement: &Vec<u8>| if masked { clean(&template(statement)) } else { clean(statement) };
+    let shown = |statement: &Vec<u8>| statement_text(statement, masked);
     let WholeSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
     SessionDetail {

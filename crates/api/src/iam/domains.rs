@@ -1,11 +1,11 @@
 //! The caller's domain: how the SDKs find it (spec sections 3.1 and 8.3).
 
-use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::iam::projects::{Links, OwnLink};
+use crate::json::Json;
 
 /// Domains, and where this list is.
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,5 @@
 //! KeystoneListProjects: how the SDKs find the project of a region (spec section 3.1).
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
 use clew_model::{DomainId, ErrorEntry};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::{Query, shown};
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -1,6 +1,5 @@
 //! Looking at a token and taking it back: `X-Subject-Token` names it (spec section 3.2).
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use clew_iam::decision::Action;
@@ -12,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::caller::Caller;
 use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, grants};

@@ -1,6 +1,5 @@
 //! Temporary access keys for those who have a token or a permanent key: `CreateTemporaryAccessKeyByToken` of the cloud.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::decision::Scope;
@@ -18,6 +17,7 @@ use crate::Service;
 use crate::caller::{Caller, Credentials, Proof};
 use crate::iam::security_token;
 use crate::iam::token_answer::moment;
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// Seconds that a key can be good for: 15 minutes to 24 hours.

@@ -1,8 +1,8 @@
 //! Signing in with a password (spec section 3.2).
 
+use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use clew_model::{ErrorEntry, ProjectId};
 use clew_store::{Project, TokenOrigin, User};
 use http::{HeaderValue, StatusCode};
@@ -16,6 +16,7 @@ use crate::iam::check_password::check_password;
 use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
 use crate::iam::sign_in::{OfDomain, Scope, SignIn, TokenRequest, Which};
 use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, grants, limits};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use clew_diagnose::json;
 use clew_model::{ErrorEntry, Language};
 use http::Method;
 use http_body::{Body, Frame, SizeHint};
@@ -127,7 +128,7 @@ impl<S> Refused<S> {
             _ => return None,
         };
         let request_id = Uuid::new_v4().simple().to_string();
-        let body = serde_json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
+        let body = json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
         let status = refusal.status();
         self.metrics.answered(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
         info!(
@@ -139,7 +140,8 @@ impl<S> Refused<S> {
         let kept = head.lines().skip(1).filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
         let kept: String = kept.flat_map(|line| [line, "\r\n"]).collect();
         let answer = format!(
-            "HTTP/1.1 {status}\r\n{kept}content-type: application/json\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\n{kept}content-type: application/json\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\
+             x-content-type-options: nosniff\r\ncache-control: no-store\r\n\r\n{body}",
             body.len()
         );
         Some(answer.into_bytes())

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -17,8 +16,10 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::HIDDEN;
 
 /// Which sessions, in what order. Every field is optional; filters are joined by AND.
 #[derive(ToSchema)]
@@ -107,7 +108,7 @@ pub(crate) async fn collect(
     let draft = draft(&body)?;
     caller.trail.detail("asked", asked(&draft));
     let selection = Selection::parse(draft)?;
-    let masked = target.is_masked_for(&service, &caller);
+    let masked = target.collections_are_masked_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
     caller.trail.detail("collection", request_id.as_str());
@@ -115,7 +116,7 @@ pub(crate) async fn collect(
     Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
 }
 
-/// What was asked for, as the audit keeps it: of the part of a statement its template.
+/// The request as the audit records it, without the part of a statement.
 fn asked(draft: &SelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -131,9 +132,8 @@ fn asked(draft: &SelectionDraft) -> Value {
     if let Some(seconds) = draft.slow_process_threshold {
         asked.insert("slow_process_threshold".to_owned(), seconds.into());
     }
-    if let Some(part) = &draft.sql_key {
-        let template = String::from_utf8_lossy(&clew_diagnose::template(part.as_bytes())).into_owned();
-        asked.insert("sql_key".to_owned(), template.into());
+    if draft.sql_key.is_some() {
+        asked.insert("sql_key".to_owned(), HIDDEN.into());
     }
     Value::Object(asked)
 }

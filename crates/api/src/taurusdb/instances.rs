@@ -2,7 +2,6 @@
 
 mod wire;
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Instance, InstanceFilter, Page, Tag};
@@ -11,6 +10,7 @@ use utoipa::IntoParams;
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use wire::{InstanceAnswer, InstanceListAnswer, StatusWords};

@@ -5,7 +5,6 @@ pub(crate) mod history;
 mod link;
 pub(crate) mod report;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{SessionGroup, Strategy, clean};
@@ -19,6 +18,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::Body;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -36,7 +36,7 @@ pub(crate) struct IntelligentKillStatistic {
     /// Words of the statement, joined by ~, as a throttling rule takes them; empty where it has none
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session; its template where the project masks statements
+    /// Statement of the first session; its SQL template where the project masks statements or the caller may not list sessions
     example_sql_text: String,
     /// The sessions, by id
     ids: Vec<u64>,

@@ -9,7 +9,6 @@ mod wire;
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -20,6 +19,7 @@ use serde_json::json;
 use crate::Service;
 use crate::body::{Body, missing};
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 use criteria::{FIELDS, Texts};

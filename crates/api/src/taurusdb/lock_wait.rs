@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::clean;
 use clew_diagnose::waits::{self, Party, PartyFacts, Wait, WaitGraph};
@@ -14,8 +13,10 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 
 /// Why a session does not get on; empty if it waits for nobody.
 #[derive(Serialize, ToSchema)]
@@ -118,9 +119,7 @@ pub(crate) async fn show(
         // It waits, but its blocker cannot be seen: what is known of it is worth more than nothing.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
         let statement = asked.session.statement.as_deref();
-        let shown = |statement: &[u8]| {
-            if masked { clean(&clew_diagnose::template(statement)) } else { clean(statement) }
-        };
+        let shown = |statement: &[u8]| statement_text(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -18,6 +17,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::{Body, check_count, wrong};
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::nodes;
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -1,6 +1,5 @@
 //! ListTaurusDbNodeProcesses (spec section 2.1).
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Page, Selection};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -1,6 +1,5 @@
 //! From which duration on a session is slow: of one instance, and set for many at once (spec section 2.9).
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::{Body, check_count};
 use crate::caller::{self, Caller};
+use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
 /// Instances that get a threshold at once.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -15,6 +14,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::query::shown;
 use crate::refusal::Refusal;

@@ -1,7 +1,7 @@
 //! ShowRealtimeSessionTaskStatus (spec section 1.3).
 
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::{Extension, Json};
 use clew_iam::decision::Action;
 use clew_model::TaskStatus;
 use clew_store::Task;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::audit::HungUp;
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::prefer::Wait;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};

@@ -1,9 +1,7 @@
 //! ShowTaurusDbTxnProgress (spec section 2.12). `docs/decisions/0015-how-far-a-rollback-is.md` says what is listed and how the estimate is made.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use clew_diagnose::{clean, template};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, NodeRole, Page};
 use clew_mysql::{Rollback, read_rollbacks};
@@ -13,8 +11,10 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::{Body, check_count, wrong};
 use crate::caller::{Caller, Target};
+use crate::json::Json;
 use crate::page;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 
 /// The only action whose progress can be asked for.
 const ROLLBACK: &str = "rollback";
@@ -104,7 +104,7 @@ pub(crate) async fn show(
 }
 
 fn item(rollback: Rollback, masked: bool) -> TxnItem {
-    let shown = |statement: Vec<u8>| if masked { clean(&template(&statement)) } else { clean(&statement) };
+    let shown = |statement: Vec<u8>| statement_text(&statement, masked);
     TxnItem {
         trx_id: rollback.transaction_id.to_string(),
         estimated_remaining_time: rollback.remaining_seconds,

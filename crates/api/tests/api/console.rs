@@ -4,5 +4,6 @@ mod cure;
 mod events;
 mod masked;
 mod session;
+mod statement_text;
 mod stream;
 mod stream_limits;

@@ -15,6 +15,7 @@ mod downloads_from_s3;
 mod foreign;
 mod freshness;
 mod fuzz;
+mod http_headers;
 mod identities;
 mod instances;
 mod intelligent_kill;

@@ -92,6 +92,16 @@ impl Server {
         self.store.add_tags(&by(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
     }
 
+    /// Stops the server. Returns the rows of an operation, and how many requests they stand for: repeated refusals are counted.
+    pub(crate) async fn stop_and_count(&mut self, operation: &str) -> (usize, u64) {
+        self.shutdown.cancel();
+        (&mut self.serving).await.unwrap().unwrap();
+        assert!(self.store.verify_audit().await.unwrap().is_sound());
+        let rows = self.audit_of(operation).await;
+        let requests = rows.iter().map(|row| row.event.detail["repeated"].as_u64().unwrap_or(1)).sum();
+        (rows.len(), requests)
+    }
+
     /// The rows of the audit that are of this operation.
     pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
         let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };

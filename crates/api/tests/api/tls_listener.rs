@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::limits::{LONG, MOMENT, answer, until_closed};
-use crate::server::{NO_RATES, Server};
+use crate::server::{DOMAIN, NO_RATES, Server, by};
 
 /// A certificate for 127.0.0.1 that vouches for itself, and its key.
 struct Pair {
@@ -119,6 +119,48 @@ async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
         sleep(Duration::from_millis(20)).await;
     }
     panic!("the certificate is never shown");
+}
+
+#[tokio::test]
+async fn over_tls_the_cookie_is_of_this_host_and_port_and_hsts_is_set() {
+    let pair = Pair::new();
+    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let user = server.user("grace").await;
+    let change = clew_store::UserChange {
+        password_hash: Some(clew_iam::password::hash(&"correct horse battery".into()).unwrap()),
+        ..Default::default()
+    };
+    server.store.update_user(&by(), &user, &change).await.unwrap();
+    let mut stream = connect(&server, &[&pair]).await;
+    let mut exchange = async |first_line: &str, more: &str, body: &str| {
+        let request = format!(
+            "{first_line} HTTP/1.1\r\nhost: {}\r\n{more}content-length: {}\r\n\r\n{body}",
+            server.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut stream).await;
+        assert!(answer.contains("\r\nstrict-transport-security: max-age=31536000\r\n"), "{answer}");
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
+        answer
+    };
+    let body = format!(r#"{{"domain":"{DOMAIN}","user":"grace","password":"correct horse battery"}}"#);
+    let signed_in = exchange("POST /clew/v1/console/session", "", &body).await;
+    let name = format!("__Host-clew_session_{}", server.address.port());
+    let set = format!("\r\nset-cookie: {name}=");
+    let (_, rest) = signed_in.split_once(&set).unwrap_or_else(|| panic!("{signed_in}"));
+    let (token, attributes) = rest.split_once(';').unwrap();
+    let attributes = attributes.lines().next().unwrap();
+    assert!(
+        attributes.contains("Path=/") && attributes.ends_with("; Secure") && !attributes.contains("Domain"),
+        "{attributes}"
+    );
+    let shown = exchange("GET /clew/v1/console/session", &format!("cookie: {name}={token}\r\n"), "").await;
+    assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains("\r\ncache-control: no-store\r\n"), "{shown}");
+    for other in ["clew_session".to_owned(), format!("{name}1"), "__Host-clew_session_443".to_owned()] {
+        let refused = exchange("GET /clew/v1/console/session", &format!("cookie: {other}={token}\r\n"), "").await;
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{other}: {refused}");
+    }
 }
 
 #[tokio::test]

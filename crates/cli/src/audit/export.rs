@@ -71,7 +71,7 @@ impl Writer {
 
     fn write(&mut self, record: &AuditRecord) -> std::io::Result<()> {
         match self {
-            Self::Ndjson(out) => writeln!(out, "{}", row::value(record)),
+            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::value(record))?),
             Self::Csv(writer) => Ok(writer.write_record(row::csv(record))?),
         }
     }

@@ -1,6 +1,6 @@
 //! A row of the audit for eyes and for scripts; the names are those of the API.
 
-use clew_model::Actor;
+use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn list(rows: &[AuditRecord]) -> String {
             moments::milliseconds(*at),
             event.origin.actor.to_string(),
             event.origin.peer.map_or_else(String::new, |peer| peer.to_string()),
-            event.operation.clone(),
+            operation(event),
             event.target.clone(),
             event.outcome.name().to_owned(),
             event.code.clone().unwrap_or_default(),
@@ -23,6 +23,14 @@ pub(super) fn list(rows: &[AuditRecord]) -> String {
     };
     let headings = ["ROW", "TIME", "WHO", "FROM", "OPERATION", "TARGET", "OUTCOME", "CODE"];
     listing::list(headings, rows.iter().map(row).collect(), "No rows.")
+}
+
+/// The operation, with the number of requests where the row counts several refused ones.
+fn operation(event: &AuditEvent) -> String {
+    match event.detail.get("repeated").and_then(Value::as_u64) {
+        Some(repeated) => format!("{} ×{repeated}", event.operation),
+        None => event.operation.clone(),
+    }
 }
 
 /// A row for scripts.
@@ -92,7 +100,7 @@ fn actor_id(actor: &Actor) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::{AuditEvent, Origin};
+    use clew_model::Origin;
 
     use super::*;
 
@@ -117,6 +125,14 @@ mod tests {
         let fields = csv(&record);
         assert_eq!((fields[3].as_str(), fields[12].as_str()), ("'@SUM(A1)", "'=HYPERLINK(1)"));
         assert_eq!((fields[0].as_str(), fields[5].as_str(), fields[13].as_str()), ("7", "192.0.2.7", "done"));
+    }
+
+    #[test]
+    fn rows_that_count_refusals_show_how_many() {
+        let mut record = record(Actor::Clew);
+        assert!(!list(std::slice::from_ref(&record)).contains('×'));
+        record.event.detail = json!({ "repeated": 999 });
+        assert!(list(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `clew audit verify`
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 use clew_store::{AuditProblem, AuditVerification};
 use serde_json::{Value, json};
 
+use super::checkpoint;
 use crate::directory::DataDir;
 use crate::error::CliError;
 
@@ -13,19 +15,25 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
+    /// File of clew audit checkpoint: rows up to its row must still be there; can be repeated
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
     #[command(flatten)]
     data_dir: DataDir,
 }
 
 const AFTER_HELP: &str = "\
-Example:
+Examples:
   clew audit verify
+  clew audit verify --checkpoint 2026-06-01.json --checkpoint 2026-07-01.json
 
-Rows are chained with a key that is derived from the master key. Nothing inside a folder can tell whether all of it was put back to
-an earlier state: keep the newest link elsewhere from time to time, and look for it in a later clew audit export.";
+Rows are chained with a key that is derived from the master key. Whether the newest rows were removed together with the record of the
+newest one, or all was put back to an earlier state, only a checkpoint shows that is stored elsewhere: clew audit checkpoint. A running
+clew serve compares the audit every 10 seconds with the newest row that it has seen, and logs an error.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let found = arguments.data_dir.open().await?.verify_audit().await?;
+    let checkpoints = arguments.checkpoints.iter().map(|path| checkpoint::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let found = arguments.data_dir.open().await?.verify_audit_against(&checkpoints).await?;
     arguments.data_dir.format.say(|| text(&found), || value(&found))?;
     if found.is_sound() { Ok(()) } else { Err(CliError::AnsweredNo) }
 }

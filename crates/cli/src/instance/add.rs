@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Json => {
             let nodes: Vec<_> =
                 instance.nodes.iter().map(|node| serde_json::json!({ "id": node.id, "role": node.role })).collect();
-            format!("{}\n", serde_json::json!({ "instance_id": instance.id, "nodes": nodes }))
+            output::json_text(&serde_json::json!({ "instance_id": instance.id, "nodes": nodes }))?
         }
     })
 }

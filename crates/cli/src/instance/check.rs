@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
+use clew_diagnose::terminal::one_line;
 use clew_model::{Failure, FailureKind, Node};
 use clew_mysql::{Diagnosis, Limits, examine};
 use clew_store::{LoginBackoff, Store};
@@ -105,7 +106,7 @@ fn moment(milliseconds: i64) -> String {
 fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let said = match outcome {
         Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
-        Err(failure) => format!("cannot be read: {failure}\n"),
+        Err(failure) => format!("cannot be read: {}\n", one_line(failure.to_string().as_bytes())),
     };
     format!("{} {} {}\n{said}\n", node.role.name(), node.id, node.url.address())
 }

@@ -42,7 +42,7 @@ where
             let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("{}", |fields| fields.as_str());
             line.put_object("span", fields, "name", span.name());
         }
-        writeln!(writer, "{}", line.end())
+        writeln!(writer, "{}", clew_diagnose::json::escape(&line.end()))
     }
 }
 

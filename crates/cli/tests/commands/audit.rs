@@ -131,3 +131,34 @@ async fn a_row_that_was_changed_or_removed_is_named() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_checkpoint_detects_rows_that_were_removed_with_their_head() {
+    let tenant = tenant().await;
+    tamper(&tenant, &["CREATE TABLE earlier AS SELECT * FROM audit_ends"]).await;
+    tenant.says(&["user", "create", "eve"]).await;
+    let file = tenant.folder.path().join("checkpoint.json").to_str().unwrap().to_owned();
+    assert_eq!(tenant.says(&["audit", "checkpoint", "-o", &file]).await, "");
+    let printed: Value = serde_json::from_str(&tenant.says(&["audit", "checkpoint"]).await).unwrap();
+    let exported: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&exported["seq"], &exported["link"]), (&6.into(), &printed["link"]));
+    let verify = ["audit", "verify", "--checkpoint", &file];
+    assert!(tenant.says(&verify).await.contains("6 rows, 1 to 6"));
+    tamper(
+        &tenant,
+        &[
+            "DROP TRIGGER audit_is_kept",
+            "DROP TRIGGER audit_ends_stay",
+            "DELETE FROM audit WHERE seq > 5",
+            "DELETE FROM audit_ends",
+            "INSERT INTO audit_ends SELECT * FROM earlier",
+        ],
+    )
+    .await;
+    assert!(tenant.says(&["audit", "verify"]).await.contains("5 rows, 1 to 5"), "nothing in the folder shows it");
+    let ended = tenant.run(&verify).await;
+    assert!(ended.code == Some(1) && ended.stdout.contains("row 6 is missing"), "{ended:?}");
+    let other = tenant.file("other.json", "{}");
+    tenant.run(&["audit", "verify", "--checkpoint", &other]).await.is_refused_with(&["is no checkpoint", "what to do"]);
+    tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.is_refused_with(&["cannot read the checkpoint"]);
+}

@@ -26,6 +26,7 @@ mod snapshot;
 mod story;
 mod tags;
 mod tenant;
+mod terminal;
 mod typing;
 mod user;
 mod worker;

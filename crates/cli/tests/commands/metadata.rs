@@ -66,3 +66,26 @@ async fn a_database_that_cannot_be_used_is_named_without_its_password() {
         assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
     }
 }
+
+#[tokio::test]
+async fn a_password_in_an_argument_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let dir = dir.to_str().unwrap();
+    let url = "postgres://clew:hunter2@127.0.0.1:1/clew";
+    let joined = format!("--metadata={url}");
+    for arguments in [
+        vec!["init", "--data-dir", dir, "--metadata", url],
+        vec!["serve", "--data-dir", dir, &joined],
+        vec!["worker", "--metadata", "postgresql://clew@127.0.0.1:1/clew?password=hunter2", "--results", "s3://r/c"],
+        vec!["audit", "verify", "--data-dir", dir, "--metadata", url],
+        vec!["store", "copy", "--data-dir", dir, "--to", url],
+    ] {
+        let ended = run(&arguments).await;
+        ended.is_refused_with(&["has a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
+        assert!(!ended.stderr.contains("hunter2") && !folder.path().join("data").exists(), "{ended:?}");
+    }
+    // The environment is not shown to other accounts: the address is tried.
+    let ended = with(url, &folder.path().join("data"), &["init"]).await;
+    assert!(ended.code == Some(1) && !ended.stderr.contains("has a password"), "{ended:?}");
+}

@@ -189,3 +189,74 @@ async fn plain_http_for_others_must_be_said() {
         child.kill().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn it_restricts_its_folder_and_forbids_core_dumps() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    for (path, mode) in [(dir.clone(), 0o755), (dir.join("clew.db"), 0o644)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]);
+    let (mut child, _) = start(command.stderr(Stdio::piped())).await;
+    let pid = child.id().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&dir), mode(&dir.join("clew.db"))), (0o700, 0o600));
+    child.start_kill().unwrap();
+    let log = String::from_utf8(child.wait_with_output().await.unwrap().stderr).unwrap();
+    let tightened: Vec<&str> = log.lines().filter(|line| line.contains("tightened permissions from")).collect();
+    assert_eq!(tightened.len(), 2, "{log}");
+    assert!(tightened.iter().any(|line| line.contains("from 755 to 700")), "{log}");
+}
+
+#[tokio::test]
+async fn it_reports_that_the_end_of_the_audit_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.join("clew.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("CREATE TABLE earlier AS SELECT * FROM audit_ends").execute(&pool).await.unwrap();
+    for user in ["ada", "eve"] {
+        let created = run(&["user", "create", user, "--data-dir", dir.to_str().unwrap()]).await;
+        assert_eq!(created.code, Some(0), "{created:?}");
+    }
+    let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]);
+    let (mut child, _) = start(command.stderr(Stdio::piped())).await;
+    // It reads the newest row when it starts.
+    for statement in [
+        "DROP TRIGGER audit_is_kept",
+        "DROP TRIGGER audit_ends_stay",
+        "DELETE FROM audit WHERE seq > 1",
+        "DELETE FROM audit_ends",
+        "INSERT INTO audit_ends SELECT * FROM earlier",
+    ] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let reported = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            if line.contains("rows of the audit were removed") {
+                return line;
+            }
+        }
+        panic!("it ended without a word");
+    };
+    let line = tokio::time::timeout(Duration::from_mins(1), reported).await.unwrap();
+    assert!(line.contains("row 3 is missing") && line.contains("\"ERROR\""), "{line}");
+    loop {
+        let rows = run(&["audit", "list", "--operation", "AuditTruncated", "--data-dir", dir.to_str().unwrap()]).await;
+        if rows.stdout.contains("failed") {
+            break;
+        }
+    }
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    pool.close().await;
+}

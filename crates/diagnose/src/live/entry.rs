@@ -184,6 +184,6 @@ fn set(cells: &mut [Value; COUNT], place: usize, value: Value) {
 
 fn write_text(out: &mut String, text: Option<&str>) {
     // A text has no form that JSON could not write.
-    let text = text.and_then(|text| serde_json::to_string(text).ok());
+    let text = text.and_then(|text| crate::json::to_string(text).ok());
     out.push_str(text.as_deref().unwrap_or("null"));
 }

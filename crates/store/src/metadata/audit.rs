@@ -8,12 +8,14 @@ mod keys;
 mod retention;
 mod row;
 mod verification;
+mod witness;
 
 use clew_model::{AuditEvent, Outcome};
 
 pub(crate) use chain::append;
 pub(crate) use chain::begin;
 pub(crate) use keys::{AuditKeys, hand_over};
+pub(crate) use witness::SeenLinks;
 
 use crate::audit::{AuditFilter, AuditRecord};
 use crate::database::query;

@@ -191,11 +191,15 @@ impl Batch {
         for (place, write) in self.writes.iter_mut().enumerate() {
             write.write(change.connection()).await.map_err(|error| Undone::ByWrite(place, error))?;
         }
+        let mut newest = None;
         if !self.events.is_empty() {
             let events: Vec<_> = self.events.iter().map(|waiting| (waiting.at, &waiting.event)).collect();
-            audit::append(change.connection(), &store.keys, &events).await.map_err(Undone::ByEvents)?;
+            let appended = audit::append(change.connection(), &store.keys, &events).await;
+            newest = Some(appended.map_err(Undone::ByEvents)?);
         }
-        change.commit().await.map_err(Undone::ForAll)
+        change.commit().await.map_err(Undone::ForAll)?;
+        newest.into_iter().for_each(|newest| store.seen_links.record(newest));
+        Ok(())
     }
 
     fn tell(self, error: Option<&Arc<StoreError>>) {

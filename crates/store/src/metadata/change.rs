@@ -41,8 +41,11 @@ impl Change<'_> {
     pub(super) async fn done_each(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let at = self.store.clock.milliseconds();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        audit::append(&mut self.transaction, &self.store.keys, &events).await?;
-        self.commit().await
+        let newest = audit::append(&mut self.transaction, &self.store.keys, &events).await?;
+        let seen_links = self.store.seen_links.clone();
+        self.commit().await?;
+        seen_links.record(newest);
+        Ok(())
     }
 
     /// Makes everything durable, for what has written to the audit itself.

@@ -114,7 +114,7 @@ impl Store {
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
-        append(change.connection(), &self.keys, &events).await
+        append(change.connection(), &self.keys, &events).await.map(drop)
     }
 
     /// Kills, the newest first, and how many there are in all.

@@ -21,6 +21,7 @@ mod secrets;
 mod slow_thresholds;
 mod tampering;
 mod tenants;
+mod truncation;
 mod turns;
 pub(crate) mod users;
 mod zones;

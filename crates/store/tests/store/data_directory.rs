@@ -60,3 +60,60 @@ async fn only_one_process_serves_but_others_may_open() {
     drop(lock);
     assert!(other.lock_for_serving().is_ok());
 }
+
+#[tokio::test]
+async fn wide_permissions_are_tightened_when_the_directory_is_opened() {
+    let fixture = Fixture::new().await;
+    let dir = fixture.dir();
+    let mode = |path: &str| std::fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o7777;
+    let widen = |path: &str, mode| {
+        std::fs::set_permissions(dir.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::write(dir.join("results/old"), "rows").unwrap();
+    std::fs::write(dir.join("master.key.before-20260101"), "key").unwrap();
+    let all = [("", 0o755, 0o700), ("results", 0o777, 0o700), ("clew.db", 0o644, 0o600), ("clew.db-wal", 0o664, 0o600)];
+    let old_key = [("master.key.before-20260101", 0o640, 0o600)];
+    for (path, wide, _) in all.iter().chain(&old_key) {
+        widen(path, *wide);
+    }
+    widen("results/old", 0o644);
+    let opened = Store::open(&dir).await.unwrap();
+    for (path, _, tight) in all.iter().chain(&old_key) {
+        assert_eq!(mode(path), *tight, "{path:?}");
+    }
+    let _lock = opened.lock_for_serving().unwrap();
+    assert_eq!(mode("results/old"), 0o600);
+}
+
+#[tokio::test]
+async fn a_folder_that_others_use_does_not_become_a_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("photo.jpg"), "x").unwrap();
+    for (mode, reason) in [(0o755, "photo.jpg"), (0o1777, "accounts share")] {
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        let refused = Store::initialise(&by(), &dir, tenant()).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::OpenToOthers { mode: found, .. } if *found == mode), "{refused}");
+        assert!(refused.to_string().contains(reason) && refused.to_string().contains("chmod 700"), "{refused}");
+        assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, mode);
+    }
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    Store::initialise(&by(), &dir, tenant()).await.unwrap();
+}
+
+/// As root the owner is changed; any other account finds a folder of root's.
+#[tokio::test]
+async fn a_directory_of_another_account_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = match std::os::unix::fs::chown(&dir, Some(65534), None) {
+        Ok(()) => dir,
+        Err(_) => "/".into(),
+    };
+    let refused = Store::initialise(&by(), &dir, tenant()).await.unwrap_err();
+    assert!(refused.to_string().contains("belongs to another account"), "{refused}");
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o755, "it stays as it was");
+}

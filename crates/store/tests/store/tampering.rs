@@ -7,7 +7,7 @@ use sqlx::{Connection, Row};
 use crate::fixture::{Fixture, by};
 use crate::place;
 
-const NO_TRIGGERS: &str = "DROP TRIGGER audit_only_grows; DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; \
+pub(crate) const NO_TRIGGERS: &str = "DROP TRIGGER audit_only_grows; DROP TRIGGER audit_stays_as_it_is; DROP TRIGGER audit_is_kept; \
      DROP TRIGGER audit_ends_stay; DROP TRIGGER audit_ends_only_advance;";
 
 /// Rows of an audit that is about to be changed.

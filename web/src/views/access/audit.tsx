@@ -89,6 +89,12 @@ export function Audit({ search }: { search: string }) {
 
 const LOOKS: Record<string, string> = { done: "tag", denied: "tag warn", failed: "tag warn" };
 
+/** How many requests a row counts, where it stands for several refused ones; else 0. */
+function repeated(detail: unknown): number {
+  if (typeof detail !== "object" || detail === null || !("repeated" in detail)) return 0;
+  return typeof detail.repeated === "number" ? detail.repeated : 0;
+}
+
 function Rows({ rows }: { rows: readonly AuditRow[] }) {
   const t = useWords();
   return (
@@ -110,6 +116,7 @@ function Rows({ rows }: { rows: readonly AuditRow[] }) {
             <td>{row.actor}</td>
             <td>
               {row.operation}
+              {repeated(row.detail) > 0 && <span className="faint"> ×{repeated(row.detail)}</span>}
               <div className="faint mono folds id">{row.request_id}</div>
             </td>
             <td className="folds long">

@@ -3,6 +3,7 @@
 use std::io;
 
 use axum::body::Bytes;
+use clew_diagnose::json;
 use clew_store::{AuditFilter, AuditRecord, Store, StoreError};
 use futures_util::stream::{self, Stream};
 use tracing::error;
@@ -37,7 +38,7 @@ pub(super) async fn lines(
 fn written(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
     let mut lines = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut lines, &AuditRow::from(row))?;
+        lines.extend_from_slice(json::to_string(&AuditRow::from(row))?.as_bytes());
         lines.push(b'\n');
     }
     Ok(lines.into())

@@ -1,6 +1,5 @@
 //! Looking at a document without keeping it.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use clew_iam::policy::{Finding, Model, Policy};
@@ -13,6 +12,7 @@ use crate::Service;
 use crate::administration::reader;
 use crate::body::{Body, missing, wrong};
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::refusal::{FindingView, Refusal};
 
 /// A policy document: an object, or its text. Lines and columns are those of what is written there.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use clew_diagnose::json;
+
 /// How far a viewer knows a node's list: as of which look of which watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
@@ -18,12 +20,12 @@ impl Position {
     }
 }
 
-/// Appends an event. `data` has no line end.
+/// Appends an event. `data` is JSON without line ends.
 pub(super) fn write(out: &mut String, position: Option<Position>, name: &str, data: &str) {
     if let Some(Position { watch, version }) = position {
         let _ = writeln!(out, "id: {watch:08x}-{version}");
     }
-    let _ = write!(out, "event: {name}\ndata: {data}\n\n");
+    let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape(data));
 }
 
 #[cfg(test)]

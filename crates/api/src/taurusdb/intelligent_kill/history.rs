@@ -1,6 +1,5 @@
 //! ListIntelligentKillSessionHistory (spec section 2.6).
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::Page;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use super::link;
 use crate::Service;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 

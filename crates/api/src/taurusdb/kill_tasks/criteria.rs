@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::body::{Body, missing};
 use crate::query::{Query, shown};
 use crate::refusal::Refusal;
+use crate::statement_text::HIDDEN;
 
 /// Names of the fields.
 pub(super) const FIELDS: [&str; 6] = ["user", "host", "db", "command", "info", "time"];
@@ -102,15 +103,10 @@ fn text(field: &'static str, given: Option<String>, longest: usize) -> Result<Op
     Err(Refusal::parameter("parameter-length", arguments))
 }
 
-/// What the audit is told: of the part of a statement its template.
+/// The criteria as the audit records them, without the part of a statement.
 pub(super) fn told(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
-        "command": criteria.command, "info": criteria.sql_key.as_deref().map(template), "time": criteria.seconds,
+        "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| HIDDEN), "time": criteria.seconds,
     })
-}
-
-/// The template of a part of a statement.
-pub(super) fn template(part: &str) -> String {
-    String::from_utf8_lossy(&clew_diagnose::template(part.as_bytes())).into_owned()
 }

@@ -1,6 +1,5 @@
 //! Who was killed on an instance, on whose word, and what became of it.
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::Page;
@@ -10,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Service;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::{Query, shown};
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -1,8 +1,7 @@
 //! Whom a task would kill at this moment, on all nodes of an instance: decided by what the worker decides by.
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRule, clean, template, victims};
+use clew_diagnose::{KillRule, clean, victims};
 use clew_iam::decision::Action;
 use clew_model::{NodeId, Session};
 use clew_mysql::{Errand, read_user_sessions};
@@ -14,8 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::criteria::{FIELDS, Texts};
 use crate::Service;
 use crate::caller::{Caller, must_reach};
+use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 
 /// Sessions that are shown, those in their state for longest first; more are counted only.
 const MOST_SHOWN: usize = 500;
@@ -70,7 +71,7 @@ pub(crate) struct PreviewedProcess {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// The statement, or its beginning; its template where the project masks statements
+    /// The statement, or its beginning; its SQL template where the project masks statements or the caller may not list sessions
     #[schema(required)]
     sql_info: Option<String>,
     /// Seconds in the current state
@@ -122,10 +123,7 @@ pub(crate) async fn show(
 }
 
 fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| {
-        let text = if masked { clean(&template(statement)) } else { clean(statement) };
-        text.chars().take(LONGEST_STATEMENT).collect()
-    };
+    let statement = |statement: &[u8]| statement_text(statement, masked).chars().take(LONGEST_STATEMENT).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,

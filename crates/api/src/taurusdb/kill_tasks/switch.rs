@@ -1,6 +1,5 @@
 //! Whether an instance lets its tasks kill.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 

@@ -5,7 +5,8 @@ use clew_store::{KillTask, KillTaskState, LoginBackoff};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AUTO, MANUAL, criteria};
+use super::{AUTO, MANUAL};
+use crate::statement_text::HIDDEN;
 
 /// Whom a task kills, and for how long. Criteria are joined by AND.
 #[derive(ToSchema)]
@@ -83,7 +84,7 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Part of the statement; its template for those who may see no more
+    /// Part of the statement; *** where the project masks statements or the caller may not list sessions
     #[schema(required)]
     info: Option<String>,
     /// Least seconds in the current state
@@ -131,7 +132,7 @@ impl KillTaskView {
     /// `masked` for those who may see templates only; `refused` are the instance's nodes that refuse the login.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let wanted = task.criteria;
-        let info = |part: String| if masked { criteria::template(&part) } else { part };
+        let info = |part: String| if masked { HIDDEN.to_owned() } else { part };
         Self {
             id: task.id.to_string(),
             instance_id: task.instance_id.to_string(),

@@ -45,7 +45,9 @@ impl Browser {
         let (cookie, attributes) = set.split_once(';').unwrap();
         assert!(attributes.starts_with(" Path=/; HttpOnly; SameSite=Strict; Max-Age="), "{set}");
         assert_eq!(answer.header("cache-control"), "no-store");
-        let token = cookie.strip_prefix("clew_session=").unwrap();
+        let (name, token) = cookie.split_once('=').unwrap();
+        assert_eq!(name.starts_with("__Host-clew_session_"), attributes.ends_with("; Secure"), "{set}");
+        assert!(name == "clew_session" || attributes.ends_with("; Secure"), "{set}");
         assert!(token.len() == 64 && !answer.text().contains(token), "the page can read its token");
         Self { cookie: cookie.into(), csrf: session["csrf_token"].as_str().unwrap().into(), session }
     }
@@ -157,7 +159,7 @@ async fn another_project_takes_another_token_that_ends_when_the_first_would_have
 
 #[tokio::test]
 async fn guesses_are_counted_with_those_of_the_other_door() {
-    let server = server().await;
+    let mut server = server().await;
     for guess in 0..5 {
         let refused = if guess % 2 == 0 {
             sign_in_as(&server, "grace", "wrong").send().await
@@ -169,8 +171,8 @@ async fn guesses_are_counted_with_those_of_the_other_door() {
         refused.refused(401, "IAM.0001");
     }
     sign_in_as(&server, "grace", PASSWORD).send().await.refused(401, "IAM.0061");
+    assert_eq!(server.stop_and_count("CreateConsoleSession").await, (3, 4));
     let rows = server.audit_of("CreateConsoleSession").await;
-    assert_eq!(rows.len(), 4);
     assert!(rows.iter().all(|row| row.event.outcome == Outcome::Denied));
 }
 
@@ -209,10 +211,15 @@ async fn whoever_loses_a_right_loses_the_session_and_over_tls_the_cookie_stays_t
     .await;
     with_password(&server, "grace").await;
     let answer = sign_in_as(&server, "grace", PASSWORD).header("x-forwarded-proto", "https").send().await;
-    assert!(answer.header("set-cookie").ends_with("; Secure"), "{:?}", answer.headers);
+    let name = format!("__Host-clew_session_{}=", server.address.port());
+    assert!(answer.header("set-cookie").starts_with(&name), "{:?}", answer.headers);
+    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
     let browser = Browser::of(&answer, 201);
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     assert!(server.store.detach(&by(), &policy, &Grantee::User(grace), None).await.unwrap());
-    browser.call(&server, Method::GET, SESSION).send().await.refused(401, "APIGW.0307");
+    let show = || browser.call(&server, Method::GET, SESSION);
+    show().header("x-forwarded-proto", "https").send().await.refused(401, "APIGW.0307");
+    // Without TLS it is not a cookie of the server.
+    show().send().await.refused(401, "APIGW.0301");
 }

@@ -5,6 +5,7 @@ use clew_model::AuditEvent;
 use super::super::rotation::KEY_ID;
 use super::super::rows::hash;
 use super::row;
+use crate::audit::AuditCheckpoint;
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::derived_keys::{DerivedKeys, authenticate};
 use crate::error::StoreError;
@@ -97,12 +98,13 @@ pub(crate) async fn begin(connection: &mut Connection, key: &MasterKey) -> Resul
 }
 
 /// Adds rows, each with its moment in milliseconds since 1970 (UTC). The connection must be in a transaction that has begun
-/// with the right to write: between the look at the head and its change nobody else may add one.
+/// with the right to write: between the look at the head and its change nobody else may add one. Returns the newest row, for
+/// [`super::SeenLinks::record`] after the commit.
 pub(crate) async fn append(
     connection: &mut Connection,
     keys: &DerivedKeys,
     events: &[(i64, &AuditEvent)],
-) -> Result<(), StoreError> {
+) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
     let mut newest = match End::read_head(connection, keys).await? {
         Some(head) => head,
@@ -114,7 +116,9 @@ pub(crate) async fn append(
         row.insert(connection, &mac).await?;
         newest = End { seq: row.seq, mac };
     }
-    newest.write(connection, key, HEAD).await
+    newest.write(connection, key, HEAD).await?;
+    let at = events.last().map_or(0, |(at, _)| *at);
+    Ok(AuditCheckpoint { seq: newest.seq, link: hex::encode(newest.mac), at })
 }
 
 /// The highest position that was ever given out, as far as can be seen.

@@ -3,7 +3,8 @@
 use super::chain::{CHANGED_HEAD, CHECKPOINT, End, HEAD};
 use super::keys::AuditKeys;
 use super::row::Row;
-use crate::audit::{AuditFault, AuditProblem, AuditVerification};
+use super::witness::compare_all;
+use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem, AuditVerification};
 use crate::database::{Connection, query};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -13,15 +14,29 @@ use crate::store::Store;
 const PAGE: u32 = 500;
 
 impl Store {
-    /// Looks at the whole audit, as it is at one moment. Memory stays flat.
+    /// Verifies the whole audit by itself, as it is at one moment. Memory stays flat.
     pub async fn verify_audit(&self) -> Result<AuditVerification, StoreError> {
+        self.verify(None).await
+    }
+
+    /// The same, and compares the audit with checkpoints from before and with the newest rows that this process wrote or read: without
+    /// its newest rows, and with an earlier record of the newest one, the audit is sound in itself.
+    pub async fn verify_audit_against(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
+        self.verify(Some(checkpoints)).await
+    }
+
+    async fn verify(&self, checkpoints: Option<&[AuditCheckpoint]>) -> Result<AuditVerification, StoreError> {
         self.check_key().await?;
         let failed = StoreError::database("verify the audit");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
         let mut walk = Walk::begin(&mut transaction, &keys).await?;
         walk.through(&mut transaction, &keys, i64::MAX).await?;
-        Ok(walk.end())
+        let seen = match checkpoints {
+            Some(brought) => compare_all(&mut transaction, &keys, &self.seen_links, brought).await?,
+            None => Vec::new(),
+        };
+        Ok(walk.end(seen))
     }
 }
 
@@ -137,7 +152,8 @@ impl Walk {
         self.found.problems.iter().map(ToString::to_string).collect()
     }
 
-    fn end(mut self) -> AuditVerification {
+    /// `seen` is what is wrong with rows that were seen before.
+    fn end(mut self, seen: Vec<AuditProblem>) -> AuditVerification {
         let last = self.before.map_or(0, |before| before.seq);
         match self.head {
             None => self.problem(last, AuditFault::HeadChanged),
@@ -151,6 +167,9 @@ impl Walk {
                     self.problem(last, AuditFault::HeadChanged);
                 }
             }
+        }
+        for AuditProblem { position, what } in seen {
+            self.problem(position, what);
         }
         self.found
     }

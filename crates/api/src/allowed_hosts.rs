@@ -1,0 +1,99 @@
+//! Hosts that a server answers for. A page of another site that makes its own name lead to the server's address (DNS rebinding) sends that
+//! name in `Host`, and so does whoever wants it in a link.
+
+use clew_model::ErrorEntry;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, Uri};
+
+use crate::query::shown;
+use crate::refusal::Refusal;
+
+/// Host names, each with one port or with any. Without one, every host is allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowedHosts(Vec<(String, Option<u16>)>);
+
+impl AllowedHosts {
+    /// Reads names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`. Fails with the first text that is none.
+    pub fn parse(hosts: &[String]) -> Result<Self, String> {
+        let host = |text: &String| {
+            let authority: Authority = text.parse().map_err(|_| text.clone())?;
+            let rest = text.strip_prefix(authority.host()).unwrap_or("@");
+            if authority.host().is_empty() || (!rest.is_empty() && authority.port_u16().is_none()) {
+                return Err(text.clone());
+            }
+            Ok((normalized(authority.host()), authority.port_u16()))
+        };
+        hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Refuses a request for another host. A URI in absolute form counts before the header (RFC 9112, section 3.2.2).
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+        let requested = uri.authority().map(Authority::as_str).or_else(header);
+        let parsed = requested.and_then(|host| host.parse::<Authority>().ok());
+        let is_allowed = parsed.is_some_and(|host| {
+            let name = normalized(host.host());
+            self.0.iter().any(|(known, port)| *known == name && (port.is_none() || *port == host.port_u16()))
+        });
+        if is_allowed {
+            return Ok(());
+        }
+        let given = shown(requested.unwrap_or_default());
+        Err(Refusal::because(ErrorEntry::HOST_NOT_ALLOWED, "host-unknown", vec![("given", given)]))
+    }
+}
+
+/// Names are the same in any case and with the dot of the root.
+fn normalized(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn is_allowed(allowed: &[&str], uri: &str, host: Option<&str>) -> bool {
+        let allowed: Vec<String> = allowed.iter().map(|host| (*host).to_owned()).collect();
+        let headers = host.map(|host| (HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap())).into_iter().collect();
+        AllowedHosts::parse(&allowed).unwrap().check(&uri.parse().unwrap(), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_listed_hosts_pass() {
+        let listed = ["clew.example.com", "other.example.com:8407", "127.0.0.1", "[::1]:8407"];
+        for (host, passes) in [
+            ("clew.example.com", true),
+            ("CLEW.example.com.:9", true),
+            ("other.example.com:8407", true),
+            ("other.example.com", false),
+            ("other.example.com:8408", false),
+            ("127.0.0.1:1", true),
+            ("[::1]:8407", true),
+            ("[::1]", false),
+            ("evil.example.com", false),
+            ("clew.example.com.evil.example", false),
+            ("user@evil.example.com", false),
+            ("", false),
+            ("clew.example.com, evil.example", false),
+        ] {
+            assert_eq!(is_allowed(&listed, "/healthz", Some(host)), passes, "{host}");
+            assert!(is_allowed(&[], "/healthz", Some(host)), "any host by default: {host}");
+        }
+        assert!(!is_allowed(&listed, "/", None));
+        assert!(!is_allowed(&listed, "http://evil.example.com/", Some("clew.example.com")));
+        assert!(is_allowed(&listed, "http://clew.example.com/", Some("evil.example.com")));
+    }
+
+    #[test]
+    fn text_that_is_no_host_is_named() {
+        for text in ["", "http://clew.example.com", "a b", "clew.example.com:99999", "user@clew.example.com", ":8407"] {
+            assert_eq!(AllowedHosts::parse(&["ok.example".into(), text.into()]).unwrap_err(), text);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! JSON bodies of responses: characters that can drive a terminal or hide text are escaped.
+
+use axum::response::{IntoResponse, Response};
+use clew_diagnose::json;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use tracing::error;
+
+/// A value as the JSON body of a response.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json::escape_bytes(body))
+                .into_response(),
+            Err(error) => {
+                error!(%error, "could not serialise a response");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Headers that tell clients how to treat responses: not to store JSON, not to guess content types, to stay with TLS.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
+
+/// A year, for this host alone.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Adds them to a response. `hsts` is for responses over TLS.
+pub(crate) fn add(headers: &mut HeaderMap, hsts: bool) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.to_str().unwrap_or_default();
+        ["application/json", "application/x-ndjson"].iter().any(|json| kind.starts_with(json))
+    });
+    if is_json && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+}

@@ -1,0 +1,119 @@
+//! Callers that may not list sessions see SQL templates on every route, also in a project that does not mask statements.
+
+use std::time::Duration;
+
+use clew_model::SlowThreshold;
+use clew_testkit::Flavor;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::stream::{node, path, session, watching};
+use crate::answer::Answer;
+use crate::server::{Server, by};
+
+const SECRET: &str = "4111-1111-1111";
+const STATEMENT: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
+const TEMPLATE: &str = "SELECT SLEEP(?), ?";
+
+/// A token of a user with these actions of an instance and no others.
+async fn token(server: &Server, name: &str, actions: &[&str]) -> String {
+    let actions: Vec<String> = actions.iter().map(|action| format!("gaussdbformysql:instance:{action}")).collect();
+    let user = server.user_with(name, json!([{ "Effect": "Allow", "Action": actions }])).await;
+    server.project_token(&user).await
+}
+
+fn instance_path(server: &Server, rest: &str) -> String {
+    format!("/v3/{}/instances/{}/{rest}", server.tenant.project_id, server.instance.id)
+}
+
+async fn templates_without_list_permission(flavor: Flavor) {
+    let node = node(flavor).await;
+    let server = watching(&node.url()).await;
+    let one_second = SlowThreshold::new(1).unwrap();
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    server.store.set_slow_threshold(&by(), project, std::slice::from_ref(instance), one_second).await.unwrap();
+    let mut busy = session(&node).await;
+    busy.begin(STATEMENT.as_bytes()).await.unwrap();
+    let host = loop {
+        let shown = server.get(&path(&server, &format!("sessions/{}", busy.id))).await.ok(200);
+        if shown["statement"] == STATEMENT && shown["time"].as_u64().unwrap() >= 2 {
+            break shown["host"].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+
+    let kill = json!({
+        "sessions": [{ "id": busy.id, "user": "root", "host": host }], "what": "query", "preview": true
+    });
+    let kill_preview = async |token: &str| -> Answer {
+        server.call(Method::POST, &path(&server, "kill")).token(token).body(kill.to_string()).send().await
+    };
+    let get = async |token: &str, path: &str| server.call(Method::GET, path).token(token).send().await;
+    let task_preview = instance_path(&server, "process/task/preview?time=1");
+    let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
+
+    let lists = ["get", "listProcesses", "deleteProcesses", "showIntelligentKillSession"];
+    let sighted = token(&server, "sighted", &lists).await;
+    let blind = token(&server, "blind", &["get", "deleteProcesses", "showIntelligentKillSession"]).await;
+    for (whole, seen) in [
+        (get(&sighted, &task_preview).await, get(&blind, &task_preview).await),
+        (get(&sighted, &statistic).await, get(&blind, &statistic).await),
+        (kill_preview(&sighted).await, kill_preview(&blind).await),
+    ] {
+        assert!(whole.status == 200 && whole.text().contains(SECRET), "{flavor}: {}", whole.text());
+        assert!(seen.status == 200 && seen.text().contains(TEMPLATE), "{flavor}: {}", seen.text());
+        assert!(!seen.text().contains(SECRET), "{flavor}: {}", seen.text());
+    }
+    // A criterion must not tell which literals a statement has.
+    let guess = async |token: &str, literal: &str| -> Value {
+        get(token, &format!("{task_preview}&info={literal}")).await.ok(200)["total_count"].clone()
+    };
+    assert_ne!(guess(&sighted, SECRET).await, 0);
+    assert_eq!(guess(&blind, SECRET).await, 0);
+    assert_ne!(guess(&blind, "SLEEP(?)").await, 0);
+    let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
+    assert_eq!(get(&blind, &permissions).await.ok(200)["masked"], true);
+    assert_eq!(get(&sighted, &permissions).await.ok(200)["masked"], false);
+}
+
+#[tokio::test]
+async fn templates_without_list_permission_on_mariadb() {
+    templates_without_list_permission(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn templates_without_list_permission_on_mysql() {
+    templates_without_list_permission(Flavor::MySql).await;
+}
+
+/// The template of `4111x` is `4111x`: only a placeholder hides such a part of a statement.
+#[tokio::test]
+async fn statement_parts_of_criteria_are_hidden_from_masked_viewers_and_from_the_audit() {
+    let server = Server::start().await;
+    let switch = server.call(Method::PUT, &instance_path(&server, "process/task/switch"));
+    assert_eq!(switch.body(r#"{"status":"ON"}"#).send().await.status, 200);
+    let task = json!({ "info": "4111x", "time": 60, "task_type": "manual" });
+    let tasks = instance_path(&server, "process/task");
+    server.call(Method::POST, &tasks).body(task.to_string()).send().await.ok(200);
+    let collection = json!({ "sql_key": "4111x" });
+    server.call(Method::POST, &server.sessions("")).body(collection.to_string()).send().await.ok(202);
+
+    let collections = path(&server, "collections");
+    let actions = ["get", "listProcesses", "getRealtimeSession"];
+    let lists = token(&server, "lists", &actions).await;
+    let get = async |token: &str, path: &str| server.call(Method::GET, path).token(token).send().await.ok(200);
+    let fragments = async |token: &str| {
+        let (task, collection) = (get(token, &tasks).await, get(token, &collections).await);
+        (task["processes"][0]["info"].clone(), collection["collections"][0]["filter"]["sql_key"].clone())
+    };
+    assert_eq!(fragments(&lists).await, (json!("4111x"), json!("4111x")));
+    let only_get = token(&server, "only_get", &["get"]).await;
+    assert_eq!(get(&only_get, &tasks).await["processes"][0]["info"], "***");
+    server.mask(&server.tenant.project_id, true).await;
+    assert_eq!(fragments(&lists).await, (json!("***"), json!("***")));
+
+    let added = server.audit_of("AddKillTask").await.remove(0).event.detail;
+    assert_eq!(added["asked"]["info"], "***", "{added}");
+    let collected = server.audit_of("CollectRealtimeSession").await.remove(0).event.detail;
+    assert_eq!(collected["asked"]["sql_key"], "***", "{collected}");
+}

@@ -1,0 +1,57 @@
+//! Headers of every response, and the hosts that a server answers for.
+
+use clew_api::AllowedHosts;
+use http::Method;
+use tokio::io::AsyncWriteExt;
+
+use crate::limits::answer;
+use crate::server::Server;
+
+#[tokio::test]
+async fn json_is_not_stored_and_no_content_type_is_guessed() {
+    let server = Server::start().await;
+    for answer in [
+        server.get("/v3/projects").await,
+        server.get("/no/such").await,
+        server.call(Method::GET, "/v3/projects").anonymous().send().await,
+        server.get("/openapi.json").await,
+        server.get("/clew/v1/audit/export").await,
+    ] {
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(!answer.headers.contains_key("strict-transport-security"), "there is no TLS to stay with");
+    }
+    let id = server.finished(b"a\r\n").await;
+    let downloaded = server.get(&server.result_of(&id)).await;
+    assert_eq!(downloaded.header("cache-control"), "private, no-cache");
+    assert_eq!(downloaded.header("x-content-type-options"), "nosniff");
+    // What is no request at all.
+    let mut socket = server.connect().await;
+    socket.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    let refused = answer(&mut socket).await;
+    assert!(
+        refused.starts_with("HTTP/1.1 400 ") && refused.contains("\r\nx-content-type-options: nosniff\r\n"),
+        "{refused}"
+    );
+    assert!(refused.contains("\r\ncache-control: no-store\r\n"), "{refused}");
+}
+
+#[tokio::test]
+async fn requests_for_other_hosts_are_refused() {
+    let server = Server::start_with(|settings, _| {
+        settings.allowed_hosts = AllowedHosts::parse(&["clew.example.com".into()]).unwrap();
+    })
+    .await;
+    let get = |path: &str, host: &str| server.call(Method::GET, path).header("host", host);
+    get("/v3/projects", "clew.example.com:8407").send().await.ok(200);
+    for path in ["/v3/projects", "/", "/metrics", "/no/such", "/openapi.json"] {
+        let message = get(path, "evil.example").send().await.refused(421, "APIGW.0201");
+        assert!(message.contains("\"evil.example\" is not in http.allowed_hosts. fix:"), "{message}");
+    }
+    let chinese = get("/v3/projects", "evil.example").chinese().send().await.refused(421, "APIGW.0201");
+    assert!(chinese.contains("evil.example") && !chinese.contains("fix:"), "{chinese}");
+    assert_eq!(get("/healthz", "10.0.0.7:8407").send().await.status, 200, "a load balancer asks by address");
+    assert_eq!(get("/readyz", "10.0.0.7:8407").send().await.status, 200);
+    let anywhere = Server::start().await;
+    assert_eq!(anywhere.call(Method::GET, "/v3/projects").header("host", "evil.example").send().await.status, 200);
+}

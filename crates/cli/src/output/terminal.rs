@@ -1,0 +1,89 @@
+//! A terminal as a destination: what is written to it passes the sanitiser, whatever its source.
+
+use std::io::{self, Write};
+
+use clew_diagnose::terminal::{sanitize, sanitize_styled};
+
+/// Bytes at the end of a write that may be the beginning of a sequence which the next write completes.
+const MAX_INCOMPLETE: usize = 16;
+
+/// A writer that sanitises text on its way. Bytes that are not UTF-8 become `\xNN`.
+#[derive(Debug)]
+pub(crate) struct Sanitizer<W: Write> {
+    inner: W,
+    /// Whether sequences that set colour and weight stay.
+    styled: bool,
+    incomplete: Vec<u8>,
+}
+
+impl<W: Write> Sanitizer<W> {
+    pub(crate) fn new(inner: W, styled: bool) -> Self {
+        Self { inner, styled, incomplete: Vec::new() }
+    }
+
+    fn write_sanitized(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let text = clew_diagnose::clean(bytes);
+        let text = if self.styled { sanitize_styled(&text) } else { sanitize(&text) };
+        self.inner.write_all(text.as_bytes())
+    }
+}
+
+/// Length of what can be written now: not half a character, half a line end or half a sequence of styles.
+fn complete_length(bytes: &[u8]) -> usize {
+    let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE);
+    let tail = bytes.get(tail_start..).unwrap_or_default();
+    if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
+        && !tail.get(at..).unwrap_or_default().iter().any(|byte| matches!(byte, b'm' | b'\n'))
+    {
+        return tail_start + at;
+    }
+    let lead = tail.iter().rposition(|&byte| byte & 0xc0 != 0x80).unwrap_or(0);
+    match std::str::from_utf8(tail.get(lead..).unwrap_or_default()) {
+        Err(error) if error.error_len().is_none() => tail_start + lead,
+        _ => bytes.len(),
+    }
+}
+
+impl<W: Write> Write for Sanitizer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = std::mem::take(&mut self.incomplete);
+        all.extend_from_slice(bytes);
+        self.incomplete = all.split_off(complete_length(&all));
+        self.write_sanitized(&all)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.incomplete);
+        self.write_sanitized(&rest)?;
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &[u8], styled: bool, piece: usize) -> String {
+        let mut out = Vec::new();
+        let mut writer = Sanitizer::new(&mut out, styled);
+        text.chunks(piece).for_each(|piece| writer.write_all(piece).unwrap());
+        writer.flush().unwrap();
+        drop(writer);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_text() {
+        let text = "\u{1b}[1m会话\u{1b}[0m,\u{9b}2J\u{202e}x\r\n🧵\rend\u{1b}".as_bytes();
+        for piece in 1..=text.len() {
+            assert_eq!(
+                written(text, false, piece),
+                "\\u{1b}[1m会话\\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}"
+            );
+            let styled = "\u{1b}[1m会话\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}";
+            assert_eq!(written(text, true, piece), styled, "{piece}");
+        }
+        assert_eq!(written(b"a\xffb\xe9", false, 1), "a\\xffb\\xe9");
+    }
+}

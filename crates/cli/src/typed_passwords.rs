@@ -1,0 +1,66 @@
+//! Passwords of PostgreSQL on the command line: other accounts of the machine see arguments (`ps`), so they are refused.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use crate::error::CliError;
+
+/// Fails where an argument of the command or of its subcommands is the address of a PostgreSQL database with a password. Addresses of the
+/// environment and of configuration files may have one.
+pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), CliError> {
+    for id in matches.ids() {
+        if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
+        if values.filter_map(|value| value.to_str()).any(has_password) {
+            return Err(CliError::refused(format!(
+                "the address of the PostgreSQL database in --{} has a password, which other accounts of the machine can see in the list of \
+                 processes",
+                id.as_str().replace('_', "-")
+            ))
+            .with_hint(
+                "leave it out and set PGPASSWORD or PGPASSFILE; or give the whole address in CLEW_METADATA or in a configuration file \
+                 (metadata = …) that only Clew's account can read. Change the password: it has been seen",
+            ));
+        }
+    }
+    matches.subcommand().map_or(Ok(()), |(_, matches)| refuse(matches))
+}
+
+fn has_password(address: &str) -> bool {
+    let lowercase = address.to_ascii_lowercase();
+    let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| lowercase.strip_prefix(scheme)) else {
+        return false;
+    };
+    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // The password itself may hold a slash that nobody encoded.
+    let in_authority = before_query
+        .rsplit_once('@')
+        .is_some_and(|(account, _)| account.split_once(':').is_some_and(|(_, password)| !password.is_empty()));
+    in_authority || query.split('&').any(|pair| pair.strip_prefix("password=").is_some_and(|given| !given.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_found_in_every_place_of_an_address() {
+        for (address, found) in [
+            ("postgres://clew:hunter2@db/clew", true),
+            ("PostgreSQL://clew:hunter2@db/clew?sslmode=require", true),
+            ("postgres://clew:hun/ter@db/clew", true),
+            ("postgres://clew@db/clew?sslmode=require&password=hunter2", true),
+            ("postgres://db/clew?PASSWORD=x", true),
+            ("postgres://clew@db:5432/clew?sslmode=verify-full", false),
+            ("postgres://clew:@db/clew", false),
+            ("postgres://[::1]:5432/clew", false),
+            ("postgres://db/clew?password=", false),
+            ("mysql://clew:hunter2@db/", false),
+            ("postgres", false),
+        ] {
+            assert_eq!(has_password(address), found, "{address}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Text of a server never reaches a terminal raw: on stdout, on stderr, and in JSON.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::Value;
+
+use crate::run::{clew, run};
+
+/// Sets the title of a terminal, clears its screen by C1, reverses the direction of writing, isolates, hides, deletes.
+const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{9b}2J\u{202e}r\u{2066}\u{61c}\u{200b}\u{7f}\u{2028}y";
+
+/// The same as an error instead of a greeting: error 1040.
+const HOSTILE_GREETING: &[u8] =
+    b"\x22\0\0\0\xff\x10\x04\x1b]0;p\x07\xc2\x9b2J\xe2\x80\xaer\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b\x7f\nfix: rm";
+
+/// What a command writes to a terminal that is its stdout and its stderr.
+async fn screen(arguments: &[&str]) -> String {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap();
+    let far = File::from(open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
+    let mut command = clew(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::from(far.try_clone().unwrap())).stderr(Stdio::from(far));
+    let mut process = command.spawn().unwrap();
+    // The command keeps the far end open: once it has ended, reading fails.
+    drop(command);
+    let mut near = File::from(near);
+    let reading = std::thread::spawn(move || {
+        let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = near.read(&mut buffer) {
+            screen.extend_from_slice(&buffer[..count]);
+        }
+        screen
+    });
+    process.wait().await.unwrap();
+    let bytes = tokio::task::spawn_blocking(move || reading.join().unwrap()).await.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Fails on every character that can drive a terminal or hide text, but for line ends, tabs and the program's own colours.
+fn assert_safe(text: &str, context: &str) {
+    let mut rest = text.to_owned();
+    for style in ["0", "1", "2", "31", "32", "33", "39", "1;31", "38;5;9", "3"] {
+        rest = rest.replace(&format!("\u{1b}[{style}m"), "");
+    }
+    let found = rest.chars().find(|char| {
+        (char.is_control() && !matches!(char, '\r' | '\n' | '\t'))
+            || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    });
+    assert_eq!(found, None, "{context}: {text:?}");
+}
+
+async fn session(server: &Server, user: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+}
+
+async fn hostile_text_is_neutralised(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let create = format!("CREATE USER '{HOSTILE}'@'%'");
+    let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
+    let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];
+    server.run(&[&[&*create, &*grant], &table[..]].concat()).await.unwrap();
+    let mut blocker = session(&server, HOSTILE).await;
+    blocker.run("BEGIN").await.unwrap();
+    blocker.run(&format!("UPDATE d.t SET v = 2 WHERE id = 1 /* {HOSTILE} */")).await.unwrap();
+    let mut waiter = session(&server, HOSTILE).await;
+    let statement = format!("UPDATE d.t SET v = 3 WHERE id = 1 /* {HOSTILE} */");
+    waiter.begin(statement.as_bytes()).await.unwrap();
+    let (url, id) = (server.url(), waiter.id.to_string());
+    // Until it waits.
+    while !run(&["locks", &url, "--format", "json"]).await.stdout.contains("d.t SET v = 3") {}
+
+    for arguments in [
+        vec!["ps", &url],
+        vec!["ps", &url, "--format", "json"],
+        vec!["snapshot", &url, "--format", "table"],
+        vec!["snapshot", &url, "--format", "csv"],
+        vec!["snapshot", &url, "--format", "json"],
+        vec!["snapshot", &url, "--format", "table", "--detail"],
+        vec!["locks", &url],
+        vec!["locks", &url, "--format", "json"],
+        vec!["locks", &url, "--format", "dot"],
+        vec!["kill", &url, &id, "--dry-run"],
+        vec!["kill", &url, &id, "--dry-run", "--format", "json"],
+    ] {
+        let context = format!("{flavor} {arguments:?}");
+        let seen = screen(&arguments).await;
+        assert!(seen.contains("d.t SET v = 3") || seen.contains("UPDATE d.t"), "{context}: {seen:?}");
+        assert_safe(&seen, &context);
+        let piped = run(&arguments).await;
+        assert_safe(&piped.stderr, &context);
+        if arguments.contains(&"json") {
+            assert_safe(&piped.stdout, &context);
+            let value: Value = serde_json::from_str(&piped.stdout).unwrap();
+            let value = value.to_string();
+            assert!(
+                value.contains('\u{202e}') && value.contains('\u{9b}'),
+                "the value is as the server sent it: {value}"
+            );
+        }
+    }
+    let doctor = server.url_for(&urlencoding(HOSTILE), "");
+    for arguments in [vec!["doctor", &doctor], vec!["doctor", &doctor, "--format", "json"]] {
+        let seen = screen(&arguments).await;
+        assert!(seen.contains("]0;p"), "the account is shown: {seen:?}");
+        assert_safe(&seen, &format!("{flavor} {arguments:?}"));
+    }
+}
+
+fn urlencoding(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn hostile_text_of_mariadb_is_neutralised() {
+    hostile_text_is_neutralised(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn hostile_text_of_mysql_is_neutralised() {
+    hostile_text_is_neutralised(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn an_error_of_a_server_cannot_drive_the_terminal_or_give_advice() {
+    let fake = FakeServer::start(FakeOptions { sessions: 0, transactions: 0, fault: Fault::Says(HOSTILE_GREETING) });
+    let fake = fake.await.unwrap();
+    for arguments in [vec!["ps", &*fake.url()], vec!["doctor", &fake.url()], vec!["locks", &fake.url()]] {
+        let seen = run(&arguments).await;
+        assert!(seen.code == Some(1) && seen.stderr.contains("]0;p"), "the server's words are shown: {seen:?}");
+        assert_safe(&seen.stderr, &format!("{arguments:?}"));
+        assert!(!seen.stderr.contains("\nfix:"), "{seen:?}");
+        assert_safe(&screen(&arguments).await, &format!("{arguments:?}"));
+    }
+}

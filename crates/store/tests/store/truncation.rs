@@ -1,0 +1,111 @@
+//! An audit without its newest rows and with an earlier record of the newest one is sound in itself. What was seen before detects it.
+
+use clew_model::Origin;
+use clew_store::{AuditCheckpoint, AuditFault, AuditProblem};
+
+use super::tampering::NO_TRIGGERS;
+use crate::fixture::Fixture;
+
+/// Rows that stay, and the newest row before the removal.
+const KEPT: i64 = 5;
+const NEWEST: i64 = 8;
+
+/// An audit of eight rows, of which the last three are removed together with the record of the newest one, and the checkpoint of before.
+async fn truncated() -> (Fixture, AuditCheckpoint) {
+    let fixture = Fixture::new().await;
+    fixture.record_some(4).await;
+    fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
+    fixture.pass(500);
+    fixture.record_some(3).await;
+    let checkpoint = fixture.store.audit_checkpoint().await.unwrap();
+    assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST, 1_000_500));
+    assert!(fixture.store.verify_audit_against(std::slice::from_ref(&checkpoint)).await.unwrap().is_sound());
+    let removal = format!(
+        "DELETE FROM audit WHERE seq > {KEPT}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
+    );
+    fixture.sql(removal).await;
+    let alone = fixture.store.verify_audit().await.unwrap();
+    assert!(alone.is_sound() && alone.last == Some(KEPT), "nothing inside of the database shows it: {alone:?}");
+    (fixture, checkpoint)
+}
+
+fn missing() -> AuditProblem {
+    AuditProblem { position: NEWEST, what: AuditFault::SeenMissing { at: 1_000_500 } }
+}
+
+fn replaced() -> AuditProblem {
+    AuditProblem { position: NEWEST, what: AuditFault::SeenReplaced { at: 1_000_500 } }
+}
+
+#[tokio::test]
+async fn a_running_process_detects_a_truncated_audit() {
+    let (fixture, _) = truncated().await;
+    let store = &fixture.store;
+    assert_eq!(store.verify_audit_against(&[]).await.unwrap().problems, [missing()]);
+    assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()));
+    assert_eq!(store.check_audit_growth().await.unwrap(), None, "a loss is returned once");
+    // It stays known, whatever is added later.
+    fixture.pass(1);
+    fixture.record_some(5).await;
+    assert_eq!(store.verify_audit_against(&[]).await.unwrap().problems, [replaced()]);
+    assert_eq!(store.check_audit_growth().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_process_that_only_reads_detects_a_truncated_audit() {
+    let fixture = Fixture::new().await;
+    fixture.record_some(4).await;
+    fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
+    fixture.record_some(3).await;
+    let reader = fixture.open().await.unwrap();
+    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+    fixture
+        .sql("DELETE FROM audit WHERE seq > 5; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
+        .await;
+    let found = reader.check_audit_growth().await.unwrap().unwrap();
+    assert!(found.position == NEWEST && matches!(found.what, AuditFault::SeenMissing { .. }), "{found:?}");
+    assert_eq!(reader.verify_audit_against(&[]).await.unwrap().problems, [found]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_detects_a_truncated_audit_in_another_process() {
+    let (fixture, checkpoint) = truncated().await;
+    let later = fixture.open().await.unwrap();
+    assert!(later.verify_audit_against(&[]).await.unwrap().is_sound());
+    let checkpoint = std::slice::from_ref(&checkpoint);
+    assert_eq!(later.verify_audit_against(checkpoint).await.unwrap().problems, [missing()]);
+    fixture.pass(1);
+    fixture.record_some(5).await;
+    assert_eq!(later.verify_audit_against(checkpoint).await.unwrap().problems, [replaced()]);
+    assert_eq!(
+        missing().to_string(),
+        "row 8 is missing, which was the newest one at 1970-01-01T00:16:40.5Z: the end of the audit was removed"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_retention_removed_are_not_missing() {
+    let fixture = Fixture::new().await;
+    fixture.pass(100_000_000_000_000);
+    fixture.record_some(4).await;
+    let old = fixture.store.audit_checkpoint().await.unwrap();
+    fixture.pass(1000);
+    fixture.record_some(1).await;
+    let newest = fixture.store.audit_checkpoint().await.unwrap();
+    let reader = fixture.open().await.unwrap();
+    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+    // Row 5, the newest one of the checkpoint, is the last that goes.
+    assert_eq!(fixture.store.prune_audit(&Origin::clew(), 100_000_001_001_000).await.unwrap(), 5);
+    let found = reader.verify_audit_against(&[old.clone(), newest.clone()]).await.unwrap();
+    assert!(found.is_sound(), "{found:?}");
+    let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
+    let what = AuditFault::SeenReplaced { at: old.at };
+    let found = reader.verify_audit_against(&[forged.clone()]).await.unwrap();
+    assert_eq!(found.problems, [AuditProblem { position: 5, what }]);
+    fixture.record_some(2).await;
+    fixture.pass(1000);
+    fixture.record_some(1).await;
+    fixture.store.prune_audit(&Origin::clew(), 100_000_001_002_000).await.unwrap();
+    assert!(reader.verify_audit_against(&[old]).await.unwrap().is_sound(), "older than all rows that are kept");
+    assert_eq!(reader.check_audit_growth().await.unwrap(), None);
+}
