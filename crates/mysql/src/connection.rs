@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, NodeUrl, TlsMode};
+use clew_model::{Failure, Limitation, NodeUrl, TlsMode};
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, FromRowError, Opts, OptsBuilder};
 use secrecy::ExposeSecret;
@@ -11,10 +11,12 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::budget::{Errand, Place};
+use crate::clock::ClockReading;
 use crate::given_up::KillUnlessDone;
 use crate::limits::Limits;
 use crate::own_sessions::{Own, OwnSession};
 use crate::server::Flavor;
+use crate::session_variables::SetUp;
 use crate::{failure, greeting, statements, tls};
 
 /// Largest packet that is taken from a server: the largest that any server sends.
@@ -36,6 +38,10 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// When its place at the node was had: what it costs counts from here.
     pub(crate) since: Instant,
+    /// What statements of this connection could not read or set. Moved to the result of the read.
+    pub(crate) limitations: Vec<Limitation>,
+    /// The server's clock when it was last read over this connection.
+    pub(crate) clock: Option<ClockReading>,
     /// Whether another connection came before it, to learn that the server has no TLS.
     asked_for_tls: bool,
     guard: KillUnlessDone,
@@ -79,12 +85,8 @@ impl Connection {
         drop(signed_in);
         let flavor = Flavor::from_version(&version);
         let left = until.saturating_duration_since(Instant::now());
-        let set_up = match flavor {
-            Flavor::MySql => statements::set_up_mysql(left),
-            Flavor::MariaDb => statements::set_up_mariadb(left),
-        };
-        driver.query_drop(set_up).await.map_err(reading)?;
-        Ok(Self { driver, address, flavor, version, id, since, asked_for_tls, guard, _own: own })
+        let limitations = set_variables(&mut driver, SetUp::new(flavor, left)).await.map_err(reading)?;
+        Ok(Self { driver, address, flavor, version, id, since, limitations, clock: None, asked_for_tls, guard, _own: own })
     }
 
     /// All rows of a statement whose answer is small.
@@ -106,6 +108,19 @@ impl Connection {
     pub(crate) async fn close(mut self) {
         let _place = self.guard.done();
         let _ = timeout(Duration::from_secs(1), self.driver.disconnect()).await;
+    }
+}
+
+/// Sets the session's variables. A variable that the server does not know or refuses is dropped; a refused one is a limitation.
+async fn set_variables(driver: &mut Conn, mut set_up: SetUp) -> Result<Vec<Limitation>, Error> {
+    'again: loop {
+        for statement in set_up.statements() {
+            match driver.query_drop(&statement).await {
+                Err(error) if set_up.drop_refused(&statement, &error) => continue 'again,
+                done => done?,
+            }
+        }
+        return Ok(set_up.limitations());
     }
 }
 

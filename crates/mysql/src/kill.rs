@@ -9,6 +9,7 @@ mod confirm;
 mod look;
 mod outcome;
 mod send;
+mod user_sessions;
 mod victim;
 
 use clew_diagnose::ProtectedAccounts;
@@ -20,8 +21,9 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
-pub use look::{UserSessions, find_sessions, read_user_sessions};
+pub use look::{find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
+pub use user_sessions::UserSessions;
 pub use victim::{Doing, Victim};
 
 /// What of a session is to end.

@@ -22,6 +22,7 @@
 //! ```
 
 mod budget;
+mod clock;
 mod connection;
 mod doctor;
 mod explain;
@@ -33,6 +34,7 @@ mod kill;
 mod limits;
 mod live;
 mod locks;
+mod losses;
 mod own_sessions;
 mod programs;
 mod rollbacks;
@@ -41,13 +43,16 @@ mod seen;
 mod server;
 mod server_threads;
 mod session;
+mod session_variables;
 mod sessions;
 mod snapshot;
+mod statement_ages;
 mod statements;
 mod tls;
 mod transactions;
 
 pub use budget::Errand;
+pub use clock::{ClockHistory, ClockReading};
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use given_up::settle_kills;

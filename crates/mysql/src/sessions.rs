@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use clew_model::Session;
+use clew_diagnose::is_internal;
+use clew_model::{Limitation, LimitationKind, Session};
 use mysql_async::{QueryResult, Row, TextProtocol, Value};
 
 use crate::connection::Connection;
@@ -11,6 +12,8 @@ use crate::statements;
 /// Rows of the process list, one at a time.
 pub(crate) struct Sessions<'a> {
     rows: QueryResult<'a, 'static, TextProtocol>,
+    /// Idle sessions of users whose seconds were negative or absurd.
+    clamped: u64,
 }
 
 /// Starts reading all sessions that the account may see.
@@ -25,32 +28,46 @@ pub(crate) async fn read_without_lock(connection: &mut Connection) -> Result<Ses
 
 async fn ask<'a>(connection: &'a mut Connection, statement: &'static str) -> Result<Sessions<'a>, mysql_async::Error> {
     use mysql_async::prelude::Queryable;
-    Ok(Sessions { rows: connection.driver.query_iter(statement).await? })
+    Ok(Sessions { rows: connection.driver.query_iter(statement).await?, clamped: 0 })
 }
 
 impl Sessions<'_> {
     /// The next session; nothing after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, mysql_async::Error> {
-        Ok(self.rows.next().await?.map(session))
+        let Some(row) = self.rows.next().await? else { return Ok(None) };
+        let (session, is_clamped) = session(row);
+        // Those that do something are checked against the server's timers.
+        let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
+        self.clamped += u64::from(is_clamped && is_idle && !is_internal(&session));
+        Ok(Some(session))
+    }
+
+    /// What is wrong with the rows that were read.
+    pub(crate) fn limitation(&self) -> Option<Limitation> {
+        (self.clamped > 0).then(|| Limitation {
+            kind: LimitationKind::UnreliableAges,
+            what: format!("Seconds of {} idle sessions are negative or absurd and are shown as 0.", self.clamped),
+            why: "The server's clock was set back, or the sessions set a time of their own (SET timestamp).".to_owned(),
+            remedy: None,
+        })
     }
 }
 
-/// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text.
-fn session(mut row: Row) -> Session {
+/// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text. Says whether the time was not believable.
+fn session(mut row: Row) -> (Session, bool) {
     let mut bytes = |column: usize| match row.take_opt::<Value, _>(column) {
         Some(Ok(Value::Bytes(bytes))) => Some(bytes),
         _ => None,
     };
-    Session {
-        id: number(bytes(0)).unwrap_or(0),
-        user: bytes(1).unwrap_or_default(),
-        host: bytes(2).unwrap_or_default(),
-        database: bytes(3),
-        command: bytes(4).unwrap_or_default(),
-        seconds: number(bytes(5)).map_or(0, |seconds: i64| Session::believable_seconds(seconds.into())),
-        state: bytes(6),
-        statement: bytes(7),
-    }
+    let (id, user, host) = (number(bytes(0)).unwrap_or(0), bytes(1).unwrap_or_default(), bytes(2).unwrap_or_default());
+    let (database, command) = (bytes(3), bytes(4).unwrap_or_default());
+    let printed = bytes(5);
+    let is_null = printed.is_none();
+    let time: Option<i64> = number(printed);
+    let seconds = time.map_or(0, |seconds| Session::believable_seconds(seconds.into()));
+    let is_clamped = !is_null && time != Some(seconds.cast_signed());
+    let session = Session { id, user, host, database, command, seconds, state: bytes(6), statement: bytes(7) };
+    (session, is_clamped)
 }
 
 /// What does not fit is unbelievable too.

@@ -1,5 +1,6 @@
 //! Private database servers.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::flavor::Flavor;
 use crate::process::Process;
+use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 use crate::template;
 
@@ -51,9 +53,26 @@ impl Server {
     /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should: not on one of a
     /// runtime's pool of blocking threads.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+        Self::start_in(flavor, options, &[]).await
+    }
+
+    /// The same with a clock of its own, which must live as long as the server.
+    pub async fn start_with_clock(
+        flavor: Flavor,
+        options: &ServerOptions,
+        clock: &ServerClock,
+    ) -> Result<Self, ServerError> {
+        Self::start_in(flavor, options, &clock.environment()?).await
+    }
+
+    async fn start_in(
+        flavor: Flavor,
+        options: &ServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..TRIES {
-            match Self::try_start(flavor, options).await {
+            match Self::try_start(flavor, options, environment).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -61,7 +80,11 @@ impl Server {
         Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
     }
 
-    async fn try_start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+    async fn try_start(
+        flavor: Flavor,
+        options: &ServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
         let io = |doing| move |source| ServerError::Io { doing, source };
         let folder = tempfile::tempdir().map_err(io("make a folder"))?;
         template::copy(flavor, &folder.path().join("data"))?;
@@ -86,7 +109,8 @@ impl Server {
                 Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
                 Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
             })
-            .args(&options.arguments);
+            .args(&options.arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)));
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -9,13 +9,15 @@ use mysql_async::Error;
 use tokio::time::timeout;
 
 use super::KillKind;
+use super::user_sessions::UserSessions;
 use super::confirm::{Undone, read_undone};
 use super::victim::STATEMENT_COMPARED;
 use crate::budget::Errand;
 use crate::connection::{Connection, PROGRAM_NAME};
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::{doctor, failure, server_threads, sessions, statements};
+use crate::statement_ages::{self, Checked};
+use crate::{clock, doctor, failure, server_threads, sessions, statements};
 
 /// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
 /// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`. Whoever asks
@@ -23,7 +25,7 @@ use crate::{doctor, failure, server_threads, sessions, statements};
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<Vec<Session>, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
-        let found = look(&mut connection, |session| ids.contains(&session.id)).await?;
+        let (found, _) = look_with_ages(&mut connection, Checked::All, |session| ids.contains(&session.id)).await?;
         if ids.iter().any(|id| found.iter().all(|session| session.id != *id)) {
             sees_all(&mut connection).await?;
         }
@@ -33,22 +35,16 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     .await
 }
 
-/// What rules choose victims from.
-#[derive(Debug, Clone)]
-pub struct UserSessions {
-    /// Every session of a user, Clew's own left out, with the first 64 KiB of its statement.
-    pub sessions: Vec<Session>,
-    /// How long the node was busy with this look, from connecting to the last row.
-    pub took: Duration,
-}
-
 /// Looks for those that rules choose victims from. Fails where the account sees only its own sessions, and names the `GRANT`: those
 /// that it does not see cannot be chosen.
 pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(errand, node, limits).await?;
         let own_ids = clew_sessions(&mut connection).await?;
-        let listed = look(&mut connection, |_| true).await?;
+        let (listed, unchecked) = look_with_ages(&mut connection, Checked::Busy, |_| true).await?;
+        // Its own statement runs: where that is not timed, none is.
+        let no_timers = unchecked.contains(&connection.id);
+        let clock = clock::read(&mut connection).await.map_err(|error| connection.failed(&error))?;
         // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
@@ -59,10 +55,14 @@ pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits)
         let is_own = own.known();
         let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !own_ids.contains(&session.id) && !is_own(session);
-        let sessions = listed.into_iter().filter(users).collect();
+        let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
+        let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
+        let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
+        let limitations = std::mem::take(&mut connection.limitations);
+        let is_monotonic = connection.flavor == Flavor::MariaDb;
         let since = connection.since;
         connection.close().await;
-        Ok(UserSessions { sessions, took: since.elapsed() })
+        Ok(UserSessions { sessions, unchecked, is_monotonic, clock, limitations, took: since.elapsed() })
     })
     .await
 }
@@ -95,7 +95,7 @@ impl Look {
     pub(super) async fn take(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let found = look(connection, |session| ids.contains(&session.id)).await?;
+        let (found, _) = look_with_ages(connection, Checked::All, |session| ids.contains(&session.id)).await?;
         let taken = Instant::now();
         let appliers = server_threads::among(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
@@ -135,7 +135,21 @@ pub(super) async fn look(
         }
         found.push(session);
     }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
     Ok(found)
+}
+
+/// The same with seconds that no session can set, where the server has them. `checked` says whether those of idle sessions are checked too.
+/// Returns the ids of sessions whose seconds could not be checked as well.
+pub(super) async fn look_with_ages(
+    connection: &mut Connection,
+    checked: Checked,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<(Vec<Session>, HashSet<u64>), Failure> {
+    let mut found = look(connection, wanted).await?;
+    let unchecked = statement_ages::check(connection, found.iter_mut().collect(), checked).await?;
+    Ok((found, unchecked))
 }
 
 /// MariaDB alone has numbers for what sessions run.

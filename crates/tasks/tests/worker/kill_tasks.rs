@@ -22,15 +22,15 @@ const LONG: &[u8] = b"SELECT SLEEP(600), 'secret'";
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A store with one instance of these nodes whose switch is on, and workers on it.
-struct Killing {
-    bench: Bench,
-    instance: Instance,
+pub(crate) struct Killing {
+    pub(crate) bench: Bench,
+    pub(crate) instance: Instance,
     shutdown: CancellationToken,
     workers: Vec<JoinHandle<()>>,
 }
 
 impl Killing {
-    async fn new(urls: &[String]) -> Self {
+    pub(crate) async fn new(urls: &[String]) -> Self {
         let bench = Bench::new(&["unused.example"], Settings::default(), ScriptedReader::new([])).await;
         let role = |at| if at == 0 { NodeRole::Master } else { NodeRole::Slave };
         let node =
@@ -48,7 +48,7 @@ impl Killing {
         Self { bench, instance, shutdown: CancellationToken::new(), workers: Vec::new() }
     }
 
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         self.work_with(&Settings::default());
     }
 
@@ -59,7 +59,7 @@ impl Killing {
         self.workers.push(tokio::spawn(tasks.run(self.shutdown.clone())));
     }
 
-    async fn add(&self, criteria: KillCriteria) -> String {
+    pub(crate) async fn add(&self, criteria: KillCriteria) -> String {
         let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
         self.bench.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
@@ -72,13 +72,13 @@ impl Killing {
     }
 
     /// The kills, the newest first.
-    async fn kills(&self) -> Vec<KilledSession> {
+    pub(crate) async fn kills(&self) -> Vec<KilledSession> {
         let filter = KillFilter::of_instance(self.instance.id.clone());
         self.bench.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap().0
     }
 
     /// The kill of a session, once it has ended.
-    async fn death_of(&self, session: &RawSession) -> KilledSession {
+    pub(crate) async fn death_of(&self, session: &RawSession) -> KilledSession {
         eventually("the end of a session", async || {
             let kills = self.kills().await;
             kills.into_iter().find(|kill| kill.session_id == session.id && kill.outcome.is_some())
@@ -86,7 +86,7 @@ impl Killing {
         .await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.shutdown.cancel();
         for worker in self.workers {
             worker.await.unwrap();
@@ -111,7 +111,7 @@ async fn busy(server: &Server, user: &str) -> RawSession {
     session
 }
 
-async fn lives(server: &Server, session: &RawSession) -> bool {
+pub(crate) async fn lives(server: &Server, session: &RawSession) -> bool {
     let node = server.url().parse().unwrap();
     !find_sessions(&node, &[session.id], &Limits::default()).await.unwrap().is_empty()
 }
@@ -190,6 +190,7 @@ async fn a_hung_node_delays_no_other_server() {
 async fn who_cannot_be_killed_is_written_down_once_and_left_alone_on_a_server() {
     let server = start(Flavor::MySql).await;
     server.run(&["CREATE USER watcher@'%'", "GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
+    server.run(&["GRANT SELECT ON performance_schema.* TO watcher@'%'"]).await.unwrap();
     let mut killing = Killing::new(&[server.url_for("watcher", "")]).await;
     let victim = busy(&server, "app").await;
     killing.add(of_user("app")).await;
