@@ -34,6 +34,18 @@ pub enum LimitationKind {
     Indirect,
     /// There are more sessions than a live list shows.
     SessionsCut,
+    /// Some durations are not from a clock that can be trusted, or were negative or absurd and are shown as 0.
+    UnreliableAges,
+    /// The server lost metadata locks: its table of them is too small.
+    LostMetadataLocks,
+    /// The server lost threads: its table of them is too small.
+    LostThreads,
+    /// The server lost running statements: its tables of them are too small.
+    LostStatements,
+    /// The server cut what clients send about themselves.
+    LostConnectAttributes,
+    /// The server does not let the account set a session variable that changes results.
+    SettingRefused,
 }
 
 /// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.

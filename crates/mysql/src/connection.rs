@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, NodeUrl};
+use clew_model::{Failure, Limitation, NodeUrl};
 use mysql_common::prelude::FromRow;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 
 use crate::budget::{Errand, Place};
 use crate::client::{Client, Error, Socket};
+use crate::clock::ClockReading;
 use crate::kill_on_drop::KillOnDrop;
 use crate::limits::Limits;
 use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
+use crate::session_variables::SetUp;
 use crate::{failure, server_instance, statements};
 
 /// Error of a server whose connections are all taken.
@@ -102,6 +104,10 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// When its permit was granted: what it costs counts from here.
     pub(crate) since: Instant,
+    /// What statements of this connection could not read or set. Moved to the result of the read.
+    pub(crate) limitations: Vec<Limitation>,
+    /// The server's clock when it was last read over this connection.
+    pub(crate) clock: Option<ClockReading>,
     guard: KillOnDrop,
 }
 
@@ -129,13 +135,9 @@ impl Connection {
         let version = link.identify().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = until.saturating_duration_since(Instant::now());
-        let set_up = match flavor {
-            Flavor::MySql => statements::set_up_mysql(left),
-            Flavor::MariaDb => statements::set_up_mariadb(left),
-        };
-        link.client.execute(&set_up).await.map_err(reading)?;
+        let limitations = set_variables(&mut link.client, SetUp::new(flavor, left)).await.map_err(reading)?;
         let id = link.id;
-        Ok(Self { link, address, flavor, version, id, since, guard })
+        Ok(Self { link, address, flavor, version, id, since, limitations, clock: None, guard })
     }
 
     /// All rows of a statement whose rows are small.
@@ -162,6 +164,19 @@ impl Connection {
     pub(crate) async fn close(mut self) {
         let _held = self.guard.done();
         let _ = timeout(Duration::from_secs(1), self.link.client.quit()).await;
+    }
+}
+
+/// Sets the session's variables. A variable that the server does not know or refuses is dropped; a refused one is a limitation.
+async fn set_variables(client: &mut Client, mut set_up: SetUp) -> Result<Vec<Limitation>, Error> {
+    'again: loop {
+        for statement in set_up.statements() {
+            match client.execute(&statement).await {
+                Err(error) if set_up.drop_refused(&statement, &error) => continue 'again,
+                done => done?,
+            }
+        }
+        return Ok(set_up.limitations());
     }
 }
 

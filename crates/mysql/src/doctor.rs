@@ -4,12 +4,13 @@ use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
 use crate::transactions::CANNOT_CONVERT;
-use crate::{failure, sessions, statements};
+use crate::{failure, losses, sessions, statement_ages, statements};
 
 /// Something that Clew wants to do on a server, and whether it can.
 #[derive(Debug, Clone, Serialize)]
@@ -89,8 +90,8 @@ async fn cipher(connection: &mut Connection) -> Result<Option<String>, Failure> 
 }
 
 async fn clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
-    let server: Option<String> = one(connection, statements::CLOCK).await?;
-    let server: f64 = server.and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
+    let clock = clock::read(connection).await.map_err(|error| connection.failed(&error))?;
+    let server = clock.map_or(0.0, |clock| clock.utc());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
@@ -116,6 +117,17 @@ async fn checks(connection: &mut Connection, account: &str) -> Result<Vec<Check>
     checks.push(check("ending sessions", if kill { Ok(()) } else { Err(no_kill(connection.flavor, account)) }));
     let locks = metadata_locks(connection, account).await?;
     checks.push(check("metadata locks", locks));
+    let ages = statement_ages::examine(connection).await?;
+    checks.push(check("durations that sessions cannot change", ages));
+    let mut losses = Vec::new();
+    if performance_schema(connection, account).await?.is_ok() {
+        losses = losses::read(connection).await?;
+    }
+    losses.append(&mut connection.limitations);
+    if losses.is_empty() {
+        checks.push(check("complete records", Ok(())));
+    }
+    checks.extend(losses.into_iter().map(|loss| check("complete records", Err(loss))));
     Ok(checks)
 }
 
@@ -271,7 +283,7 @@ fn performance_schema_off() -> Limitation {
     }
 }
 
-fn no_select_on_performance_schema(account: &str) -> Limitation {
+pub(crate) fn no_select_on_performance_schema(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),

@@ -7,6 +7,8 @@ use clew_model::{Session, Transaction};
 
 /// Starts each transaction.
 const START: &str = "---TRANSACTION ";
+/// Start the line of a transaction's session.
+const SESSIONS: [&str; 2] = ["MySQL thread id ", "MariaDB thread id "];
 
 /// The open transactions of the section `TRANSACTIONS` that belong to a session.
 pub(crate) fn transactions(status: &str) -> Vec<Transaction> {
@@ -27,13 +29,13 @@ pub(crate) fn transactions(status: &str) -> Vec<Transaction> {
 fn transaction(block: &[&str]) -> Option<Transaction> {
     let (head, rest) = block.split_first()?;
     let (id, state) = head.strip_prefix(START)?.split_once(", ACTIVE ")?;
-    let session = rest.iter().position(|line| line.starts_with("MySQL thread id "))?;
+    let session = rest.iter().position(|line| SESSIONS.iter().any(|start| line.starts_with(start)))?;
     let (about, session) = (rest.get(..session)?, rest.get(session)?);
     let locks = about.iter().find(|line| line.contains(" lock struct(s)")).copied().unwrap_or_default();
     let waits = locks.starts_with("LOCK WAIT ");
-    let waited = rest.iter().find_map(|line| number_before(line, " SEC FOR THIS LOCK TO BE GRANTED"));
+    let waited = rest.iter().find_map(|line| waited(line));
     Some(Transaction {
-        session_id: number_after(session, "MySQL thread id ")?,
+        session_id: number_after(session, " thread id ")?,
         id: id.parse().ok()?,
         state: if waits {
             Transaction::LOCK_WAIT.into()
@@ -48,6 +50,12 @@ fn transaction(block: &[&str]) -> Option<Transaction> {
         tables_locked: None,
         rows_modified: number_after(locks, "undo log entries ").unwrap_or(0),
     })
+}
+
+/// Seconds of a line about a lock wait: MySQL prints seconds, MariaDB microseconds.
+fn waited(line: &str) -> Option<u64> {
+    number_before(line, " SEC FOR THIS LOCK TO BE GRANTED")
+        .or_else(|| Some(number_before(line, " us FOR THIS LOCK TO BE GRANTED")? / 1_000_000))
 }
 
 /// The number that stands right before `mark`.
@@ -101,6 +109,9 @@ mod tests {
         {
             assert_eq!(transactions(text), [], "{text:?}");
         }
+        let of_mariadb = STATUS.replace("\nMySQL thread id ", "\nMariaDB thread id ");
+        let of_mariadb = of_mariadb.replace(" SEC FOR THIS LOCK", "000000 us FOR THIS LOCK");
+        assert!(of_mariadb != STATUS && transactions(&of_mariadb) == transactions(STATUS));
         let cut = STATUS.get(..STATUS.find("MySQL thread id 46").unwrap()).unwrap();
         assert_eq!(transactions(cut).len(), 1);
     }

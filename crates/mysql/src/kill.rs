@@ -10,6 +10,7 @@ mod confirm;
 mod look;
 mod outcome;
 mod send;
+mod user_sessions;
 mod victim;
 
 use clew_diagnose::ProtectedAccounts;
@@ -21,8 +22,9 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
-pub use look::{FoundSessions, UserSessions, find_sessions, read_user_sessions};
+pub use look::{FoundSessions, find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
+pub use user_sessions::UserSessions;
 pub use victim::{Doing, ListRead, Victim};
 
 /// What of a session is to end.

@@ -23,6 +23,7 @@
 
 mod budget;
 mod client;
+mod clock;
 mod connection;
 mod doctor;
 mod explain;
@@ -33,6 +34,7 @@ mod kill_on_drop;
 mod limits;
 mod live;
 mod locks;
+mod losses;
 mod own_sessions;
 mod programs;
 mod rollbacks;
@@ -42,12 +44,15 @@ mod server;
 mod server_instance;
 mod server_threads;
 mod session;
+mod session_variables;
 mod sessions;
 mod snapshot;
+mod statement_ages;
 mod statements;
 mod transactions;
 
 pub use budget::Errand;
+pub use clock::{ClockHistory, ClockReading};
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use kill::{

@@ -16,14 +16,16 @@ use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionD
 use crate::client::Error;
 use tokio::time::timeout;
 
+use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::WaitTables;
 use crate::seen::Seen;
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
+use crate::statement_ages::{self, Checked};
 use crate::transactions::{BySession, Transactions};
-use crate::{doctor, failure, sessions, transactions};
+use crate::{clock, doctor, failure, losses, sessions, transactions};
 pub use memory::LiveMemory;
 
 /// Sessions that a look keeps, and of those beyond as many again that do something. All are counted.
@@ -68,7 +70,7 @@ async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &
     let mut seen = if memory.is_due() || memory.somebody_waits {
         with_locks(&mut connection, memory, threshold).await?
     } else {
-        let (open, gap) = open_transactions(&mut connection).await?;
+        let (open, gap) = open_transactions(&mut connection, memory).await?;
         let found = users(&mut connection, memory, open, threshold, None).await?;
         if found.counts.waiting > 0 {
             // Who waits, and for whom, must be of one moment.
@@ -80,6 +82,7 @@ async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &
     };
     memory.somebody_waits = seen.found.counts.waiting > 0;
     memory.read_new_programs(&mut connection, &seen.found.sessions).await?;
+    seen.limitations.append(&mut connection.limitations);
     seen.limitations.dedup();
     let took = connection.since.elapsed();
     connection.close().await;
@@ -96,15 +99,28 @@ struct Found {
 }
 
 impl Found {
+    /// Keeps a session, or counts it where there is no room.
     fn take(&mut self, session: Session, threshold: u64) {
         let open = self.open.get(session.id);
-        self.counts.count(&session, open, threshold);
         let does_something = open.is_some() || !session.command.eq_ignore_ascii_case(b"Sleep");
         let room = if does_something { 2 * MOST } else { MOST };
         if self.sessions.len() < room {
             self.sessions.push(session);
         } else {
+            self.counts.count(&session, open, threshold);
             self.left_out += 1;
+        }
+    }
+
+    /// Corrects seconds by the steps of the server's clock that were detected, and counts the sessions that were kept.
+    fn count(&mut self, clock: &ClockHistory, flavor: Flavor, threshold: u64) {
+        if clock.has_steps() {
+            // MariaDB's come from a monotonic timer.
+            let of_wall_clock = self.sessions.iter_mut().filter(|_| flavor == Flavor::MySql);
+            of_wall_clock.for_each(|session| session.seconds = clock.corrected_seconds(session.seconds));
+        }
+        for session in &self.sessions {
+            self.counts.count(session, self.open.get(session.id), threshold);
         }
     }
 }
@@ -145,17 +161,22 @@ async fn with_locks(
     memory: &mut LiveMemory,
     threshold: u64,
 ) -> Result<Everything, Failure> {
+    connection.clock = None;
     let mut locks = WaitTables::read(connection, Vec::new()).await?;
+    memory.observe_clock(connection);
+    memory.correct_ages(&mut locks.transactions);
     let mut seen = Seen::of(locks.parties());
     let open = BySession::new(locks.transactions.clone());
     let found = users(connection, memory, open, threshold, Some(&mut seen)).await?;
     let unreadable = locks.unreadable.take();
     if memory.is_due() {
         memory.read_all_programs(connection, unreadable.as_ref()).await?;
+        memory.losses = if unreadable.is_none() { losses::read(connection).await? } else { Vec::new() };
     }
     let first_modes = locks.unexplained();
     let facts = seen.facts(connection.own_filter(), &locks.threads);
-    let (observed, _) = locks.joined(facts);
+    let (mut observed, _) = locks.joined(facts);
+    observed.limitations.extend_from_slice(&memory.losses);
     let graph = graph(&observed);
     let mut limitations = observed.limitations;
     limitations.extend_from_slice(memory.programs_missing());
@@ -167,13 +188,19 @@ async fn with_locks(
 }
 
 /// Open transactions, and what is missing of them beside what the last look at everything said.
-async fn open_transactions(connection: &mut Connection) -> Result<(BySession, Option<Limitation>), Failure> {
-    match transactions::read(connection).await {
-        Ok(Transactions::Readable(open)) => Ok((BySession::new(open), None)),
-        Ok(Transactions::Hidden) => Ok((BySession::default(), None)),
-        Ok(Transactions::FromStatus(open)) => Ok((BySession::new(open), Some(doctor::part_of_transactions()))),
-        Err(error) => Err(connection.failed(&error)),
-    }
+async fn open_transactions(
+    connection: &mut Connection,
+    memory: &mut LiveMemory,
+) -> Result<(BySession, Option<Limitation>), Failure> {
+    let (mut open, gap) = match transactions::read(connection).await {
+        Ok(Transactions::Readable(open)) => (open, None),
+        Ok(Transactions::Hidden) => (Vec::new(), None),
+        Ok(Transactions::FromStatus(open)) => (open, Some(doctor::part_of_transactions())),
+        Err(error) => return Err(connection.failed(&error)),
+    };
+    memory.observe_clock(connection);
+    memory.correct_ages(&mut open);
+    Ok((BySession::new(open), gap))
 }
 
 /// The sessions of users. `seen` is shown all, those of the server and of Clew too.
@@ -184,6 +211,10 @@ async fn users(
     threshold: u64,
     mut seen: Option<&mut Seen>,
 ) -> Result<Found, Failure> {
+    if connection.flavor == Flavor::MySql && connection.clock.is_none() {
+        clock::read(connection).await.map_err(|error| connection.failed(&error))?;
+        memory.observe_clock(connection);
+    }
     let mut found = Found { open, ..Found::default() };
     for without_lock in [true, false] {
         if without_lock && (connection.flavor == Flavor::MariaDb || memory.by_show) {
@@ -198,6 +229,18 @@ async fn users(
         if let Some(seen) = &mut seen {
             seen.forget();
         }
+    }
+    let lock_waits = found.open.lock_waits();
+    let flavor = connection.flavor;
+    let is_doubtful = |session: &&mut Session| {
+        let lock_wait = lock_waits.get(&session.id).copied();
+        statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+    };
+    let doubtful = found.sessions.iter_mut().filter(is_doubtful).collect();
+    statement_ages::check(connection, doubtful, Checked::Busy).await?;
+    found.count(&memory.clock, flavor, threshold);
+    if let Some(seen) = seen {
+        found.sessions.iter().for_each(|session| seen.look(session));
     }
     Ok(found)
 }
@@ -220,10 +263,10 @@ async fn read_into(
         Err(error) => return Err(lost(error)),
     };
     while let Some(mut session) = rows.next().await.map_err(lost)? {
-        if let Some(seen) = &mut seen {
-            seen.look(&session);
-        }
         if own.is_own(&session) || is_internal(&session) {
+            if let Some(seen) = &mut seen {
+                seen.look(&session);
+            }
             continue;
         }
         if let Some(statement) = &mut session.statement {
@@ -233,6 +276,8 @@ async fn read_into(
         }
         found.take(session, threshold);
     }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
     Ok(own.listed().is_some())
 }
 

@@ -21,8 +21,9 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
+use crate::statement_ages::{self, Checked};
 use crate::transactions::Transactions;
-use crate::{doctor, failure, sessions, transactions};
+use crate::{doctor, failure, losses, sessions, transactions};
 use access::Access;
 use metadata::ReadLock;
 use prepared::Prepared;
@@ -57,9 +58,14 @@ pub(crate) async fn observe(connection: &mut Connection, also: Option<u64>) -> R
         limitations.push(doctor::statements_cut());
     }
     let locks = WaitTables::read(connection, limitations).await?;
-    let sessions = sessions(connection, &locks.threads).await?;
+    let lock_waits = lock_waits(&locks.transactions);
+    let sessions = sessions(connection, &locks.threads, &lock_waits).await?;
     let access = locks.access;
     let (mut observed, threads) = locks.joined(sessions);
+    observed.limitations.append(&mut connection.limitations);
+    if access.performance_schema {
+        observed.limitations.extend(losses::read(connection).await?);
+    }
     let first = graph(&observed);
     if !first.unexplained.is_empty() {
         observed.limitations.extend(access.first_modes());
@@ -202,8 +208,18 @@ fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<Transacti
     transactions.into_iter().map(facts).collect()
 }
 
-async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<SessionFacts>, Failure> {
+fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
+    let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
+    transactions.iter().filter_map(waits).collect()
+}
+
+async fn sessions(
+    connection: &mut Connection,
+    threads: &Threads,
+    lock_waits: &HashMap<u64, u64>,
+) -> Result<Vec<SessionFacts>, Failure> {
     let address = connection.address.clone();
+    let flavor = connection.flavor;
     let mut own = connection.own_filter();
     let lost = |error: crate::client::Error| failure::from_client(&error, &address);
     let mut rows = sessions::read(connection, STATEMENT_KEPT + (4 << 10)).await.map_err(lost)?;
@@ -215,6 +231,14 @@ async fn sessions(connection: &mut Connection, threads: &Threads) -> Result<Vec<
         }
         found.push(session);
     }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
+    let is_doubtful = |session: &&mut Session| {
+        let lock_wait = lock_waits.get(&session.id).copied();
+        statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+    };
+    let doubtful = found.iter_mut().filter(is_doubtful).collect();
+    statement_ages::check(connection, doubtful, Checked::Busy).await?;
     let facts = |session: Session| {
         let role = role(&session, own.is_own(&session), threads.is_applier(session.id));
         SessionFacts { role, session }

@@ -3,6 +3,7 @@
 //! InnoDB counts down the changed rows of a transaction while it undoes them. Two looks at that count tell the speed; what is left,
 //! divided by it, is the estimate. Undoing is not even: rows with many indexes, and pages that must be read from disk, take longer.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use clew_model::{Failure, NodeUrl, Session, Transaction};
@@ -13,6 +14,7 @@ use mysql_common::row::convert::FromRowError;
 use crate::client::Error;
 use tokio::time::{sleep, timeout};
 
+use crate::clock::{self, LocalAge};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::transactions::{self, CANNOT_CONVERT, PRIVILEGE_MISSING, Transactions};
@@ -124,7 +126,7 @@ fn remaining_seconds(rows: u64, undone: u64, passed: Duration) -> Option<u64> {
 /// InnoDB's status tells of them.
 async fn look(connection: &mut Connection) -> Result<Vec<Undoing>, Failure> {
     match connection.ask::<UndoingRow>(statements::ROLLBACKS).await {
-        Ok(rows) => return Ok(rows.into_iter().map(|row| row.0).collect()),
+        Ok(rows) => return with_ages(connection, rows).await.map_err(|error| connection.failed(&error)),
         Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING || error.code == CANNOT_CONVERT => {}
         Err(error) => return Err(connection.failed(&error)),
     }
@@ -153,20 +155,33 @@ impl From<Transaction> for Undoing {
     }
 }
 
-struct UndoingRow(Undoing);
+/// Ages of these transactions, by the server's clock. Of a start that occurred twice the later is taken: only an estimate follows from it.
+async fn with_ages(connection: &mut Connection, rows: Vec<UndoingRow>) -> Result<Vec<Undoing>, Error> {
+    let clock = if rows.is_empty() { None } else { clock::read(connection).await? };
+    let started = |row: &UndoingRow| clock::parse(&row.0.started);
+    let ages = match &clock {
+        Some(clock) => clock::ages(connection, clock, rows.iter().filter_map(started).collect()).await?,
+        None => HashMap::new(),
+    };
+    let age = |row: &UndoingRow| match started(row).and_then(|time| ages.get(&time)) {
+        Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::believable_seconds((*age).into()),
+        None => 0,
+    };
+    Ok(rows.into_iter().map(|row| Undoing { age: age(&row), rollback: row.0 }).collect())
+}
+
+struct UndoingRow(Rollback);
 
 impl FromRow for UndoingRow {
     fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
-        let (transaction_id, session_id, statement, started, age, rows_modified): (
+        let (transaction_id, session_id, statement, started, rows_modified): (
             u64,
             u64,
             Option<Vec<u8>>,
             String,
-            Option<i64>,
             u64,
         ) = FromRow::from_row_opt(row)?;
-        let rollback = Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 };
-        Ok(Self(Undoing { rollback, age: age.map_or(0, |age| Session::believable_seconds(age.into())) }))
+        Ok(Self(Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 }))
     }
 }
 

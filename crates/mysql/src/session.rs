@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::observe;
+use crate::statement_ages::{self, Checked};
 use crate::{failure, sessions, statements};
 
 /// Bytes of a statement that are handed out. A longer one is cut.
@@ -43,8 +44,10 @@ pub async fn read_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Op
 
 async fn read(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSession>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let observed = observe(&mut connection, Some(id)).await?;
+    let mut observed = observe(&mut connection, Some(id)).await?;
     let found = whole(&mut connection, id).await?;
+    observed.limitations.append(&mut connection.limitations);
+    observed.limitations.dedup();
     // Then why not stands among the limitations.
     let closed = observed.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
     let attributes = if found.is_none() || closed { Vec::new() } else { attributes(&mut connection, id).await? };
@@ -73,6 +76,10 @@ async fn whole(connection: &mut Connection, id: u64) -> Result<Option<(Session, 
         }
         found = Some((session, is_cut));
     }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
+    let checked = found.iter_mut().map(|(session, _)| session).collect();
+    statement_ages::check(connection, checked, Checked::All).await?;
     Ok(found)
 }
 

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use clew_model::Session;
+use clew_diagnose::is_internal;
+use clew_model::{Limitation, LimitationKind, Session};
 
 use crate::client::{Cells, Client, Error, Rows};
 use crate::connection::Connection;
@@ -14,7 +15,10 @@ pub(crate) const MAX_ROW: usize = (64 << 20) + (4 << 10);
 /// Rows of the process list, one at a time.
 pub(crate) struct Sessions<'a> {
     rows: Rows<'a>,
+    /// Rows that were cut.
     truncated: u64,
+    /// Idle sessions of users whose seconds were negative or absurd.
+    clamped: u64,
 }
 
 /// Starts reading all sessions that the account may see; of each row, at most so many bytes.
@@ -24,13 +28,13 @@ pub(crate) async fn read(connection: &mut Connection, max_row: usize) -> Result<
 
 /// The same over a client.
 pub(crate) async fn list(client: &mut Client, max_row: usize) -> Result<Sessions<'_>, Error> {
-    Ok(Sessions { rows: client.query(statements::SESSIONS, max_row).await?, truncated: 0 })
+    Ok(Sessions { rows: client.query(statements::SESSIONS, max_row).await?, truncated: 0, clamped: 0 })
 }
 
 /// The same for repeated reads, with the beginnings of statements: of MySQL with its performance_schema on.
 pub(crate) async fn read_without_lock(connection: &mut Connection, max_row: usize) -> Result<Sessions<'_>, Error> {
     let rows = connection.link.client.query(statements::SESSIONS_WITHOUT_LOCK, max_row).await?;
-    Ok(Sessions { rows, truncated: 0 })
+    Ok(Sessions { rows, truncated: 0, clamped: 0 })
 }
 
 impl Sessions<'_> {
@@ -38,28 +42,41 @@ impl Sessions<'_> {
     pub(crate) async fn next(&mut self) -> Result<Option<Session>, Error> {
         let Some(cells) = self.rows.next().await? else { return Ok(None) };
         self.truncated += u64::from(cells.truncated);
-        session(cells).map(Some)
+        let (session, is_clamped) = session(cells)?;
+        // Those that do something are checked against the server's timers.
+        let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
+        self.clamped += u64::from(is_clamped && is_idle && !is_internal(&session));
+        Ok(Some(session))
     }
 
     /// How many of the rows were cut.
     pub(crate) fn truncated(&self) -> u64 {
         self.truncated
     }
+
+    /// What is wrong with the rows that were read.
+    pub(crate) fn limitation(&self) -> Option<Limitation> {
+        (self.clamped > 0).then(|| Limitation {
+            kind: LimitationKind::UnreliableAges,
+            what: format!("Seconds of {} idle sessions are negative or absurd and are shown as 0.", self.clamped),
+            why: "The server's clock was set back, or the sessions set a time of their own (SET timestamp).".to_owned(),
+            remedy: None,
+        })
+    }
 }
 
-/// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text.
-fn session(mut cells: Cells<'_>) -> Result<Session, Error> {
+/// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text. Says whether the time was not believable.
+fn session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
-    Ok(Session {
-        id: number(cell()?).unwrap_or(0),
-        user: cell()?.unwrap_or_default().to_vec(),
-        host: cell()?.unwrap_or_default().to_vec(),
-        database: cell()?.map(<[u8]>::to_vec),
-        command: cell()?.unwrap_or_default().to_vec(),
-        seconds: number(cell()?).map_or(0, |seconds: i64| Session::believable_seconds(seconds.into())),
-        state: cell()?.map(<[u8]>::to_vec),
-        statement: cell()?.map(<[u8]>::to_vec),
-    })
+    let id = number(cell()?).unwrap_or(0);
+    let (user, host) = (cell()?.unwrap_or_default().to_vec(), cell()?.unwrap_or_default().to_vec());
+    let (database, command) = (cell()?.map(<[u8]>::to_vec), cell()?.unwrap_or_default().to_vec());
+    let printed = cell()?;
+    let time: Option<i64> = number(printed);
+    let seconds = time.map_or(0, |seconds| Session::believable_seconds(seconds.into()));
+    let is_clamped = printed.is_some() && time != Some(seconds.cast_signed());
+    let (state, statement) = (cell()?.map(<[u8]>::to_vec), cell()?.map(<[u8]>::to_vec));
+    Ok((Session { id, user, host, database, command, seconds, state, statement }, is_clamped))
 }
 
 /// What does not fit is unbelievable too.

@@ -1,6 +1,7 @@
 //! A snapshot: all sessions of a node at one moment, joined, filtered, sorted and encoded.
 
 mod detailed;
+mod doubtful;
 mod encoder;
 
 use std::io::{self, Write};
@@ -188,7 +189,8 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
 }
 
 /// Everything was read whole.
-async fn finish(connection: Connection, body: Body, limitations: Vec<Limitation>) -> Snapshot {
+async fn finish(mut connection: Connection, body: Body, mut limitations: Vec<Limitation>) -> Snapshot {
+    limitations.append(&mut connection.limitations);
     let summary = Summary {
         server_flavor: connection.flavor,
         server_version: connection.version.clone(),

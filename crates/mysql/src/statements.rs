@@ -2,35 +2,11 @@
 //!
 //! Costs were measured with 10,000 sessions, 2,500 open transactions and 100 lock waiters (DESIGN.md section 7).
 
-use std::time::Duration;
+use jiff::civil::DateTime;
 
-/// Version of the server, and id of the connection. Free; needs nothing.
-pub(crate) const SERVER_IDENTITY: &str = "SELECT VERSION(), CONNECTION_ID()";
-
-/// Session settings for MySQL. Free; needs nothing.
-pub(crate) fn set_up_mysql(left: Duration) -> String {
-    // Ends a SELECT, and nothing else. In milliseconds; 0 would be no limit.
-    format!("{}, SESSION max_execution_time = {}", set_up(left), left.as_millis().max(1))
-}
-
-/// Session settings for MariaDB. Free; needs nothing.
-pub(crate) fn set_up_mariadb(left: Duration) -> String {
-    // Ends any statement. In seconds, with a fraction; 0 would be no limit.
-    format!("{}, SESSION max_statement_time = {:.3}", set_up(left), left.as_secs_f64().max(0.001))
-}
-
-/// What both understand, for a connection that is used for as long as is `left` of its time.
-///
-/// Text comes as UTF-8, times on the server's own clock. Nothing is waited for that others hold: Clew's reads take no lock that
-/// anybody has for long, and a managed server's procedure that kills has tables of its own. Where Clew itself hangs, with a result half
-/// read or between two statements, the server lets go of it. No transaction stays open, whatever the server's default is.
-fn set_up(left: Duration) -> String {
-    let seconds = left.as_secs() + 1;
-    format!(
-        "SET NAMES utf8mb4, SESSION time_zone = 'SYSTEM', SESSION autocommit = 1, SESSION lock_wait_timeout = 1, \
-         SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = {seconds}, SESSION wait_timeout = {seconds}"
-    )
-}
+/// Version of the server, and id of the connection. Free; needs nothing. The limit overrides a `sql_select_limit` of 0, which is reset only
+/// afterwards.
+pub(crate) const SERVER_IDENTITY: &str = "SELECT VERSION(), CONNECTION_ID() LIMIT 1";
 
 /// Whether MySQL answers `SHOW PROCESSLIST` from performance_schema, which cuts statements at 1,024 bytes. Free; needs nothing.
 /// A server that does not know the variable answers with error 1193: then it does not do it.
@@ -38,14 +14,13 @@ pub(crate) const SHOW_IS_CUT: &str = "SELECT @@GLOBAL.performance_schema_show_pr
 
 /// Every open transaction. 0.05 s on MySQL, 0.14 s on MariaDB. Needs PROCESS (error 1227 without it).
 ///
-/// Ages are taken on the server's clock, in its time zone, in which InnoDB prints its times.
-pub(crate) const TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, \
-     TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), TIMESTAMPDIFF(SECOND, trx_wait_started, NOW(6)), \
-     trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
+/// InnoDB prints times in the server's time zone; [`CLOCK`] is read right after them.
+pub(crate) const TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, trx_id, trx_state, CAST(trx_started AS CHAR), \
+     CAST(trx_wait_started AS CHAR), trx_rows_locked, trx_tables_locked, trx_rows_modified FROM information_schema.innodb_trx";
 
 /// The transactions that are being rolled back. Costs and needs what [`TRANSACTIONS`] does: the server makes the whole table first.
 pub(crate) const ROLLBACKS: &str = "SELECT trx_id, trx_mysql_thread_id, trx_query, CAST(trx_started AS CHAR), \
-     TIMESTAMPDIFF(SECOND, trx_started, NOW(6)), trx_rows_modified FROM information_schema.innodb_trx \
+     trx_rows_modified FROM information_schema.innodb_trx \
      WHERE trx_state = 'ROLLING BACK'";
 
 /// What InnoDB tells of itself, transactions among it, as text of up to 1 MiB. Asked only where [`TRANSACTIONS`] cannot be read.
@@ -117,8 +92,21 @@ pub(crate) const ACCOUNT: &str = "SELECT CURRENT_USER()";
 /// The cipher of this connection; empty on a plain one. Free; needs nothing.
 pub(crate) const CIPHER: &str = "SHOW STATUS LIKE 'Ssl_cipher'";
 
-/// The server's clock, as seconds since 1970. Free; needs nothing.
-pub(crate) const CLOCK: &str = "SELECT UNIX_TIMESTAMP(NOW(6))";
+/// The server's clock: local time, seconds since 1970, and whether the server's offset from UTC was the same one day ago. Free; needs nothing.
+/// `UNIX_TIMESTAMP()` without an argument is UTC also where the local time occurs twice.
+pub(crate) const CLOCK: &str = "SELECT CAST(NOW(6) AS CHAR), UNIX_TIMESTAMP(), \
+     UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW() - INTERVAL 1 DAY) = 86400";
+
+/// Local times in UTC, as `seconds,before,after;…`: `before` and `after` are 1 where the same local time occurs an hour before or after. Free;
+/// needs nothing.
+pub(crate) fn to_utc(times: &[DateTime]) -> String {
+    let convert = |time: &DateTime| {
+        let time = format!("TIMESTAMP'{}'", time.strftime("%Y-%m-%d %H:%M:%S"));
+        let other = |shift: &str| format!("FROM_UNIXTIME(UNIX_TIMESTAMP({time}) {shift} 3600) = {time}");
+        format!("CONCAT_WS(',', UNIX_TIMESTAMP({time}), {}, {})", other("-"), other("+"))
+    };
+    format!("SELECT CONCAT_WS(';', {})", times.iter().map(convert).collect::<Vec<_>>().join(", "))
+}
 
 /// Whether the account may read transactions at all. Costs what [`TRANSACTIONS`] does (`LIMIT 0` would be answered without a
 /// look at the privilege). Needs PROCESS.
@@ -252,6 +240,38 @@ pub(crate) const ANSWER_SOON: &str = "SET SESSION max_statement_time = 7";
 /// Whether the server keeps the latest statements. Free; needs SELECT on performance_schema.
 pub(crate) const STATEMENTS_ARE_KEPT: &str =
     "SELECT enabled FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
+
+/// What performance_schema lost since the server was started. Up to 0.03 s: the server adds up counters of every session for it. Needs nothing.
+pub(crate) const LOST: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";
+
+/// How much it has room for. 0.001 s; needs nothing.
+pub(crate) const RECORDED: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_schema\\_%'";
+
+/// Which thread serves each session that does something, on MySQL. 0.002 s. Needs SELECT on performance_schema; returns nothing where it is off.
+pub(crate) const BUSY_THREADS: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
+     WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
+
+/// The same of these sessions, whatever they do. 0.1 ms a session. Needs what [`BUSY_THREADS`] does.
+pub(crate) fn threads_of(sessions: &[u64]) -> String {
+    format!(
+        "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads WHERE processlist_id IN ({})",
+        list(sessions)
+    )
+}
+
+/// The latest statement of each of these threads, on MySQL: when it began and ended by the server's timers, which no session can set. 0.1 ms a
+/// thread. Needs SELECT on performance_schema.
+pub(crate) fn statement_timers(threads: &[u64]) -> String {
+    format!("{STATEMENT_TIMERS} WHERE thread_id IN ({})", list(threads))
+}
+
+/// The same of every thread that runs a statement. 0.05 s: the server prepares the digest of each session's latest statement.
+pub(crate) fn all_statement_timers() -> String {
+    format!("{STATEMENT_TIMERS} WHERE end_event_id IS NULL")
+}
+
+const STATEMENT_TIMERS: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
+     FROM performance_schema.events_statements_current";
 
 /// Digests of what runs on MySQL, for [`THREADS`] to tell whose; the inner ones of a procedure too. 0.1 s. Needs SELECT on
 /// performance_schema.

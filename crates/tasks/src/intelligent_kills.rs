@@ -1,13 +1,14 @@
 //! Intelligent kills: durable once asked for, taken up once, never twice. Whom one kills is decided when it runs, by the function that
 //! the preview asks.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clew_diagnose::Chosen;
-use clew_model::{InstanceId, NodeUrl, SlowThreshold};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, UserSessions, read_user_sessions};
+use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, NodeUrl, SlowThreshold};
+use clew_mysql::{ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UserSessions, read_user_sessions};
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -37,6 +38,7 @@ pub struct IntelligentKills {
     wake: Arc<Notify>,
     look_again: Duration,
     hearing: Hearing,
+    clocks: Arc<Mutex<Clocks>>,
 }
 
 impl IntelligentKills {
@@ -51,6 +53,7 @@ impl IntelligentKills {
             wake: Arc::default(),
             look_again: settings.look_again,
             hearing: Hearing::default(),
+            clocks: Arc::default(),
         }
     }
 
@@ -82,8 +85,18 @@ impl IntelligentKills {
         limits: Limits,
     ) -> Result<(ListRead, Chosen), KillError> {
         let threshold = self.threshold(instance).await?;
-        let UserSessions { read, sessions, .. } =
-            read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
+        let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
+        let step = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
+        if let Some(seconds) = step.filter(|_| errand == Errand::Killing) {
+            return Err(KillError::Node(clock_was_set(node, seconds)));
+        }
+        // Without a single reliable age there is nothing to choose from, and the reason must be known.
+        let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
+        if let Some(gap) = unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len()) {
+            return Err(KillError::Node(unreliable_ages(node, gap)));
+        }
+        let read = listed.read.clone();
+        let sessions = listed.into_choosable();
         let protected = self.kills.protected().clone();
         // Templates of ten thousand statements are work for a processor.
         let choosing = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
@@ -190,6 +203,43 @@ impl IntelligentKills {
         };
         self.kills.carry_out(order, victims, self.limits).await
     }
+}
+
+/// Clocks of the nodes that were read last.
+#[derive(Debug, Default)]
+struct Clocks(VecDeque<(String, ClockHistory)>);
+
+impl Clocks {
+    /// Nodes that are remembered: those that somebody looks at.
+    const MAX_NODES: usize = 1024;
+
+    /// Compares the clock of a node with what is known of it, and corrects ages. Returns the seconds by which it was set since the last read.
+    fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<f64> {
+        let address = node.address();
+        let known = self.0.iter().position(|(known, _)| *known == address);
+        let (_, mut history) = known.and_then(|at| self.0.remove(at)).unwrap_or_default();
+        let step = read.check_clock(&mut history);
+        self.0.push_back((address, history));
+        if self.0.len() > Self::MAX_NODES {
+            self.0.pop_front();
+        }
+        step
+    }
+}
+
+fn clock_was_set(node: &NodeUrl, seconds: f64) -> Failure {
+    let address = node.address();
+    let detail = format!(
+        "{address}: the clock of the server was set by {seconds:+.0} s since the preview, so that ages are not reliable; \
+         nothing was killed. fix: preview again"
+    );
+    Failure::new(FailureKind::ServerError, detail)
+}
+
+fn unreliable_ages(node: &NodeUrl, gap: &Limitation) -> Failure {
+    let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
+    let detail = format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
+    Failure::new(FailureKind::ServerError, detail)
 }
 
 /// Why some live that were to be killed.

@@ -233,11 +233,24 @@ impl Session {
         } else if statement.contains("innodb_trx") {
             let transactions = self.options.transactions;
             self.send_rows(8, (1..=transactions).map(transaction)).await
+        } else if statement.contains("performance_schema.threads") {
+            let ids = (1..=self.timed_sessions()).chain([self.id.into()]);
+            self.send_rows(3, ids.map(thread)).await
+        } else if statement.contains("events_statements_current") {
+            let ids = (1..=self.timed_sessions()).chain([self.id.into()]);
+            self.send_rows(5, ids.map(timer)).await
+        } else if statement.contains("UNIX_TIMESTAMP()") {
+            self.send_rows(3, [row(&CLOCK)].into_iter()).await
         } else if statement.contains("PROCESSLIST") {
             self.send_process_list().await
         } else {
             self.send_rows(1, [row(&["0"])].into_iter()).await
         }
+    }
+
+    /// Sessions whose statements are timed: the first ten thousand.
+    fn timed_sessions(&self) -> u64 {
+        self.options.sessions.min(10_000)
     }
 
     async fn send_rows(&mut self, columns: u8, rows: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
@@ -324,9 +337,26 @@ fn session(id: u64, statement_bytes: usize) -> Vec<u8> {
     ])
 }
 
+/// The thread of a session: its number is the session's.
+fn thread(session: u64) -> Vec<u8> {
+    let id = session.to_string();
+    packets::row(&[Some(id.as_bytes()), Some(id.as_bytes()), Some(b"1")])
+}
+
+/// The timer of a session's statement, in picoseconds: it has run as long as the process list says.
+fn timer(session: u64) -> Vec<u8> {
+    let (id, lasted) = (session.to_string(), (session % 100 * 1_000_000_000_000).to_string());
+    packets::row(&[Some(id.as_bytes()), Some(b"1"), Some(b"1"), Some(b"1000000000000000"), Some(lasted.as_bytes())])
+}
+
+/// The server's clock: local time, seconds since 1970, and that the last day had 86,400 seconds.
+const CLOCK: [&str; 3] = ["2026-01-01 00:00:12.500000", "1767225612", "1"];
+/// Start of every transaction: 12 seconds ago.
+const STARTED: &str = "2026-01-01 00:00:00";
+
 /// A transaction, in the order in which Clew asks for its columns.
 fn transaction(id: u64) -> Vec<u8> {
     let (id, number) = (id.to_string(), (421_000_000_000_000 + id).to_string());
-    let values = [id.as_str(), &number, "RUNNING", "12"].map(|value| Some(value.as_bytes()));
+    let values = [id.as_str(), &number, "RUNNING", STARTED].map(|value| Some(value.as_bytes()));
     packets::row(&[values.as_slice(), &[None, Some(b"3"), Some(b"1"), Some(b"2")]].concat())
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is a private MariaDB or MySQL with a data directory and port of its own, gone when it is dropped, however the
 //! test ends; a [`Gate`] before it stops a statement for a while. [`Scenario`] builds a wait of each kind, whose truth is known. [`OddSessions`] are sixty sessions whose contents are known, [`idle_sessions`] are many that do nothing,
-//! [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
+//! a [`ServerClock`] gives a server a time that a test sets, [`Load`] is a busy server, and [`FakeServer`] has the sizes and faults that real servers cannot be made to have; a [`FakeFleet`] is
 //! many of them. [`S3Server`] is a private server of objects, [`PostgreSql`] one for what Clew itself keeps; a
 //! [`DroppingProxy`] is a network between that can be cut, and [`Nginx`] stands before several servers.
 //!
@@ -39,6 +39,7 @@ mod rogue;
 mod s3_server;
 mod scenarios;
 mod server;
+mod server_clock;
 mod server_error;
 pub mod setup;
 mod template;
@@ -61,6 +62,7 @@ pub use rogue::{ATTACKED, PasswordLeak, RogueMode, RogueOptions, RogueServer};
 pub use s3_server::S3Server;
 pub use scenarios::{BuiltScenario, Scenario, ScenarioError};
 pub use server::{Server, ServerOptions};
+pub use server_clock::ServerClock;
 pub use server_error::ServerError;
 pub use virtual_address::VirtualAddress;
 pub use wire::{Charset, RawSession};

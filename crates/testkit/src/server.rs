@@ -1,5 +1,6 @@
 //! Private database servers.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::flavor::Flavor;
 use crate::process::Process;
+use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
 use crate::template;
 
@@ -39,6 +41,7 @@ pub struct Server {
     port: u16,
     folder: TempDir,
     options: ServerOptions,
+    environment: Vec<(String, OsString)>,
 }
 
 /// For a start, on a busy machine.
@@ -52,9 +55,26 @@ impl Server {
     /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should: not on one of a
     /// runtime's pool of blocking threads.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+        Self::start_in(flavor, options, &[]).await
+    }
+
+    /// The same with a clock of its own, which must live as long as the server.
+    pub async fn start_with_clock(
+        flavor: Flavor,
+        options: &ServerOptions,
+        clock: &ServerClock,
+    ) -> Result<Self, ServerError> {
+        Self::start_in(flavor, options, &clock.environment()?).await
+    }
+
+    async fn start_in(
+        flavor: Flavor,
+        options: &ServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
         let mut last = None;
         for _ in 0..TRIES {
-            match Self::try_start(flavor, options).await {
+            match Self::try_start(flavor, options, environment).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
             }
@@ -62,15 +82,20 @@ impl Server {
         Err(last.unwrap_or(ServerError::Failed { doing: "start a server", log: String::new() }))
     }
 
-    async fn try_start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
+    async fn try_start(
+        flavor: Flavor,
+        options: &ServerOptions,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, ServerError> {
         let io = |doing| move |source| ServerError::Io { doing, source };
         let folder = tempfile::tempdir().map_err(io("make a folder"))?;
         template::copy(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
         fs::write(&init, ACCOUNTS).map_err(io("write a file"))?;
         let port = free_port().map_err(io("find a free port"))?;
-        let process = spawn(flavor, folder.path(), port, options)?;
-        let mut server = Self { flavor, process, port, folder, options: options.clone() };
+        let process = spawn(flavor, folder.path(), port, options, environment)?;
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut server = Self { flavor, process, port, folder, options: options.clone(), environment };
         server.wait_until_it_answers().await?;
         Ok(server)
     }
@@ -79,7 +104,9 @@ impl Server {
     /// connection ids from the beginning again. What was committed in the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
-        self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options)?;
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
         self.wait_until_it_answers().await
     }
 
@@ -205,7 +232,13 @@ impl Server {
 }
 
 /// Starts the server's process on the data directory in this folder.
-fn spawn(flavor: Flavor, folder: &Path, port: u16, options: &ServerOptions) -> Result<Process, ServerError> {
+fn spawn(
+    flavor: Flavor,
+    folder: &Path,
+    port: u16,
+    options: &ServerOptions,
+    environment: &[(&str, OsString)],
+) -> Result<Process, ServerError> {
     let io = |doing| move |source| ServerError::Io { doing, source };
     let log = fs::File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
     let mut command = flavor.command()?;
@@ -225,7 +258,8 @@ fn spawn(flavor: Flavor, folder: &Path, port: u16, options: &ServerOptions) -> R
             Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
             Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
         })
-        .args(&options.arguments);
+        .args(&options.arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     let process = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -36,7 +36,7 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
         };
         let why = doubts.get(&session.id).cloned().unwrap_or_else(|| match by_state {
             Some(wait) => why(wait, lookup, asking.contains(&session.id)),
-            None => lacking(lookup, &[LimitationKind::NoRowLocks]).unwrap_or_else(|| {
+            None => lacking(lookup, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(|| {
                 "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned()
             }),
         });
@@ -46,8 +46,16 @@ pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64
     found
 }
 
+/// Limitations by which metadata locks are missing.
+const METADATA_LOCKS_MISSING: [LimitationKind; 4] = [
+    LimitationKind::NoMetadataLocks,
+    LimitationKind::NoPerformanceSchema,
+    LimitationKind::LostMetadataLocks,
+    LimitationKind::LostThreads,
+];
+
 fn why(wait: &StateWait, lookup: &Lookup<'_>, asks: bool) -> String {
-    if let Some(lacking) = lacking(lookup, &[LimitationKind::NoMetadataLocks, LimitationKind::NoPerformanceSchema]) {
+    if let Some(lacking) = lacking(lookup, &METADATA_LOCKS_MISSING) {
         return lacking;
     }
     match wait {

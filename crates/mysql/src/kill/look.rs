@@ -9,13 +9,15 @@ use crate::client::Error;
 use tokio::time::timeout;
 
 use super::KillKind;
+use super::user_sessions::UserSessions;
 use super::confirm::{Undone, read_undone};
 use super::victim::{ListRead, MAX_ROW, STATEMENT_COMPARED};
 use crate::budget::Errand;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
-use crate::{doctor, failure, own_sessions, server_threads, sessions, statements};
+use crate::statement_ages::{self, Checked};
+use crate::{clock, doctor, failure, own_sessions, server_threads, sessions, statements};
 
 /// Sessions that were looked up by their ids.
 #[derive(Debug, Clone)]
@@ -33,7 +35,8 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     reading(node, limits, async {
         let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
         let read = list_read(&mut connection).await?;
-        let sessions = look(&mut connection, |session| ids.contains(&session.id)).await?.sessions;
+        let (List { sessions, .. }, _) =
+            look_with_ages(&mut connection, Checked::All, |session| ids.contains(&session.id)).await?;
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             sees_all(&mut connection).await?;
         }
@@ -43,17 +46,6 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
     .await
 }
 
-/// What rules choose victims from.
-#[derive(Debug, Clone)]
-pub struct UserSessions {
-    /// The list that shows them.
-    pub read: ListRead,
-    /// Every session of a user, Clew's own left out, with the first 64 KiB of its statement.
-    pub sessions: Vec<Session>,
-    /// How long the node was busy with this look, from connecting to the last row.
-    pub took: Duration,
-}
-
 /// Looks for those that rules choose victims from. Fails where the account sees only its own sessions, and names the `GRANT`: those
 /// that it does not see cannot be chosen.
 pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
@@ -61,7 +53,11 @@ pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits)
         let mut connection = Connection::open_for(errand, node, limits).await?;
         let read = list_read(&mut connection).await?;
         let own_ids = clew_sessions(&mut connection).await?;
-        let List { sessions: listed, own, .. } = look(&mut connection, |_| true).await?;
+        let (List { sessions: listed, own, .. }, unchecked) =
+            look_with_ages(&mut connection, Checked::Busy, |_| true).await?;
+        // Its own statement runs: where that is not timed, none is.
+        let no_timers = unchecked.contains(&connection.id);
+        let clock = clock::read(&mut connection).await.map_err(|error| connection.failed(&error))?;
         // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
@@ -71,10 +67,14 @@ pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits)
         let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
         let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
         let users = |session: &Session| !is_internal(session) && !is_own(session);
-        let sessions = listed.into_iter().filter(users).collect();
+        let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
+        let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
+        let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
+        let limitations = std::mem::take(&mut connection.limitations);
+        let is_monotonic = connection.flavor == Flavor::MariaDb;
         let since = connection.since;
         connection.close().await;
-        Ok(UserSessions { read, sessions, took: since.elapsed() })
+        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, took: since.elapsed() })
     })
     .await
 }
@@ -111,7 +111,8 @@ impl Look {
     pub(super) async fn take(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let List { sessions: found, own, is_direct } = look(connection, |session| ids.contains(&session.id)).await?;
+        let (List { sessions: found, own, is_direct }, _) =
+            look_with_ages(connection, Checked::All, |session| ids.contains(&session.id)).await?;
         let taken = Instant::now();
         let appliers = server_threads::among(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
@@ -167,7 +168,21 @@ pub(super) async fn look(connection: &mut Connection, wanted: impl Fn(&Session) 
         }
         found.push(session);
     }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
     Ok(List { sessions: found, own, is_direct: connection.link.is_direct(&filter) })
+}
+
+/// The same with seconds that no session can set, where the server has them. `checked` says whether those of idle sessions are checked too.
+/// Returns the ids of sessions whose seconds could not be checked as well.
+pub(super) async fn look_with_ages(
+    connection: &mut Connection,
+    checked: Checked,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<(List, HashSet<u64>), Failure> {
+    let mut found = look(connection, wanted).await?;
+    let unchecked = statement_ages::check(connection, found.sessions.iter_mut().collect(), checked).await?;
+    Ok((found, unchecked))
 }
 
 /// MariaDB alone has numbers for what sessions run.

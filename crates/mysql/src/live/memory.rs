@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, Limitation, Session};
+use clew_model::{Failure, Limitation, Session, Transaction};
 
+use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::programs;
 use crate::server::Flavor;
@@ -24,6 +25,10 @@ pub struct LiveMemory {
     pub(super) somebody_waits: bool,
     /// Whether the table without a lock does not show what there is.
     pub(super) by_show: bool,
+    /// What is known of the server's clock.
+    pub(super) clock: ClockHistory,
+    /// What performance_schema had lost then.
+    pub(super) losses: Vec<Limitation>,
     /// What could not be seen at the last look that tried all.
     pub(super) limitations: Vec<Limitation>,
     all_at: Option<Instant>,
@@ -36,6 +41,25 @@ pub struct LiveMemory {
 }
 
 impl LiveMemory {
+    /// Records the server's clock, if the connection read it.
+    pub(super) fn observe_clock(&mut self, connection: &Connection) {
+        if let Some(clock) = connection.clock {
+            self.clock.observe(clock);
+        }
+    }
+
+    /// Corrects ages by the steps of the server's clock that were detected.
+    pub(super) fn correct_ages(&self, transactions: &mut [Transaction]) {
+        if !self.clock.has_steps() {
+            return;
+        }
+        for transaction in transactions {
+            transaction.seconds = self.clock.corrected_seconds(transaction.seconds);
+            transaction.lock_wait_seconds =
+                transaction.lock_wait_seconds.map(|seconds| self.clock.corrected_seconds(seconds));
+        }
+    }
+
     /// Whether it is time to try all, as the first look does.
     pub(super) fn is_due(&self) -> bool {
         self.all_at.is_none_or(|at| at.elapsed() >= ALL_AGAIN)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use clew_diagnose::waits::graph;
-use clew_model::{Failure, NodeUrl, Session, SessionDetail};
+use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{Rows, sorted_rows};
 use super::{Body, Snapshot, Statements, finish, show_is_cut};
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::locks::WaitTables;
 use crate::seen::Seen;
 use crate::transactions::BySession;
-use crate::{doctor, programs, running};
+use crate::{doctor, losses, programs, running};
 
 pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
@@ -33,6 +33,11 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
     let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;
 
+    if unreadable.is_none() {
+        let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
+        let losses = losses::read(&mut connection).await?;
+        limitations.extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
+    }
     let first_modes = locks.unexplained();
     let facts = seen.facts(connection.own_filter(), &locks.threads);
     let (observed, threads) = locks.joined(facts);

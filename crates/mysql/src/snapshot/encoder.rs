@@ -7,10 +7,12 @@ use clew_model::{Failure, FailureKind, Limitation, Selection, Session, SessionRo
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::doubtful::Doubtful;
 use super::{Form, Statements};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
 use crate::transactions::BySession;
+use crate::statement_ages::{self, Checked};
 use crate::{doctor, failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
@@ -21,6 +23,9 @@ const BATCH_ROWS: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 /// Fewer bytes of statements are encoded where they are read: handing them to another thread costs two wake-ups.
 const LIGHT_BYTES: usize = 64 << 10;
+
+/// Sessions that do something whose seconds are checked: more would not fit the memory of a snapshot.
+const MAX_CHECKED: usize = 10_000;
 
 /// Which rows a snapshot has, and in what form.
 pub(super) struct Rows {
@@ -42,10 +47,35 @@ pub(super) async fn sorted_rows(
     mut look: impl FnMut(&Session),
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
+    let (flavor, own_id) = (connection.flavor, connection.id);
     let lost = |error: crate::client::Error| failure::from_client(&error, &address);
+    let lock_waits = transactions.lock_waits();
+    let is_doubtful = |session: &Session| {
+        let lock_wait = lock_waits.get(&session.id).copied();
+        session.id != own_id && statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+    };
     let mut work = Work::new(Encoder::new(rows, own, transactions));
+    let (mut doubtful, mut unchecked) = (Doubtful::default(), 0);
     let mut sessions = sessions::read(connection, sessions::MAX_ROW).await.map_err(lost)?;
     while let Some(session) = sessions.next().await.map_err(lost)? {
+        if is_doubtful(&session) {
+            if doubtful.sessions.len() < MAX_CHECKED {
+                doubtful.push(session).map_err(spool_failed)?;
+                continue;
+            }
+            unchecked += 1;
+        }
+        look(&session);
+        work = work.take(session).await.map_err(spool_failed)?;
+    }
+    let limitation = sessions.limitation();
+    connection.limitations.extend(limitation);
+    if unchecked > 0 {
+        connection.limitations.push(statement_ages::too_many(unchecked));
+    }
+    statement_ages::check(connection, doubtful.sessions.iter_mut().collect(), Checked::Busy).await?;
+    let mut doubtful = doubtful.with_statements().map_err(spool_failed)?;
+    while let Some(session) = doubtful.next().map_err(spool_failed)? {
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;
     }

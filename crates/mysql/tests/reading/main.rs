@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod ages;
 mod budget;
 mod detail;
 mod faults;
+mod incomplete;
 mod masking;
 mod privileges;
 mod protection;
 mod rogue;
+mod settings;
 mod truth;
 
 use clew_model::{Failure, NodeUrl, Selection};

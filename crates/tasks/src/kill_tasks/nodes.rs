@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
+use clew_mysql::{ClockHistory, UserSessions};
 use tokio::time::Instant;
 
 use crate::pace::{Pace, PaceChange};
@@ -23,6 +24,10 @@ struct State {
     /// When the last look began, and how long one takes.
     looked: Option<Instant>,
     pace: Pace,
+    /// What is known of the server's clock.
+    clock: ClockHistory,
+    /// Whether the last round found sessions whose age is not reliable.
+    unreliable_ages: bool,
     left_alone: Vec<Attempted>,
 }
 
@@ -78,6 +83,18 @@ impl Place {
         let mut states = self.nodes.lock();
         let Some(state) = states.get_mut(&self.node) else { return false };
         std::mem::replace(&mut state.failing, failing) != failing
+    }
+
+    /// Compares the server's clock with what the rounds before saw of it, and corrects ages. Returns the seconds by which it was set since the last one.
+    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<f64> {
+        read.check_clock(&mut self.nodes.lock().get_mut(&self.node)?.clock)
+    }
+
+    /// Records whether there are sessions whose age is not reliable. True if that changed: then it is worth a line in the log.
+    pub(super) fn unreliable_ages(&self, unreliable: bool) -> bool {
+        let mut states = self.nodes.lock();
+        let Some(state) = states.get_mut(&self.node) else { return false };
+        std::mem::replace(&mut state.unreliable_ages, unreliable) != unreliable
     }
 
     /// Keeps how long the look took: the next comes later if that was long. Says whether that changed, and what it is now.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clew_diagnose::{KillRule, victims};
-use clew_model::{Failure, Node, Origin, Session};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, read_user_sessions};
+use clew_model::{Failure, LimitationKind, Node, Origin, Session};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UserSessions, read_user_sessions};
 use clew_store::{KillRounds, KillSource, KillTask, LoginCause, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,13 @@ impl Round {
         // Of a look that failed nobody knows how long the node had to do with it.
         self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
         let ended = match read {
-            Ok(read) => self.kill(self.choose(read.sessions, &place), &read.read, &place).await,
+            Ok(listed) => {
+                let read = listed.read.clone();
+                match self.with_trusted_ages(listed, &place) {
+                    Some(sessions) => self.kill(self.choose(sessions, &place), &read, &place).await,
+                    None => Ok(()),
+                }
+            }
             Err(failure) => Err(KillError::Node(failure)),
         };
         self.report(ended, &place);
@@ -63,6 +69,29 @@ impl Round {
             Ok(()) if place.failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
             _ => {}
         }
+    }
+
+    /// The sessions whose ages can be relied on; nothing after a step of the server's clock: then the round is skipped.
+    fn with_trusted_ages(&self, mut read: UserSessions, place: &Place) -> Option<Vec<Session>> {
+        let step = place.check_clock(&mut read);
+        let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
+        let unchecked = read.unchecked.len();
+        if place.unreliable_ages(reason.is_some() && unchecked > 0)
+            && let Some(gap) = reason
+        {
+            warn!(
+                node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
+                "kill tasks spare sessions whose age is not reliable"
+            );
+        }
+        if let Some(seconds) = step {
+            warn!(
+                node.id = %self.node.id, clock.step_seconds = seconds,
+                "the clock of a node was set; kill tasks skip a round and correct ages"
+            );
+            return None;
+        }
+        Some(read.into_choosable())
     }
 
     /// The next look comes so much later that this one was at most a tenth of the time, within bounds.
@@ -122,7 +151,7 @@ impl Round {
                 }
             };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
-                if is_still_there(outcome) {
+                if is_still_there(victim, outcome) {
                     place.leave_alone(victim);
                 }
             }
@@ -160,9 +189,14 @@ impl Round {
     }
 }
 
-/// Whether the next round would find the session again.
-fn is_still_there(outcome: &KillOutcome) -> bool {
-    matches!(outcome, KillOutcome::Failed(_) | KillOutcome::Ending(_) | KillOutcome::RollingBack { .. })
+/// Whether the next round would find the session again. The list shows an idle session as older than it is if it set a time of its own: that is
+/// detected only when it is about to be killed.
+fn is_still_there(victim: &Session, outcome: &KillOutcome) -> bool {
+    match outcome {
+        KillOutcome::Failed(_) | KillOutcome::Ending(_) | KillOutcome::RollingBack { .. } => true,
+        KillOutcome::Refused(Refusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
+        _ => false,
+    }
 }
 
 fn failure_of(outcome: KillOutcome) -> Option<Failure> {

@@ -72,7 +72,7 @@ impl Killing {
     }
 
     /// The kills, the newest first.
-    async fn kills(&self) -> Vec<KilledSession> {
+    pub(crate) async fn kills(&self) -> Vec<KilledSession> {
         let filter = KillFilter::of_instance(self.instance.id.clone());
         self.bench.store.killed_sessions(&filter, Page { offset: 0, limit: 100 }).await.unwrap().0
     }
@@ -111,7 +111,7 @@ pub(crate) async fn busy(server: &Server, user: &str) -> RawSession {
     session
 }
 
-async fn lives(server: &Server, session: &RawSession) -> bool {
+pub(crate) async fn lives(server: &Server, session: &RawSession) -> bool {
     let node = server.url().parse().unwrap();
     !find_sessions(&node, &[session.id], &Limits::default()).await.unwrap().sessions.is_empty()
 }
@@ -190,6 +190,7 @@ async fn a_hung_node_delays_no_other_server() {
 async fn who_cannot_be_killed_is_written_down_once_and_left_alone_on_a_server() {
     let server = start(Flavor::MySql).await;
     server.run(&["CREATE USER watcher@'%'", "GRANT PROCESS ON *.* TO watcher@'%'"]).await.unwrap();
+    server.run(&["GRANT SELECT ON performance_schema.* TO watcher@'%'"]).await.unwrap();
     let mut killing = Killing::new(&[server.url_for("watcher", "")]).await;
     let victim = busy(&server, "app").await;
     killing.add(of_user("app")).await;

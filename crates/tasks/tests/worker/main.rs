@@ -7,6 +7,7 @@ mod bench;
 mod endings;
 mod handing_back;
 mod hearing;
+mod kill_ages;
 mod kill_tasks;
 mod leases;
 mod logins;

@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_diagnose::{KillRule, clean, victims};
 use clew_iam::decision::Action;
-use clew_model::{NodeId, Session};
+use clew_model::{Limitation, NodeId, Session};
 use clew_mysql::{Errand, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -58,6 +58,27 @@ pub(crate) struct Preview {
     total_count: usize,
     /// When the nodes were looked at, in milliseconds since 1970
     data_sync_time: i64,
+    /// Why sessions of a node may be missing here, and are not killed by a task
+    limitations: Vec<NodeLimitation>,
+}
+
+/// Something that a node does not show.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NodeLimitation {
+    node_id: String,
+    /// What is missing
+    what: String,
+    /// Why
+    why: String,
+    /// A statement or setting that would show it
+    #[schema(required)]
+    remedy: Option<String>,
+}
+
+impl NodeLimitation {
+    fn of(node: &NodeId, gap: Limitation) -> Self {
+        Self { node_id: node.to_string(), what: gap.what, why: gap.why, remedy: gap.remedy }
+    }
 }
 
 /// A session that would be killed.
@@ -109,17 +130,19 @@ pub(crate) async fn show(
     nodes.iter().try_for_each(|node| must_reach(&service, node))?;
     let looks = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
-        Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?.sessions))
+        Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?))
     });
     let mut meant: Vec<(&NodeId, Session)> = Vec::new();
-    for (node, sessions) in try_join_all(looks).await? {
-        let dying = victims(&rules, sessions, service.kills.protected());
+    let mut limitations = Vec::new();
+    for (node, mut read) in try_join_all(looks).await? {
+        limitations.extend(read.limitations.drain(..).map(|gap| NodeLimitation::of(node, gap)));
+        let dying = victims(&rules, read.into_choosable(), service.kills.protected());
         meant.extend(dying.into_iter().map(|(_, session)| (node, session)));
     }
     meant.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let total_count = meant.len();
     let processes = meant.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
-    Ok(Json(Preview { processes, total_count, data_sync_time }))
+    Ok(Json(Preview { processes, total_count, data_sync_time, limitations }))
 }
 
 fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {

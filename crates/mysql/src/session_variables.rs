@@ -1,0 +1,187 @@
+//! The variables that Clew sets on every connection to a watched server, because their defaults can be changed by an administrator or by
+//! `init_connect` and change what Clew's statements return, or whether they run.
+//!
+//! All are set by one statement. A variable that the server does not know or refuses is dropped, and the others are set. `DEFAULT` would be
+//! the server's own default, which is what must not apply, so that values are literal.
+//!
+//! The full lists of MariaDB 10.11 and MySQL 9.7 were examined; `docs/decisions/0049-session-variables.md` names what was left out, and why.
+
+use std::time::Duration;
+
+use clew_model::{Limitation, LimitationKind};
+use crate::client::{Error, ServerError};
+
+use crate::server::Flavor;
+
+/// Servers that know a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Servers {
+    Both,
+    MySql,
+    MariaDb,
+}
+
+/// Value of a variable.
+#[derive(Debug, Clone, Copy)]
+enum Setting {
+    /// As written in the statement.
+    Literal(&'static str),
+    /// The time that is left for the connection, in whole seconds, rounded up.
+    SecondsLeft,
+    /// The same in milliseconds.
+    MillisecondsLeft,
+    /// The same in seconds with a fraction.
+    FractionalSecondsLeft,
+}
+
+/// A variable that is set on every connection.
+#[derive(Debug)]
+pub(crate) struct SessionVariable {
+    /// Name without scope.
+    name: &'static str,
+    servers: Servers,
+    setting: Setting,
+    /// Effect that another value has.
+    reason: &'static str,
+}
+
+const fn variable(
+    name: &'static str,
+    servers: Servers,
+    setting: Setting,
+    reason: &'static str,
+) -> SessionVariable {
+    SessionVariable { name, servers, setting, reason }
+}
+
+use Servers::{Both, MariaDb, MySql};
+use Setting::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
+
+/// The largest unsigned number: no limit.
+const UNLIMITED: Setting = Literal("18446744073709551615");
+
+/// All variables, in the order in which they are set. `max_join_size` resets `sql_big_selects`, so that it comes first.
+static VARIABLES: [SessionVariable; 36] = [
+    variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB prints times in the server's own time zone"),
+    variable("timestamp", Both, Literal("DEFAULT"), "a fixed clock makes every age wrong"),
+    variable("autocommit", Both, Literal("1"), "a transaction of Clew would stay open"),
+    variable("sql_mode", Both, Literal("''"), "modes change quoting, escaping, parsing and padding"),
+    variable("sql_select_limit", Both, UNLIMITED, "rows beyond the limit are missing from every result"),
+    variable("max_join_size", Both, UNLIMITED, "reads of large tables fail with error 1104"),
+    variable("sql_big_selects", Both, Literal("1"), "reads of large tables fail with error 1104"),
+    variable("sql_safe_updates", Both, Literal("0"), "reads of large tables fail with error 1104 on some versions"),
+    variable("sql_auto_is_null", Both, Literal("0"), "IS NULL finds the last inserted row"),
+    variable("sql_buffer_result", Both, Literal("0"), "the server buffers whole results before it sends the first row"),
+    variable("big_tables", Both, Literal("0"), "temporary tables are written to disk"),
+    variable("max_sort_length", Both, Literal("1024"), "sorted results may come in another order"),
+    variable("group_concat_max_len", Both, Literal("1048576"), "concatenated results are cut"),
+    variable("div_precision_increment", Both, Literal("4"), "quotients are rounded"),
+    variable("lc_messages", Both, Literal("'en_US'"), "error messages come in another language"),
+    variable("lc_time_names", Both, Literal("'en_US'"), "names of days and months come in another language"),
+    variable("lock_wait_timeout", Both, Literal("1"), "a read waits for a metadata lock"),
+    variable("innodb_lock_wait_timeout", Both, Literal("1"), "a managed server's kill procedure waits for a row lock"),
+    variable("net_read_timeout", Both, SecondsLeft, "the server keeps a connection whose client is gone"),
+    variable("net_write_timeout", Both, SecondsLeft, "the server keeps a connection whose client is gone"),
+    variable("wait_timeout", Both, SecondsLeft, "the server keeps a connection whose client is gone"),
+    variable("max_execution_time", MySql, MillisecondsLeft, "a SELECT has no limit of its own"),
+    variable("transaction_isolation", MySql, Literal("'REPEATABLE-READ'"), "a SERIALIZABLE read takes locks"),
+    variable("transaction_read_only", MySql, Literal("0"), "a managed server's kill procedure cannot write its log"),
+    variable("terminology_use_previous", MySql, Literal("'NONE'"), "instruments and commands have other names"),
+    variable("use_secondary_engine", MySql, Literal("'OFF'"), "FORCED lets reads of system tables fail"),
+    variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), "a read waits for the replication of others"),
+    variable("max_statement_time", MariaDb, FractionalSecondsLeft, "a statement has no limit of its own"),
+    variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), "a SERIALIZABLE read takes locks"),
+    variable("tx_read_only", MariaDb, Literal("0"), "a managed server's kill procedure cannot write its log"),
+    variable("old_mode", MariaDb, Literal("'UTF8_IS_UTF8MB3'"), "columns of the process list differ"),
+    variable("query_cache_type", MariaDb, Literal("'OFF'"), "a result may come from a cache"),
+    variable("max_session_mem_used", MariaDb, Literal("9223372036854775807"), "large results fail with error 1290"),
+    variable("tmp_disk_table_size", MariaDb, UNLIMITED, "large results fail with error 1114"),
+    variable("wsrep_sync_wait", MariaDb, Literal("0"), "a read waits for the replication of a Galera cluster"),
+    variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
+];
+
+/// The set-up statement of a connection, and what the server accepted of it.
+#[derive(Debug)]
+pub(crate) struct SetUp {
+    left: Duration,
+    variables: Vec<&'static SessionVariable>,
+    /// Variables that the server knows and refused to set.
+    refused: Vec<&'static SessionVariable>,
+    /// Whether variables are set one by one: the server did not name the one that it refused.
+    one_by_one: bool,
+}
+
+/// Errors that name the variable: unknown, value not accepted, wrong type, read-only, only global, other scope.
+const NAMED: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
+/// Error for a variable that the server does not know.
+const UNKNOWN: u16 = 1193;
+
+impl SetUp {
+    /// The set-up of a connection that is used for as long as is `left` of its time.
+    pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
+        let servers = match flavor {
+            Flavor::MySql => Servers::MySql,
+            Flavor::MariaDb => Servers::MariaDb,
+        };
+        let variables = VARIABLES.iter().filter(|known| known.servers == Both || known.servers == servers).collect();
+        Self { left, variables, refused: Vec::new(), one_by_one: false }
+    }
+
+    /// Statements that set all variables: one, unless the server refused a variable without naming it. Text comes as UTF-8.
+    pub(crate) fn statements(&self) -> Vec<String> {
+        let set = |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.value(variable.setting));
+        let settings = self.variables.iter().map(|variable| set(variable));
+        if self.one_by_one {
+            return std::iter::once("NAMES utf8mb4".to_owned()).chain(settings).map(|set| format!("SET {set}")).collect();
+        }
+        let settings: Vec<String> = settings.collect();
+        vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
+    }
+
+    /// Drops what the server refused by this error of `statement`. False for an error that has nothing to do with a variable.
+    pub(crate) fn drop_refused(&mut self, statement: &str, error: &Error) -> bool {
+        let Error::Server(error) = error else { return false };
+        let at = self.variables.iter().position(|variable| is_named(variable, statement, error));
+        match at {
+            Some(at) => {
+                let variable = self.variables.remove(at);
+                if error.code != UNKNOWN {
+                    self.refused.push(variable);
+                }
+                true
+            }
+            // One by one, the statement names it, if it is one of the table.
+            None => !std::mem::replace(&mut self.one_by_one, true),
+        }
+    }
+
+    /// What the refused variables may do to results.
+    pub(crate) fn limitations(&self) -> Vec<Limitation> {
+        let limitation = |variable: &&SessionVariable| Limitation {
+            kind: LimitationKind::SettingRefused,
+            what: format!("Results may be incomplete: {}.", variable.reason),
+            why: format!("The server does not let this account set the session variable {}.", variable.name),
+            remedy: None,
+        };
+        self.refused.iter().map(limitation).collect()
+    }
+
+    fn value(&self, setting: Setting) -> String {
+        match setting {
+            Literal(value) => value.to_owned(),
+            SecondsLeft => (self.left.as_secs() + 1).to_string(),
+            // 0 would be no limit, here and below.
+            MillisecondsLeft => self.left.as_millis().max(1).to_string(),
+            FractionalSecondsLeft => format!("{:.3}", self.left.as_secs_f64().max(0.001)),
+        }
+    }
+}
+
+/// Whether the server refused this variable: by its message, or because the statement sets no other one.
+fn is_named(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+    let quoted = format!("'{}'", variable.name);
+    let alone = statement.strip_prefix("SET SESSION ").is_some_and(|rest| {
+        !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name)
+    });
+    alone || (NAMED.contains(&error.code) && error.message.contains(&quoted))
+}

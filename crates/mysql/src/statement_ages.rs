@@ -1,0 +1,296 @@
+//! How long the sessions of a MySQL server have been at what they do, by timers that no session can set.
+//!
+//! `Time` of MySQL's process list follows `SET timestamp` of the session. The statement timers of performance_schema do not. They are read after
+//! the process list: a session that began another statement in between then seems younger, never older. A session whose lock wait InnoDB shows to
+//! be as old as `Time` says needs no check. MariaDB's `Time` comes from a monotonic timer (seen on 10.11.19) and is used as it is.
+
+use std::collections::{HashMap, HashSet};
+
+use clew_diagnose::is_internal;
+use clew_model::{Failure, Limitation, LimitationKind, Session};
+use crate::client::Error;
+
+use crate::connection::Connection;
+use crate::server::Flavor;
+use crate::{doctor, failure, losses, statements};
+
+/// Sessions whose threads are asked for one by one; of more, all busy threads are read at once.
+const MAX_SINGLE_SESSIONS: usize = 16;
+/// Threads whose statements are asked for one by one: from here on, it is cheaper to read all.
+const MAX_SINGLE_THREADS: usize = 400;
+/// Difference between `Time` and a lock wait that is no contradiction: both are whole seconds.
+const ROUNDED_SECONDS: u64 = 2;
+/// Picoseconds of a timer in a second.
+const PICOSECONDS: i64 = 1_000_000_000_000;
+
+/// Sessions that are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Those that do something.
+    Busy,
+    /// Idle ones too: since when they have been idle.
+    All,
+}
+
+/// Whether `Time` of this session must be checked. `lock_wait` are the seconds that InnoDB says it has waited for a lock.
+pub(crate) fn must_be_checked(flavor: Flavor, session: &Session, lock_wait: Option<u64>, checked: Checked) -> bool {
+    let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
+    flavor == Flavor::MySql
+        && (!is_idle || checked == Checked::All)
+        // Before sign-in no statement can set the clock.
+        && !session.command.eq_ignore_ascii_case(b"Connect")
+        && !is_internal(session)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDED_SECONDS)
+}
+
+/// Replaces the seconds of sessions of MySQL by those of the statement timers. Returns the sessions whose seconds could not be checked; why becomes
+/// a limitation of the connection.
+pub(crate) async fn check(
+    connection: &mut Connection,
+    sessions: Vec<&mut Session>,
+    checked: Checked,
+) -> Result<HashSet<u64>, Failure> {
+    let (flavor, own) = (connection.flavor, connection.id);
+    let mut doubtful = sessions;
+    doubtful.retain(|session| session.id == own || must_be_checked(flavor, session, None, checked));
+    if flavor == Flavor::MariaDb || doubtful.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let ids: Vec<u64> = doubtful.iter().map(|session| session.id).collect();
+    let timers = match read(connection, &ids, checked).await {
+        Ok(timers) => timers,
+        Err(Error::Server(error)) if !failure::took_too_long(&error) => {
+            let account = doctor::account(connection).await?;
+            connection.limitations.push(unreadable(&doctor::no_select_on_performance_schema(&account)));
+            return Ok(ids.into_iter().collect());
+        }
+        Err(error) => return Err(connection.failed(&error)),
+    };
+    let Some(timers) = timers else {
+        let gap = timers_off(connection).await?;
+        connection.limitations.push(gap);
+        return Ok(ids.into_iter().collect());
+    };
+    let mut unchecked = HashSet::new();
+    let (mut negative, mut untimed, mut without_thread) = (0, 0, false);
+    for session in &mut doubtful {
+        match timers.seconds(session) {
+            Some(seconds) => {
+                negative += u64::from(seconds < 0 && session.id != own);
+                session.seconds = Session::believable_seconds(seconds.into());
+            }
+            None => {
+                untimed += u64::from(timers.untimed.contains(&session.id));
+                without_thread |= !timers.untimed.contains(&session.id);
+                unchecked.insert(session.id);
+            }
+        }
+    }
+    // It may just have ended.
+    if without_thread {
+        let losses = losses::read_of_threads(connection).await?;
+        connection.limitations.extend(losses);
+    }
+    if negative > 0 {
+        connection.limitations.push(negative_ages(negative));
+    }
+    if untimed > 0 {
+        connection.limitations.push(not_timed(untimed));
+    }
+    Ok(unchecked)
+}
+
+/// Timers of sessions.
+#[derive(Debug, Default)]
+struct Timers {
+    by_session: HashMap<u64, Timer>,
+    /// Sessions whose thread is listed and has no timer.
+    untimed: HashSet<u64>,
+    /// The timer's value when it was read.
+    now: u64,
+}
+
+/// Latest statement of a session, in picoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Timer {
+    event: u64,
+    runs: bool,
+    ended: u64,
+    lasted: u64,
+}
+
+impl Timers {
+    /// Seconds that a session has been at what it does; negative where the server's clock was set back meanwhile.
+    fn seconds(&self, session: &Session) -> Option<i64> {
+        let timer = self.by_session.get(&session.id)?;
+        let picoseconds = match (session.command.eq_ignore_ascii_case(b"Sleep"), timer.runs) {
+            // It began a statement since it was listed as idle.
+            (true, true) => 0,
+            (true, false) => self.now.wrapping_sub(timer.ended),
+            (false, _) => timer.lasted,
+        };
+        // A timer that was set back wraps.
+        Some(picoseconds.cast_signed().div_euclid(PICOSECONDS))
+    }
+}
+
+/// A row of the timers: thread, event, whether it runs, end, duration.
+type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
+
+/// Timers of these sessions; nothing where the server keeps none: not even that of the statement that asks.
+async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -> Result<Option<Timers>, Error> {
+    let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
+    wanted.insert(connection.id);
+    let ask = if checked == Checked::All || wanted.len() <= MAX_SINGLE_SESSIONS {
+        statements::threads_of(&wanted.iter().copied().collect::<Vec<_>>())
+    } else {
+        statements::BUSY_THREADS.to_owned()
+    };
+    let threads: Vec<(u64, u64, bool)> = connection.ask(&ask).await?;
+    let threads: HashMap<u64, (u64, bool)> = threads
+        .into_iter()
+        .filter(|(_, session, _)| wanted.contains(session))
+        .map(|(thread, session, instrumented)| (thread, (session, instrumented)))
+        .collect();
+    if threads.is_empty() {
+        return Ok(None);
+    }
+    let ids: Vec<u64> = threads.keys().copied().collect();
+    let ask = if ids.len() <= MAX_SINGLE_THREADS || checked == Checked::All {
+        statements::statement_timers(&ids)
+    } else {
+        statements::all_statement_timers()
+    };
+    let rows: Vec<TimerRow> = connection.ask(&ask).await?;
+    let mut timers = Timers { untimed: threads.values().map(|(session, _)| *session).collect(), ..Timers::default() };
+    for (thread, event, runs, ended, lasted) in rows {
+        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { continue };
+        timers.untimed.remove(session);
+        let timer = Timer { event, runs, ended, lasted };
+        // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
+        let known = timers.by_session.entry(*session).or_insert(timer);
+        if (timer.runs, timer.event) > (known.runs, known.event) {
+            *known = timer;
+        }
+    }
+    // The statement that asks is running: without it, what is listed may be left from before recording was switched off.
+    let own = timers.by_session.get(&connection.id).filter(|own| own.runs);
+    Ok(own.map(|own| own.ended).map(|now| Timers { now, ..timers }))
+}
+
+/// Why the server has no timers.
+async fn timers_off(connection: &mut Connection) -> Result<Limitation, Failure> {
+    let account = doctor::account(connection).await?;
+    Ok(match doctor::performance_schema(connection, &account).await? {
+        Err(gap) => unreadable(&gap),
+        Ok(()) => recording_off(),
+    })
+}
+
+/// Whether the statement timers can be read, for an account that is examined.
+pub(crate) async fn examine(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+    let mut own = Session { id: connection.id, ..Session::default() };
+    check(connection, vec![&mut own], Checked::Busy).await?;
+    let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
+    Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
+}
+
+const UNCHECKED: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
+
+fn unreadable(gap: &Limitation) -> Limitation {
+    Limitation {
+        kind: LimitationKind::UnreliableAges,
+        what: UNCHECKED.to_owned(),
+        why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
+        remedy: gap.remedy.clone(),
+    }
+}
+
+fn recording_off() -> Limitation {
+    Limitation {
+        kind: LimitationKind::UnreliableAges,
+        what: UNCHECKED.to_owned(),
+        why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
+        remedy: Some(
+            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
+             'thread_instrumentation', 'events_statements_current');"
+                .to_owned(),
+        ),
+    }
+}
+
+fn not_timed(sessions: u64) -> Limitation {
+    Limitation {
+        kind: LimitationKind::UnreliableAges,
+        what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
+        why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
+        remedy: Some("UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;".to_owned()),
+    }
+}
+
+/// More sessions do something than are checked.
+pub(crate) fn too_many(sessions: u64) -> Limitation {
+    Limitation {
+        kind: LimitationKind::UnreliableAges,
+        what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
+        why: "MySQL's process list follows SET timestamp of each session, and more sessions do something than a snapshot checks.".to_owned(),
+        remedy: None,
+    }
+}
+
+fn negative_ages(sessions: u64) -> Limitation {
+    Limitation {
+        kind: LimitationKind::UnreliableAges,
+        what: format!("Seconds in the current state of {sessions} sessions are negative and are shown as 0."),
+        why: "The server's clock was set back since they began.".to_owned(),
+        remedy: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(command: &str, seconds: u64) -> Session {
+        Session { id: 7, user: b"app".to_vec(), command: command.into(), seconds, ..Session::default() }
+    }
+
+    #[test]
+    fn only_times_that_a_session_can_set_are_checked() {
+        use Checked::{All, Busy};
+        for (flavor, command, lock_wait, checked, expected) in [
+            (Flavor::MySql, "Query", None, Busy, true),
+            (Flavor::MySql, "Execute", Some(97), Busy, true),
+            (Flavor::MySql, "Query", Some(98), Busy, false),
+            (Flavor::MySql, "Query", Some(102), Busy, false),
+            (Flavor::MySql, "Query", Some(103), Busy, true),
+            (Flavor::MySql, "Sleep", None, Busy, false),
+            (Flavor::MySql, "Sleep", None, All, true),
+            (Flavor::MySql, "Connect", None, All, false),
+            (Flavor::MySql, "Binlog Dump GTID", None, All, false),
+            (Flavor::MariaDb, "Query", None, All, false),
+        ] {
+            assert_eq!(must_be_checked(flavor, &session(command, 100), lock_wait, checked), expected, "{command} {lock_wait:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_follow_the_timers() {
+        let second = PICOSECONDS.cast_unsigned();
+        let timer = |runs, ended, lasted| {
+            let timer = Timer { event: 1, runs, ended, lasted };
+            Timers { by_session: HashMap::from([(7, timer)]), now: 100 * second, ..Timers::default() }
+        };
+        for (command, timers, expected) in [
+            ("Query", timer(true, 100 * second, 61 * second - 1), 60),
+            ("Query", timer(false, 90 * second, 30 * second), 30),
+            ("Query", timer(true, 0, 0_u64.wrapping_sub(3594 * second)), -3594),
+            ("Sleep", timer(false, 90 * second, 30 * second), 10),
+            ("Sleep", timer(true, 100 * second, 5 * second), 0),
+            ("Sleep", timer(false, 130 * second, 30 * second), -30),
+        ] {
+            assert_eq!(timers.seconds(&session(command, 7202)), Some(expected), "{command} {timers:?}");
+        }
+        assert_eq!(Timers::default().seconds(&session("Query", 1)), None);
+    }
+}

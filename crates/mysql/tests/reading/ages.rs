@@ -1,0 +1,337 @@
+//! Durations come from clocks that a session cannot change, in every read of a node.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clew_model::{LimitationKind, NodeUrl, Selection};
+use clew_mysql::{
+    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live, read_session,
+    read_user_sessions, read_waits, take_detailed_snapshot,
+};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptions};
+use mysql_async::prelude::Queryable;
+use tokio::time::sleep;
+
+use super::{csv_of, take};
+
+/// More than any test takes, less than any wrong age.
+const PLAUSIBLE: u64 = 600;
+
+async fn open(server: &Server, user: &str) -> RawSession {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+    RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
+}
+
+/// A session that holds a user lock, and one that waits for it with a clock of its own.
+async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSession) {
+    let mut holder = open(server, "root").await;
+    holder.run(&format!("DO GET_LOCK('held {shift}', 0)")).await.unwrap();
+    let mut waiter = open(server, "root").await;
+    waiter.run(&format!("SET timestamp = UNIX_TIMESTAMP() {shift}")).await.unwrap();
+    waiter.begin(format!("DO GET_LOCK('held {shift}', 100000)").as_bytes()).await.unwrap();
+    until(async || listed(server, waiter.id).await.iter().any(|(_, state)| state == "User lock")).await;
+    (holder, waiter)
+}
+
+async fn until(is_done: impl AsyncFn() -> bool) {
+    while !is_done().await {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Seconds and state of a session in a plain snapshot.
+async fn listed(server: &Server, id: u64) -> Option<(u64, String)> {
+    let rows = csv_of(&server.url(), &Selection::default(), false).await;
+    let row = rows.into_iter().find(|row| row[0] == id.to_string())?;
+    Some((row[7].parse().unwrap(), row[4].clone()))
+}
+
+/// Seconds of a session in every read that shows them.
+async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (plain, _) = listed(server, id).await.unwrap();
+    let form = Form::Csv { formula_guard: false };
+    let mut detailed =
+        take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+    let mut body = Vec::new();
+    detailed.body.write_to(&mut body).unwrap();
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(body.as_slice());
+    let detailed = rows.records().map(Result::unwrap).find(|row| row[0] == id.to_string()).unwrap();
+    let waits = read_waits(&node, &limits).await.unwrap();
+    let of_waits = waits.sessions.iter().find(|facts| facts.session.id == id).unwrap();
+    let live = look_live(&node, &mut LiveMemory::default(), 60, &limits).await.unwrap();
+    let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    assert!(users.unchecked.is_empty(), "{users:?}");
+    let slow = if plain < 60 { 0 } else { 1 };
+    assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
+    vec![
+        ("snapshot", plain),
+        ("detailed snapshot", detailed[7].parse().unwrap()),
+        ("waits", of_waits.session.seconds),
+        ("session", read_session(&node, id, &limits).await.unwrap().unwrap().session.seconds),
+        ("live list", of_live.session.seconds),
+        ("sessions by id", find_sessions(&node, &[id], &limits).await.unwrap()[0].seconds),
+        ("sessions for rules", users.sessions.iter().find(|session| session.id == id).unwrap().seconds),
+    ]
+}
+
+async fn statements_keep_their_age(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
+    for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
+        assert!(seconds < 60, "{read} on {flavor}: {seconds}");
+    }
+    // A session in the future of its own making is not hidden.
+    let (_holder, waiter) = waiter_with_clock(&server, "+ 7200").await;
+    until(async || listed(&server, waiter.id).await.is_some_and(|(seconds, _)| seconds > 1)).await;
+    for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
+        assert!((1..PLAUSIBLE).contains(&seconds), "{read} on {flavor}: {seconds}");
+    }
+}
+
+#[tokio::test]
+async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mysql() {
+    statements_keep_their_age(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
+    statements_keep_their_age(Flavor::MariaDb).await;
+}
+
+/// The one limitation of ages, and the sessions that rules get.
+async fn unreliable(url: &str) -> (String, UserSessions) {
+    let node: NodeUrl = url.parse().unwrap();
+    let summary = take(url, &Selection::default(), false).await.unwrap().summary;
+    let ages: Vec<_> =
+        summary.limitations.into_iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).collect();
+    let [gap] = ages.as_slice() else { panic!("{ages:?}") };
+    let diagnosis = examine(&node, &Limits::default()).await.unwrap();
+    let check = diagnosis.checks.iter().find(|check| check.what.starts_with("durations")).unwrap();
+    assert_eq!(check.limitation.as_ref().map(|gap| gap.kind), Some(LimitationKind::UnreliableAges));
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert!(users.limitations.iter().any(|gap| gap.kind == LimitationKind::UnreliableAges), "{users:?}");
+    (gap.remedy.clone().unwrap_or_default(), users)
+}
+
+#[tokio::test]
+async fn ages_without_timers_are_named_and_never_used_by_rules_on_mysql() {
+    let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
+    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let (holder, waiter) = waiter_with_clock(&server, "- 7200").await;
+    let (remedy, users) = unreliable(&server.url()).await;
+    assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
+    assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
+    assert!(users.into_choosable().is_empty());
+
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
+    let url = server.url_for("clew", "");
+    let (remedy, users) = unreliable(&url).await;
+    assert!(users.into_choosable().is_empty());
+    server.run(&[&remedy]).await.unwrap();
+    assert_eq!(take(&url, &Selection::default(), false).await.unwrap().summary.limitations, []);
+
+    server
+        .run(&["UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'"])
+        .await
+        .unwrap();
+    let (remedy, users) = unreliable(&server.url()).await;
+    assert!(users.into_choosable().is_empty());
+    let mending: Vec<&str> = remedy.split_terminator(';').collect();
+    server.run(&mending).await.unwrap();
+    let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
+    let (seconds, _) = listed(&server, waiter.id).await.unwrap();
+    assert!(seconds < PLAUSIBLE, "{seconds}");
+}
+
+#[tokio::test]
+async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
+    let (_other_holder, recorded) = waiter_with_clock(&server, "- 7100").await;
+    let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", waiter.id);
+    server.run(&[&off]).await.unwrap();
+    let node: NodeUrl = server.url().parse().unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert!(users.unchecked.iter().eq([&waiter.id]), "{users:?}");
+    assert!(users.limitations[0].what.contains("of 1 sessions"), "{users:?}");
+    assert!(users.into_choosable().iter().any(|session| session.id == recorded.id));
+}
+
+/// Age of the transaction of each of these sessions.
+async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
+    let rows = csv_of(url, &Selection::default(), false).await;
+    let age = |id: &u64| rows.iter().find(|row| row[0] == id.to_string()).unwrap()[8].parse().unwrap();
+    ids.iter().map(age).collect()
+}
+
+async fn in_transaction(server: &Server, row: u64) -> RawSession {
+    let mut session = open(server, "root").await;
+    session.run("BEGIN").await.unwrap();
+    session.run(&format!("UPDATE shop.t SET a = a WHERE a = {row}")).await.unwrap();
+    session
+}
+
+const TABLE: [&str; 3] =
+    ["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB", "INSERT INTO shop.t VALUES (1), (2), (3)"];
+
+async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    server.run(&TABLE).await.unwrap();
+    server
+        .run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'", "GRANT SELECT ON performance_schema.* TO clew@'%'"])
+        .await
+        .unwrap();
+    let session = in_transaction(&server, 1).await;
+    server.run(&["SET GLOBAL init_connect = 'SET timestamp = 86400'"]).await.unwrap();
+    let url = server.url_for("clew", "");
+    until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
+    let ages = transaction_ages(&url, &[session.id]).await;
+    assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
+    let diagnosis = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
+    assert!(diagnosis.clock_difference.abs() < 60.0, "{flavor}: {}", diagnosis.clock_difference);
+}
+
+#[tokio::test]
+async fn a_clock_of_the_reading_session_is_reset_on_mysql() {
+    the_clock_of_the_reader_is_reset(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn a_clock_of_the_reading_session_is_reset_on_mariadb() {
+    the_clock_of_the_reader_is_reset(Flavor::MariaDb).await;
+}
+
+/// A moment in UTC, as seconds since 1970.
+fn utc(moment: &str) -> Duration {
+    let moment: jiff::Timestamp = moment.parse().unwrap();
+    Duration::from_secs(moment.as_second().unsigned_abs())
+}
+
+async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server) {
+    let clock = ServerClock::new(ServerClock::CENTRAL_EUROPE).unwrap();
+    clock.set(utc(moment)).unwrap();
+    let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+    server.run(&TABLE).await.unwrap();
+    (clock, server)
+}
+
+/// A transaction that waits for a row of another session, and the seconds that it has waited.
+async fn lock_wait(url: &str, id: u64) -> u64 {
+    let rows = csv_of(url, &Selection::default(), false).await;
+    rows.iter().find(|row| row[0] == id.to_string()).unwrap()[10].parse().unwrap()
+}
+
+async fn waits_for_row_1(server: &Server) -> RawSession {
+    let mut waiter = open(server, "root").await;
+    waiter.run("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
+    waiter.begin(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
+    let waits = async || {
+        let rows = csv_of(&server.url(), &Selection::default(), false).await;
+        rows.iter().any(|row| row[0] == waiter.id.to_string() && row[11] == "LOCK WAIT")
+    };
+    until(waits).await;
+    waiter
+}
+
+async fn spring_adds_nothing(flavor: Flavor) {
+    // 01:55 CET; at 02:00 it is 03:00 CEST.
+    let (clock, server) = in_central_europe(flavor, "2026-03-29T00:55:00Z").await;
+    let session = in_transaction(&server, 1).await;
+    let waiter = waits_for_row_1(&server).await;
+    clock.set(utc("2026-03-29T01:05:00Z")).unwrap();
+    let ages = transaction_ages(&server.url(), &[session.id, waiter.id]).await;
+    assert!(ages.iter().all(|age| (300..1200).contains(age)), "{flavor}: {ages:?}");
+    let waited = lock_wait(&server.url(), waiter.id).await;
+    assert!((300..1200).contains(&waited), "{flavor}: {waited}");
+}
+
+#[tokio::test]
+async fn begin_of_daylight_saving_time_adds_nothing_on_mysql() {
+    spring_adds_nothing(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn begin_of_daylight_saving_time_adds_nothing_on_mariadb() {
+    spring_adds_nothing(Flavor::MariaDb).await;
+}
+
+async fn autumn_hides_nothing(flavor: Flavor) {
+    // 02:30 CEST; at 03:00 it is 02:00 CET.
+    let (clock, server) = in_central_europe(flavor, "2026-10-25T00:30:00Z").await;
+    let first = in_transaction(&server, 1).await;
+    let waiter = waits_for_row_1(&server).await;
+    // 02:30 CET: the same local time.
+    clock.set(utc("2026-10-25T01:30:00Z")).unwrap();
+    let second = in_transaction(&server, 2).await;
+    // 02:45 CET.
+    clock.set(utc("2026-10-25T01:45:00Z")).unwrap();
+    let ages = transaction_ages(&server.url(), &[first.id, waiter.id, second.id]).await;
+    let (hour, quarter) = (4300..4900, 800..1300);
+    assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
+    let waited = lock_wait(&server.url(), waiter.id).await;
+    assert!(hour.contains(&waited), "{flavor}: {waited}");
+    // The next day, the hour is still between them.
+    clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
+    let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;
+    assert!((4300 + 86_400..4900 + 86_400).contains(&ages[0]), "{flavor}: {ages:?}");
+    assert!((800 + 86_400..1300 + 86_400).contains(&ages[1]), "{flavor}: {ages:?}");
+    let summary = take(&server.url(), &Selection::default(), false).await.unwrap().summary;
+    assert_eq!(summary.limitations, [], "{flavor}");
+}
+
+#[tokio::test]
+async fn end_of_daylight_saving_time_hides_nothing_on_mysql() {
+    autumn_hides_nothing(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn end_of_daylight_saving_time_hides_nothing_on_mariadb() {
+    autumn_hides_nothing(Flavor::MariaDb).await;
+}
+
+async fn steps_are_corrected(flavor: Flavor) {
+    let clock = ServerClock::new("UTC").unwrap();
+    let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
+    server.run(&TABLE).await.unwrap();
+    let session = in_transaction(&server, 1).await;
+    let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let (mut memory, mut history) = (LiveMemory::default(), ClockHistory::default());
+    let mut users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    assert_eq!(users.check_clock(&mut history), None);
+    look_live(&node, &mut memory, 60, &limits).await.unwrap();
+    for (shift, is_step) in [(3600.0, true), (3600.0, false), (0.0, true), (-3600.0, true)] {
+        clock.shift(shift).unwrap();
+        let live = look_live(&node, &mut memory, 60, &limits).await.unwrap();
+        let of = |id: u64| live.sessions.iter().find(|live| live.session.id == id).unwrap();
+        let open = of(session.id).transaction.as_ref().unwrap().seconds;
+        assert!(open < PLAUSIBLE, "{flavor} {shift}: {open}");
+        assert!(of(waiter.id).session.seconds < PLAUSIBLE, "{flavor} {shift}: {:?}", of(waiter.id));
+        assert_eq!((live.counts.slow, live.counts.long), (0, 0), "{flavor} {shift}");
+        let mut users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+        let step = users.check_clock(&mut history);
+        assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
+        assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
+    }
+    // Without what was known of the clock before it was set back, the ages are 0, and that is named.
+    let mut control = server.connect().await.unwrap();
+    control.query_drop("DO 0").await.unwrap();
+    let summary = take(&server.url(), &Selection::default(), false).await.unwrap().summary;
+    let named = summary.limitations.iter().filter(|gap| gap.kind == LimitationKind::UnreliableAges).count();
+    assert!(named > 0, "{flavor}: {summary:?}");
+    assert_eq!(transaction_ages(&server.url(), &[session.id]).await, [0], "{flavor}");
+}
+
+#[tokio::test]
+async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mysql() {
+    steps_are_corrected(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn steps_of_the_servers_clock_are_detected_and_corrected_on_mariadb() {
+    steps_are_corrected(Flavor::MariaDb).await;
+}

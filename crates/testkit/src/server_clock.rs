@@ -1,0 +1,68 @@
+//! A clock of its own for a private server: it can be set while the server runs, and has a time zone with daylight-saving time.
+//!
+//! libfaketime changes the wall clock that the server reads, and leaves the monotonic one alone, as a real step does.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
+
+use tempfile::TempDir;
+
+use crate::server_error::ServerError;
+use crate::setup;
+
+/// A clock that a test sets.
+#[derive(Debug)]
+pub struct ServerClock {
+    folder: TempDir,
+    time_zone: String,
+}
+
+impl ServerClock {
+    /// Central European time with its changes, as a rule of POSIX: it needs no table of time zones.
+    pub const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+    /// A clock of the right time, in a time zone as the variable `TZ` names it.
+    pub fn new(time_zone: &str) -> Result<Self, ServerError> {
+        let folder = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
+        let clock = Self { folder, time_zone: time_zone.to_owned() };
+        clock.shift(0.0).map_err(|source| ServerError::Io { doing: "write a file", source })?;
+        Ok(clock)
+    }
+
+    /// Sets the clock so many seconds before or after the right time, from now on.
+    pub fn shift(&self, seconds: f64) -> io::Result<()> {
+        // Never half written: the server reads it whenever it needs the time.
+        let written = self.folder.path().join("new");
+        fs::write(&written, format!("{seconds:+.3}\n"))?;
+        fs::rename(written, self.file())
+    }
+
+    /// Sets the clock to this moment, from which it goes on.
+    pub fn set(&self, since_1970: Duration) -> io::Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        self.shift(since_1970.as_secs_f64() - now.as_secs_f64())
+    }
+
+    /// What a server's environment must have.
+    pub(crate) fn environment(&self) -> Result<Vec<(&'static str, OsString)>, ServerError> {
+        let library = setup::faketime().ok_or_else(|| ServerError::Missing {
+            server: "libfaketime (Debian package faketime)",
+            program: PathBuf::from("/usr/lib/…/faketime/libfaketimeMT.so.1"),
+        })?;
+        Ok(vec![
+            ("LD_PRELOAD", library.into()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file().into()),
+            ("FAKETIME_NO_CACHE", "1".into()),
+            ("DONT_FAKE_MONOTONIC", "1".into()),
+            // Without this, timed waits of MySQL spin.
+            ("FAKETIME_FORCE_MONOTONIC_FIX", "0".into()),
+            ("TZ", self.time_zone.clone().into()),
+        ])
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("offset")
+    }
+}
