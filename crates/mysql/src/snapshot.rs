@@ -183,7 +183,7 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
     };
     let own = (whose == Whose::Users).then(|| connection.own_filter());
     let form = rows.form;
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, &mut limitations, |_| {}).await?;
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| {}).await?;
     let body = Body { rows, form, details: None };
     Ok(finish(connection, body, limitations).await)
 }

@@ -11,6 +11,7 @@ use mysql_common::prelude::FromRow;
 use mysql_common::row::convert::FromRowError;
 use tokio::time::sleep;
 
+use crate::client::Error;
 use crate::clock::{self, LocalAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
@@ -38,14 +39,14 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads all open transactions, or what can be had of them. Doubtful ages become limitations of the connection.
-pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, crate::client::Error> {
+pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, Error> {
     for attempt in 1..=TRIES {
         match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
             Ok(rows) => return Ok(Transactions::Readable(with_ages(connection, rows).await?)),
-            Err(crate::client::Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
+            Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
                 return Ok(Transactions::Hidden);
             }
-            Err(crate::client::Error::Server(error)) if error.code == CANNOT_CONVERT => {
+            Err(Error::Server(error)) if error.code == CANNOT_CONVERT => {
                 if attempt < TRIES {
                     sleep(PAUSE).await;
                 }

@@ -25,6 +25,8 @@ export interface Snapshot {
   /** When the node was looked at, in milliseconds since 1970. */
   at: number;
   interval_ms: number;
+  /** The server instance that listed the sessions. */
+  server: string;
   columns: string[];
   /** Places of the columns whose numbers go on with the clock by themselves: that they did is not told. */
   running: number[];
@@ -38,6 +40,7 @@ export interface Snapshot {
 export interface Changes {
   at: number;
   interval_ms: number;
+  server: string;
   /** All cells of a session, or those that changed by their places, as they were at that moment. */
   changed: Record<string, Cell[] | Record<string, Cell>>;
   /** Those that ended. Who is in both is another session than before. */

@@ -6,6 +6,7 @@ const counts = { total: 2, active: 1, slow: 0, long: 0, waiting: 0 };
 const first: Snapshot = {
   at: 10_000,
   interval_ms: 1000,
+  server: "uuid@1790000000",
   columns: ["session_id", "user", "state_duration", "sql_statement"],
   running: [2],
   masked: false,
@@ -15,7 +16,7 @@ const first: Snapshot = {
 };
 const started = reduce(NOTHING_YET, { type: "snapshot", data: first });
 const change = (changed: Record<string, never> | object, gone: number[] = []) =>
-  ({ type: "changes", data: { at: 11_000, interval_ms: 1000, changed, gone, counts } }) as Parameters<typeof reduce>[1];
+  ({ type: "changes", data: { at: 11_000, interval_ms: 1000, server: "uuid@1790000000", changed, gone, counts } }) as Parameters<typeof reduce>[1];
 
 describe("the state after each event", () => {
   test("a snapshot is taken in, unmarked", () => {

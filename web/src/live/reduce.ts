@@ -21,6 +21,8 @@ export interface LiveState {
   /** When the node was last looked at, in milliseconds since 1970; 0 before that. */
   at: number;
   intervalMs: number;
+  /** The server instance that listed the sessions; empty before the first event. */
+  server: string;
   columns: readonly string[];
   /** Places of the columns that go on with the clock. */
   running: readonly number[];
@@ -39,6 +41,7 @@ export const NOTHING_YET: LiveState = {
   empty: true,
   at: 0,
   intervalMs: 0,
+  server: "",
   columns: [],
   running: [],
   masked: false,
@@ -83,6 +86,7 @@ function snapshot(state: LiveState, data: Snapshot): LiveState {
     empty: false,
     at,
     intervalMs: data.interval_ms,
+    server: data.server,
     columns: comparable ? state.columns : columns,
     running,
     masked,
@@ -107,7 +111,7 @@ function changes(state: LiveState, data: Changes): LiveState {
     if (known) sessions.set(id, replaced(known, Array.isArray(change) ? change : patched(known, change, state.running, at), state.running, at, event));
     else if (Array.isArray(change)) sessions.set(id, { id, cells: change, told: at, changed: -1, changedAt: event });
   }
-  return { ...state, event, at, intervalMs: data.interval_ms, sessions, counts: data.counts, trouble: null };
+  return { ...state, event, at, intervalMs: data.interval_ms, server: data.server, sessions, counts: data.counts, trouble: null };
 }
 
 /** The session as it is told now. Running numbers that only went on are no news, so they are not marked; those that began anew are. */

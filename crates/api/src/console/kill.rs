@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use clew_diagnose::clean;
 use clew_iam::decision::Action;
 use clew_model::{Node, Session};
-use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, find_sessions};
+use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, ServerInstance, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use jiff::Timestamp;
@@ -112,8 +112,8 @@ pub(crate) async fn kill(
     let (costs, mut outcomes) = if asked.preview {
         (Some(preview::costs(&service, &target.node, &ids).await), HashMap::new())
     } else {
-        let victims: Vec<Session> = asked.meant(&found).into_iter().cloned().collect();
-        let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, read, limits).await {
+        let victims: Vec<Session> = asked.meant(&found, &read.server).into_iter().cloned().collect();
+        let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
             Ok(outcomes) => Ok(Ok(outcomes)),
             Err(KillError::Node(failure)) => Err(failure),
             Err(KillError::Store(error)) => Ok(Err(error)),
@@ -123,7 +123,7 @@ pub(crate) async fn kill(
     };
     let one = |chosen: &Chosen| {
         let now = found.get(&chosen.id);
-        let (outcome, message) = match (chosen.is_not_meant(now, asked.kind), outcomes.remove(&chosen.id), now) {
+        let (outcome, message) = match (chosen.mismatch(now, asked.kind, &read.server), outcomes.remove(&chosen.id), now) {
             (Some(outcome), ..) => outcome,
             (None, Some(outcome), _) => in_words(&outcome),
             (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
@@ -208,7 +208,15 @@ impl Chosen {
     }
 
     /// Why nothing is to be done to it: it is gone, or does something else. Nothing if it is meant.
-    fn is_not_meant(&self, now: Option<&Session>, kind: KillKind) -> Option<(&'static str, String)> {
+    fn mismatch(
+        &self,
+        now: Option<&Session>,
+        kind: KillKind,
+        server: &ServerInstance,
+    ) -> Option<(&'static str, String)> {
+        if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
+            return Some(("gone", KillOutcome::Refused(MustLive::AnotherServer).to_string()));
+        }
         let Some(now) = now else { return Some(in_words(&KillOutcome::AlreadyGone)) };
         if !self.is(now) {
             let why = MustLive::AnotherSession { user: clean(&now.user), host: clean(&now.host) };

@@ -28,7 +28,7 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     let transactions = BySession::new(locks.transactions.clone());
     let look = |session: &Session| seen.look(session);
     let own = Some(connection.own_filter());
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, &mut locks.limitations, look).await?;
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, look).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
     let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
     let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;

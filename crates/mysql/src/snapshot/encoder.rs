@@ -3,7 +3,7 @@
 use std::io;
 
 use clew_diagnose::{Filter, Order, RowSorter, SortedRows, csv, json, template};
-use clew_model::{Failure, FailureKind, Limitation, Selection, Session, SessionRow};
+use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -43,7 +43,6 @@ pub(super) async fn sorted_rows(
     rows: &Rows,
     own: Option<OwnSessionFilter>,
     transactions: BySession,
-    limitations: &mut Vec<Limitation>,
     mut look: impl FnMut(&Session),
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
@@ -68,8 +67,8 @@ pub(super) async fn sorted_rows(
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;
     }
-    let limitation = sessions.limitation();
-    connection.limitations.extend(limitation);
+    let (limitation, too_long) = (sessions.limitation(), doctor::statements_too_long(sessions.truncated()));
+    connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
         connection.limitations.push(statement_ages::too_many(unchecked));
     }
@@ -79,7 +78,6 @@ pub(super) async fn sorted_rows(
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;
     }
-    limitations.extend(doctor::statements_too_long(sessions.truncated()));
     work.finish().await.map_err(spool_failed)
 }
 

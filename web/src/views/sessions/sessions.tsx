@@ -69,7 +69,7 @@ export function Sessions({ route }: { route: NodeRoute }) {
       const cell = (column: string) => String(cellOf(session, places, column) ?? "");
       // When what it runs began: a query that began later is not the one that was seen.
       const since = state.at - 1000 * Number(cell("state_duration"));
-      return [{ id, user: cell("user"), host: cell("host"), since }];
+      return [{ id, user: cell("user"), host: cell("host"), since, server: state.server }];
     });
   const notToKill = refusal(ACTIONS.kill);
   const notToCollect = refusal(ACTIONS.collect);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use clew_model::Session;
-use clew_mysql::KillKind;
+use clew_mysql::{KillKind, ServerInstance};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -45,6 +45,8 @@ pub(crate) struct Chosen {
     pub(super) host: String,
     /// When what it does began, in milliseconds since 1970: with query, what began later is left alone
     pub(super) since: Option<i64>,
+    /// The server instance that listed it, as the live list sends it: after a restart or a fail-over nothing is killed
+    pub(super) server: Option<String>,
 }
 
 pub(super) struct Asked {
@@ -77,10 +79,10 @@ impl Asked {
     }
 
     /// Those of the sessions that are there that are meant.
-    pub(super) fn meant<'a>(&self, found: &'a HashMap<u64, Session>) -> Vec<&'a Session> {
+    pub(super) fn meant<'a>(&self, found: &'a HashMap<u64, Session>, server: &ServerInstance) -> Vec<&'a Session> {
         let meant = |chosen: &Chosen| {
             let now = found.get(&chosen.id);
-            now.filter(|_| chosen.is_not_meant(now, self.kind).is_none())
+            now.filter(|_| chosen.mismatch(now, self.kind, server).is_none())
         };
         self.sessions.iter().filter_map(meant).collect()
     }
@@ -96,7 +98,8 @@ mod tests {
 
     fn meant(body: &str) -> usize {
         let found = HashMap::from([(7, session())]);
-        Asked::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}")).meant(&found).len()
+        let server = "uuid@1790000000".parse().unwrap();
+        Asked::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}")).meant(&found, &server).len()
     }
 
     #[test]
@@ -111,6 +114,10 @@ mod tests {
         for (ago, what, is_meant) in [(100, "query", 1), (101, "query", 1), (120, "query", 0), (120, "connection", 1)] {
             let since = format!(r#"{right},"since":{}"#, now - ago * 1000);
             assert_eq!(meant(&body(&since, what)), is_meant, "{ago} {what}");
+        }
+        for (server, is_meant) in [("uuid@1790000000", 1), ("uuid@1790000001", 0), ("other@1790000000", 0)] {
+            let listed = format!(r#"{right},"server":"{server}""#);
+            assert_eq!(meant(&body(&listed, "connection")), is_meant, "{server}");
         }
         let twice = format!(r#"{{"sessions":[{{{right}}},{{{right}}}],"what":"query"}}"#);
         assert_eq!(meant(&twice), 1);

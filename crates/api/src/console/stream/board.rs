@@ -14,6 +14,8 @@ const MOST_TEXTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Board {
     watch: u32,
+    /// The server instance that listed the sessions; empty before the first look.
+    server: String,
     list: LiveList,
     counts: Counts,
     limitations: Vec<Limitation>,
@@ -28,6 +30,7 @@ impl Board {
     pub(super) fn new(watch: u32) -> Self {
         Self {
             watch,
+            server: String::new(),
             list: LiveList::default(),
             counts: Counts::default(),
             limitations: Vec::new(),
@@ -47,6 +50,7 @@ impl Board {
 
     /// Takes a look.
     pub(super) fn take(&mut self, at: i64, look: LiveLook, interval_ms: u64) {
+        self.server = look.server.to_string();
         self.list.update(at, look.sessions);
         self.counts = look.counts;
         self.interval_ms = interval_ms;
@@ -74,7 +78,8 @@ impl Board {
     fn write(&self, from: u32, masked: bool, now: Position) -> String {
         let Counts { total, active, slow, long, waiting } = self.counts;
         let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
-        let head = format!("\"at\":{},\"interval_ms\":{},\"counts\":{counts}", self.list.at(), self.interval_ms);
+        let (at, interval, server) = (self.list.at(), self.interval_ms, json!(self.server));
+        let head = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
         let mut out = String::new();
         let Some(changes) = self.list.since(from, masked) else {
             let more = format!(
