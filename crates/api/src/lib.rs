@@ -63,6 +63,7 @@ use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use console::stream::Live;
+use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
 use refusal::Refusal;
@@ -85,9 +86,15 @@ struct Whole {
     live: Live,
     streams: Arc<KeyedSlots<UserId>>,
     long_polls: Arc<KeyedSlots<UserId>>,
+    attempt_locks: AttemptLocks,
 }
 
 impl Service {
+    /// Order among password checks.
+    pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
+        &self.0.attempt_locks
+    }
+
     /// A slot for an event stream of a principal, or a refusal where they have as many as one may have.
     pub(crate) fn stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
         self.slot(&self.0.streams, user, Limit::Streams, "too-many-streams")
@@ -121,7 +128,13 @@ impl From<Parts> for Service {
     fn from(parts: Parts) -> Self {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
-        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls }))
+        Self(Arc::new(Whole {
+            parts,
+            live: Live::default(),
+            streams,
+            long_polls,
+            attempt_locks: AttemptLocks::default(),
+        }))
     }
 }
 
@@ -203,7 +216,7 @@ impl Default for ApiSettings {
             connections: 1024,
             reserved_connections: 16,
             streams_per_principal: 32,
-            long_polls_per_principal: 64,
+            long_polls_per_principal: 128,
             connections_per_peer: 256,
             trusted_proxies: TrustedProxies::default(),
             grace: Duration::from_secs(30),
