@@ -24,11 +24,11 @@ export function ask(what, more = {}) {
 
 const tokens = new Map();
 
-/** A token of the API for the project, or for the domain where there is none. */
+/** A token of the API for the project. */
 export async function tokenOf(user = place.user, password = place.password, project = place.project) {
   const key = `${user} ${project}`;
   if (tokens.has(key)) return tokens.get(key);
-  const scope = project === null ? { domain: { name: place.domain } } : { project: { id: project } };
+  const scope = { project: { id: project } };
   const identity = { methods: ["password"], password: { user: { name: user, password, domain: { name: place.domain } } } };
   const response = await fetch(`${place.endpoint}/v3/auth/tokens`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ auth: { identity, scope } }) });
   if (!response.ok) throw new Error(`signing ${user} in: ${response.status} ${await response.text()}`);
@@ -36,10 +36,24 @@ export async function tokenOf(user = place.user, password = place.password, proj
   return tokens.get(key);
 }
 
-/** Calls the API as the administrator; by the domain's token where the path is of the administration. */
+/** A token of the administrator for the domain, from the sign-in of the page: only such a token changes identities. */
+async function consoleToken() {
+  if (tokens.has("console")) return tokens.get("console");
+  const post = async (path, headers, body) => {
+    const response = await fetch(place.endpoint + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return /=([^;]*)/.exec(response.headers.get("set-cookie"))[1];
+  };
+  const session = "/clew/v1/console/session";
+  const token = await post(session, {}, { domain: place.domain, user: place.user, password: place.password });
+  tokens.set("console", await post(`${session}/project`, { "x-auth-token": token }, { project_id: null }));
+  return tokens.get("console");
+}
+
+/** Calls the API as the administrator; by a token for the domain where the path is of the administration. */
 export async function call(method, path, body) {
   const domain = path.startsWith("/clew/v1/") && !path.startsWith(`/clew/v1/${place.project}`);
-  const token = await tokenOf(place.user, place.password, domain ? null : place.project);
+  const token = domain ? await consoleToken() : await tokenOf();
   const headers = { "x-auth-token": token, "content-type": "application/json" };
   const response = await fetch(place.endpoint + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   const text = await response.text();

@@ -1,6 +1,6 @@
 //! The part of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
 
-mod attempt_lock;
+pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;
 pub(crate) mod check_password;
 pub(crate) mod domains;

@@ -68,6 +68,7 @@ use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use audit::RepeatedRefusals;
 use console::stream::Live;
+use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
 use refusal::Refusal;
@@ -92,9 +93,15 @@ struct Whole {
     streams: Arc<KeyedSlots<UserId>>,
     long_polls: Arc<KeyedSlots<UserId>>,
     refusals: RepeatedRefusals,
+    attempt_locks: AttemptLocks,
 }
 
 impl Service {
+    /// Order among password checks.
+    pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
+        &self.0.attempt_locks
+    }
+
     /// A slot for an event stream of a principal, or a refusal where they have as many as one may have.
     pub(crate) fn stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
         self.slot(&self.0.streams, user, Limit::Streams, "too-many-streams")
@@ -134,7 +141,8 @@ impl From<Parts> for Service {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
         let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
-        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls, refusals }))
+        let attempt_locks = AttemptLocks::default();
+        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls, refusals, attempt_locks }))
     }
 }
 
@@ -222,7 +230,7 @@ impl Default for ApiSettings {
             connections: 1024,
             reserved_connections: 16,
             streams_per_principal: 32,
-            long_polls_per_principal: 64,
+            long_polls_per_principal: 128,
             connections_per_peer: 256,
             trusted_proxies: TrustedProxies::default(),
             allowed_hosts: AllowedHosts::default(),

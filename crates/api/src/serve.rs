@@ -161,13 +161,13 @@ impl Gate {
     /// Decides what a connection of this peer serves. Nothing for one that is closed.
     fn admit(&self, peer: IpAddr, permit: Permit, metrics: &Metrics) -> Option<Admitted> {
         let reserved = match permit {
-            Permit::Regular(permit) => match self.per_peer.acquire(peer) {
-                Some(peer) => return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer }),
-                None => {
-                    metrics.over_limit(Limit::Connections);
-                    self.reserved.clone().try_acquire_owned().ok()
+            Permit::Regular(permit) => {
+                if let Some(peer) = self.per_peer.acquire(peer) {
+                    return Some(Admitted { admission: Admission::Regular, _permit: permit, _peer: peer });
                 }
-            },
+                metrics.over_limit(Limit::Connections);
+                self.reserved.clone().try_acquire_owned().ok()
+            }
             Permit::Reserved(permit) => {
                 metrics.over_limit(Limit::AllConnections);
                 Some(permit)

@@ -85,7 +85,7 @@ A configuration file with every key at its default:
   peer_per_second = 10         # sign-ins of an address, and as many failed ones
   peer_burst = 30
   streams_per_principal = 32   # live lists that a user watches at once
-  long_polls_per_principal = 64  # requests of a user that wait for a collection to end
+  long_polls_per_principal = 128 # requests of a user that wait for a collection to end
   [tls]                        # \"\": none
   cert = \"\"
   key = \"\"";

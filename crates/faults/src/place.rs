@@ -30,6 +30,8 @@ pub(crate) const PREFIX: &str = "clew";
 const CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
+streams_per_principal = 0
+long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";

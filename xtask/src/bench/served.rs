@@ -21,6 +21,8 @@ use crate::service::{Home, Key, Serving};
 const CONFIGURATION: &str = "[limits]
 principal_per_second = 0
 peer_per_second = 0
+streams_per_principal = 0
+long_polls_per_principal = 0
 [http]
 connections_per_peer = 0
 ";

@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::connection::Neighbourhood;
-use crate::iam::attempt_lock;
 use crate::refusal::Refusal;
 use crate::{Service, passwords};
 
@@ -40,7 +39,7 @@ pub(crate) async fn check_password(
     password: SecretString,
 ) -> Result<PasswordCheck, Refusal> {
     let subject = subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?;
-    let _lock = attempt_lock::lock(&subject).await;
+    let _lock = service.attempt_locks().lock(&subject).await;
     if !reserve(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
     }

@@ -78,7 +78,7 @@ async fn scope_only_narrows(server: Server) {
     let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(&console).send().await;
     answer.ok(200);
     let cookie = answer.header("set-cookie");
-    let next = cookie.strip_prefix("clew_session=").and_then(|cookie| cookie.split(';').next()).unwrap();
+    let next = cookie.split_once('=').and_then(|(_, value)| value.split(';').next()).unwrap();
     let stored = server.store.token(&clew_iam::token::hash(next)).await.unwrap().unwrap();
     let before = server.store.token(&clew_iam::token::hash(&console)).await.unwrap().unwrap();
     assert_eq!((stored.origin, stored.scope_project.is_none()), (TokenOrigin::Console, true));

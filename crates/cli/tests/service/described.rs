@@ -38,7 +38,7 @@ async fn no_answer_is_a_failure_or_undescribed() {
     );
     std::fs::write(home.folder.path().join("schemathesis.toml"), ids).unwrap();
     let of_project = home.token(&serving.endpoint).await;
-    let of_domain = home.domain_token(&serving.endpoint).await;
+    let of_domain = home.console_token(&serving.endpoint).await;
     let mut cases = ask(
         &home,
         &serving,

@@ -154,6 +154,23 @@ impl Home {
         self.sign_in(endpoint, json!({ "domain": { "name": self.credential("domain_name") } })).await
     }
 
+    /// A token of the administrator for the whole domain, from the sign-in of the page: it may change identities.
+    pub(crate) async fn console_token(&self, endpoint: &str) -> String {
+        let session = format!("{endpoint}/clew/v1/console/session");
+        let token = |response: &reqwest::Response| {
+            let cookie = response.headers()["set-cookie"].to_str().unwrap();
+            cookie.split_once('=').unwrap().1.split(';').next().unwrap().to_owned()
+        };
+        let (domain, user) = (self.credential("domain_name"), self.credential("user"));
+        let body = json!({ "domain": domain, "user": user, "password": self.credential("password") });
+        let signed_in = http().post(&session).json(&body).send().await.unwrap();
+        assert_eq!(signed_in.status(), 201);
+        let of_domain = http().post(format!("{session}/project")).header("x-auth-token", token(&signed_in));
+        let of_domain = of_domain.json(&json!({ "project_id": null })).send().await.unwrap();
+        assert_eq!(of_domain.status(), 200);
+        token(&of_domain)
+    }
+
     async fn sign_in(&self, endpoint: &str, scope: serde_json::Value) -> String {
         let domain = json!({ "name": self.credential("domain_name") });
         let user =

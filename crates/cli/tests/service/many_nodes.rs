@@ -20,7 +20,7 @@ const SESSIONS: usize = 20;
 const CALLERS: usize = 16;
 const LIMIT_KIB: u64 = 128 * 1024;
 /// One caller asks for more than a caller may.
-const UNLIMITED: &str = "[limits]\nprincipal_per_second = 0";
+const UNLIMITED: &str = "[limits]\nprincipal_per_second = 0\nlong_polls_per_principal = 0";
 
 type Node = (InstanceId, NodeId);
 
