@@ -168,7 +168,7 @@ impl Connection {
 }
 
 /// Sets the session's variables. A variable that the server does not know or refuses is dropped; a refused one is a limitation.
-async fn set_variables(client: &mut Client, mut set_up: SetUp) -> Result<Vec<Limitation>, Error> {
+pub(crate) async fn set_variables(client: &mut Client, mut set_up: SetUp) -> Result<Vec<Limitation>, Error> {
     'again: loop {
         for statement in set_up.statements() {
             match client.execute(&statement).await {

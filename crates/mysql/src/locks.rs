@@ -219,7 +219,7 @@ async fn sessions(
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<SessionFacts>, Failure> {
     let address = connection.address.clone();
-    let flavor = connection.flavor;
+    let (flavor, own_id) = (connection.flavor, connection.id);
     let mut own = connection.own_filter();
     let lost = |error: crate::client::Error| failure::from_client(&error, &address);
     let mut rows = sessions::read(connection, STATEMENT_KEPT + (4 << 10)).await.map_err(lost)?;
@@ -235,7 +235,7 @@ async fn sessions(
     connection.limitations.extend(limitation);
     let is_doubtful = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+        session.id != own_id && statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
     };
     let doubtful = found.iter_mut().filter(is_doubtful).collect();
     statement_ages::check(connection, doubtful, Checked::Busy).await?;

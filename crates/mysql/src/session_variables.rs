@@ -185,3 +185,71 @@ fn is_named(variable: &SessionVariable, statement: &str, error: &ServerError) ->
     });
     alone || (NAMED.contains(&error.code) && error.message.contains(&quoted))
 }
+
+#[cfg(test)]
+mod tests {
+    use clew_testkit::{Server, ServerOptions};
+    use mysql_async::prelude::Queryable;
+    use mysql_async::{Conn, OptsBuilder};
+
+    use super::*;
+    use crate::connection::set_variables;
+
+    static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
+    static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
+
+    async fn connect(server: &Server) -> Conn {
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("clew"));
+        Conn::new(options.prefer_socket(false)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_ordinary_account_sets_all_variables_by_one_statement_on_a_server() {
+        for flavor in clew_testkit::Flavor::ALL {
+            let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+            server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
+            let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
+            let set_up = SetUp::new(flavor, Duration::from_secs(10));
+            let statements = set_up.statements();
+            assert_eq!(statements.len(), 1);
+            let mut driver = connect(&server).await;
+            driver.query_drop(&statements[0]).await.unwrap();
+
+            // What the server does not know or refuses is dropped, and all others are set.
+            let mut driver = connect(&server).await;
+            let mut set_up = SetUp::new(flavor, Duration::from_secs(10));
+            set_up.variables.insert(0, &UNKNOWN_VARIABLE);
+            set_up.variables.insert(1, &FORBIDDEN);
+            let limitations = set_variables(&mut driver, set_up).await.unwrap();
+            let [limitation] = limitations.as_slice() else { panic!("{flavor}: {limitations:?}") };
+            assert_eq!(limitation.kind, LimitationKind::SettingRefused, "{flavor}");
+            assert!(limitation.why.contains("sql_log_off"), "{flavor}: {limitation:?}");
+            let limit: Option<u64> = driver.query_first("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
+            assert_eq!(limit, Some(u64::MAX), "{flavor}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_set_once_and_has_a_reason() {
+        for flavor in [Flavor::MySql, Flavor::MariaDb] {
+            let mut names: Vec<&str> =
+                SetUp::new(flavor, Duration::from_secs(1)).variables.iter().map(|variable| variable.name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{flavor}");
+        }
+        assert!(VARIABLES.iter().all(|variable| !variable.reason.is_empty()));
+    }
+
+    #[test]
+    fn an_error_that_is_about_no_variable_is_not_repeated_for_ever() {
+        let mut set_up = SetUp::new(Flavor::MySql, Duration::from_secs(1));
+        let error = || {
+            let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
+            Error::Server(error)
+        };
+        assert!(set_up.drop_refused("SET NAMES utf8mb4, …", &error()), "one by one, the variable may be named");
+        assert!(!set_up.drop_refused("SET NAMES utf8mb4", &error()));
+    }
+}

@@ -27,10 +27,10 @@ struct Sent {
 
 /// With transactions, and waits among them. Settings of the connection, and questions about the server, are statements too.
 const SENT: [Sent; 4] = [
-    Sent { command: &["snapshot", "--format", "csv"], statements: [5, 4] },
-    Sent { command: &["snapshot", "--format", "csv", "--detail"], statements: [16, 9] },
-    Sent { command: &["locks"], statements: [15, 9] },
-    Sent { command: &["ps"], statements: [5, 4] },
+    Sent { command: &["snapshot", "--format", "csv"], statements: [6, 5] },
+    Sent { command: &["snapshot", "--format", "csv", "--detail"], statements: [19, 10] },
+    Sent { command: &["locks"], statements: [18, 10] },
+    Sent { command: &["ps"], statements: [6, 5] },
 ];
 
 const FLAVORS: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
