@@ -139,13 +139,13 @@ impl Test {
     /// during the kill.
     async fn kill(&mut self, disturbance: Disturbance) {
         self.list_victims().await;
-        let at = if self.rng.one_in(2) { self.lists.len() - 1 } else { self.rng.below(self.lists.len()) };
+        let at = if self.rng.one_in(3) { self.rng.below(self.lists.len()) } else { self.lists.len() - 1 };
         let list = &self.lists[at];
         let (server, run) = (list.server, list.run);
         let mut chosen = list.sessions.clone();
         self.rng.shuffle(&mut chosen);
         chosen.truncate(1 + self.rng.below(3));
-        let kind = if self.rng.one_in(4) { KillKind::Query } else { KillKind::Connection };
+        let kind = if self.rng.one_in(5) { KillKind::Query } else { KillKind::Connection };
         let victims: Vec<Victim> = chosen
             .iter()
             .map(|session| match kind {

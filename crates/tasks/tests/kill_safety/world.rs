@@ -113,12 +113,14 @@ impl Backend {
         self.wait_until_listed().await;
     }
 
-    /// Waits until the server lists every session with its statement: only then can a session be missing.
+    /// Waits until the server lists every session with its statement: only then can a session be missing. The kill task may be quicker.
     async fn wait_until_listed(&self) {
         let listing = async {
             loop {
                 let listed = self.list().await;
-                if self.sessions.iter().all(|session| session.lives(&listed)) {
+                let is_killed =
+                    |session: &AppSession| session.role == Role::Batch && !listed.contains_key(&session.raw.id);
+                if self.sessions.iter().all(|session| session.lives(&listed) || is_killed(session)) {
                     return;
                 }
                 sleep(Duration::from_millis(20)).await;
