@@ -130,8 +130,7 @@ mod tests {
             let session = Session { user: user.into(), command: command.into(), ..Session::default() };
             assert_eq!(may_be_killed(&session, &protected), may, "{user} {command}");
         }
-        let event =
-            Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
+        let event = Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
         assert!(!may_be_killed(&event, &ProtectedAccounts::new::<&str>([])), "whatever is protected");
     }
 }

@@ -73,9 +73,9 @@ fn from_io(error: &std::io::Error, address: &str) -> Failure {
         }
         _ if tls => FailureKind::TlsFailed,
         ErrorKind::TimedOut => FailureKind::TimedOut,
-        ErrorKind::ConnectionReset
-        | ErrorKind::BrokenPipe
-        | ErrorKind::ConnectionAborted => FailureKind::ConnectionLost,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            FailureKind::ConnectionLost
+        }
         ErrorKind::ConnectionRefused
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable

@@ -104,7 +104,10 @@ async fn kill(abandoned: Abandoned) {
         sleep(delay).await;
         match timeout(ATTEMPT_LIMIT, attempt(&abandoned)).await {
             Ok(Ok(Found::Unproven)) => {
-                warn!(mysql.address = address, "a statement may still run on the server: behind a proxy Clew cannot prove which is its own");
+                warn!(
+                    mysql.address = address,
+                    "a statement may still run on the server: behind a proxy Clew cannot prove which is its own"
+                );
                 return;
             }
             Ok(Ok(found)) => {

@@ -56,7 +56,8 @@ pub use clock::{ClockHistory, ClockReading};
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use kill::{
-    Doing, FoundSessions, KillKind, KillOutcome, ListRead, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
+    Doing, FoundSessions, KillKind, KillOutcome, ListRead, Refusal, UserSessions, Victim, find_sessions, kill,
+    kill_all, read_user_sessions,
 };
 pub use kill_on_drop::settle_kills;
 pub use limits::Limits;

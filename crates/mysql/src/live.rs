@@ -9,11 +9,11 @@ mod memory;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::client::Error;
 use clew_diagnose::is_internal;
 use clew_diagnose::live::{Counts, LiveSession, STATEMENT_KEPT};
 use clew_diagnose::waits::graph;
 use clew_model::{Failure, Limitation, LimitationKind, NodeUrl, Session, SessionDetail};
-use crate::client::Error;
 use tokio::time::timeout;
 
 use crate::clock::ClockHistory;
@@ -255,8 +255,11 @@ async fn read_into(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_filter());
     let lost = |error: Error| failure::from_client(&error, &address);
-    let reading =
-        if without_lock { sessions::read_without_lock(connection, MAX_ROW).await } else { sessions::read(connection, MAX_ROW).await };
+    let reading = if without_lock {
+        sessions::read_without_lock(connection, MAX_ROW).await
+    } else {
+        sessions::read(connection, MAX_ROW).await
+    };
     let mut rows = match reading {
         Ok(rows) => rows,
         Err(Error::Server(error)) if without_lock && !failure::took_too_long(&error) => return Ok(false),

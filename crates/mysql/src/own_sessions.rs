@@ -63,7 +63,9 @@ impl Entry {
     fn is_at(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = port(host) else { return false };
         port == self.local.port()
-            && name.parse::<IpAddr>().map_or(or_name, |address| address.to_canonical() == self.local.ip().to_canonical())
+            && name
+                .parse::<IpAddr>()
+                .map_or(or_name, |address| address.to_canonical() == self.local.ip().to_canonical())
     }
 }
 
@@ -256,6 +258,9 @@ mod tests {
         let statement = format!("/* {} */ SHOW FULL PROCESSLIST", own.tag());
         let itself = Session { statement: Some(statement.into_bytes()), ..session(27, "localhost") };
         assert!(filter.is_own(&itself));
-        assert!(!filter.is_own(&session(27, "localhost")), "another session of a restarted server, over its Unix socket");
+        assert!(
+            !filter.is_own(&session(27, "localhost")),
+            "another session of a restarted server, over its Unix socket"
+        );
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
+use crate::client::Error;
 use clew_diagnose::is_internal;
 use clew_model::{Failure, Session};
-use crate::client::Error;
 
 use crate::connection::Connection;
 use crate::server::Flavor;

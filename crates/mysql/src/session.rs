@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::client::Error;
 use clew_diagnose::waits::{Party, WaitGraph, graph};
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
-use crate::client::Error;
 use tokio::time::timeout;
 
 use crate::connection::Connection;

@@ -77,8 +77,7 @@ pub(crate) const INSTANCE_MYSQL: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMES
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// The same of MySQL before 5.7.
-pub(crate) const INSTANCE_MYSQL_5_6: &str =
-    "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
+pub(crate) const INSTANCE_MYSQL_5_6: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM information_schema.global_status WHERE variable_name = 'Uptime'";
 
 /// The same of MariaDB, whose servers have no UUID.

@@ -129,7 +129,10 @@ impl<'c> Rows<'c> {
         for _ in 0..count {
             let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
             if truncated {
-                return Err(Error::TooLarge { what: "bytes in the definition of a column", limit: MAX_COLUMN_DEFINITION as u64 });
+                return Err(Error::TooLarge {
+                    what: "bytes in the definition of a column",
+                    limit: MAX_COLUMN_DEFINITION as u64,
+                });
             }
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }

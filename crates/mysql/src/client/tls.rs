@@ -22,7 +22,8 @@ pub(super) fn is_verified(mode: TlsMode) -> bool {
 
 /// Switches the stream to TLS.
 pub(super) async fn handshake(node: &NodeUrl, stream: Box<dyn Stream>) -> Result<TlsStream<Box<dyn Stream>>, Error> {
-    let name = ServerName::try_from(node.host.clone()).map_err(|error| Error::Tls(format!("{}: {error}", node.host)))?;
+    let name =
+        ServerName::try_from(node.host.clone()).map_err(|error| Error::Tls(format!("{}: {error}", node.host)))?;
     let connector = TlsConnector::from(Arc::new(configuration(node)?));
     connector.connect(name, stream).await.map_err(|error| {
         let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use crate::client::Error;
 use clew_diagnose::is_internal;
 use clew_model::{Failure, NodeUrl, Session};
-use crate::client::Error;
 use tokio::time::timeout;
 
 use super::KillKind;

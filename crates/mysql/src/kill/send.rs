@@ -1,7 +1,7 @@
 //! Sending one kill, by the statement or by what a managed server has instead.
 
-use clew_model::Failure;
 use crate::client::Error;
+use clew_model::Failure;
 
 use super::KillKind;
 use crate::connection::Connection;

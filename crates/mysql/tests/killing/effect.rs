@@ -10,13 +10,21 @@ async fn a_killed_connection_is_gone() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = busy(&server, "app", LONG).await;
-        assert_eq!(end(&server, &statement_of(&server, &session).await, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(
+            end(&server, &statement_of(&server, &session).await, KillKind::Connection).await,
+            KillOutcome::Killed,
+            "{flavor}"
+        );
         assert!(listed(&server, raw.id).await.is_none(), "{flavor}");
         let _ = raw.answer().await;
         raw.run("DO 1").await.unwrap_err();
 
         let (mut raw, session) = idle(&server, "app").await;
-        assert_eq!(end(&server, &connection_of(&server, &session).await, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(
+            end(&server, &connection_of(&server, &session).await, KillKind::Connection).await,
+            KillOutcome::Killed,
+            "{flavor}"
+        );
         raw.run("DO 1").await.unwrap_err();
     }
 }
@@ -26,7 +34,11 @@ async fn a_killed_statement_ends_and_its_session_goes_on() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let (mut raw, session) = busy(&server, "app", LONG).await;
-        assert_eq!(end(&server, &statement_of(&server, &session).await, KillKind::Query).await, KillOutcome::Killed, "{flavor}");
+        assert_eq!(
+            end(&server, &statement_of(&server, &session).await, KillKind::Query).await,
+            KillOutcome::Killed,
+            "{flavor}"
+        );
         let _ = raw.answer().await;
         raw.run("DO 1").await.unwrap();
         assert_eq!(listed(&server, raw.id).await.unwrap().host, session.host, "{flavor}");
@@ -56,7 +68,11 @@ async fn what_is_gone_already_is_no_failure() {
         drop(raw);
         while listed(&server, session.id).await.is_some() {}
         for kind in [KillKind::Connection, KillKind::Query] {
-            assert_eq!(end(&server, &connection_of(&server, &session).await, kind).await, KillOutcome::AlreadyGone, "{flavor}");
+            assert_eq!(
+                end(&server, &connection_of(&server, &session).await, kind).await,
+                KillOutcome::AlreadyGone,
+                "{flavor}"
+            );
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, FailureKind, NodeUrl, Session};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill_all, read_user_sessions, share_session_token};
+use clew_mysql::{
+    Errand, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill_all, read_user_sessions,
+    share_session_token,
+};
 use clew_testkit::{Flavor, RawSession, Server};
 use mysql_async::prelude::Queryable;
 

@@ -41,11 +41,16 @@ async fn the_missing_privilege_is_named_with_its_grant() {
         paste_grant(&server, &denied, kill).await;
         for kind in KINDS {
             let (_raw, session) = busy(&server, "app", LONG).await;
-            assert_eq!(try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(), KillOutcome::Killed, "{flavor}");
+            assert_eq!(
+                try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(),
+                KillOutcome::Killed,
+                "{flavor}"
+            );
         }
         let (_root, session) = busy(&server, "root", LONG).await;
         if let Some(more) = more {
-            let denied = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
+            let denied =
+                try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
             paste_grant(&server, &denied, more).await;
         }
         let outcome = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap();
@@ -59,7 +64,8 @@ async fn sessions_of_the_own_account_take_no_privilege() {
         let server = server(flavor).await;
         for kind in KINDS {
             let (_raw, session) = busy(&server, "clew", LONG).await;
-            let outcome = try_end(&server.url_for("clew", ""), &statement_of(&server, &session).await, kind).await.unwrap();
+            let outcome =
+                try_end(&server.url_for("clew", ""), &statement_of(&server, &session).await, kind).await.unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {kind:?}");
         }
     }
@@ -87,7 +93,8 @@ async fn a_managed_servers_procedure_is_used_where_the_kill_is_denied() {
             server.run(&offered.each_ref().map(String::as_str)).await.unwrap();
             let (raw, session) = busy(&server, "app", LONG).await;
             // There, but not for this account.
-            let denied = try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
+            let denied =
+                try_end(&clew, &connection_of(&server, &session).await, KillKind::Connection).await.unwrap_err();
             assert_eq!(denied.kind, FailureKind::MissingPrivilege, "{flavor}: {denied}");
             assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query", "{flavor}");
 

@@ -35,7 +35,8 @@ async fn sessions_of_protected_accounts_survive() {
 
         let (raw, session) = busy(&server, "app", LONG).await;
         let protected = ProtectedAccounts::default().and(["app"]);
-        let outcome = kill(&node, &connection_of(&server, &session).await, KillKind::Query, &protected, &Limits::default()).await;
+        let outcome =
+            kill(&node, &connection_of(&server, &session).await, KillKind::Query, &protected, &Limits::default()).await;
         assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::Protected { user: "app".into() }), "{flavor}");
         assert_eq!(listed(&server, raw.id).await.unwrap().command, b"Query");
     }
@@ -64,7 +65,9 @@ async fn threads_of_the_server_survive_whatever_is_protected() {
         let id = scheduler(&server).await;
         let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().sessions.pop().unwrap();
         for kind in KINDS {
-            let outcome = kill(&node, &connection_of(&server, &session).await, kind, &nobody(), &Limits::default()).await.unwrap();
+            let outcome = kill(&node, &connection_of(&server, &session).await, kind, &nobody(), &Limits::default())
+                .await
+                .unwrap();
             assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor}");
         }
         assert!(listed(&server, id).await.is_some());

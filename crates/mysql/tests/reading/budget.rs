@@ -9,7 +9,8 @@ use clew_mysql::{
 use clew_testkit::{Flavor, Gate, Server, ServerOptions, idle_sessions};
 use futures_util::future::{FutureExt, try_join_all};
 
-const LIMITS: Limits = Limits { node: std::time::Duration::from_secs(40), connect: std::time::Duration::from_secs(20), bytes: 1 << 30 };
+const LIMITS: Limits =
+    Limits { node: std::time::Duration::from_secs(40), connect: std::time::Duration::from_secs(20), bytes: 1 << 30 };
 
 /// The server itself counts: it refuses the account a third connection.
 #[tokio::test]

@@ -3,7 +3,9 @@
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
 use clew_model::NodeUrl;
-use clew_mysql::{Errand, FoundSessions, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions};
+use clew_mysql::{
+    Errand, FoundSessions, KillKind, KillOutcome, Limits, Refusal, Victim, find_sessions, kill, read_user_sessions,
+};
 use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
