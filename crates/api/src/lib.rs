@@ -40,6 +40,7 @@ mod download;
 mod envelope;
 mod grants;
 mod iam;
+mod kill_risks;
 mod limits;
 mod messages;
 mod nodes;

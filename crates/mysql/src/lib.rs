@@ -52,7 +52,8 @@ pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use given_up::settle_kills;
 pub use kill::{
-    Doing, KillKind, KillOutcome, Refusal, UserSessions, Victim, find_sessions, kill, kill_all, read_user_sessions,
+    Doing, KillEffect, KillKind, KillOutcome, Refusal, StateBeforeKill, UnsafeVictims, UserSessions, Victim,
+    find_sessions, kill, kill_all, kill_all_under, read_kill_risks, read_table_risks, read_user_sessions,
 };
 pub use limits::Limits;
 pub use live::{LiveLook, LiveMemory, look_live};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clew_diagnose::Chosen;
 use clew_model::{InstanceId, NodeUrl, SlowThreshold};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, UnsafeVictims, read_user_sessions};
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -185,6 +185,8 @@ impl IntelligentKills {
             task_id: Some(kill.id.to_string()),
             kind: KillKind::Connection,
             meant: Meant::Statement,
+            // No request of the API opts in.
+            unsafe_victims: UnsafeVictims::Spare,
             reason: "intelligent kill".to_owned(),
             seen,
         };

@@ -1,11 +1,16 @@
 //! The cookie of a browser that has signed in: its token, which no script can read and no other site's requests carry.
 
-use http::header::COOKIE;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::refusal::Refusal;
 
 const NAME: &str = "clew_session";
+
+/// Whether a request is signed in by the cookie, as those of the web page are: a token in a header, or a signature, counts before it.
+pub(crate) fn signs_in(headers: &HeaderMap) -> bool {
+    !headers.contains_key("x-auth-token") && !headers.contains_key(AUTHORIZATION) && token(headers).is_some()
+}
 
 /// The token of a request's cookie.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {

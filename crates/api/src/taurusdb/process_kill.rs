@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, Node};
-use clew_mysql::{KillKind, KillOutcome, Limits, find_sessions};
+use clew_mysql::{KillKind, KillOutcome, Limits, UnsafeVictims, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use serde::Serialize;
@@ -110,6 +110,7 @@ async fn kill_found(
         task_id: None,
         kind: KillKind::Connection,
         meant: Meant::Session,
+        unsafe_victims: UnsafeVictims::Kill,
         reason: asked.reason.clone(),
         seen,
     };

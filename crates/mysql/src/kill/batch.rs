@@ -8,8 +8,9 @@ use mysql_async::Error;
 
 use super::confirm::{Undone, Watched, confirm};
 use super::look::{Look, clew_sessions, sees_all};
+use super::risk::EngineCache;
 use super::send::send;
-use super::{KillKind, KillOutcome, Refusal, Victim};
+use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 use crate::statements;
 
@@ -20,6 +21,7 @@ const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
 pub(super) struct Batch<'a> {
     kind: KillKind,
     protected: &'a ProtectedAccounts,
+    unsafe_victims: UnsafeVictims,
     members: Vec<(&'a Victim, Stage)>,
 }
 
@@ -35,8 +37,14 @@ enum Stage {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(victims: &'a [Victim], kind: KillKind, protected: &'a ProtectedAccounts) -> Self {
-        Self { kind, protected, members: victims.iter().map(|victim| (victim, Stage::Waiting)).collect() }
+    pub(super) fn new(
+        victims: &'a [Victim],
+        kind: KillKind,
+        protected: &'a ProtectedAccounts,
+        unsafe_victims: UnsafeVictims,
+    ) -> Self {
+        let members = victims.iter().map(|victim| (victim, Stage::Waiting)).collect();
+        Self { kind, protected, unsafe_victims, members }
     }
 
     /// Sends a kill to each victim that is still there and must not live. Fails where the connection does; whoever was not killed by
@@ -47,6 +55,10 @@ impl<'a> Batch<'a> {
         let own = clew_sessions(connection).await?;
         let mut look = Look::take(connection, &ids, self.kind).await?;
         let mut all_is_seen = false;
+        let mut engines = EngineCache::default();
+        if self.unsafe_victims == UnsafeVictims::Spare {
+            engines.load(connection, look.sessions.values()).await?;
+        }
         for (victim, stage) in &mut self.members {
             if look.age() > LOOK_IS_GOOD_FOR {
                 look = Look::take(connection, &ids, self.kind).await?;
@@ -68,6 +80,12 @@ impl<'a> Batch<'a> {
                 () if restarted => Some(Refusal::Restarted),
                 () if victim.is(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
                 () => refusal(victim, now, self.kind, self.protected, own),
+            };
+            let refusal = match refusal {
+                None if self.unsafe_victims == UnsafeVictims::Spare && !is_killed(now) => {
+                    engines.unsafe_risk(connection, now).await?.map(Refusal::Unsafe)
+                }
+                refusal => refusal,
             };
             if let Some(refusal) = refusal {
                 *stage = Stage::Over(KillOutcome::Refused(refusal));

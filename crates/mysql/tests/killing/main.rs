@@ -4,9 +4,11 @@
 
 mod effect;
 mod identity;
+mod impact;
 mod lost;
 mod many;
 mod privileges;
+mod risks;
 mod rollbacks;
 mod survivors;
 

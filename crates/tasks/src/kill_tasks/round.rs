@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, Node, Origin, Session};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, read_user_sessions};
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, UnsafeVictims, read_user_sessions};
 use clew_store::{KillRounds, KillSource, KillTask, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -131,6 +131,7 @@ impl Round {
             kind: KillKind::Connection,
             // A session is chosen for how long it has been at what it does: one that does something else by then is not meant.
             meant: Meant::Statement,
+            unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
             seen,
         }
@@ -148,7 +149,13 @@ impl Round {
 
 /// Whether the next round would find the session again.
 fn is_still_there(outcome: &KillOutcome) -> bool {
-    matches!(outcome, KillOutcome::Failed(_) | KillOutcome::Ending(_) | KillOutcome::RollingBack { .. })
+    matches!(
+        outcome,
+        KillOutcome::Failed(_)
+            | KillOutcome::Ending(_)
+            | KillOutcome::RollingBack { .. }
+            | KillOutcome::Refused(Refusal::Unsafe(_))
+    )
 }
 
 fn failure_of(outcome: KillOutcome) -> Option<Failure> {

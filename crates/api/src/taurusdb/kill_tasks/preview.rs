@@ -1,11 +1,13 @@
 //! Whom a task would kill at this moment, on all nodes of an instance: decided by what the worker decides by.
 
-use axum::Json;
+use std::collections::HashMap;
+
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRule, clean, template, victims};
+use axum::{Extension, Json};
+use clew_diagnose::{KillRisk, KillRule, clean, template, victims};
 use clew_iam::decision::Action;
-use clew_model::{NodeId, Session};
-use clew_mysql::{Errand, read_user_sessions};
+use clew_model::{Language, NodeId, Session};
+use clew_mysql::{Errand, read_table_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::criteria::{FIELDS, Texts};
 use crate::Service;
 use crate::caller::{Caller, must_reach};
+use crate::kill_risks::KillRiskView;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
@@ -45,6 +48,8 @@ pub(crate) struct PreviewParameters {
     /// Part of the statement, in any case
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
+    /// Kill also sessions whose end can damage or half-change a table without transactions. An addition of Clew's
+    include_unsafe: Option<bool>,
 }
 
 /// Whom a task would kill.
@@ -57,6 +62,19 @@ pub(crate) struct Preview {
     total_count: usize,
     /// When the nodes were looked at, in milliseconds since 1970
     data_sync_time: i64,
+    /// Matching sessions that the task would spare, as their end can damage a table; left out where there are none. An addition of Clew's
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 500)]
+    spared: Vec<SparedProcess>,
+}
+
+/// A matching session that would be spared.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SparedProcess {
+    #[serde(flatten)]
+    process: PreviewedProcess,
+    /// Why
+    risk: KillRiskView,
 }
 
 /// A session that would be killed.
@@ -95,8 +113,10 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
+    language: Option<Extension<Language>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Preview>, Refusal> {
+    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.check_names(&FIELDS)?;
@@ -108,17 +128,35 @@ pub(crate) async fn show(
     nodes.iter().try_for_each(|node| must_reach(&service, node))?;
     let looks = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
-        Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?.sessions))
+        let sessions = service.nodes.read(read).await?.sessions;
+        let matched: Vec<Session> =
+            victims(&rules, sessions, service.kills.protected()).into_iter().map(|(_, session)| session).collect();
+        let risks = if criteria.include_unsafe {
+            HashMap::new()
+        } else {
+            service.nodes.read(async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
+        };
+        Ok::<_, Refusal>((&node.id, matched, risks))
     });
-    let mut meant: Vec<(&NodeId, Session)> = Vec::new();
-    for (node, sessions) in try_join_all(looks).await? {
-        let dying = victims(&rules, sessions, service.kills.protected());
-        meant.extend(dying.into_iter().map(|(_, session)| (node, session)));
+    let mut killed: Vec<(&NodeId, Session)> = Vec::new();
+    let mut spared: Vec<(&NodeId, Session, KillRisk)> = Vec::new();
+    for (node, matched, mut risks) in try_join_all(looks).await? {
+        for session in matched {
+            match risks.remove(&session.id) {
+                Some(risk) => spared.push((node, session, risk)),
+                None => killed.push((node, session)),
+            }
+        }
     }
-    meant.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
-    let total_count = meant.len();
-    let processes = meant.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
-    Ok(Json(Preview { processes, total_count, data_sync_time }))
+    killed.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
+    spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
+    let total_count = killed.len();
+    let processes = killed.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
+    let spared = spared.into_iter().take(MOST_SHOWN).map(|(node, session, risk)| SparedProcess {
+        process: view(node, &session, masked),
+        risk: KillRiskView::new(&risk, language),
+    });
+    Ok(Json(Preview { processes, total_count, data_sync_time, spared: spared.collect() }))
 }
 
 fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {

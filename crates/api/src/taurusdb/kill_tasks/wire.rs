@@ -35,6 +35,12 @@ pub(crate) struct AddKillTask {
     /// Seconds that an auto task runs; a manual one has none. Also as a text of digits
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
+    /// Kill also sessions whose end can damage or half-change a table without transactions, as REPAIR, ALTER or UPDATE of a MyISAM table;
+    /// by default these are spared. An addition of Clew's
+    include_unsafe: Option<bool>,
+    /// Name of the instance, which confirms a task without user, host, db, command and info: it kills every user session. The web page must
+    /// send it; other clients may. An addition of Clew's
+    confirmed_instance_name: Option<String>,
 }
 
 /// A task was added.
@@ -99,6 +105,15 @@ pub(crate) struct KillTaskView {
     /// When it ended or will end, in milliseconds since 1970; null if nobody knows yet
     #[schema(required)]
     end_time: Option<i64>,
+    /// Whether unsafe sessions are killed too; left out if not. An addition of Clew's
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    include_unsafe: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl KillTaskView {
@@ -120,6 +135,7 @@ impl KillTaskView {
             task_state: task.state.name(),
             start_time: task.started_at,
             end_time: task.stopped_at.or(task.ends_at),
+            include_unsafe: wanted.include_unsafe,
         }
     }
 }
