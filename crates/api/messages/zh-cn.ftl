@@ -77,6 +77,7 @@ kill-switch-off = 实例的开关已关闭，请先打开。
 kill-tasks-limit = 实例已有{ $limit }个任务在运行，请先停止一个。
 kill-task-name = { $field }不能为“{ $given }”；由1到{ $max }个字母、数字、_和-组成。
 kill-task-duration = task_duration只用于自动结束的任务，手动任务请去掉该字段。
+kill-task-confirmation = 该任务未设置user、host、db、command或info，将Kill实例的所有用户会话。confirmed_instance_name必须为实例名称{ $name }。
 kill-history-range = start_time必须早于end_time。
 explain-masked = 执行计划包含字面值，而该项目仅向少数用户显示完整语句。
 collection-under-way = 采集任务尚未结束，请在结束后再删除。

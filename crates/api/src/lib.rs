@@ -42,6 +42,7 @@ mod envelope;
 mod grants;
 mod iam;
 mod json;
+mod kill_risks;
 mod limits;
 mod messages;
 mod nodes;

@@ -10,8 +10,10 @@ use std::time::Instant;
 
 use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal};
-use clew_model::{NodeUrl, Session};
-use clew_mysql::{FoundSessions, KillKind, Limits, ListRead, Refusal, Victim, find_sessions, kill_all};
+use clew_model::{Failure, NodeUrl, Session};
+use clew_mysql::{
+    FoundSessions, KillEffect, KillKind, Limits, ListRead, Refusal, StateBeforeKill, Victim, find_sessions, kill_all,
+};
 use clew_store::Location;
 
 use crate::configuration::DEFAULT_DATA_DIR;
@@ -64,7 +66,8 @@ fn audit_location(data_dir: Option<&Path>, metadata: &Metadata) -> Result<Option
 
 const AFTER_HELP: &str = "\
 Shows who they are, what they run, and what their open transactions have changed: ending a session rolls that back, which can take as
-long as the changes took, and the locks stay until it is done. Then it asks. A session is ended only if it is still the one that was
+long as the changes took, and the locks stay until it is done. Risks are named: DDL, maintenance and changes of tables without
+transactions, long rollbacks, replication and backups. Then it asks. A session is ended only if it is still the one that was
 shown; with --query, only if it still runs what was shown. Threads of the server, protected accounts and Clew's own are refused.
 
 Examples:
@@ -88,7 +91,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     refuse_those_who_must_live(&chosen.sessions, kind, &protected)?;
     // Nobody would read what it costs, and a sick server need not be asked for it.
     if !arguments.confirmation.is_given() {
-        chosen.costs = Some(costs(&node, &ids, &limits).await);
+        chosen.costs = Some(costs(&node, &chosen.sessions, &limits).await);
     }
     let report = Report { address: node.address(), kind, reason: arguments.reason, chosen };
     if arguments.dry_run {
@@ -103,16 +106,34 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Some(location) => Some(Audit::open(location).await?),
         None => None,
     };
+    let before =
+        if report.chosen.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
     let outcomes = end(&node, &report.chosen.sessions, kind, &read, &protected, &limits).await?;
     let outcomes = report.of_all(&outcomes);
     if let Some(audit) = audit {
         audit.record(&report, &outcomes).await?;
     }
-    arguments.format.say(|| report::table(&outcomes), || report.json(Some(&outcomes)))?;
+    let effect = effect(before, &node, &outcomes, &limits).await;
+    let known = effect.as_ref();
+    arguments.format.say(|| report::table(&outcomes, known), || report.json(Some((&outcomes, known))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
         left => Err(CliError::failed(format!("{left} of {} could not be ended", outcomes.len()))),
     }
+}
+
+/// Effect of the kills; nothing where no kill was taken.
+async fn effect(
+    before: Option<Result<StateBeforeKill, Failure>>,
+    node: &NodeUrl,
+    outcomes: &[(u64, clew_mysql::KillOutcome)],
+    limits: &Limits,
+) -> Option<Result<KillEffect, Failure>> {
+    let before = before.filter(|_| outcomes.iter().any(|(_, outcome)| outcome.was_taken()))?;
+    Some(match before {
+        Ok(before) => before.effect(node, outcomes, limits).await,
+        Err(failure) => Err(failure),
+    })
 }
 
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 Rows, tables, metadata, flushes, global read locks and user locks are looked at. Under each root blocker stand those who wait for it,
-and under them those who wait for them: \"holds\" counts them all, \"frees\" those who wait for no other root. What would end the first
+and under them those who wait for them: \"holds\" counts them all, \"unblocks up to\" those that wait for no other root. What would end the first
 root stands last.
 
 Examples:

@@ -29,6 +29,7 @@ pub mod waits;
 mod filter;
 mod intelligent;
 mod internal;
+mod kill_risk;
 mod kill_rule;
 mod order;
 mod sorter;
@@ -38,6 +39,10 @@ mod text;
 pub use filter::Filter;
 pub use intelligent::{Chosen, SessionGroup, Strategy};
 pub use internal::{ProtectedAccounts, is_internal, may_be_killed};
+pub use kill_risk::{
+    ChangedTables, EngineKind, KillRisk, LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
+    changed_tables, kill_risks, table_risks,
+};
 pub use kill_rule::{KillRule, Spared, Verdict, victims};
 pub use order::{Order, Rank};
 pub use sorter::{RowSorter, SortedRows, Spool};

@@ -82,6 +82,56 @@ fn folded(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     (fold.finish(), lexer)
 }
 
+/// A token of a statement, with literals left out: what a parser of leading keywords and table names needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CodeToken {
+    /// A keyword, or a name without quotes.
+    Word(String),
+    /// A name in backticks, without them.
+    QuotedName(String),
+    Dot,
+    Comma,
+    Open,
+    Close,
+    Semicolon,
+    /// A literal, a variable or an operator.
+    Other,
+}
+
+/// The first `max` tokens of a statement, with the content of executable comments, and whether these are all tokens and every byte was
+/// readable.
+pub(crate) fn code_tokens(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
+    let mut lexer = Lexer::new(statement).opening_comments();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = |token: Token<'_>| match token {
+        Token::Word(word, _) => CodeToken::Word(text(word)),
+        Token::Name(name, ..) => {
+            let inner = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
+            CodeToken::QuotedName(text(inner).replace("``", "`"))
+        }
+        Token::Dot => CodeToken::Dot,
+        Token::Comma => CodeToken::Comma,
+        Token::Open => CodeToken::Open,
+        Token::Close => CodeToken::Close,
+        Token::Semicolon => CodeToken::Semicolon,
+        Token::Variable(_) | Token::At(..) | Token::Number | Token::Value | Token::More | Token::Operator(_) => {
+            CodeToken::Other
+        }
+    };
+    let tokens: Vec<CodeToken> = lexer.by_ref().take(max).map(code).collect();
+    let complete = lexer.next().is_none() && lexer.ending() == Ending::Whole;
+    (tokens, complete)
+}
+
+/// The first words of a statement among its first `max` tokens; literals and signs are left out.
+pub(crate) fn leading_words(statement: &[u8], max: usize) -> Vec<String> {
+    let word = |token| match token {
+        CodeToken::Word(word) => Some(word),
+        _ => None,
+    };
+    code_tokens(statement, max).0.into_iter().filter_map(word).collect()
+}
+
 /// The words and names of a template, in order; those in backticks with them.
 pub(crate) fn words_of(template: &[u8]) -> Vec<String> {
     let text = |token| match token {

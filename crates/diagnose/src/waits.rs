@@ -51,6 +51,7 @@ mod observed;
 mod rank;
 mod state;
 mod statement;
+mod surviving;
 mod tree;
 mod unexplained;
 mod written;
@@ -64,4 +65,5 @@ pub use observed::{
     LockOwner, LockedObject, MetadataLock, Observed, RowWait, SessionFacts, SessionRole, TableName, TransactionFacts,
 };
 pub use state::is_wait as is_wait_state;
+pub use surviving::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, tree};

@@ -19,6 +19,9 @@ pub struct KillCriteria {
     pub sql_key: Option<String>,
     /// Least seconds in the current state.
     pub seconds: u32,
+    /// Whether sessions are killed too whose end can damage or half-change a table without transactions. An addition of Clew's.
+    #[serde(default)]
+    pub include_unsafe: bool,
 }
 
 impl KillCriteria {
@@ -28,7 +31,14 @@ impl KillCriteria {
     /// Every session that is at least so many seconds in its state.
     #[must_use]
     pub fn after(seconds: u32) -> Self {
-        Self { user: None, host: None, database: None, command: None, sql_key: None, seconds }
+        Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
+    }
+
+    /// Whether nothing but the duration is set: then every user session is meant.
+    #[must_use]
+    pub fn is_duration_only(&self) -> bool {
+        let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
+        user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
     /// The criteria but the duration, as the filters of a snapshot: they mean the same there.

@@ -7,8 +7,10 @@
 
 mod batch;
 mod confirm;
+mod effect;
 mod look;
 mod outcome;
+mod risk;
 mod send;
 mod user_sessions;
 mod victim;
@@ -22,8 +24,10 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
+pub use effect::{KillEffect, StateBeforeKill};
 pub use look::{FoundSessions, find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
+pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
 pub use victim::{Doing, ListRead, Victim};
 
@@ -77,13 +81,34 @@ pub async fn kill_all(
     protected: &ProtectedAccounts,
     limits: &Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, Failure> {
+    kill_all_under(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
+}
+
+/// Treatment of a victim whose end can damage or half-change a table without transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnsafeVictims {
+    /// It is killed: a person saw the risk, or a rule accepts it.
+    Kill,
+    /// It is refused with [`Refusal::Unsafe`].
+    Spare,
+}
+
+/// The same as [`kill_all`], with the treatment of unsafe victims. Engines of tables are read over the connection that kills, just before.
+pub async fn kill_all_under(
+    node: &NodeUrl,
+    victims: &[Victim],
+    kind: KillKind,
+    protected: &ProtectedAccounts,
+    unsafe_victims: UnsafeVictims,
+    limits: &Limits,
+) -> Result<Vec<(u64, KillOutcome)>, Failure> {
     if victims.is_empty() {
         return Ok(Vec::new());
     }
     let until = Instant::now() + limits.node;
     let opening = Connection::open_for(Errand::Killing, node, limits);
     let mut connection = within(node, limits, until, opening).await?;
-    let mut batch = Batch::new(victims, kind, protected);
+    let mut batch = Batch::new(victims, kind, protected, unsafe_victims);
     match within(node, limits, until, batch.send(&mut connection)).await {
         Ok(()) => {
             let confirmed = within(node, limits, until, batch.confirm(connection)).await;

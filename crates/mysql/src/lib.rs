@@ -56,8 +56,9 @@ pub use clock::{ClockHistory, ClockReading};
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use kill::{
-    Doing, FoundSessions, KillKind, KillOutcome, ListRead, Refusal, UserSessions, Victim, find_sessions, kill,
-    kill_all, read_user_sessions,
+    Doing, FoundSessions, KillEffect, KillKind, KillOutcome, ListRead, Refusal, StateBeforeKill, UnsafeVictims,
+    UserSessions, Victim, find_sessions, kill, kill_all, kill_all_under, read_kill_risks, read_table_risks,
+    read_user_sessions,
 };
 pub use kill_on_drop::settle_kills;
 pub use limits::Limits;

@@ -33,6 +33,14 @@ pub(crate) async fn read_of(connection: &mut Connection, sessions: &[u64]) -> Re
     Ok(by_session(named(connection, &statements::programs_of(sessions)).await?))
 }
 
+/// Names of these sessions' programs, with the server's own error where they cannot be read.
+pub(crate) async fn names_of(
+    connection: &mut Connection,
+    sessions: &[u64],
+) -> Result<HashMap<u64, Arc<[u8]>>, mysql_async::Error> {
+    Ok(by_session(connection.ask(&statements::programs_of(sessions)).await?))
+}
+
 /// A session and the name of its program.
 type Named = (u64, Option<Vec<u8>>);
 

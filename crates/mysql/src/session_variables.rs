@@ -189,18 +189,16 @@ fn is_named(variable: &SessionVariable, statement: &str, error: &ServerError) ->
 #[cfg(test)]
 mod tests {
     use clew_testkit::{Server, ServerOptions};
-    use mysql_async::prelude::Queryable;
-    use mysql_async::{Conn, OptsBuilder};
 
     use super::*;
-    use crate::connection::set_variables;
+    use crate::client::Client;
+    use crate::connection::{Link, set_variables};
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
 
-    async fn connect(server: &Server) -> Conn {
-        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("clew"));
-        Conn::new(options.prefer_socket(false)).await.unwrap()
+    async fn connect(server: &Server) -> Client {
+        Link::open(&server.url_for("clew", "").parse().unwrap()).await.unwrap().client
     }
 
     #[tokio::test]
@@ -212,20 +210,20 @@ mod tests {
             let set_up = SetUp::new(flavor, Duration::from_secs(10));
             let statements = set_up.statements();
             assert_eq!(statements.len(), 1);
-            let mut driver = connect(&server).await;
-            driver.query_drop(&statements[0]).await.unwrap();
+            let mut client = connect(&server).await;
+            client.execute(&statements[0]).await.unwrap();
 
             // What the server does not know or refuses is dropped, and all others are set.
-            let mut driver = connect(&server).await;
+            let mut client = connect(&server).await;
             let mut set_up = SetUp::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
-            let limitations = set_variables(&mut driver, set_up).await.unwrap();
+            let limitations = set_variables(&mut client, set_up).await.unwrap();
             let [limitation] = limitations.as_slice() else { panic!("{flavor}: {limitations:?}") };
             assert_eq!(limitation.kind, LimitationKind::SettingRefused, "{flavor}");
             assert!(limitation.why.contains("sql_log_off"), "{flavor}: {limitation:?}");
-            let limit: Option<u64> = driver.query_first("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
-            assert_eq!(limit, Some(u64::MAX), "{flavor}");
+            let limit: Vec<u64> = client.query_all("SELECT @@SESSION.sql_select_limit LIMIT 1").await.unwrap();
+            assert_eq!(limit, [u64::MAX], "{flavor}");
         }
     }
 

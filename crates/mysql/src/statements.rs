@@ -292,6 +292,42 @@ pub(crate) fn programs_of(sessions: &[u64]) -> String {
 /// How many bytes the server keeps of what each client tells of itself. Free; needs nothing.
 pub(crate) const PROGRAMS_KEPT: &str = "SELECT @@GLOBAL.performance_schema_session_connect_attrs_size";
 
+/// Engines of the server, and whether each has transactions. Free; needs nothing.
+pub(crate) const ENGINES: &str = "SELECT engine, transactions FROM information_schema.engines";
+
+/// Engines of these tables, by their place in the list. One look-up in the dictionary a table; of MariaDB one definition file each. Shows
+/// only tables that the account has some privilege on. A table that is locked exclusively may take `lock_wait_timeout`, 1 s.
+pub(crate) fn table_engines<'n>(tables: impl IntoIterator<Item = (&'n str, &'n str)>) -> String {
+    let one = |(place, (schema, name)): (usize, (&str, &str))| {
+        format!(
+            "SELECT {place}, engine FROM information_schema.tables WHERE table_schema = {} AND table_name = {}",
+            literal(schema),
+            literal(name)
+        )
+    };
+    tables.into_iter().enumerate().map(one).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// Which of these tables, named `schema/table`, InnoDB has; partitions as `schema/table#p#name`. The server looks through all of InnoDB's
+/// tables: it is limited to 1 s, and asked only of tables that [`table_engines`] does not show. Needs PROCESS.
+pub(crate) fn innodb_tables<'n>(view: &str, is_mysql: bool, names: impl Iterator<Item = &'n str>) -> String {
+    let names = names.map(literal).collect::<Vec<_>>().join(",");
+    let select = |hint: &str| {
+        format!("SELECT {hint}name FROM information_schema.{view} WHERE SUBSTRING_INDEX(name, '#', 1) IN ({names})")
+    };
+    if is_mysql {
+        select("/*+ MAX_EXECUTION_TIME(1000) */ ")
+    } else {
+        format!("SET STATEMENT max_statement_time = 1 FOR {}", select(""))
+    }
+}
+
+/// A text as a literal that no `sql_mode` reads differently.
+fn literal(text: &str) -> String {
+    let digits: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+    format!("_utf8mb4 X'{digits}'")
+}
+
 fn list(numbers: &[u64]) -> String {
     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use clew_diagnose::Chosen;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, NodeUrl, SlowThreshold};
-use clew_mysql::{ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UserSessions, read_user_sessions};
+use clew_mysql::{
+    ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, read_user_sessions,
+};
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -198,6 +200,8 @@ impl IntelligentKills {
             task_id: Some(kill.id.to_string()),
             kind: KillKind::Connection,
             meant: Meant::Statement,
+            // No request of the API opts in.
+            unsafe_victims: UnsafeVictims::Spare,
             reason: "intelligent kill".to_owned(),
             read,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clew_diagnose::{ProtectedAccounts, clean, template};
 use clew_model::{Failure, InstanceId, NodeId, NodeUrl, Origin, ProjectId, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, Victim, kill_all};
+use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, Victim, kill_all_under};
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
@@ -41,6 +41,8 @@ pub struct KillOrder {
     pub kind: KillKind,
     /// What the victims are meant for.
     pub meant: Meant,
+    /// Treatment of victims whose end can damage or half-change a table without transactions.
+    pub unsafe_victims: UnsafeVictims,
     /// Why, in the words of who asks; may be empty.
     pub reason: String,
     /// The list in which the victims were found.
@@ -113,7 +115,8 @@ impl Kills {
         let victims: Vec<Victim> = sessions.iter().map(|session| order.victim(session)).collect();
         let kills: Vec<NewKill> = sessions.iter().map(|session| order.kill(session)).collect();
         let rows = self.store.begin_kills(&kills).await?;
-        let killed = kill_all(&order.url, &victims, order.kind, &self.protected, limits).await;
+        let killed =
+            kill_all_under(&order.url, &victims, order.kind, &self.protected, order.unsafe_victims, limits).await;
         let ends = match &killed {
             Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| end(*row, outcome)).collect(),
             Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),

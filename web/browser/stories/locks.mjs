@@ -15,7 +15,7 @@ export const tests = {
       const [root, middle, last] = (await ask("chain")).ids;
       await open(page, nodePath("locks"));
       const tree = page.getByRole("region", { name: "Root blocker 1" });
-      await tree.getByRole("heading", { name: `Ending session ${root} frees 2 sessions` }).waitFor();
+      await tree.getByRole("heading", { name: `Ending session ${root} unblocks up to 2 sessions` }).waitFor();
       const lines = tree.getByRole("listitem");
       const names = await lines.evaluateAll((all) => all.map((one) => one.querySelector(".who a")?.textContent));
       assert.deepEqual(names, [root, middle, last].map((id) => `Session ${id}`));
@@ -32,6 +32,8 @@ export const tests = {
       await dialog.getByRole("button", { name: "Kill 1 connection" }).click();
       await dialog.getByRole("heading", { name: "What became of them" }).waitFor();
       await victim.locator(".tag", { hasText: /killed|rolling back|ending/ }).waitFor();
+      const sums = await dialog.getByRole("status").innerText();
+      assert.match(sums, /\b1\s+rows rolled back\s+1\s+sessions unblocked\s+1\s+sessions still wait\b/, sums);
       await until("the root is gone", async () => !(await ask("lives", { id: root })).lives);
       await dialog.getByRole("button", { name: "Close" }).last().click();
       await until("the first root is another", async () => !(await page.getByRole("link", { name: `Session ${root}`, exact: true }).isVisible()));
@@ -47,6 +49,29 @@ export const tests = {
       await row.waitFor();
       assert.match(await row.innerText(), /it blocks the shop/);
       await ask("calm");
+    }),
+
+  "a task without criteria is added only after the instance's name was typed": () =>
+    withPage({}, async (page) => {
+      const tasks = `/v3/${place.project}/instances/${place.instance}/process/task`;
+      await call("PUT", `${tasks}/switch`, { status: "ON" });
+      const { instance } = await call("GET", `/v3.1/${place.project}/instances/${place.instance}`);
+      await open(page, nodePath("cure", "?show=tasks"));
+      await page.getByRole("button", { name: "Add a task" }).click();
+      const form = page.getByRole("form", { name: "Add a task" });
+      await form.getByLabel("At least seconds in state").fill("1000000");
+      await form.getByRole("button", { name: "Whom would it kill?" }).click();
+      const start = form.getByRole("button", { name: "Start the task" });
+      const name = form.getByLabel(/^Without a criterion but time/);
+      await name.waitFor();
+      assert.equal(await start.getAttribute("aria-disabled"), "true");
+      await start.click({ force: true });
+      assert.deepEqual((await call("GET", tasks)).processes, []);
+      await name.fill(instance.name);
+      await start.click();
+      await page.getByText("The task runs").waitFor();
+      assert.equal((await call("GET", tasks)).processes.length, 1);
+      await call("PUT", `${tasks}/switch`, { status: "OFF" });
     }),
 
   "many are killed only after their number was typed": () =>

@@ -25,6 +25,7 @@ export type KillOutcome = "would_kill" | "killed" | "gone" | "rolling_back" | "e
 export type KillResult = Omit<Api.KillOfSession, "outcome"> & { outcome: KillOutcome };
 /** A session as it was seen: whoever has its number by now is left alone. */
 export type Victim = Api.Chosen;
+export type KillEffect = Api.KillEffectView;
 export type Collection = Api.NodeCollection;
 export type Kill = Api.NodeKill;
 
@@ -56,14 +57,25 @@ type KillAnswer = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
 const KILLED_AT_ONCE = 1000;
 
 export async function kill(place: Place, sessions: Victim[], what: KillWhat, reason: string, preview: boolean): Promise<KillAnswer> {
-  const all: KillAnswer = { sessions: [], costs_unknown: null };
+  const all: KillAnswer = { sessions: [], costs_unknown: null, warnings: [], effect: null };
   for (let from = 0; from < sessions.length; from += KILLED_AT_ONCE) {
     const some = sessions.slice(from, from + KILLED_AT_ONCE);
     const answer = await request<KillAnswer>("POST", `${ofNode(place)}/kill`, { sessions: some, what, reason, preview });
     all.sessions.push(...answer.sessions);
     all.costs_unknown ??= answer.costs_unknown;
+    all.warnings.push(...answer.warnings);
+    all.effect = sum(all.effect, answer.effect);
   }
   return all;
+}
+
+/** The effect of the kills of two requests. */
+function sum(one: KillEffect | null, other: KillEffect | null): KillEffect | null {
+  if (!one || !other) return one ?? other;
+  const rows = one.rows_rolled_back === null || other.rows_rolled_back === null ? null : one.rows_rolled_back + other.rows_rolled_back;
+  const unblocked = [...new Set([...one.unblocked, ...other.unblocked])];
+  const waiting = [...new Set([...one.still_waiting, ...other.still_waiting])].filter((id) => !unblocked.includes(id));
+  return { rows_rolled_back: rows, unblocked, still_waiting: waiting, unknown: one.unknown ?? other.unknown };
 }
 
 export const kills = (place: Place, limit: number, offset: number, signal?: AbortSignal) =>
@@ -83,7 +95,7 @@ export const killSwitch = (place: Place, signal?: AbortSignal) => request<Api.Ki
 export const setKillSwitch = (place: Place, status: string) => request<void>("PUT", `${taurus(place)}/process/task/switch`, { status });
 export const addKillTask = (place: Place, task: Api.AddKillTask) => request<Api.KillTaskAdded>("POST", `${taurus(place)}/process/task`, task);
 export const stopKillTask = (place: Place, id: string) => request<Api.Success>("PUT", `${taurus(place)}/process/task`, { task_id: id });
-export const previewKillTask = (place: Place, task: Record<string, string | number | null>) =>
+export const previewKillTask = (place: Place, task: Record<string, string | number | boolean | null>) =>
   request<Api.Preview>("GET", `${taurus(place)}/process/task/preview${asked(task)}`);
 
 export const collect = (place: Place, filters: Record<string, unknown>) => request<Api.Collecting>("POST", `${taurusNode(place)}/realtime-session`, filters);

@@ -80,7 +80,7 @@ async function refusal(response: Response): Promise<ApiError> {
 }
 
 /** A query string of what is there. */
-export function asked(values: Record<string, string | number | null | undefined>): string {
+export function asked(values: Record<string, string | number | boolean | null | undefined>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (value !== null && value !== undefined && value !== "") query.set(name, String(value));

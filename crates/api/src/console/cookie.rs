@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{COOKIE, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 
@@ -24,6 +24,11 @@ fn name(headers: &HeaderMap, connection: Option<&Connection>) -> Cow<'static, st
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let port = host.and_then(|host| host.port_u16()).unwrap_or(HTTPS_PORT);
     Cow::Owned(format!("__Host-{NAME}_{port}"))
+}
+
+/// Whether a request is signed in by the cookie, as those of the web page are: a token in a header, or a signature, counts before it.
+pub(crate) fn signs_in(headers: &HeaderMap, connection: Option<&Connection>) -> bool {
+    !headers.contains_key("x-auth-token") && !headers.contains_key(AUTHORIZATION) && token(headers, connection).is_some()
 }
 
 /// The token of a request's cookie.

@@ -3,16 +3,21 @@
 //! The page sends what it saw of each session. Whoever has the number by now but is not that session is left alone.
 
 mod asked;
+mod effect;
 mod preview;
 
 use std::collections::HashMap;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::Extension;
 use clew_diagnose::clean;
 use clew_iam::decision::Action;
-use clew_model::{Node, Session};
-use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, ServerInstance, find_sessions};
+use clew_model::{Language, Node, Session};
+use clew_mysql::{
+    FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, ServerInstance, StateBeforeKill,
+    UnsafeVictims, find_sessions,
+};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use jiff::Timestamp;
@@ -22,9 +27,11 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::caller::{Caller, Target};
 use crate::json::Json;
+use crate::kill_risks::KillRiskView;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 use asked::{Asked, Chosen, KillBody};
+use effect::KillEffectView;
 use preview::Costs;
 
 /// What became of the sessions, or would.
@@ -35,6 +42,11 @@ pub(crate) struct KillAnswer {
     /// Why what it costs could not be read; only with preview
     #[schema(required)]
     costs_unknown: Option<String>,
+    /// What is odd about the selection, as that the sessions wait for another one that is not among them; only with preview
+    warnings: Vec<String>,
+    /// Effect of the kills; null with preview, and where nothing was killed
+    #[schema(required)]
+    effect: Option<KillEffectView>,
 }
 
 /// What became of a session, or would.
@@ -68,10 +80,12 @@ struct SeenSession {
     /// What is undone; null if it has no open transaction, and without preview
     #[schema(required)]
     transaction: Option<preview::Undone>,
-    /// Sessions that can go on once this one is gone; only with preview
+    /// Sessions that ending this one unblocks at most: the first of them to get the lock may block the rest. Only with preview
     frees: Vec<u64>,
     /// How many wait for it, directly or behind others; only with preview
     holds_up: usize,
+    /// Risks of ending it; only with preview
+    risks: Vec<KillRiskView>,
 }
 
 /// End sessions of a node, or what they run; or show what would end.
@@ -91,12 +105,14 @@ pub(crate) async fn kill(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
+    language: Option<Extension<Language>>,
     body: Bytes,
 ) -> Result<Json<KillAnswer>, Refusal> {
     let asked = Asked::parse(&body);
     if asked.as_ref().is_ok_and(|asked| asked.preview) {
         caller.trail.operation("PreviewKillSessions");
     }
+    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let asked = asked?;
     let ids: Vec<u64> = asked.sessions.iter().map(|chosen| chosen.id).collect();
@@ -109,17 +125,26 @@ pub(crate) async fn kill(
     let found = service.nodes.read(async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    let (costs, mut outcomes) = if asked.preview {
-        (Some(preview::costs(&service, &target.node, &ids).await), HashMap::new())
+    let (costs, mut outcomes, effect) = if asked.preview {
+        (Some(preview::costs(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
         let victims: Vec<Session> = asked.meant(&found, &read.server).into_iter().cloned().collect();
+        let before = if victims.is_empty() {
+            None
+        } else {
+            Some(StateBeforeKill::read(&target.node.url, &service.nodes.limits()).await)
+        };
         let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
             Ok(outcomes) => Ok(Ok(outcomes)),
             Err(KillError::Node(failure)) => Err(failure),
             Err(KillError::Store(error)) => Ok(Err(error)),
         };
         let outcomes = service.nodes.read(work).await?.map_err(|error: StoreError| Refusal::from(error))?;
-        (None, outcomes.into_iter().collect())
+        let effect = match before {
+            Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
+            None => None,
+        };
+        (None, outcomes.into_iter().collect(), effect)
     };
     let one = |chosen: &Chosen| {
         let now = found.get(&chosen.id);
@@ -130,7 +155,8 @@ pub(crate) async fn kill(
             // It does not come to this: of those that were found and meant, each has an outcome.
             (None, None, None) => in_words(&KillOutcome::AlreadyGone),
         };
-        let session = now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, costs.as_ref()));
+        let session =
+            now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, &asked, costs.as_ref(), language));
         KillOfSession { id: chosen.id, outcome, message, session }
     };
     let sessions: Vec<KillOfSession> = asked.sessions.iter().map(one).collect();
@@ -143,7 +169,8 @@ pub(crate) async fn kill(
             caller.trail.detail(outcome, ids);
         }
     }
-    Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown) }))
+    let warnings = costs.as_ref().map(|costs| costs.warnings(&of("would_kill"), language)).unwrap_or_default();
+    Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
 /// Kills those that were found.
@@ -166,6 +193,7 @@ async fn carry_out(
         task_id: None,
         kind: asked.kind,
         meant: if asked.kind == KillKind::Query { Meant::Statement } else { Meant::Session },
+        unsafe_victims: UnsafeVictims::Kill,
         reason: asked.reason.clone(),
         read,
     };
@@ -185,7 +213,7 @@ fn refused(why: MustLive) -> (&'static str, String) {
     in_words(&KillOutcome::Refused(why))
 }
 
-fn seen_session(now: &Session, masked: bool, costs: Option<&Costs>) -> SeenSession {
+fn seen_session(now: &Session, masked: bool, asked: &Asked, costs: Option<&Costs>, language: Language) -> SeenSession {
     let shown = |statement: &[u8]| statement_text(statement, masked);
     SeenSession {
         user: clean(&now.user),
@@ -198,6 +226,7 @@ fn seen_session(now: &Session, masked: bool, costs: Option<&Costs>) -> SeenSessi
         transaction: costs.and_then(|costs| costs.undone(now.id)),
         frees: costs.map(|costs| costs.frees(now.id)).unwrap_or_default(),
         holds_up: costs.map_or(0, |costs| costs.holds_up(now.id)),
+        risks: costs.map(|costs| costs.risks(now.id, asked.kind, language)).unwrap_or_default(),
     }
 }
 

@@ -4,12 +4,14 @@
 pub(crate) mod history;
 mod link;
 pub(crate) mod report;
+mod warnings;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
 use clew_diagnose::{SessionGroup, Strategy, clean};
 use clew_iam::decision::Action;
-use clew_model::{ErrorEntry, Node};
+use clew_model::{ErrorEntry, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
 use clew_tasks::KillError;
 use serde::Serialize;
@@ -21,6 +23,7 @@ use crate::caller::{Caller, Target};
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
+use warnings::IntelligentKillWarning;
 
 /// What an intelligent kill would end now.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +31,10 @@ pub(crate) struct IntelligentKillStatistics {
     /// The best groups of each ranking, the best first
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
+    /// Root blockers that would survive, and sessions that would be spared; left out where there are none. An addition of Clew's
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<IntelligentKillWarning>,
 }
 
 /// A group of sessions that run the same statement, but for its literals, and a ranking that chooses it.
@@ -88,8 +95,10 @@ pub(crate) async fn preview(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
+    language: Option<Extension<Language>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillStatistics>, Refusal> {
+    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let query = Query::parse(query.as_deref());
     let target = target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.required("node_id").map(str::to_owned)
@@ -104,7 +113,8 @@ pub(crate) async fn preview(
     let chosen = service.nodes.read(look).await?.map_err(|error: StoreError| Refusal::from(error))?;
     let masked = target.is_masked_for(&service, &caller);
     let statistics = chosen.entries().map(|(strategy, group)| statistic(strategy, group, masked)).collect();
-    Ok(Json(IntelligentKillStatistics { statistics }))
+    let warnings = warnings::read(&service, &target.node, &chosen.into_victims(), language).await;
+    Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]

@@ -14,11 +14,13 @@ use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, KillCriteria};
 use clew_store::NewKillTask;
+use http::HeaderMap;
 use serde_json::json;
 
 use crate::Service;
 use crate::body::{Body, missing};
 use crate::caller::Caller;
+use crate::console::cookie;
 use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
@@ -52,11 +54,16 @@ pub(crate) async fn add(
     State(service): State<Service>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<KillTaskAdded>, Refusal> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
-    let (criteria, duration) = asked(&body)?;
+    let NewTask { criteria, duration, confirmed } = asked(&body)?;
+    let must_confirm = criteria.is_duration_only() && cookie::signs_in(&headers, caller.connection.as_ref());
+    if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
+        return Err(Refusal::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
+    }
     let mut told = criteria::told(&criteria);
     if let Some(fields) = told.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
@@ -68,9 +75,17 @@ pub(crate) async fn add(
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))
 }
 
-fn asked(body: &[u8]) -> Result<(KillCriteria, Option<Duration>), Refusal> {
+/// A task to be added, as its body has it.
+struct NewTask {
+    criteria: KillCriteria,
+    duration: Option<Duration>,
+    /// The instance's name, typed to confirm a task that kills every user session.
+    confirmed: Option<String>,
+}
+
+fn asked(body: &[u8]) -> Result<NewTask, Refusal> {
     let mut known = FIELDS.to_vec();
-    known.extend(["task_type", "task_duration"]);
+    known.extend(["task_type", "task_duration", "confirmed_instance_name"]);
     let body = Body::parse(body, &known)?;
     let criteria = Texts::of_body(&body)?.criteria()?;
     let kind: String = body.need("task_type")?;
@@ -85,7 +100,7 @@ fn asked(body: &[u8]) -> Result<(KillCriteria, Option<Duration>), Refusal> {
         (MANUAL, Some(_)) => return Err(Refusal::parameter("kill-task-duration", Vec::new())),
         _ => return Err(Refusal::not_one_of("task_type", shown(&kind), &[AUTO, MANUAL])),
     };
-    Ok((criteria, duration))
+    Ok(NewTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
 /// Stop a task. One that is over already stays as it is.

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
 use clew_model::{Failure, Node};
-use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, find_sessions};
+use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, UnsafeVictims, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use serde::Serialize;
@@ -111,6 +111,7 @@ async fn kill_found(
         task_id: None,
         kind: KillKind::Connection,
         meant: Meant::Session,
+        unsafe_victims: UnsafeVictims::Kill,
         reason: asked.reason.clone(),
         read,
     };

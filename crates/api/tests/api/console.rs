@@ -2,6 +2,7 @@
 
 mod cure;
 mod events;
+mod kill_cost;
 mod masked;
 mod session;
 mod statement_text;

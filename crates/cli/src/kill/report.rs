@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use clew_diagnose::KillRisk;
 use clew_diagnose::clean;
-use clew_diagnose::terminal::{cut, one_line};
-use clew_model::{Session, Transaction};
-use clew_mysql::{KillKind, KillOutcome};
+use clew_diagnose::terminal::{columns, cut, one_line};
+use clew_model::{Failure, Session, Transaction};
+use clew_mysql::{KillEffect, KillKind, KillOutcome};
 use serde_json::{Value, json};
 
 use super::Outcomes;
@@ -38,16 +39,20 @@ impl Report {
             return text + "There is nothing to end.\n";
         }
         if let Some(costs) = &self.chosen.costs {
+            for warning in &costs.warnings {
+                text.push_str(&wrapped("warning: ", warning, width));
+            }
             text.push_str(&costs.notes);
         }
         text + match self.kind {
             KillKind::Connection => {
-                "An open transaction is rolled back with its session. That can take as long as\n\
-                 the changes took, cannot be undone, and its locks stay until it is done.\n"
+                "An open transaction is rolled back with its session, in tables whose engine has\n\
+                 transactions. That can take as long as the changes took, cannot be undone, and\n\
+                 its locks stay until it is done.\n"
             }
             KillKind::Query => {
-                "The statement ends, and what it changed so far is rolled back. The session, its\n\
-                 transaction and its locks stay.\n"
+                "The statement ends, and what it changed so far is rolled back, in tables whose\n\
+                 engine has transactions. The session, its transaction and its locks stay.\n"
             }
         }
     }
@@ -70,8 +75,17 @@ impl Report {
                 }
                 None => {}
             }
+            for risk in self.risks(costs, session.id) {
+                text.push_str(&wrapped("  risk: ", &risk.to_string(), width));
+            }
         }
         text.push('\n');
+    }
+
+    fn risks<'c>(&self, costs: &'c Costs, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+        let kind = self.kind;
+        let applies = move |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
+        costs.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
     fn rollback(&self, costs: &Costs, id: u64) -> String {
@@ -109,7 +123,8 @@ impl Report {
     }
 
     /// The same for scripts; without outcomes, what would be ended.
-    pub(super) fn json(&self, outcomes: Option<&Outcomes>) -> Value {
+    pub(super) fn json(&self, done: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
+        let (outcomes, effect) = done.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
         let one = |id: &u64| {
             let session = self.chosen.sessions.iter().find(|session| session.id == *id);
             let known = session.map_or_else(|| json!({ "session_id": id }), |session| self.fields(session));
@@ -121,7 +136,19 @@ impl Report {
             );
             joined(joined(known, json!({ "there": session.is_some() })), end)
         };
+        let effect = match effect {
+            None => Value::Null,
+            Some(Ok(effect)) => json!({
+                "rows_rolled_back": effect.rows_rolled_back, "unblocked": effect.unblocked,
+                "still_waiting": effect.still_waiting, "unknown": null,
+            }),
+            Some(Err(failure)) => json!({
+                "rows_rolled_back": null, "unblocked": [], "still_waiting": [], "unknown": failure.to_string(),
+            }),
+        };
+        let warnings = self.chosen.costs.as_ref().map(|costs| costs.warnings.as_slice()).unwrap_or_default();
         json!({
+            "effect": effect, "warnings": warnings,
             "server": self.address, "kind": self.kind.name(), "reason": self.reason, "dry_run": outcomes.is_none(),
             "sessions": self.chosen.ids.iter().map(one).collect::<Vec<_>>(),
         })
@@ -139,6 +166,9 @@ impl Report {
         let costs = json!({
             "transactions_seen": costs.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction),
             "holds_up": costs.holds_up.get(&session.id).copied().unwrap_or(0),
+            "risks": self.risks(costs, session.id)
+                .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
+                .collect::<Vec<_>>(),
         });
         joined(known, costs)
     }
@@ -150,12 +180,57 @@ fn transaction(open: &Transaction) -> Value {
     })
 }
 
-/// A line for each.
-pub(super) fn table(outcomes: &[(u64, KillOutcome)]) -> String {
+/// A line for each session, and the effect on others.
+pub(super) fn table(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
         let _ = writeln!(text, "session {id}: {outcome}");
     }
+    match effect {
+        None => {}
+        Some(Ok(effect)) => text.push_str(&described(effect)),
+        Some(Err(failure)) => {
+            let _ = writeln!(text, "effect unknown: {failure}");
+        }
+    }
+    text
+}
+
+/// `1 row rolled back; 2 sessions unblocked, 1 still waits`.
+fn described(effect: &KillEffect) -> String {
+    let count =
+        |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
+    let rows = match effect.rows_rolled_back {
+        Some(rows) => count(rows, "row rolled back", "rows rolled back"),
+        None => "rolled back rows cannot be seen".to_owned(),
+    };
+    let unblocked = count(effect.unblocked.len() as u64, "session unblocked", "sessions unblocked");
+    let waiting = match effect.still_waiting.len() as u64 {
+        0 => String::new(),
+        waiting => format!(", {}", count(waiting, "still waits", "still wait")),
+    };
+    format!("{rows}; {unblocked}{waiting}\n")
+}
+
+/// A text of words in lines of this width, which begin below each other behind the label.
+fn wrapped(label: &str, words: &str, width: usize) -> String {
+    let mut text = label.to_owned();
+    let mut used = columns(label);
+    let mut is_first = true;
+    for word in words.split(' ') {
+        if !is_first && used + 1 + columns(word) > width {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', columns(label)));
+            used = columns(label);
+        } else if !is_first {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += columns(word);
+        is_first = false;
+    }
+    text.push('\n');
     text
 }
 

@@ -19,14 +19,14 @@ pub(super) fn on_the_worst(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> 
         Some(Cure::Kill(id)) => {
             let of_cycle = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
             let kill = format!("clew kill {} {id}", node_url::typed(node));
-            frees(&format!("session {id}{of_cycle}"), root) + ":\n" + &command(kill)
+            impact(&format!("session {id}{of_cycle}"), root) + ":\n" + &command(kill)
         }
         Some(Cure::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
-            frees("the prepared transaction", root) + ":\n" + &command(rollback)
+            impact("the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(Cure::RollBack(None)) => {
-            frees("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
+            impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
         }
         Some(Cure::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
         Some(Cure::Leave(id, role)) => leave(id, role),
@@ -34,10 +34,10 @@ pub(super) fn on_the_worst(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> 
     }
 }
 
-fn frees(what: &str, root: &Root) -> String {
+fn impact(what: &str, root: &Root) -> String {
     match root.frees {
-        0 => format!("Ending {what} alone frees nobody, for others are in the way too"),
-        frees => format!("Ending {what} frees {frees}"),
+        0 => format!("Ending {what} alone unblocks no session: others are in the way too"),
+        max => format!("Ending {what} unblocks up to {max}"),
     }
 }
 

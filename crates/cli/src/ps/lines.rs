@@ -66,8 +66,8 @@ pub(super) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()>
     writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)?;
     match lines.iter().filter(|line| line.waits).count() {
         0 => Ok(()),
-        1 => writeln!(out, "1 waits for a lock: clew locks says for whom, and what would free it"),
-        many => writeln!(out, "{many} wait for a lock: clew locks says for whom, and what would free them"),
+        1 => writeln!(out, "1 waits for a lock: clew locks says for whom, and what would unblock it"),
+        many => writeln!(out, "{many} wait for a lock: clew locks says for whom, and what would unblock them"),
     }
 }
 

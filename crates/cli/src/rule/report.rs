@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clew_diagnose::{ProtectedAccounts, Spared, Verdict, clean};
+use clew_diagnose::{ProtectedAccounts, Spared, Verdict, changed_tables, clean};
 use clew_model::Session;
 use serde_json::{Value, json};
 
@@ -59,6 +59,18 @@ impl<'a> Report<'a> {
             let (kills, spares) = self.counts(at);
             let _ = writeln!(text, "{}: kills {kills}, spares {spares}", listing::one_line(&rule.name));
         }
+        for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
+            let name = listing::one_line(&rule.name);
+            let _ = writeln!(text, "{name}: has no criterion but seconds, and so means every user session");
+        }
+        let depend = self.killed.iter().filter(|(at, session)| self.depends_on_engine(*at, session)).count();
+        if depend > 0 {
+            let _ = writeln!(
+                text,
+                "{depend} of those that would be killed change tables: a kill task spares them where the engine has no transactions, as \
+                 MyISAM, or is unknown, unless the rule has include_unsafe = true"
+            );
+        }
         let (killed, spared) = (self.killed.len(), self.spared.len());
         let _ = writeln!(text, "Of {} sessions {killed} would be killed, and {spared} spared", self.total);
         text
@@ -85,6 +97,13 @@ impl<'a> Report<'a> {
         (kills, self.spared.iter().filter(|(at, ..)| *at == rule).count())
     }
 
+    /// Whether a kill task spares the session where the engine of a table that it changes has no transactions: a snapshot has no engines.
+    fn depends_on_engine(&self, rule: usize, session: &Session) -> bool {
+        let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
+        let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
+        !opted_in && session.statement.as_deref().is_some_and(changes)
+    }
+
     fn name(&self, rule: usize) -> &str {
         self.rules.get(rule).map_or("", |rule| &rule.name)
     }
@@ -108,8 +127,11 @@ impl<'a> Report<'a> {
             "database_name": session.database.as_deref().map(clean), "command": clean(&session.command),
             "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(clean),
         });
-        if let (Some(why), Some(fields)) = (why, view.as_object_mut()) {
-            fields.insert("why".to_owned(), why.name().into());
+        if let Some(fields) = view.as_object_mut() {
+            match why {
+                Some(why) => fields.insert("why".to_owned(), why.name().into()),
+                None => fields.insert("depends_on_engine".to_owned(), self.depends_on_engine(rule, session).into()),
+            };
         }
         view
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 /// Keys that a rule may have.
-const KEYS: [&str; 7] = ["name", "user", "host", "db", "command", "sql", "seconds"];
+const KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
 /// What a file holds.
 const TABLE: &str = "rule";
 
@@ -17,6 +17,10 @@ const TABLE: &str = "rule";
 pub(super) struct Rule {
     pub(super) name: String,
     pub(super) rule: KillRule,
+    /// Whether it names nothing but seconds: then every user session is meant.
+    pub(super) is_duration_only: bool,
+    /// Whether sessions are killed too whose end can damage a table without transactions.
+    pub(super) include_unsafe: bool,
 }
 
 /// Keys with their values, each with its place.
@@ -52,7 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Rule>, String> {
 }
 
 fn rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
-    let (mut texts, mut seconds) = (BTreeMap::<&str, String>::new(), None);
+    let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
         let place = || line(text, key.span().start);
         let Some(known) = KEYS.into_iter().find(|known| known == key.get_ref()) else {
@@ -64,6 +68,10 @@ fn rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, Str
                 let fits = u32::try_from(*given).ok().filter(|given| (1..=max).contains(given));
                 seconds =
                     Some(fits.ok_or_else(|| format!("{}: seconds cannot be {given}; it is 1 to {max}", place()))?);
+            }
+            Value::Boolean(given) if known == "include_unsafe" => include_unsafe = *given,
+            _ if known == "include_unsafe" => {
+                return Err(format!("{}: include_unsafe must be true or false", place()));
             }
             Value::String(given) if known != "seconds" && !given.is_empty() => {
                 texts.insert(known, given.clone());
@@ -89,8 +97,9 @@ fn rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, Str
         command: texts.remove("command"),
         sql_key: texts.remove("sql"),
         seconds,
+        include_unsafe,
     };
-    Ok(Rule { name, rule: KillRule::new(&criteria) })
+    Ok(Rule { name, rule: KillRule::new(&criteria), is_duration_only: criteria.is_duration_only(), include_unsafe })
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> String {

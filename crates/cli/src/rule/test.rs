@@ -39,6 +39,7 @@ A file of rules. seconds must be there; of the rest each that is there must hold
   command = \"Query\"            # in any case
   sql = \"from orders\"          # part of the statement, in any case
   seconds = 600                # at least so long in its state
+  include_unsafe = true        # kill also where that can damage a table without transactions
 
 Examples:
   clew snapshot mysql://root@127.0.0.1/ -o now.csv && clew rule test rules.toml now.csv

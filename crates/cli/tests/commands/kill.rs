@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::run::{initialise, run};
 use crate::typing::Typist;
 
+/// Effect of a kill that undoes and unblocks nothing.
+const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";
 const LONG: &str = "SELECT SLEEP(600), 'secret'";
 
 async fn server(flavor: Flavor) -> Server {
@@ -90,6 +92,9 @@ async fn a_kill_shows_first_what_it_costs(flavor: Flavor) {
     assert_eq!((&killed["sessions"][0]["outcome"], &killed["sessions"][0]["user"]), (&"killed".into(), &"root".into()));
     assert!(running(&server, blocker).await.is_none());
     assert!(running(&server, waiter).await.is_some());
+    let effect = &killed["effect"];
+    assert_eq!((&effect["rows_rolled_back"], &effect["unblocked"]), (&1.into(), &vec![waiter].into()), "{killed}");
+    assert_eq!((&effect["still_waiting"], &effect["unknown"]), (&Value::Array(Vec::new()), &Value::Null), "{killed}");
 
     // What is gone already is no failure.
     let again = run(&["kill", &server.url(), &id]).await;
@@ -107,6 +112,44 @@ async fn a_kill_shows_first_what_it_costs_on_a_mysql_server() {
     a_kill_shows_first_what_it_costs(Flavor::MySql).await;
 }
 
+async fn preview_names_risks_and_root_blockers_that_survive(flavor: Flavor) {
+    let server = server(flavor).await;
+    let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
+    let built = scenario.build(&server).await.unwrap();
+    let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
+    server.run(&["CREATE TABLE shop.log (id INT) ENGINE = MyISAM"]).await.unwrap();
+    let mut holder = open(&server, "root").await;
+    holder.run("LOCK TABLES shop.log READ").await.unwrap();
+    let repair = busy(&server, "root", "REPAIR TABLE shop.log").await;
+    let (waiter, repair) = (waiter.to_string(), repair.id.to_string());
+
+    let shown = run(&["kill", &server.url(), &waiter, &repair, "--dry-run"]).await;
+    let text = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("risk: REPAIR TABLE runs on shop.log (MyISAM), whose engine has no transactions."),
+        "{shown:?}"
+    );
+    let warning = format!("warning: 1 of 2 wait for session {blocker}, root@127.0.0.1, idle for");
+    assert!(text.contains(&warning) && text.contains(", which is not among the victims"), "{shown:?}");
+    assert!(shown.stdout.lines().all(|line| line.chars().count() <= 80), "{shown:?}");
+    let json = run(&["kill", &server.url(), &waiter, &repair, "--dry-run", "--format", "json"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    let risk = &json["sessions"][1]["risks"][0];
+    assert_eq!((&risk["kind"], &risk["unsafe"]), (&"table_damage".into(), &true.into()), "{json}");
+    assert!(json["warnings"][0].as_str().unwrap().starts_with(&warning["warning: ".len()..]), "{json}");
+    assert_eq!((&json["effect"], &json["sessions"][0]["risks"]), (&Value::Null, &Value::Array(Vec::new())), "{json}");
+}
+
+#[tokio::test]
+async fn preview_names_risks_and_root_blockers_that_survive_on_a_mariadb_server() {
+    preview_names_risks_and_root_blockers_that_survive(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn preview_names_risks_and_root_blockers_that_survive_on_a_mysql_server() {
+    preview_names_risks_and_root_blockers_that_survive(Flavor::MySql).await;
+}
+
 #[tokio::test]
 async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
     for flavor in Flavor::ALL {
@@ -122,7 +165,7 @@ async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
         assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
 
         let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
-        assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n")), "{flavor}");
+        assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
         assert_eq!(running(&server, victim.id).await, Some(None), "{flavor}");
 
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
@@ -162,7 +205,7 @@ async fn the_terminal_is_asked_and_what_is_meant_is_what_was_shown_on_a_server()
         let typist = Typist::start(&["kill", &server.url(), &id]);
         let (_, typist) = typist.sees("Go on? [y/N] ").await;
         let ended = typist.types("yes\n").await;
-        assert_eq!((ended.code, ended.stdout), (Some(0), format!("session {id}: killed\n")), "{flavor}");
+        assert_eq!((ended.code, ended.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
         assert_eq!(running(&server, victim.id).await, None, "{flavor}");
     }
 }

@@ -20,13 +20,13 @@ async fn a_wait_is_shown(flavor: Flavor) {
     assert_eq!(tree.code, Some(0), "{tree:?}");
     let lines: Vec<&str> = tree.stdout.lines().collect();
     assert!(lines[0].starts_with(&format!("1. session {blocker}, root@")), "{tree:?}");
-    assert!(lines[0].ends_with("holds 1, frees 1"), "{tree:?}");
+    assert!(lines[0].ends_with("holds 1, unblocks up to 1"), "{tree:?}");
     assert!(lines.iter().any(|line| line.contains(&format!("└─ session {waiter}, root@"))), "{tree:?}");
     assert!(lines.iter().any(|line| line.contains("for row 1 of shop.t (PRIMARY): X")), "{tree:?}");
     assert!(lines.iter().any(|line| line.ends_with("UPDATE t SET v = 2 WHERE id = 1")), "{tree:?}");
     assert!(tree.stdout.contains("1 waits on 127.0.0.1:"), "{tree:?}");
     let (advice, command) =
-        (format!("Ending session {blocker} frees 1:"), format!("  clew kill {} {blocker}", server.url()));
+        (format!("Ending session {blocker} unblocks up to 1:"), format!("  clew kill {} {blocker}", server.url()));
     assert!(lines.ends_with(&[&advice, &command]), "{tree:?}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{tree:?}");
     assert_eq!(tree.stdout.contains("ran: UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{tree:?}");

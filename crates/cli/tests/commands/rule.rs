@@ -70,9 +70,30 @@ async fn rules_are_tried_and_the_spared_are_named_with_the_reason() {
         "anything old: kills 0, spares 4",
         "nobody: kills 0, spares 0",
         "Of 6 sessions 1 would be killed, and 4 spared",
+        "anything old: has no criterion but seconds, and so means every user session",
     ] {
         assert!(table.stdout.contains(line), "{line}: {table:?}");
     }
+}
+
+#[tokio::test]
+async fn sessions_that_change_tables_are_named_unless_the_rule_opts_in() {
+    let snapshot = SNAPSHOT.replace("\"SELECT *\nFROM orders\"", "REPAIR TABLE orders");
+    let note = "1 of those that would be killed change tables: a kill task spares them";
+    for (opt_in, depends) in [("", true), ("include_unsafe = false\n", true), ("include_unsafe = true\n", false)] {
+        let rule = format!("[[rule]]\nuser = \"report\"\nseconds = 600\n{opt_in}");
+        let files = Files::new(&rule, snapshot.as_bytes());
+        let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
+        let table = run(&["rule", "test", shown(&rules), shown(&now)]).await;
+        assert_eq!(table.stdout.contains(note), depends, "{table:?}");
+        assert!(!table.stdout.contains("no criterion but seconds"), "{table:?}");
+        let json = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
+        let json: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(json["killed"][0]["depends_on_engine"], depends, "{json}");
+    }
+    let files = Files::new("[[rule]]\nseconds = 1\ninclude_unsafe = 1\n", SNAPSHOT.as_bytes());
+    let refused = run(&["rule", "test", shown(&files.path("rules.toml")), shown(&files.path("now.csv"))]).await;
+    refused.is_refused_with(&["line 3: include_unsafe must be true or false"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The wait graph: who waits for whom, and who is at the root of it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -128,7 +128,8 @@ pub struct Root {
     pub parties: Vec<Party>,
     /// How many wait for it, directly or not; in a cycle, its other members too.
     pub holds: usize,
-    /// How many of those wait for no other root: ending this one frees them.
+    /// Maximum number of waiters that the end of this root unblocks: those that wait for no other root. The first of them to get the lock
+    /// may block the rest.
     pub frees: usize,
     /// The longest that any of those waits, in whole seconds; 0 where unknown.
     pub longest_seconds: u64,
@@ -222,16 +223,25 @@ impl WaitGraph {
     /// How many wait for a party, directly or behind others who do.
     #[must_use]
     pub fn held_up_by(&self, blocker: Party) -> usize {
-        let mut met: BTreeSet<Party> = BTreeSet::from([blocker]);
-        loop {
-            let known = met.len();
-            let behind = self.waits.iter().filter(|wait| met.contains(&wait.blocker)).map(|wait| wait.waiter);
-            let behind: Vec<Party> = behind.collect();
-            met.extend(behind);
-            if met.len() == known {
-                return known - 1;
-            }
+        self.waiters_behind(&[blocker]).len()
+    }
+
+    /// Parties that wait for any of these, directly or behind others who do; without these themselves.
+    #[must_use]
+    pub fn waiters_behind(&self, blockers: &[Party]) -> BTreeSet<Party> {
+        let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
+        for wait in &self.waits {
+            waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
+        let mut met: BTreeSet<Party> = blockers.iter().copied().collect();
+        let mut open: Vec<Party> = blockers.to_vec();
+        while let Some(party) = open.pop() {
+            open.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| met.insert(**waiter)));
+        }
+        for blocker in blockers {
+            met.remove(blocker);
+        }
+        met
     }
 
     /// Sessions at a root that run nothing: what they ran last tells what they are about.

@@ -169,7 +169,7 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn root(&mut self, number: usize, root: &Root) {
-        let holds = format!("holds {}, frees {}", root.holds, root.frees);
+        let holds = format!("holds {}, unblocks up to {}", root.holds, root.frees);
         if let [party] = root.parties.as_slice() {
             let head = self.head(*party, None);
             self.heading(*party, &format!("{number}. {head}"), &holds);

@@ -62,6 +62,7 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
             command,
             sql_key,
             seconds,
+            include_unsafe: false,
         })
 }
 

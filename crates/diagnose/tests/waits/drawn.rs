@@ -51,7 +51,7 @@ fn an_incident_reads_well_in_eighty_columns() {
     assert_eq!(
         text(&lines),
         "\
-1. session 1, app@10.0.0.1, idle for 15 min 10 s              holds 20, frees 19
+1. session 1, app@10.0.0.1, idle for 15 min 10 s     holds 20, unblocks up to 19
    transaction 101, open for 0 s, 1 row locked, 3 changed
    ran: update orders set a = 1
    └─ session 2, app@10.0.0.2, waits 10 min 5 s
@@ -67,7 +67,7 @@ fn an_incident_reads_well_in_eighty_columns() {
       │     for definition of shop.orders: SHARED_READ behind EXCLUSIVE
       │     select 1 from orders
       └─ 16 more wait for session 2, up to 1 min 35 s
-2. transaction 131 without a session                            holds 1, frees 0
+2. transaction 131 without a session                   holds 1, unblocks up to 0
    open for 0 s, 1 row locked, 0 changed
    holds 1 more, shown above
 "
@@ -93,7 +93,7 @@ fn a_cycle_is_a_heading_with_its_members() {
     assert_eq!(
         text(&lines),
         "\
-1. cycle of 2, each waits for another of them                   holds 1, frees 1
+1. cycle of 2, each waits for another of them          holds 1, unblocks up to 1
    ├─ session 1, gone when sessions were read, waits 41 s
    │     for row 42 of shop.orders (PRIMARY): X,REC_NOT_GAP
    └─ session 2, gone when sessions were read, waits 42 s

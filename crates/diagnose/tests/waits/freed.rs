@@ -5,7 +5,7 @@ use clew_diagnose::waits::{
 };
 
 /// Each of these waits for the exclusive use of a name of its own that the other holds.
-fn waits(pairs: &[(u64, u64)]) -> WaitGraph {
+pub(crate) fn waits(pairs: &[(u64, u64)]) -> WaitGraph {
     let lock = |number: usize, session, status| MetadataLock {
         object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some(format!("t{number}"))),
         mode: MetadataMode::Exclusive,

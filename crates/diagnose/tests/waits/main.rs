@@ -12,3 +12,4 @@ mod kinds;
 mod laws;
 mod odd;
 mod sizes;
+mod surviving;

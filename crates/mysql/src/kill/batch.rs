@@ -7,8 +7,9 @@ use clew_model::{Failure, Session};
 
 use super::confirm::{Undone, Watched, confirm};
 use super::look::{Look, clew_sessions, sees_all};
+use super::risk::EngineCache;
 use super::send::send;
-use super::{KillKind, KillOutcome, Refusal, Victim};
+use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
 /// How old a look may be when a kill is sent on its word: most kills take a fraction of a millisecond, a look up to 0.05 s.
@@ -18,6 +19,7 @@ const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
 pub(super) struct Batch<'a> {
     kind: KillKind,
     protected: &'a ProtectedAccounts,
+    unsafe_victims: UnsafeVictims,
     members: Vec<(&'a Victim, Stage)>,
 }
 
@@ -33,8 +35,14 @@ enum Stage {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(victims: &'a [Victim], kind: KillKind, protected: &'a ProtectedAccounts) -> Self {
-        Self { kind, protected, members: victims.iter().map(|victim| (victim, Stage::Waiting)).collect() }
+    pub(super) fn new(
+        victims: &'a [Victim],
+        kind: KillKind,
+        protected: &'a ProtectedAccounts,
+        unsafe_victims: UnsafeVictims,
+    ) -> Self {
+        let members = victims.iter().map(|victim| (victim, Stage::Waiting)).collect();
+        Self { kind, protected, unsafe_victims, members }
     }
 
     /// Sends a kill to each victim that is still there and must not live. Fails where the connection does; whoever was not killed by
@@ -51,6 +59,10 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let mut all_is_seen = false;
+        let mut engines = EngineCache::default();
+        if self.unsafe_victims == UnsafeVictims::Spare {
+            engines.load(connection, look.sessions.values()).await?;
+        }
         for (victim, stage) in &mut self.members {
             if look.age() > LOOK_IS_GOOD_FOR {
                 look = Look::take(connection, &ids, self.kind).await?;
@@ -74,6 +86,12 @@ impl<'a> Batch<'a> {
             let refusal = match () {
                 () if victim.matches(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
                 () => refusal(victim, now, self.kind, self.protected, own),
+            };
+            let refusal = match refusal {
+                None if self.unsafe_victims == UnsafeVictims::Spare && !is_killed(now) => {
+                    engines.unsafe_risk(connection, now).await?.map(Refusal::Unsafe)
+                }
+                refusal => refusal,
             };
             if let Some(refusal) = refusal {
                 *stage = Stage::Over(KillOutcome::Refused(refusal));

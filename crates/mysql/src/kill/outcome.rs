@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
 /// What became of a kill. The first four mean that nothing is left to do but to wait.
@@ -80,6 +81,8 @@ pub enum Refusal {
     AnotherStatement,
     /// A statement was to be ended, and the session runs none.
     Idle,
+    /// The kill could damage or half-change a table without transactions, and nothing opted in to that.
+    Unsafe(KillRisk),
 }
 
 impl fmt::Display for Refusal {
@@ -100,6 +103,7 @@ impl fmt::Display for Refusal {
             Self::AnotherStatement => {
                 f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
             }
+            Self::Unsafe(risk) => write!(f, "an automatic kill spares it: {risk}"),
             Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),
         }
     }

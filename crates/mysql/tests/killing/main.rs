@@ -4,10 +4,12 @@
 
 mod effect;
 mod identity;
+mod impact;
 mod lost;
 mod many;
 mod privileges;
 mod proxies;
+mod risks;
 mod rollbacks;
 mod survivors;
 

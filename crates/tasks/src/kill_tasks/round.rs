@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
-use clew_mysql::{Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UserSessions, read_user_sessions};
+use clew_mysql::{
+    Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UnsafeVictims, UserSessions, read_user_sessions,
+};
 use clew_store::{KillRounds, KillSource, KillTask, LoginCause, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -174,6 +176,7 @@ impl Round {
             kind: KillKind::Connection,
             // A session is chosen for how long it has been at what it does: one that does something else by then is not meant.
             meant: Meant::Statement,
+            unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
             read: read.clone(),
         }
@@ -193,7 +196,10 @@ impl Round {
 /// detected only when it is about to be killed.
 fn is_still_there(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
-        KillOutcome::Failed(_) | KillOutcome::Ending(_) | KillOutcome::RollingBack { .. } => true,
+        KillOutcome::Failed(_)
+        | KillOutcome::Ending(_)
+        | KillOutcome::RollingBack { .. }
+        | KillOutcome::Refused(Refusal::Unsafe(_)) => true,
         KillOutcome::Refused(Refusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
         _ => false,
     }

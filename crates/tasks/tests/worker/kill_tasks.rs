@@ -207,3 +207,68 @@ async fn who_cannot_be_killed_is_written_down_once_and_left_alone_on_a_server() 
     assert!(lives(&server, &victim).await);
     killing.end().await;
 }
+
+/// A session of `app` that runs a statement in the schema `shop`.
+async fn changing(server: &Server, statement: &str) -> RawSession {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session = RawSession::open(address, "app", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    session.begin(statement.as_bytes()).await.unwrap();
+    session
+}
+
+async fn unsafe_victims_are_spared_unless_the_task_opts_in(flavor: Flavor) {
+    let server = start(flavor).await;
+    server
+        .run(&[
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.log (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
+            "CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT) ENGINE = InnoDB",
+            "GRANT ALL ON shop.* TO app@'%', batch@'%'",
+        ])
+        .await
+        .unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut holder = RawSession::open(address, "batch", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    holder.run("LOCK TABLES log READ, orders READ").await.unwrap();
+    let mut killing = Killing::new(&[server.url()]).await;
+    let repair = changing(&server, "REPAIR TABLE log").await;
+    let update = changing(&server, "UPDATE log SET v = 1").await;
+    let transactional = changing(&server, "UPDATE orders SET v = 1").await;
+    let cautious = killing.add(of_user("app")).await;
+    killing.work();
+    for (session, evidence) in
+        [(&repair, "REPAIR TABLE runs on shop.log (MyISAM)"), (&update, "UPDATE changes shop.log (MyISAM)")]
+    {
+        let spared = killing.death_of(session).await;
+        assert_eq!(spared.outcome, Some(KillEnd::Refused), "{flavor}: {spared:?}");
+        assert!(spared.detail.as_deref().unwrap().contains(evidence), "{flavor}: {spared:?}");
+    }
+    assert_eq!(killing.death_of(&transactional).await.outcome, Some(KillEnd::Killed), "{flavor}");
+    // Further rounds leave both alone, and write nothing down again.
+    let later = busy(&server, "app").await;
+    killing.death_of(&later).await;
+    assert_eq!(killing.kills().await.len(), 4, "{flavor}: {:?}", killing.kills().await);
+    assert!(lives(&server, &repair).await && lives(&server, &update).await, "{flavor}");
+    killing.stop(&cautious).await;
+
+    // Another worker: the first one leaves the two alone for a minute.
+    let mut opted_in = Killing::new(&[server.url()]).await;
+    opted_in.add(KillCriteria { include_unsafe: true, ..of_user("app") }).await;
+    opted_in.work();
+    for session in [&repair, &update] {
+        assert_eq!(opted_in.death_of(session).await.outcome, Some(KillEnd::Killed), "{flavor}");
+    }
+    assert!(!lives(&server, &repair).await && !lives(&server, &update).await, "{flavor}");
+    killing.end().await;
+    opted_in.end().await;
+}
+
+#[tokio::test]
+async fn unsafe_victims_are_spared_unless_the_task_opts_in_on_a_mariadb_server() {
+    unsafe_victims_are_spared_unless_the_task_opts_in(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn unsafe_victims_are_spared_unless_the_task_opts_in_on_a_mysql_server() {
+    unsafe_victims_are_spared_unless_the_task_opts_in(Flavor::MySql).await;
+}

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import * as api from "../../api/console.ts";
-import type { IntelligentKillStatistic } from "../../api/schema.ts";
+import type { IntelligentKillStatistic, IntelligentKillWarning } from "../../api/schema.ts";
 import { Button } from "../../parts/button.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { useFetched } from "../../parts/fetched.ts";
@@ -46,6 +46,8 @@ export function Intelligent() {
           </Empty>
         </div>
       ) : (
+        <>
+        <Warnings all={value.warnings ?? []} />
         <div className="rankings">
           {RANKINGS.map(({ strategy, word, what }) => (
             <section key={strategy} className="sheet">
@@ -59,11 +61,13 @@ export function Intelligent() {
             </section>
           ))}
         </div>
+        </>
       )}
       <Reports history={history} />
       {asking && value && (
         <Start
           statistics={value.statistics}
+          warnings={value.warnings ?? []}
           count={ids.size}
           onClose={() => {
             setAsking(false);
@@ -74,6 +78,11 @@ export function Intelligent() {
       )}
     </>
   );
+}
+
+/** Root blockers that would survive, and sessions that would be spared. */
+function Warnings({ all }: { all: readonly IntelligentKillWarning[] }) {
+  return all.map((one) => <Note key={one.message}>{one.message}</Note>);
 }
 
 function Rank({ one }: { one: IntelligentKillStatistic }) {
@@ -93,7 +102,14 @@ function Rank({ one }: { one: IntelligentKillStatistic }) {
 }
 
 /** Which sessions exactly, then a sure hand. The server chooses anew when it starts: the victims of that moment. */
-function Start({ statistics, count, onClose }: { statistics: readonly IntelligentKillStatistic[]; count: number; onClose: () => void }) {
+interface StartProps {
+  statistics: readonly IntelligentKillStatistic[];
+  warnings: readonly IntelligentKillWarning[];
+  count: number;
+  onClose: () => void;
+}
+
+function Start({ statistics, warnings, count, onClose }: StartProps) {
   const t = useWords();
   const { place } = useNode();
   const [typed, setTyped] = useState("");
@@ -123,6 +139,7 @@ function Start({ statistics, count, onClose }: { statistics: readonly Intelligen
   return (
     <Dialog title={t("kill.preview", { n: count })} onClose={onClose} footer={footer}>
       <p>{t("intelligent.moment")}</p>
+      <Warnings all={warnings} />
       <ul className="sheet">
         {[...byKeyword.values()].map((one) => (
           <li key={one.keyword}>

@@ -10,7 +10,7 @@ import { useNode } from "../node.tsx";
 import { needsTyping } from "./sure.ts";
 import { KillSums, VictimList } from "./victims.tsx";
 
-type Step = { at: "preview" } | { at: "killing" } | { at: "done"; results: api.KillResult[] };
+type Step = { at: "preview" } | { at: "killing" } | { at: "done"; results: api.KillResult[]; effect: api.KillEffect | null };
 
 export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[]; onClose: () => void }) {
   const t = useWords();
@@ -21,6 +21,7 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
   const [step, setStep] = useState<Step>({ at: "preview" });
   const [preview, setPreview] = useState<api.KillResult[] | null>(null);
   const [unknown, setUnknown] = useState<string | null>(null);
+  const [warnings, setWarnings] = useState<readonly string[]>([]);
   const [failed, setFailed] = useState<Error | null>(null);
   const [turn, setTurn] = useState(0);
   // Those who were asked for when the dialog was opened: nobody slips in while it is read.
@@ -31,10 +32,11 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
     setPreview(null);
     setFailed(null);
     api.kill(place, asked, what, "", true).then(
-      ({ sessions, costs_unknown }) => {
+      ({ sessions, costs_unknown, warnings }) => {
         if (stopped) return;
         setPreview(sessions);
         setUnknown(costs_unknown);
+        setWarnings(warnings);
       },
       (error: unknown) => !stopped && setFailed(error as Error),
     );
@@ -51,8 +53,8 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
     setStep({ at: "killing" });
     setFailed(null);
     try {
-      const { sessions } = await api.kill(place, asked.filter(({ id }) => doomedIds.has(id)), what, reason.trim(), false);
-      setStep({ at: "done", results: sessions });
+      const { sessions, effect } = await api.kill(place, asked.filter(({ id }) => doomedIds.has(id)), what, reason.trim(), false);
+      setStep({ at: "done", results: sessions, effect });
     } catch (error) {
       setFailed(error as Error);
       setStep({ at: "preview" });
@@ -70,7 +72,12 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
           </Button>
         }
       >
-        <KillSums results={step.results} rollsBack={what === "connection"} />
+        <KillSums results={step.results} rollsBack={what === "connection"} effect={step.effect} />
+        {step.effect && step.effect.unknown !== null && (
+          <Note>
+            {t("effect.unknown")} {step.effect.unknown}
+          </Note>
+        )}
         <VictimList results={step.results} />
       </Dialog>
     );
@@ -119,6 +126,9 @@ export function KillDialog({ victims, onClose }: { victims: readonly api.Victim[
               {t("costs.unknown")} {unknown}
             </Note>
           )}
+          {warnings.map((warning) => (
+            <Note key={warning}>{warning}</Note>
+          ))}
           <VictimList results={preview} />
           <label className="field">
             <span>{t("kill.reason")}</span>

@@ -9,6 +9,7 @@ import { Empty, Failure, Loading, Note } from "../../parts/states.tsx";
 import { tell } from "../../parts/told.tsx";
 import { duration, moment } from "../../words/amounts.ts";
 import { useWords } from "../../words/words.ts";
+import { useNames } from "../names.ts";
 import { useNode } from "../node.tsx";
 
 const CRITERIA = ["user", "host", "db", "command", "info"] as const;
@@ -94,6 +95,7 @@ function TaskList({ tasks, again, notToChange }: { tasks: Awaited<ReturnType<typ
             <tr key={task.id}>
               <td>
                 {CRITERIA.filter((key) => task[key] !== null).map((key) => `${key}:${task[key] ?? ""}`).join(" ")} ≥ {duration(task.time)}
+                {task.include_unsafe && <span className="tag warn">{t("tasks.unsafe.short")}</span>}
                 {task.refused_nodes.map((node) => (
                   <p key={node.node_id} className="missing">
                     {t("tasks.refused", { node: node.node_id.slice(0, 8), n: node.refused_logins, reason: node.reason, when: moment(node.next_attempt_time) })}
@@ -127,19 +129,27 @@ function AddTask({ added }: { added: () => void }) {
   const [fields, setFields] = useState<Record<string, string>>({ time: "60", minutes: "10" });
   const [preview, setPreview] = useState<Preview | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
+  const [unsafe, setUnsafe] = useState(false);
+  const [typed, setTyped] = useState("");
+  const { instance: name } = useNames(place);
   const set = (name: string) => (event: { target: { value: string } }) => {
     setFields({ ...fields, [name]: event.target.value });
     setPreview(null);
   };
   const criteria = Object.fromEntries(CRITERIA.flatMap((key) => (fields[key] ? [[key, fields[key]]] : [])));
   const time = Number(fields["time"]);
+  // A task without a criterion but time means every user session: the server demands the instance's name from this page.
+  const everyone = Object.keys(criteria).length === 0;
+  const confirmed = !everyone || typed === name;
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setFailed(null);
     try {
-      if (!preview) return setPreview(await api.previewKillTask(place, { ...criteria, time }));
+      if (!preview) return setPreview(await api.previewKillTask(place, { ...criteria, time, include_unsafe: unsafe }));
+      if (!confirmed) return;
       const minutes = Number(fields["minutes"]);
-      const task: AddKillTask = minutes > 0 ? { ...criteria, time, task_type: "auto", task_duration: minutes * 60 } : { ...criteria, time, task_type: "manual" };
+      const rule = { ...criteria, time, ...(unsafe ? { include_unsafe: true } : {}), ...(everyone ? { confirmed_instance_name: typed } : {}) };
+      const task: AddKillTask = minutes > 0 ? { ...rule, task_type: "auto", task_duration: minutes * 60 } : { ...rule, task_type: "manual" };
       await api.addKillTask(place, task);
       tell(t("tasks.added"));
       added();
@@ -166,6 +176,17 @@ function AddTask({ added }: { added: () => void }) {
             <input className="input" type="number" min={0} value={fields["minutes"]} onChange={set("minutes")} placeholder={t("tasks.manual")} />
           </label>
         </div>
+        <label className="row">
+          <input
+            type="checkbox"
+            checked={unsafe}
+            onChange={(event) => {
+              setUnsafe(event.target.checked);
+              setPreview(null);
+            }}
+          />
+          <span>{t("tasks.unsafe")}</span>
+        </label>
         {failed && <Note bad>{failed}</Note>}
         {preview && (
           <>
@@ -183,10 +204,31 @@ function AddTask({ added }: { added: () => void }) {
                 ))}
               </ul>
             )}
+            {preview.spared && preview.spared.length > 0 && (
+              <>
+                <strong>{t("tasks.spared", { n: preview.spared.length })}</strong>
+                <ul className="victims" tabIndex={0} aria-label={t("tasks.spared", { n: preview.spared.length })}>
+                  {preview.spared.map((one) => (
+                    <li key={`${one.node_id} ${one.id}`} className="rank">
+                      <div className="row">
+                        <strong>{one.id}</strong> {one.user}@{one.host} <span className="tag">{one.command}</span>
+                      </div>
+                      <span>{one.risk.message}</span>
+                    </li>
+                  ))}
+                </ul>
+              </>
+            )}
+            {everyone && (
+              <label className="field">
+                <span>{t("tasks.confirm", { name })}</span>
+                <input className="input" value={typed} onChange={(event) => setTyped(event.target.value)} />
+              </label>
+            )}
           </>
         )}
         <div className="row">
-          <Button kind={preview ? "sure" : "main"} type="submit">
+          <Button kind={preview ? "sure" : "main"} type="submit" refused={preview && !confirmed ? t("tasks.confirm", { name }) : null}>
             {t(preview ? "tasks.start" : "tasks.preview")}
           </Button>
         </div>

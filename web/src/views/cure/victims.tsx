@@ -1,13 +1,14 @@
 /** Who dies, or what became of each. */
 
 import type { KillResult } from "../../api/console.ts";
+import type { KillEffectView } from "../../api/schema.ts";
 import { duration } from "../../words/amounts.ts";
 import { type Word, useWords } from "../../words/words.ts";
 
 const LOOKS: Record<string, string> = { would_kill: "tag", killed: "tag on", gone: "tag", rolling_back: "tag warn", ending: "tag warn", refused: "tag warn", failed: "tag bad" };
 
-/** `rollsBack` where whole transactions end, and not only statements. */
-export function KillSums({ results, rollsBack }: { results: readonly KillResult[]; rollsBack: boolean }) {
+/** Totals of a preview, or with `effect` those of kills that were carried out. `rollsBack` where whole transactions end, and not only statements. */
+export function KillSums({ results, rollsBack, effect }: { results: readonly KillResult[]; rollsBack: boolean; effect?: KillEffectView | null }) {
   const t = useWords();
   const ended = results.filter(({ outcome }) => outcome === "would_kill" || outcome === "killed" || outcome === "rolling_back" || outcome === "ending");
   const rows = ended.reduce((sum, { session }) => sum + (session?.transaction?.rows_modified ?? 0), 0);
@@ -18,7 +19,13 @@ export function KillSums({ results, rollsBack }: { results: readonly KillResult[
     [preview ? "sum.die" : "sum.ended", ended.length, preview && ended.length > 0],
     ["sum.spared", spared, false],
   ];
-  if (rollsBack) sums.push(["sum.rows", rows, false], ["sum.frees", frees, false]);
+  if (effect) {
+    if (effect.rows_rolled_back !== null) sums.push(["sum.rows", effect.rows_rolled_back, false]);
+    if (effect.unknown === null) sums.push(["sum.unblocked", effect.unblocked.length, false]);
+    if (effect.still_waiting.length > 0) sums.push(["sum.waiting", effect.still_waiting.length, true]);
+  } else if (preview && rollsBack) {
+    sums.push(["sum.rows.preview", rows, false], ["sum.frees", frees, false]);
+  }
   return (
     <div className="sums" role="status">
       {sums.map(([word, value, red]) => (
@@ -69,6 +76,15 @@ export function VictimList({ results }: { results: readonly KillResult[] }) {
                 <td>
                   <span className={LOOKS[one.outcome] ?? "tag"}>{t(`outcome.${one.outcome}`)}</span>
                   {one.message && one.message.replaceAll(" ", "_") !== one.outcome && <div className="faint">{one.message}</div>}
+                  {seen && seen.risks.length > 0 && (
+                    <ul className="risks" aria-label={t("risks")}>
+                      {seen.risks.map((risk) => (
+                        <li key={risk.kind} className={risk.unsafe ? "red" : undefined}>
+                          {risk.message}
+                        </li>
+                      ))}
+                    </ul>
+                  )}
                 </td>
               </tr>
             );

@@ -8,8 +8,9 @@ use crate::query::{Query, shown};
 use crate::refusal::Refusal;
 use crate::statement_text::HIDDEN;
 
-/// Names of the fields.
-pub(super) const FIELDS: [&str; 6] = ["user", "host", "db", "command", "info", "time"];
+/// Names of the fields. `include_unsafe` is an addition of Clew's.
+pub(super) const FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE];
+const INCLUDE_UNSAFE: &str = "include_unsafe";
 
 /// Longest name of an account (spec section 2.8).
 const LONGEST_USER: usize = 32;
@@ -29,6 +30,7 @@ pub(super) struct Texts {
     command: Option<String>,
     info: Option<String>,
     time: Option<String>,
+    include_unsafe: Option<String>,
 }
 
 impl Texts {
@@ -40,6 +42,7 @@ impl Texts {
             command: body.get("command")?,
             info: body.get("info")?,
             time: digits(body, "time"),
+            include_unsafe: body.raw(INCLUDE_UNSAFE).map(str::to_owned),
         })
     }
 
@@ -52,6 +55,7 @@ impl Texts {
             command: get("command"),
             info: get("info"),
             time: get("time"),
+            include_unsafe: get(INCLUDE_UNSAFE),
         }
     }
 
@@ -65,7 +69,16 @@ impl Texts {
             command: text("command", self.command, LONGEST_TEXT)?,
             sql_key: text("info", self.info, LONGEST_INFO)?,
             seconds,
+            include_unsafe: include_unsafe(self.include_unsafe.as_deref())?,
         })
+    }
+}
+
+fn include_unsafe(given: Option<&str>) -> Result<bool, Refusal> {
+    match given {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(Refusal::not_one_of(INCLUDE_UNSAFE, shown(other), &["true", "false"])),
     }
 }
 
@@ -108,5 +121,6 @@ pub(super) fn told(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
         "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| HIDDEN), "time": criteria.seconds,
+        "include_unsafe": criteria.include_unsafe,
     })
 }

@@ -1,10 +1,13 @@
 //! Whom a task would kill at this moment, on all nodes of an instance: decided by what the worker decides by.
 
+use std::collections::HashMap;
+
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{KillRule, clean, victims};
+use clew_diagnose::{KillRisk, KillRule, clean, victims};
 use clew_iam::decision::Action;
-use clew_model::{Limitation, NodeId, Session};
-use clew_mysql::{Errand, read_user_sessions};
+use clew_model::{Language, Limitation, NodeId, Session};
+use clew_mysql::{Errand, read_table_risks, read_user_sessions};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,6 +17,7 @@ use super::criteria::{FIELDS, Texts};
 use crate::Service;
 use crate::caller::{Caller, must_reach};
 use crate::json::Json;
+use crate::kill_risks::KillRiskView;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
@@ -46,6 +50,8 @@ pub(crate) struct PreviewParameters {
     /// Part of the statement, in any case
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
+    /// Kill also sessions whose end can damage or half-change a table without transactions. An addition of Clew's
+    include_unsafe: Option<bool>,
 }
 
 /// Whom a task would kill.
@@ -60,6 +66,10 @@ pub(crate) struct Preview {
     data_sync_time: i64,
     /// Why sessions of a node may be missing here, and are not killed by a task
     limitations: Vec<NodeLimitation>,
+    /// Matching sessions that the task would spare, as their end can damage a table; left out where there are none. An addition of Clew's
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 500)]
+    spared: Vec<SparedProcess>,
 }
 
 /// Something that a node does not show.
@@ -79,6 +89,15 @@ impl NodeLimitation {
     fn of(node: &NodeId, gap: Limitation) -> Self {
         Self { node_id: node.to_string(), what: gap.what, why: gap.why, remedy: gap.remedy }
     }
+}
+
+/// A matching session that would be spared.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SparedProcess {
+    #[serde(flatten)]
+    process: PreviewedProcess,
+    /// Why
+    risk: KillRiskView,
 }
 
 /// A session that would be killed.
@@ -117,8 +136,10 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
+    language: Option<Extension<Language>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Preview>, Refusal> {
+    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.check_names(&FIELDS)?;
@@ -130,19 +151,42 @@ pub(crate) async fn show(
     nodes.iter().try_for_each(|node| must_reach(&service, node))?;
     let looks = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
-        Ok::<_, Refusal>((&node.id, service.nodes.read(read).await?))
+        let mut listed = service.nodes.read(read).await?;
+        let gaps: Vec<NodeLimitation> =
+            listed.limitations.drain(..).map(|gap| NodeLimitation::of(&node.id, gap)).collect();
+        let matched: Vec<Session> = victims(&rules, listed.into_choosable(), service.kills.protected())
+            .into_iter()
+            .map(|(_, session)| session)
+            .collect();
+        let risks = if criteria.include_unsafe {
+            HashMap::new()
+        } else {
+            service.nodes.read(async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
+        };
+        Ok::<_, Refusal>((&node.id, matched, risks, gaps))
     });
-    let mut meant: Vec<(&NodeId, Session)> = Vec::new();
+    let mut killed: Vec<(&NodeId, Session)> = Vec::new();
+    let mut spared: Vec<(&NodeId, Session, KillRisk)> = Vec::new();
     let mut limitations = Vec::new();
-    for (node, mut read) in try_join_all(looks).await? {
-        limitations.extend(read.limitations.drain(..).map(|gap| NodeLimitation::of(node, gap)));
-        let dying = victims(&rules, read.into_choosable(), service.kills.protected());
-        meant.extend(dying.into_iter().map(|(_, session)| (node, session)));
+    for (node, matched, mut risks, gaps) in try_join_all(looks).await? {
+        limitations.extend(gaps);
+        for session in matched {
+            match risks.remove(&session.id) {
+                Some(risk) => spared.push((node, session, risk)),
+                None => killed.push((node, session)),
+            }
+        }
     }
-    meant.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
-    let total_count = meant.len();
-    let processes = meant.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
-    Ok(Json(Preview { processes, total_count, data_sync_time, limitations }))
+    killed.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
+    spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
+    let total_count = killed.len();
+    let processes = killed.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
+    let spared = spared.into_iter().take(MOST_SHOWN).map(|(node, session, risk)| SparedProcess {
+        process: view(node, &session, masked),
+        risk: KillRiskView::new(&risk, language),
+    });
+    let data = Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect() };
+    Ok(Json(data))
 }
 
 fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {

@@ -37,6 +37,12 @@ pub(crate) struct AddKillTask {
     /// Seconds that an auto task runs; a manual one has none. Also as a text of digits
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
+    /// Kill also sessions whose end can damage or half-change a table without transactions, as REPAIR, ALTER or UPDATE of a MyISAM table;
+    /// by default these are spared. An addition of Clew's
+    include_unsafe: Option<bool>,
+    /// Name of the instance, which confirms a task without user, host, db, command and info: it kills every user session. The web page must
+    /// send it; other clients may. An addition of Clew's
+    confirmed_instance_name: Option<String>,
 }
 
 /// A task was added.
@@ -103,6 +109,10 @@ pub(crate) struct KillTaskView {
     end_time: Option<i64>,
     /// Nodes on which a running task kills nothing, because they refuse the login. An addition of Clew's
     refused_nodes: Vec<RefusedNode>,
+    /// Whether unsafe sessions are killed too; left out if not. An addition of Clew's
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    include_unsafe: bool,
 }
 
 /// A node that refuses the login of Clew's account.
@@ -128,6 +138,11 @@ impl RefusedNode {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl KillTaskView {
     /// `masked` for those who may see templates only; `refused` are the instance's nodes that refuse the login.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
@@ -148,6 +163,7 @@ impl KillTaskView {
             start_time: task.started_at,
             end_time: task.stopped_at.or(task.ends_at),
             refused_nodes: if task.state == KillTaskState::Running { refused.to_vec() } else { Vec::new() },
+            include_unsafe: wanted.include_unsafe,
         }
     }
 }

@@ -52,6 +52,7 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     assert_eq!((&seen["outcome"], &preview["costs_unknown"]), (&json!("would_kill"), &Value::Null), "{preview}");
     assert_eq!((&seen["session"]["frees"], &seen["session"]["holds_up"]), (&json!([waiter]), &json!(1)), "{preview}");
     assert_eq!(seen["session"]["transaction"]["rows_modified"], 1, "{preview}");
+    assert_eq!((&preview["effect"], &seen["session"]["risks"]), (&Value::Null, &json!([])), "{preview}");
     assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview kills nobody");
 
     // Whoever has the number but is another session lives.
@@ -67,6 +68,8 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     let outcomes: Vec<&str> =
         killed["sessions"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["killed", "gone"], "{killed}");
+    let effect = json!({ "rows_rolled_back": 1, "unblocked": [waiter], "still_waiting": [], "unknown": null });
+    assert_eq!(killed["effect"], effect, "{killed}");
     let still_waiting = built.finish(&["b"], std::time::Duration::from_mins(1)).await;
     assert!(still_waiting.is_empty(), "{still_waiting:?}");
 

@@ -20,7 +20,11 @@ pub(super) async fn server() -> Server {
 }
 
 async fn with_password(server: &Server, name: &str) {
-    let user = server.user_with_system(name, "TaurusDBReadOnlyAccessPolicy").await;
+    with_policy(server, name, "TaurusDBReadOnlyAccessPolicy").await;
+}
+
+async fn with_policy(server: &Server, name: &str, policy: &str) {
+    let user = server.user_with_system(name, policy).await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
     assert!(server.store.update_user(&by(), &user, &change).await.unwrap());
@@ -54,6 +58,12 @@ impl Browser {
 
     pub(super) async fn signed_in(server: &Server) -> Self {
         Self::of(&sign_in_as(server, "grace", PASSWORD).send().await, 201)
+    }
+
+    /// The browser of a new user with a system policy.
+    pub(super) async fn of_user(server: &Server, user: &str, policy: &str) -> Self {
+        with_policy(server, user, policy).await;
+        Self::of(&sign_in_as(server, user, PASSWORD).send().await, 201)
     }
 
     /// A request as the browser sends it by itself, whoever made it.

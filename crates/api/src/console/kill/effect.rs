@@ -1,0 +1,52 @@
+//! Effect of kills on data and on other sessions, as the page shows it.
+
+use clew_model::{Failure, Node};
+use clew_mysql::{KillEffect, KillOutcome, StateBeforeKill};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+
+/// Effect of kills, from transactions and lock waits read before and after them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KillEffectView {
+    /// Changed rows of the killed sessions that are rolled back; null where that is not known
+    #[schema(required)]
+    rows_rolled_back: Option<u64>,
+    /// Sessions that waited for a killed one and do not wait any more
+    unblocked: Vec<u64>,
+    /// Sessions that waited for a killed one and still wait
+    still_waiting: Vec<u64>,
+    /// Why the effect is not known
+    #[schema(required)]
+    unknown: Option<String>,
+}
+
+impl KillEffectView {
+    /// The effect of kills with these outcomes; nothing where none was taken.
+    pub(super) async fn read(
+        service: &Service,
+        node: &Node,
+        before: Result<StateBeforeKill, Failure>,
+        outcomes: &[(u64, KillOutcome)],
+    ) -> Option<Self> {
+        if !outcomes.iter().any(|(_, outcome)| outcome.was_taken()) {
+            return None;
+        }
+        let effect = match before {
+            Ok(before) => before.effect(&node.url, outcomes, &service.nodes.limits()).await,
+            Err(failure) => Err(failure),
+        };
+        Some(match effect {
+            Ok(KillEffect { rows_rolled_back, unblocked, still_waiting }) => {
+                Self { rows_rolled_back, unblocked, still_waiting, unknown: None }
+            }
+            Err(failure) => Self {
+                rows_rolled_back: None,
+                unblocked: Vec::new(),
+                still_waiting: Vec::new(),
+                unknown: Some(failure.to_string()),
+            },
+        })
+    }
+}

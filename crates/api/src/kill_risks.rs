@@ -1,0 +1,25 @@
+//! Risks of a kill as the API shows them.
+
+use clew_diagnose::KillRisk;
+use clew_model::Language;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A risk of ending a session.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct KillRiskView {
+    /// table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
+    #[schema(value_type = String, example = "table_damage")]
+    kind: &'static str,
+    /// What a kill can do, in the language of X-Language
+    message: String,
+    /// Whether kill tasks and intelligent kills spare the session for it
+    #[serde(rename = "unsafe")]
+    is_unsafe: bool,
+}
+
+impl KillRiskView {
+    pub(crate) fn new(risk: &KillRisk, language: Language) -> Self {
+        Self { kind: risk.kind(), message: risk.text(language), is_unsafe: risk.is_unsafe() }
+    }
+}

@@ -1,0 +1,74 @@
+//! Warnings of the preview of an intelligent kill: root blockers that would survive, and victims that would be spared.
+
+use clew_diagnose::waits;
+use clew_model::{Language, Node, Session};
+use clew_mysql::{read_table_risks, read_waits};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+
+/// A warning about an intelligent kill. An addition of Clew's.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IntelligentKillWarning {
+    /// surviving_root_blocker; the kind of the risk for which a session is spared, as table_damage; or not_read
+    #[schema(value_type = String, example = "surviving_root_blocker")]
+    kind: &'static str,
+    /// In the language of X-Language
+    #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
+    message: String,
+    /// The root blocker, or the session that is spared
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<u64>,
+}
+
+/// Warnings about ending these sessions. What cannot be read is a warning too: the preview itself does not depend on it.
+pub(super) async fn read(
+    service: &Service,
+    node: &Node,
+    victims: &[Session],
+    language: Language,
+) -> Vec<IntelligentKillWarning> {
+    if victims.is_empty() {
+        return Vec::new();
+    }
+    let not_read = |failure: clew_model::Failure| IntelligentKillWarning {
+        kind: "not_read",
+        message: failure.to_string(),
+        session_id: None,
+    };
+    let limits = service.nodes.limits();
+    let mut warnings = Vec::new();
+    match read_waits(&node.url, &limits).await {
+        Ok(observed) => {
+            let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
+            let surviving = waits::graph(&observed).surviving_blockers(&ids);
+            warnings.extend(surviving.into_iter().map(|blocker| IntelligentKillWarning {
+                kind: "surviving_root_blocker",
+                message: blocker.text(language),
+                session_id: blocker.party.session(),
+            }));
+        }
+        Err(failure) => warnings.push(not_read(failure)),
+    }
+    match read_table_risks(&node.url, victims, &limits).await {
+        Ok(risks) => {
+            let mut risks: Vec<_> = risks.into_iter().collect();
+            risks.sort_unstable_by_key(|(session, _)| *session);
+            warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
+                kind: risk.kind(),
+                message: spared(session, &risk.text(language), language),
+                session_id: Some(session),
+            }));
+        }
+        Err(failure) => warnings.push(not_read(failure)),
+    }
+    warnings
+}
+
+fn spared(session: u64, risk: &str, language: Language) -> String {
+    match language {
+        Language::EnUs => format!("Session {session} is spared: {risk}"),
+        Language::ZhCn => format!("不会 Kill 会话 {session}：{risk}"),
+    }
+}

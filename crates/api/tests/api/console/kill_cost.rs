@@ -1,0 +1,211 @@
+//! What kills cost and what they do: risks and warnings of the previews, the effect afterwards, and the confirmation of a task for all
+//! sessions.
+
+use clew_testkit::{Flavor, RawSession};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::session::Browser;
+use super::stream::{node, path, session, watching};
+use crate::server::Server;
+
+async fn kill(server: &Server, body: &Value) -> Value {
+    server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.ok(200)
+}
+
+/// The path of a route of the TaurusDB API below the instance.
+fn of_instance(server: &Server, rest: &str) -> String {
+    format!("/v3/{}/instances/{}/{rest}", server.tenant.project_id, server.instance.id)
+}
+
+/// A session as the page names it.
+fn chosen(session: &RawSession) -> Value {
+    json!({ "id": session.id, "user": "root", "host": session.address.to_string() })
+}
+
+/// A node with a row that an idle session has changed, and sessions that wait for it.
+async fn blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSession, Vec<RawSession>) {
+    let node = node(flavor).await;
+    let tables = [
+        "SET GLOBAL innodb_lock_wait_timeout = 600",
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO shop.t VALUES (1, 0)",
+        "CREATE TABLE shop.log (id INT PRIMARY KEY, v INT) ENGINE = MyISAM",
+    ];
+    node.run(&tables).await.unwrap();
+    let mut root = session(&node).await;
+    root.run("START TRANSACTION").await.unwrap();
+    root.run("UPDATE shop.t SET v = 1").await.unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..waiters {
+        let mut waiter = session(&node).await;
+        waiter.begin(b"UPDATE shop.t SET v = 2").await.unwrap();
+        waiting.push(waiter);
+    }
+    (node, root, waiting)
+}
+
+async fn until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = read().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn surviving_root_blocker_is_named(flavor: Flavor) {
+    let (node, root, waiters) = blocked(flavor, 8).await;
+    let server = watching(&node.url()).await;
+    let by = crate::server::by();
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    let second = clew_model::SlowThreshold::new(1).unwrap();
+    server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    let expected = format!("8 of 8 wait for session {}, root@127.0.0.1, idle for ", root.id);
+    let statistic = of_instance(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
+    let preview = until(async || {
+        let preview = server.get(&statistic).await.ok(200);
+        (preview["statistics"][0]["count"] == 8 && preview["warnings"].is_array()).then_some(preview)
+    })
+    .await;
+    let [warning] = &preview["warnings"].as_array().unwrap()[..] else { panic!("{flavor}: {preview}") };
+    assert_eq!((&warning["kind"], &warning["session_id"]), (&json!("surviving_root_blocker"), &json!(root.id)));
+    let message = warning["message"].as_str().unwrap();
+    assert!(message.starts_with(&expected), "{flavor}: {message}");
+    assert!(message.ends_with(", which is not among the victims"), "{flavor}: {message}");
+    let chinese = server.get_in_chinese(&statistic).await.ok(200)["warnings"][0]["message"].clone();
+    assert!(chinese.as_str().unwrap().contains("有 8 个在等待会话"), "{chinese}");
+
+    // The same where somebody selects sessions.
+    let sessions: Vec<Value> = waiters.iter().map(chosen).collect();
+    let selected = kill(&server, &json!({ "sessions": sessions, "what": "connection", "preview": true })).await;
+    let warnings = selected["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with(&expected), "{selected}");
+    let with_root = [sessions, vec![chosen(&root)]].concat();
+    let all = kill(&server, &json!({ "sessions": with_root, "what": "connection", "preview": true })).await;
+    assert_eq!(all["warnings"], json!([]), "{flavor}: {all}");
+
+    // Killing the root unblocks one, which finishes at once, and so all of them.
+    let killed = kill(&server, &json!({ "sessions": [chosen(&root)], "what": "connection" })).await;
+    let mut ids: Vec<u64> = waiters.iter().map(|waiter| waiter.id).collect();
+    ids.sort_unstable();
+    let effect = json!({ "rows_rolled_back": 1, "unblocked": ids, "still_waiting": [], "unknown": null });
+    assert_eq!(killed["effect"], effect, "{flavor}: {killed}");
+}
+
+#[tokio::test]
+async fn surviving_root_blocker_is_named_and_the_effect_of_its_kill_reported_on_a_mariadb_server() {
+    surviving_root_blocker_is_named(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn surviving_root_blocker_is_named_and_the_effect_of_its_kill_reported_on_a_mysql_server() {
+    surviving_root_blocker_is_named(Flavor::MySql).await;
+}
+
+async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
+    let (node, mut holder, _) = blocked(flavor, 0).await;
+    let server = watching(&node.url()).await;
+    holder.run("COMMIT").await.unwrap();
+    holder.run("LOCK TABLES shop.log READ").await.unwrap();
+    let mut repair = session(&node).await;
+    repair.begin(b"REPAIR TABLE shop.log").await.unwrap();
+    let expected = "REPAIR TABLE runs on shop.log (MyISAM), whose engine has no transactions.";
+
+    let body = json!({ "sessions": [chosen(&repair)], "what": "connection", "preview": true });
+    let risks = until(async || {
+        let preview = kill(&server, &body).await;
+        let risks = preview["sessions"][0]["session"]["risks"].clone();
+        risks.as_array().is_some_and(|risks| !risks.is_empty()).then_some(risks)
+    })
+    .await;
+    assert_eq!((&risks[0]["kind"], &risks[0]["unsafe"]), (&json!("table_damage"), &json!(true)), "{flavor}: {risks}");
+    assert!(risks[0]["message"].as_str().unwrap().starts_with(expected), "{flavor}: {risks}");
+    assert!(risks[0]["message"].as_str().unwrap().contains("(errors 144, 145)"), "{flavor}: {risks}");
+
+    let preview = async |rest: &str| {
+        let query = of_instance(&server, &format!("process/task/preview?time=1&info=repair{rest}"));
+        server.get(&query).await.ok(200)
+    };
+    // Both nodes of the instance are this one server.
+    let spared = until(async || {
+        let preview = preview("").await;
+        preview["spared"].as_array().is_some_and(|spared| spared.len() == 2).then_some(preview)
+    })
+    .await;
+    assert_eq!((&spared["total_count"], &spared["processes"]), (&json!(0), &json!([])), "{spared}");
+    assert_eq!(
+        (&spared["spared"][0]["id"], &spared["spared"][0]["risk"]["kind"]),
+        (&json!(repair.id), &json!("table_damage"))
+    );
+    let opted_in = preview("&include_unsafe=true").await;
+    assert_eq!((&opted_in["total_count"], opted_in.get("spared")), (&json!(2), None), "{flavor}: {opted_in}");
+
+    let by = crate::server::by();
+    let (project, instance) = (&server.tenant.project_id, &server.instance.id);
+    let second = clew_model::SlowThreshold::new(1).unwrap();
+    server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
+    let statistic = of_instance(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
+    let warning = until(async || {
+        let warnings = server.get(&statistic).await.ok(200)["warnings"].clone();
+        warnings.as_array()?.iter().find(|warning| warning["kind"] == "table_damage").cloned()
+    })
+    .await;
+    let message = format!("Session {} is spared: {expected}", repair.id);
+    assert!(warning["message"].as_str().unwrap().starts_with(&message), "{flavor}: {warning}");
+    let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
+    let body = json!({ "node_id": server.node() }).to_string();
+    server.call(Method::POST, &of_instance(&server, "intelligent-kill-session")).body(body).send().await.ok(200);
+    let refused = until(async || {
+        let kills = server.get(&path(&server, "kills")).await.ok(200)["kills"].clone();
+        kills.as_array()?.iter().find(|kill| kill["outcome"] == "refused").cloned()
+    })
+    .await;
+    assert_eq!((&refused["session_id"], &refused["source"]), (&json!(repair.id), &json!("intelligent")), "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains(expected), "{flavor}: {refused}");
+    running.abort();
+}
+
+#[tokio::test]
+async fn unsafe_sessions_are_named_in_every_preview_on_a_mariadb_server() {
+    unsafe_sessions_are_named_in_every_preview(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn unsafe_sessions_are_named_in_every_preview_on_a_mysql_server() {
+    unsafe_sessions_are_named_in_every_preview(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn page_confirms_a_task_for_all_sessions_with_the_name_of_the_instance() {
+    let server = super::session::server().await;
+    let browser = Browser::of_user(&server, "operator", "TaurusDBFullAccessPolicy").await;
+    let switch = of_instance(&server, "process/task/switch");
+    server.call(Method::PUT, &switch).body(json!({ "status": "ON" }).to_string()).send().await;
+    let tasks = of_instance(&server, "process/task");
+    let page = async |body: &Value| browser.page(&server, Method::POST, &tasks).body(body.to_string()).send().await;
+    let name = server.instance.name.as_str();
+    let everyone = json!({ "time": 60, "task_type": "manual" });
+    let confirmed = |by: &str| json!({ "time": 60, "task_type": "manual", "confirmed_instance_name": by });
+    for body in [&everyone, &confirmed("another"), &confirmed("")] {
+        let message = page(body).await.refused(400, "DBS.280001");
+        assert!(message.contains("kill every user session") && message.contains(name), "{body}: {message}");
+    }
+    page(&confirmed(name)).await.ok(200);
+    page(&json!({ "time": 60, "task_type": "manual", "user": "app" })).await.ok(200);
+    // The API takes it without, as the cloud does; a name that is given must be right.
+    let api = async |body: &Value| server.call(Method::POST, &tasks).body(body.to_string()).send().await;
+    api(&everyone).await.ok(200);
+    api(&confirmed("another")).await.refused(400, "DBS.280001");
+
+    let opted_in = json!({ "time": 60, "task_type": "manual", "user": "app", "include_unsafe": true });
+    api(&opted_in).await.ok(200);
+    let wrong = json!({ "time": 60, "task_type": "manual", "include_unsafe": "yes" });
+    api(&wrong).await.refused(400, "DBS.280001");
+    let listed = server.get(&tasks).await.ok(200)["processes"].as_array().unwrap().clone();
+    let opted: Vec<_> = listed.iter().map(|task| task.get("include_unsafe")).collect();
+    assert_eq!(opted, [Some(&json!(true)), None, None, None], "left out where it is not set");
+    let audited = server.audit_of("AddKillTask").await;
+    assert!(audited.iter().any(|row| row.event.detail["asked"]["include_unsafe"] == true), "{audited:?}");
+}

@@ -1,0 +1,334 @@
+//! Risks of a kill: damage that ending a session can do beyond the rollback of its transaction.
+//!
+//! [`kill_risks`] is the only place that decides them, and [`KillRisk::text`] the only text: the page, the command line and the API show
+//! the same. Kill tasks and intelligent kills spare a session with a risk for which [`KillRisk::is_unsafe`] holds.
+//! `docs/decisions/0046-risks-of-a-kill.md` has the reasons.
+
+mod changed_tables;
+mod text;
+
+use std::collections::HashMap;
+
+use clew_model::{Session, Transaction};
+
+pub use changed_tables::{ChangedTables, StatementEffect, TableRef, changed_tables};
+
+/// Changed rows of a transaction from which on its rollback is reported as long.
+pub const LONG_ROLLBACK_ROWS: u64 = 100_000;
+
+/// Programs that make backups, by the name that they send as connection attribute `program_name`.
+const BACKUP_PROGRAMS: [&str; 10] = [
+    "mysqldump",
+    "mariadb-dump",
+    "mysqlpump",
+    "mydumper",
+    "mariabackup",
+    "mariadb-backup",
+    "xtrabackup",
+    "innobackupex",
+    "mysqlbackup",
+    "mariadb-hotcopy",
+];
+/// First words of statements that backup programs send.
+const BACKUP_STATEMENTS: [&[&str]; 5] = [
+    &["BACKUP", "STAGE"],
+    &["BACKUP", "LOCK"],
+    &["LOCK", "INSTANCE", "FOR", "BACKUP"],
+    &["LOCK", "TABLES", "FOR", "BACKUP"],
+    &["CLONE", "INSTANCE"],
+];
+/// Beginning of the statement by which mysqldump, mariadb-dump and mydumper read a table.
+const DUMP_SELECT: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
+
+/// Whether an engine rolls back what a statement changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// It does, as InnoDB.
+    Transactional,
+    /// It does not, as MyISAM and Aria.
+    NonTransactional,
+}
+
+/// Engines of tables, as far as they could be read.
+#[derive(Debug, Clone, Default)]
+pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
+
+impl TableEngines {
+    /// Records the engine of a table.
+    pub fn insert(&mut self, table: TableRef, engine: String, kind: EngineKind) {
+        self.0.insert(table, (engine, kind));
+    }
+
+    /// Whether the engine of a table is recorded.
+    #[must_use]
+    pub fn contains(&self, table: &TableRef) -> bool {
+        self.0.contains_key(table)
+    }
+
+    fn of(&self, table: &TableRef) -> Option<&(String, EngineKind)> {
+        self.0.get(table)
+    }
+}
+
+/// A table that a kill can damage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableAtRisk {
+    /// Schema and name.
+    pub table: TableRef,
+    /// Its engine; `None` where it could not be read.
+    pub engine: Option<String>,
+}
+
+/// A risk of ending a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KillRisk {
+    /// The session runs DDL or maintenance on tables without transactions: they can be left damaged (errors 144 and 145).
+    TableDamage {
+        /// Leading keywords of the statement.
+        statement: &'static str,
+        /// The tables.
+        tables: Vec<TableAtRisk>,
+    },
+    /// The session changes rows of tables without transactions: the change can be left half done.
+    PartialChange {
+        /// Leading keywords of the statement.
+        statement: &'static str,
+        /// The tables.
+        tables: Vec<TableAtRisk>,
+    },
+    /// The engine of tables that the statement changes could not be read.
+    UnknownEngine {
+        /// Leading keywords of the statement.
+        statement: &'static str,
+        /// The tables.
+        tables: Vec<TableAtRisk>,
+    },
+    /// The statement changes tables that could not be read from its text.
+    UnknownTables {
+        /// Leading keywords of the statement.
+        statement: &'static str,
+    },
+    /// The transaction changed so many rows that its rollback takes long.
+    LongRollback {
+        /// Rows that it changed.
+        rows_modified: u64,
+        /// Seconds since it began.
+        seconds: u64,
+    },
+    /// The session sends the binary log to a replica or to a program.
+    Replication,
+    /// The session belongs to a backup.
+    Backup {
+        /// The program or statement by which it was recognised.
+        evidence: String,
+    },
+}
+
+impl KillRisk {
+    /// Name in JSON: `table_damage`, `partial_change`, `unknown_engine`, `unknown_tables`, `long_rollback`, `replication`, `backup`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TableDamage { .. } => "table_damage",
+            Self::PartialChange { .. } => "partial_change",
+            Self::UnknownEngine { .. } => "unknown_engine",
+            Self::UnknownTables { .. } => "unknown_tables",
+            Self::LongRollback { .. } => "long_rollback",
+            Self::Replication => "replication",
+            Self::Backup { .. } => "backup",
+        }
+    }
+
+    /// Whether a kill can damage or half-change a table: automatic kills spare the session then. An engine or a table that could not be
+    /// read counts.
+    #[must_use]
+    pub fn is_unsafe(&self) -> bool {
+        match self {
+            Self::TableDamage { .. }
+            | Self::PartialChange { .. }
+            | Self::UnknownEngine { .. }
+            | Self::UnknownTables { .. } => true,
+            Self::LongRollback { .. } | Self::Replication | Self::Backup { .. } => false,
+        }
+    }
+
+    /// Whether the risk holds too where only the statement is killed and the transaction stays open.
+    #[must_use]
+    pub fn applies_to_statement(&self) -> bool {
+        !matches!(self, Self::LongRollback { .. })
+    }
+}
+
+/// Risks of ending a session. `program` is the name of its client program, where the server shows it.
+#[must_use]
+pub fn kill_risks(
+    session: &Session,
+    transaction: Option<&Transaction>,
+    program: Option<&[u8]>,
+    engines: &TableEngines,
+) -> Vec<KillRisk> {
+    let mut risks = table_risks(session, engines);
+    if let Some(open) = transaction.filter(|open| open.rows_modified >= LONG_ROLLBACK_ROWS) {
+        risks.push(KillRisk::LongRollback { rows_modified: open.rows_modified, seconds: open.seconds });
+    }
+    if session.command.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"binlog dump")) {
+        risks.push(KillRisk::Replication);
+    }
+    if let Some(evidence) = backup_evidence(session, program) {
+        risks.push(KillRisk::Backup { evidence });
+    }
+    risks
+}
+
+/// Those of the risks that come from the tables that the session's statement changes.
+#[must_use]
+pub fn table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
+    let changed = session.statement.as_deref().and_then(|text| changed_tables(text, session.database.as_deref()));
+    let Some(changed) = changed else { return Vec::new() };
+    let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
+    for table in changed.tables {
+        match engines.of(&table) {
+            Some((_, EngineKind::Transactional)) => {}
+            Some((engine, EngineKind::NonTransactional)) => {
+                non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });
+            }
+            None => unknown.push(TableAtRisk { engine: None, table }),
+        }
+    }
+    let mut risks = Vec::new();
+    let statement = changed.statement;
+    if !non_transactional.is_empty() {
+        let tables = non_transactional;
+        risks.push(match changed.effect {
+            StatementEffect::Definition => KillRisk::TableDamage { statement, tables },
+            StatementEffect::Rows => KillRisk::PartialChange { statement, tables },
+        });
+    }
+    if !unknown.is_empty() {
+        risks.push(KillRisk::UnknownEngine { statement, tables: unknown });
+    }
+    if !changed.is_complete {
+        risks.push(KillRisk::UnknownTables { statement });
+    }
+    risks
+}
+
+fn backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> {
+    let named = program
+        .and_then(|program| BACKUP_PROGRAMS.into_iter().find(|known| program.eq_ignore_ascii_case(known.as_bytes())));
+    if let Some(program) = named {
+        return Some(program.to_owned());
+    }
+    let statement = session.statement.as_deref()?;
+    let words = crate::template::leading_words(statement, 8);
+    let begins = |start: &&&[&str]| {
+        words.len() >= start.len() && start.iter().zip(&words).all(|(keyword, word)| word.eq_ignore_ascii_case(keyword))
+    };
+    if let Some(start) = BACKUP_STATEMENTS.iter().find(begins) {
+        return Some(start.join(" "));
+    }
+    if words.first().is_some_and(|word| word.eq_ignore_ascii_case("FLUSH"))
+        && words.windows(3).any(|three| {
+            three.iter().zip(["WITH", "READ", "LOCK"]).all(|(word, keyword)| word.eq_ignore_ascii_case(keyword))
+        })
+    {
+        return Some("FLUSH TABLES WITH READ LOCK".to_owned());
+    }
+    let dump = statement.get(..DUMP_SELECT.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT));
+    dump.then(|| "SELECT /*!40001 SQL_NO_CACHE */".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(statement: &str) -> Session {
+        Session {
+            command: b"Query".to_vec(),
+            database: Some(b"shop".to_vec()),
+            statement: Some(statement.into()),
+            ..Session::default()
+        }
+    }
+
+    fn engines() -> TableEngines {
+        let mut engines = TableEngines::default();
+        let table = |name: &str| TableRef { schema: Some("shop".into()), name: name.into() };
+        engines.insert(table("orders"), "InnoDB".into(), EngineKind::Transactional);
+        engines.insert(table("log"), "MyISAM".into(), EngineKind::NonTransactional);
+        engines
+    }
+
+    fn kinds(statement: &str) -> Vec<&'static str> {
+        kill_risks(&session(statement), None, None, &engines()).iter().map(KillRisk::kind).collect()
+    }
+
+    #[test]
+    fn engine_of_the_changed_table_decides_the_risk() {
+        for (statement, expected) in [
+            ("REPAIR TABLE log", &["table_damage"][..]),
+            ("ALTER TABLE shop.log ADD c INT", &["table_damage"]),
+            ("UPDATE log SET a = 1", &["partial_change"]),
+            ("UPDATE log JOIN orders USING (id) SET orders.a = 1", &["partial_change"]),
+            ("UPDATE orders SET a = 1", &[]),
+            ("ALTER TABLE orders ADD c INT", &[]),
+            ("UPDATE unseen SET a = 1", &["unknown_engine"]),
+            ("UPDATE log, unseen SET a = 1", &["partial_change", "unknown_engine"]),
+            ("CALL p()", &["unknown_tables"]),
+            ("SELECT * FROM log", &[]),
+        ] {
+            assert_eq!(kinds(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn sessions_of_backups_and_replication_are_recognised() {
+        let evidence = |statement: &str, program: Option<&str>| {
+            let risks = kill_risks(&session(statement), None, program.map(str::as_bytes), &engines());
+            risks.into_iter().find_map(|risk| match risk {
+                KillRisk::Backup { evidence } => Some(evidence),
+                _ => None,
+            })
+        };
+        for (statement, program, expected) in [
+            ("", Some("mariabackup"), Some("mariabackup")),
+            ("SELECT 1", Some("MysqlDump"), Some("mysqldump")),
+            ("SELECT /*!40001 SQL_NO_CACHE */ * FROM `t`", None, Some("SELECT /*!40001 SQL_NO_CACHE */")),
+            ("backup stage block_commit", None, Some("BACKUP STAGE")),
+            ("LOCK INSTANCE FOR BACKUP", Some("xtra"), Some("LOCK INSTANCE FOR BACKUP")),
+            ("FLUSH NO_WRITE_TO_BINLOG TABLES WITH READ LOCK", None, Some("FLUSH TABLES WITH READ LOCK")),
+            ("FLUSH TABLES", None, None),
+            ("SELECT 'mysqldump'", Some("app"), None),
+        ] {
+            assert_eq!(evidence(statement, program).as_deref(), expected, "{statement}");
+        }
+        let dump = Session { command: b"Binlog Dump GTID".to_vec(), ..Session::default() };
+        assert_eq!(kill_risks(&dump, None, None, &engines()), [KillRisk::Replication]);
+    }
+
+    #[test]
+    fn rollback_is_long_from_many_changed_rows_on() {
+        let risks = |rows_modified| {
+            let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
+            kill_risks(&session("SELECT 1"), Some(&open), None, &engines())
+        };
+        assert_eq!(risks(LONG_ROLLBACK_ROWS - 1), []);
+        assert_eq!(
+            risks(LONG_ROLLBACK_ROWS),
+            [KillRisk::LongRollback { rows_modified: LONG_ROLLBACK_ROWS, seconds: 40 }]
+        );
+    }
+
+    #[test]
+    fn only_damage_to_tables_makes_a_kill_unsafe() {
+        for (statement, is_unsafe) in [
+            ("REPAIR TABLE log", true),
+            ("DELETE FROM log", true),
+            ("DELETE FROM x", true),
+            ("DELETE FROM orders", false),
+        ] {
+            let risks = kill_risks(&session(statement), None, Some(b"mysqldump"), &engines());
+            assert_eq!(risks.iter().any(KillRisk::is_unsafe), is_unsafe, "{statement}");
+        }
+    }
+}

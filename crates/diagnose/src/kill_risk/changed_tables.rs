@@ -1,0 +1,436 @@
+//! Tables that a statement changes, read from its leading keywords and table list.
+//!
+//! The server does not list the tables of a running statement. The parser covers the statements that a kill can leave half done on a
+//! table without transactions: data changes (`INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`), and definition or maintenance statements
+//! (`ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`). Tables changed by triggers, by foreign keys and
+//! by functions called from a `SELECT` are not detected.
+
+use crate::template::{CodeToken, code_tokens};
+
+/// Bytes of a statement that are parsed.
+const MAX_PARSED_BYTES: usize = 64 << 10;
+/// Tokens of a statement that are parsed.
+const MAX_TOKENS: usize = 4096;
+/// Tables of a statement that are reported; more make the list incomplete.
+const MAX_TABLES: usize = 32;
+
+/// Effect of a statement on the tables that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatementEffect {
+    /// It rewrites or checks the table itself: DDL, `REPAIR`, `OPTIMIZE`, `ANALYZE`.
+    Definition,
+    /// It changes rows.
+    Rows,
+}
+
+/// A table by schema and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableRef {
+    /// Schema; `None` where the statement names none and the session has no default database.
+    pub schema: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+/// Tables that a statement changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedTables {
+    /// Leading keywords of the statement: `REPAIR TABLE`.
+    pub statement: &'static str,
+    /// Effect on the tables.
+    pub effect: StatementEffect,
+    /// The tables, each once, in the order of the statement.
+    pub tables: Vec<TableRef>,
+    /// Whether every table that the statement names was read.
+    pub is_complete: bool,
+}
+
+/// Tables that a statement changes; `None` for a statement that changes no table by its keywords. `database` is the session's default.
+#[must_use]
+pub fn changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
+    let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
+    let (tokens, all_read) = code_tokens(head, MAX_TOKENS);
+    let mut parser = Parser {
+        tokens: &tokens,
+        at: 0,
+        // A statement that ends where reading stopped may name more tables.
+        all_read: all_read && head.len() == statement.len(),
+        database: database.and_then(|name| String::from_utf8(name.to_vec()).ok()),
+        tables: Vec::new(),
+        is_complete: true,
+    };
+    let (statement, effect) = parser.statement()?;
+    let is_complete = parser.is_complete && !parser.tables.is_empty();
+    Some(ChangedTables { statement, effect, tables: parser.tables, is_complete })
+}
+
+struct Parser<'t> {
+    tokens: &'t [CodeToken],
+    at: usize,
+    all_read: bool,
+    database: Option<String>,
+    tables: Vec<TableRef>,
+    is_complete: bool,
+}
+
+impl<'t> Parser<'t> {
+    fn peek(&self) -> Option<&'t CodeToken> {
+        self.tokens.get(self.at)
+    }
+
+    fn is_word(&self, keyword: &str) -> bool {
+        matches!(self.peek(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    fn is_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is_word(keyword))
+    }
+
+    fn accept(&mut self, keywords: &[&str]) -> bool {
+        let accepted = self.is_any(keywords);
+        self.at += usize::from(accepted);
+        accepted
+    }
+
+    fn skip_words(&mut self, keywords: &[&str]) {
+        while self.accept(keywords) {}
+    }
+
+    /// Moves behind the next of these keywords that is not in parentheses. False where there is none.
+    fn skip_past(&mut self, keywords: &[&str]) -> bool {
+        while let Some(token) = self.peek() {
+            if self.accept(keywords) {
+                return true;
+            }
+            match token {
+                CodeToken::Open => self.skip_parentheses(),
+                CodeToken::Semicolon => return false,
+                _ => self.at += 1,
+            }
+        }
+        false
+    }
+
+    fn skip_parentheses(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(token) = self.peek() {
+            match token {
+                CodeToken::Open => depth += 1,
+                CodeToken::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    fn statement(&mut self) -> Option<(&'static str, StatementEffect)> {
+        use StatementEffect::{Definition, Rows};
+        // MariaDB: SET STATEMENT variable = value FOR statement.
+        if self.is_word("SET") {
+            self.at += 1;
+            if !self.accept(&["STATEMENT"]) || !self.skip_past(&["FOR"]) {
+                return None;
+            }
+        }
+        // MariaDB: ANALYZE [FORMAT = JSON] statement runs the statement.
+        if self.is_word("ANALYZE") {
+            self.at += 1;
+            self.skip_words(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+            if self.accept(&["TABLE", "TABLES"]) {
+                self.table_list();
+                return Some(("ANALYZE TABLE", Definition));
+            }
+            if self.accept(&["FORMAT"]) {
+                // The sign and the format.
+                self.at += 2;
+            }
+        }
+        if self.is_word("WITH") && !self.skip_to(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
+            return None;
+        }
+        let verb = ["ALTER", "REPAIR", "OPTIMIZE", "TRUNCATE", "CREATE", "DROP", "LOAD", "INSERT", "REPLACE", "UPDATE"]
+            .into_iter()
+            .chain(["DELETE", "CALL"])
+            .find(|verb| self.is_word(verb))?;
+        self.at += 1;
+        match verb {
+            "ALTER" => {
+                self.skip_words(&["ONLINE", "OFFLINE", "IGNORE"]);
+                if !self.accept(&["TABLE"]) {
+                    return None;
+                }
+                self.skip_words(&["IF", "EXISTS"]);
+                self.table();
+                Some(("ALTER TABLE", Definition))
+            }
+            "REPAIR" | "OPTIMIZE" => {
+                self.skip_words(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+                if !self.accept(&["TABLE", "TABLES"]) {
+                    return None;
+                }
+                self.table_list();
+                Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
+            }
+            "TRUNCATE" => {
+                self.accept(&["TABLE"]);
+                self.table();
+                Some(("TRUNCATE TABLE", Definition))
+            }
+            "CREATE" | "DROP" => {
+                self.skip_words(&["OR", "REPLACE", "ONLINE", "OFFLINE", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
+                if !self.accept(&["INDEX"]) {
+                    return None;
+                }
+                if self.skip_past(&["ON"]) {
+                    self.table();
+                } else {
+                    self.is_complete = false;
+                }
+                Some((if verb == "CREATE" { "CREATE INDEX" } else { "DROP INDEX" }, Definition))
+            }
+            "LOAD" => {
+                if !self.accept(&["DATA", "XML"]) {
+                    return None;
+                }
+                if self.skip_past(&["TABLE"]) {
+                    self.table();
+                } else {
+                    self.is_complete = false;
+                }
+                Some(("LOAD DATA", Rows))
+            }
+            "INSERT" | "REPLACE" => {
+                self.skip_words(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
+                self.table();
+                Some((if verb == "INSERT" { "INSERT" } else { "REPLACE" }, Rows))
+            }
+            "UPDATE" => {
+                self.skip_words(&["LOW_PRIORITY", "IGNORE"]);
+                self.references(&["SET"]);
+                Some(("UPDATE", Rows))
+            }
+            "DELETE" => {
+                self.delete();
+                Some(("DELETE", Rows))
+            }
+            // The server lists the inner statement while a procedure runs; `CALL` itself shows only between two of them.
+            _ => {
+                self.is_complete = false;
+                Some(("CALL", Rows))
+            }
+        }
+    }
+
+    /// Moves to the next of these keywords that is not in parentheses.
+    fn skip_to(&mut self, keywords: &[&str]) -> bool {
+        let found = self.skip_past(keywords);
+        self.at -= usize::from(found);
+        found
+    }
+
+    /// `DELETE FROM t`, `DELETE FROM t USING references`, `DELETE t FROM references`: the references name every table that is changed,
+    /// also where the list before them holds aliases.
+    fn delete(&mut self) {
+        self.skip_words(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
+        let start = self.at;
+        if !self.skip_past(&["FROM"]) {
+            self.is_complete = false;
+            return;
+        }
+        if self.at == start + 1 && self.skip_past(&["USING"]) {
+            return self.references(&["WHERE"]);
+        }
+        if self.at > start {
+            self.at = start;
+            self.skip_past(&["FROM"]);
+        }
+        self.references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
+    }
+
+    /// Every table of a list of table references, which ends with one of these keywords or, unless it is `SET`, with the statement. More
+    /// tables than are changed, where some are only joined.
+    fn references(&mut self, ends: &[&str]) {
+        let may_end_statement = !ends.contains(&"SET");
+        let mut expects_table = true;
+        while let Some(token) = self.peek() {
+            if self.is_any(ends) {
+                return;
+            }
+            match token {
+                CodeToken::Semicolon => break,
+                CodeToken::Open if expects_table => {
+                    self.at += 1;
+                    if self.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                        self.at -= 1;
+                        self.skip_parentheses();
+                        expects_table = false;
+                    }
+                }
+                CodeToken::Open => self.skip_parentheses(),
+                CodeToken::Comma => {
+                    self.at += 1;
+                    expects_table = true;
+                }
+                CodeToken::Word(word)
+                    if ["JOIN", "STRAIGHT_JOIN"].iter().any(|join| word.eq_ignore_ascii_case(join)) =>
+                {
+                    self.at += 1;
+                    expects_table = true;
+                }
+                CodeToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => self.at += 1,
+                _ if expects_table => {
+                    expects_table = false;
+                    self.table();
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.is_complete &= may_end_statement && self.all_read;
+    }
+
+    /// A list of names, to its end.
+    fn table_list(&mut self) {
+        loop {
+            self.table();
+            if self.peek() != Some(&CodeToken::Comma) {
+                break;
+            }
+            self.at += 1;
+        }
+        // The list is the end of the statement, but for options.
+        self.is_complete &= self.all_read;
+    }
+
+    /// One name, with or without schema. What cannot be a name makes the list incomplete.
+    fn table(&mut self) {
+        let Some(first) = self.name() else {
+            self.is_complete = false;
+            self.at += 1;
+            return;
+        };
+        let (schema, name) = if self.peek() == Some(&CodeToken::Dot) {
+            self.at += 1;
+            let Some(second) = self.name() else {
+                // `t.*` in the list of a DELETE.
+                self.is_complete = false;
+                return;
+            };
+            (Some(first), second)
+        } else {
+            (self.database.clone(), first)
+        };
+        let table = TableRef { schema, name };
+        if self.tables.contains(&table) {
+            return;
+        }
+        if self.tables.len() >= MAX_TABLES {
+            self.is_complete = false;
+            return;
+        }
+        self.tables.push(table);
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let name = match self.peek()? {
+            CodeToken::Word(name) | CodeToken::QuotedName(name) => name.clone(),
+            _ => return None,
+        };
+        self.at += 1;
+        Some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keywords, tables as `schema.name`, and `…` where the list is incomplete.
+    fn read(statement: &str) -> String {
+        let Some(changed) = changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
+        let names =
+            changed.tables.iter().map(|table| format!("{}.{}", table.schema.as_deref().unwrap_or("?"), table.name));
+        let names = names.chain((!changed.is_complete).then(|| "…".to_owned()));
+        format!("{}: {}", changed.statement, names.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn tables_of_definition_and_maintenance_statements_are_read() {
+        for (statement, expected) in [
+            ("REPAIR TABLE t", "REPAIR TABLE: db.t"),
+            ("repair no_write_to_binlog tables a.b, `c d`, e extended;", "REPAIR TABLE: a.b db.c d db.e"),
+            ("OPTIMIZE LOCAL TABLE `we``ird`", "OPTIMIZE TABLE: db.we`ird"),
+            ("ANALYZE TABLE s.t PERSISTENT FOR ALL", "ANALYZE TABLE: s.t"),
+            ("ALTER TABLE t ADD COLUMN c INT", "ALTER TABLE: db.t"),
+            ("ALTER ONLINE IGNORE TABLE IF EXISTS s . t ENGINE = Aria", "ALTER TABLE: s.t"),
+            ("/*!40000 ALTER TABLE `t` DISABLE KEYS */", "ALTER TABLE: db.t"),
+            ("ALTER /* t1 */ TABLE -- t2\n t3", "ALTER TABLE: db.t3"),
+            ("TRUNCATE t", "TRUNCATE TABLE: db.t"),
+            ("CREATE UNIQUE INDEX i USING BTREE ON t (a)", "CREATE INDEX: db.t"),
+            ("DROP INDEX IF EXISTS i ON s.t", "DROP INDEX: s.t"),
+            ("REPAIR TABLE \"t\"", "REPAIR TABLE: …"),
+            ("REPAIR TABLE t, \"u\"", "REPAIR TABLE: db.t …"),
+            ("ALTER USER app@localhost ACCOUNT LOCK", "none"),
+            ("CREATE TABLE t (a INT)", "none"),
+            ("CHECK TABLE t", "none"),
+        ] {
+            assert_eq!(read(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn tables_of_data_changes_are_read() {
+        for (statement, expected) in [
+            ("INSERT INTO t VALUES (1), (2)", "INSERT: db.t"),
+            ("INSERT LOW_PRIORITY IGNORE s.t (a) SELECT a FROM u", "INSERT: s.t"),
+            ("REPLACE t SET a = 1", "REPLACE: db.t"),
+            ("UPDATE t SET a = 1 WHERE b = 'x'", "UPDATE: db.t"),
+            (
+                "UPDATE t1 AS a JOIN s.t2 b ON a.id = b.id, (t3 CROSS JOIN t4) SET a.x = 1",
+                "UPDATE: db.t1 s.t2 db.t3 db.t4",
+            ),
+            ("UPDATE t JOIN (SELECT id FROM u) d USING (id) SET t.a = 1", "UPDATE: db.t"),
+            ("UPDATE t PARTITION (p0, p1) SET a = 1", "UPDATE: db.t"),
+            ("UPDATE t USE INDEX (a, b), u SET a = 1", "UPDATE: db.t db.u"),
+            ("UPDATE t", "UPDATE: db.t …"),
+            ("DELETE FROM t WHERE a = 1", "DELETE: db.t"),
+            ("DELETE FROM t", "DELETE: db.t"),
+            ("DELETE QUICK FROM t ORDER BY a LIMIT 1", "DELETE: db.t"),
+            ("DELETE a, b.* FROM t1 a JOIN t2 b ON a.id = b.id WHERE a.x = 1", "DELETE: db.t1 db.t2"),
+            ("DELETE FROM a USING t1 a JOIN t2 WHERE 1", "DELETE: db.t1 db.t2"),
+            ("DELETE FROM t WHERE a IN (SELECT b FROM u)", "DELETE: db.t"),
+            ("WITH c AS (SELECT 1 FROM d) UPDATE t, c SET t.a = 1", "UPDATE: db.t db.c"),
+            ("WITH c AS (SELECT 1) SELECT * FROM c", "none"),
+            ("LOAD DATA LOCAL INFILE '/tmp/x' REPLACE INTO TABLE s.t FIELDS TERMINATED BY ','", "LOAD DATA: s.t"),
+            ("SET STATEMENT max_statement_time = 5 FOR UPDATE t SET a = 1", "UPDATE: db.t"),
+            ("ANALYZE FORMAT = JSON DELETE FROM t", "DELETE: db.t"),
+            ("CALL p()", "CALL: …"),
+            ("SELECT * FROM t FOR UPDATE", "none"),
+            ("SET a = 1", "none"),
+            ("INSERT", "INSERT: …"),
+            ("", "none"),
+        ] {
+            assert_eq!(read(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn table_without_any_schema_is_reported_without_one() {
+        let changed = changed_tables(b"INSERT INTO t VALUES (1)", None).unwrap();
+        assert_eq!(changed.tables, [TableRef { schema: None, name: "t".into() }]);
+    }
+
+    #[test]
+    fn long_lists_and_cut_statements_are_incomplete() {
+        let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
+        let changed = changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
+        assert_eq!((changed.tables.len(), changed.is_complete), (MAX_TABLES, false));
+        let padding = "x".repeat(MAX_PARSED_BYTES);
+        let cut = format!("OPTIMIZE TABLE a /* {padding} */, b");
+        assert!(!changed_tables(cut.as_bytes(), Some(b"db")).unwrap().is_complete);
+        let long = format!("INSERT INTO t VALUES ('{padding}')");
+        assert!(changed_tables(long.as_bytes(), Some(b"db")).unwrap().is_complete);
+    }
+}

@@ -1,0 +1,142 @@
+//! Texts of the risks of a kill, in both languages.
+
+use std::fmt;
+
+use clew_model::Language;
+
+use super::{KillRisk, TableAtRisk};
+use crate::terminal::one_line;
+
+/// Tables that a text names; of more it gives the count.
+const MAX_NAMED_TABLES: usize = 5;
+
+impl KillRisk {
+    /// What a kill can do, in one or two sentences.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        match language {
+            Language::EnUs => self.english(),
+            Language::ZhCn => self.chinese(),
+        }
+    }
+
+    fn english(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| list(tables, ", ", |more| format!(" and {more} more"));
+        match self {
+            Self::TableDamage { statement, tables: at_risk } => format!(
+                "{statement} runs on {}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
+                 REPAIR TABLE has rebuilt it.",
+                tables(at_risk)
+            ),
+            Self::PartialChange { statement, tables: at_risk } => format!(
+                "{statement} changes {}, whose engine has no transactions. Rows that are changed already stay changed; the others do not \
+                 change.",
+                tables(at_risk)
+            ),
+            Self::UnknownEngine { statement, tables: at_risk } => format!(
+                "{statement} changes {}, whose engine is unknown. If it has no transactions, a kill can leave the table damaged or half \
+                 changed.",
+                tables(at_risk)
+            ),
+            Self::UnknownTables { statement } => format!(
+                "{statement} changes tables that could not be read from its text. If their engine has no transactions, a kill can leave \
+                 them damaged or half changed."
+            ),
+            Self::LongRollback { rows_modified, seconds } => format!(
+                "{rows_modified} changed rows are rolled back. That can take as long as the transaction has been open, {seconds} s, and its \
+                 locks stay until then."
+            ),
+            Self::Replication => {
+                "The session sends the binary log. A kill interrupts the replica or mysqlbinlog until it connects \
+                 again."
+                    .to_owned()
+            }
+            Self::Backup { evidence } => {
+                format!("The session belongs to a backup ({evidence}). A kill makes the backup fail.")
+            }
+        }
+    }
+
+    fn chinese(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| list(tables, "、", |more| format!(" 等另外 {more} 张表"));
+        match self {
+            Self::TableDamage { statement, tables: at_risk } => format!(
+                "{statement} 正在操作表 {}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。",
+                tables(at_risk)
+            ),
+            Self::PartialChange { statement, tables: at_risk } => format!(
+                "{statement} 正在修改表 {}，其存储引擎不支持事务。已修改的行不会回滚，其余行不再修改。",
+                tables(at_risk)
+            ),
+            Self::UnknownEngine { statement, tables: at_risk } => format!(
+                "{statement} 正在修改表 {}，其存储引擎未知。若不支持事务，Kill 可能导致表损坏或数据只修改了一部分。",
+                tables(at_risk)
+            ),
+            Self::UnknownTables { statement } => format!(
+                "无法从语句中识别 {statement} 修改的表。若其存储引擎不支持事务，Kill 可能导致表损坏或数据只修改了一部分。"
+            ),
+            Self::LongRollback { rows_modified, seconds } => format!(
+                "需回滚 {rows_modified} 行修改，耗时可能与事务已持续时间（{seconds} 秒）相当，回滚完成前不释放锁。"
+            ),
+            Self::Replication => {
+                "该会话正在发送 Binlog。Kill 会中断从库复制或 mysqlbinlog，直到其重新连接。".to_owned()
+            }
+            Self::Backup { evidence } => format!("该会话属于备份任务（{evidence}）。Kill 会导致备份失败。"),
+        }
+    }
+}
+
+/// The English text.
+impl fmt::Display for KillRisk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.english())
+    }
+}
+
+/// `shop.log (MyISAM)`; the engine only where it is known.
+impl fmt::Display for TableAtRisk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.table.schema {
+            write!(out, "{}.", one_line(schema.as_bytes()))?;
+        }
+        out.write_str(&one_line(self.table.name.as_bytes()))?;
+        self.engine.as_deref().map_or(Ok(()), |engine| write!(out, " ({})", one_line(engine.as_bytes())))
+    }
+}
+
+fn list(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
+    let named: Vec<String> = tables.iter().take(MAX_NAMED_TABLES).map(ToString::to_string).collect();
+    let mut text = named.join(separator);
+    if tables.len() > MAX_NAMED_TABLES {
+        text += &more(tables.len() - MAX_NAMED_TABLES);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TableRef;
+    use super::*;
+
+    fn tables(count: usize) -> Vec<TableAtRisk> {
+        let table = |at| TableRef { schema: Some("shop".into()), name: format!("t{at}") };
+        (0..count).map(|at| TableAtRisk { table: table(at), engine: Some("Aria".into()) }).collect()
+    }
+
+    #[test]
+    fn texts_name_tables_engines_and_counts() {
+        let risk = KillRisk::TableDamage { statement: "REPAIR TABLE", tables: tables(2) };
+        assert!(risk.to_string().starts_with("REPAIR TABLE runs on shop.t0 (Aria), shop.t1 (Aria), whose"), "{risk}");
+        let chinese = risk.text(Language::ZhCn);
+        assert!(chinese.starts_with("REPAIR TABLE 正在操作表 shop.t0 (Aria)、shop.t1 (Aria)，"), "{chinese}");
+        let risk = KillRisk::PartialChange { statement: "UPDATE", tables: tables(7) };
+        assert!(risk.to_string().contains("shop.t4 (Aria) and 2 more, whose"), "{risk}");
+        assert!(risk.text(Language::ZhCn).contains("shop.t4 (Aria) 等另外 2 张表，"));
+        let table = TableRef { schema: None, name: "a\u{1b}[2Jb".into() };
+        let risk = KillRisk::UnknownEngine { statement: "DELETE", tables: vec![TableAtRisk { table, engine: None }] };
+        assert!(!risk.to_string().contains('\u{1b}') && risk.to_string().contains("is unknown"), "{risk}");
+        let risk = KillRisk::LongRollback { rows_modified: 300_000, seconds: 12 };
+        assert!(risk.to_string().starts_with("300000 changed rows") && risk.to_string().contains("12 s"), "{risk}");
+        assert!(risk.text(Language::ZhCn).starts_with("需回滚 300000 行修改"));
+    }
+}

@@ -1,0 +1,94 @@
+//! Root blockers that survive a kill: sessions that the victims wait for and that are not among the victims.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clew_model::Language;
+
+use super::graph::{Party, WaitGraph};
+use crate::terminal::one_line;
+
+/// A root blocker that is not among the victims of a kill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurvivingBlocker {
+    /// The root blocker.
+    pub party: Party,
+    /// Account and client host, where the session was seen.
+    pub account: Option<String>,
+    /// Seconds that it has run no statement, if it runs none.
+    pub idle_seconds: Option<u64>,
+    /// Victims that wait for it, directly or behind others.
+    pub waiting: usize,
+    /// All victims.
+    pub victims: usize,
+}
+
+impl WaitGraph {
+    /// Root blockers of these victims that are not among them, the one with the most waiting victims first. Without them the waits stay, or
+    /// come back with the next statements.
+    #[must_use]
+    pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
+        let doomed: BTreeSet<Party> = victims.iter().copied().map(Party::Session).collect();
+        let mut waiting: BTreeMap<Party, usize> = BTreeMap::new();
+        for &victim in &doomed {
+            for root in self.roots_of(victim) {
+                // A cycle of which one member ends is broken up.
+                if root.parties.iter().any(|party| doomed.contains(party)) {
+                    continue;
+                }
+                for &party in &root.parties {
+                    *waiting.entry(party).or_default() += 1;
+                }
+            }
+        }
+        let mut blockers: Vec<SurvivingBlocker> = waiting
+            .into_iter()
+            .map(|(party, waiting)| {
+                let facts = self.facts(party);
+                let session = facts.and_then(|facts| facts.session.as_ref());
+                SurvivingBlocker {
+                    party,
+                    account: session.map(|one| format!("{}@{}", one_line(&one.user), one_line(one.host_part()))),
+                    idle_seconds: session
+                        .filter(|_| facts.is_some_and(super::graph::PartyFacts::is_idle))
+                        .map(|one| one.seconds),
+                    waiting,
+                    victims: doomed.len(),
+                }
+            })
+            .collect();
+        blockers.sort_by_key(|blocker| std::cmp::Reverse(blocker.waiting));
+        blockers
+    }
+}
+
+impl SurvivingBlocker {
+    /// `8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims`.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let Self { waiting, victims, .. } = self;
+        match language {
+            Language::EnUs => {
+                let mut blocker = self.party.to_string();
+                if let Some(account) = &self.account {
+                    blocker.extend([", ", account.as_str()]);
+                }
+                if let Some(seconds) = self.idle_seconds {
+                    blocker.extend([", idle for ", &*super::describe::duration(seconds)]);
+                }
+                format!("{waiting} of {victims} wait for {blocker}, which is not among the victims")
+            }
+            Language::ZhCn => {
+                let mut blocker = match self.party {
+                    Party::Session(id) => format!("会话 {id}"),
+                    Party::Transaction(id) => format!("无会话的事务 {id}"),
+                };
+                let mut details: Vec<String> = self.account.iter().cloned().collect();
+                details.extend(self.idle_seconds.map(|seconds| format!("空闲 {seconds} 秒")));
+                if !details.is_empty() {
+                    blocker.extend(["（", details.join("，").as_str(), "）"]);
+                }
+                format!("{victims} 个待 Kill 会话中有 {waiting} 个在等待{blocker}，而该阻塞源不在待 Kill 会话中")
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Effect of kills on other sessions and on data, from what was read before them and after them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use clew_diagnose::waits::{Observed, Party, WaitGraph, graph};
+use clew_model::{Failure, LimitationKind, NodeUrl};
+use tokio::time::sleep;
+
+use super::KillOutcome;
+use crate::limits::Limits;
+use crate::locks::read_waits;
+
+/// Maximum time of one read: a server that is slow to show its locks does not delay the kill for longer.
+const MAX_READ_TIME: Duration = Duration::from_secs(3);
+/// Reads after the kills, until every waiter that they unblock goes on. A waiter may get the lock and block the others.
+const MAX_READS: u32 = 5;
+/// Pause before the second read; twice as long before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Transactions and lock waits of a node just before sessions are killed.
+#[derive(Debug)]
+pub struct StateBeforeKill {
+    /// Changed rows by session; nothing where transactions cannot be read.
+    rows: Option<HashMap<u64, u64>>,
+    graph: WaitGraph,
+}
+
+/// Effect of kills.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KillEffect {
+    /// Changed rows of the killed sessions that were undone by the last read; nothing where transactions cannot be read.
+    pub rows_rolled_back: Option<u64>,
+    /// Sessions that waited for a killed one, directly or behind others, and do not wait any more.
+    pub unblocked: Vec<u64>,
+    /// Sessions that waited for a killed one, and still wait.
+    pub still_waiting: Vec<u64>,
+}
+
+impl StateBeforeKill {
+    /// Reads transactions and lock waits. Fails where the node cannot be read in time; kills do not depend on it.
+    pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
+        let observed = read_waits(node, &shortened(limits)).await?;
+        Ok(Self { rows: rows_by_session(&observed), graph: graph(&observed) })
+    }
+
+    /// How many sessions wait for this one, directly or behind others.
+    #[must_use]
+    pub fn waiters_behind(&self, session: u64) -> usize {
+        self.graph.held_up_by(Party::Session(session))
+    }
+
+    /// Reads the same again after the kills, and compares.
+    pub async fn effect(
+        &self,
+        node: &NodeUrl,
+        outcomes: &[(u64, KillOutcome)],
+        limits: &Limits,
+    ) -> Result<KillEffect, Failure> {
+        let killed: Vec<u64> =
+            outcomes.iter().filter(|(_, outcome)| outcome.was_taken()).map(|(session, _)| *session).collect();
+        let gone: Vec<Party> = killed.iter().copied().map(Party::Session).collect();
+        let behind: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
+        let at_most = self.graph.freed_by(&gone).len();
+        let rows_before = self.rows.as_ref().map(|rows| sum(rows, &killed));
+        if behind.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
+            return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
+        }
+        let mut pause = FIRST_PAUSE;
+        for read in 1.. {
+            let observed = read_waits(node, &shortened(limits)).await?;
+            let waiting = waiting_sessions(&graph(&observed));
+            let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
+                behind.iter().copied().partition(|session| waiting.contains(session));
+            if unblocked.len() >= at_most || read == MAX_READS {
+                let rows_after = rows_by_session(&observed).map(|rows| sum(&rows, &killed));
+                let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
+                return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(KillEffect::default())
+    }
+}
+
+fn shortened(limits: &Limits) -> Limits {
+    Limits { node: limits.node.min(MAX_READ_TIME), connect: limits.connect.min(MAX_READ_TIME) }
+}
+
+fn rows_by_session(observed: &Observed) -> Option<HashMap<u64, u64>> {
+    if observed.limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions) {
+        return None;
+    }
+    let mut rows: HashMap<u64, u64> = HashMap::new();
+    for facts in &observed.transactions {
+        let of_session = rows.entry(facts.transaction.session_id).or_default();
+        *of_session = of_session.saturating_add(facts.transaction.rows_modified);
+    }
+    Some(rows)
+}
+
+fn sum(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
+    sessions.iter().filter_map(|session| rows.get(session)).fold(0, |sum, rows| sum.saturating_add(*rows))
+}
+
+fn waiting_sessions(graph: &WaitGraph) -> HashSet<u64> {
+    let unexplained = graph.unexplained.iter().map(|wait| wait.session);
+    graph.waits.iter().filter_map(|wait| wait.waiter.session()).chain(unexplained).collect()
+}
