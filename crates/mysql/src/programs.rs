@@ -37,7 +37,7 @@ pub(crate) async fn read_of(connection: &mut Connection, sessions: &[u64]) -> Re
 pub(crate) async fn names_of(
     connection: &mut Connection,
     sessions: &[u64],
-) -> Result<HashMap<u64, Arc<[u8]>>, mysql_async::Error> {
+) -> Result<HashMap<u64, Arc<[u8]>>, crate::client::Error> {
     Ok(by_session(connection.ask(&statements::programs_of(sessions)).await?))
 }
 

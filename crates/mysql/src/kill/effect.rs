@@ -85,7 +85,7 @@ impl StateBeforeKill {
 }
 
 fn shortened(limits: &Limits) -> Limits {
-    Limits { node: limits.node.min(MAX_READ_TIME), connect: limits.connect.min(MAX_READ_TIME) }
+    Limits { node: limits.node.min(MAX_READ_TIME), connect: limits.connect.min(MAX_READ_TIME), ..*limits }
 }
 
 fn rows_by_session(observed: &Observed) -> Option<HashMap<u64, u64>> {

@@ -71,7 +71,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
         ("waits", of_waits.session.seconds),
         ("session", read_session(&node, id, &limits).await.unwrap().unwrap().session.seconds),
         ("live list", of_live.session.seconds),
-        ("sessions by id", find_sessions(&node, &[id], &limits).await.unwrap()[0].seconds),
+        ("sessions by id", find_sessions(&node, &[id], &limits).await.unwrap().sessions[0].seconds),
         ("sessions for rules", users.sessions.iter().find(|session| session.id == id).unwrap().seconds),
     ]
 }
