@@ -86,7 +86,19 @@ impl Connection {
         let flavor = Flavor::from_version(&version);
         let left = until.saturating_duration_since(Instant::now());
         let limitations = set_variables(&mut driver, SetUp::new(flavor, left)).await.map_err(reading)?;
-        Ok(Self { driver, address, flavor, version, id, since, limitations, clock: None, asked_for_tls, guard, _own: own })
+        Ok(Self {
+            driver,
+            address,
+            flavor,
+            version,
+            id,
+            since,
+            limitations,
+            clock: None,
+            asked_for_tls,
+            guard,
+            _own: own,
+        })
     }
 
     /// All rows of a statement whose answer is small.

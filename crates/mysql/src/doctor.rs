@@ -10,8 +10,8 @@ use crate::failure;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::snapshot::show_is_cut;
-use crate::{losses, statement_ages, statements};
 use crate::transactions::CANNOT_CONVERT;
+use crate::{losses, statement_ages, statements};
 
 /// Something that Clew wants to do on a server, and whether it can.
 #[derive(Debug, Clone, Serialize)]

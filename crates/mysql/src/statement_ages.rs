@@ -164,7 +164,9 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
     let rows: Vec<TimerRow> = connection.ask(&ask).await?;
     let mut timers = Timers { untimed: threads.values().map(|(session, _)| *session).collect(), ..Timers::default() };
     for (thread, event, runs, ended, lasted) in rows {
-        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { continue };
+        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else {
+            continue;
+        };
         timers.untimed.remove(session);
         let timer = Timer { event, runs, ended, lasted };
         // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
@@ -270,7 +272,11 @@ mod tests {
             (Flavor::MySql, "Binlog Dump GTID", None, All, false),
             (Flavor::MariaDb, "Query", None, All, false),
         ] {
-            assert_eq!(must_be_checked(flavor, &session(command, 100), lock_wait, checked), expected, "{command} {lock_wait:?}");
+            assert_eq!(
+                must_be_checked(flavor, &session(command, 100), lock_wait, checked),
+                expected,
+                "{command} {lock_wait:?}"
+            );
         }
     }
 

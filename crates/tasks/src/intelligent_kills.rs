@@ -92,7 +92,9 @@ impl IntelligentKills {
         }
         // Without a single reliable age there is nothing to choose from, and the reason must be known.
         let unreliable = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
-        if let Some(gap) = unreliable.filter(|_| !read.sessions.is_empty() && read.unchecked.len() == read.sessions.len()) {
+        if let Some(gap) =
+            unreliable.filter(|_| !read.sessions.is_empty() && read.unchecked.len() == read.sessions.len())
+        {
             return Err(KillError::Node(unreliable_ages(node, gap)));
         }
         let sessions = read.into_choosable();
@@ -238,7 +240,8 @@ fn clock_was_set(node: &NodeUrl, seconds: f64) -> Failure {
 
 fn unreliable_ages(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
-    let detail = format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
+    let detail =
+        format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
     Failure::new(FailureKind::ServerError, detail)
 }
 

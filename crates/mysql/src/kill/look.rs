@@ -9,8 +9,8 @@ use mysql_async::Error;
 use tokio::time::timeout;
 
 use super::KillKind;
-use super::user_sessions::UserSessions;
 use super::confirm::{Undone, read_undone};
+use super::user_sessions::UserSessions;
 use super::victim::STATEMENT_COMPARED;
 use crate::budget::Errand;
 use crate::connection::{Connection, PROGRAM_NAME};

@@ -11,8 +11,8 @@ use super::doubtful::Doubtful;
 use super::{Form, Statements};
 use crate::connection::Connection;
 use crate::own_sessions::{Own, WatchedOwn};
-use crate::transactions::BySession;
 use crate::statement_ages::{self, Checked};
+use crate::transactions::BySession;
 use crate::{failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.

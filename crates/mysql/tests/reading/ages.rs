@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live, read_session,
-    read_user_sessions, read_waits, take_detailed_snapshot,
+    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live,
+    read_session, read_user_sessions, read_waits, take_detailed_snapshot,
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptions};
 use mysql_async::prelude::Queryable;
@@ -175,14 +175,21 @@ async fn in_transaction(server: &Server, row: u64) -> RawSession {
     session
 }
 
-const TABLE: [&str; 3] =
-    ["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB", "INSERT INTO shop.t VALUES (1), (2), (3)"];
+const TABLE: [&str; 3] = [
+    "CREATE DATABASE shop",
+    "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB",
+    "INSERT INTO shop.t VALUES (1), (2), (3)",
+];
 
 async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&TABLE).await.unwrap();
     server
-        .run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'", "GRANT SELECT ON performance_schema.* TO clew@'%'"])
+        .run(&[
+            "CREATE USER clew@'%'",
+            "GRANT PROCESS ON *.* TO clew@'%'",
+            "GRANT SELECT ON performance_schema.* TO clew@'%'",
+        ])
         .await
         .unwrap();
     let session = in_transaction(&server, 1).await;
