@@ -74,16 +74,14 @@ pub(crate) async fn check(
     let mut unchecked = HashSet::new();
     let (mut negative, mut untimed, mut without_thread) = (0, 0, false);
     for session in &mut doubtful {
-        match timers.seconds(session) {
-            Some(seconds) => {
-                negative += u64::from(seconds < 0 && session.id != own);
-                session.seconds = Session::believable_seconds(seconds.into());
-            }
-            None => {
-                untimed += u64::from(timers.untimed.contains(&session.id));
-                without_thread |= !timers.untimed.contains(&session.id);
-                unchecked.insert(session.id);
-            }
+        if let Some(seconds) = timers.seconds(session) {
+            negative += u64::from(seconds < 0 && session.id != own);
+            session.seconds = Session::believable_seconds(seconds.into());
+        } else {
+            let has_thread = timers.untimed.contains(&session.id);
+            untimed += u64::from(has_thread);
+            without_thread |= !has_thread;
+            unchecked.insert(session.id);
         }
     }
     // It may just have ended.

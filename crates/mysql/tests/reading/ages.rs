@@ -63,7 +63,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
     let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
-    let slow = if plain < 60 { 0 } else { 1 };
+    let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
     vec![
         ("snapshot", plain),
@@ -252,8 +252,8 @@ async fn spring_adds_nothing(flavor: Flavor) {
     clock.set(utc("2026-03-29T01:05:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[session.id, waiter.id]).await;
     assert!(ages.iter().all(|age| (300..1200).contains(age)), "{flavor}: {ages:?}");
-    let waited = lock_wait(&server.url(), waiter.id).await;
-    assert!((300..1200).contains(&waited), "{flavor}: {waited}");
+    let lock_wait = lock_wait(&server.url(), waiter.id).await;
+    assert!((300..1200).contains(&lock_wait), "{flavor}: {lock_wait}");
 }
 
 #[tokio::test]
@@ -279,8 +279,8 @@ async fn autumn_hides_nothing(flavor: Flavor) {
     let ages = transaction_ages(&server.url(), &[first.id, waiter.id, second.id]).await;
     let (hour, quarter) = (4300..4900, 800..1300);
     assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
-    let waited = lock_wait(&server.url(), waiter.id).await;
-    assert!(hour.contains(&waited), "{flavor}: {waited}");
+    let lock_wait = lock_wait(&server.url(), waiter.id).await;
+    assert!(hour.contains(&lock_wait), "{flavor}: {lock_wait}");
     // The next day, the hour is still between them.
     clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;

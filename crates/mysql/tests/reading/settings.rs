@@ -93,9 +93,7 @@ async fn defaults_cut_nothing(flavor: Flavor) {
             .unwrap()
             .flatten()
             .unwrap_or_default();
-        if control.query_drop(format!("SET GLOBAL {default}")).await.is_err() {
-            panic!("{flavor} does not know {default}");
-        }
+        control.query_drop(format!("SET GLOBAL {default}")).await.unwrap();
         let outcome = read(&url).await;
         assert_eq!(outcome, (11, 6, 6), "{flavor}: {default}");
         let summary = take(&url, &Selection::default(), false).await.unwrap().summary;
