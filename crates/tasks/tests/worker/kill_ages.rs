@@ -81,9 +81,9 @@ async fn steps_kill_nobody(flavor: Flavor) {
     killing.add(of_user("batch", 1)).await;
     killing.work();
     // Rounds are under way.
-    let (_first_holder, first) = busy(&server, "batch", "DO 0").await;
+    let (first_holder, first) = busy(&server, "batch", "DO 0").await;
     killing.death_of(&first).await;
-    drop(_first_holder);
+    drop(first_holder);
     for shift in [3600.0, 0.0, -3600.0, 86_400.0] {
         clock.shift(shift).unwrap();
         sleep(ROUNDS).await;
