@@ -100,7 +100,10 @@ impl Loss {
             (_, Some(0)) => format!("The server records no {}: {} is 0.", self.lost, self.size),
             (..=0, _) => return None,
             (_, Some(size)) => {
-                format!("The server lost {lost} {} since it was started: {} is {size}, which is too small.", self.lost, self.size)
+                format!(
+                    "The server lost {lost} {} since it was started: {} is {size}, which is too small.",
+                    self.lost, self.size
+                )
             }
             (_, None) => format!("The server lost {lost} {} since it was started.", self.lost),
         };
@@ -108,7 +111,10 @@ impl Loss {
             kind: self.kind,
             what: self.effect.to_owned(),
             why,
-            remedy: Some(format!("a larger {} (-1: as large as needed), in the server's configuration file", self.size)),
+            remedy: Some(format!(
+                "a larger {} (-1: as large as needed), in the server's configuration file",
+                self.size
+            )),
         })
     }
 }
@@ -123,7 +129,13 @@ mod tests {
         let loss = &LOSSES[0];
         for (lost, size, expected) in [
             (0, 10, None),
-            (4596, 10, Some("The server lost 4596 metadata locks since it was started: performance_schema_max_metadata_locks is 10, which is too small.")),
+            (
+                4596,
+                10,
+                Some(
+                    "The server lost 4596 metadata locks since it was started: performance_schema_max_metadata_locks is 10, which is too small.",
+                ),
+            ),
             (0, 0, Some("The server records no metadata locks: performance_schema_max_metadata_locks is 0.")),
             (0, -1, None),
         ] {

@@ -174,13 +174,8 @@ struct UndoingRow(Rollback);
 
 impl FromRow for UndoingRow {
     fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
-        let (transaction_id, session_id, statement, started, rows_modified): (
-            u64,
-            u64,
-            Option<Vec<u8>>,
-            String,
-            u64,
-        ) = FromRow::from_row_opt(row)?;
+        let (transaction_id, session_id, statement, started, rows_modified): (u64, u64, Option<Vec<u8>>, String, u64) =
+            FromRow::from_row_opt(row)?;
         Ok(Self(Rollback { transaction_id, session_id, statement, started, rows_modified, remaining_seconds: 0 }))
     }
 }

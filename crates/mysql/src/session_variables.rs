@@ -45,12 +45,7 @@ pub(crate) struct SessionVariable {
     reason: &'static str,
 }
 
-const fn variable(
-    name: &'static str,
-    servers: Servers,
-    setting: Setting,
-    reason: &'static str,
-) -> SessionVariable {
+const fn variable(name: &'static str, servers: Servers, setting: Setting, reason: &'static str) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
@@ -88,7 +83,12 @@ static VARIABLES: [SessionVariable; 36] = [
     variable("transaction_read_only", MySql, Literal("0"), "a managed server's kill procedure cannot write its log"),
     variable("terminology_use_previous", MySql, Literal("'NONE'"), "instruments and commands have other names"),
     variable("use_secondary_engine", MySql, Literal("'OFF'"), "FORCED lets reads of system tables fail"),
-    variable("group_replication_consistency", MySql, Literal("'EVENTUAL'"), "a read waits for the replication of others"),
+    variable(
+        "group_replication_consistency",
+        MySql,
+        Literal("'EVENTUAL'"),
+        "a read waits for the replication of others",
+    ),
     variable("max_statement_time", MariaDb, FractionalSecondsLeft, "a statement has no limit of its own"),
     variable("tx_isolation", MariaDb, Literal("'REPEATABLE-READ'"), "a SERIALIZABLE read takes locks"),
     variable("tx_read_only", MariaDb, Literal("0"), "a managed server's kill procedure cannot write its log"),
@@ -132,7 +132,10 @@ impl SetUp {
         let set = |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.value(variable.setting));
         let settings = self.variables.iter().map(|variable| set(variable));
         if self.one_by_one {
-            return std::iter::once("NAMES utf8mb4".to_owned()).chain(settings).map(|set| format!("SET {set}")).collect();
+            return std::iter::once("NAMES utf8mb4".to_owned())
+                .chain(settings)
+                .map(|set| format!("SET {set}"))
+                .collect();
         }
         let settings: Vec<String> = settings.collect();
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
@@ -180,9 +183,9 @@ impl SetUp {
 /// Whether the server refused this variable: by its message, or because the statement sets no other one.
 fn is_named(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
-    let alone = statement.strip_prefix("SET SESSION ").is_some_and(|rest| {
-        !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name)
-    });
+    let alone = statement
+        .strip_prefix("SET SESSION ")
+        .is_some_and(|rest| !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name));
     alone || (NAMED.contains(&error.code) && error.message.contains(&quoted))
 }
 

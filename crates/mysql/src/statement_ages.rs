@@ -74,16 +74,14 @@ pub(crate) async fn check(
     let mut unchecked = HashSet::new();
     let (mut negative, mut untimed, mut without_thread) = (0, 0, false);
     for session in &mut doubtful {
-        match timers.seconds(session) {
-            Some(seconds) => {
-                negative += u64::from(seconds < 0 && session.id != own);
-                session.seconds = Session::believable_seconds(seconds.into());
-            }
-            None => {
-                untimed += u64::from(timers.untimed.contains(&session.id));
-                without_thread |= !timers.untimed.contains(&session.id);
-                unchecked.insert(session.id);
-            }
+        if let Some(seconds) = timers.seconds(session) {
+            negative += u64::from(seconds < 0 && session.id != own);
+            session.seconds = Session::believable_seconds(seconds.into());
+        } else {
+            let has_thread = timers.untimed.contains(&session.id);
+            untimed += u64::from(has_thread);
+            without_thread |= !has_thread;
+            unchecked.insert(session.id);
         }
     }
     // It may just have ended.
@@ -164,7 +162,9 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
     let rows: Vec<TimerRow> = connection.ask(&ask).await?;
     let mut timers = Timers { untimed: threads.values().map(|(session, _)| *session).collect(), ..Timers::default() };
     for (thread, event, runs, ended, lasted) in rows {
-        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { continue };
+        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else {
+            continue;
+        };
         timers.untimed.remove(session);
         let timer = Timer { event, runs, ended, lasted };
         // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
@@ -270,7 +270,11 @@ mod tests {
             (Flavor::MySql, "Binlog Dump GTID", None, All, false),
             (Flavor::MariaDb, "Query", None, All, false),
         ] {
-            assert_eq!(must_be_checked(flavor, &session(command, 100), lock_wait, checked), expected, "{command} {lock_wait:?}");
+            assert_eq!(
+                must_be_checked(flavor, &session(command, 100), lock_wait, checked),
+                expected,
+                "{command} {lock_wait:?}"
+            );
         }
     }
 

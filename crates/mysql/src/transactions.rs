@@ -119,7 +119,9 @@ impl Doubts {
             LocalAge::Exact(age) => age,
             LocalAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
-                    printed.is_some_and(|printed| u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_SLACK))
+                    printed.is_some_and(|printed| {
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_SLACK)
+                    })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {
                     self.ambiguous += 1;

@@ -242,7 +242,8 @@ fn clock_was_set(node: &NodeUrl, seconds: f64) -> Failure {
 
 fn unreliable_ages(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
-    let detail = format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
+    let detail =
+        format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
     Failure::new(FailureKind::ServerError, detail)
 }
 

@@ -9,8 +9,8 @@ use clew_model::{Failure, NodeUrl, Session};
 use tokio::time::timeout;
 
 use super::KillKind;
-use super::user_sessions::UserSessions;
 use super::confirm::{Undone, read_undone};
+use super::user_sessions::UserSessions;
 use super::victim::{ListRead, MAX_ROW, STATEMENT_COMPARED};
 use crate::budget::Errand;
 use crate::connection::Connection;

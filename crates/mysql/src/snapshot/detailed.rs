@@ -36,7 +36,8 @@ pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<
     if unreadable.is_none() {
         let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
         let losses = losses::read(&mut connection).await?;
-        limitations.extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
+        limitations
+            .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
     let first_modes = locks.unexplained();
     let facts = seen.facts(connection.own_filter(), &locks.threads);

@@ -70,7 +70,9 @@ mod tests {
     #[test]
     fn statements_come_back_from_memory_and_from_a_file() {
         let large = vec![b'x'; STATEMENTS_IN_MEMORY];
-        for statements in [vec![Some(b"SELECT 1".to_vec()), None, Some(Vec::new())], vec![Some(large), Some(b"DO 1".to_vec())]] {
+        for statements in
+            [vec![Some(b"SELECT 1".to_vec()), None, Some(Vec::new())], vec![Some(large), Some(b"DO 1".to_vec())]]
+        {
             let mut doubtful = Doubtful::default();
             for (id, statement) in (1..).zip(&statements) {
                 doubtful.push(Session { id, statement: statement.clone(), ..Session::default() }).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clew_model::{LimitationKind, NodeUrl, Selection};
 use clew_mysql::{
-    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live, read_session,
-    read_user_sessions, read_waits, take_detailed_snapshot,
+    ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live,
+    read_session, read_user_sessions, read_waits, take_detailed_snapshot,
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptions};
 use mysql_async::prelude::Queryable;
@@ -63,7 +63,7 @@ async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u
     let of_live = live.sessions.iter().find(|live| live.session.id == id).unwrap();
     let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
     assert!(users.unchecked.is_empty(), "{users:?}");
-    let slow = if plain < 60 { 0 } else { 1 };
+    let slow = u64::from(plain >= 60);
     assert_eq!(live.counts.slow, slow, "{:?}", live.counts);
     vec![
         ("snapshot", plain),
@@ -175,14 +175,21 @@ async fn in_transaction(server: &Server, row: u64) -> RawSession {
     session
 }
 
-const TABLE: [&str; 3] =
-    ["CREATE DATABASE shop", "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB", "INSERT INTO shop.t VALUES (1), (2), (3)"];
+const TABLE: [&str; 3] = [
+    "CREATE DATABASE shop",
+    "CREATE TABLE shop.t (a INT PRIMARY KEY) ENGINE = InnoDB",
+    "INSERT INTO shop.t VALUES (1), (2), (3)",
+];
 
 async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&TABLE).await.unwrap();
     server
-        .run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'", "GRANT SELECT ON performance_schema.* TO clew@'%'"])
+        .run(&[
+            "CREATE USER clew@'%'",
+            "GRANT PROCESS ON *.* TO clew@'%'",
+            "GRANT SELECT ON performance_schema.* TO clew@'%'",
+        ])
         .await
         .unwrap();
     let session = in_transaction(&server, 1).await;
@@ -245,8 +252,8 @@ async fn spring_adds_nothing(flavor: Flavor) {
     clock.set(utc("2026-03-29T01:05:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[session.id, waiter.id]).await;
     assert!(ages.iter().all(|age| (300..1200).contains(age)), "{flavor}: {ages:?}");
-    let waited = lock_wait(&server.url(), waiter.id).await;
-    assert!((300..1200).contains(&waited), "{flavor}: {waited}");
+    let lock_wait = lock_wait(&server.url(), waiter.id).await;
+    assert!((300..1200).contains(&lock_wait), "{flavor}: {lock_wait}");
 }
 
 #[tokio::test]
@@ -272,8 +279,8 @@ async fn autumn_hides_nothing(flavor: Flavor) {
     let ages = transaction_ages(&server.url(), &[first.id, waiter.id, second.id]).await;
     let (hour, quarter) = (4300..4900, 800..1300);
     assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
-    let waited = lock_wait(&server.url(), waiter.id).await;
-    assert!(hour.contains(&waited), "{flavor}: {waited}");
+    let lock_wait = lock_wait(&server.url(), waiter.id).await;
+    assert!(hour.contains(&lock_wait), "{flavor}: {lock_wait}");
     // The next day, the hour is still between them.
     clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;

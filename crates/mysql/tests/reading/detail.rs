@@ -131,7 +131,10 @@ async fn programs_and_the_servers_own_digests_are_shown_of_mysql() {
     let off = "UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'";
     control.query_drop(off).await.unwrap();
     let (rows, limitations) = look(&server.url(), Statements::Whole).await;
-    let [(LimitationKind::NoStatementDigests, remedy), (LimitationKind::UnreliableAges, _)] = limitations.as_slice() else { panic!("{limitations:?}") };
+    let [(LimitationKind::NoStatementDigests, remedy), (LimitationKind::UnreliableAges, _)] = limitations.as_slice()
+    else {
+        panic!("{limitations:?}")
+    };
     assert!(remedy.ends_with("WHERE name IN ('events_statements_current');"), "{remedy}");
     assert_eq!(detail(&rows, plain.id)[1], "check,out");
     control.query_drop(remedy.as_str()).await.unwrap();

@@ -31,7 +31,8 @@ async fn limitations(server: &Server) -> [Vec<Limitation>; 2] {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
     let diagnosis = examine(&node, &limits).await.unwrap();
     let form = Form::Csv { formula_guard: false };
-    let snapshot = take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+    let snapshot =
+        take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
     [diagnosis.checks.into_iter().filter_map(|check| check.limitation).collect(), snapshot.summary.limitations]
 }
 
@@ -63,7 +64,10 @@ async fn lost_locks_explain_a_missing_blocker(flavor: Flavor) {
         }
         sleep(Duration::from_millis(50)).await;
     };
-    assert!(unexplained.why.contains("performance_schema_max_metadata_locks is 10, which is too small"), "{unexplained:?}");
+    assert!(
+        unexplained.why.contains("performance_schema_max_metadata_locks is 10, which is too small"),
+        "{unexplained:?}"
+    );
     for limitations in limitations(&server).await {
         let lost = limitations.iter().find(|gap| gap.kind == LimitationKind::LostMetadataLocks).unwrap();
         assert!(lost.why.starts_with("The server lost ") && lost.why.contains(" metadata locks "), "{lost:?}");
@@ -87,8 +91,11 @@ async fn each_loss_is_named(flavor: Flavor) {
         ("--performance-schema-max-thread-classes=5", LostThreads, "max_thread_classes is 5"),
         ("--performance-schema-max-statement-classes=20", LostStatements, "max_statement_classes is 20"),
     ];
-    let connect_attributes =
-        [("--performance-schema-session-connect-attrs-size=4", LostConnectAttributes, "session_connect_attrs_size is 4")];
+    let connect_attributes = [(
+        "--performance-schema-session-connect-attrs-size=4",
+        LostConnectAttributes,
+        "session_connect_attrs_size is 4",
+    )];
     for (setting, kind, why) in of_both.into_iter().chain(connect_attributes) {
         let server = start(flavor, &[setting]).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -121,7 +128,8 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
     waiter.begin(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users = clew_mysql::read_user_sessions(&node, clew_mysql::Errand::Reading, &Limits::default()).await.unwrap();
+        let users =
+            clew_mysql::read_user_sessions(&node, clew_mysql::Errand::Reading, &Limits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
             assert!(users.into_choosable().iter().all(|session| session.id != waiter.id));

@@ -81,13 +81,17 @@ async fn steps_kill_nobody(flavor: Flavor) {
     killing.add(of_user("batch", 1)).await;
     killing.work();
     // Rounds are under way.
-    let (_first_holder, first) = busy(&server, "batch", "DO 0").await;
+    let (first_holder, first) = busy(&server, "batch", "DO 0").await;
     killing.death_of(&first).await;
-    drop(_first_holder);
+    drop(first_holder);
     for shift in [3600.0, 0.0, -3600.0, 86_400.0] {
         clock.shift(shift).unwrap();
         sleep(ROUNDS).await;
-        assert!(lives(&server, &young).await && lives(&server, &idle).await, "{flavor} {shift}: {:?}", killing.kills().await);
+        assert!(
+            lives(&server, &young).await && lives(&server, &idle).await,
+            "{flavor} {shift}: {:?}",
+            killing.kills().await
+        );
     }
     // Later rounds kill who is old by a clock that was not set.
     let (_next_holder, next) = busy(&server, "batch", "DO 1").await;
@@ -129,6 +133,9 @@ async fn without_reliable_ages_nothing_is_killed_on_a_mysql_server() {
     let node = server.url().parse().unwrap();
     let refused = intelligent.preview(&killing.instance.id, &node, Limits::default()).await.unwrap_err();
     let KillError::Node(failure) = refused else { panic!("{refused}") };
-    assert!(failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"), "{failure}");
+    assert!(
+        failure.detail.contains("SET timestamp") && failure.detail.contains("fix: performance_schema = ON"),
+        "{failure}"
+    );
     killing.end().await;
 }
