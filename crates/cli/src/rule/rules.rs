@@ -14,6 +14,7 @@ const TABLE: &str = "rule";
 
 /// A rule and its name.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "the rule itself, and what belongs to it")]
 pub(super) struct Rule {
     pub(super) name: String,
     pub(super) rule: KillRule,

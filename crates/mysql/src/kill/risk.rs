@@ -21,6 +21,7 @@ const MAX_TABLES: usize = 64;
 /// Risks of ending each of these sessions; a session without risks is not in the map.
 ///
 /// Engines and program names that the account may not read are unknown, not a failure. Fails where the node cannot be connected to.
+#[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
     node: &NodeUrl,
     sessions: &[Session],

@@ -95,7 +95,7 @@ async fn unsafe_victims_are_spared(flavor: Flavor) {
         assert!(outcome.to_string().contains("an automatic kill spares it"), "{outcome}");
         assert_eq!(listed(&server, session.id).await.unwrap().statement.as_deref(), Some(statement.as_bytes()));
         // The preview names the same, and a kill that a person orders is carried out.
-        assert_eq!(risks_of(&server.url(), &session).await, [risk.clone()], "{flavor} {statement}");
+        assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
         assert!(end_as(&server.url(), &victim, UnsafeVictims::Kill).await.was_taken(), "{flavor} {statement}");
     }
     let (_raw, session) = changing(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
