@@ -89,9 +89,9 @@ impl From<StoreError> for CliError {
             StoreError::AlreadyServing { .. } => {
                 Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
             }
-            StoreError::OpenToOthers { .. } => Self::refused(what),
             StoreError::NotEmpty { .. } => Self::refused(what).with_hint("name an empty database with --to"),
-            StoreError::AlreadyExists { .. }
+            StoreError::OpenToOthers { .. }
+            | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
             | StoreError::LastAdministrator { .. }
             | StoreError::TooManyKeys { .. }

@@ -1,5 +1,6 @@
 //! Text of a server never reaches a terminal raw: on stdout, on stderr, and in JSON.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -116,7 +117,10 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
 }
 
 fn urlencoding(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        let _ = write!(encoded, "%{byte:02X}");
+        encoded
+    })
 }
 
 #[tokio::test]

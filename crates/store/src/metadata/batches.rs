@@ -198,7 +198,9 @@ impl Batch {
             newest = Some(appended.map_err(Undone::ByEvents)?);
         }
         change.commit().await.map_err(Undone::ForAll)?;
-        newest.into_iter().for_each(|newest| store.seen_links.record(newest));
+        if let Some(newest) = newest {
+            store.seen_links.record(newest);
+        }
         Ok(())
     }
 

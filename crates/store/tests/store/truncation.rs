@@ -100,7 +100,7 @@ async fn rows_that_retention_removed_are_not_missing() {
     assert!(found.is_sound(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
     let what = AuditFault::SeenReplaced { at: old.at };
-    let found = reader.verify_audit_against(&[forged.clone()]).await.unwrap();
+    let found = reader.verify_audit_against(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, what }]);
     fixture.record_some(2).await;
     fixture.pass(1000);
