@@ -1,5 +1,5 @@
-//! Randomised test: reads, kills and kill tasks while servers crash, restart and fail over behind an address. Only sessions that the oracle
-//! allows are terminated.
+//! Randomised test: reads, kills and kill tasks while servers crash, restart, fail over behind an address and change their clocks. Only
+//! sessions that the oracle allows are terminated.
 //!
 //! `CLEW_KILL_SAFETY_ROUNDS` sets the number of rounds, `CLEW_KILL_SAFETY_SEED` repeats a run.
 
@@ -31,7 +31,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::rng::Rng;
-use crate::world::{Key, Role, World};
+use crate::world::{Key, OLD, Role, World};
 
 /// Rounds of a run in the gate: each action with each disturbance.
 const ROUNDS: usize = Action::ALL.len() * Disturbance::ALL.len();
@@ -62,11 +62,18 @@ enum Disturbance {
     RestartOther,
     FailOver,
     FailOverAndRestart,
+    ClockStep,
 }
 
 impl Disturbance {
-    const ALL: [Self; 5] =
-        [Self::None, Self::RestartActive, Self::RestartOther, Self::FailOver, Self::FailOverAndRestart];
+    const ALL: [Self; 6] = [
+        Self::None,
+        Self::RestartActive,
+        Self::RestartOther,
+        Self::FailOver,
+        Self::FailOverAndRestart,
+        Self::ClockStep,
+    ];
 }
 
 /// A list of sessions that may be terminated, and the server and run that it is of.
@@ -112,6 +119,7 @@ impl Test {
                 self.fail_over();
                 self.restart(1 - active).await;
             }
+            Disturbance::ClockStep => self.world.step_clock(active, &mut self.rng),
         }
     }
 
@@ -274,7 +282,7 @@ impl Observer for Silent {
     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
-/// A worker with one kill task: sessions of `batch` that run for a second or more.
+/// A worker with two kill tasks: one for sessions of `batch` that run for a second or more, one for spared sessions that would be old.
 struct TaskWorker {
     _folder: TempDir,
     shutdown: CancellationToken,
@@ -304,9 +312,11 @@ impl TaskWorker {
         };
         let instance = store.add_instance(&by, instance).await.unwrap();
         assert!(store.set_kill_switch(&by, &founded.project_id, &instance.id, true).await.unwrap());
-        let criteria = KillCriteria { user: Some(Role::Batch.user().into()), ..KillCriteria::after(1) };
-        let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
-        store.add_kill_task(&by, &founded.project_id, &instance.id, &task).await.unwrap().unwrap();
+        for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD)] {
+            let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::after(seconds) };
+            let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
+            store.add_kill_task(&by, &founded.project_id, &instance.id, &task).await.unwrap().unwrap();
+        }
         let kills = Kills::new(store.clone(), ProtectedAccounts::default());
         let tasks = KillTasks::new(store, kills, &Settings::default(), Arc::new(Silent));
         let shutdown = CancellationToken::new();

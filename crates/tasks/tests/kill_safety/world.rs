@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_model::NodeUrl;
-use clew_testkit::{Charset, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerOptions, VirtualAddress};
+use clew_testkit::{
+    Charset, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
+};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
@@ -15,7 +17,7 @@ use crate::rng::Rng;
 /// Part of an application session in the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Must never be terminated.
+    /// Must never be terminated: younger than [`OLD`], whatever the server's clock shows.
     Spared,
     /// May be terminated by the test's own kills.
     Victim,
@@ -35,6 +37,11 @@ impl Role {
 
 /// Limit of the time until a server lists the sessions that were opened.
 const LISTED: Duration = Duration::from_secs(60);
+/// Age from which a kill task terminates spared sessions: longer than the test, and shorter than the steps of the clocks.
+pub(crate) const OLD: u32 = 7200;
+/// Shifts of a server's clock, in seconds.
+const SHIFTS: [f64; 4] = [0.0, 14_400.0, -14_400.0, 86_400.0];
+
 /// Sessions of each server: most of them must live.
 const ROLES: [(Role, usize); 3] = [(Role::Spared, 16), (Role::Victim, 8), (Role::Batch, 3)];
 
@@ -65,6 +72,7 @@ impl AppSession {
 
 pub(crate) struct Backend {
     server: Server,
+    clock: ServerClock,
     run: u32,
     pub(crate) sessions: Vec<AppSession>,
 }
@@ -86,11 +94,12 @@ fn loopback(server: &Server) -> SocketAddr {
 
 impl Backend {
     async fn start(flavor: Flavor) -> Self {
-        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let clock = ServerClock::new("UTC").unwrap();
+        let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
         let mut statements = vec!["CREATE USER clew".to_owned(), "GRANT ALL ON *.* TO clew".to_owned()];
         statements.extend(ROLES.iter().map(|(role, _)| format!("CREATE USER {}", role.user())));
         server.run(&statements.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
-        Self { server, run: 0, sessions: Vec::new() }
+        Self { server, clock, run: 0, sessions: Vec::new() }
     }
 
     /// Opens the missing sessions in random order: the ids of one server mean other users than those of the other.
@@ -106,7 +115,8 @@ impl Backend {
             let mut raw = RawSession::open(address, role.user(), None, Charset::Utf8mb4).await.unwrap();
             let runs = role == Role::Batch || rng.one_in(2);
             if runs {
-                raw.begin(b"SELECT SLEEP(3600)").await.unwrap();
+                // Longer than all steps of the clock together.
+                raw.begin(b"SELECT SLEEP(10000000)").await.unwrap();
             }
             self.sessions.push(AppSession { raw, role, runs });
         }
@@ -189,6 +199,11 @@ impl World {
         backend.server.restart().await.unwrap();
         backend.run += 1;
         backend.populate(rng).await;
+    }
+
+    /// Sets the clock of a server, by hours or back to the right time.
+    pub(crate) fn step_clock(&self, server: usize, rng: &mut Rng) {
+        self.backends[server].clock.shift(SHIFTS[rng.below(SHIFTS.len())]).unwrap();
     }
 
     pub(crate) fn fail_over(&mut self) {
