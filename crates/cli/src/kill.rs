@@ -6,7 +6,6 @@ mod report;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::Args;
 use clew_diagnose::{ProtectedAccounts, is_internal};

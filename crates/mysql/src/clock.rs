@@ -9,9 +9,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use crate::client::Error;
 use clew_model::Session;
 use jiff::civil::DateTime;
-use crate::client::Error;
 
 use crate::connection::Connection;
 use crate::statements;

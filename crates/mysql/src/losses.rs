@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use clew_model::{Failure, Limitation, LimitationKind};
 use crate::client::Error;
+use clew_model::{Failure, Limitation, LimitationKind};
 
 use crate::connection::Connection;
 use crate::{failure, statements};

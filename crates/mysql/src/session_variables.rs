@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use clew_model::{Limitation, LimitationKind};
 use crate::client::{Error, ServerError};
+use clew_model::{Limitation, LimitationKind};
 
 use crate::server::Flavor;
 

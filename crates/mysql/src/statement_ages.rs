@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::client::Error;
 use clew_diagnose::is_internal;
 use clew_model::{Failure, Limitation, LimitationKind, Session};
-use crate::client::Error;
 
 use crate::connection::Connection;
 use crate::server::Flavor;

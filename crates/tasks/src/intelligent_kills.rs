@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clew_diagnose::Chosen;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, NodeUrl, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, read_user_sessions,
+    ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions, read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
@@ -94,7 +94,9 @@ impl IntelligentKills {
         }
         // Without a single reliable age there is nothing to choose from, and the reason must be known.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
-        if let Some(gap) = unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len()) {
+        if let Some(gap) =
+            unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
+        {
             return Err(KillError::Node(unreliable_ages(node, gap)));
         }
         let read = listed.read.clone();

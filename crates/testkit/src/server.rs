@@ -104,8 +104,7 @@ impl Server {
     /// connection ids from the beginning again. What was committed in the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
-        let environment: Vec<_> =
-            self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
         self.wait_until_it_answers().await
     }

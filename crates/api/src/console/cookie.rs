@@ -28,7 +28,9 @@ fn name(headers: &HeaderMap, connection: Option<&Connection>) -> Cow<'static, st
 
 /// Whether a request is signed in by the cookie, as those of the web page are: a token in a header, or a signature, counts before it.
 pub(crate) fn signs_in(headers: &HeaderMap, connection: Option<&Connection>) -> bool {
-    !headers.contains_key("x-auth-token") && !headers.contains_key(AUTHORIZATION) && token(headers, connection).is_some()
+    !headers.contains_key("x-auth-token")
+        && !headers.contains_key(AUTHORIZATION)
+        && token(headers, connection).is_some()
 }
 
 /// The token of a request's cookie.

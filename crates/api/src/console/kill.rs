@@ -8,9 +8,9 @@ mod preview;
 
 use std::collections::HashMap;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::Extension;
 use clew_diagnose::clean;
 use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
@@ -134,11 +134,12 @@ pub(crate) async fn kill(
         } else {
             Some(StateBeforeKill::read(&target.node.url, &service.nodes.limits()).await)
         };
-        let work = async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
-            Ok(outcomes) => Ok(Ok(outcomes)),
-            Err(KillError::Node(failure)) => Err(failure),
-            Err(KillError::Store(error)) => Ok(Err(error)),
-        };
+        let work =
+            async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
+                Ok(outcomes) => Ok(Ok(outcomes)),
+                Err(KillError::Node(failure)) => Err(failure),
+                Err(KillError::Store(error)) => Ok(Err(error)),
+            };
         let outcomes = service.nodes.read(work).await?.map_err(|error: StoreError| Refusal::from(error))?;
         let effect = match before {
             Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
@@ -148,13 +149,14 @@ pub(crate) async fn kill(
     };
     let one = |chosen: &Chosen| {
         let now = found.get(&chosen.id);
-        let (outcome, message) = match (chosen.mismatch(now, asked.kind, &read.server), outcomes.remove(&chosen.id), now) {
-            (Some(outcome), ..) => outcome,
-            (None, Some(outcome), _) => in_words(&outcome),
-            (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
-            // It does not come to this: of those that were found and meant, each has an outcome.
-            (None, None, None) => in_words(&KillOutcome::AlreadyGone),
-        };
+        let (outcome, message) =
+            match (chosen.mismatch(now, asked.kind, &read.server), outcomes.remove(&chosen.id), now) {
+                (Some(outcome), ..) => outcome,
+                (None, Some(outcome), _) => in_words(&outcome),
+                (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
+                // It does not come to this: of those that were found and meant, each has an outcome.
+                (None, None, None) => in_words(&KillOutcome::AlreadyGone),
+            };
         let session =
             now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, &asked, costs.as_ref(), language));
         KillOfSession { id: chosen.id, outcome, message, session }

@@ -6,9 +6,9 @@ mod link;
 pub(crate) mod report;
 mod warnings;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::{Extension, Json};
 use clew_diagnose::{SessionGroup, Strategy, clean};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Node};

@@ -5,9 +5,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::client::Error;
 use clew_diagnose::{EngineKind, KillRisk, TableEngines, TableRef, changed_tables, kill_risks, table_risks};
 use clew_model::{Failure, NodeUrl, Session, Transaction};
-use crate::client::Error;
 use tokio::time::timeout;
 
 use crate::connection::Connection;

@@ -11,8 +11,8 @@ use super::doubtful::Doubtful;
 use super::{Form, Statements};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
-use crate::transactions::BySession;
 use crate::statement_ages::{self, Checked};
+use crate::transactions::BySession;
 use crate::{doctor, failure, sessions};
 
 /// Encoded rows stay in memory up to this many bytes, then go to a temporary file.

@@ -99,7 +99,8 @@ async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
         let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
         let before = StateBeforeKill::read(&node, &limits).await.unwrap();
         let outcome =
-            end(&server, &connection_of(&server, &listed(&server, idle.id).await.unwrap()).await, KillKind::Connection).await;
+            end(&server, &connection_of(&server, &listed(&server, idle.id).await.unwrap()).await, KillKind::Connection)
+                .await;
         assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
         let effect = before.effect(&node, &[(idle.id, outcome)], &limits).await.unwrap();
         assert_eq!(effect, KillEffect { rows_rolled_back: Some(0), ..KillEffect::default() }, "{flavor}");

@@ -125,7 +125,10 @@ async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server
         let risks = risks_of(&server.url(), &session).await;
         assert_eq!(risks.iter().map(KillRisk::kind).collect::<Vec<_>>(), ["partial_change"], "{flavor}");
         while listed(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
-        assert!(end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(), "{flavor}");
+        assert!(
+            end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(),
+            "{flavor}"
+        );
         let mut root = server.connect().await.unwrap();
         let values: Vec<i32> =
             mysql_async::prelude::Queryable::query(&mut root, "SELECT v FROM shop.log ORDER BY id").await.unwrap();
@@ -217,7 +220,10 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
             let outcome = end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Spare).await;
             assert!(matches!(outcome, KillOutcome::Refused(Refusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
-            assert!(end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(), "{flavor}");
+            assert!(
+                end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(),
+                "{flavor}"
+            );
         }
     }
 }

@@ -79,9 +79,12 @@ async fn one_connection_is_opened_for_a_read_with_and_without_tls() {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
         for hide_tls in [false, true] {
-            let rewrite = Rewrite { hide_tls, effect: Some(("no statement", Effect::HoldRequest)), ..Rewrite::default() };
+            let rewrite =
+                Rewrite { hide_tls, effect: Some(("no statement", Effect::HoldRequest)), ..Rewrite::default() };
             let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
-            take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &Selection::default(), true).await.unwrap();
+            take(&format!("mysql://root@{}/?tls=preferred", proxy.address()), &Selection::default(), true)
+                .await
+                .unwrap();
             assert_eq!(proxy.connections(), 1, "{flavor}, TLS hidden: {hide_tls}");
         }
     }
