@@ -2,7 +2,7 @@
 
 mod results;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +76,18 @@ pub(crate) fn must_be_shared(configuration: &Configuration) -> Result<(), CliErr
         .with_hint("give --metadata postgres://… and --results s3://… to each; or let clew serve do the work itself"))
 }
 
+/// Rows that do not fit into memory are spilled beside the results, and not into the system's folder for temporary files, which others share.
+fn spill_into(data_dir: &Path) -> Result<(), CliError> {
+    let folder = data_dir.join("spill");
+    let failed = |error: std::io::Error| {
+        CliError::failed(format!("cannot create the folder {} for rows that do not fit into memory: {error}", folder.display()))
+    };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    // An earlier one stays: a process has one data directory.
+    let _ = tempfile::env::override_temp_dir(&folder);
+    Ok(())
+}
+
 /// The store, and those who work on it.
 pub(crate) struct Process {
     store: Store,
@@ -97,6 +109,8 @@ impl Process {
         forbid_core_dumps();
 
         let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
+        clew_mysql::share_session_token(&store.session_token());
+        spill_into(&configuration.data_dir)?;
         let store = results::keep(store, s3).await?;
         let lock = store.lock_for_serving()?;
         store.end_all_kill_leases(&lock).await?;

@@ -61,7 +61,7 @@ async fn ask(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     let mut second = Connection::open(node, limits).await?;
     let same = second.instance().await? == instance;
     second.close().await;
-    let proxied = if !same { Some(several_servers()) } else { (!direct).then(indirect) };
+    let proxied = if same { (!direct).then(indirect) } else { Some(several_servers()) };
     checks.push(check("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }

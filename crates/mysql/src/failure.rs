@@ -13,7 +13,7 @@ pub(crate) fn from_client(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
         Error::Server(error) => return from_server(error, address),
         Error::Io(error) => return from_io(error, address),
-        Error::Tls(reason) => (FailureKind::TlsFailed, reason.clone()),
+        Error::Tls(reason) | Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
         Error::TlsNotOffered { preferred: false } => (
             FailureKind::TlsFailed,
             "the server does not offer TLS. fix: enable TLS on the server; or, on a network that you trust, add tls=off: the \
@@ -49,7 +49,6 @@ pub(crate) fn from_client(error: &Error, address: &str) -> Failure {
              tls=verify-ca with ca= the server's ca.pem; or, if you trust the network, get-server-public-key=on"
                 .to_owned(),
         ),
-        Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
         error @ Error::TooLarge { .. } => (FailureKind::ServerError, error.to_string()),
         error @ (Error::Protocol(_) | Error::Row(_)) => (FailureKind::NotMysql, error.to_string()),
     };

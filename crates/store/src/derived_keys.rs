@@ -14,6 +14,8 @@ pub(crate) struct DerivedKeys {
     pub(crate) failures: MasterKey,
     /// Signs links that work without credentials.
     pub(crate) links: MasterKey,
+    /// Identifies sessions of this installation on watched servers, which show it.
+    pub(crate) sessions: MasterKey,
     /// Tells the master key from others, and nothing of it.
     pub(crate) id: [u8; 32],
 }
@@ -25,6 +27,7 @@ impl DerivedKeys {
             audit: derive(b"clew audit chain v1"),
             failures: derive(b"clew failure subjects v1"),
             links: derive(b"clew download links v1"),
+            sessions: derive(b"clew session token v1"),
             id: *derive(b"clew master key id v1"),
         }
     }

@@ -177,6 +177,13 @@ impl Store {
         }
     }
 
+    /// The token by which the processes of this installation recognise each other's sessions on watched servers: 32 hexadecimal digits,
+    /// the same in every process that has the master key.
+    #[must_use]
+    pub fn session_token(&self) -> String {
+        hex::encode(self.keys.sessions.get(..16).unwrap_or_default())
+    }
+
     /// The same store with another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {

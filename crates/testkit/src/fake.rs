@@ -226,6 +226,8 @@ impl Session {
         } else if statement.contains("VERSION()") {
             let id = self.id.to_string();
             self.send_rows(2, [row(&["9.7.4-fake", &id])].into_iter()).await
+        } else if statement.contains("server_uuid") {
+            self.send_rows(2, [row(&["00000000-0000-0000-0000-000000000000", "1796000000"])].into_iter()).await
         } else if statement.starts_with("SHOW STATUS") {
             self.send_rows(2, [row(&["Ssl_cipher", ""])].into_iter()).await
         } else if statement.contains("ROLLING BACK") {

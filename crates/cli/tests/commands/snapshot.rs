@@ -93,7 +93,8 @@ async fn an_interrupt_ends_the_read_here_and_on_the_server() {
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"interrupted\n".as_slice()));
-    assert_eq!(fake.kills(), 1);
+    // Without proof which session runs the statement, none is killed.
+    assert_eq!(fake.kills(), 0);
 }
 
 #[tokio::test]
@@ -107,7 +108,7 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (vec!["snapshot", url, "--user", ""], vec!["user has 0 characters; it takes 1 to 255"]),
         (vec!["snapshot", url, "--timeout", "0"], vec!["--timeout"]),
         (vec!["snapshot", "mysql://root:hunter2@127.0.0.1:1/shop"], vec!["names a database"]),
-        (vec!["snapshot", "postgres://root:hunter2@h/"], vec!["scheme \"postgres\" is not known"]),
+        (vec!["snapshot", "postgres://root@h/"], vec!["scheme \"postgres\" is not known"]),
         (vec!["snapshot"], vec!["<URL>"]),
     ] {
         let ended = run(&arguments).await;

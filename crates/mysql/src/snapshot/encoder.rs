@@ -235,6 +235,6 @@ impl Encoder {
 fn spool_failed(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
-        format!("could not keep rows in the temporary folder {}: {error}", std::env::temp_dir().display()),
+        format!("could not keep rows in the temporary folder {}: {error}", tempfile::env::temp_dir().display()),
     )
 }

@@ -15,7 +15,7 @@ const OTHERS: u32 = 0o077;
 /// The sticky bit, as of `/tmp`.
 const SHARED: u32 = 0o1000;
 /// Names of the entries that Clew makes in a data directory begin so.
-const OWN_NAMES: [&str; 5] = ["clew.db", "master.key", "results", "serve.lock", "lost+found"];
+const OWN_NAMES: [&str; 6] = ["clew.db", "master.key", "results", "spill", "serve.lock", "lost+found"];
 /// Names of the files that are tightened. The master key is not among them: one that others could read is refused (`master_key.rs`).
 const TIGHTENED_NAMES: [&str; 3] = ["clew.db", "serve.lock", "master.key.before-"];
 

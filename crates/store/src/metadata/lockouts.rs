@@ -70,9 +70,8 @@ impl Store {
             let is_recent = now - last_at < LOCK_SECONDS;
             match row.try_get::<Option<i64>, _>("locked_until").map_err(&failed)? {
                 Some(end) if end > now => return Ok(Reservation::Locked),
-                Some(_) => {}
                 None if is_recent => count = row.try_get("count").map_err(&failed)?,
-                None => {}
+                Some(_) | None => {}
             }
             if count >= MAX_FAILURES && now - last_at < PENDING_SECONDS {
                 return Ok(Reservation::Busy);
