@@ -25,8 +25,9 @@ pub(crate) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-Example:
-  CLEW_DB_PASSWORD=… clew instance set-node shop --url mysql://clew@10.0.0.5/
+Examples:
+  clew instance set-node shop --url mysql://clew@10.0.0.5/
+  CLEW_DB_PASSWORD=… clew instance set-node shop --node ID --url mysql://clew@10.0.0.6/
 
 A password that is not in the URL comes from CLEW_DB_PASSWORD, or is asked for. It is stored sealed.";
 
