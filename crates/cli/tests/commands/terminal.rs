@@ -77,7 +77,14 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
     waiter.begin(statement.as_bytes()).await.unwrap();
     let (url, id) = (server.url(), waiter.id.to_string());
     // Until it waits.
-    while !run(&["locks", &url, "--format", "json"]).await.stdout.contains("d.t SET v = 3") {}
+    let mut locks = run(&["locks", &url, "--format", "json"]).await;
+    for _ in 0..40 {
+        if locks.stdout.contains("d.t SET v = 3") {
+            break;
+        }
+        locks = run(&["locks", &url, "--format", "json"]).await;
+    }
+    assert!(locks.stdout.contains("d.t SET v = 3"), "{flavor}: no wait is shown: {locks:?}");
 
     for arguments in [
         vec!["ps", &url],
