@@ -69,10 +69,12 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
     let grant = format!("GRANT ALL ON *.* TO '{HOSTILE}'@'%'");
     let table = ["CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1)"];
     server.run(&[&[&*create, &*grant], &table[..]].concat()).await.unwrap();
-    let mut blocker = session(&server, HOSTILE).await;
+    let mut hostile = session(&server, HOSTILE).await;
+    hostile.begin(format!("SELECT SLEEP(600) /* {HOSTILE} */").as_bytes()).await.unwrap();
+    let mut blocker = session(&server, "root").await;
     blocker.run("BEGIN").await.unwrap();
     blocker.run(&format!("UPDATE d.t SET v = 2 WHERE id = 1 /* {HOSTILE} */")).await.unwrap();
-    let mut waiter = session(&server, HOSTILE).await;
+    let mut waiter = session(&server, "root").await;
     let statement = format!("UPDATE d.t SET v = 3 WHERE id = 1 /* {HOSTILE} */");
     waiter.begin(statement.as_bytes()).await.unwrap();
     let (url, id) = (server.url(), waiter.id.to_string());
