@@ -171,7 +171,8 @@ pub(crate) fn stdout_has_colours() -> bool {
 /// Columns of the terminal; 80 where stdout is none.
 pub(crate) fn terminal_width() -> usize {
     let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
-    width.map_or(80, usize::from)
+    // A terminal whose size was never set reports 0.
+    width.filter(|&width| width > 0).map_or(80, usize::from)
 }
 
 /// Writes sanitised text to stdout.

@@ -80,7 +80,10 @@ pub(crate) fn must_be_shared(configuration: &Configuration) -> Result<(), CliErr
 fn spill_into(data_dir: &Path) -> Result<(), CliError> {
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
-        CliError::failed(format!("cannot create the folder {} for rows that do not fit into memory: {error}", folder.display()))
+        CliError::failed(format!(
+            "cannot create the folder {} for rows that do not fit into memory: {error}",
+            folder.display()
+        ))
     };
     std::fs::create_dir_all(&folder).map_err(failed)?;
     // An earlier one stays: a process has one data directory.
