@@ -76,8 +76,12 @@ pub(crate) fn must_be_shared(configuration: &Configuration) -> Result<(), CliErr
         .with_hint("give --metadata postgres://… and --results s3://… to each; or let clew serve do the work itself"))
 }
 
-/// Rows that do not fit into memory are spilled beside the results, and not into the system's folder for temporary files, which others share.
+/// Rows that do not fit into memory are spilled beside the results, and not into the system's folder for temporary files, which others share;
+/// unless `TMPDIR` names another folder.
 fn spill_into(data_dir: &Path) -> Result<(), CliError> {
+    if std::env::var_os("TMPDIR").is_some() {
+        return Ok(());
+    }
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
         CliError::failed(format!(

@@ -45,7 +45,7 @@ impl Round {
             Err(failure) => return self.report(Err(KillError::Node(failure)), &place),
         };
         let look = read_user_sessions(&self.node.url, Errand::Reading, &limits);
-        let Some(read) = shutdown.run_until_cancelled(look).await else { return };
+        let Some(read) = Box::pin(shutdown.run_until_cancelled(look)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
         // Of a look that failed nobody knows how long the node had to do with it.
         self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
