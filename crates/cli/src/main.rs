@@ -105,7 +105,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Policy(arguments) => interruptible(policy::run(arguments.into_inner())).await,
             Command::Rule(arguments) => interruptible(rule::run(arguments.into_inner())).await,
             Command::Audit(arguments) => interruptible(audit::run(arguments.into_inner())).await,
-            Command::Instance(arguments) => interruptible(instance::run(arguments.into_inner())).await,
+            Command::Instance(arguments) => interruptible(Box::pin(instance::run(arguments.into_inner()))).await,
             Command::Collect(arguments) => interruptible(collect::run(arguments.into_inner())).await,
             Command::Openapi => openapi::run(),
             Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),

@@ -63,12 +63,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 "next_attempt": moment(backoff.retry_at),
             })
         });
-        let mut value = json!({ "id": known.id, "zone_without_worker": deserted, "login_backoff": backoff });
-        match outcome {
-            Ok(diagnosis) => value["diagnosis"] = json!(diagnosis),
-            Err(failure) => value["failure"] = json!(failure),
-        }
-        values.push(value);
+        let (key, outcome) = match outcome {
+            Ok(diagnosis) => ("diagnosis", json!(diagnosis)),
+            Err(failure) => ("failure", json!(failure)),
+        };
+        values.push(json!({ "id": known.id, "zone_without_worker": deserted, "login_backoff": backoff, key: outcome }));
     }
     arguments.place.format().say(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {

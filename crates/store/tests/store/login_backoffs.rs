@@ -35,8 +35,7 @@ async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
     // Another login that was under way at the same time.
     fixture.store.record_login_refusal(&node, 0, &refused("error 1045")).await.unwrap();
-    let mut refusals = 1;
-    for delay in [MINUTE / 2, MINUTE, 2 * MINUTE, 4 * MINUTE] {
+    for (refusals, delay) in [(1, MINUTE / 2), (2, MINUTE), (3, 2 * MINUTE), (4, 4 * MINUTE)] {
         let backoff = fixture.store.login_backoff(&node.id).await.unwrap().unwrap();
         assert_eq!(
             (backoff.refusals, backoff.retry_at - backoff.refused_at, &*backoff.reason),
@@ -48,7 +47,6 @@ async fn refused_logins_are_retried_ever_later_by_one_of_all_processes() {
         assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(refusals));
         assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, None, "one login, not two");
         fixture.store.record_login_refusal(&node, refusals, &refused("error 1045")).await.unwrap();
-        refusals += 1;
     }
     fixture.store.clear_login_backoff(&node.id).await.unwrap();
     assert_eq!(permit(&fixture.store, &node.id, LoginCause::Automatic).await, Some(0));

@@ -4,7 +4,7 @@
 //! `CLEW_KILL_SAFETY_ROUNDS` sets the number of rounds, `CLEW_KILL_SAFETY_SEED` repeats a run.
 
 // Clippy takes only `#[test]` functions for tests, not what stands around them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod rng;
 mod world;

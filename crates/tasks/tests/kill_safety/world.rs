@@ -36,7 +36,7 @@ impl Role {
 }
 
 /// Limit of the time until a server lists the sessions that were opened.
-const LISTED: Duration = Duration::from_secs(60);
+const LISTED: Duration = Duration::from_mins(1);
 /// Age from which a kill task terminates spared sessions: longer than the test, and shorter than the steps of the clocks.
 pub(crate) const OLD: u32 = 7200;
 /// Shifts of a server's clock, in seconds.
