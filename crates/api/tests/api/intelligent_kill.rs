@@ -22,6 +22,7 @@ async fn node(flavor: Flavor) -> clew_testkit::Server {
         format!("CREATE USER {PROTECTED}@'%'"),
         "CREATE USER clew@'%' IDENTIFIED BY 'clewpass'".to_owned(),
         format!("GRANT PROCESS, {kill} ON *.* TO clew@'%'"),
+        "GRANT SELECT ON performance_schema.* TO clew@'%'".to_owned(),
     ];
     node.run(&accounts.each_ref().map(String::as_str)).await.unwrap();
     node
