@@ -62,6 +62,7 @@ A configuration file with every key at its default:
   [nodes]
   timeout = \"10s\"
   connect_timeout = \"5s\"
+  max_bytes = 1073741824       # of a read of a node: a watched server cannot fill memory or disk
   [results]
   location = \"\"                # such as \"s3://bucket/prefix\"; \"\": in the data directory
   retention = \"24h\"

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_testkit::Traffic;
+use fastrand::Rng;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::chance::Chance;
 use crate::diary::{Diary, now};
 use crate::error::{FaultsError, io};
 use crate::fault::Fault;
@@ -26,10 +26,10 @@ const HEARD: Duration = Duration::from_mins(1);
 /// What the system says of a full disk.
 const FULL: &str = "No space left on device";
 
-/// Who breaks things, and by what chance.
+/// Brings faults about, at random.
 pub(crate) struct Breaker<'a> {
     pub(crate) place: &'a mut Place,
-    pub(crate) chance: Chance,
+    pub(crate) rng: Rng,
     pub(crate) diary: Diary,
 }
 
@@ -37,7 +37,7 @@ impl Breaker<'_> {
     /// Brings the fault about once, leaves it for a while and takes it back. It lasts for about `most` at most.
     pub(crate) async fn once(&mut self, fault: Fault, most: Duration) -> Result<(), FaultsError> {
         let longest = u64::try_from(most.min(LONGEST).as_millis()).unwrap_or(u64::MAX).max(2_000);
-        let lasting = self.chance.milliseconds(1_000..longest);
+        let lasting = Duration::from_millis(self.rng.u64(1_000..longest));
         match fault {
             Fault::Kill => self.kill(lasting.min(Duration::from_secs(6))).await,
             Fault::MetadataRestart => self.restart_metadata(lasting.min(Duration::from_secs(8))).await,
@@ -53,12 +53,12 @@ impl Breaker<'_> {
     /// One or two of the workers, and perhaps a server, in the same moment.
     async fn kill(&mut self, lasting: Duration) -> Result<(), FaultsError> {
         let (workers, servers) = (self.place.workers.len(), self.place.servers.len());
-        let mut victims = vec![self.chance.below(workers)];
-        if self.chance.coin() {
-            victims.push(self.chance.below(workers));
+        let mut victims = vec![self.rng.usize(..workers)];
+        if self.rng.bool() {
+            victims.push(self.rng.usize(..workers));
         }
         victims.dedup();
-        let server = self.chance.coin().then(|| self.chance.below(servers));
+        let server = self.rng.bool().then(|| self.rng.usize(..servers));
         let Place { workers, servers, .. } = &mut *self.place;
         let chosen = workers.iter_mut().enumerate().filter(|(at, _)| victims.contains(at)).map(|(_, worker)| worker);
         let also = servers.iter_mut().enumerate().filter(|(at, _)| Some(*at) == server).map(|(_, server)| server);
@@ -77,7 +77,7 @@ impl Breaker<'_> {
     }
 
     async fn restart_metadata(&mut self, lasting: Duration) -> Result<(), FaultsError> {
-        let in_order = self.chance.coin();
+        let in_order = self.rng.bool();
         let how = if in_order { "in order" } else { "as by a crash" };
         self.diary.begin(Fault::MetadataRestart, &format!("it ends {how}, for {:.1} s", lasting.as_secs_f64()));
         let metadata = &mut self.place.metadata;
@@ -99,7 +99,7 @@ impl Breaker<'_> {
     }
 
     async fn stop_results(&mut self, lasting: Duration) -> Result<(), FaultsError> {
-        let in_order = self.chance.coin();
+        let in_order = self.rng.bool();
         let how = if in_order { "in order" } else { "by SIGKILL" };
         self.diary.begin(Fault::ResultsStop, &format!("it ends {how}, for {:.1} s", lasting.as_secs_f64()));
         let results = &mut self.place.results;
@@ -112,8 +112,8 @@ impl Breaker<'_> {
     }
 
     async fn slow_results(&mut self, lasting: Duration) -> Result<(), FaultsError> {
-        let (traffic, how) = if self.chance.coin() {
-            let pause = self.chance.milliseconds(100..800);
+        let (traffic, how) = if self.rng.bool() {
+            let pause = Duration::from_millis(self.rng.u64(100..800));
             (Traffic::Crawls(pause), format!("each 16 KiB takes {} ms", pause.as_millis()))
         } else {
             (Traffic::Stands, "nothing passes".to_owned())
@@ -128,8 +128,8 @@ impl Breaker<'_> {
 
     /// For a little or much longer than a lease: it is taken up by another worker, which is at work on it or done when this one is back.
     async fn cut(&mut self) -> Result<(), FaultsError> {
-        let lasting = LEASE + self.chance.milliseconds(1_000..8_000);
-        let worker = self.chance.below(self.place.ways.len());
+        let lasting = LEASE + Duration::from_millis(self.rng.u64(1_000..8_000));
+        let worker = self.rng.usize(..self.place.ways.len());
         let Some(way) = self.place.ways.get(worker) else { return Ok(()) };
         let what = format!("worker-{} from PostgreSQL, for {:.1} s", worker + 1, lasting.as_secs_f64());
         self.diary.begin(Fault::Cut, &what);
@@ -142,7 +142,7 @@ impl Breaker<'_> {
 
     async fn set_clock(&mut self, lasting: Duration) -> Result<(), FaultsError> {
         let Some(worker) = self.place.workers.get(WITH_OWN_CLOCK) else { return Ok(()) };
-        let (by, seconds) = if self.chance.coin() { ("+1h", 3600) } else { ("-1h", -3600) };
+        let (by, seconds) = if self.rng.bool() { ("+1h", 3600) } else { ("-1h", -3600) };
         self.diary.begin(Fault::Clock, &format!("{} by {by}, for {:.1} s", worker.name, lasting.as_secs_f64()));
         let said = worker.said();
         let set = |to: &str| fs::write(self.place.clock(), format!("{to}\n")).map_err(io("set a clock"));

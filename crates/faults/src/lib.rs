@@ -9,7 +9,6 @@
 //! `docs/decisions/0031-faults-and-promises.md` says what is promised, and how each promise is looked at.
 
 mod breaking;
-mod chance;
 mod checks;
 mod diary;
 mod error;

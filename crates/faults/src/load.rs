@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, Settings, Target};
+use fastrand::Rng;
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::chance::Chance;
 use crate::nodes::{Accepted, Inventory};
 
 /// How long one question waits for the end of a collection.
@@ -114,14 +114,14 @@ impl Asking {
         self.last_step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(self: Arc<Self>, mut chance: Chance) -> Option<Asked> {
+    async fn ask(self: Arc<Self>, mut rng: Rng) -> Option<Asked> {
         let phase = self.phase.load(Ordering::Relaxed);
-        let (node, client) = (self.inventory.any(&mut chance)?, chance.pick(&self.clients)?);
+        let (node, client) = (self.inventory.any(&mut rng)?, rng.choice(&self.clients)?);
         let answer = match client.collect(&node.instance, &node.id, &SelectionRequest::default()).await {
             Ok(id) => {
                 let accepted = Accepted { id, node };
                 let mut seen = Seen { accepted, status: None, reason: None, result: None, wrong: Vec::new() };
-                self.follow(&mut seen, &mut chance).await;
+                self.follow(&mut seen, &mut rng).await;
                 Answer::Accepted(Box::new(seen))
             }
             Err(ClientError::Api { status: 400..=499 | 503, .. } | ClientError::Connect { .. }) => Answer::Refused,
@@ -131,9 +131,9 @@ impl Asking {
     }
 
     /// To its end, and to the last byte of what came of it.
-    async fn follow(&self, seen: &mut Seen, chance: &mut Chance) {
+    async fn follow(&self, seen: &mut Seen, rng: &mut Rng) {
         while !self.is_over() && seen.is_open() {
-            let Some(client) = chance.pick(&self.clients) else { return };
+            let Some(client) = rng.choice(&self.clients) else { return };
             let before = seen.status;
             let took_a_step = match before {
                 None => seen.wait(client).await,
@@ -150,10 +150,10 @@ impl Asking {
     }
 
     /// Downloads it once more. An error is what it says.
-    pub(crate) async fn download_again(&self, accepted: &Accepted, chance: &mut Chance) -> Result<Received, String> {
+    pub(crate) async fn download_again(&self, accepted: &Accepted, rng: &mut Rng) -> Result<Received, String> {
         let mut last = String::new();
         for _ in 0..3 {
-            let Some(client) = chance.pick(&self.clients) else { break };
+            let Some(client) = rng.choice(&self.clients) else { break };
             match receive(client, accepted).await {
                 Ok(received) => return Ok(received),
                 Err(error) => last = error.to_string(),
@@ -229,7 +229,7 @@ async fn receive(client: &Client, accepted: &Accepted) -> Result<Received, Clien
 
 impl Load {
     /// Begins to ask, so many times a second.
-    pub(crate) fn start(asking: Arc<Asking>, per_second: f64, mut chance: Chance) -> Self {
+    pub(crate) fn start(asking: Arc<Asking>, per_second: f64, mut rng: Rng) -> Self {
         let stop = CancellationToken::new();
         let (asker, stopped) = (asking.clone(), stop.clone());
         let going_on = tokio::spawn(async move {
@@ -237,7 +237,7 @@ impl Load {
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut under_way = JoinSet::new();
             while stopped.run_until_cancelled(beats.tick()).await.is_some() {
-                under_way.spawn(asker.clone().ask(chance.branch()));
+                under_way.spawn(asker.clone().ask(rng.fork()));
             }
             under_way.join_all().await.into_iter().flatten().collect()
         });

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clew_client::RequestId;
 use clew_model::{InstanceId, NodeId};
 use clew_testkit::{FakeFleet, FakeOptions, Fault, Flavor, IdleSessions, Server, ServerOptions, idle_sessions};
+use fastrand::Rng;
 use tokio::net::TcpSocket;
 
-use crate::chance::Chance;
 use crate::error::{FaultsError, io};
 
 /// What is true of a node.
@@ -100,12 +100,12 @@ impl Inventory {
         self.0.push((nodes, share));
     }
 
-    /// One of them, by chance.
-    pub(crate) fn any(&self, chance: &mut Chance) -> Option<Node> {
-        let mut at = chance.below(self.0.iter().map(|(_, share)| share).sum());
+    /// A random one.
+    pub(crate) fn any(&self, rng: &mut Rng) -> Option<Node> {
+        let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
             if at < *share {
-                return chance.pick(nodes).cloned();
+                return rng.choice(nodes).cloned();
             }
             at -= share;
         }

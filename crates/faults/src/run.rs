@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::breaking::Breaker;
-use crate::chance::Chance;
 use crate::checks::{self, Evidence};
 use crate::diary::Diary;
 use crate::error::FaultsError;
@@ -52,22 +52,22 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<Report, FaultsError> {
     let Options { clew, logs, seed, faults, for_each, per_second, tell } = options;
     let diary = Diary::telling(tell);
-    let mut chance = Chance::of(seed);
+    let mut rng = Rng::with_seed(seed);
     diary.say(&format!("seed {seed}; logs in {}", logs.display()));
     let mut place = Place::start(&clew, &logs).await?;
     witness::watch(&place.metadata.url()).await?;
     diary.say("everything is up; the load begins");
     let asking = Asking::new(place.clients(&load::settings())?, std::mem::take(&mut place.inventory));
-    let load = Load::start(asking.clone(), per_second, chance.branch());
+    let load = Load::start(asking.clone(), per_second, rng.fork());
 
     // Until every worker is at work.
     sleep(WARM).await;
-    let mut breaker = Breaker { place: &mut place, chance: chance.branch(), diary: diary.clone() };
+    let mut breaker = Breaker { place: &mut place, rng: rng.fork(), diary: diary.clone() };
     for (phase, fault) in faults.iter().enumerate() {
         load.enter(phase);
         let until = Instant::now() + for_each;
         while {
-            let pause = breaker.chance.milliseconds(1_000..4_000);
+            let pause = Duration::from_millis(breaker.rng.u64(1_000..4_000));
             sleep(pause).await;
             breaker.once(*fault, for_each).await?;
             Instant::now() < until
@@ -84,7 +84,7 @@ pub async fn run(options: Options) -> Result<Report, FaultsError> {
         })
         .map(|(_, seen)| seen.accepted.clone())
         .collect();
-    let downloads = download_all(&asking, accepted, &mut chance).await;
+    let downloads = download_all(&asking, accepted, &mut rng).await;
 
     let mut broken = stop_all(&mut place).await;
     let logged = logged(&place);
@@ -135,7 +135,7 @@ async fn settled(place: &Place) -> Result<Vec<Row>, FaultsError> {
 async fn download_all(
     asking: &Arc<Asking>,
     accepted: Vec<Accepted>,
-    chance: &mut Chance,
+    rng: &mut Rng,
 ) -> HashMap<String, Result<Received, String>> {
     let mut downloads = HashMap::new();
     let mut under_way = JoinSet::new();
@@ -145,9 +145,9 @@ async fn download_all(
         {
             downloads.insert(id, download);
         }
-        let (asking, mut chance) = (asking.clone(), chance.branch());
+        let (asking, mut rng) = (asking.clone(), rng.fork());
         under_way.spawn(async move {
-            let download = asking.download_again(&one, &mut chance).await;
+            let download = asking.download_again(&one, &mut rng).await;
             (one.id.as_str().to_owned(), download)
         });
     }

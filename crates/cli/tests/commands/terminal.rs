@@ -1,17 +1,15 @@
 //! Text of a server never reaches a terminal raw: on stdout, on stderr, and in JSON.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use crate::run::{clew, run};
+use crate::typing::pseudo_terminal;
 
 /// Sets the title of a terminal, clears its screen by C1, reverses the direction of writing, isolates, hides, deletes.
 const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{9b}2J\u{202e}r\u{2066}\u{61c}\u{200b}\u{7f}\u{2028}y";
@@ -22,17 +20,12 @@ const HOSTILE_GREETING: &[u8] =
 
 /// What a command writes to a terminal that is its stdout and its stderr.
 async fn screen(arguments: &[&str]) -> String {
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&near).unwrap();
-    unlockpt(&near).unwrap();
-    let name = ptsname(&near, Vec::new()).unwrap();
-    let far = File::from(open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
+    let (mut near, far) = pseudo_terminal();
     let mut command = clew(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::from(far.try_clone().unwrap())).stderr(Stdio::from(far));
     let mut process = command.spawn().unwrap();
     // The command keeps the far end open: once it has ended, reading fails.
     drop(command);
-    let mut near = File::from(near);
     let reading = std::thread::spawn(move || {
         let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
         while let Ok(count @ 1..) = near.read(&mut buffer) {

@@ -15,6 +15,16 @@ use crate::run::{Ended, clew};
 /// Longer than any command takes.
 const HANGS: Duration = Duration::from_mins(1);
 
+/// A terminal: the end of the person at it, and the end that a process gets.
+pub(crate) fn pseudo_terminal() -> (File, File) {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap();
+    let far = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (near.into(), far.into())
+}
+
 /// Somebody at a terminal that `clew` reads from and writes its messages to. Its output proper goes into a pipe.
 pub(crate) struct Typist {
     keyboard: File,
@@ -25,23 +35,18 @@ pub(crate) struct Typist {
 
 impl Typist {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&near).unwrap();
-        unlockpt(&near).unwrap();
-        let name = ptsname(&near, Vec::new()).unwrap();
-        let far = File::from(open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
+        let (keyboard, far) = pseudo_terminal();
         let mut command = clew(arguments);
         command.env("CLEW_DB_PASSWORD", "");
         command.stdin(Stdio::from(far.try_clone().unwrap())).stderr(Stdio::from(far)).stdout(Stdio::piped());
         let process = command.spawn().unwrap();
         // The command keeps the far end open, and with it the screen.
         drop(command);
-        let keyboard = File::from(near);
         let mut lines = keyboard.try_clone().unwrap();
         let (show, screen) = unbounded_channel();
         std::thread::spawn(move || {
             let mut buffer = [0; 1024];
-            // Once nobody has the far end any more, this fails.
+            // Fails once the far end is closed.
             while let Ok(count @ 1..) = lines.read(&mut buffer) {
                 if show.send(buffer[..count].to_vec()).is_err() {
                     return;

@@ -64,16 +64,20 @@ fn a_session_qualifies_exactly_from_the_duration_on() {
 }
 
 #[test]
-fn whoever_must_live_is_named_with_the_reason() {
-    for (user, command, spared) in [
-        ("system user", "Connect", Spared::Internal),
-        ("repl", "Binlog Dump", Spared::Internal),
-        ("rdsadmin", "Query", Spared::Protected),
-        ("app", "Killed", Spared::Dying),
+fn spared_sessions_are_reported_with_the_reason() {
+    let client = "10.0.0.7:51234";
+    for (user, host, command, verdict) in [
+        ("system user", "", "Connect", Verdict::Spared(Spared::Internal)),
+        ("system user", "connecting host", "Connect", Verdict::Spared(Spared::Internal)),
+        ("repl", client, "Binlog Dump", Verdict::Spared(Spared::Internal)),
+        ("rdsadmin", client, "Query", Verdict::Spared(Spared::Protected)),
+        ("app", client, "Killed", Verdict::Spared(Spared::Dying)),
+        // An account with the name of the server's threads is an account.
+        ("system user", client, "Query", Verdict::Killed),
     ] {
-        let session = Session { user: user.into(), command: command.into(), ..session() };
-        assert_eq!(judge(&KillCriteria::after(1), &session), Verdict::Spared(spared), "{user}");
-        assert_eq!(judge(&KillCriteria::after(11), &session), Verdict::Unmatched, "{user}");
+        let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
+        assert_eq!(judge(&KillCriteria::after(1), &session), verdict, "{user} {host}");
+        assert_eq!(judge(&KillCriteria::after(11), &session), Verdict::Unmatched, "{user} {host}");
     }
 }
 

@@ -36,14 +36,15 @@ fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-    let verifier: Arc<dyn ServerCertVerifier> = match node.tls {
-        TlsMode::Off | TlsMode::Preferred | TlsMode::Required => Arc::new(Unverified(provider)),
-        TlsMode::VerifyCa | TlsMode::VerifyIdentity => {
-            let roots = Arc::new(roots(node)?);
-            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-            let verifier = verifier.map_err(|error| Error::Tls(error.to_string()))?;
-            if node.tls == TlsMode::VerifyCa { Arc::new(AnyName(verifier)) } else { verifier }
-        }
+    let chain = if is_verified(node.tls) {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(node)?), provider.clone()).build();
+        Some(verifier.map_err(|error| Error::Tls(error.to_string()))?)
+    } else {
+        None
+    };
+    let verifier: Arc<dyn ServerCertVerifier> = match (node.tls, chain) {
+        (TlsMode::VerifyIdentity, Some(chain)) => chain,
+        (_, chain) => Arc::new(NameIgnored { chain, provider }),
     };
     let builder = builder.map_err(failed)?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
@@ -68,50 +69,16 @@ fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Accepts any certificate: the channel is encrypted, and the server is not authenticated.
+/// Does not verify the name in a certificate.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct NameIgnored {
+    /// Verifies the chain of the certificate. Without it any certificate is accepted: the channel is encrypted, and the server is not
+    /// authenticated.
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
 }
 
-/// Verifies the chain of the certificate, and not the name in it.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for NameIgnored {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -120,7 +87,8 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // The name is compared last, after the chain was verified.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -135,7 +103,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -144,10 +112,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,65 +1,81 @@
-//! Sessions whose seconds are checked once all rows were read. Their statements wait in a temporary file if they are large.
+//! Sessions whose seconds are checked once all rows were read. Until then their texts are in a temporary file if they are large.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
 
 use clew_model::Session;
 use tempfile::SpooledTempFile;
 
-/// Bytes of statements that stay in memory.
-const STATEMENTS_IN_MEMORY: usize = 1 << 20;
+/// Bytes of texts that stay in memory.
+const TEXTS_IN_MEMORY: usize = 1 << 20;
+/// Length of a text that is NULL.
+const NULL: u64 = u64::MAX;
 
-/// Sessions without their statements, in the order in which they came, and the statements.
+/// Sessions without their texts, in the order in which they came, and the texts.
 #[derive(Debug)]
 pub(super) struct Doubtful {
+    /// Of the texts only the command is here, which the check needs.
     pub(super) sessions: Vec<Session>,
-    /// Length of each session's statement; nothing if it has none.
-    lengths: Vec<Option<usize>>,
-    statements: SpooledTempFile,
+    texts: BufWriter<SpooledTempFile>,
 }
 
 impl Default for Doubtful {
     fn default() -> Self {
-        Self { sessions: Vec::new(), lengths: Vec::new(), statements: SpooledTempFile::new(STATEMENTS_IN_MEMORY) }
+        Self { sessions: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(TEXTS_IN_MEMORY)) }
     }
 }
 
 impl Doubtful {
-    pub(super) fn push(&mut self, mut session: Session) -> io::Result<()> {
-        let statement = session.statement.take();
-        if let Some(statement) = &statement {
-            self.statements.write_all(statement)?;
+    pub(super) fn push(&mut self, session: Session) -> io::Result<()> {
+        let Session { id, user, host, database, command, seconds, state, statement } = session;
+        for text in [Some(user), Some(host), database, state, statement] {
+            let length = text.as_ref().map_or(NULL, |text| text.len() as u64);
+            self.texts.write_all(&length.to_ne_bytes())?;
+            self.texts.write_all(&text.unwrap_or_default())?;
         }
-        self.lengths.push(statement.map(|statement| statement.len()));
-        self.sessions.push(session);
+        self.sessions.push(Session { id, command, seconds, ..Session::default() });
         Ok(())
     }
 
-    /// The sessions with their statements, one at a time.
-    pub(super) fn with_statements(mut self) -> io::Result<WithStatements> {
-        self.statements.seek(SeekFrom::Start(0))?;
-        let sessions = self.sessions.into_iter().zip(self.lengths).collect::<Vec<_>>().into_iter();
-        Ok(WithStatements { sessions, statements: BufReader::new(self.statements) })
+    /// The sessions with their texts, one at a time.
+    pub(super) fn with_texts(self) -> io::Result<WithTexts> {
+        let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
+        texts.seek(SeekFrom::Start(0))?;
+        Ok(WithTexts { sessions: self.sessions.into_iter(), texts: BufReader::new(texts) })
     }
 }
 
-/// Sessions that get their statements back.
+/// Sessions that get their texts back.
 #[derive(Debug)]
-pub(super) struct WithStatements {
-    sessions: vec::IntoIter<(Session, Option<usize>)>,
-    statements: BufReader<SpooledTempFile>,
+pub(super) struct WithTexts {
+    sessions: vec::IntoIter<Session>,
+    texts: BufReader<SpooledTempFile>,
 }
 
-impl WithStatements {
+impl WithTexts {
     /// The next session; nothing after the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
-        let Some((mut session, length)) = self.sessions.next() else { return Ok(None) };
-        if let Some(length) = length {
-            let mut statement = vec![0; length];
-            self.statements.read_exact(&mut statement)?;
-            session.statement = Some(statement);
+        let Some(session) = self.sessions.next() else { return Ok(None) };
+        Ok(Some(Session {
+            user: self.text()?.unwrap_or_default(),
+            host: self.text()?.unwrap_or_default(),
+            database: self.text()?,
+            state: self.text()?,
+            statement: self.text()?,
+            ..session
+        }))
+    }
+
+    fn text(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut length = [0; 8];
+        self.texts.read_exact(&mut length)?;
+        let length = u64::from_ne_bytes(length);
+        if length == NULL {
+            return Ok(None);
         }
-        Ok(Some(session))
+        let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.texts.read_exact(&mut text)?;
+        Ok(Some(text))
     }
 }
 
@@ -68,21 +84,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_come_back_from_memory_and_from_a_file() {
-        let large = vec![b'x'; STATEMENTS_IN_MEMORY];
-        for statements in
-            [vec![Some(b"SELECT 1".to_vec()), None, Some(Vec::new())], vec![Some(large), Some(b"DO 1".to_vec())]]
-        {
+    fn texts_come_back_from_memory_and_from_a_file() {
+        let session = |id, statement: Option<&[u8]>| Session {
+            id,
+            user: b"app".to_vec(),
+            host: b"10.0.0.7:51234".to_vec(),
+            database: (id == 1).then(|| b"shop".to_vec()),
+            command: b"Query".to_vec(),
+            seconds: id,
+            state: (id == 2).then(|| b"executing".to_vec()),
+            statement: statement.map(<[u8]>::to_vec),
+        };
+        let large = vec![b'x'; TEXTS_IN_MEMORY];
+        for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
+            let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
             let mut doubtful = Doubtful::default();
-            for (id, statement) in (1..).zip(&statements) {
-                doubtful.push(Session { id, statement: statement.clone(), ..Session::default() }).unwrap();
+            for session in &sessions {
+                doubtful.push(session.clone()).unwrap();
             }
-            let mut sessions = doubtful.with_statements().unwrap();
-            for (id, statement) in (1..).zip(statements) {
-                let session = sessions.next().unwrap().unwrap();
-                assert!(session.id == id && session.statement == statement);
+            let mut with_texts = doubtful.with_texts().unwrap();
+            for session in sessions {
+                assert!(with_texts.next().unwrap() == Some(session));
             }
-            assert!(sessions.next().unwrap().is_none());
+            assert!(with_texts.next().unwrap().is_none());
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn sorted_rows(
         connection.limitations.push(statement_ages::too_many(unchecked));
     }
     statement_ages::check(connection, doubtful.sessions.iter_mut().collect(), Checked::Busy).await?;
-    let mut doubtful = doubtful.with_statements().map_err(spool_failed)?;
+    let mut doubtful = doubtful.with_texts().map_err(spool_failed)?;
     while let Some(session) = doubtful.next().map_err(spool_failed)? {
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;

@@ -6,7 +6,6 @@
 // Clippy takes only `#[test]` functions for tests, not what stands around them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-mod rng;
 mod world;
 
 use std::collections::HashSet;
@@ -24,13 +23,13 @@ use clew_mysql::{
 use clew_store::{FirstTenant, NewKillTask, Store};
 use clew_tasks::{KillTasks, Kills, Observer, Settings};
 use clew_testkit::{Effect, Flavor, Rewrite};
+use fastrand::Rng;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::rng::Rng;
 use crate::world::{Key, OLD, Role, World};
 
 /// Rounds of a run in the gate: each action with each disturbance.
@@ -147,13 +146,13 @@ impl Test {
     /// during the kill.
     async fn kill(&mut self, disturbance: Disturbance) {
         self.list_victims().await;
-        let at = if self.rng.one_in(3) { self.rng.below(self.lists.len()) } else { self.lists.len() - 1 };
+        let at = if self.rng.u8(..3) == 0 { self.rng.usize(..self.lists.len()) } else { self.lists.len() - 1 };
         let list = &self.lists[at];
         let (server, run) = (list.server, list.run);
         let mut chosen = list.sessions.clone();
         self.rng.shuffle(&mut chosen);
-        chosen.truncate(1 + self.rng.below(3));
-        let kind = if self.rng.one_in(5) { KillKind::Query } else { KillKind::Connection };
+        chosen.truncate(1 + self.rng.usize(..3));
+        let kind = if self.rng.u8(..5) == 0 { KillKind::Query } else { KillKind::Connection };
         let victims: Vec<Victim> = chosen
             .iter()
             .map(|session| match kind {
@@ -163,7 +162,7 @@ impl Test {
             .collect();
         self.allowed.extend(victims.iter().map(|victim| Key { server, run, id: victim.id }));
         let node = self.world.node();
-        if self.rng.one_in(2) {
+        if self.rng.bool() {
             self.disturb(disturbance).await;
             let reaches_server = self.world.active == server && self.world.run(server) == run;
             let outcomes = kill_all(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
@@ -174,7 +173,7 @@ impl Test {
                 let protected = ProtectedAccounts::default();
                 kill_all(&node, &victims, kind, &protected, &limits()).await.is_ok()
             });
-            sleep(Duration::from_millis(self.rng.below(20) as u64)).await;
+            sleep(Duration::from_millis(self.rng.u64(..20))).await;
             self.disturb(disturbance).await;
             killing.await.unwrap();
         }
@@ -205,9 +204,9 @@ impl Test {
     /// Abandons a read at a random moment, or while its response is held, and disturbs the server before the read's own kill.
     async fn abandon_read(&mut self, disturbance: Disturbance) {
         self.counts.reads_abandoned += 1;
-        if self.rng.one_in(2) {
+        if self.rng.bool() {
             let node = self.world.node();
-            let limit = Duration::from_micros(self.rng.below(20_000) as u64);
+            let limit = Duration::from_micros(self.rng.u64(..20_000));
             let _ = timeout(limit, read_user_sessions(&node, Errand::Reading, &limits())).await;
             self.disturb(disturbance).await;
         } else {
@@ -226,9 +225,9 @@ impl Test {
 
     /// Lets the kill task work while the servers are disturbed; undisturbed, until it has killed.
     async fn wait_for_task(&mut self, disturbance: Disturbance) {
-        sleep(Duration::from_millis(self.rng.below(1500) as u64)).await;
+        sleep(Duration::from_millis(self.rng.u64(..1500))).await;
         self.disturb(disturbance).await;
-        sleep(Duration::from_millis(1000 + self.rng.below(1500) as u64)).await;
+        sleep(Duration::from_millis(1000 + self.rng.u64(..1500))).await;
     }
 
     /// Every session that is gone was allowed to be terminated.
@@ -329,7 +328,7 @@ async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
     let seed = number(SEED_VARIABLE).unwrap_or_else(|| std::process::id().into());
     let rounds = number(ROUNDS_VARIABLE).map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
     println!("{flavor}: {rounds} rounds, {SEED_VARIABLE}={seed}");
-    let mut rng = Rng::from_seed(seed);
+    let mut rng = Rng::with_seed(seed);
     let world = World::start(flavor, &mut rng).await;
     let worker = TaskWorker::start(world.node()).await;
     let mut test = Test {

@@ -8,11 +8,10 @@ use clew_model::NodeUrl;
 use clew_testkit::{
     Charset, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions, VirtualAddress,
 };
+use fastrand::Rng;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
-
-use crate::rng::Rng;
 
 /// Part of an application session in the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +112,7 @@ impl Backend {
         for role in missing {
             let address = loopback(&self.server);
             let mut raw = RawSession::open(address, role.user(), None, Charset::Utf8mb4).await.unwrap();
-            let runs = role == Role::Batch || rng.one_in(2);
+            let runs = role == Role::Batch || rng.bool();
             if runs {
                 // Longer than all steps of the clock together.
                 raw.begin(b"SELECT SLEEP(10000000)").await.unwrap();
@@ -203,7 +202,7 @@ impl World {
 
     /// Sets the clock of a server, by hours or back to the right time.
     pub(crate) fn step_clock(&self, server: usize, rng: &mut Rng) {
-        self.backends[server].clock.shift(SHIFTS[rng.below(SHIFTS.len())]).unwrap();
+        self.backends[server].clock.shift(SHIFTS[rng.usize(..SHIFTS.len())]).unwrap();
     }
 
     pub(crate) fn fail_over(&mut self) {

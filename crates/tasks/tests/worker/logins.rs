@@ -63,7 +63,8 @@ async fn rounds(fake: &FakeServer, count: u64) {
     until("further rounds", || fake.connections_taken() >= end).await;
 }
 
-async fn kill_tasks_back_off(flavor: Flavor) {
+/// A worker with a kill task on two nodes: a server that locks the worker's account, and a second one that counts rounds.
+async fn worker_of(flavor: Flavor) -> (Server, FakeServer, Killing, Arc<AtomicI64>) {
     let server = start(flavor).await;
     create_account(&server).await;
     let fake = FakeServer::start(FAKE).await.unwrap();
@@ -71,6 +72,11 @@ async fn kill_tasks_back_off(flavor: Flavor) {
     let now = by_hand(&mut killing);
     killing.add(of_user("app")).await;
     killing.work();
+    (server, fake, killing, now)
+}
+
+async fn kill_tasks_back_off(flavor: Flavor) {
+    let (server, fake, killing, now) = worker_of(flavor).await;
     killing.death_of(&busy(&server, "app").await).await;
 
     server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
@@ -115,13 +121,7 @@ async fn kill_tasks_back_off_on_a_mysql_server() {
 }
 
 async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
-    let server = start(flavor).await;
-    create_account(&server).await;
-    let fake = FakeServer::start(FAKE).await.unwrap();
-    let mut killing = Killing::new(&[url(&server, "old"), fake.url()]).await;
-    let now = by_hand(&mut killing);
-    killing.add(of_user("app")).await;
-    killing.work();
+    let (server, fake, killing, now) = worker_of(flavor).await;
     rounds(&fake, 1).await;
     let (store, node) = (killing.bench.store.clone(), killing.instance.nodes[0].id.clone());
     for (refuse, allow) in [
