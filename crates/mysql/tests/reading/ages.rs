@@ -12,7 +12,7 @@ use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptio
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
-use super::{csv_of, take};
+use super::{TRANSACTION_LIST_AGE, csv_of, take};
 
 /// More than any test takes, less than any wrong age.
 const PLAUSIBLE: u64 = 600;
@@ -35,7 +35,7 @@ async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSess
 
 async fn until(is_done: impl AsyncFn() -> bool) {
     while !is_done().await {
-        sleep(Duration::from_millis(20)).await;
+        sleep(TRANSACTION_LIST_AGE).await;
     }
 }
 
@@ -163,6 +163,7 @@ async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
 
 /// Age of the transaction of each of these sessions.
 async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
+    sleep(TRANSACTION_LIST_AGE).await;
     let rows = csv_of(url, &Selection::default(), false).await;
     let age = |id: &u64| rows.iter().find(|row| row[0] == id.to_string()).unwrap()[8].parse().unwrap();
     ids.iter().map(age).collect()
