@@ -73,6 +73,7 @@ use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
 use refusal::Refusal;
+use taurusdb::listed_servers::ListedServers;
 
 pub use allowed_hosts::AllowedHosts;
 pub use connection::{Connection, TrustedProxies};
@@ -95,9 +96,15 @@ struct Whole {
     long_polls: Arc<KeyedSlots<UserId>>,
     refusals: RepeatedRefusals,
     attempt_locks: AttemptLocks,
+    listed_servers: ListedServers,
 }
 
 impl Service {
+    /// The servers in the latest lists of sessions.
+    pub(crate) fn listed_servers(&self) -> &ListedServers {
+        &self.0.listed_servers
+    }
+
     /// Order among password checks.
     pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
         &self.0.attempt_locks
@@ -142,8 +149,9 @@ impl From<Parts> for Service {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
         let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
-        let attempt_locks = AttemptLocks::default();
-        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls, refusals, attempt_locks }))
+        let (attempt_locks, listed_servers) = (AttemptLocks::default(), ListedServers::default());
+        let live = Live::default();
+        Self(Arc::new(Whole { parts, live, streams, long_polls, refusals, attempt_locks, listed_servers }))
     }
 }
 

@@ -1,8 +1,7 @@
-//! Looking at a node again and again: its sessions with the beginnings of their statements, and what else is known of each, with as little
-//! work for the server as that can be had.
+//! Repeated samples of a node: its sessions with the beginnings of their statements, with as little work for the server as possible.
 //!
-//! Each look reads the sessions and the open transactions. Locks are read only while somebody waits; programs only of sessions that are new;
-//! what cannot be read is found out once a minute.
+//! Each sample reads the sessions and the open transactions. Locks are read only while a session waits; programs only of new sessions;
+//! privileges and settings are checked once a minute.
 
 mod memory;
 
@@ -67,20 +66,21 @@ pub async fn look_live(
 async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.instance().await?;
-    let mut seen = if memory.is_due() || memory.somebody_waits {
+    memory.begin_for(&server);
+    let mut seen = if memory.is_due() || memory.has_waiters {
         with_locks(&mut connection, memory, threshold).await?
     } else {
         let (open, gap) = open_transactions(&mut connection, memory).await?;
         let found = users(&mut connection, memory, open, threshold, None).await?;
         if found.counts.waiting > 0 {
-            // Who waits, and for whom, must be of one moment.
+            // Waiters and blockers must be of one moment.
             with_locks(&mut connection, memory, threshold).await?
         } else {
             let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
             Everything { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
-    memory.somebody_waits = seen.found.counts.waiting > 0;
+    memory.has_waiters = seen.found.counts.waiting > 0;
     memory.read_new_programs(&mut connection, &seen.found.sessions).await?;
     seen.limitations.append(&mut connection.limitations);
     seen.limitations.dedup();
@@ -237,7 +237,7 @@ async fn users(
         statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
     };
     let doubtful = found.sessions.iter_mut().filter(is_doubtful).collect();
-    statement_ages::check(connection, doubtful, Checked::Busy).await?;
+    statement_ages::check_sessions(connection, doubtful, Checked::Busy).await?;
     found.count(&memory.clock, flavor, threshold);
     if let Some(seen) = seen {
         found.sessions.iter().for_each(|session| seen.look(session));
