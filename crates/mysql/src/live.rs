@@ -24,14 +24,14 @@ use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, Checked};
 use crate::transactions::{BySession, Transactions};
-use crate::{clock, doctor, failure, losses, sessions, transactions};
+use crate::{clock, doctor, failure, losses, seen, sessions, transactions};
 pub use memory::LiveMemory;
 
 /// Sessions that a look keeps, and of those beyond as many again that do something. All are counted.
 const MOST: usize = 20_000;
 
-/// Longest row that is read: the beginning of its statement is enough.
-const MAX_ROW: usize = STATEMENT_KEPT + (4 << 10);
+/// Longest row besides its statement.
+const OTHER_COLUMNS: usize = 4 << 10;
 
 /// What was seen.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub async fn look_live(
 ) -> Result<LiveLook, Failure> {
     let looking = failure::without_panic(node, Box::pin(look(node, memory, threshold, limits)));
     let looked = timeout(limits.node, looking).await;
-    looked.unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+    looked.unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
@@ -240,7 +240,7 @@ async fn users(
     statement_ages::check_sessions(connection, doubtful, Checked::Busy).await?;
     found.count(&memory.clock, flavor, threshold);
     if let Some(seen) = seen {
-        found.sessions.iter().for_each(|session| seen.look(session));
+        seen.set_seconds(&found.sessions);
     }
     Ok(found)
 }
@@ -255,10 +255,12 @@ async fn read_into(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_filter());
     let lost = |error: Error| failure::from_client(&error, &address);
+    let statement = if seen.is_some() { seen::STATEMENT_KEPT } else { STATEMENT_KEPT };
+    let max_row = statement + OTHER_COLUMNS;
     let reading = if without_lock {
-        sessions::read_without_lock(connection, MAX_ROW).await
+        sessions::read_without_lock(connection, max_row).await
     } else {
-        sessions::read(connection, MAX_ROW).await
+        sessions::read(connection, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,
@@ -266,10 +268,10 @@ async fn read_into(
         Err(error) => return Err(lost(error)),
     };
     while let Some(mut session) = rows.next().await.map_err(lost)? {
+        if let Some(seen) = &mut seen {
+            seen.look(&session);
+        }
         if own.is_own(&session) || is_internal(&session) {
-            if let Some(seen) = &mut seen {
-                seen.look(&session);
-            }
             continue;
         }
         if let Some(statement) = &mut session.statement {

@@ -179,7 +179,7 @@ async fn within_limits(
 ) -> Result<Snapshot, Failure> {
     timeout(limits.node, failure::without_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 /// Transactions come before sessions: what is joined must be there when the rows stream in.

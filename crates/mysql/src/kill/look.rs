@@ -93,7 +93,7 @@ async fn reading<T>(
 ) -> Result<T, Failure> {
     timeout(limits.node, failure::without_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 /// What was to be seen of some sessions at one moment.

@@ -161,6 +161,48 @@ async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
     assert!(users.into_choosable().iter().any(|session| session.id == recorded.id));
 }
 
+#[tokio::test]
+async fn age_of_an_earlier_statement_is_not_taken_for_that_of_one_that_is_not_recorded_on_mysql() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let mut session = open(&server, "root").await;
+    session.run("DO SLEEP(3)").await.unwrap();
+    let off = "UPDATE performance_schema.setup_instruments SET enabled = 'NO' WHERE name = 'statement/sql/select'";
+    server.run(&[off]).await.unwrap();
+    session.begin(b"SELECT SLEEP(600)").await.unwrap();
+    until(async || listed(&server, session.id).await.is_some_and(|(_, state)| state == "User sleep")).await;
+    let (seconds, _) = listed(&server, session.id).await.unwrap();
+    assert!(seconds < 3, "{seconds}");
+    let node: NodeUrl = server.url().parse().unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert!(users.unchecked.contains(&session.id), "{users:?}");
+    let gap = users.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges).unwrap();
+    let mending: Vec<&str> = gap.remedy.as_deref().unwrap().split_terminator(';').collect();
+    server.run(&mending).await.unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert_eq!(users.limitations, [], "recorded from the next statement on");
+}
+
+#[tokio::test]
+async fn sessions_that_become_idle_while_they_are_read_have_no_forged_age_on_mysql() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        let mut session = open(&server, "root").await;
+        session.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+        session.begin(b"DO SLEEP(0.2), SLEEP(0.2), SLEEP(0.2)").await.unwrap();
+        sessions.push(session);
+    }
+    // Read often enough for sessions to end between the process list and the timers.
+    for _ in 0..60 {
+        let snapshot = take(&server.url(), &Selection::default(), false).await.unwrap();
+        assert_eq!(snapshot.summary.limitations, []);
+        let rows = csv_of(&server.url(), &Selection::default(), false).await;
+        let busy = rows.iter().filter(|row| row[5] != "Sleep");
+        let oldest = busy.map(|row| row[7].parse::<u64>().unwrap()).max().unwrap_or(0);
+        assert!(oldest < PLAUSIBLE, "{oldest}");
+    }
+}
+
 /// Age of the transaction of each of these sessions.
 async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
     sleep(TRANSACTION_LIST_AGE).await;
