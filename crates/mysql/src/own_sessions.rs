@@ -104,8 +104,11 @@ struct Entry {
 impl Entry {
     fn matches(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
-            // Without a port, as over a Unix socket, the address identifies nothing.
-            (Some(id), Some(listed)) => id == session.id && *listed == session.host && port(listed).is_some(),
+            // Without a port, as over a Unix socket, the address identifies nothing. A server that resolves names does so after the sign-in began.
+            (Some(id), Some(listed)) => {
+                let is_listed_so = *listed == session.host && port(listed).is_some();
+                id == session.id && (is_listed_so || self.is_at(&session.host, false))
+            }
             // While it is open, no other session of the same server has its id, and behind a proxy its address is not known yet.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
@@ -121,10 +124,10 @@ impl Entry {
     /// Whether the server lists this end of the connection so. A server that resolves names lists a name instead of an address.
     fn is_at(&self, host: &[u8], or_name: bool) -> bool {
         let Some((name, port)) = port(host) else { return false };
+        let local = self.local.ip().to_canonical();
+        let is_local_name = name == "localhost" && local.is_loopback();
         port == self.local.port()
-            && name
-                .parse::<IpAddr>()
-                .map_or(or_name, |address| address.to_canonical() == self.local.ip().to_canonical())
+            && name.parse::<IpAddr>().map_or(or_name || is_local_name, |address| address.to_canonical() == local)
     }
 }
 

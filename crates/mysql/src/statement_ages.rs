@@ -99,26 +99,22 @@ pub(crate) async fn check(
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
-    let relies_on_end = |session: &SessionAge| session.is_idle || timers.ended.contains(&session.id);
-    let all_recorded = !sessions.iter().any(relies_on_end) || all_statements_recorded(connection).await?;
     let (mut unchecked, mut gone, own) = (HashSet::new(), Vec::new(), connection.id);
     let (mut negative, mut untimed) = (0, 0);
     for session in sessions.iter_mut() {
-        let is_unrecorded = relies_on_end(session) && !all_recorded;
-        let has_ended = !session.is_idle && timers.ended.contains(&session.id);
-        untimed += u64::from(is_unrecorded || timers.untimed.contains(&session.id));
-        if is_unrecorded || has_ended {
+        untimed += u64::from(timers.untimed.contains(&session.id));
+        let has_ended = timers.ended.contains(&session.id);
+        // Listed as busy, it has ended its statement since.
+        if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
         if let Some(seconds) = timers.seconds(session) {
             negative += u64::from(seconds < 0 && session.id != own);
-            let seconds = Session::believable_seconds(seconds.into());
-            // The latest recorded statement may be an earlier one: the younger of both ages cannot be too old.
-            session.seconds = if is_unrecorded { seconds.min(session.seconds) } else { seconds };
+            session.seconds = Session::believable_seconds(seconds.into());
             continue;
         }
         unchecked.insert(session.id);
-        if !timers.untimed.contains(&session.id) && !timers.ended.contains(&session.id) {
+        if !has_ended && !timers.untimed.contains(&session.id) {
             gone.push(session);
         }
     }
@@ -139,22 +135,13 @@ pub(crate) async fn check(
     Ok(unchecked)
 }
 
-/// Whether the server records every kind of statement with its time.
-async fn all_statements_recorded(connection: &mut Connection) -> Result<bool, Failure> {
-    let count = connection.ask::<u64>(statements::UNTIMED_STATEMENTS).await;
-    let count = count.map_err(|error| connection.failed(&error))?.first().copied();
-    let lost = losses::read(connection).await?.into_iter().any(|loss| loss.kind == LimitationKind::LostStatements);
-    Ok(count == Some(0) && !lost)
-}
-
 /// Timers of sessions.
 #[derive(Debug, Default)]
 struct Timers {
     by_session: HashMap<u64, Timer>,
     /// Sessions whose statements the server does not record.
     untimed: HashSet<u64>,
-    /// Sessions whose latest recorded statement has ended, or that have none: one that was listed as busy ended it since, or runs one of a kind that
-    /// the server does not record.
+    /// Sessions whose latest statement has ended, or that have run none.
     ended: HashSet<u64>,
     /// The timer's value when it was read.
     now: u64,
@@ -288,7 +275,8 @@ fn recording_off() -> Limitation {
         why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
-             'thread_instrumentation', 'events_statements_current');"
+             'thread_instrumentation', 'events_statements_current'); \
+             UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%';"
                 .to_owned(),
         ),
     }
@@ -300,8 +288,7 @@ fn not_timed(sessions: u64) -> Limitation {
         what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
         why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
         remedy: Some(
-            "UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%'; \
-             UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
+            "UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
                 .to_owned(),
         ),
     }

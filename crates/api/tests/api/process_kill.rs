@@ -114,7 +114,7 @@ async fn requests_do_not_repeat_a_refused_login() {
             row.unwrap().1
         };
         let before = refused().await;
-        for path in ["processes", "processes", "process/lock-wait"] {
+        for path in ["processes", "processes?limit=1", "processes"] {
             server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
         }
         assert_eq!(refused().await - before, 1, "{flavor}");
