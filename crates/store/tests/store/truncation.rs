@@ -1,5 +1,7 @@
 //! An audit without its newest rows and with an earlier record of the newest one is sound in itself. What was seen before detects it.
 
+use std::cell::Cell;
+
 use clew_model::{AuditEvent, InstanceId, Origin};
 use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, KillEnd};
 
@@ -76,6 +78,27 @@ async fn rows_of_other_processes_are_no_loss() {
         assert_eq!(store.check_audit_growth().await.unwrap(), None);
         assert!(store.verify_audit(&[]).await.unwrap().is_sound());
     }
+}
+
+#[tokio::test]
+async fn rows_that_are_appended_during_a_verification_are_no_loss() {
+    let fixture = Fixture::new().await;
+    fixture.record_some(200).await;
+    let verified = Cell::new(false);
+    let verify = async {
+        for _ in 0..10 {
+            let found = fixture.store.verify_audit(&[]).await.unwrap();
+            assert!(found.is_sound(), "{found:?}");
+            assert_eq!(fixture.store.check_audit_growth().await.unwrap(), None);
+        }
+        verified.set(true);
+    };
+    let append = async {
+        while !verified.get() {
+            fixture.record_some(1).await;
+        }
+    };
+    tokio::join!(verify, append);
 }
 
 #[tokio::test]

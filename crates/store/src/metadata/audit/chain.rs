@@ -107,8 +107,10 @@ pub(crate) async fn append(
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
+    // All rows that are known were committed before this transaction got the write lock.
+    let known = seen_links.newest();
     let head = End::read_head(connection, keys).await?;
-    seen_links.compare_with_head(connection, key, head).await?;
+    seen_links.compare_with_head(connection, key, head, known).await?;
     let mut newest = match head {
         Some(head) => head,
         None => End { seq: last_seq(connection).await?, mac: CHANGED_HEAD },

@@ -19,12 +19,13 @@ impl Store {
     /// stays flat.
     pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key().await?;
+        let seen_links = self.seen_links.all();
         let failed = StoreError::database("verify the audit");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
         let mut walk = Walk::begin(&mut transaction, &keys).await?;
         walk.through(&mut transaction, &keys, i64::MAX).await?;
-        let seen = compare_all(&mut transaction, &keys, &self.seen_links, checkpoints).await?;
+        let seen = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
         Ok(walk.end(seen))
     }
 }

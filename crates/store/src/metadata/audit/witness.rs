@@ -40,23 +40,26 @@ impl SeenLinks {
         }
     }
 
-    fn all(&self) -> Vec<AuditCheckpoint> {
+    /// All known rows. To be compared in a transaction that begins afterwards, as for [`SeenLinks::newest`].
+    pub(super) fn all(&self) -> Vec<AuditCheckpoint> {
         let seen = self.seen();
         seen.missing.iter().chain(&seen.newest).cloned().collect()
     }
 
-    fn newest(&self) -> Option<AuditCheckpoint> {
+    /// The newest known row. To be compared in a transaction that begins afterwards: it may not see rows that were recorded since.
+    pub(super) fn newest(&self) -> Option<AuditCheckpoint> {
         self.seen().newest.clone()
     }
 
-    /// Compares the newest known row with the audit, given its head. Where the head is that row, there is nothing to read.
+    /// Compares a row that was the newest known one with the audit, given its head. Where the head is that row, there is nothing to read.
     pub(super) async fn compare_with_head(
         &self,
         connection: &mut Connection,
         key: &MasterKey,
         head: Option<End>,
+        known: Option<AuditCheckpoint>,
     ) -> Result<(), StoreError> {
-        let Some(known) = self.newest() else { return Ok(()) };
+        let Some(known) = known else { return Ok(()) };
         if head.is_some_and(|head| head.seq == known.seq && hex::encode(head.mac) == known.link) {
             return Ok(());
         }
@@ -99,11 +102,12 @@ impl Store {
     /// Checks that the newest row which this process knows is still in the audit, and remembers the newest one of now. Returns a loss
     /// that was found here or by a write; each loss is returned once, and [`Store::verify_audit`] names it as long as the process lives.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
+        let known = self.seen_links.newest();
         let failed = StoreError::database("compare the audit with what was seen of it");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
         let head = End::read(&mut transaction, keys.now(), HEAD).await?;
-        self.seen_links.compare_with_head(&mut transaction, keys.now(), head).await?;
+        self.seen_links.compare_with_head(&mut transaction, keys.now(), head, known).await?;
         if let Some(head) = head {
             let at = self.clock.milliseconds();
             self.seen_links.record(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
@@ -112,15 +116,14 @@ impl Store {
     }
 }
 
-/// What is wrong with the links that were seen before: those of the process, and those that a caller brings.
-pub(super) async fn compare_all(
+/// What is wrong with rows that were seen before.
+pub(super) async fn compare_all<'a>(
     connection: &mut Connection,
     keys: &AuditKeys,
-    links: &SeenLinks,
-    brought: &[AuditCheckpoint],
+    seen: impl Iterator<Item = &'a AuditCheckpoint>,
 ) -> Result<Vec<AuditProblem>, StoreError> {
     let mut problems = Vec::new();
-    for checkpoint in links.all().iter().chain(brought) {
+    for checkpoint in seen {
         problems.extend(compare(connection, keys.now(), checkpoint).await?);
     }
     Ok(problems)
