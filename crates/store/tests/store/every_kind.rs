@@ -7,8 +7,8 @@ use clew_model::{
     Page, RequestId, Selection, SlowThreshold, Tag, TaskOutcome, TaskStatus, UserId,
 };
 use clew_store::{
-    Claim, Founded, Grantee, IntelligentKillFilter, KillEnd, KillFilter, KillSource, NewIntelligentKill, NewKill,
-    NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store, TokenOrigin,
+    Claim, Founded, Grantee, IntelligentKillFilter, IssuedFor, KillEnd, KillFilter, KillSource, NewIntelligentKill,
+    NewKill, NewKillTask, NewTask, NewTemporaryKey, NewToken, NewUser, PolicyRef, Store, TokenOrigin,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -93,7 +93,7 @@ async fn identities(store: &Store, founded: &Founded) -> UserId {
         secret: SecretString::from("secret of the temporary key"),
         token_hash: [7; 32],
         expires_at: FAR,
-        issued_for: None,
+        issued_for: IssuedFor::Nothing,
     };
     store.create_temporary_key(&by(), &temporary).await.unwrap();
     for (hash, scope_project) in TOKENS.into_iter().zip([None, Some(founded.project_id.clone())]) {
