@@ -69,6 +69,7 @@ use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use audit::RepeatedRefusals;
 use console::stream::Live;
+use grants::Grants;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
@@ -94,10 +95,16 @@ struct Whole {
     streams: Arc<KeyedSlots<UserId>>,
     long_polls: Arc<KeyedSlots<UserId>>,
     refusals: RepeatedRefusals,
+    grants: Grants,
     attempt_locks: AttemptLocks,
 }
 
 impl Service {
+    /// The policies that reach each user.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
     /// Order among password checks.
     pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
         &self.0.attempt_locks
@@ -142,8 +149,15 @@ impl From<Parts> for Service {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
         let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
-        let attempt_locks = AttemptLocks::default();
-        Self(Arc::new(Whole { parts, live: Live::default(), streams, long_polls, refusals, attempt_locks }))
+        Self(Arc::new(Whole {
+            parts,
+            live: Live::default(),
+            streams,
+            long_polls,
+            refusals,
+            grants: Grants::default(),
+            attempt_locks: AttemptLocks::default(),
+        }))
     }
 }
 
@@ -193,8 +207,8 @@ pub struct ApiSettings {
     pub handshake: Duration,
     /// Connections at once; more are reserved ones.
     pub connections: usize,
-    /// Connections besides, for one request to `/healthz`, `/readyz` or `/metrics` each: any other request on one is refused. 0: a
-    /// connection too many waits to be accepted.
+    /// Additional connections for operations endpoints: one request to `/healthz`, `/readyz` or `/metrics` each; any other request on
+    /// one is refused. 0: excess connections wait in the accept queue.
     pub reserved_connections: usize,
     /// Event streams of one principal at once. 0 is no limit.
     pub streams_per_principal: usize,
@@ -207,7 +221,7 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// Hosts that the server answers for.
     pub allowed_hosts: AllowedHosts,
-    /// Whether responses over TLS tell browsers to use TLS only for this host from then on (HSTS).
+    /// Send HSTS on responses over TLS.
     pub hsts: bool,
     /// For answers under way when the server stops.
     pub grace: Duration,
