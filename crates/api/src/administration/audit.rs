@@ -94,7 +94,7 @@ pub(crate) async fn export(
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// Check that no row of the audit, of whatever domain, was changed or removed, also not since this server saw it. For administrators.
+/// Verify the audit of all domains, also against the newest row that this process has seen. For administrators.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
     responses((status = 200, description = "What was found", body = AuditVerificationAnswer)))]
 pub(crate) async fn verify(
