@@ -110,7 +110,7 @@ impl RepeatedRefusals {
             return None;
         }
         counted.end(&caller, &kind);
-        let window = Window::new(event.clone(), now + self.window);
+        let window = Window::new(event, now + self.window);
         counted.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
     }
@@ -213,7 +213,7 @@ fn domain(event: &AuditEvent) -> Option<DomainId> {
 }
 
 impl Window {
-    fn new(event: AuditEvent, ends: Instant) -> Self {
+    fn new(event: &AuditEvent, ends: Instant) -> Self {
         let now = Timestamp::now();
         let mut window = Self {
             ends,
@@ -225,9 +225,9 @@ impl Window {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: domain(&event), ..event.clone() },
+            event: AuditEvent { domain_id: domain(event), ..event.clone() },
         };
-        window.list(&event);
+        window.list(event);
         window
     }
 
@@ -236,12 +236,12 @@ impl Window {
         self.last_at = Timestamp::now();
         self.list(event);
         let common = &mut self.event;
-        keep_equal(&mut common.domain_id, &domain(event));
-        keep_equal(&mut common.project_id, &event.project_id);
-        keep_equal(&mut common.instance_id, &event.instance_id);
-        keep_equal(&mut common.node_id, &event.node_id);
-        keep_equal(&mut common.code, &event.code);
-        keep_equal(&mut common.origin.peer, &event.origin.peer);
+        keep_equal(&mut common.domain_id, domain(event).as_ref());
+        keep_equal(&mut common.project_id, event.project_id.as_ref());
+        keep_equal(&mut common.instance_id, event.instance_id.as_ref());
+        keep_equal(&mut common.node_id, event.node_id.as_ref());
+        keep_equal(&mut common.code, event.code.as_ref());
+        keep_equal(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -288,8 +288,8 @@ impl Window {
     }
 }
 
-fn keep_equal<T: PartialEq>(common: &mut Option<T>, other: &Option<T>) {
-    if common != other {
+fn keep_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+    if common.as_ref() != other {
         *common = None;
     }
 }
