@@ -74,6 +74,7 @@ use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
 use refusal::Refusal;
+use taurusdb::listed_servers::ListedServers;
 
 pub use allowed_hosts::AllowedHosts;
 pub use connection::{Connection, TrustedProxies};
@@ -97,12 +98,18 @@ struct Whole {
     refusals: RepeatedRefusals,
     grants: Grants,
     attempt_locks: AttemptLocks,
+    listed_servers: ListedServers,
 }
 
 impl Service {
     /// The policies that reach each user.
     pub(crate) fn grants(&self) -> &Grants {
         &self.0.grants
+    }
+
+    /// The servers in the latest lists of sessions.
+    pub(crate) fn listed_servers(&self) -> &ListedServers {
+        &self.0.listed_servers
     }
 
     /// Order among password checks.
@@ -157,6 +164,7 @@ impl From<Parts> for Service {
             refusals,
             grants: Grants::default(),
             attempt_locks: AttemptLocks::default(),
+            listed_servers: ListedServers::default(),
         }))
     }
 }

@@ -4,6 +4,8 @@ use std::future::Future;
 
 use clew_model::{ErrorEntry, Failure, FailureKind, Node};
 use clew_mysql::Limits;
+use clew_store::LoginCause;
+use clew_tasks::Login;
 
 use crate::Service;
 use crate::refusal::{Detail, Refusal};
@@ -25,13 +27,19 @@ impl NodeReads {
     pub(crate) fn limits(&self) -> Limits {
         self.limits
     }
+}
 
-    /// What `read` finds out about a node within the limits. A failure is answered with its reason.
-    pub(crate) async fn read<T, F>(&self, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
+impl Service {
+    /// The result of a read of a node within the limits. A failure becomes a response with its reason. After a refused login the next one waits,
+    /// so that repeated requests do not make the server lock the account.
+    pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        read(self.limits).await.map_err(failed)
+        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(failed)?;
+        let result = read(self.nodes.limits).await;
+        login.record(node, result.as_ref().err()).await;
+        result.map_err(failed)
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod download;
 pub(crate) mod instances;
 pub(crate) mod intelligent_kill;
 pub(crate) mod kill_tasks;
+pub(crate) mod listed_servers;
 pub(crate) mod lock_wait;
 pub(crate) mod process_kill;
 pub(crate) mod processes;

@@ -1,10 +1,10 @@
-//! Sessions that belong to the server or to Clew, not to anybody's application.
+//! Sessions that belong to the server or to Clew, not to an application.
 
 use std::collections::HashSet;
 
 use clew_model::Session;
 
-/// Commands of replication and background threads, which no client can have. `Binlog Dump GTID` starts like `Binlog Dump`.
+/// Commands of replication and background threads, and of clients that read the binary log (`mysqlbinlog`). `Binlog Dump GTID` starts like `Binlog Dump`.
 const COMMAND_STARTS: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
 /// Name of the threads of replication, and of MariaDB's appliers and background workers.
@@ -13,8 +13,8 @@ const SYSTEM_USER: &[u8] = b"system user";
 /// Hosts of threads that no client connected: none, or the state of a replica that connects to its source.
 const NO_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 
-/// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2). A name proves nothing: anyone
-/// who may create accounts can call one `event_scheduler` or `system user`; such a session has a client, and a client's command. Clew's
+/// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2). A name proves nothing: an
+/// account can be called `event_scheduler` or `system user`; such a session has a client, and a client's command. Clew's
 /// own sessions are recognised by the source that reads them. One kind is not recognised here: on MySQL, a replication thread inside a
 /// trigger is listed under the trigger's definer; before a kill the source reads the thread's type.
 #[must_use]

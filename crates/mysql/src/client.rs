@@ -1,7 +1,7 @@
 //! A client of the MySQL protocol for servers that are not trusted.
 //!
-//! Packets, values and authentication responses are those of `mysql_common`. What stands here is what a diagnosis tool needs and
-//! ready-made drivers do not offer ([decision 0051](../../../docs/decisions/0051-a-client-of-our-own.md)): the local address of the
+//! Packets, values and authentication responses are those of `mysql_common`. This module adds what a diagnosis tool needs and
+//! ready-made drivers lack ([decision 0051](../../../docs/decisions/0051-a-client-of-our-own.md)): the local address of the
 //! socket, TLS negotiated on the one connection that is then used, no password over an unverified channel, and a limit on every
 //! byte that a server sends.
 
@@ -35,6 +35,10 @@ pub(crate) use result_set::{Cells, Rows};
 const MAX_HANDSHAKE_PACKET: usize = 64 << 10;
 /// Longest row of a statement whose rows are small.
 const MAX_SMALL_ROW: usize = 1 << 20;
+/// Largest result of such a statement, which is kept in memory as a whole.
+const MAX_SMALL_ROWS: usize = 256 << 20;
+/// Memory of a row besides its bytes.
+const ROW_OVERHEAD: usize = 64;
 /// Largest packet that the client announces: the largest that any server sends.
 const MAX_ANNOUNCED_PACKET: u32 = 1 << 30;
 /// Silence after which the kernel probes whether the peer is still there.
@@ -43,7 +47,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const UTF8MB4: u8 = 45;
 /// Command byte of a statement.
 const COM_QUERY: u8 = 0x03;
-/// Command byte of a good-bye.
+/// Command byte of the end of a connection.
 const COM_QUIT: u8 = 0x01;
 /// Start of a server's error packet.
 const ERROR_PACKET: u8 = 0xff;
@@ -76,7 +80,7 @@ pub(crate) struct Client {
     /// The connection id of the greeting. A proxy sends one of its own: never use it to name a session, only compare it with
     /// `CONNECTION_ID()`.
     pub(crate) greeting_id: u32,
-    /// Precedes each statement as a comment, so that the server's process list shows whose statement it is.
+    /// Precedes each statement as a comment, so that it identifies the connection in the process list.
     tag: String,
     in_flight: InFlight,
 }
@@ -123,7 +127,7 @@ impl Client {
             let stream = tls::handshake(node, stream).await?;
             packets = PacketStream::new(Box::new(stream), max_received).with_sequence(sequence);
         }
-        let channel = Channel { encrypted, verified: encrypted && tls::is_verified(node.tls), is_loopback };
+        let channel = Channel { encrypted, verified: encrypted && tls::is_verified(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
         let mut secrets = Secrets::new(node, password, channel, &greeting);
         let plugin = secrets.plugin();
@@ -166,6 +170,9 @@ impl Client {
         let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
         let mut converted = Vec::new();
         while let Some(row) = rows.next_row().await? {
+            if rows.size() + converted.len() * ROW_OVERHEAD > MAX_SMALL_ROWS {
+                return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_ROWS as u64 });
+            }
             converted.push(T::from_row_opt(row)?);
         }
         Ok(converted)

@@ -7,6 +7,7 @@
 //! the ages of whatever began before one.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::time::Instant;
 
 use crate::client::Error;
@@ -14,6 +15,7 @@ use clew_model::Session;
 use jiff::civil::DateTime;
 
 use crate::connection::Connection;
+use crate::server_instance::ServerInstance;
 use crate::statements;
 
 /// Difference of two clocks that is a step, and not a slow adjustment or the time of a packet.
@@ -79,7 +81,7 @@ pub(crate) enum LocalAge {
     Ambiguous(i64, i64),
 }
 
-/// Ages of these local times by this reading of the clock. The server is asked only where its offset from UTC may have changed since.
+/// Ages of these local times by this reading of the clock. Another query is sent only where the server's offset from UTC may have changed since.
 pub(crate) async fn ages(
     connection: &mut Connection,
     clock: &ClockReading,
@@ -126,9 +128,33 @@ fn converted_age(now: f64, conversion: &str) -> Option<LocalAge> {
     }
 }
 
-/// What a process remembers of a server's clock between two reads of a node.
+/// Why no automatic kill may rely on the ages of a read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ClockDoubt {
+    /// The clock was set forward by so many seconds since the previous read.
+    Set(f64),
+    /// The previous read reached another server, or an earlier run of this one.
+    AnotherServer,
+    /// The server returned no time.
+    Unreadable,
+}
+
+impl fmt::Display for ClockDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(seconds) => {
+                write!(f, "the clock of the server was set by {seconds:+.0} s since the previous read")
+            }
+            Self::AnotherServer => f.write_str("the server restarted, or the address leads to another server now"),
+            Self::Unreadable => f.write_str("the server returns no time"),
+        }
+    }
+}
+
+/// Readings of a server's clock that a process keeps between two reads of a node.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
+    server: Option<ServerInstance>,
     last: Option<ClockReading>,
     /// Steps, the newest last.
     steps: VecDeque<Step>,
@@ -143,8 +169,17 @@ struct Step {
 }
 
 impl ClockHistory {
+    /// Starts anew where the readings so far are of another server. Returns whether they are.
+    pub(crate) fn begin_for(&mut self, server: &ServerInstance) -> bool {
+        let is_another = self.server.as_ref().is_some_and(|known| known != server);
+        if is_another || self.server.is_none() {
+            *self = Self { server: Some(server.clone()), ..Self::default() };
+        }
+        is_another
+    }
+
     /// Records a reading. Returns the seconds by which the clock was set forward since the last one, if it was set.
-    pub fn observe(&mut self, reading: ClockReading) -> Option<f64> {
+    pub(crate) fn observe(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;

@@ -31,15 +31,17 @@ pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) own: Arc<OwnSession>,
     account: String,
+    /// Of the node.
+    address: String,
     /// `CONNECTION_ID()`, once it was read; 0 before.
     pub(crate) id: u64,
 }
 
 impl Link {
     /// Connects, signs in, and reads the id of the connection.
-    pub(crate) async fn open(node: &NodeUrl) -> Result<Self, Failure> {
+    pub(crate) async fn open(node: &NodeUrl, max_bytes: u64) -> Result<Self, Failure> {
         let address = node.address();
-        let mut link = Self::sign_in(node, &address, Limits::default().bytes).await?;
+        let mut link = Self::sign_in(node, &address, max_bytes).await?;
         link.identify().await.map_err(|error| failure::from_client(&error, &address))?;
         Ok(link)
     }
@@ -61,9 +63,10 @@ impl Link {
 
     async fn attempt(node: &NodeUrl, addresses: &[SocketAddr], max_bytes: u64) -> Result<Self, Error> {
         let socket = Socket::connect(addresses).await?;
-        let own = Arc::new(OwnSession::opened(socket.local, &node.user));
+        let address = node.address();
+        let own = Arc::new(OwnSession::opened(socket.local, &node.user, &address));
         let client = Client::sign_in(socket, node, own.tag().to_owned(), max_bytes).await?;
-        Ok(Self { client, own, account: node.user.clone(), id: 0 })
+        Ok(Self { client, own, account: node.user.clone(), address, id: 0 })
     }
 
     /// Reads the version of the server and the id of the connection.
@@ -77,7 +80,7 @@ impl Link {
 
     /// Recognises Clew's own sessions in lists that this connection reads.
     pub(crate) fn own_filter(&self) -> OwnSessionFilter {
-        OwnSessionFilter::new(&self.own, &self.account)
+        OwnSessionFilter::new(&self.own, &self.account, &self.address)
     }
 
     /// Whether the greeting's id is that of the session. A proxy sends an id of its own; a greeting holds the lower 32 bits.
@@ -124,14 +127,20 @@ impl Connection {
         let place = Place::take(&address, errand, limits.place()).await?;
         let signed_in = timeout(limits.connect, Link::sign_in(node, &address, limits.bytes)).await;
         let link = signed_in.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect)))?;
-        Self::set_up(link, node, place, until).await
+        Self::set_up(link, node, place, until, limits.bytes).await
     }
 
-    async fn set_up(mut link: Link, node: &NodeUrl, place: Place, until: Instant) -> Result<Self, Failure> {
+    async fn set_up(
+        mut link: Link,
+        node: &NodeUrl,
+        place: Place,
+        until: Instant,
+        max_bytes: u64,
+    ) -> Result<Self, Failure> {
         let address = node.address();
         let reading = |error: Error| failure::from_client(&error, &address);
         let since = place.since();
-        let guard = KillOnDrop::new(node.clone(), link.own.clone(), place, link.client.in_flight());
+        let guard = KillOnDrop::new(node.clone(), link.own.clone(), place, link.client.in_flight(), max_bytes);
         let version = link.identify().await.map_err(reading)?;
         let flavor = Flavor::from_version(&version);
         let left = until.saturating_duration_since(Instant::now());
@@ -160,7 +169,7 @@ impl Connection {
         failure::from_client(error, &self.address)
     }
 
-    /// Closes in order. The results were read to their ends: a server that no longer takes a good-bye changes nothing.
+    /// Closes in order. A failed `COM_QUIT` is ignored: every result was read.
     pub(crate) async fn close(mut self) {
         let _held = self.guard.done();
         let _ = timeout(Duration::from_secs(1), self.link.client.quit()).await;

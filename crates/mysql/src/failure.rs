@@ -116,7 +116,13 @@ pub(crate) fn timed_out(address: &str, doing: &str, limit: std::time::Duration) 
     Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
 }
 
-/// A failure for a host name that nobody knows.
+/// A failure for a read that took too long. Its statement is killed on the server, except where that needs proof that a proxy withholds.
+pub(crate) fn read_timed_out(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+    let Failure { kind, detail } = timed_out(&node.address(), "reading sessions", limit);
+    Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
+}
+
+/// Failure of name resolution.
 pub(crate) fn unknown_host(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }

@@ -1,9 +1,9 @@
-//! Ending sessions, or what they run: only those that were meant, and never one that must live.
+//! Kills of sessions and of statements: of the chosen ones only, and of none that is protected.
 //!
 //! Sessions are read again on the connection that then kills them. A victim is identified by the server instance that listed it, its id,
 //! account and client address, and, where only its statement is to end, what it was running and since when. Through a proxy nothing is
-//! killed. MySQL cannot be told which run of a
-//! statement to end: between the look and the kill a session may begin another one. MariaDB can.
+//! killed. `KILL QUERY` of MySQL has no statement id: between the list and the kill a session may begin another statement. That of MariaDB
+//! has one.
 
 mod batch;
 mod confirm;
@@ -51,10 +51,10 @@ impl KillKind {
     }
 }
 
-/// Ends the victim, or what it runs, and looks whether it did.
+/// Ends the victim, or what it runs, and confirms the effect.
 ///
-/// Fails where the server could not be asked or the account may not kill; then the failure names the `GRANT`. Once the server took
-/// the kill, nothing fails: what could not be seen is told by [`KillOutcome::Ending`].
+/// Fails where the server could not be reached or the account may not kill; then the failure names the `GRANT`. Once the server took
+/// the kill, nothing fails: an effect that could not be confirmed is reported as [`KillOutcome::Ending`].
 pub async fn kill(
     node: &NodeUrl,
     victim: &Victim,
@@ -70,10 +70,10 @@ pub async fn kill(
     }
 }
 
-/// The same for many, over one connection and within the limits of one: all kills are sent, then all are looked after together.
+/// The same for many, over one connection and within the limits of one: all kills are sent, then all are confirmed together.
 /// The outcomes come in the order of the victims, each with its id.
 ///
-/// Fails only where no kill was sent. After the first one, what could not be done is the outcome of whom it could not be done to.
+/// Fails only where no kill was sent. After the first one, a failure is the outcome of the victims that it affects.
 pub async fn kill_all(
     node: &NodeUrl,
     victims: &[Victim],

@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use clew_model::{Failure, NodeUrl, Session};
+use clew_model::{Failure, FailureKind, NodeUrl, Session};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -44,6 +44,8 @@ const MAX_ROW: usize = 4 << 10;
 #[derive(Debug)]
 struct Abandoned {
     node: NodeUrl,
+    /// Bytes that the server may send to the control connection.
+    max_bytes: u64,
     own: Arc<OwnSession>,
     /// The permit of the connection, released once its statement has ended on the server, or cannot be ended.
     place: Place,
@@ -68,9 +70,9 @@ enum Found {
 }
 
 impl KillOnDrop {
-    /// Guards the connection `own` to this node, which holds this permit.
-    pub(crate) fn new(node: NodeUrl, own: Arc<OwnSession>, place: Place, in_flight: InFlight) -> Self {
-        Self { abandoned: Some(Abandoned { node, own, place }), in_flight }
+    /// Guards the connection `own` to this node, which holds this permit. A server may send `max_bytes` to a control connection.
+    pub(crate) fn new(node: NodeUrl, own: Arc<OwnSession>, place: Place, in_flight: InFlight, max_bytes: u64) -> Self {
+        Self { abandoned: Some(Abandoned { node, max_bytes, own, place }), in_flight }
     }
 
     /// The connection is closed in order. Its permit is to be released after that.
@@ -106,12 +108,17 @@ async fn kill(abandoned: Abandoned) {
             Ok(Ok(Found::Unproven)) => {
                 warn!(
                     mysql.address = address,
-                    "a statement may still run on the server: behind a proxy Clew cannot prove which is its own"
+                    "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
                 );
                 return;
             }
             Ok(Ok(found)) => {
                 debug!(mysql.address = address, ?found, "abandoned statement");
+                return;
+            }
+            // Each further login could be the one that locks the account.
+            Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
+                warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
                 return;
             }
             Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
@@ -121,7 +128,7 @@ async fn kill(abandoned: Abandoned) {
     warn!(mysql.address = address, "a statement may still run on the server: it could not be killed");
 }
 
-/// A control connection uses the permit for kills, or that of the abandoned kill itself, lest two of them wait for each other's.
+/// A control connection uses the permit for kills, or that of the abandoned kill itself, so that two of them do not wait for each other's.
 async fn attempt(abandoned: &Abandoned) -> Result<Found, Failure> {
     let address = abandoned.place.address();
     let failed = |error: Error| failure::from_client(&error, address);
@@ -129,22 +136,24 @@ async fn attempt(abandoned: &Abandoned) -> Result<Found, Failure> {
         Errand::Reading => Some(Place::take(address, Errand::Killing, ATTEMPT_LIMIT).await?),
         Errand::Killing => None,
     };
-    let mut control = Link::open(&abandoned.node).await?;
+    let mut control = Link::open(&abandoned.node, abandoned.max_bytes).await?;
     let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_filter();
     let mut rows = sessions::list(&mut control.client, MAX_ROW).await.map_err(failed)?;
-    let mut id = None;
+    let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own(&session);
         if runs(&session, account, &start) {
-            id = Some(session.id);
+            ids.push(session.id);
         }
     }
-    let found = match id {
-        None => Found::Ended,
-        Some(_) if !control.is_direct(&filter) => Found::Unproven,
-        Some(id) => match control.client.execute(&statements::kill(id)).await {
+    let found = match ids[..] {
+        _ if !control.is_direct(&filter) => Found::Unproven,
+        [] => Found::Ended,
+        // The tag of one connection in two sessions: one of them is a forgery.
+        [_, _, ..] => Found::Unproven,
+        [id] => match control.client.execute(&statements::kill(id)).await {
             Err(Error::Server(error)) if error.code == NO_SUCH_THREAD => Found::Ended,
             sent => sent.map(|()| Found::Killed).map_err(failed)?,
         },

@@ -52,7 +52,7 @@ mod statements;
 mod transactions;
 
 pub use budget::Errand;
-pub use clock::{ClockHistory, ClockReading};
+pub use clock::{ClockDoubt, ClockHistory, ClockReading};
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
 pub use kill::{
@@ -71,4 +71,5 @@ pub use server_instance::{InvalidServerInstance, ServerInstance};
 pub use session::{WholeSession, read_session};
 pub use snapshot::{
     Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,
+    take_snapshot_with_server,
 };

@@ -1,8 +1,7 @@
-//! Looking at a node again and again: its sessions with the beginnings of their statements, and what else is known of each, with as little
-//! work for the server as that can be had.
+//! Repeated samples of a node: its sessions with the beginnings of their statements, with as little work for the server as possible.
 //!
-//! Each look reads the sessions and the open transactions. Locks are read only while somebody waits; programs only of sessions that are new;
-//! what cannot be read is found out once a minute.
+//! Each sample reads the sessions and the open transactions. Locks are read only while a session waits; programs only of new sessions;
+//! privileges and settings are checked once a minute.
 
 mod memory;
 
@@ -25,14 +24,14 @@ use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, Checked};
 use crate::transactions::{BySession, Transactions};
-use crate::{clock, doctor, failure, losses, sessions, transactions};
+use crate::{clock, doctor, failure, losses, seen, sessions, transactions};
 pub use memory::LiveMemory;
 
 /// Sessions that a look keeps, and of those beyond as many again that do something. All are counted.
 const MOST: usize = 20_000;
 
-/// Longest row that is read: the beginning of its statement is enough.
-const MAX_ROW: usize = STATEMENT_KEPT + (4 << 10);
+/// Longest row besides its statement.
+const OTHER_COLUMNS: usize = 4 << 10;
 
 /// What was seen.
 #[derive(Debug)]
@@ -61,26 +60,27 @@ pub async fn look_live(
 ) -> Result<LiveLook, Failure> {
     let looking = failure::without_panic(node, Box::pin(look(node, memory, threshold, limits)));
     let looked = timeout(limits.node, looking).await;
-    looked.unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+    looked.unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 async fn look(node: &NodeUrl, memory: &mut LiveMemory, threshold: u64, limits: &Limits) -> Result<LiveLook, Failure> {
     let mut connection = Connection::open(node, limits).await?;
     let server = connection.instance().await?;
-    let mut seen = if memory.is_due() || memory.somebody_waits {
+    memory.begin_for(&server);
+    let mut seen = if memory.is_due() || memory.has_waiters {
         with_locks(&mut connection, memory, threshold).await?
     } else {
         let (open, gap) = open_transactions(&mut connection, memory).await?;
         let found = users(&mut connection, memory, open, threshold, None).await?;
         if found.counts.waiting > 0 {
-            // Who waits, and for whom, must be of one moment.
+            // Waiters and blockers must be of one moment.
             with_locks(&mut connection, memory, threshold).await?
         } else {
             let limitations = memory.limitations.iter().chain(&gap).cloned().collect();
             Everything { found, waits: HashMap::new(), waits_masked: HashMap::new(), limitations }
         }
     };
-    memory.somebody_waits = seen.found.counts.waiting > 0;
+    memory.has_waiters = seen.found.counts.waiting > 0;
     memory.read_new_programs(&mut connection, &seen.found.sessions).await?;
     seen.limitations.append(&mut connection.limitations);
     seen.limitations.dedup();
@@ -237,10 +237,10 @@ async fn users(
         statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
     };
     let doubtful = found.sessions.iter_mut().filter(is_doubtful).collect();
-    statement_ages::check(connection, doubtful, Checked::Busy).await?;
+    statement_ages::check_sessions(connection, doubtful, Checked::Busy).await?;
     found.count(&memory.clock, flavor, threshold);
     if let Some(seen) = seen {
-        found.sessions.iter().for_each(|session| seen.look(session));
+        seen.set_seconds(&found.sessions);
     }
     Ok(found)
 }
@@ -255,10 +255,12 @@ async fn read_into(
 ) -> Result<bool, Failure> {
     let (address, mut own) = (connection.address.clone(), connection.own_filter());
     let lost = |error: Error| failure::from_client(&error, &address);
+    let statement = if seen.is_some() { seen::STATEMENT_KEPT } else { STATEMENT_KEPT };
+    let max_row = statement + OTHER_COLUMNS;
     let reading = if without_lock {
-        sessions::read_without_lock(connection, MAX_ROW).await
+        sessions::read_without_lock(connection, max_row).await
     } else {
-        sessions::read(connection, MAX_ROW).await
+        sessions::read(connection, max_row).await
     };
     let mut rows = match reading {
         Ok(rows) => rows,
@@ -266,10 +268,10 @@ async fn read_into(
         Err(error) => return Err(lost(error)),
     };
     while let Some(mut session) = rows.next().await.map_err(lost)? {
+        if let Some(seen) = &mut seen {
+            seen.look(&session);
+        }
         if own.is_own(&session) || is_internal(&session) {
-            if let Some(seen) = &mut seen {
-                seen.look(&session);
-            }
             continue;
         }
         if let Some(statement) = &mut session.statement {

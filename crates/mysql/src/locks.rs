@@ -238,7 +238,7 @@ async fn sessions(
         session.id != own_id && statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
     };
     let doubtful = found.iter_mut().filter(is_doubtful).collect();
-    statement_ages::check(connection, doubtful, Checked::Busy).await?;
+    statement_ages::check_sessions(connection, doubtful, Checked::Busy).await?;
     let facts = |session: Session| {
         let role = role(&session, own.is_own(&session), threads.is_applier(session.id));
         SessionFacts { role, session }

@@ -4,6 +4,7 @@
 //! listed session is Clew's own where it runs a statement with the token of this installation under Clew's account, or where the server
 //! lists it under the id *and* the socket address of a connection of this process.
 
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,9 +18,7 @@ const LINGER: Duration = Duration::from_mins(1);
 /// What the server lists as the account of a connection that has not signed in yet.
 const UNAUTHENTICATED: &[u8] = b"unauthenticated user";
 
-static REGISTRY: LazyLock<Mutex<Vec<Entry>>> = LazyLock::new(Mutex::default);
-/// Rises with each change of the registry.
-static VERSION: AtomicU64 = AtomicU64::new(0);
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU64 = AtomicU64::new(0);
 static TOKEN: OnceLock<String> = OnceLock::new();
 
@@ -35,10 +34,65 @@ pub(crate) fn token() -> &'static str {
     TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-#[derive(Debug, Clone)]
+/// Connections of this process, open ones and those that were closed a short while ago.
+#[derive(Debug, Default)]
+struct Registry {
+    /// By number.
+    entries: HashMap<u64, Entry>,
+    /// Numbers by connection id. Servers give the same ids.
+    by_id: HashMap<u64, HashSet<u64>>,
+    /// Numbers of connections without an id yet.
+    without_id: HashSet<u64>,
+}
+
+impl Registry {
+    fn add(&mut self, number: u64, entry: Entry) {
+        let expired = |entry: &Entry| entry.closed.is_some_and(|closed| closed.elapsed() >= LINGER);
+        let numbers: Vec<u64> =
+            self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.set_id(number, None);
+            self.without_id.remove(&number);
+            self.entries.remove(&number);
+        }
+        self.entries.insert(number, entry);
+        self.without_id.insert(number);
+    }
+
+    fn set_id(&mut self, number: u64, id: Option<u64>) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        if let Some(before) = std::mem::replace(&mut entry.id, id)
+            && let Some(numbers) = self.by_id.get_mut(&before)
+        {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.by_id.remove(&before);
+            }
+        }
+        match id {
+            Some(id) => {
+                self.without_id.remove(&number);
+                self.by_id.entry(id).or_default().insert(number);
+            }
+            None => {
+                self.without_id.insert(number);
+            }
+        }
+    }
+
+    /// Whether a session in a list of the node at this address is one of these connections.
+    fn contains(&self, session: &Session, address: &str) -> bool {
+        let matches = |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches(session, address));
+        self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
+            || self.without_id.iter().any(matches)
+    }
+}
+
+#[derive(Debug)]
 struct Entry {
-    number: u64,
     account: Vec<u8>,
+    /// Of the node, as it is registered.
+    address: String,
     local: SocketAddr,
     /// `CONNECTION_ID()`, once it was read.
     id: Option<u64>,
@@ -48,14 +102,19 @@ struct Entry {
 }
 
 impl Entry {
-    fn matches(&self, session: &Session) -> bool {
+    fn matches(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
             // Without a port, as over a Unix socket, the address identifies nothing.
             (Some(id), Some(listed)) => id == session.id && *listed == session.host && port(listed).is_some(),
             // While it is open, no other session of the same server has its id, and behind a proxy its address is not known yet.
-            (Some(id), None) if self.closed.is_none() => id == session.id && session.user == self.account,
+            (Some(id), None) if self.closed.is_none() && self.address == address => {
+                id == session.id && session.user == self.account
+            }
             (Some(id), None) => id == session.id && self.is_at(&session.host, true),
-            (None, _) => session.user == UNAUTHENTICATED && self.is_at(&session.host, false),
+            // It signs in, or has just done so.
+            (None, _) => {
+                (session.user == UNAUTHENTICATED || session.user == self.account) && self.is_at(&session.host, false)
+            }
         }
     }
 
@@ -83,15 +142,12 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// A connection whose client end is at this address, before it signs in.
-    pub(crate) fn opened(local: SocketAddr, account: &str) -> Self {
+    /// A connection to the node at `address` whose client end is at `local`, before it signs in.
+    pub(crate) fn opened(local: SocketAddr, account: &str, address: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tag = format!("clew:{}.{}.{number}", token(), std::process::id());
-        let mut registry = lock();
-        registry.retain(|entry| entry.closed.is_none_or(|closed| closed.elapsed() < LINGER));
-        let account = account.as_bytes().to_vec();
-        registry.push(Entry { number, account, local, id: None, listed: None, closed: None });
-        VERSION.fetch_add(1, Ordering::Release);
+        let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
+        lock().add(number, Entry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 
@@ -102,19 +158,14 @@ impl OwnSession {
 
     /// The server's id of the connection, by its own `CONNECTION_ID()`.
     pub(crate) fn has_id(&self, id: u64) {
-        self.update(|entry| entry.id = Some(id));
+        lock().set_id(self.number, Some(id));
     }
 
     /// The connection is closed; the server may list it for a moment.
     pub(crate) fn closed(&self) {
-        self.update(|entry| entry.closed = Some(Instant::now()));
-    }
-
-    fn update(&self, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = lock().iter_mut().find(|entry| entry.number == self.number) {
-            change(entry);
+        if let Some(entry) = lock().entries.get_mut(&self.number) {
+            entry.closed = Some(Instant::now());
         }
-        VERSION.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -132,21 +183,20 @@ pub(crate) struct OwnSessionFilter {
     tag: Vec<u8>,
     /// Start of every statement of this installation.
     start: Vec<u8>,
-    entries: Vec<Entry>,
-    version: u64,
+    /// Of the node that lists.
+    address: String,
     listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
-    /// For lists that `own` reads under this account, by name without host.
-    pub(crate) fn new(own: &OwnSession, account: &str) -> Self {
+    /// For lists that `own` reads under this account, by name without host, from the node at this address.
+    pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
             number: own.number,
             tag: format!("/* {} */", own.tag).into_bytes(),
             start: format!("/* clew:{}.", token()).into_bytes(),
-            entries: Vec::new(),
-            version: u64::MAX,
+            address: address.to_owned(),
             listed: None,
         }
     }
@@ -157,21 +207,15 @@ impl OwnSessionFilter {
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let listed = |entry: &mut Entry| {
-                    entry.id = Some(session.id);
+                let mut registry = lock();
+                registry.set_id(self.number, Some(session.id));
+                if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
-                };
-                lock().iter_mut().filter(|entry| entry.number == self.number).for_each(listed);
-                VERSION.fetch_add(1, Ordering::Release);
+                }
             }
             return true;
         }
-        let version = VERSION.load(Ordering::Acquire);
-        if self.version != version {
-            self.entries.clone_from(&lock());
-            self.version = version;
-        }
-        self.entries.iter().any(|entry| entry.matches(session))
+        lock().contains(session, &self.address)
     }
 
     /// The id under which the list shows the connection that reads it, running the statement that reads it. Nothing where the list is
@@ -181,7 +225,7 @@ impl OwnSessionFilter {
     }
 }
 
-fn lock() -> MutexGuard<'static, Vec<Entry>> {
+fn lock() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -189,14 +233,16 @@ fn lock() -> MutexGuard<'static, Vec<Entry>> {
 mod tests {
     use super::*;
 
+    const NODE: &str = "db.test:3306";
+
     fn session(id: u64, host: &str) -> Session {
         Session { id, user: b"clew".to_vec(), host: host.into(), ..Session::default() }
     }
 
     fn opened(address: &str, id: u64) -> (OwnSession, OwnSessionFilter) {
-        let own = OwnSession::opened(address.parse().unwrap(), "clew");
+        let own = OwnSession::opened(address.parse().unwrap(), "clew", NODE);
         own.has_id(id);
-        let filter = OwnSessionFilter::new(&own, "clew");
+        let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
     }
 
@@ -205,6 +251,9 @@ mod tests {
         let (own, mut filter) = opened("192.0.2.7:40001", 7);
         assert!(filter.is_own(&session(7, "198.51.100.1:9")), "open, behind a proxy");
         assert!(!filter.is_own(&Session { user: b"app".to_vec(), ..session(7, "192.0.2.7:40001") }));
+        let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
+        assert!(!of_other_node.is_own(&session(7, "198.51.100.1:9")), "the same id on another server");
+        assert!(of_other_node.is_own(&session(7, "192.0.2.7:40001")), "the same server under another name");
         // A server lists a closed connection for a moment; after a restart, the id is another client's.
         drop(own);
         for (id, host, is_own) in [
@@ -244,8 +293,8 @@ mod tests {
 
     #[test]
     fn connection_that_signs_in_is_own_by_its_socket_address() {
-        let own = OwnSession::opened("192.0.2.7:40021".parse().unwrap(), "clew");
-        let mut filter = OwnSessionFilter::new(&own, "clew");
+        let own = OwnSession::opened("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
+        let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
         assert!(filter.is_own(&listed("unauthenticated user", "192.0.2.7:40021")));
         assert!(!filter.is_own(&listed("unauthenticated user", "client.test:40021")));

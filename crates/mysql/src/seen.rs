@@ -1,6 +1,6 @@
 //! What is kept of a node's sessions for the wait graph, while they pass by.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use clew_diagnose::waits::{SessionFacts, is_wait_state};
 use clew_model::Session;
@@ -9,7 +9,7 @@ use crate::locks::{Threads, role};
 use crate::own_sessions::OwnSessionFilter;
 
 /// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
-const STATEMENT_KEPT: usize = 64 << 10;
+pub(crate) const STATEMENT_KEPT: usize = 64 << 10;
 const STATEMENTS_KEPT: usize = 16 << 20;
 
 /// What the graph needs of sessions: those that wait or may be waited for, and of their statements only those that a wait may be
@@ -48,6 +48,14 @@ impl Seen {
             state: session.state.clone(),
             statement,
         });
+    }
+
+    /// Takes over the seconds of these sessions, which were checked since.
+    pub(crate) fn set_seconds(&mut self, checked: &[Session]) {
+        let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
+        for session in &mut self.sessions {
+            session.seconds = seconds.get(&session.id).copied().unwrap_or(session.seconds);
+        }
     }
 
     /// Forgets the sessions that it saw: they are read anew.

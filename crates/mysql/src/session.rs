@@ -79,7 +79,7 @@ async fn whole(connection: &mut Connection, id: u64) -> Result<Option<(Session, 
     let limitation = rows.limitation();
     connection.limitations.extend(limitation);
     let checked = found.iter_mut().map(|(session, _)| session).collect();
-    statement_ages::check(connection, checked, Checked::All).await?;
+    statement_ages::check_sessions(connection, checked, Checked::All).await?;
     Ok(found)
 }
 

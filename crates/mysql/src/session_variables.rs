@@ -201,7 +201,7 @@ mod tests {
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
 
     async fn connect(server: &Server) -> Client {
-        Link::open(&server.url_for("clew", "").parse().unwrap()).await.unwrap().client
+        Link::open(&server.url_for("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
     }
 
     #[tokio::test]

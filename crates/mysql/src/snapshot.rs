@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::failure;
 use crate::limits::Limits;
 use crate::server::Flavor;
+use crate::server_instance::ServerInstance;
 use crate::transactions::{BySession, Transactions};
 use crate::{doctor, statements, transactions};
 use detailed::Details;
@@ -77,6 +78,8 @@ pub struct Summary {
 pub struct Snapshot {
     /// What it is of.
     pub summary: Summary,
+    /// The server that listed the sessions, where that was read.
+    pub server: Option<ServerInstance>,
     /// Its rows.
     pub body: Body,
 }
@@ -139,6 +142,23 @@ pub async fn take_snapshot_of(
     within_limits(node, limits, Box::pin(read(whose, node, rows, limits))).await
 }
 
+/// The same of users' sessions, for a caller that may kill some of them: with the server that lists them.
+pub async fn take_snapshot_with_server(
+    node: &NodeUrl,
+    selection: &Selection,
+    statements: Statements,
+    form: Form,
+    limits: &Limits,
+) -> Result<Snapshot, Failure> {
+    let rows = Rows { selection: selection.clone(), statements, form, detailed: false };
+    let reading = async {
+        let mut connection = Connection::open(node, limits).await?;
+        let server = connection.instance().await?;
+        Ok(Snapshot { server: Some(server), ..read_from(connection, Whose::Users, rows).await? })
+    };
+    within_limits(node, limits, Box::pin(reading)).await
+}
+
 /// The same of users' sessions, with [`clew_model::DETAIL_COLUMNS`] after the columns of the API: digest, program, and what the
 /// session waits for. Reads the locks of the node besides, over the same connection.
 pub async fn take_detailed_snapshot(
@@ -159,12 +179,15 @@ async fn within_limits(
 ) -> Result<Snapshot, Failure> {
     timeout(limits.node, failure::without_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 /// Transactions come before sessions: what is joined must be there when the rows stream in.
 async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+    read_from(Connection::open(node, limits).await?, whose, rows).await
+}
+
+async fn read_from(mut connection: Connection, whose: Whose, rows: Rows) -> Result<Snapshot, Failure> {
     let mut limitations = Vec::new();
     if show_is_cut(&mut connection).await? {
         limitations.push(doctor::statements_cut());
@@ -198,7 +221,7 @@ async fn finish(mut connection: Connection, body: Body, mut limitations: Vec<Lim
         limitations,
     };
     connection.close().await;
-    Snapshot { summary, body }
+    Snapshot { summary, server: None, body }
 }
 
 /// Whether the server cuts statements in its process list. Asked of MySQL only; older ones do not know the question.

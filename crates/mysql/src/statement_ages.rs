@@ -14,9 +14,9 @@ use crate::connection::Connection;
 use crate::server::Flavor;
 use crate::{doctor, failure, losses, statements};
 
-/// Sessions whose threads are asked for one by one; of more, all busy threads are read at once.
+/// Sessions whose threads are looked up by id; of more, all busy threads are read at once.
 const MAX_SINGLE_SESSIONS: usize = 16;
-/// Threads whose statements are asked for one by one: from here on, it is cheaper to read all.
+/// Threads whose statements are looked up by id: from here on, it is cheaper to read all.
 const MAX_SINGLE_THREADS: usize = 400;
 /// Difference between `Time` and a lock wait that is no contradiction: both are whole seconds.
 const ROUNDED_SECONDS: u64 = 2;
@@ -43,9 +43,22 @@ pub(crate) fn must_be_checked(flavor: Flavor, session: &Session, lock_wait: Opti
         && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDED_SECONDS)
 }
 
-/// Replaces the seconds of sessions of MySQL by those of the statement timers. Returns the sessions whose seconds could not be checked; why becomes
-/// a limitation of the connection.
-pub(crate) async fn check(
+/// What the check needs of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionAge {
+    pub(crate) id: u64,
+    is_idle: bool,
+    pub(crate) seconds: u64,
+}
+
+impl SessionAge {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self { id: session.id, is_idle: session.command.eq_ignore_ascii_case(b"Sleep"), seconds: session.seconds }
+    }
+}
+
+/// Replaces the seconds of those of these sessions that must be checked. Returns the ids whose seconds could not be checked.
+pub(crate) async fn check_sessions(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
     checked: Checked,
@@ -53,10 +66,25 @@ pub(crate) async fn check(
     let (flavor, own) = (connection.flavor, connection.id);
     let mut doubtful = sessions;
     doubtful.retain(|session| session.id == own || must_be_checked(flavor, session, None, checked));
-    if flavor == Flavor::MariaDb || doubtful.is_empty() {
+    let mut ages: Vec<SessionAge> = doubtful.iter().map(|session| SessionAge::of(session)).collect();
+    let unchecked = check(connection, &mut ages, checked).await?;
+    for (session, age) in doubtful.into_iter().zip(ages) {
+        session.seconds = age.seconds;
+    }
+    Ok(unchecked)
+}
+
+/// Replaces the seconds of sessions of MySQL by those of the statement timers. Returns the sessions whose seconds could not be checked; why becomes
+/// a limitation of the connection.
+pub(crate) async fn check(
+    connection: &mut Connection,
+    sessions: &mut [SessionAge],
+    checked: Checked,
+) -> Result<HashSet<u64>, Failure> {
+    if connection.flavor == Flavor::MariaDb || sessions.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids: Vec<u64> = doubtful.iter().map(|session| session.id).collect();
+    let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
     let timers = match read(connection, &ids, checked).await {
         Ok(timers) => timers,
         Err(Error::Server(error)) if !failure::took_too_long(&error) => {
@@ -71,22 +99,35 @@ pub(crate) async fn check(
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
-    let mut unchecked = HashSet::new();
-    let (mut negative, mut untimed, mut without_thread) = (0, 0, false);
-    for session in &mut doubtful {
-        if let Some(seconds) = timers.seconds(session) {
-            negative += u64::from(seconds < 0 && session.id != own);
-            session.seconds = Session::believable_seconds(seconds.into());
-        } else {
-            let has_thread = timers.untimed.contains(&session.id);
-            untimed += u64::from(has_thread);
-            without_thread |= !has_thread;
+    let relies_on_end = |session: &SessionAge| session.is_idle || timers.ended.contains(&session.id);
+    let all_recorded = !sessions.iter().any(relies_on_end) || all_statements_recorded(connection).await?;
+    let (mut unchecked, mut gone, own) = (HashSet::new(), Vec::new(), connection.id);
+    let (mut negative, mut untimed) = (0, 0);
+    for session in sessions.iter_mut() {
+        let is_unrecorded = relies_on_end(session) && !all_recorded;
+        let has_ended = !session.is_idle && timers.ended.contains(&session.id);
+        untimed += u64::from(is_unrecorded || timers.untimed.contains(&session.id));
+        if is_unrecorded || has_ended {
             unchecked.insert(session.id);
         }
+        if let Some(seconds) = timers.seconds(session) {
+            negative += u64::from(seconds < 0 && session.id != own);
+            let seconds = Session::believable_seconds(seconds.into());
+            // The latest recorded statement may be an earlier one: the younger of both ages cannot be too old.
+            session.seconds = if is_unrecorded { seconds.min(session.seconds) } else { seconds };
+            continue;
+        }
+        unchecked.insert(session.id);
+        if !timers.untimed.contains(&session.id) && !timers.ended.contains(&session.id) {
+            gone.push(session);
+        }
     }
-    // It may just have ended.
-    if without_thread {
+    if !gone.is_empty() {
         let losses = losses::read_of_threads(connection).await?;
+        if losses.is_empty() {
+            // They ended since they were listed.
+            gone.into_iter().for_each(|session| session.seconds = 0);
+        }
         connection.limitations.extend(losses);
     }
     if negative > 0 {
@@ -98,12 +139,23 @@ pub(crate) async fn check(
     Ok(unchecked)
 }
 
+/// Whether the server records every kind of statement with its time.
+async fn all_statements_recorded(connection: &mut Connection) -> Result<bool, Failure> {
+    let count = connection.ask::<u64>(statements::UNTIMED_STATEMENTS).await;
+    let count = count.map_err(|error| connection.failed(&error))?.first().copied();
+    let lost = losses::read(connection).await?.into_iter().any(|loss| loss.kind == LimitationKind::LostStatements);
+    Ok(count == Some(0) && !lost)
+}
+
 /// Timers of sessions.
 #[derive(Debug, Default)]
 struct Timers {
     by_session: HashMap<u64, Timer>,
-    /// Sessions whose thread is listed and has no timer.
+    /// Sessions whose statements the server does not record.
     untimed: HashSet<u64>,
+    /// Sessions whose latest recorded statement has ended, or that have none: one that was listed as busy ended it since, or runs one of a kind that
+    /// the server does not record.
+    ended: HashSet<u64>,
     /// The timer's value when it was read.
     now: u64,
 }
@@ -119,9 +171,9 @@ struct Timer {
 
 impl Timers {
     /// Seconds that a session has been at what it does; negative where the server's clock was set back meanwhile.
-    fn seconds(&self, session: &Session) -> Option<i64> {
+    fn seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
-        let picoseconds = match (session.command.eq_ignore_ascii_case(b"Sleep"), timer.runs) {
+        let picoseconds = match (session.is_idle, timer.runs) {
             // It began a statement since it was listed as idle.
             (true, true) => 0,
             (true, false) => self.now.wrapping_sub(timer.ended),
@@ -135,21 +187,37 @@ impl Timers {
 /// A row of the timers: thread, event, whether it runs, end, duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
+/// Sessions by thread, and whether the server records the thread's statements.
+type Threads = HashMap<u64, (u64, bool)>;
+
+/// Threads of those sessions that are wanted.
+async fn threads(connection: &mut Connection, wanted: &HashSet<u64>, statement: &str) -> Result<Threads, Error> {
+    let rows: Vec<(u64, u64, bool)> = connection.ask(statement).await?;
+    let wanted = rows.into_iter().filter(|(_, session, _)| wanted.contains(session));
+    Ok(wanted.map(|(thread, session, instrumented)| (thread, (session, instrumented))).collect())
+}
+
+fn sorted(ids: &HashSet<u64>) -> Vec<u64> {
+    let mut ids: Vec<u64> = ids.iter().copied().collect();
+    ids.sort_unstable();
+    ids
+}
+
 /// Timers of these sessions; nothing where the server keeps none: not even that of the statement that asks.
 async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -> Result<Option<Timers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
-    let ask = if checked == Checked::All || wanted.len() <= MAX_SINGLE_SESSIONS {
-        statements::threads_of(&wanted.iter().copied().collect::<Vec<_>>())
+    let mut threads = if checked == Checked::All || wanted.len() <= MAX_SINGLE_SESSIONS {
+        threads(connection, &wanted, &statements::threads_of(&sorted(&wanted))).await?
     } else {
-        statements::BUSY_THREADS.to_owned()
+        threads(connection, &wanted, statements::BUSY_THREADS).await?
     };
-    let threads: Vec<(u64, u64, bool)> = connection.ask(&ask).await?;
-    let threads: HashMap<u64, (u64, bool)> = threads
-        .into_iter()
-        .filter(|(_, session, _)| wanted.contains(session))
-        .map(|(thread, session, instrumented)| (thread, (session, instrumented)))
-        .collect();
+    // Those that became idle since they were listed.
+    let listed: HashSet<u64> = threads.values().map(|(session, _)| *session).collect();
+    let missing: HashSet<u64> = wanted.difference(&listed).copied().collect();
+    if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && !missing.is_empty() {
+        threads.extend(self::threads(connection, &missing, &statements::threads_of(&sorted(&missing))).await?);
+    }
     if threads.is_empty() {
         return Ok(None);
     }
@@ -160,12 +228,14 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
         statements::all_statement_timers()
     };
     let rows: Vec<TimerRow> = connection.ask(&ask).await?;
-    let mut timers = Timers { untimed: threads.values().map(|(session, _)| *session).collect(), ..Timers::default() };
+    let mut timers = Timers::default();
+    for (session, instrumented) in threads.values() {
+        if *instrumented { &mut timers.ended } else { &mut timers.untimed }.insert(*session);
+    }
     for (thread, event, runs, ended, lasted) in rows {
         let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else {
             continue;
         };
-        timers.untimed.remove(session);
         let timer = Timer { event, runs, ended, lasted };
         // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
         let known = timers.by_session.entry(*session).or_insert(timer);
@@ -173,7 +243,12 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
             *known = timer;
         }
     }
-    // The statement that asks is running: without it, what is listed may be left from before recording was switched off.
+    for (session, timer) in &timers.by_session {
+        if timer.runs {
+            timers.ended.remove(session);
+        }
+    }
+    // The statement of this very read is running: without it, what is listed may be left from before recording was switched off.
     let own = timers.by_session.get(&connection.id).filter(|own| own.runs);
     Ok(own.map(|own| own.ended).map(|now| Timers { now, ..timers }))
 }
@@ -189,8 +264,8 @@ async fn timers_off(connection: &mut Connection) -> Result<Limitation, Failure> 
 
 /// Whether the statement timers can be read, for an account that is examined.
 pub(crate) async fn examine(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
-    let mut own = Session { id: connection.id, ..Session::default() };
-    check(connection, vec![&mut own], Checked::Busy).await?;
+    let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
+    check(connection, &mut [own], Checked::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
@@ -224,7 +299,11 @@ fn not_timed(sessions: u64) -> Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
         why: "MySQL's process list follows SET timestamp of each session, and the server does not record what these sessions run.".to_owned(),
-        remedy: Some("UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;".to_owned()),
+        remedy: Some(
+            "UPDATE performance_schema.setup_instruments SET enabled = 'YES', timed = 'YES' WHERE name LIKE 'statement/%'; \
+             UPDATE performance_schema.threads SET instrumented = 'YES' WHERE processlist_id IS NOT NULL;"
+                .to_owned(),
+        ),
     }
 }
 
@@ -293,8 +372,12 @@ mod tests {
             ("Sleep", timer(true, 100 * second, 5 * second), 0),
             ("Sleep", timer(false, 130 * second, 30 * second), -30),
         ] {
-            assert_eq!(timers.seconds(&session(command, 7202)), Some(expected), "{command} {timers:?}");
+            assert_eq!(
+                timers.seconds(&SessionAge::of(&session(command, 7202))),
+                Some(expected),
+                "{command} {timers:?}"
+            );
         }
-        assert_eq!(Timers::default().seconds(&session("Query", 1)), None);
+        assert_eq!(Timers::default().seconds(&SessionAge::of(&session("Query", 1))), None);
     }
 }

@@ -274,6 +274,10 @@ pub(crate) fn all_statement_timers() -> String {
 const STATEMENT_TIMERS: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
+/// Kinds of statements that MySQL does not record, or without their time. 1 ms. Needs SELECT on performance_schema.
+pub(crate) const UNTIMED_STATEMENTS: &str = "SELECT COUNT(*) FROM performance_schema.setup_instruments \
+     WHERE name LIKE 'statement/%' AND NOT (enabled = 'YES' AND timed = 'YES')";
+
 /// Digests of what runs on MySQL, for [`THREADS`] to tell whose; the inner ones of a procedure too. 0.1 s. Needs SELECT on
 /// performance_schema.
 pub(crate) const RUNNING_DIGESTS: &str = "SELECT thread_id, event_id, digest \

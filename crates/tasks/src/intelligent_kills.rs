@@ -9,7 +9,8 @@ use std::time::Duration;
 use clew_diagnose::Chosen;
 use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, NodeUrl, SlowThreshold};
 use clew_mysql::{
-    ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions, read_user_sessions,
+    ClockDoubt, ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions,
+    read_user_sessions,
 };
 use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::hearing::Hearing;
-use crate::kills::{KillError, KillOrder, Kills, Meant};
+use crate::kills::{KillError, KillOrder, Kills, Meant, indirect};
 use crate::settings::Settings;
 
 /// One that was asked for longer ago than this is not begun: others may be slow by now than those who were when it was asked for.
@@ -88,9 +89,12 @@ impl IntelligentKills {
     ) -> Result<(ListRead, Chosen), KillError> {
         let threshold = self.threshold(instance).await?;
         let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
-        let step = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
-        if let Some(seconds) = step.filter(|_| errand == Errand::Killing) {
-            return Err(KillError::Node(clock_was_set(node, seconds)));
+        if let Some(failure) = indirect(node, &listed) {
+            return Err(KillError::Node(failure));
+        }
+        let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
+        if let Some(doubt) = doubt.filter(|_| errand == Errand::Killing) {
+            return Err(KillError::Node(doubtful_clock(node, doubt)));
         }
         // Without a single reliable age there is nothing to choose from, and the reason must be known.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
@@ -157,7 +161,7 @@ impl IntelligentKills {
         for lost in self.store.end_lost_intelligent_kills(FRESH).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.asked.node_id, "ended an intelligent kill that was lost");
         }
-        // Nobody renews it, as nobody may take it up again: within this it has ended, or whoever ran it is gone.
+        // The lease is not renewed: after it the worker is lost.
         let lease = self.limits.node * 2 + STORE;
         let Some(kill) = self.store.claim_intelligent_kill(lease, FRESH).await? else { return Ok(false) };
         let kills = self.clone();
@@ -211,34 +215,32 @@ impl IntelligentKills {
     }
 }
 
-/// Clocks of the nodes that were read last.
+/// Clocks of the nodes that were read most recently.
 #[derive(Debug, Default)]
 struct Clocks(VecDeque<(String, ClockHistory)>);
 
 impl Clocks {
-    /// Nodes that are remembered: those that somebody looks at.
+    /// Largest number of nodes.
     const MAX_NODES: usize = 1024;
 
-    /// Compares the clock of a node with what is known of it, and corrects ages. Returns the seconds by which it was set since the last read.
-    fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<f64> {
+    /// Compares the clock of a node with earlier readings, and corrects ages. Returns why no kill may follow, if none may.
+    fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
         let address = node.address();
         let known = self.0.iter().position(|(known, _)| *known == address);
         let (_, mut history) = known.and_then(|at| self.0.remove(at)).unwrap_or_default();
-        let step = read.check_clock(&mut history);
+        let doubt = read.check_clock(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_NODES {
             self.0.pop_front();
         }
-        step
+        doubt
     }
 }
 
-fn clock_was_set(node: &NodeUrl, seconds: f64) -> Failure {
+fn doubtful_clock(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
     let address = node.address();
-    let detail = format!(
-        "{address}: the clock of the server was set by {seconds:+.0} s since the preview, so that ages are not reliable; \
-         nothing was killed. fix: preview again"
-    );
+    let detail =
+        format!("{address}: ages are not reliable, so that nothing was killed: {doubt}. fix: preview again, then kill");
     Failure::new(FailureKind::ServerError, detail)
 }
 
@@ -249,7 +251,7 @@ fn unreliable_ages(node: &NodeUrl, gap: &Limitation) -> Failure {
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Why some live that were to be killed.
+/// Why some of the chosen sessions were not killed.
 fn failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),

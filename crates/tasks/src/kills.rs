@@ -1,12 +1,10 @@
-//! The one way to kill: written down, carried out, and its outcome written down with a row of the audit.
-//!
-//! Somebody who names sessions, an intelligent kill and a kill task all come through here.
+//! All kills pass through this module: recorded, carried out, and the outcome recorded with a row of the audit.
 
 use std::sync::Arc;
 
 use clew_diagnose::{ProtectedAccounts, clean, template};
-use clew_model::{Failure, InstanceId, NodeId, NodeUrl, Origin, ProjectId, Session};
-use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, Victim, kill_all_under};
+use clew_model::{Failure, FailureKind, InstanceId, LimitationKind, NodeId, NodeUrl, Origin, ProjectId, Session};
+use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions, Victim, kill_all_under};
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
@@ -23,7 +21,7 @@ pub struct Kills {
 /// A kill of some sessions of a node.
 #[derive(Debug, Clone)]
 pub struct KillOrder {
-    /// Who asks, and from where.
+    /// The caller and its address.
     pub by: Origin,
     /// The project of …
     pub project_id: ProjectId,
@@ -85,7 +83,7 @@ impl Kills {
 
     /// Kills these sessions within the limits of one read. The outcomes come in the same order, each with the session's id.
     ///
-    /// Once begun it goes on, whether or not somebody still waits for it: a kill without an outcome is a question that nobody can answer.
+    /// Once begun it goes on, also where the caller is gone: the outcome of a kill must be recorded.
     pub async fn carry_out(
         &self,
         order: KillOrder,
@@ -164,6 +162,14 @@ impl KillOrder {
             template: session.statement.as_deref().map(|statement| kept(&template(statement))),
         }
     }
+}
+
+/// Why no session that was listed through this address may be killed: a proxy stands between.
+pub(crate) fn indirect(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+    let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
+    let fix = gap.remedy.as_deref().unwrap_or_default();
+    let detail = format!("{}: {} {} fix: {fix}", node.address(), gap.what, gap.why);
+    Some(Failure::new(FailureKind::ServerError, detail))
 }
 
 fn kept(text: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! Logins at watched servers, with the back-off that keeps Clew from locking an account.
 //!
 //! After a refused login (access denied, account locked, password expired) the next automatic one waits 30 s, then 1 min, 2 min, … up
-//! to an hour. The back-off is part of the store: kill tasks, retried collections and live feeds of all processes share it. A login that
+//! to an hour. The back-off is part of the store: kill tasks, retried collections, live feeds and requests of all processes share it. A login that
 //! succeeds ends it, and so do new credentials of the node.
 
 use clew_model::{Failure, FailureKind, Node, NodeId};
@@ -34,7 +34,7 @@ impl Login {
             Some(failure) if failure.kind == FailureKind::AccessDenied => {
                 self.store.record_login_refusal(node, self.refusals, failure).await
             }
-            None if self.refusals > 0 => self.store.clear_login_backoff(&node.id).await,
+            _ if self.refusals > 0 && has_signed_in(failure) => self.store.clear_login_backoff(&node.id).await,
             // The server was not reached, or did not refuse before: nothing has changed.
             _ => Ok(()),
         };
@@ -42,6 +42,11 @@ impl Login {
             warn!(node.id = %node.id, %error, "could not record the outcome of a login");
         }
     }
+}
+
+/// Whether the server accepted the login: the read succeeded, or failed at a statement.
+fn has_signed_in(failure: Option<&Failure>) -> bool {
+    failure.is_none_or(|failure| failure.kind == FailureKind::MissingPrivilege)
 }
 
 /// The failure of a login that is not attempted.

@@ -38,7 +38,7 @@ pub enum RogueMode {
     Sha256Password,
     /// Answers [`ATTACKED`] statements with a request for this file of the client.
     LocalInfile(String),
-    /// Answers [`ATTACKED`] statements with one row whose last column has so many bytes.
+    /// Answers the statement that lists sessions with one row whose last column has so many bytes.
     HugePacket {
         /// Bytes of the last column.
         bytes: u64,
@@ -220,7 +220,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = String::from_utf8_lossy(statement).to_lowercase();
                 // Clew starts each statement with a comment.
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
-                let is_attacked = ATTACKED.iter().any(|words| statement.contains(words));
+                let is_attacked = match options.mode {
+                    RogueMode::HugePacket { .. } => statement.starts_with("show full processlist"),
+                    _ => ATTACKED.iter().any(|words| statement.contains(words)),
+                };
                 if !is_attacked || !attack::run(stream, statement, &options.mode, recording).await? {
                     answers::send(stream, statement, options.version, connection).await?;
                 }

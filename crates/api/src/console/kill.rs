@@ -121,7 +121,8 @@ pub(crate) async fn kill(
         caller.trail.detail("reason", asked.reason.as_str());
     }
     let masked = target.is_masked_for(&service, &caller);
-    let found = service.nodes.read(async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
+    let found =
+        service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
     let (costs, mut outcomes, effect) = if asked.preview {
@@ -139,7 +140,8 @@ pub(crate) async fn kill(
                 Err(KillError::Node(failure)) => Err(failure),
                 Err(KillError::Store(error)) => Ok(Err(error)),
             };
-        let outcomes = service.nodes.read(work).await?.map_err(|error: StoreError| Refusal::from(error))?;
+        let outcomes =
+            service.read_node(&target.node, work).await?.map_err(|error: StoreError| Refusal::from(error))?;
         let effect = match before {
             Some(before) => KillEffectView::read(&service, &target.node, before, &outcomes).await,
             None => None,

@@ -27,7 +27,7 @@ pub(crate) async fn show(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<WaitGraph>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let observed = service.nodes.read(async |limits| read_waits(&target.node.url, &limits).await).await?;
+    let observed = service.read_node(&target.node, async |limits| read_waits(&target.node.url, &limits).await).await?;
     let graph = waits::graph(&observed);
     Ok(Json(if target.is_masked_for(&service, &caller) { graph.masked() } else { graph }))
 }

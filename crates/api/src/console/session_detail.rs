@@ -104,7 +104,8 @@ pub(crate) async fn show(
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
     let id = session_id(&session)?;
     let masked = target.is_masked_for(&service, &caller);
-    let read = service.nodes.read(async |limits| read_session(&target.node.url, id, &limits).await).await?;
+    let read =
+        service.read_node(&target.node, async |limits| read_session(&target.node.url, id, &limits).await).await?;
     Ok(Json(view(read.ok_or_else(|| no_such_session(id))?, masked)))
 }
 
@@ -182,7 +183,8 @@ pub(crate) async fn explain(
         // Servers print literals into plans, each its own way.
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
-    let explained = service.nodes.read(async |limits| explain_session(&target.node.url, id, &limits).await).await?;
+    let explained =
+        service.read_node(&target.node, async |limits| explain_session(&target.node.url, id, &limits).await).await?;
     match explained {
         Explained::Plan(plan) => Ok(Json(ExplainAnswer { format: "text", plan: Some(plan), refused: None })),
         Explained::None(refused) => Ok(Json(ExplainAnswer { format: "text", plan: None, refused: Some(refused) })),

@@ -110,7 +110,7 @@ pub(crate) async fn preview(
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let chosen = service.nodes.read(look).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let chosen = service.read_node(&target.node, look).await?.map_err(|error: StoreError| Refusal::from(error))?;
     let masked = target.is_masked_for(&service, &caller);
     let statistics = chosen.entries().map(|(strategy, group)| statistic(strategy, group, masked)).collect();
     let warnings = warnings::read(&service, &target.node, &chosen.into_victims(), language).await;

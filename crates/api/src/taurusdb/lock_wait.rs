@@ -108,7 +108,7 @@ pub(crate) async fn show(
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let pid = pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
-    let observed = service.nodes.read(async |limits| read_waits(&node.url, &limits).await).await?;
+    let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
     let Some(asked) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };

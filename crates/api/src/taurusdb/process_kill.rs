@@ -7,8 +7,8 @@ use std::time::Instant;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
-use clew_model::{Failure, Node};
-use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, UnsafeVictims, find_sessions};
+use clew_model::{Failure, FailureKind, Node, Session};
+use clew_mysql::{FoundSessions, KillKind, KillOutcome, Limits, Refusal as Reason, UnsafeVictims, find_sessions};
 use clew_store::{KillSource, StoreError};
 use clew_tasks::{KillError, KillOrder, Meant};
 use serde::Serialize;
@@ -80,7 +80,7 @@ pub(crate) async fn kill(
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let outcomes = service.nodes.read(work).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let outcomes = service.read_node(&target.node, work).await?.map_err(|error: StoreError| Refusal::from(error))?;
     let killed = asked.answer(&outcomes);
     caller.trail.detail("killed", killed.processes_killed.clone());
     caller.trail.detail("not_found", killed.processes_not_found.clone());
@@ -101,6 +101,10 @@ async fn kill_found(
     let begun = Instant::now();
     let FoundSessions { read, sessions } =
         find_sessions(&target.node.url, &asked.ids, &limits).await.map_err(KillError::Node)?;
+    if service.listed_servers().is_another(&caller.principal.user_id, &target.node.id, &read.server) {
+        let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
+        return Ok(sessions.iter().map(refused).collect());
+    }
     let order = KillOrder {
         by: caller.origin(),
         project_id: target.project.id.clone(),
@@ -151,13 +155,13 @@ impl Asked {
         Ok(Self { ids, reason })
     }
 
-    /// Who falls into which list. Those that could not be killed fall into neither.
+    /// Which session belongs to which list. Those that could not be killed belong to neither.
     fn answer(&self, outcomes: &[(u64, KillOutcome)]) -> Killed {
         let mut killed = Killed { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
             match outcomes.iter().find(|(known, _)| *known == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_taken() => killed.processes_killed.push(id),
-                Some(KillOutcome::Failed(_)) => {}
+                Some(outcome) if reason_of_failure(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -165,15 +169,21 @@ impl Asked {
     }
 }
 
-/// The first failure, with who else was killed and who was not: asking again is safe, but who asked should know.
+/// Why a session that may be there was not killed: the kill failed, or the session cannot be identified through this address.
+fn reason_of_failure(outcome: &KillOutcome) -> Option<Failure> {
+    match outcome {
+        KillOutcome::Failed(failure) => Some(failure.clone()),
+        KillOutcome::Refused(Reason::Indirect | Reason::AnotherServer) => {
+            Some(Failure::new(FailureKind::ServerError, outcome.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// The first failure, with the sessions that were killed and those that were not. The request can be repeated.
 fn failed(outcomes: &[(u64, KillOutcome)], killed: &Killed) -> Option<Failure> {
-    let failures: Vec<(u64, &Failure)> = outcomes
-        .iter()
-        .filter_map(|(id, outcome)| match outcome {
-            KillOutcome::Failed(failure) => Some((*id, failure)),
-            _ => None,
-        })
-        .collect();
+    let failures: Vec<(u64, Failure)> =
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, reason_of_failure(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -186,9 +196,6 @@ fn failed(outcomes: &[(u64, KillOutcome)], killed: &Killed) -> Option<Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clew_model::FailureKind;
-    use clew_mysql::Refusal as Reason;
-
     use super::*;
 
     fn ids(body: &str) -> Option<Vec<u64>> {

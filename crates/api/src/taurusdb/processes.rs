@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
 use clew_model::{Page, Selection};
-use clew_mysql::{Form, Snapshot, Statements, take_snapshot};
+use clew_mysql::{Form, Snapshot, Statements, take_snapshot_with_server};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -73,8 +73,11 @@ pub(crate) async fn list(
     let page = page::asked(query.as_deref())?;
     let statements = Statements::masked(target.is_masked_for(&service, &caller));
     let (node, selection) = (&target.node, Selection::default());
-    let read = async |limits| take_snapshot(&node.url, &selection, statements, Form::Json, &limits).await;
-    let snapshot = service.nodes.read(read).await?;
+    let read = async |limits| take_snapshot_with_server(&node.url, &selection, statements, Form::Json, &limits).await;
+    let mut snapshot = service.read_node(node, read).await?;
+    if let Some(server) = snapshot.server.take() {
+        service.listed_servers().record(&caller.principal.user_id, &node.id, server);
+    }
     let cutting = tokio::task::spawn_blocking(move || cut(snapshot, page)).await;
     let processes = cutting.map_err(|error| Refusal::internal(&error))?;
     processes.map(Json).map_err(|error| Refusal::internal(&error))

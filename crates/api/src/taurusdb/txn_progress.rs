@@ -97,7 +97,7 @@ pub(crate) async fn show(
         return Err(Refusal::because(ErrorEntry::NOT_ALLOWED, "not-the-master", Vec::new()));
     }
     let ids = asked.ids.as_deref();
-    let rollbacks = service.nodes.read(async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
+    let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.is_masked_for(&service, &caller);
     let (transactions, total_count) = page::cut(rollbacks, asked.page, |rollback| item(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))

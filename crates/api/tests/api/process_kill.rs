@@ -67,6 +67,60 @@ async fn audited(server: &Server, operation: &str) -> Vec<AuditRecord> {
     server.store.audit(&filter, 0, 100).await.unwrap()
 }
 
+async fn sessions_of_another_server_are_not_killed(flavor: Flavor) {
+    let mut node = node(flavor).await;
+    let mut server = Server::start().await;
+    server.look_at(&node.url_for("root", "")).await;
+    let listed = busy(&node, "app").await.id;
+    server.get(&server.of_node("processes")).await.ok(200);
+    node.kill().unwrap();
+    node.restart().await.unwrap();
+    node.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
+    // The ids of the server start again.
+    let mut newcomers = Vec::new();
+    while newcomers.last().is_none_or(|session: &RawSession| session.id < listed) {
+        newcomers.push(busy(&node, "app").await);
+    }
+    let newcomer = newcomers.last().unwrap().id;
+    let refused = delete(&server, json!({ "processes": [newcomer] })).await.refused(500, "DBS.05000000");
+    assert!(refused.contains("list the sessions again"), "{flavor}: {refused}");
+    assert!(statements(&node).await.iter().any(|(id, ..)| *id == newcomer), "{flavor}");
+    server.get(&server.of_node("processes")).await.ok(200);
+    let killed = delete(&server, json!({ "processes": [newcomer] })).await.ok(200);
+    assert_eq!(killed["processes_killed"], json!([newcomer]), "{flavor}");
+}
+
+#[tokio::test]
+async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mysql() {
+    sessions_of_another_server_are_not_killed(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mariadb() {
+    sessions_of_another_server_are_not_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn requests_do_not_repeat_a_refused_login() {
+    for flavor in Flavor::ALL {
+        let node = node(flavor).await;
+        let mut server = Server::start().await;
+        server.look_at(&node.url_for("clew", "wrong")).await;
+        let refused = async || {
+            let mut root = node.connect().await.unwrap();
+            let row: Option<(String, u64)> =
+                root.query_first("SHOW GLOBAL STATUS LIKE 'Aborted_connects'").await.unwrap();
+            root.disconnect().await.unwrap();
+            row.unwrap().1
+        };
+        let before = refused().await;
+        for path in ["processes", "processes", "process/lock-wait"] {
+            server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
+        }
+        assert_eq!(refused().await - before, 1, "{flavor}");
+    }
+}
+
 async fn sessions_are_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let mut server = Server::start().await;

@@ -4,7 +4,8 @@
 //! the password. Some plugins ask for the password itself: it is sent over verified TLS, over unverified TLS on this machine, or
 //! encrypted with a public key that the operator trusts. Anything else is refused.
 
-use std::fs;
+use std::fmt;
+use std::path::Path;
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -17,8 +18,15 @@ use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, serialized};
 
 /// Rounds of a sign-in: no plugin needs more.
 const MAX_ROUNDS: usize = 10;
+/// Largest iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB. A derivation is computed on the thread of the read.
+const MAX_PARSEC_FACTOR: u8 = 6;
+/// Length of a challenge of ed25519 and parsec.
+const LONG_NONCE: usize = 32;
 /// Length of a challenge. A server sends a terminating NUL after it.
 const NONCE: usize = 20;
+
+/// Longest public key in PEM form: one of 16,384 bits has 3 KiB.
+const MAX_KEY: usize = 4 << 10;
 
 /// How far the channel protects a secret.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +95,9 @@ impl<'a> Secrets<'a> {
                 },
                 (Some(_), AuthPlugin::MariadbParsec { .. }) => {
                     let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
+                    if salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_FACTOR) {
+                        return Err(Error::Protocol("parsec with too many iterations"));
+                    }
                     self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
                     packets.write(&self.challenge_response().unwrap_or_default()).await?;
                 }
@@ -104,6 +115,12 @@ impl<'a> Secrets<'a> {
         let request = ParseBuf(payload).parse::<AuthSwitchRequest<'_>>(())?.into_owned();
         self.plugin = request.auth_plugin().into_owned();
         self.nonce = request.plugin_data().to_vec();
+        // The parser takes a last byte of 0 for a terminator. These challenges have none.
+        if matches!(self.plugin, AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. })
+            && self.nonce.len() == LONG_NONCE - 1
+        {
+            self.nonce.push(0);
+        }
         match &self.plugin {
             AuthPlugin::MysqlOldPassword => Err(Error::AuthenticationPlugin("mysql_old_password".to_owned())),
             AuthPlugin::MysqlClearPassword => self.send_password(packets, 0).await,
@@ -129,8 +146,7 @@ impl<'a> Secrets<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => fs::read(path)
-                .map_err(|error| Error::PublicKey(format!("cannot read the public key {}: {error}", path.display())))?,
+            Some(path) => read_key(path).await?,
             None if self.node.get_server_public_key => {
                 packets.write(&[key_request]).await?;
                 let packet = packets.read(MAX_HANDSHAKE_PACKET).await?.payload;
@@ -142,8 +158,30 @@ impl<'a> Secrets<'a> {
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }
-        packets.write(&crypto::encrypt(&password, &key)).await
+        packets.write(&encrypted_with(password, key).await?).await
     }
+}
+
+/// The key in a file of the operator.
+async fn read_key(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed =
+        |why: &dyn fmt::Display| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display()));
+    let metadata = tokio::fs::metadata(path).await.map_err(|error| failed(&error))?;
+    if !metadata.is_file() || metadata.len() > MAX_KEY as u64 {
+        return Err(failed(&format_args!("not a file of at most {MAX_KEY} bytes")));
+    }
+    tokio::fs::read(path).await.map_err(|error| failed(&error))
+}
+
+/// The password under a public key in PEM form. Off the runtime's threads, and without their panic: the parser panics on a malformed key.
+async fn encrypted_with(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if key.len() > MAX_KEY {
+        return Err(Error::PublicKey(format!("the public key is longer than {MAX_KEY} bytes")));
+    }
+    let encryption =
+        tokio::task::spawn_blocking(move || std::panic::catch_unwind(|| crypto::encrypt(&password, &key)).ok());
+    let encrypted = encryption.await.ok().flatten();
+    encrypted.ok_or_else(|| Error::PublicKey("the public key is not an RSA key in PEM form".to_owned()))
 }
 
 #[cfg(test)]
@@ -178,6 +216,20 @@ mod tests {
         let mut sent = Vec::new();
         server.read_to_end(&mut sent).await.unwrap();
         (completed, sent)
+    }
+
+    #[tokio::test]
+    async fn malformed_public_key_is_an_error() {
+        for key in [
+            Vec::new(),
+            b"no key".to_vec(),
+            b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_vec(),
+            vec![b'x'; 5000],
+        ] {
+            assert!(matches!(encrypted_with(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
+        }
+        let device = read_key(Path::new("/dev/zero")).await;
+        assert!(matches!(device, Err(Error::PublicKey(_))), "{device:?}");
     }
 
     #[tokio::test]

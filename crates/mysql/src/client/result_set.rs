@@ -22,8 +22,10 @@ const MORE_RESULTS: u16 = 0x0008;
 const END: u8 = 0xfe;
 /// A longer packet with that start is a row.
 const MAX_END: usize = 9;
-/// A statement that asks for a file of the client.
+/// A response that requests a file of the client.
 const LOCAL_INFILE: u8 = 0xfb;
+/// A cell that is NULL.
+const NULL: u8 = 0xfb;
 
 /// Rows of the first result that has columns. A statement without rows has none.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Rows<'c> {
     in_flight: &'c InFlight,
     columns: Arc<[Column]>,
     max_row: usize,
+    /// Bytes of the rows so far.
+    size: usize,
     ended: bool,
 }
 
@@ -41,7 +45,7 @@ impl<'c> Rows<'c> {
         in_flight: &'c InFlight,
         max_row: usize,
     ) -> Result<Self, Error> {
-        let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, ended: false };
+        let mut rows = Self { packets, in_flight, columns: Arc::from([]), max_row, size: 0, ended: false };
         rows.read_header().await?;
         Ok(rows)
     }
@@ -49,6 +53,11 @@ impl<'c> Rows<'c> {
     /// Columns of the result; nothing where it has none.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// Bytes of the rows that were read so far.
+    pub(super) fn size(&self) -> usize {
+        self.size
     }
 
     /// The next row; nothing after the last.
@@ -74,6 +83,7 @@ impl<'c> Rows<'c> {
             _ => {}
         }
         let Packet { payload, truncated } = self.packets.last();
+        self.size += payload.len();
         Ok(Some(Cells { rest: payload, truncated }))
     }
 
@@ -150,7 +160,11 @@ impl<'c> Rows<'c> {
         loop {
             let Packet { payload, truncated } = self.packets.read(MAX_COLUMN_DEFINITION).await?;
             let status = match payload {
-                [ERROR_PACKET, ..] => return Err(Error::Server(ServerError::parse(payload))),
+                [ERROR_PACKET, ..] => {
+                    let error = ServerError::parse(payload);
+                    self.end();
+                    return Err(Error::Server(error));
+                }
                 [0x00, ..] if !in_rows => status_of_ok(payload)?,
                 [END, ..] if payload.len() < MAX_END && !truncated => {
                     // The first one ends the columns, the second the rows.
@@ -183,7 +197,7 @@ impl<'a> Cells<'a> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
         }
-        if let [LOCAL_INFILE, rest @ ..] = self.rest {
+        if let [NULL, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(None);
         }

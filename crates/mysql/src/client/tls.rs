@@ -15,9 +15,10 @@ use tokio_rustls::client::TlsStream;
 use super::error::Error;
 use super::packets::Stream;
 
-/// Whether this mode authenticates the server, so that a password may be sent over the channel.
-pub(super) fn is_verified(mode: TlsMode) -> bool {
-    matches!(mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
+/// Whether TLS authenticates the server, so that a password may be sent over the channel. A chain to a public authority without the name proves
+/// nothing: anyone can have such a certificate.
+pub(super) fn is_verified(node: &NodeUrl) -> bool {
+    node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
 /// Switches the stream to TLS.
@@ -36,7 +37,7 @@ fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-    let chain = if is_verified(node.tls) {
+    let chain = if matches!(node.tls, TlsMode::VerifyCa | TlsMode::VerifyIdentity) {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(node)?), provider.clone()).build();
         Some(verifier.map_err(|error| Error::Tls(error.to_string()))?)
     } else {
@@ -117,5 +118,23 @@ impl ServerCertVerifier for NameIgnored {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_or_a_private_authority_authenticates_the_server() {
+        for (parameters, verified) in [
+            ("tls=required", false),
+            ("tls=verify-ca", false),
+            ("tls=verify-ca&ca=/etc/clew/ca.pem", true),
+            ("tls=verify-identity", true),
+        ] {
+            let node: NodeUrl = format!("mysql://clew@db.test/?{parameters}").parse().unwrap();
+            assert_eq!(is_verified(&node), verified, "{parameters}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Many victims on one connection: each is judged by a look that is not old, and killed at once.
+//! Many victims on one connection: each is checked against a recent list, and killed at once.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::send::send;
 use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
-/// How old a look may be when a kill is sent on its word: most kills take a fraction of a millisecond, a look up to 0.05 s.
+/// How old a list may be when a kill is sent by it: most kills take a fraction of a millisecond, a list up to 0.05 s.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
 
 /// Victims, and how far each of them is.
@@ -25,9 +25,9 @@ pub(super) struct Batch<'a> {
 
 /// How far a kill has come.
 enum Stage {
-    /// It is still to be looked for.
+    /// Not yet found in a list.
     Waiting,
-    /// The server was told, and has not answered.
+    /// Kill sent, response pending.
     Sending,
     /// The server took the kill.
     Sent(Watched),
@@ -45,19 +45,12 @@ impl<'a> Batch<'a> {
         Self { kind, protected, unsafe_victims, members }
     }
 
-    /// Sends a kill to each victim that is still there and must not live. Fails where the connection does; whoever was not killed by
-    /// then is left as it was.
+    /// Sends a kill to each listed victim that no rule protects. Fails on a connection error; the remaining victims are untouched then.
     pub(super) async fn send(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let ids: Vec<u64> = self.members.iter().map(|(victim, _)| victim.id).collect();
         let server = connection.instance().await?;
         let own = clew_sessions(connection).await?;
         let mut look = Look::take(connection, &ids, self.kind).await?;
-        if !look.is_direct {
-            for (_, stage) in &mut self.members {
-                *stage = Stage::Over(KillOutcome::Refused(Refusal::Indirect));
-            }
-            return Ok(());
-        }
         let mut all_is_seen = false;
         let mut engines = EngineCache::default();
         if self.unsafe_victims == UnsafeVictims::Spare {
@@ -66,6 +59,11 @@ impl<'a> Batch<'a> {
         for (victim, stage) in &mut self.members {
             if look.age() > LOOK_IS_GOOD_FOR {
                 look = Look::take(connection, &ids, self.kind).await?;
+            }
+            // A balancer of statements may lead a repeated list elsewhere.
+            if !look.is_direct {
+                *stage = Stage::Over(KillOutcome::Refused(Refusal::Indirect));
+                continue;
             }
             if victim.read.server != server {
                 *stage = Stage::Over(KillOutcome::Refused(Refusal::AnotherServer));
@@ -85,7 +83,10 @@ impl<'a> Batch<'a> {
             let own = own.contains(&victim.id) || look.own.contains(&victim.id);
             let refusal = match () {
                 () if victim.matches(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
-                () => refusal(victim, now, self.kind, self.protected, own),
+                () => refusal(victim, now, self.kind, self.protected, own).or_else(|| {
+                    let is_unreliable = victim.is_chosen_by_age(self.kind) && look.unchecked.contains(&victim.id);
+                    (is_unreliable && !is_killed(now)).then_some(Refusal::UnreliableAge)
+                }),
             };
             let refusal = match refusal {
                 None if self.unsafe_victims == UnsafeVictims::Spare && !is_killed(now) => {
@@ -136,14 +137,14 @@ impl<'a> Batch<'a> {
                     failure.kind,
                     format!("{}; the kill was under way, and the server may still do it", failure.detail),
                 )),
-                // It does not come to this: without a failure each was sent or is over.
+                // Unreachable: without a failure each was sent or is over.
                 (Stage::Waiting | Stage::Sending, None) => KillOutcome::AlreadyGone,
             };
             *stage = Stage::Over(outcome);
         }
     }
 
-    /// What became of each; of those that are over.
+    /// The outcome of each victim that is over.
     pub(super) fn outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, Stage)| match stage {
             Stage::Over(outcome) => Some((victim.id, outcome)),
@@ -153,7 +154,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Why what is listed under the victim's id now must live.
+/// Why the session that is listed under the victim's id is not killed.
 fn refusal(
     victim: &Victim,
     now: &Session,
@@ -186,7 +187,7 @@ pub(super) fn is_idle(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Sleep")
 }
 
-/// Whether somebody killed it before, and it is still about to end.
+/// Whether an earlier kill is pending.
 pub(super) fn is_killed(session: &Session) -> bool {
     session.command.eq_ignore_ascii_case(b"Killed")
 }

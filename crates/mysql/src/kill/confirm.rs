@@ -1,4 +1,4 @@
-//! Whether kills had their effect: all of them are looked at together, round after round.
+//! Confirmation of kills: all sessions are listed together, round after round.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -8,16 +8,17 @@ use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
 use super::batch::{is_idle, is_killed};
-use super::look::look;
+use super::look::{List, look, look_with_ages};
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
+use crate::statement_ages::Checked;
 use crate::transactions::{self, Transactions};
 
 /// How long the effect of kills is waited for, however many there are.
 const CONFIRM: Duration = Duration::from_secs(1);
 /// Between two looks: twice as long each time.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
-/// Sooner, most sessions are gone, and nobody need ask whether they roll back.
+/// Delay before rollbacks are read: until then, most sessions are gone.
 const ASK_FOR_ROLLBACK_AFTER: Duration = Duration::from_millis(100);
 
 /// A session that was sent a kill.
@@ -30,18 +31,20 @@ pub(super) struct Watched {
 impl Watched {
     /// A session as it was just before its kill.
     pub(super) fn new(before: Session) -> Self {
-        Self { before, seen: "it was not looked at again".to_owned(), outcome: None }
+        Self { before, seen: "not confirmed".to_owned(), outcome: None }
     }
 
-    /// What became of it. Where that was not seen: what was seen last, or why nothing could be seen.
+    /// The outcome. Where it was not confirmed: what the last list showed, or why there was none.
     pub(super) fn end(&mut self, failure: Option<&Failure>) -> KillOutcome {
         let unseen = || KillOutcome::Ending(failure.map_or_else(|| self.seen.clone(), Failure::to_string));
         self.outcome.take().unwrap_or_else(unseen)
     }
 
-    fn look_at(&mut self, now: Option<&Session>, undone: Option<Undone>, kind: KillKind, late: bool) {
+    fn look_at(&mut self, now: Option<&Session>, is_checked: bool, undone: Option<Undone>, kind: KillKind, late: bool) {
         self.outcome = match (undone, now) {
-            (_, Some(now)) if kind == KillKind::Query && has_ended(&self.before, now) => Some(KillOutcome::Killed),
+            (_, Some(now)) if kind == KillKind::Query && has_ended(&self.before, now, is_checked) => {
+                Some(KillOutcome::Killed)
+            }
             (Some(Undone::Rows(rows_modified)), _) if late => Some(KillOutcome::RollingBack { rows_modified }),
             (Some(Undone::Nothing), None) => Some(KillOutcome::Killed),
             _ => None,
@@ -53,7 +56,7 @@ impl Watched {
     }
 }
 
-/// Looks, more and more seldom, until each kill had its effect, a roll-back is seen, or the time is over.
+/// Lists at growing intervals until each kill had its effect, a rollback is listed, or the time is over.
 pub(super) async fn confirm(
     mut connection: Connection,
     mut watched: Vec<&mut Watched>,
@@ -76,7 +79,12 @@ async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: 
             return Ok(());
         }
         let ids: HashSet<u64> = open.iter().map(|one| one.before.id).collect();
-        let listed = look(connection, |session| ids.contains(&session.id)).await?.sessions;
+        let wanted = |session: &Session| ids.contains(&session.id);
+        // Only the end of a statement is judged by seconds.
+        let (List { sessions: listed, .. }, unchecked) = match kind {
+            KillKind::Query => look_with_ages(connection, Checked::Busy, wanted).await?,
+            KillKind::Connection => (look(connection, wanted).await?, HashSet::new()),
+        };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
         let now = |before: &Session| listed.get(&before.id).filter(|now| is_same(before, now));
         let late = begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER;
@@ -85,7 +93,8 @@ async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: 
         for one in &mut open {
             let undone = undone.as_ref().map(|all| all.get(&one.before.id).copied().unwrap_or(Undone::Nothing));
             let now = now(&one.before);
-            one.look_at(now, undone, kind, late);
+            let is_checked = !unchecked.contains(&one.before.id);
+            one.look_at(now, is_checked, undone, kind, late);
         }
         if open.iter().all(|one| one.outcome.is_some()) {
             return Ok(());
@@ -99,9 +108,10 @@ fn is_same(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Whether a statement ended, judged by its session.
-fn has_ended(before: &Session, now: &Session) -> bool {
-    !is_killed(now) && (is_idle(now) || before.statement != now.statement || now.seconds < before.seconds)
+/// Whether a statement ended, by what the list shows of its session. `is_checked` says that the session cannot have set its seconds.
+fn has_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
+    let is_younger = is_checked && now.seconds < before.seconds;
+    !is_killed(now) && (is_idle(now) || before.statement != now.statement || is_younger)
 }
 
 /// What a session still has to roll back. MySQL takes it off its list before that.

@@ -1,6 +1,7 @@
-//! Looking for sessions: those that somebody names, and those that rules may choose from.
+//! Process list reads for kills: of sessions by id, and of those that rules may choose from.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Error;
@@ -16,6 +17,7 @@ use crate::budget::Errand;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
+use crate::server_instance::ServerInstance;
 use crate::statement_ages::{self, Checked};
 use crate::{clock, doctor, failure, own_sessions, server_threads, sessions, statements};
 
@@ -29,14 +31,15 @@ pub struct FoundSessions {
 }
 
 /// The sessions of these ids that are there, as the server lists them, with the first 64 KiB of their statements. An account that
-/// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`. Whoever asks
-/// means to kill: this waits for no other read of the node.
+/// sees only its own sessions cannot tell what is gone from what is hidden: then this fails, and names the `GRANT`. It uses the permit
+/// for kills and does not queue behind reads of the node.
 pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
-        let read = list_read(&mut connection).await?;
+        let server = connection.instance().await?;
         let (List { sessions, .. }, _) =
             look_with_ages(&mut connection, Checked::All, |session| ids.contains(&session.id)).await?;
+        let read = list_read(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
             sees_all(&mut connection).await?;
         }
@@ -51,14 +54,18 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
 pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
     reading(node, limits, async {
         let mut connection = Connection::open_for(errand, node, limits).await?;
-        let read = list_read(&mut connection).await?;
+        let server = connection.instance().await?;
         let own_ids = clew_sessions(&mut connection).await?;
-        let (List { sessions: listed, own, .. }, unchecked) =
+        let (List { sessions: listed, own, is_direct, .. }, unchecked) =
             look_with_ages(&mut connection, Checked::Busy, |_| true).await?;
+        let read = list_read(server);
+        if !is_direct {
+            connection.limitations.push(doctor::indirect());
+        }
         // Its own statement runs: where that is not timed, none is.
         let no_timers = unchecked.contains(&connection.id);
         let clock = clock::read(&mut connection).await.map_err(|error| connection.failed(&error))?;
-        // Who is shown the sessions of any other account is shown all, and need not be asked what it may.
+        // An account that sees another account's session has PROCESS.
         let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
         if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
             sees_all(&mut connection).await?;
@@ -86,7 +93,7 @@ async fn reading<T>(
 ) -> Result<T, Failure> {
     timeout(limits.node, failure::without_panic(node, read))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading sessions", limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
 }
 
 /// What was to be seen of some sessions at one moment.
@@ -94,6 +101,8 @@ pub(super) struct Look {
     taken: Instant,
     /// By id.
     pub(super) sessions: HashMap<u64, Session>,
+    /// Those of them whose seconds could not be checked.
+    pub(super) unchecked: HashSet<u64>,
     /// Those of them that apply what replication brings, and do not look so.
     pub(super) appliers: HashSet<u64>,
     /// The number of what each of them runs; of MariaDB alone, and only where a statement is to end.
@@ -111,12 +120,11 @@ impl Look {
     pub(super) async fn take(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
         let queries = query_ids(connection, ids, kind).await?;
         let ids: HashSet<u64> = ids.iter().copied().collect();
-        let (List { sessions: found, own, is_direct }, _) =
+        let (List { sessions: found, own, is_direct, taken }, unchecked) =
             look_with_ages(connection, Checked::All, |session| ids.contains(&session.id)).await?;
-        let taken = Instant::now();
         let appliers = server_threads::among(connection, found.iter()).await?;
         let sessions = found.into_iter().map(|session| (session.id, session)).collect();
-        Ok(Self { taken, sessions, appliers, queries, own, is_direct, undone: None })
+        Ok(Self { taken, sessions, unchecked, appliers, queries, own, is_direct, undone: None })
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -133,10 +141,9 @@ impl Look {
     }
 }
 
-/// Which server lists sessions now.
-async fn list_read(connection: &mut Connection) -> Result<ListRead, Failure> {
-    let at = Instant::now();
-    Ok(ListRead { server: connection.instance().await?, at })
+/// A list of this server whose ages were read just now.
+fn list_read(server: ServerInstance) -> ListRead {
+    ListRead { server, at: Instant::now(), reported: Arc::default() }
 }
 
 /// Sessions of one list.
@@ -145,6 +152,8 @@ pub(super) struct List {
     /// Ids of those that are Clew's own.
     own: HashSet<u64>,
     is_direct: bool,
+    /// When its last row was read.
+    taken: Instant,
 }
 
 /// Those sessions that are wanted of all that the server lists.
@@ -170,7 +179,8 @@ pub(super) async fn look(connection: &mut Connection, wanted: impl Fn(&Session) 
     }
     let limitation = rows.limitation();
     connection.limitations.extend(limitation);
-    Ok(List { sessions: found, own, is_direct: connection.link.is_direct(&filter) })
+    let taken = Instant::now();
+    Ok(List { sessions: found, own, is_direct: connection.link.is_direct(&filter), taken })
 }
 
 /// The same with seconds that no session can set, where the server has them. `checked` says whether those of idle sessions are checked too.
@@ -181,7 +191,7 @@ pub(super) async fn look_with_ages(
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<(List, HashSet<u64>), Failure> {
     let mut found = look(connection, wanted).await?;
-    let unchecked = statement_ages::check(connection, found.sessions.iter_mut().collect(), checked).await?;
+    let unchecked = statement_ages::check_sessions(connection, found.sessions.iter_mut().collect(), checked).await?;
     Ok((found, unchecked))
 }
 

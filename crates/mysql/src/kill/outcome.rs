@@ -1,11 +1,11 @@
-//! What became of a kill, and why there was none.
+//! Outcomes of kills, and reasons for refusing them.
 
 use std::fmt;
 
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// What became of a kill. The first four mean that nothing is left to do but to wait.
+/// Outcome of a kill. After the first four, nothing is left to do but to wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
     /// The session is gone, or its statement has ended.
@@ -16,13 +16,13 @@ pub enum KillOutcome {
         /// Rows that are still changed.
         rows_modified: u64,
     },
-    /// The server took the kill; when last looked at, it had not yet had its effect. What was seen then.
+    /// The server took the kill, and at the last check it had not had its effect yet: what the check showed.
     Ending(String),
     /// It had ended before.
     AlreadyGone,
     /// Nothing was killed.
     Refused(Refusal),
-    /// The server could not be asked, or the account may not kill this one; then the failure names the `GRANT`.
+    /// The server could not be reached, or the account may not kill this session; then the failure names the `GRANT`.
     Failed(Failure),
 }
 
@@ -79,6 +79,8 @@ pub enum Refusal {
     Indirect,
     /// The session does something else by now.
     AnotherStatement,
+    /// A rule chose the session by its age, and the server does not record what the session runs: the age may be wrong.
+    UnreliableAge,
     /// A statement was to be ended, and the session runs none.
     Idle,
     /// The kill could damage or half-change a table without transactions, and nothing opted in to that.
@@ -103,6 +105,9 @@ impl fmt::Display for Refusal {
             Self::AnotherStatement => {
                 f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
             }
+            Self::UnreliableAge => f.write_str(
+                "the server does not record how long it has been at what it does, so that an automatic kill spares it; see clew doctor",
+            ),
             Self::Unsafe(risk) => write!(f, "an automatic kill spares it: {risk}"),
             Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),
         }

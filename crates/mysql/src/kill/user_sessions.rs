@@ -1,12 +1,13 @@
 //! The sessions that rules choose victims from, with ages that automatic kills may rely on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_model::{Limitation, Session};
 
 use super::victim::ListRead;
-use crate::clock::{ClockHistory, ClockReading};
+use crate::clock::{ClockDoubt, ClockHistory, ClockReading};
 
 /// What rules choose victims from.
 #[derive(Debug, Clone)]
@@ -23,21 +24,26 @@ pub struct UserSessions {
     pub clock: Option<ClockReading>,
     /// What could not be read, and why.
     pub limitations: Vec<Limitation>,
-    /// How long the node was busy with this look, from connecting to the last row.
+    /// How long the node was busy with this read, from connecting to the last row.
     pub took: Duration,
 }
 
 impl UserSessions {
-    /// Compares the server's clock with what `history` knows of it, and corrects the seconds of sessions by its steps. Returns the seconds by which
-    /// the clock was set since the previous read: then no automatic kill may follow from this one.
-    pub fn check_clock(&mut self, history: &mut ClockHistory) -> Option<f64> {
-        let step = history.observe(self.clock?);
+    /// Compares the server's clock with the earlier readings, and corrects the seconds of sessions by its steps. Returns why no automatic kill may
+    /// follow from this read, if none may.
+    pub fn check_clock(&mut self, history: &mut ClockHistory) -> Option<ClockDoubt> {
+        let is_another = history.begin_for(&self.read.server);
+        let Some(clock) = self.clock else { return (!self.is_monotonic).then_some(ClockDoubt::Unreadable) };
+        let step = history.observe(clock);
         if !self.is_monotonic && history.has_steps() {
+            let mut reported = HashMap::new();
             for session in &mut self.sessions {
+                reported.insert(session.id, session.seconds);
                 session.seconds = history.corrected_seconds(session.seconds);
             }
+            self.read.reported = Arc::new(reported);
         }
-        step
+        step.map(ClockDoubt::Set).or(is_another.then_some(ClockDoubt::AnotherServer))
     }
 
     /// The sessions that rules may choose from: those whose seconds were checked.

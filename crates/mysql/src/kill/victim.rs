@@ -1,9 +1,12 @@
 //! The session that is to be killed: what identified it when it was chosen.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clew_model::Session;
 
+use super::KillKind;
 use crate::server_instance::ServerInstance;
 
 /// Bytes of a statement that are compared; lists for choosing victims keep no more.
@@ -18,8 +21,10 @@ const ROUNDED_SECONDS: u64 = 2;
 pub struct ListRead {
     /// The server that listed the sessions.
     pub server: ServerInstance,
-    /// When the read began.
+    /// When the ages of the sessions were read.
     pub at: Instant,
+    /// Seconds as the server reported them, by session id, of those that were corrected: a later list reports them in the same way.
+    pub(super) reported: Arc<HashMap<u64, u64>>,
 }
 
 /// A session by what identifies it: a server instance, a connection id, an account and a client address. The id alone is given to
@@ -43,7 +48,7 @@ pub struct Victim {
 pub struct Doing {
     /// Its statement, or the beginning of a long one; empty if it ran none.
     pub statement: Vec<u8>,
-    /// Seconds that it had been at it.
+    /// Seconds that it had been at it, as the server reported them.
     pub seconds: u64,
 }
 
@@ -58,8 +63,14 @@ impl Victim {
     #[must_use]
     pub fn statement_of(session: &Session, read: &ListRead) -> Self {
         let statement = beginning(session.statement.as_deref().unwrap_or_default()).to_vec();
-        let doing = Some(Doing { statement, seconds: session.seconds });
+        let seconds = read.reported.get(&session.id).copied().unwrap_or(session.seconds);
+        let doing = Some(Doing { statement, seconds });
         Self { doing, ..Self::connection_of(session, read) }
+    }
+
+    /// Whether a session as a whole was chosen for what it does and for how long: by a rule.
+    pub(super) fn is_chosen_by_age(&self, kind: KillKind) -> bool {
+        kind == KillKind::Connection && self.doing.is_some()
     }
 
     /// Whether what is listed under its id now is still this session.

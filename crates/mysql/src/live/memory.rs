@@ -1,4 +1,4 @@
-//! What looks at a node remember from one to the next, so that the node is asked for less.
+//! State that samples of a node share, so that each reads less from the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use crate::clock::ClockHistory;
 use crate::connection::Connection;
 use crate::programs;
 use crate::server::Flavor;
+use crate::server_instance::ServerInstance;
 
-/// Privileges and settings are looked at so often.
+/// Interval of complete samples, which check privileges and settings too.
 const ALL_AGAIN: Duration = Duration::from_mins(1);
-/// Programs of new sessions that one look asks for.
+/// Programs of new sessions that one sample reads.
 const NEW_AT_ONCE: usize = 200;
 /// MariaDB looks through all sessions for the program of one.
 const WITHOUT_KEY: Duration = Duration::from_secs(5);
@@ -21,19 +22,21 @@ const WITHOUT_KEY: Duration = Duration::from_secs(5);
 /// Of one node.
 #[derive(Debug, Default)]
 pub struct LiveMemory {
-    /// Whether somebody waited at the last look.
-    pub(super) somebody_waits: bool,
+    /// The server that the rest is of.
+    server: Option<ServerInstance>,
+    /// Whether the last sample had waiters.
+    pub(super) has_waiters: bool,
     /// Whether the table without a lock does not show what there is.
     pub(super) by_show: bool,
     /// What is known of the server's clock.
     pub(super) clock: ClockHistory,
     /// What performance_schema had lost then.
     pub(super) losses: Vec<Limitation>,
-    /// What could not be seen at the last look that tried all.
+    /// What the last complete sample could not read.
     pub(super) limitations: Vec<Limitation>,
     all_at: Option<Instant>,
     programs: HashMap<u64, Arc<[u8]>>,
-    /// Sessions whose program was asked for, whether they told it or not.
+    /// Sessions whose program was read, including those without a program name.
     asked_for: HashSet<u64>,
     programs_at: Option<Instant>,
     /// What is missing of programs; nothing where they can be read.
@@ -41,6 +44,13 @@ pub struct LiveMemory {
 }
 
 impl LiveMemory {
+    /// Starts anew where the samples so far are of another server: ids, clock and settings are its own.
+    pub(super) fn begin_for(&mut self, server: &ServerInstance) {
+        if self.server.as_ref() != Some(server) {
+            *self = Self { server: Some(server.clone()), ..Self::default() };
+        }
+    }
+
     /// Records the server's clock, if the connection read it.
     pub(super) fn observe_clock(&mut self, connection: &Connection) {
         if let Some(clock) = connection.clock {

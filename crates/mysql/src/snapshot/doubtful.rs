@@ -1,4 +1,4 @@
-//! Sessions whose seconds are checked once all rows were read. Until then their texts are in a temporary file if they are large.
+//! Sessions whose seconds are checked once all rows were read. Until then they are in a temporary file, or in memory if they are small.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::vec;
@@ -6,64 +6,63 @@ use std::vec;
 use clew_model::Session;
 use tempfile::SpooledTempFile;
 
-/// Bytes of texts that stay in memory.
-const TEXTS_IN_MEMORY: usize = 1 << 20;
+use crate::statement_ages::SessionAge;
+
+/// Bytes of sessions that stay in memory.
+const IN_MEMORY: usize = 1 << 20;
 /// Length of a text that is NULL.
 const NULL: u64 = u64::MAX;
 
-/// Sessions without their texts, in the order in which they came, and the texts.
+/// Sessions in the order in which they came: their ages here, their texts in the file.
 #[derive(Debug)]
 pub(super) struct Doubtful {
-    /// Of the texts only the command is here, which the check needs.
-    pub(super) sessions: Vec<Session>,
+    pub(super) ages: Vec<SessionAge>,
     texts: BufWriter<SpooledTempFile>,
 }
 
 impl Default for Doubtful {
     fn default() -> Self {
-        Self { sessions: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(TEXTS_IN_MEMORY)) }
+        Self { ages: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(IN_MEMORY)) }
     }
 }
 
 impl Doubtful {
-    pub(super) fn push(&mut self, session: Session) -> io::Result<()> {
-        let Session { id, user, host, database, command, seconds, state, statement } = session;
-        for text in [Some(user), Some(host), database, state, statement] {
-            let length = text.as_ref().map_or(NULL, |text| text.len() as u64);
+    pub(super) fn push(&mut self, session: &Session) -> io::Result<()> {
+        self.ages.push(SessionAge::of(session));
+        let Session { user, host, database, command, state, statement, .. } = session;
+        let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
+        for text in texts {
+            let length = text.map_or(NULL, |text| text.len() as u64);
             self.texts.write_all(&length.to_ne_bytes())?;
-            self.texts.write_all(&text.unwrap_or_default())?;
+            self.texts.write_all(text.map_or(&[], Vec::as_slice))?;
         }
-        self.sessions.push(Session { id, command, seconds, ..Session::default() });
         Ok(())
     }
 
-    /// The sessions with their texts, one at a time.
-    pub(super) fn with_texts(self) -> io::Result<WithTexts> {
+    /// The sessions, one at a time, with the seconds of their ages.
+    pub(super) fn into_sessions(self) -> io::Result<Sessions> {
         let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
         texts.seek(SeekFrom::Start(0))?;
-        Ok(WithTexts { sessions: self.sessions.into_iter(), texts: BufReader::new(texts) })
+        Ok(Sessions { ages: self.ages.into_iter(), texts: BufReader::new(texts) })
     }
 }
 
-/// Sessions that get their texts back.
+/// Sessions that are read back.
 #[derive(Debug)]
-pub(super) struct WithTexts {
-    sessions: vec::IntoIter<Session>,
+pub(super) struct Sessions {
+    ages: vec::IntoIter<SessionAge>,
     texts: BufReader<SpooledTempFile>,
 }
 
-impl WithTexts {
+impl Sessions {
     /// The next session; nothing after the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
-        let Some(session) = self.sessions.next() else { return Ok(None) };
-        Ok(Some(Session {
-            user: self.text()?.unwrap_or_default(),
-            host: self.text()?.unwrap_or_default(),
-            database: self.text()?,
-            state: self.text()?,
-            statement: self.text()?,
-            ..session
-        }))
+        let Some(SessionAge { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
+        // In the order in which they were written.
+        let (user, host, command) = (self.text()?, self.text()?, self.text()?);
+        let (database, state, statement) = (self.text()?, self.text()?, self.text()?);
+        let [user, host, command] = [user, host, command].map(Option::unwrap_or_default);
+        Ok(Some(Session { id, user, host, database, command, seconds, state, statement }))
     }
 
     fn text(&mut self) -> io::Result<Option<Vec<u8>>> {
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back_from_memory_and_from_a_file() {
+    fn sessions_come_back_from_memory_and_from_a_file() {
         let session = |id, statement: Option<&[u8]>| Session {
             id,
             user: b"app".to_vec(),
@@ -95,18 +94,18 @@ mod tests {
             state: (id == 2).then(|| b"executing".to_vec()),
             statement: statement.map(<[u8]>::to_vec),
         };
-        let large = vec![b'x'; TEXTS_IN_MEMORY];
+        let large = vec![b'x'; IN_MEMORY];
         for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
             let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
             let mut doubtful = Doubtful::default();
             for session in &sessions {
-                doubtful.push(session.clone()).unwrap();
+                doubtful.push(session).unwrap();
             }
-            let mut with_texts = doubtful.with_texts().unwrap();
+            let mut read = doubtful.into_sessions().unwrap();
             for session in sessions {
-                assert!(with_texts.next().unwrap() == Some(session));
+                assert!(read.next().unwrap() == Some(session));
             }
-            assert!(with_texts.next().unwrap().is_none());
+            assert!(read.next().unwrap().is_none());
         }
     }
 }

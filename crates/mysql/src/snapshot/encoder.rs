@@ -58,8 +58,8 @@ pub(super) async fn sorted_rows(
     let mut sessions = sessions::read(connection, sessions::MAX_ROW).await.map_err(lost)?;
     while let Some(session) = sessions.next().await.map_err(lost)? {
         if is_doubtful(&session) {
-            if doubtful.sessions.len() < MAX_CHECKED {
-                doubtful.push(session).map_err(spool_failed)?;
+            if doubtful.ages.len() < MAX_CHECKED {
+                doubtful.push(&session).map_err(spool_failed)?;
                 continue;
             }
             unchecked += 1;
@@ -72,8 +72,8 @@ pub(super) async fn sorted_rows(
     if unchecked > 0 {
         connection.limitations.push(statement_ages::too_many(unchecked));
     }
-    statement_ages::check(connection, doubtful.sessions.iter_mut().collect(), Checked::Busy).await?;
-    let mut doubtful = doubtful.with_texts().map_err(spool_failed)?;
+    statement_ages::check(connection, &mut doubtful.ages, Checked::Busy).await?;
+    let mut doubtful = doubtful.into_sessions().map_err(spool_failed)?;
     while let Some(session) = doubtful.next().map_err(spool_failed)? {
         look(&session);
         work = work.take(session).await.map_err(spool_failed)?;

@@ -1,9 +1,10 @@
 //! Sessions that got the id, or run the statement, of a victim after it was chosen are not killed.
 
-use clew_mysql::{KillKind, KillOutcome, Refusal, Victim};
+use clew_model::NodeUrl;
+use clew_mysql::{Errand, KillKind, KillOutcome, Limits, Refusal, Victim, read_user_sessions};
 use clew_testkit::{Flavor, RawSession, Server};
 
-use super::{LONG, busy, connection_of, end, listed, runs, server, statement_of};
+use super::{LONG, busy, connection_of, end, listed, open, runs, server, statement_of};
 
 const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
 
@@ -67,6 +68,23 @@ async fn a_session_that_went_on_to_another_statement_survives() {
         }
         lives(&server, &raw, NEXT).await;
     }
+}
+
+#[tokio::test]
+async fn idle_session_whose_age_cannot_be_checked_is_not_killed_by_a_rule_on_mysql() {
+    let server = server(Flavor::MySql).await;
+    let mut raw = open(&server, "app").await;
+    raw.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+    let off = format!("UPDATE performance_schema.threads SET instrumented = 'NO' WHERE processlist_id = {}", raw.id);
+    server.run(&[&off]).await.unwrap();
+    let node: NodeUrl = server.url().parse().unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    let session = users.sessions.iter().find(|session| session.id == raw.id).unwrap();
+    assert!(session.seconds >= 7200, "the process list follows the session's own clock: {session:?}");
+    let victim = Victim::statement_of(session, &users.read);
+    assert_eq!(end(&server, &victim, KillKind::Connection).await, KillOutcome::Refused(Refusal::UnreliableAge));
+    let by_a_person = Victim::connection_of(session, &users.read);
+    assert_eq!(end(&server, &by_a_person, KillKind::Connection).await, KillOutcome::Killed);
 }
 
 #[tokio::test]

@@ -107,6 +107,14 @@ async fn connection_of(server: &Server, session: &Session) -> Victim {
     Victim::connection_of(session, &list_read(server).await)
 }
 
+/// As a person chooses it.
+async fn chosen(server: &Server, session: &Session, kind: KillKind) -> Victim {
+    match kind {
+        KillKind::Connection => connection_of(server, session).await,
+        KillKind::Query => statement_of(server, session).await,
+    }
+}
+
 async fn statement_of(server: &Server, session: &Session) -> Victim {
     Victim::statement_of(session, &list_read(server).await)
 }

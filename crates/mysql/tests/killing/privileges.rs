@@ -4,7 +4,7 @@ use clew_model::{Failure, FailureKind};
 use clew_mysql::{KillKind, KillOutcome, Limits, find_sessions};
 use clew_testkit::{Flavor, Server};
 
-use super::{LONG, busy, connection_of, listed, server, statement_of, try_end};
+use super::{LONG, busy, chosen, connection_of, listed, server, try_end};
 
 const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
 
@@ -42,7 +42,7 @@ async fn the_missing_privilege_is_named_with_its_grant() {
         for kind in KINDS {
             let (_raw, session) = busy(&server, "app", LONG).await;
             assert_eq!(
-                try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(),
+                try_end(&clew, &chosen(&server, &session, kind).await, kind).await.unwrap(),
                 KillOutcome::Killed,
                 "{flavor}"
             );
@@ -65,7 +65,7 @@ async fn sessions_of_the_own_account_take_no_privilege() {
         for kind in KINDS {
             let (_raw, session) = busy(&server, "clew", LONG).await;
             let outcome =
-                try_end(&server.url_for("clew", ""), &statement_of(&server, &session).await, kind).await.unwrap();
+                try_end(&server.url_for("clew", ""), &chosen(&server, &session, kind).await, kind).await.unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {kind:?}");
         }
     }
@@ -102,7 +102,7 @@ async fn a_managed_servers_procedure_is_used_where_the_kill_is_denied() {
                 server.run(&[&format!("GRANT EXECUTE ON PROCEDURE mysql.{name} TO clew@'%'")]).await.unwrap();
                 let (_raw, session) = busy(&server, "app", LONG).await;
                 assert_eq!(
-                    try_end(&clew, &statement_of(&server, &session).await, kind).await.unwrap(),
+                    try_end(&clew, &chosen(&server, &session, kind).await, kind).await.unwrap(),
                     KillOutcome::Killed,
                     "{flavor}"
                 );

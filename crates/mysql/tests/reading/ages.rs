@@ -12,7 +12,7 @@ use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptio
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
-use super::{csv_of, take};
+use super::{TRANSACTION_LIST_AGE, csv_of, take};
 
 /// More than any test takes, less than any wrong age.
 const PLAUSIBLE: u64 = 600;
@@ -35,7 +35,7 @@ async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSess
 
 async fn until(is_done: impl AsyncFn() -> bool) {
     while !is_done().await {
-        sleep(Duration::from_millis(20)).await;
+        sleep(TRANSACTION_LIST_AGE).await;
     }
 }
 
@@ -161,8 +161,51 @@ async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
     assert!(users.into_choosable().iter().any(|session| session.id == recorded.id));
 }
 
+#[tokio::test]
+async fn age_of_an_earlier_statement_is_not_taken_for_that_of_one_that_is_not_recorded_on_mysql() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let mut session = open(&server, "root").await;
+    session.run("DO SLEEP(3)").await.unwrap();
+    let off = "UPDATE performance_schema.setup_instruments SET enabled = 'NO' WHERE name = 'statement/sql/select'";
+    server.run(&[off]).await.unwrap();
+    session.begin(b"SELECT SLEEP(600)").await.unwrap();
+    until(async || listed(&server, session.id).await.is_some_and(|(_, state)| state == "User sleep")).await;
+    let (seconds, _) = listed(&server, session.id).await.unwrap();
+    assert!(seconds < 3, "{seconds}");
+    let node: NodeUrl = server.url().parse().unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert!(users.unchecked.contains(&session.id), "{users:?}");
+    let gap = users.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges).unwrap();
+    let mending: Vec<&str> = gap.remedy.as_deref().unwrap().split_terminator(';').collect();
+    server.run(&mending).await.unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    assert_eq!(users.limitations, [], "recorded from the next statement on");
+}
+
+#[tokio::test]
+async fn sessions_that_become_idle_while_they_are_read_have_no_forged_age_on_mysql() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        let mut session = open(&server, "root").await;
+        session.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+        session.begin(b"DO SLEEP(0.2), SLEEP(0.2), SLEEP(0.2)").await.unwrap();
+        sessions.push(session);
+    }
+    // Read often enough for sessions to end between the process list and the timers.
+    for _ in 0..60 {
+        let snapshot = take(&server.url(), &Selection::default(), false).await.unwrap();
+        assert_eq!(snapshot.summary.limitations, []);
+        let rows = csv_of(&server.url(), &Selection::default(), false).await;
+        let busy = rows.iter().filter(|row| row[5] != "Sleep");
+        let oldest = busy.map(|row| row[7].parse::<u64>().unwrap()).max().unwrap_or(0);
+        assert!(oldest < PLAUSIBLE, "{oldest}");
+    }
+}
+
 /// Age of the transaction of each of these sessions.
 async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
+    sleep(TRANSACTION_LIST_AGE).await;
     let rows = csv_of(url, &Selection::default(), false).await;
     let age = |id: &u64| rows.iter().find(|row| row[0] == id.to_string()).unwrap()[8].parse().unwrap();
     ids.iter().map(age).collect()

@@ -14,8 +14,13 @@ mod rogue;
 mod settings;
 mod truth;
 
+use std::time::Duration;
+
 use clew_model::{Failure, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
+
+/// Pause after which InnoDB lists its transactions anew: not within 100 ms of the last read of the list.
+const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
 
 /// The sessions of a node as CSV records.
 async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Vec<String>> {

@@ -6,8 +6,9 @@ use clew_diagnose::waits::graph;
 use clew_model::{NodeUrl, Selection};
 use clew_mysql::{Limits, examine, read_waits};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use tokio::time::sleep;
 
-use super::{csv_of, take};
+use super::{TRANSACTION_LIST_AGE, csv_of, take};
 
 async fn open(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
@@ -79,7 +80,9 @@ async fn defaults_cut_nothing(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let _sessions = eleven_transactions(&server).await;
     let url = server.url();
-    while read(&url).await.1 < 6 {}
+    while read(&url).await.1 < 6 {
+        sleep(TRANSACTION_LIST_AGE).await;
+    }
     assert_eq!(read(&url).await, (11, 6, 6), "{flavor}");
     let expected = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
     let mut control = server.connect().await.unwrap();

@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// Records a refused login with the credentials of `node`, after so many refusals before it. Of several logins that were under way
-    /// at once, one counts. Credentials that were changed meanwhile are not blamed.
+    /// at once, one counts. A refusal of credentials that were changed meanwhile is not counted.
     pub async fn record_login_refusal(&self, node: &Node, refusals: u32, failure: &Failure) -> Result<(), StoreError> {
         let password = |node: &Node| node.url.password.as_ref().map(|password| password.expose_secret().to_owned());
         match self.node_to_read(&node.id).await? {

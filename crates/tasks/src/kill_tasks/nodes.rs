@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clew_model::{NodeId, Session};
-use clew_mysql::{ClockHistory, UserSessions};
+use clew_mysql::{ClockDoubt, ClockHistory, UserSessions};
 use tokio::time::Instant;
 
 use crate::pace::{Pace, PaceChange};
 
-/// A session whose kill was denied, or takes its time, is left alone this long: it would be written down anew each second.
-const LEFT_ALONE: Duration = Duration::from_mins(1);
+/// Delay of another kill of a session that was not killed, or takes long to end: each attempt is recorded.
+const KILL_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// All nodes that this worker looks at. Clones share everything.
 #[derive(Debug, Clone, Default)]
@@ -85,8 +85,8 @@ impl Place {
         std::mem::replace(&mut state.failing, failing) != failing
     }
 
-    /// Compares the server's clock with what the rounds before saw of it, and corrects ages. Returns the seconds by which it was set since the last one.
-    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<f64> {
+    /// Compares the server's clock with the readings of earlier rounds, and corrects ages. Returns why no kill may follow, if none may.
+    pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<ClockDoubt> {
         read.check_clock(&mut self.nodes.lock().get_mut(&self.node)?.clock)
     }
 
@@ -108,7 +108,7 @@ impl Place {
     pub(super) fn leaves_alone(&self, session: &Session) -> bool {
         let mut states = self.nodes.lock();
         let Some(state) = states.get_mut(&self.node) else { return false };
-        state.left_alone.retain(|attempted| attempted.at.elapsed() < LEFT_ALONE);
+        state.left_alone.retain(|attempted| attempted.at.elapsed() < KILL_RETRY_DELAY);
         state.left_alone.iter().any(|attempted| attempted.is(session))
     }
 
@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn who_was_tried_in_vain_is_left_alone_for_a_while() {
+    fn failed_victim_is_backed_off() {
         let nodes = Nodes::default();
         let place = nodes.begin(&NodeId::generate(), Instant::now()).unwrap();
         place.leave_alone(&session(7, "app"));
         assert!(place.leaves_alone(&session(7, "app")));
         assert!(!place.leaves_alone(&session(7, "other")) && !place.leaves_alone(&session(8, "app")));
-        nodes.lock().values_mut().next().unwrap().left_alone[0].at -= LEFT_ALONE;
+        nodes.lock().values_mut().next().unwrap().left_alone[0].at -= KILL_RETRY_DELAY;
         assert!(!place.leaves_alone(&session(7, "app")));
     }
 

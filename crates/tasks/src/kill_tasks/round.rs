@@ -1,4 +1,4 @@
-//! A round: one look at a node for all rules of its instance, and the kills that come of it.
+//! A round: one read of a node for all rules of its instance, and the kills that follow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use clew_diagnose::{KillRule, victims};
 use clew_model::{Failure, LimitationKind, Node, Origin, Session};
 use clew_mysql::{
-    Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UnsafeVictims, UserSessions, read_user_sessions,
+    ClockDoubt, Errand, KillKind, KillOutcome, Limits, ListRead, Refusal, UnsafeVictims, UserSessions,
+    read_user_sessions,
 };
 use clew_store::{KillRounds, KillSource, KillTask, LoginCause, Store};
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::nodes::Place;
-use crate::kills::{KillError, KillOrder, Kills, Meant};
+use crate::kills::{KillError, KillOrder, Kills, Meant, indirect};
 use crate::logins::Login;
 use crate::observer::Observer;
 use crate::pace::PaceChange;
@@ -36,7 +37,7 @@ pub(super) struct Round {
 type Chosen = (KillTask, Vec<Session>);
 
 impl Round {
-    /// Looks, and kills. What goes wrong is logged, once for a node: the next round comes in a second.
+    /// Reads, chooses and kills. A failure is logged once for a node: the next round comes in a second.
     pub(super) async fn run(self, place: Place, shutdown: CancellationToken) {
         let seen = std::time::Instant::now();
         let limits = self.limits();
@@ -47,16 +48,16 @@ impl Round {
         let look = read_user_sessions(&self.node.url, Errand::Reading, &limits);
         let Some(read) = Box::pin(shutdown.run_until_cancelled(look)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
-        // Of a look that failed nobody knows how long the node had to do with it.
+        // A read that failed has no duration of its own.
         self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
         let ended = match read {
-            Ok(listed) => {
-                let read = listed.read.clone();
-                match self.with_trusted_ages(listed, &place) {
-                    Some(sessions) => self.kill(self.choose(sessions, &place), &read, &place).await,
+            Ok(listed) => match indirect(&self.node.url, &listed) {
+                Some(failure) => Err(KillError::Node(failure)),
+                None => match self.with_trusted_ages(listed, &place) {
+                    Some((read, sessions)) => self.kill(self.choose(sessions, &place), &read, &place).await,
                     None => Ok(()),
-                }
-            }
+                },
+            },
             Err(failure) => Err(KillError::Node(failure)),
         };
         self.report(ended, &place);
@@ -73,27 +74,26 @@ impl Round {
         }
     }
 
-    /// The sessions whose ages can be relied on; nothing after a step of the server's clock: then the round is skipped.
-    fn with_trusted_ages(&self, mut read: UserSessions, place: &Place) -> Option<Vec<Session>> {
-        let step = place.check_clock(&mut read);
+    /// The sessions whose ages can be relied on, with their list; nothing where the server's clock cannot be: then the round is skipped.
+    fn with_trusted_ages(&self, mut read: UserSessions, place: &Place) -> Option<(ListRead, Vec<Session>)> {
+        let doubt = place.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
-        if place.unreliable_ages(reason.is_some() && unchecked > 0)
-            && let Some(gap) = reason
-        {
+        let is_unreadable = doubt == Some(ClockDoubt::Unreadable);
+        let is_news = place.unreliable_ages(is_unreadable || (reason.is_some() && unchecked > 0));
+        if let Some(gap) = reason.filter(|_| is_news && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
                 "kill tasks spare sessions whose age is not reliable"
             );
         }
-        if let Some(seconds) = step {
-            warn!(
-                node.id = %self.node.id, clock.step_seconds = seconds,
-                "the clock of a node was set; kill tasks skip a round and correct ages"
-            );
+        if let Some(doubt) = doubt {
+            if is_news || !is_unreadable {
+                warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skip a round on a node");
+            }
             return None;
         }
-        Some(read.into_choosable())
+        Some((read.read.clone(), read.into_choosable()))
     }
 
     /// The next look comes so much later that this one was at most a tenth of the time, within bounds.
@@ -127,7 +127,7 @@ impl Round {
         chosen
     }
 
-    /// Kills for those tasks that still run: somebody may have stopped one while the node was looked at.
+    /// Kills for those tasks that still run: one may have been stopped during the read.
     async fn kill(&self, chosen: Vec<Chosen>, read: &ListRead, place: &Place) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
@@ -199,7 +199,9 @@ fn is_still_there(victim: &Session, outcome: &KillOutcome) -> bool {
         KillOutcome::Failed(_)
         | KillOutcome::Ending(_)
         | KillOutcome::RollingBack { .. }
-        | KillOutcome::Refused(Refusal::Unsafe(_)) => true,
+        | KillOutcome::Refused(
+            Refusal::Unsafe(_) | Refusal::UnreliableAge | Refusal::Indirect | Refusal::AnotherServer,
+        ) => true,
         KillOutcome::Refused(Refusal::AnotherStatement) => victim.command.eq_ignore_ascii_case(b"Sleep"),
         _ => false,
     }

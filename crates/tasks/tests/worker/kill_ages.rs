@@ -8,7 +8,9 @@ use clew_model::KillCriteria;
 use clew_mysql::Limits;
 use clew_store::KillEnd;
 use clew_tasks::{IntelligentKills, KillError, Kills, Settings};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptions};
+use clew_testkit::{
+    Charset, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions,
+};
 use tokio::time::sleep;
 
 use crate::kill_tasks::{Killing, lives};
@@ -69,7 +71,7 @@ async fn a_session_cannot_make_itself_old_or_young_on_a_mariadb_server() {
     a_session_cannot_make_itself_old(Flavor::MariaDb).await;
 }
 
-async fn steps_kill_nobody(flavor: Flavor) {
+async fn clock_steps_kill_no_young_session(flavor: Flavor) {
     let clock = ServerClock::new("UTC").unwrap();
     let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
     server.run(&ACCOUNTS).await.unwrap();
@@ -102,12 +104,53 @@ async fn steps_kill_nobody(flavor: Flavor) {
 
 #[tokio::test]
 async fn steps_of_the_clock_kill_no_young_session_on_a_mysql_server() {
-    steps_kill_nobody(Flavor::MySql).await;
+    clock_steps_kill_no_young_session(Flavor::MySql).await;
 }
 
 #[tokio::test]
 async fn steps_of_the_clock_kill_no_young_session_on_a_mariadb_server() {
-    steps_kill_nobody(Flavor::MariaDb).await;
+    clock_steps_kill_no_young_session(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn session_that_is_older_than_a_step_of_the_clock_is_killed_once_on_a_mysql_server() {
+    let clock = ServerClock::new("UTC").unwrap();
+    let server = Server::start_with_clock(Flavor::MySql, &ServerOptions::default(), &clock).await.unwrap();
+    server.run(&ACCOUNTS).await.unwrap();
+    let mut killing = Killing::new(&[server.url()]).await;
+    killing.add(of_user("app", 9)).await;
+    killing.work();
+    let (_holder, old) = busy(&server, "app", "DO 0").await;
+    sleep(ROUNDS).await;
+    // The server reports 0 s from now on until 4 s have passed, and 4 s less than the true age after that.
+    clock.shift(-4.0).unwrap();
+    let kill = killing.death_of(&old).await;
+    assert_eq!(kill.outcome, Some(KillEnd::Killed));
+    assert_eq!(killing.kills().await.len(), 1, "{:?}", killing.kills().await);
+    killing.end().await;
+}
+
+#[tokio::test]
+async fn sessions_behind_a_proxy_are_not_chosen_and_nothing_is_recorded() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        server.run(&ACCOUNTS).await.unwrap();
+        let (_holder, session) = busy(&server, "app", "DO 0").await;
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+        let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(target, rewrite).await.unwrap();
+        let direct = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        direct.run(&ACCOUNTS).await.unwrap();
+        let (_other_holder, other) = busy(&direct, "app", "DO 0").await;
+        let mut killing = Killing::new(&[proxy.url("root"), direct.url()]).await;
+        killing.add(of_user("app", 1)).await;
+        killing.work();
+        killing.death_of(&other).await;
+        sleep(ROUNDS).await;
+        assert!(lives(&server, &session).await, "{flavor}");
+        assert_eq!(killing.kills().await.len(), 1, "{flavor}: {:?}", killing.kills().await);
+        killing.end().await;
+    }
 }
 
 #[tokio::test]

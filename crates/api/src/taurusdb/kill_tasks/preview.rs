@@ -150,7 +150,7 @@ pub(crate) async fn show(
     nodes.iter().try_for_each(|node| must_reach(&service, node))?;
     let looks = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
-        let mut listed = service.nodes.read(read).await?;
+        let mut listed = service.read_node(node, read).await?;
         let gaps: Vec<NodeLimitation> =
             listed.limitations.drain(..).map(|gap| NodeLimitation::of(&node.id, gap)).collect();
         let matched: Vec<Session> = victims(&rules, listed.into_choosable(), service.kills.protected())
@@ -160,7 +160,7 @@ pub(crate) async fn show(
         let risks = if criteria.include_unsafe {
             HashMap::new()
         } else {
-            service.nodes.read(async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
+            service.read_node(node, async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
         };
         Ok::<_, Refusal>((&node.id, matched, risks, gaps))
     });
