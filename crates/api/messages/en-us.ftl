@@ -78,6 +78,7 @@ kill-tasks-limit = { $limit } tasks of the instance run already: stop one first.
 kill-task-name = { $field } cannot be "{ $given }"; it has 1 to { $max } characters: letters, digits, _ and -.
 kill-task-duration = task_duration is for tasks that end by themselves: leave it out of a manual one.
 kill-task-confirmation = The task would kill every user session of the instance, as it has no user, host, db, command or info. confirmed_instance_name must be { $name }, the name of the instance.
+kill-task-outlives = A kill task of a temporary access key must end before the key, which is valid for { $seconds } s. fix: add an auto task with a task_duration of at most that, or use a token or a permanent access key.
 kill-history-range = start_time must be before end_time.
 explain-masked = Plans hold literals, and this project shows statements whole to few.
 collection-under-way = The collection has not ended; remove it then.

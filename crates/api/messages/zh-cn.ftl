@@ -78,6 +78,7 @@ kill-tasks-limit = 实例已有{ $limit }个任务在运行，请先停止一个
 kill-task-name = { $field }不能为“{ $given }”；由1到{ $max }个字母、数字、_和-组成。
 kill-task-duration = task_duration只用于自动结束的任务，手动任务请去掉该字段。
 kill-task-confirmation = 该任务未设置user、host、db、command或info，将Kill实例的所有用户会话。confirmed_instance_name必须为实例名称{ $name }。
+kill-task-outlives = 使用临时访问密钥创建的Kill会话任务必须在该密钥失效前结束，密钥剩余有效期为{ $seconds }秒。处理方法：创建auto任务且task_duration不超过该时间，或使用Token或永久访问密钥。
 kill-history-range = start_time必须早于end_time。
 explain-masked = 执行计划包含字面值，而该项目仅向少数用户显示完整语句。
 collection-under-way = 采集任务尚未结束，请在结束后再删除。

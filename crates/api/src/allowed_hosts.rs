@@ -1,5 +1,5 @@
 //! Hosts that a server answers for. A page of another site that makes its own name lead to the server's address (DNS rebinding) sends that
-//! name in `Host`, and so does whoever wants it in a link.
+//! name in `Host`, and so does a forged link.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;

@@ -23,7 +23,6 @@ use tracing::warn;
 use crate::audit::Trail;
 use crate::caller::{Caller, Credentials, Proof, SignedIn};
 use crate::console::{cookie, same_site};
-use crate::grants::Grants;
 use crate::iam::{auth_attempts, security_token};
 use crate::refusal::Refusal;
 use crate::{ApiSettings, Service, limits};
@@ -32,12 +31,7 @@ use crate::{ApiSettings, Service, limits};
 const SECURITY_TOKEN: &str = "x-security-token";
 
 /// Lets a request through once it is known who asks. The handler finds a [`Caller`], and the body read whole.
-pub(crate) async fn authenticate(
-    service: &Service,
-    grants: &Grants,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
+pub(crate) async fn authenticate(service: &Service, request: Request, next: Next) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::peer(&parts.extensions);
     peer.map_or(Ok(()), |peer| service.limits.before_authentication(peer))?;
@@ -51,10 +45,9 @@ pub(crate) async fn authenticate(
     let (identity, body) = identified?;
     trail.is(&identity.user);
     let user = identity.user.id.clone();
-    service.limits.principal(&user)?;
-    let principal = principal(service, grants, &identity).await?;
-    service.limits.policies(&user, principal.policy_bytes())?;
-    let budget = principal.budget.clone();
+    service.limits.before_request(&user)?;
+    let principal = principal(service, &identity).await?;
+    service.limits.request(&user, principal.policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         proof: identity.proof.clone(),
@@ -66,9 +59,7 @@ pub(crate) async fn authenticate(
         view: identity.view,
     };
     parts.extensions.insert(caller);
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    service.limits.evaluated(&user, budget.spent());
-    Ok(response)
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
 /// Who asks, by which credentials.
@@ -262,17 +253,17 @@ fn enabled(user: &User) -> Result<User, Refusal> {
     if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
 }
 
-async fn principal(service: &Service, grants: &Grants, identity: &Identity) -> Result<Principal, Refusal> {
+async fn principal(service: &Service, identity: &Identity) -> Result<Principal, Refusal> {
     let Identity { user, scope, view, .. } = identity;
     Ok(Principal {
-        grants: grants.of(&service.store, view, &user.id).await?,
+        grants: service.grants().of(&service.store, view, &user.id).await?,
         user_id: user.id.clone(),
         user_name: user.name.clone(),
         domain_id: user.domain_id.clone(),
         domain_name: user.domain_name.clone(),
         scope: scope.clone(),
         administrator: user.administrator,
-        budget: Arc::default(),
+        budget: service.limits.work_budget(&identity.user.id),
     })
 }
 

@@ -4,6 +4,7 @@
 //! policies are asked with the facts that are known, and an instance that is not there has none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use clew_iam::decision::{
@@ -22,6 +23,9 @@ use crate::connection::Connection;
 use crate::grants::evaluate;
 use crate::query::shown;
 use crate::refusal::Refusal;
+
+/// When a request may be repeated whose policies took more work than the principal has left.
+const OVERDRAWN_RETRY: Duration = Duration::from_secs(1);
 
 /// How a caller was known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +121,18 @@ impl Caller {
             Proof::Key(_) => self.credentials == Credentials::AccessKey,
         };
         if may { Ok(()) } else { Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new())) }
+    }
+
+    /// Refuses a temporary access key where a request starts work that goes on by itself for longer than the key is valid; `seconds` is
+    /// its duration, nothing for work without an end.
+    pub(crate) fn check_may_work_for(&self, seconds: Option<u64>) -> Result<(), Refusal> {
+        let (Credentials::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else { return Ok(()) };
+        let left = u64::try_from(expires_at - Timestamp::now().as_second()).unwrap_or_default();
+        if seconds.is_some_and(|seconds| seconds <= left) {
+            return Ok(());
+        }
+        let arguments = vec![("seconds", left.to_string())];
+        Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
     /// Refuses what the caller may not do in their domain.
@@ -248,6 +264,9 @@ impl Caller {
     /// Says why not, but never which foreign projects exist.
     fn refuse(&self, action: Action, reason: &DenyReason) -> Refusal {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
+        if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
+            return Refusal::too_often(OVERDRAWN_RETRY);
+        }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
             DenyReason::DomainToken => "denied-domain-token",
@@ -350,8 +369,8 @@ impl<N> Target<N> {
         caller.sees_templates(service, &self.project, &self.instance)
     }
 
-    /// The same for collections of this node, whose action permits reading statements without the permission to list sessions.
-    pub(crate) fn collections_are_masked_for(&self, service: &Service, caller: &Caller) -> bool {
+    /// The same behind an action that itself permits reading statements: listing sessions, or collecting them.
+    pub(crate) fn is_masked_by_project_for(&self, service: &Service, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }
 }

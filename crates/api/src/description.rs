@@ -47,7 +47,7 @@ impl utoipa::Modify for Security {
 
 /// What any request may be answered with, …
 const ALWAYS: [(ErrorEntry, &str); 5] = [
-    (ErrorEntry::BAD_REQUEST, "A parameter or header cannot be meant"),
+    (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
     (ErrorEntry::URI_TOO_LONG, "Path and query are too long"),
     (ErrorEntry::HEADERS_TOO_LARGE, "The headers are too large"),
     (ErrorEntry::INTERNAL, "Clew itself failed"),

@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 use crate::audit::{self, Trail};
 use crate::connection::Connection;
-use crate::grants::Grants;
 use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{Refusal, URI_LIMIT};
@@ -29,14 +28,14 @@ const REQUEST_ID: &str = "x-request-id";
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Who gets through to a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Gate {
     /// Everyone.
     Open,
     /// Nobodies who want to become somebody, not too often.
     SignIn,
-    /// Whoever is known. What they may do is remembered.
-    Known(Grants),
+    /// Authenticated principals.
+    Known,
 }
 
 /// The layer around each route.
@@ -48,7 +47,7 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let start = Instant::now();
     let tls = request.extensions().get::<Connection>().is_some_and(|connection| connection.tls);
-    // Load balancers ask for their health by address.
+    // Load balancers probe health endpoints by IP address.
     let host = if HEALTH.contains(&route.as_str()) {
         Ok(())
     } else {
@@ -101,8 +100,8 @@ async fn answer(service: Service, gate: Gate, request: Request, next: Next) -> R
         match gate {
             Gate::Open => next.run(request).await,
             Gate::SignIn => limits::sign_in(&service, request, next).await,
-            Gate::Known(grants) => {
-                let answer = Box::pin(authentication::authenticate(&service, &grants, request, next));
+            Gate::Known => {
+                let answer = Box::pin(authentication::authenticate(&service, request, next));
                 answer.await.into_response()
             }
         }

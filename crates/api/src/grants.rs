@@ -36,14 +36,17 @@ impl Grants {
     }
 }
 
-/// From so many bytes of policies on, their evaluation leaves the threads that serve connections.
-const LARGE: usize = 32 << 10;
+/// From so many bytes of policies on, parsing and evaluation leave the threads that serve connections.
+const LARGE: usize = 8 << 10;
+/// From so many units of work on, the further evaluations of a request leave the threads that serve connections.
+const MUCH_WORK: u64 = 64 << 10;
 
 /// Runs an evaluation of a principal's policies. A large one does not delay other requests: their tasks move to another thread.
 pub(crate) fn evaluate<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
     // A runtime of one thread, as in tests, has no other.
     let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if principal.policy_bytes() >= LARGE && has_others() { block_in_place(evaluation) } else { evaluation() }
+    let is_large = principal.policy_bytes() >= LARGE || principal.budget.spent() >= MUCH_WORK;
+    if is_large && has_others() { block_in_place(evaluation) } else { evaluation() }
 }
 
 /// The policies that reach a user. If one of them cannot be read, none does: it may be the one that denies.

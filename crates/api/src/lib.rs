@@ -69,6 +69,7 @@ use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use audit::RepeatedRefusals;
 use console::stream::Live;
+use grants::Grants;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
@@ -95,11 +96,17 @@ struct Whole {
     streams: Arc<KeyedSlots<UserId>>,
     long_polls: Arc<KeyedSlots<UserId>>,
     refusals: RepeatedRefusals,
+    grants: Grants,
     attempt_locks: AttemptLocks,
     listed_servers: ListedServers,
 }
 
 impl Service {
+    /// The policies that reach each user.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
     /// The servers in the latest lists of sessions.
     pub(crate) fn listed_servers(&self) -> &ListedServers {
         &self.0.listed_servers
@@ -149,9 +156,16 @@ impl From<Parts> for Service {
         let streams = KeyedSlots::new(parts.settings.streams_per_principal);
         let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
         let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
-        let (attempt_locks, listed_servers) = (AttemptLocks::default(), ListedServers::default());
-        let live = Live::default();
-        Self(Arc::new(Whole { parts, live, streams, long_polls, refusals, attempt_locks, listed_servers }))
+        Self(Arc::new(Whole {
+            parts,
+            live: Live::default(),
+            streams,
+            long_polls,
+            refusals,
+            grants: Grants::default(),
+            attempt_locks: AttemptLocks::default(),
+            listed_servers: ListedServers::default(),
+        }))
     }
 }
 
@@ -201,8 +215,8 @@ pub struct ApiSettings {
     pub handshake: Duration,
     /// Connections at once; more are reserved ones.
     pub connections: usize,
-    /// Connections besides, for one request to `/healthz`, `/readyz` or `/metrics` each: any other request on one is refused. 0: a
-    /// connection too many waits to be accepted.
+    /// Additional connections for operations endpoints: one request to `/healthz`, `/readyz` or `/metrics` each; any other request on
+    /// one is refused. 0: excess connections wait in the accept queue.
     pub reserved_connections: usize,
     /// Event streams of one principal at once. 0 is no limit.
     pub streams_per_principal: usize,
@@ -215,7 +229,7 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// Hosts that the server answers for.
     pub allowed_hosts: AllowedHosts,
-    /// Whether responses over TLS tell browsers to use TLS only for this host from then on (HSTS).
+    /// Send HSTS on responses over TLS.
     pub hsts: bool,
     /// For answers under way when the server stops.
     pub grace: Duration,

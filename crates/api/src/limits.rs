@@ -15,6 +15,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use clew_iam::decision::WorkBudget;
 use clew_model::UserId;
 use http::{Extensions, StatusCode};
 use tracing::debug;
@@ -46,6 +47,8 @@ impl Default for Rates {
 
 /// Bytes of policies whose evaluation counts as one more request.
 const BYTES_PER_REQUEST: usize = 32 << 10;
+/// Bytes of a policy document whose parsing counts as one more request: each unknown word in it is compared with all known ones.
+const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
 /// Units of evaluation work that count as one more request: see [`clew_iam::decision::WorkBudget`].
 const UNITS_PER_REQUEST: u64 = 1 << 20;
 
@@ -100,24 +103,45 @@ impl RateLimits {
         }
     }
 
-    /// Whether the principal may ask for something, which costs one.
-    pub(crate) fn principal(&self, user: &UserId) -> Result<(), Refusal> {
+    /// Whether the principal may make any request at the moment. Costs nothing.
+    pub(crate) fn before_request(&self, user: &UserId) -> Result<(), Refusal> {
         let principals = self.0.principals.as_ref();
         principals
-            .map_or(Ok(()), |principals| principals.take(user))
+            .map_or(Ok(()), |principals| principals.left(user))
             .map_err(|wait| self.refuse(Limit::Principal, wait))
     }
 
-    /// Whether the principal may make a request that evaluates policies of so many bytes. Large policies count as more requests.
-    pub(crate) fn policies(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
-        (0..bytes / BYTES_PER_REQUEST).try_for_each(|_| self.principal(user))
+    /// Whether the principal may make a request that evaluates policies of so many bytes. Large policies count as more requests. A
+    /// refused request counts as none, so that a client which retries is served in the end.
+    pub(crate) fn request(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+        self.take(user, 1 + bytes / BYTES_PER_REQUEST)
     }
 
-    /// A request of the principal has used so many units of work for evaluating policies. Much work counts as more requests.
-    pub(crate) fn evaluated(&self, user: &UserId, units: u64) {
-        let Some(principals) = &self.0.principals else { return };
-        // The request was served: it is the next one that is refused.
-        let _ = (0..units / UNITS_PER_REQUEST).try_for_each(|_| principals.take(user));
+    /// Whether the principal may have a document of so many bytes parsed: [`DOCUMENT_BYTES_PER_REQUEST`].
+    pub(crate) fn document(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+        match bytes / DOCUMENT_BYTES_PER_REQUEST {
+            0 => Ok(()),
+            count => self.take(user, count),
+        }
+    }
+
+    /// The budget for evaluating policies of one request. Each [`UNITS_PER_REQUEST`] count as one more request as soon as they are spent:
+    /// requests at the same time share what is left.
+    pub(crate) fn work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
+        if self.0.principals.is_none() {
+            return Arc::default();
+        }
+        let (limits, user) = (self.clone(), user.clone());
+        let pay = move |steps| limits.take(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
+        Arc::new(WorkBudget::paid_by(UNITS_PER_REQUEST, pay))
+    }
+
+    fn take(&self, user: &UserId, count: usize) -> Result<(), Refusal> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let principals = self.0.principals.as_ref();
+        principals
+            .map_or(Ok(()), |principals| principals.take_all(user, count))
+            .map_err(|wait| self.refuse(Limit::Principal, wait))
     }
 
     fn refuse(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
@@ -189,23 +213,40 @@ mod tests {
     fn principals_do_not_count_together() {
         let limits = limits(1, 1);
         let (one, other) = (UserId::generate(), UserId::generate());
-        assert!(limits.principal(&one).is_ok() && limits.principal(&one).is_err());
-        assert!(limits.principal(&other).is_ok());
+        assert!(limits.request(&one, 0).is_ok() && limits.request(&one, 0).is_err());
+        assert!(limits.before_request(&one).is_err() && limits.before_request(&other).is_ok());
+        assert!(limits.request(&other, 0).is_ok());
     }
 
     #[test]
-    fn evaluation_of_large_policies_counts_as_more_requests() {
+    fn large_policies_and_documents_count_as_more_requests() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        assert!(limits.policies(&user, 32 << 10).is_ok() && limits.policies(&user, (32 << 10) - 1).is_ok());
-        assert!(limits.policies(&user, 256 << 10).is_ok(), "nine by now");
-        limits.evaluated(&user, (1 << 20) - 1);
-        assert!(limits.principal(&user).is_ok() && limits.principal(&user).is_err());
+        assert!(limits.request(&user, 32 << 10).is_ok() && limits.request(&user, (32 << 10) - 1).is_ok());
+        assert!(limits.request(&user, 256 << 10).is_err(), "nine where seven are left");
+        assert!(limits.request(&user, 192 << 10).is_ok(), "seven: the refused request took none");
+        assert!(limits.request(&user, 0).is_err());
         let other = UserId::generate();
-        limits.evaluated(&other, 64 << 20);
-        assert!(limits.principal(&other).is_err());
+        assert!(limits.request(&other, 5 << 20).is_ok() && limits.request(&other, 0).is_err(), "at most the burst");
         let third = UserId::generate();
-        assert!(limits.policies(&third, 5 << 20).is_err());
+        assert!(limits.document(&third, 4095).is_ok() && limits.document(&third, 36 << 10).is_ok());
+        assert!(limits.document(&third, 8 << 10).is_err() && limits.document(&third, 4 << 10).is_ok());
+    }
+
+    /// Spends so many requests' units in pieces.
+    fn spend(budget: &WorkBudget, requests: u64) -> bool {
+        (0..requests * 4).all(|_| budget.spend(UNITS_PER_REQUEST / 4))
+    }
+
+    #[test]
+    fn requests_at_the_same_time_share_what_is_left_for_evaluation() {
+        let limits = limits(10, 1);
+        let user = UserId::generate();
+        let (one, other) = (limits.work_budget(&user), limits.work_budget(&user));
+        assert!(spend(&one, 6) && spend(&other, 4));
+        assert!(!spend(&one, 1) && one.is_overdrawn() && !spend(&other, 1));
+        assert!(limits.before_request(&user).is_err());
+        assert!(spend(&limits.work_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
@@ -215,7 +256,8 @@ mod tests {
         let user = UserId::generate();
         for _ in 0..1000 {
             limits.authentication_failed(PEER);
-            assert!(limits.before_sign_in(PEER).is_ok() && limits.principal(&user).is_ok());
+            assert!(limits.before_sign_in(PEER).is_ok() && limits.request(&user, usize::MAX).is_ok());
+            assert!(spend(&limits.work_budget(&user), 60));
         }
     }
 }

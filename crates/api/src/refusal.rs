@@ -19,7 +19,7 @@ use crate::messages::message;
 pub(crate) const URI_LIMIT: usize = 32 << 10;
 
 /// Seconds after which a request may be granted that waits for others of the same principal to end.
-const RETRY_SECONDS: u64 = 5;
+pub(crate) const RETRY_SECONDS: u64 = 5;
 
 /// Why a request is refused. [`crate::envelope`] makes the body of it, which knows language and request.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Refusal {
         Self { entry, detail: Detail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
-    /// A parameter that cannot be meant.
+    /// An invalid parameter.
     pub(crate) fn parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
@@ -213,6 +213,7 @@ impl From<StoreError> for Refusal {
             StoreError::AlreadyExists { name, .. } => {
                 Self::because(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
+            StoreError::SourceRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
             // It was there a moment ago.
             StoreError::Unknown { what, name } => {
                 Self::because(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])

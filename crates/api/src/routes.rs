@@ -11,7 +11,6 @@ use utoipa_axum::routes;
 
 use crate::description::{self, Description};
 use crate::envelope::{self, Gate};
-use crate::grants::Grants;
 use crate::refusal::Refusal;
 use crate::{Service, administration, console, iam, ops, taurusdb};
 
@@ -104,7 +103,7 @@ pub(crate) fn router(service: Service) -> Router {
     } else {
         router
             .route("/", get(console::page::index).layer(behind(Gate::Open)))
-            .merge(protected().layer(behind(Gate::Known(Grants::default()))))
+            .merge(protected().layer(behind(Gate::Known)))
             .merge(sign_in().layer(behind(Gate::SignIn)))
             .merge(open().layer(behind(Gate::Open)))
     };

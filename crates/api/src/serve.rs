@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::ops::metrics::Limit;
-use crate::{ApiSettings, Metrics, Service};
+use crate::{ApiSettings, Metrics, Service, TrustedProxies};
 use conversation::Host;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
@@ -129,13 +129,12 @@ struct Admitted {
 
 impl Gate {
     fn new(settings: &ApiSettings) -> Self {
-        let per_peer = |limit| PerPeerLimit::new(limit, settings.trusted_proxies.clone());
         Self {
             regular: Arc::new(Semaphore::new(settings.connections)),
             reserved: Arc::new(Semaphore::new(settings.reserved_connections)),
-            per_peer: per_peer(settings.connections_per_peer),
-            // One peer must not hold all of the reserved ones.
-            reserved_per_peer: per_peer(settings.reserved_connections.div_ceil(4)),
+            per_peer: PerPeerLimit::new(settings.connections_per_peer, settings.trusted_proxies.clone()),
+            // One peer must not hold all of the reserved ones, and a proxy needs no more of them than any other peer.
+            reserved_per_peer: PerPeerLimit::new(settings.reserved_connections.div_ceil(4), TrustedProxies::default()),
         }
     }
 
@@ -148,7 +147,8 @@ impl Gate {
         };
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
-        // The last bytes of an answer do not wait until the peer has acknowledged those before. Who is gone already is seen soon enough.
+        // The last bytes of an answer do not wait until the peer has acknowledged those before. An error here is ignored: the next read
+        // reports a closed peer.
         let _ = stream.set_nodelay(true);
         // Another connection may have ended in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clew_client::{Client, ClientError, CollectionStatus, Credentials, FileTarget, RequestId, StreamTarget};
-use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId};
+use clew_model::{AccessKeyId, InstanceId, Language, NodeId, ProjectId, one_line};
 use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN;
@@ -83,7 +83,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
             let reason = client.download_error_reason(instance, node, &request_id).await.map_err(explain)?;
-            return Err(CliError::failed(format!("the collection failed: {}", reason.unwrap_or_default())));
+            let reason = one_line(&reason.unwrap_or_default());
+            return Err(CliError::failed(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
             return Err(CliError::failed(format!("the server no longer knows the collection {request_id}")));
@@ -173,6 +174,6 @@ fn explain(error: ClientError) -> CliError {
     match error {
         ClientError::Write(error) => CliError::writing("the output", &error),
         ClientError::Setup(_) => CliError::refused(error.to_string()),
-        error => CliError::failed(error.to_string()),
+        error => CliError::failed(one_line(&error.to_string())),
     }
 }

@@ -105,7 +105,7 @@ pub(crate) struct HttpSettings {
     pub(crate) trusted_proxies: Vec<String>,
     /// Hosts that the server answers for, each with one port or with any; empty: any host.
     pub(crate) allowed_hosts: Vec<String>,
-    /// Whether browsers that came over TLS are told to use TLS only from then on.
+    /// Send HSTS on responses over TLS.
     pub(crate) hsts: bool,
     /// For the head of a request.
     pub(crate) header_timeout: SignedDuration,

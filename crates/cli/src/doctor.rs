@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (node, limits) = arguments.target.resolve()?;
     let diagnosis = examine(&node, &limits).await?;
     match arguments.format {
-        Format::Text => output::to_stdout(&text(&diagnosis, output::stdout_has_colours())),
+        Format::Text => output::to_stdout_styled(&text(&diagnosis, output::stdout_has_colours())),
         Format::Json => output::to_stdout(&output::json_text(&diagnosis)?),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clew_diagnose::terminal::one_line;
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Why a command did not do what was asked: what, why, and what to do.
+/// Why a command failed, and the fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// It was tried and failed. Exit code 1.
@@ -55,11 +54,11 @@ impl CliError {
         })
     }
 
-    /// What to say of it on stderr; nothing where nobody is to be told.
+    /// The message for stderr, if there is one.
     pub(crate) fn to_say(&self) -> String {
         match self {
             Self::Failed { what, hint } | Self::Refused { what, hint } => {
-                let advice = hint.as_ref().map_or(String::new(), |hint| format!("  what to do: {hint}\n"));
+                let advice = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
                 format!("error: {what}\n{advice}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
@@ -70,8 +69,7 @@ impl CliError {
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        // The server's part of it could otherwise begin a line that reads like advice.
-        let error = Self::failed(one_line(failure.to_string().as_bytes()));
+        let error = Self::failed(failure.to_string());
         match advice(failure.kind) {
             Some(hint) => error.with_hint(hint),
             None => error,

@@ -52,15 +52,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let observed = read_waits(&node, &limits).await?;
     let graph = waits::graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
-    output::to_stdout(&match arguments.format {
+    match arguments.format {
         Format::Tree => {
             let colours = output::stdout_has_colours();
             let text = text(&graph, &node.address(), output::terminal_width(), colours);
-            text + &advice::on_the_worst(&graph, &node, colours)
+            output::to_stdout_styled(&(text + &advice::on_the_worst(&graph, &node, colours)))?;
         }
-        Format::Json => output::json_text(&graph)?,
-        Format::Dot => waits::dot(&graph),
-    })?;
+        Format::Json => output::to_stdout(&output::json_text(&graph)?)?,
+        Format::Dot => output::to_stdout(&waits::dot(&graph))?,
+    }
     output::to_stderr(&notes::describe_all(&graph.limitations));
     Ok(())
 }

@@ -16,7 +16,9 @@ pub(crate) fn start(filter: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::refused(format!("log filter {filter:?} cannot be read: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        logs.with_target(false).with_writer(|| Sanitizer::new(std::io::stderr(), true)).init();
+        // Without colours: a field may hold a message of a server.
+        let writer = || Sanitizer::new(std::io::stderr(), false);
+        logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {
         logs.json().event_format(JsonLine).init();
     }

@@ -87,7 +87,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Ps(arguments) => interruptible(ps::run(arguments.into_inner())).await,
             Command::Locks(arguments) => interruptible(locks::run(arguments.into_inner())).await,
             Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments.into_inner()))).await,
-            Command::Doctor(arguments) => interruptible(doctor::run(arguments.into_inner())).await,
+            Command::Doctor(arguments) => Box::pin(interruptible(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
             Command::Migrate(arguments) => migrate::run(arguments.into_inner()).await,
             Command::Secrets(arguments) => secrets::run(arguments.into_inner()).await,

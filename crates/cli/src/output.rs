@@ -33,6 +33,18 @@ impl Format {
             Self::Json => to_stdout(&json_text(&json())?),
         }
     }
+
+    /// The same with a table in the colours of this program ([`to_stdout_styled`]).
+    pub(crate) fn say_styled(
+        self,
+        table: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<(), CliError> {
+        match self {
+            Self::Table => to_stdout_styled(&table()),
+            Self::Json => to_stdout(&json_text(&json())?),
+        }
+    }
 }
 
 /// A value as indented JSON with a line end.
@@ -109,12 +121,19 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// stdout, or a file; `-` means stdout too.
+    /// stdout, or a file; `-` means stdout too. On a terminal no sequence of the text stays.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
+        Self::open_for(file, false)
+    }
+
+    /// The same for a table: the colours of this program stay. Text of a server must pass `one_line` before it is written.
+    pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
+        Self::open_for(file, stdout_has_colours())
+    }
+
+    fn open_for(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(Place::Stdout, Place::of) {
-            Place::Stdout if stdout_is_terminal() => {
-                Self::Terminal(together(Sanitizer::new(io::stdout(), stdout_has_colours())))
-            }
+            Place::Stdout if stdout_is_terminal() => Self::Terminal(together(Sanitizer::new(io::stdout(), styled))),
             Place::Stdout => Self::Stdout(together(io::stdout())),
             Place::Device(path) => Self::Device { device: together(open_device(&path)?), path },
             Place::File(path) => Self::File { temporary: together(new_file(&path)?), path },
@@ -177,7 +196,15 @@ pub(crate) fn terminal_width() -> usize {
 
 /// Writes sanitised text to stdout.
 pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
-    let text = if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) };
+    write_to_stdout(&sanitize(text))
+}
+
+/// Writes text with the colours of this program to stdout. Text of a server in it must have passed `one_line`.
+pub(crate) fn to_stdout_styled(text: &str) -> Result<(), CliError> {
+    write_to_stdout(&if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) })
+}
+
+fn write_to_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -2,6 +2,8 @@
 
 mod results;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +91,7 @@ fn spill_into(data_dir: &Path) -> Result<(), CliError> {
             folder.display()
         ))
     };
-    std::fs::create_dir_all(&folder).map_err(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
     // An earlier one stays: a process has one data directory.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-TIME is seconds in the current state. Sessions that wait for a lock are red; clew locks says for whom they wait.
+TIME is seconds in the current state. Sessions that wait for a lock are red; clew locks shows the blockers.
 
 Examples:
   clew ps mysql://root@127.0.0.1/
@@ -46,7 +46,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut snapshot = take_snapshot_of(whose, &node, &selection, statements, Form::Json, &limits).await?;
     let limitations = notes::describe_all(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
-        let mut out = Output::open(None)?;
+        let is_table = arguments.format == Format::Table;
+        let mut out = if is_table { Output::open_for_table(None)? } else { Output::open(None)? };
         let written = match arguments.format {
             Format::Json => snapshot::write_json(&mut snapshot, &mut out),
             Format::Table => lines::write(&mut snapshot, &mut out),

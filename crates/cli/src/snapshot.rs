@@ -89,7 +89,8 @@ fn default_format(to_file: bool) -> Format {
 }
 
 fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
-    let mut out = Output::open(arguments.output.as_deref())?;
+    let file = arguments.output.as_deref();
+    let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
         Format::Csv => {
             let language = Language::from_tag(&arguments.language).unwrap_or_default();

@@ -68,7 +68,8 @@ pub(crate) fn write(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -
         writeln!(out, "{}", line.trim_end())?;
     }
     let summary = &snapshot.summary;
-    writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)
+    let version = terminal::one_line(summary.server_version.as_bytes());
+    writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)
 }
 
 fn shown(detailed: bool) -> Vec<Shown> {
@@ -93,7 +94,7 @@ fn read_lines(snapshot: &mut Snapshot, shown: &[Shown]) -> io::Result<(Vec<Line>
         };
         let cell = |&(key, ..): &Shown| match key {
             STATEMENT => one_line(&value(key), 4 * STATEMENT_WIDTH),
-            DIGEST => value(key).chars().take(DIGEST_LETTERS).collect(),
+            DIGEST => one_line(&value(key), CELL_WIDTH).chars().take(DIGEST_LETTERS).collect(),
             _ => one_line(&value(key), CELL_WIDTH),
         };
         lines.push(shown.iter().map(cell).collect());

@@ -34,7 +34,7 @@ fn has_password(address: &str) -> bool {
         return false;
     };
     let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // The password itself may hold a slash that nobody encoded.
+    // The password may contain an unencoded slash.
     let in_authority = before_query
         .rsplit_once('@')
         .is_some_and(|(account, _)| account.split_once(':').is_some_and(|(_, password)| !password.is_empty()));

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow};
+use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe};
 use serde::Serialize;
 
-use crate::terminal::is_unsafe;
 use crate::text::{push_clean, push_number};
 
 /// A value as JSON in one line, with unsafe characters escaped (see [`escape`]). Fails as its own serialisation does.

@@ -1,36 +1,19 @@
 //! Text for terminals: sanitised, and cut to the width of the terminal.
 //!
-//! [`is_unsafe`] is the one definition of the characters that no output sends raw: [`one_line`] and [`sanitize`] use it for text,
+//! [`clew_model::is_unsafe`] is the one definition of the characters that no output sends raw: [`one_line`] and [`sanitize`] use it for text,
 //! [`crate::json::escape`] for JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::text::clean;
+use clew_model::is_unsafe;
 
-/// Whether a character can drive a terminal, change the direction of writing, or hide text: C0, DEL, C1, bidirectional controls,
-/// zero-width characters, line and paragraph separators, interlinear annotations and tags.
-#[must_use]
-pub fn is_unsafe(char: char) -> bool {
-    char.is_control()
-        || matches!(
-            char,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
+use crate::text::clean;
 
 /// Any bytes as one line without unsafe characters: they become spaces, and a run of spaces becomes one.
 #[must_use]
 pub fn one_line(bytes: &[u8]) -> String {
-    let text = clean(bytes);
-    let even: String = text.chars().map(|char| if is_unsafe(char) { ' ' } else { char }).collect();
-    even.split_whitespace().collect::<Vec<_>>().join(" ")
+    clew_model::one_line(&clean(bytes))
 }
 
 /// Text of several lines without unsafe characters: line ends and tabs stay, other unsafe characters become `\u{1b}` and the like.

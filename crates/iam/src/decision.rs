@@ -134,7 +134,7 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
 }
 
 /// Whether some policy could allow the action in the project, whatever the resource and the conditions: a list is then
-/// filtered, else refused. [`check_scope`] is asked apart. False where the principal's work budget is exhausted.
+/// filtered, else refused. The caller checks [`check_scope`] separately. False where the principal's work budget is exhausted.
 #[must_use]
 pub fn could_ever_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));

@@ -25,7 +25,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// A body or query that cannot be meant.
+    /// An invalid body or query.
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
     /// An instance or node id of the wrong shape.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
@@ -100,7 +100,7 @@ catalogue! {
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
     /// No `X-Subject-Token` where one must be.
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
-    /// A field of a body that cannot be meant.
+    /// An invalid field of a body.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
     /// A parameter of an identity list.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::one_line;
+
 /// Kinds of failure, each with a message in both languages (`failure-<name>` in the message files).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,14 +94,14 @@ impl FailureKind {
 pub struct Failure {
     /// What kind.
     pub kind: FailureKind,
-    /// Particulars: address, limit, the server's own message. Never a secret.
+    /// Particulars on one line: address, limit, the server's own message. Never a secret.
     pub detail: String,
 }
 
 impl Failure {
-    /// A failure of this kind.
-    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+    /// A failure of this kind. The particulars are put on one line: a server's message could otherwise begin a line that reads like advice.
+    pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
+        Self { kind, detail: one_line(detail.as_ref()) }
     }
 }
 
@@ -114,6 +116,12 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn message_of_a_server_stays_on_one_line() {
+        let failure = Failure::new(FailureKind::AccessDenied, "denied\u{1b}[31m\r\n\u{2028}fix:  rm\u{202e}");
+        assert_eq!(failure.to_string(), "access denied: denied [31m fix: rm");
+    }
 
     #[test]
     fn stored_names_are_the_serialized_ones() {

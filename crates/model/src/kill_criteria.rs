@@ -34,7 +34,7 @@ impl KillCriteria {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Whether nothing but the duration is set: then every user session is meant.
+    /// Whether they match every user session: the only criterion is the duration.
     #[must_use]
     pub fn is_duration_only(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;

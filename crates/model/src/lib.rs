@@ -25,6 +25,7 @@ mod kill_criteria;
 mod language;
 mod limitation;
 mod node_url;
+mod one_line;
 mod selection;
 mod session;
 mod task;
@@ -41,6 +42,7 @@ pub use kill_criteria::KillCriteria;
 pub use language::Language;
 pub use limitation::{Limitation, LimitationKind};
 pub use node_url::{NodeUrl, NodeUrlError, TlsMode};
+pub use one_line::{is_unsafe, one_line};
 pub use selection::{
     DEFAULT_SLOW_SECONDS, HostPattern, Selection, SelectionDraft, SelectionError, SessionClass, SlowThreshold,
     SortDirection, SortKey,

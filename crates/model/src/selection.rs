@@ -182,7 +182,7 @@ pub struct SelectionDraft {
     pub sort_dir: Option<String>,
 }
 
-/// A field of a [`SelectionDraft`] that cannot be meant.
+/// An invalid field of a [`SelectionDraft`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// A value that is none of the allowed ones.

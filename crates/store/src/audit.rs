@@ -21,7 +21,7 @@ pub struct AuditRecord {
 }
 
 /// The newest row of the audit at one moment. Stored outside of Clew, it proves later that rows up to it were removed
-/// ([`crate::Store::verify_audit_against`]).
+/// ([`crate::Store::verify_audit`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditCheckpoint {

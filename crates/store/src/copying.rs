@@ -104,7 +104,8 @@ impl Store {
             detail: json!({ "from": self.database_file().display().to_string(), "rows": counts }),
             ..AuditEvent::done(by, "CopyMetadata", target.to_string())
         };
-        audit::append(to, &self.keys, &[(database.clock().milliseconds(), &event)]).await.map(drop)
+        let events = [(database.clock().milliseconds(), &event)];
+        audit::append(to, &self.keys, &audit::SeenLinks::default(), &events).await.map(drop)
     }
 }
 

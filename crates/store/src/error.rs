@@ -42,6 +42,9 @@ pub enum StoreError {
         /// The table.
         table: &'static str,
     },
+    /// The credentials that a temporary access key is issued for were revoked, disabled or removed in the meantime.
+    #[error("the credentials that the temporary access key is issued for have ended")]
+    SourceRevoked,
     /// Another process serves or initialises the directory.
     #[error("another process is at work on {}", dir.display())]
     AlreadyServing {

@@ -64,8 +64,19 @@ pub struct NewTemporaryKey {
     pub token_hash: [u8; 32],
     /// In seconds since 1970 (UTC).
     pub expires_at: i64,
-    /// Hash of the token that the key is issued for, with which it is revoked; nothing if it is issued for a permanent key.
-    pub issued_for: Option<[u8; 32]>,
+    /// The credentials that the key is issued for. They must still be valid when it is inserted.
+    pub issued_for: IssuedFor,
+}
+
+/// Credentials that a temporary access key is issued for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuedFor {
+    /// A token, by its hash. The key is revoked with it.
+    Token([u8; 32]),
+    /// A permanent access key.
+    Key(AccessKeyId),
+    /// None: at the command line.
+    Nothing,
 }
 
 /// How a token was issued. It decides what the token can be exchanged for.

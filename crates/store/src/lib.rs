@@ -58,7 +58,7 @@ pub use error::StoreError;
 pub use intelligent_kills::{
     IntelligentKill, IntelligentKillFilter, IntelligentKillId, NewIntelligentKill, NotAnIntelligentKillId,
 };
-pub use keys::{AccessKey, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin};
+pub use keys::{AccessKey, IssuedFor, KeyRecord, NewTemporaryKey, NewToken, StoredToken, Temporary, TokenOrigin};
 pub use kill_tasks::{KillRounds, KillTask, KillTaskState, NewKillTask};
 pub use kills::{KillEnd, KillFilter, KillSource, KilledSession, NewKill};
 pub use location::Location;

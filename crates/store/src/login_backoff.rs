@@ -34,7 +34,7 @@ pub struct LoginBackoff {
 /// Whether a login may be attempted now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginPermit {
-    /// It may. The number of refusals before it goes back with its outcome.
+    /// Granted, with the number of earlier refusals to report with the outcome.
     Granted {
         /// Refused logins in a row before this one.
         refusals: u32,

@@ -60,7 +60,7 @@ export const tests = {
       await page.getByRole("button", { name: "Add a task" }).click();
       const form = page.getByRole("form", { name: "Add a task" });
       await form.getByLabel("At least seconds in state").fill("1000000");
-      await form.getByRole("button", { name: "Whom would it kill?" }).click();
+      await form.getByRole("button", { name: "Preview matches" }).click();
       const start = form.getByRole("button", { name: "Start the task" });
       const name = form.getByLabel(/^Without a criterion but time/);
       await name.waitFor();

@@ -283,7 +283,7 @@ export const en = {
   "tasks.confirm": "Without a criterion but time, the task kills every user session. Type the name of the instance, {name}, to confirm",
   "tasks.unsafe": "Kill also sessions whose end can damage or half-change a table without transactions (REPAIR, ALTER, UPDATE of MyISAM or Aria)",
   "tasks.unsafe.short": "also unsafe sessions",
-  "tasks.preview": "Whom would it kill?",
+  "tasks.preview": "Preview matches",
   "tasks.start": "Start the task",
   "tasks.refused": "Node {node} refuses the login: {reason}. Next attempt: {when}; 1 was refused in a row.|Node {node} refuses the login: {reason}. Next attempt: {when}; {n} were refused in a row.",
   "tasks.on": "Tasks are on",

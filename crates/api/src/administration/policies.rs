@@ -4,12 +4,13 @@ pub(super) mod validate;
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_iam::policy::{Model, Policy, system};
+use clew_iam::policy::{Model, Policy, PolicyErrors, system};
 use clew_model::{DomainId, ErrorEntry};
 use clew_store::{PolicyRecord, PolicyRef};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{changer, fields, moment, not_found, reader};
@@ -97,7 +98,9 @@ pub(crate) async fn show(
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, Refusal> {
     let domain = reader(&service, &caller)?;
-    answer(&find(&service, domain, &name).await?)
+    let found = find(&service, domain, &name).await?;
+    let parsed = parse(&service, &caller, found.document().to_owned()).await?;
+    answer(&found, parsed.map(|policy| findings(policy.warnings())).unwrap_or_default())
 }
 
 /// Keep a policy, in the place of the one of this name if there is one.
@@ -123,7 +126,7 @@ pub(crate) async fn put(
     let body = Body::parse(&body, &["document", "description"])?;
     let description = fields::description(&body)?.unwrap_or_default();
     let text = document(&body)?;
-    let policy = Policy::parse(&text).map_err(|errors| refused(errors.findings()))?;
+    let policy = parse(&service, &caller, text.clone()).await?.map_err(|errors| refused(errors.findings()))?;
     let before = service.store.policy_by_name(domain, &name).await?;
     if let Some(before) = before.filter(|before| before.model != model_name(policy.model())) {
         // What it is attached to may be what the other model cannot be attached to.
@@ -133,7 +136,7 @@ pub(crate) async fn put(
         }
     }
     service.store.put_policy(&origin, domain, &name, model_name(policy.model()), &text, &description).await?;
-    answer(&find(&service, domain, &name).await?)
+    answer(&find(&service, domain, &name).await?, findings(policy.warnings()))
 }
 
 /// Remove a policy that is attached to nobody.
@@ -204,10 +207,16 @@ impl Found {
     }
 }
 
-fn answer(found: &Found) -> Result<Json<PolicyWithDocument>, Refusal> {
+/// Parses a document, with warnings. Each unknown word is compared with all known ones, so it counts as requests by its size, and leaves the
+/// threads that serve connections.
+async fn parse(service: &Service, caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, Refusal> {
+    service.limits.document(&caller.principal.user_id, text.len())?;
+    spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| Refusal::internal(&error))
+}
+
+fn answer(found: &Found, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, Refusal> {
     let document = RawValue::from_string(found.document().trim().to_owned());
     let document = document.map_err(|error| Refusal::internal(&error))?;
-    let warnings = Policy::parse(found.document()).map(|policy| findings(policy.warnings())).unwrap_or_default();
     Ok(Json(PolicyWithDocument { policy: found.view(), document, warnings }))
 }
 

@@ -147,9 +147,9 @@ pub(crate) async fn simulate(
         request_tags: &tags,
     };
     let administrator = user.administrator;
-    let principal = principal(&service, user).await?;
+    let budget = service.limits.work_budget(&caller.principal.user_id);
+    let principal = Principal { budget, ..principal(&service, user).await? };
     let explained = evaluate(&principal, || explain(&principal, action, &resource, &environment));
-    service.limits.evaluated(&caller.principal.user_id, principal.budget.spent());
     let (decision, reason) = match explained.decision {
         Decision::Allow => (DecisionWord::Allow, None),
         Decision::Deny { reason } => (DecisionWord::Deny, Some(reason.to_string())),

@@ -64,7 +64,7 @@ pub(crate) async fn list(
     Path(path): Path<(String, String, String)>,
 ) -> Result<Json<NodeCollections>, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let templates_only = target.collections_are_masked_for(&service, &caller);
+    let templates_only = target.is_masked_by_project_for(&service, &caller);
     let tasks = service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MOST).await?;
     let collections = tasks.into_iter().map(|task| view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))

@@ -97,7 +97,7 @@ struct SeenSession {
     request_body(content = KillBody, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of each, or would", body = KillAnswer),
-        (status = 400, description = "A field cannot be meant; nothing was killed", body = ErrorBody),
+        (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
         (status = 500, description = "The node cannot be asked; nothing was killed, and the message says why", body = ErrorBody)
     )
 )]
@@ -105,14 +105,13 @@ pub(crate) async fn kill(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-    language: Option<Extension<Language>>,
+    Extension(language): Extension<Language>,
     body: Bytes,
 ) -> Result<Json<KillAnswer>, Refusal> {
     let asked = Asked::parse(&body);
     if asked.as_ref().is_ok_and(|asked| asked.preview) {
         caller.trail.operation("PreviewKillSessions");
     }
-    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
     let asked = asked?;
     let ids: Vec<u64> = asked.sessions.iter().map(|chosen| chosen.id).collect();
@@ -156,7 +155,7 @@ pub(crate) async fn kill(
                 (Some(outcome), ..) => outcome,
                 (None, Some(outcome), _) => in_words(&outcome),
                 (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
-                // It does not come to this: of those that were found and meant, each has an outcome.
+                // Unreachable: every matching session has an outcome.
                 (None, None, None) => in_words(&KillOutcome::AlreadyGone),
             };
         let session =

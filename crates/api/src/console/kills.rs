@@ -78,7 +78,7 @@ struct NodeKill {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
         (status = 200, description = "A page of kills", body = NodeKills),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list(

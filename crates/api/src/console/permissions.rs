@@ -46,10 +46,9 @@ struct Permission {
 pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
-    language: Option<Extension<Language>>,
+    Extension(language): Extension<Language>,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<Permissions>, Refusal> {
-    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let path = (project.as_str(), instance.as_str());
     let mut permissions = BTreeMap::new();
     let (mut there, mut first_refusal) = (None, None);

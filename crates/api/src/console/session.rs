@@ -117,8 +117,8 @@ pub(crate) async fn end(
     Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
 }
 
-/// Work on another project, or on the domain: a new token takes the place of the one that asks, and ends when that would have. Only a session
-/// that began here, with a password, can do so: a token of POST /v3/auth/tokens keeps its scope.
+/// Change the project of the session, or change to the domain. Replaces the session's token; the expiry is unchanged. Only a session that began
+/// on the page, with a password, can do so: a token of POST /v3/auth/tokens keeps its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",

@@ -59,7 +59,7 @@ pub(crate) struct StreamParameters {
     ),
     responses(
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 429, description = "The caller has as many event streams as one may have", body = ErrorBody)
     )
 )]

@@ -1,5 +1,5 @@
-//! One password check of a subject at a time within a server, so that right passwords that are sent at the same time do not use up the
-//! attempts of each other. The limit on attempts itself is kept in the store, for all servers together.
+//! Serialises password checks per subject within a server, so that concurrent successful checks consume no budget. The limit on attempts
+//! itself is stored, for all servers together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

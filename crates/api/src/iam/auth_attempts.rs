@@ -1,7 +1,7 @@
 //! Attempts to authenticate: which failures count together, and the check of a password.
 //!
 //! Failures of a user from an address from which the user has authenticated before count for that address alone; failures from all other
-//! addresses count together. So a stranger who guesses locks the user out of addresses that are new, and of no other.
+//! addresses count together. Failed attempts from unknown addresses lock the user for unknown addresses only.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::{Service, passwords};
 
 /// How long an attempt waits for the outcome of those that other servers are making for the same subject.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// Time between two looks at them.
+/// Polling interval.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.

@@ -63,7 +63,7 @@ pub(crate) struct ProjectEntry {
     ),
     responses(
         (status = 200, description = "Projects", body = ProjectList),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list(

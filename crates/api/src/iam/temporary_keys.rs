@@ -5,7 +5,7 @@ use axum::extract::State;
 use clew_iam::decision::Scope;
 use clew_iam::{access_key, token};
 use clew_model::{AccessKeyId, ErrorEntry};
-use clew_store::NewTemporaryKey;
+use clew_store::{IssuedFor, NewTemporaryKey};
 use http::StatusCode;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -120,7 +120,7 @@ pub(crate) async fn create(
         secret: secret.clone(),
         token_hash: token::hash(security_token.expose_secret()),
         expires_at,
-        issued_for: source.token,
+        issued_for: source.issued_for,
     };
     service.store.create_temporary_key(&caller.origin(), &new).await?;
     let credential = TemporaryKey {
@@ -149,18 +149,17 @@ fn parse(body: &[u8]) -> Result<TemporaryKeyIdentity, Refusal> {
 /// The credentials that a temporary key is issued for. It is good for what they are good for, and ends with them.
 struct Source {
     scope: Scope,
-    /// Hash of the token; nothing for a permanent key.
-    token: Option<[u8; 32]>,
+    issued_for: IssuedFor,
     expires_at: Option<i64>,
 }
 
 impl Source {
     fn of(caller: &Caller) -> Self {
-        let token = match &caller.proof {
-            Proof::Token(token) => Some(token.hash),
-            Proof::Key(_) => None,
+        let issued_for = match &caller.proof {
+            Proof::Token(token) => IssuedFor::Token(token.hash),
+            Proof::Key(id) => IssuedFor::Key(id.clone()),
         };
-        Self { scope: caller.principal.scope.clone(), token, expires_at: caller.expires_at }
+        Self { scope: caller.principal.scope.clone(), issued_for, expires_at: caller.expires_at }
     }
 }
 
@@ -174,5 +173,5 @@ async fn token_of(service: &Service, caller: &Caller, token: &str) -> Result<Sou
         return Err(Refusal::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
-    Ok(Source { scope, token: Some(hash), expires_at: Some(stored.expires_at) })
+    Ok(Source { scope, issued_for: IssuedFor::Token(hash), expires_at: Some(stored.expires_at) })
 }

@@ -21,6 +21,7 @@ const USES_BETWEEN_SWEEPS: u32 = 4096;
 pub(super) struct Allowance<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
     limiter: Limiter<K, C>,
     clock: C,
+    burst: NonZeroU32,
     uses: AtomicU32,
 }
 
@@ -41,14 +42,23 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Allowance<K, C> {
     fn with_clock(period: Duration, burst: u32, clock: C) -> Option<Self> {
-        let quota = Quota::with_period(period)?.allow_burst(NonZeroU32::new(burst)?);
+        let burst = NonZeroU32::new(burst)?;
+        let quota = Quota::with_period(period)?.allow_burst(burst);
         let limiter = RateLimiter::new(quota, States(HashMapStateStore::default()), clock.clone());
-        Some(Self { limiter, clock, uses: AtomicU32::new(0) })
+        Some(Self { limiter, clock, burst, uses: AtomicU32::new(0) })
     }
 
     /// Takes one; if there is none, says how long it takes until there is.
     pub(super) fn take(&self, key: &K) -> Result<(), Duration> {
         self.check(&Use { key: key.clone(), takes: true })
+    }
+
+    /// Takes so many or none, at most the burst: more would never be there.
+    pub(super) fn take_all(&self, key: &K, count: u32) -> Result<(), Duration> {
+        let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
+        let taken = self.limiter.check_key_n(&Use { key: key.clone(), takes: true }, count);
+        // Never more than the burst.
+        taken.map_or(Ok(()), |taken| taken.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
     /// Whether there is one left; if not, how long it takes until there is.
@@ -148,6 +158,18 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(allowance.take(&1), Ok(()), "no more than the burst is saved up");
         }
+        assert_eq!(allowance.take(&1), Err(PERIOD));
+    }
+
+    #[test]
+    fn all_are_taken_or_none() {
+        let (allowance, clock) = allowance(4);
+        assert_eq!(allowance.take(&1), Ok(()));
+        for _ in 0..3 {
+            assert_eq!(allowance.take_all(&1, 4), Err(PERIOD), "a refusal takes nothing");
+        }
+        clock.advance(PERIOD);
+        assert_eq!(allowance.take_all(&1, 9), Ok(()), "at most the burst");
         assert_eq!(allowance.take(&1), Err(PERIOD));
     }
 

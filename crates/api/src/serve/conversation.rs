@@ -20,7 +20,7 @@ use tracing::debug;
 use super::head::HEAD_LIMIT;
 use super::linger::Linger;
 use super::refused::{Refused, UnderWay};
-use super::reserved::{Admission, HEADER_TIMEOUT};
+use super::reserved::{self, Admission};
 use super::stall::StallLimit;
 use super::tls::Tls;
 use crate::connection::Connection;
@@ -45,7 +45,7 @@ impl Host {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(HEAD_LIMIT);
         let mut reserved_http = http.clone();
-        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(HEADER_TIMEOUT));
+        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(reserved::TIMEOUT));
         let router = TowerToHyperService::new(router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
@@ -55,17 +55,27 @@ impl Host {
         match &self.tls {
             None => self.answer(stream, Connection { peer, tls: false }, admission, watcher).await,
             Some(tls) => {
-                if let Some(stream) = self.handshake(tls, stream, peer).await {
+                if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
                     self.answer(stream, Connection { peer, tls: true }, admission, watcher).await;
                 }
             }
         }
     }
 
-    async fn handshake(&self, tls: &Tls, stream: TcpStream, peer: IpAddr) -> Option<TlsStream<TcpStream>> {
+    async fn handshake(
+        &self,
+        tls: &Tls,
+        stream: TcpStream,
+        peer: IpAddr,
+        admission: Admission,
+    ) -> Option<TlsStream<TcpStream>> {
+        let limit = match admission {
+            Admission::Regular => self.settings.handshake,
+            Admission::OperationsOnly => self.settings.handshake.min(reserved::TIMEOUT),
+        };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
-            outcome = timeout(self.settings.handshake, tls.accept(stream)) => outcome,
+            outcome = timeout(limit, tls.accept(stream)) => outcome,
         };
         match outcome {
             Ok(Ok(stream)) => return Some(stream),
@@ -87,7 +97,8 @@ impl Host {
             let connection = Connection::of(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
             let under_way = under_way.clone();
-            let answer = match admission.refusal(&request, &self.metrics) {
+            let hsts = connection.tls && self.settings.hsts;
+            let answer = match admission.refusal(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };

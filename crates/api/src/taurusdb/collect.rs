@@ -94,7 +94,7 @@ pub(crate) struct Collecting {
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "Queued", body = Collecting),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "Too many collections of the node wait", body = ErrorBody)
     )
 )]
@@ -106,9 +106,9 @@ pub(crate) async fn collect(
 ) -> Result<(StatusCode, Json<Collecting>), Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let draft = draft(&body)?;
-    caller.trail.detail("asked", asked(&draft));
+    caller.trail.detail("asked", audit_detail(&draft));
     let selection = Selection::parse(draft)?;
-    let masked = target.collections_are_masked_for(&service, &caller);
+    let masked = target.is_masked_by_project_for(&service, &caller);
     let (project, instance) = (target.project.id.clone(), target.instance.id.clone());
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
     caller.trail.detail("collection", request_id.as_str());
@@ -117,7 +117,7 @@ pub(crate) async fn collect(
 }
 
 /// The request as the audit records it, without the part of a statement.
-fn asked(draft: &SelectionDraft) -> Value {
+fn audit_detail(draft: &SelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
         ("user", &draft.user),
@@ -127,15 +127,15 @@ fn asked(draft: &SelectionDraft) -> Value {
         ("sort_key", &draft.sort_key),
         ("sort_dir", &draft.sort_dir),
     ];
-    let mut asked: Map<String, Value> =
+    let mut detail: Map<String, Value> =
         texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), shown(text.as_deref()?).into()))).collect();
     if let Some(seconds) = draft.slow_process_threshold {
-        asked.insert("slow_process_threshold".to_owned(), seconds.into());
+        detail.insert("slow_process_threshold".to_owned(), seconds.into());
     }
     if draft.sql_key.is_some() {
-        asked.insert("sql_key".to_owned(), HIDDEN.into());
+        detail.insert("sql_key".to_owned(), HIDDEN.into());
     }
-    Value::Object(asked)
+    Value::Object(detail)
 }
 
 /// The fields of a body. No body means all defaults, and so does `null` for a field.

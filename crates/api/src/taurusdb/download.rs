@@ -52,7 +52,7 @@ pub(crate) async fn download(
     let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.trail.detail("collection", task.request_id.as_str());
     caller.trail.detail("masked", task.masked);
-    if !task.masked && target.collections_are_masked_for(&service, &caller) {
+    if !task.masked && target.is_masked_by_project_for(&service, &caller) {
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = file_name(&task);

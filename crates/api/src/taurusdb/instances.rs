@@ -56,7 +56,7 @@ struct ListParameters {
     params(("project_id" = String, Path), ListParameters),
     responses(
         (status = 200, description = "A page of instances", body = InstanceListAnswer),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_v3(
@@ -76,7 +76,7 @@ pub(crate) async fn list_v3(
     params(("project_id" = String, Path), ListParameters),
     responses(
         (status = 200, description = "A page of instances", body = InstanceListAnswer),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list_v3_1(

@@ -9,7 +9,7 @@ mod warnings;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use clew_diagnose::{SessionGroup, Strategy, clean};
+use clew_diagnose::{SessionGroup, Strategy};
 use clew_iam::decision::Action;
 use clew_model::{ErrorEntry, Language, Node};
 use clew_store::{NewIntelligentKill, StoreError};
@@ -23,6 +23,7 @@ use crate::caller::{Caller, Target};
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
+use crate::statement_text::statement_text;
 use warnings::IntelligentKillWarning;
 
 /// What an intelligent kill would end now.
@@ -87,7 +88,7 @@ pub(crate) struct IntelligentKillTask {
     ),
     responses(
         (status = 200, description = "The groups that would be killed now", body = IntelligentKillStatistics),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]
@@ -95,10 +96,9 @@ pub(crate) async fn preview(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-    language: Option<Extension<Language>>,
+    Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillStatistics>, Refusal> {
-    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let query = Query::parse(query.as_deref());
     let target = target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.required("node_id").map(str::to_owned)
@@ -123,7 +123,7 @@ fn statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> Intellig
     let (total, count) = (group.total_seconds() as f64, group.count());
     IntelligentKillStatistic {
         keyword: group.keyword().unwrap_or_default(),
-        example_sql_text: clean(if masked { &group.template } else { first }),
+        example_sql_text: statement_text(first, masked),
         ids: group.sessions.iter().map(|session| session.id).collect(),
         count,
         total_time: total,
@@ -142,7 +142,7 @@ fn statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> Intellig
     request_body(content = ExecuteIntelligentKill, content_type = "application/json"),
     responses(
         (status = 200, description = "Queued; its end is in the history", body = IntelligentKillTask),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "Too many of the node wait", body = ErrorBody)
     )
 )]

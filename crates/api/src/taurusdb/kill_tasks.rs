@@ -46,7 +46,7 @@ const MANUAL: &str = "manual";
     request_body(content = AddKillTask, content_type = "application/json"),
     responses(
         (status = 200, description = "It runs from now on", body = KillTaskAdded),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The switch is off, or five tasks run already", body = ErrorBody)
     )
 )]
@@ -60,11 +60,12 @@ pub(crate) async fn add(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
     let NewTask { criteria, duration, confirmed } = asked(&body)?;
+    caller.check_may_work_for(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::signs_in(&headers, caller.connection.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(Refusal::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
-    let mut told = criteria::told(&criteria);
+    let mut told = criteria::audit_detail(&criteria);
     if let Some(fields) = told.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
@@ -112,7 +113,7 @@ fn asked(body: &[u8]) -> Result<NewTask, Refusal> {
     request_body(content = StopKillTask, content_type = "application/json"),
     responses(
         (status = 200, description = "It kills no more", body = Success),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 404, description = "The instance has no such task", body = ErrorBody)
     )
 )]

@@ -95,7 +95,7 @@ pub(crate) struct LockRootCause {
     ),
     responses(
         (status = 200, description = "What it waits for; an empty object if for nobody", body = LockWaitAnswer),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]

@@ -66,7 +66,7 @@ pub(crate) async fn show(
     request_body(content = BatchSlowProcessThreshold, content_type = "application/json"),
     responses(
         (status = 200, description = "All instances have it"),
-        (status = 400, description = "A field cannot be meant; nothing was changed", body = ErrorBody),
+        (status = 400, description = "Invalid field value; nothing was changed", body = ErrorBody),
         (status = 404, description = "The project does not have one of the instances; nothing was changed", body = ErrorBody)
     )
 )]

@@ -43,7 +43,7 @@ pub(crate) struct TaskStatusAnswer {
             status = 200, description = "Where it is; unrecognized if it is unknown or over", body = TaskStatusAnswer,
             headers(("Preference-Applied" = String, description = "wait=SECONDS, where the answer was waited for"))
         ),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 429, description = "The caller waits for as many collections as one may wait for", body = ErrorBody)
     )
 )]

@@ -79,7 +79,7 @@ pub(crate) struct TxnItem {
     request_body(content = TransactionsAsked, content_type = "application/json"),
     responses(
         (status = 200, description = "The transactions that are being rolled back", body = TransactionProgress),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 409, description = "The node is not the master", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )

@@ -90,6 +90,21 @@ async fn a_trusted_proxy_may_have_any_number_of_connections() {
     }
 }
 
+#[tokio::test]
+async fn a_trusted_proxy_has_its_share_of_the_reserved_connections() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections = 1;
+        settings.reserved_connections = 8;
+        settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
+    })
+    .await;
+    let mut held = connect_from(&server, PEER).await;
+    assert!(health(&server, &mut held).await.ends_with("ok\n"));
+    let _silent = [connect_from(&server, PEER).await, connect_from(&server, PEER).await];
+    assert_eq!(health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
+    assert!(health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
+}
+
 /// Checks that an answer is an error in full: form, name of the request, and the end of the connection.
 async fn refused(connection: &mut TcpStream, status: &str, message: &str) {
     let text = answer(connection).await;

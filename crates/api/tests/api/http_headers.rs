@@ -34,6 +34,13 @@ async fn json_is_not_stored_and_no_content_type_is_guessed() {
         "{refused}"
     );
     assert!(refused.contains("\r\ncache-control: no-store\r\n"), "{refused}");
+    // All connections but the reserved ones are in use.
+    let full = Server::start_with(|settings, _| settings.connections = 1).await;
+    let _held = full.connect().await;
+    let refused = full.get("/v3/projects").await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("cache-control"), "no-store");
+    assert_eq!(refused.header("x-content-type-options"), "nosniff");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Temporary access keys with their security tokens.
 
 use clew_model::{AccessKeyId, UserId};
-use clew_store::{NewTemporaryKey, UserChange};
+use clew_store::{IssuedFor, NewTemporaryKey, UserChange};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -129,7 +129,7 @@ async fn a_temporary_key_ends() {
         secret: secret.clone(),
         token_hash: clew_iam::token::hash("plain"),
         expires_at: Timestamp::now().as_second() - 1,
-        issued_for: None,
+        issued_for: IssuedFor::Nothing,
     };
     server.store.create_temporary_key(&by(), &over).await.unwrap();
     let key = Temporary { key: over.id, secret, token: "plain".into() };
@@ -143,6 +143,32 @@ async fn a_temporary_key_ends() {
     server.store.update_user(&by(), &user, &change).await.unwrap();
     let message = key.sign(instances(&server)).send().await.refused(401, "APIGW.0301");
     assert!(message.ends_with("the temporary access key was taken back"), "{message}");
+}
+
+#[tokio::test]
+async fn a_temporary_key_adds_no_kill_task_that_outlives_it() {
+    let server = Server::start().await;
+    let process = format!("/v3/{}/instances/{}/process", server.tenant.project_id, server.instance.id);
+    let (switch, task) = (format!("{process}/task/switch"), format!("{process}/task"));
+    let on = server.call(Method::PUT, &switch).body(json!({ "status": "ON" }).to_string());
+    assert_eq!(server.sign(on).send().await.status, 200);
+    let add = |kind: &str, seconds: Option<u32>| {
+        let body = json!({ "time": 60, "task_type": kind, "task_duration": seconds });
+        let body: serde_json::Map<_, _> =
+            body.as_object().unwrap().clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
+        server.call(Method::POST, &task).body(json!(body).to_string())
+    };
+    // Valid for 15 minutes.
+    let key = made(&server, &server.tenant.user_id).await;
+    for (kind, seconds) in [("manual", None), ("auto", Some(1000))] {
+        let message = key.sign(add(kind, seconds)).send().await.refused(403, "DBS.280015");
+        assert!(message.contains("must end before the key") && message.contains("fix: add an auto task"), "{message}");
+    }
+    key.sign(add("auto", Some(600))).send().await.ok(200);
+    // A token stands for its user: its tasks are settings of the instance.
+    let token = server.project_token(&server.tenant.user_id).await;
+    add("manual", None).token(&token).send().await.ok(200);
+    server.sign(add("manual", None)).send().await.ok(200);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -213,6 +213,35 @@ async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
         let _ = timeout(LONG, connection.read_to_end(&mut received)).await.unwrap();
         assert_eq!(received, b"");
     }
+}
+
+/// A connection from an address of this machine.
+async fn connect_from(server: &Server, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn handshakes_that_stall_release_reserved_connections() {
+    let pair = Pair::new();
+    let tls = Files::of(&pair).load().unwrap();
+    let listener = move |socket| Listener::with_tls(socket, tls);
+    let server = Server::start_on(listener, NO_RATES, |settings, _| {
+        settings.handshake = LONG * 10;
+        settings.connections = 1;
+        settings.reserved_connections = 4;
+    })
+    .await;
+    let _regular = server.connect().await;
+    // A peer may have one of the four, so four peers hold all of them.
+    let mut silent = Vec::new();
+    for last in 2..6 {
+        silent.push(connect_from(&server, &format!("127.0.0.{last}")).await);
+    }
+    let mut health = connect(&server, &[&pair]).await;
+    health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(&mut health).await.ends_with("ok\n"));
 }
 
 #[tokio::test]

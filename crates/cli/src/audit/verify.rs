@@ -33,7 +33,7 @@ clew serve compares the audit every 10 seconds with the newest row that it has s
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let checkpoints = arguments.checkpoints.iter().map(|path| checkpoint::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let found = arguments.data_dir.open().await?.verify_audit_against(&checkpoints).await?;
+    let found = arguments.data_dir.open().await?.verify_audit(&checkpoints).await?;
     arguments.data_dir.format.say(|| text(&found), || value(&found))?;
     if found.is_sound() { Ok(()) } else { Err(CliError::AnsweredNo) }
 }

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args as ClapArgs;
-use clew_diagnose::terminal::one_line;
-use clew_model::{Failure, FailureKind, Node};
+use clew_model::{Failure, FailureKind, Node, one_line};
 use clew_mysql::{Diagnosis, Limits, examine};
 use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
@@ -54,7 +53,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                  change the credentials with clew instance set-node.\n",
                 moment(backoff.retry_at),
                 backoff.refusals,
-                backoff.reason
+                one_line(&backoff.reason)
             );
         }
         let backoff = backoff.map(|backoff| {
@@ -69,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         };
         values.push(json!({ "id": known.id, "zone_without_worker": deserted, "login_backoff": backoff, key: outcome }));
     }
-    arguments.place.format().say(|| text, || json!({ "nodes": values }))?;
+    arguments.place.format().say_styled(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {
         Ok(())
     } else {
@@ -105,7 +104,7 @@ fn moment(milliseconds: i64) -> String {
 fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
     let said = match outcome {
         Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
-        Err(failure) => format!("cannot be read: {}\n", one_line(failure.to_string().as_bytes())),
+        Err(failure) => format!("cannot be read: {failure}\n"),
     };
     format!("{} {} {}\n{said}\n", node.role.name(), node.id, node.url.address())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clew_iam::{SecretError, access_key, token};
 use clew_model::AccessKeyId;
-use clew_store::{NewTemporaryKey, User};
+use clew_store::{IssuedFor, NewTemporaryKey, User};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -93,7 +93,7 @@ async fn make(directory: &Directory, user: &User, life: Option<Duration>) -> Res
         secret: secret.clone(),
         token_hash: token::hash(token.expose_secret()),
         expires_at,
-        issued_for: None,
+        issued_for: IssuedFor::Nothing,
     };
     store.create_temporary_key(by, &key).await?;
     Ok(Made { id, secret, temporary: Some((token, expires_at)) })

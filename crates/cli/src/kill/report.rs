@@ -184,7 +184,8 @@ fn transaction(open: &Transaction) -> Value {
 pub(super) fn table(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
-        let _ = writeln!(text, "session {id}: {outcome}");
+        // A state of the server may be a part of it.
+        let _ = writeln!(text, "session {id}: {}", one_line(outcome.to_string().as_bytes()));
     }
     match effect {
         None => {}

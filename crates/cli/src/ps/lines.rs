@@ -63,11 +63,12 @@ pub(super) fn write(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()>
         write_line(out, line, &widths, width, if line.waits { style(red) } else { Style::new() })?;
     }
     let summary = &snapshot.summary;
-    writeln!(out, "\n{} sessions on {} {}", summary.rows, summary.server_flavor, summary.server_version)?;
+    let version = one_line(summary.server_version.as_bytes());
+    writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)?;
     match lines.iter().filter(|line| line.waits).count() {
         0 => Ok(()),
-        1 => writeln!(out, "1 waits for a lock: clew locks says for whom, and what would unblock it"),
-        many => writeln!(out, "{many} wait for a lock: clew locks says for whom, and what would unblock them"),
+        1 => writeln!(out, "1 session waits for a lock: run clew locks to see its blocker"),
+        many => writeln!(out, "{many} sessions wait for a lock: run clew locks to see the blockers"),
     }
 }
 

@@ -61,7 +61,7 @@ impl<'a> Report<'a> {
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
             let name = listing::one_line(&rule.name);
-            let _ = writeln!(text, "{name}: has no criterion but seconds, and so means every user session");
+            let _ = writeln!(text, "{name}: matches every user session: the only criterion is seconds");
         }
         let depend = self.killed.iter().filter(|(at, session)| self.depends_on_engine(*at, session)).count();
         if depend > 0 {

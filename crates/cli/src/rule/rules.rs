@@ -18,7 +18,7 @@ const TABLE: &str = "rule";
 pub(super) struct Rule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// Whether it names nothing but seconds: then every user session is meant.
+    /// Whether it matches every user session: the only criterion is `seconds`.
     pub(super) is_duration_only: bool,
     /// Whether sessions are killed too whose end can damage a table without transactions.
     pub(super) include_unsafe: bool,

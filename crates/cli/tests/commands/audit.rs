@@ -159,6 +159,6 @@ async fn a_checkpoint_detects_rows_that_were_removed_with_their_head() {
     let ended = tenant.run(&verify).await;
     assert!(ended.code == Some(1) && ended.stdout.contains("row 6 is missing"), "{ended:?}");
     let other = tenant.file("other.json", "{}");
-    tenant.run(&["audit", "verify", "--checkpoint", &other]).await.is_refused_with(&["is no checkpoint", "what to do"]);
+    tenant.run(&["audit", "verify", "--checkpoint", &other]).await.is_refused_with(&["is no checkpoint", "fix: "]);
     tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.is_refused_with(&["cannot read the checkpoint"]);
 }

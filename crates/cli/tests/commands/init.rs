@@ -10,7 +10,7 @@ async fn a_second_time_is_refused_and_changes_nothing() {
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
     let again = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
-    again.is_refused_with(&["is initialised already", "what to do: use it as it is"]);
+    again.is_refused_with(&["is initialised already", "fix: use it as it is"]);
     assert_eq!(
         (std::fs::read(dir.join("clew.db")).unwrap(), std::fs::read(dir.join("master.key")).unwrap()),
         (database, key)

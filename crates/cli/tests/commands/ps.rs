@@ -23,7 +23,7 @@ async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
     assert!(lines[2].trim_start().starts_with(&format!("{waiter}  root  127.0.0.1  shop  Query")), "{table:?}");
     assert!(lines[2].contains("UPDATE t SET v = 2 WH") && lines.len() == 6, "{table:?}");
     assert!(lines[4].starts_with("2 sessions on MySQL 9."), "{table:?}");
-    assert!(lines[5].starts_with("1 waits for a lock: clew locks says"), "{table:?}");
+    assert!(lines[5].starts_with("1 session waits for a lock: run clew locks"), "{table:?}");
 
     let active = run(&["ps", &server.url(), "--filter", "active", "--format", "json"]).await;
     let active: Value = serde_json::from_str(&active.stdout).unwrap();
@@ -49,5 +49,5 @@ async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
 async fn a_filter_that_cannot_be_meant_is_refused() {
     let ended = run(&["ps", "mysql://root:hunter2@127.0.0.1:1/", "--threshold", "0"]).await;
     ended.is_refused_with(&["slow_process_threshold cannot be 0"]);
-    run(&["ps", "mysql://root:hunter2@127.0.0.1:1/"]).await.has_failed_with(&["unreachable", "what to do"]);
+    run(&["ps", "mysql://root:hunter2@127.0.0.1:1/"]).await.has_failed_with(&["unreachable", "fix: "]);
 }

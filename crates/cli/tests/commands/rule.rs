@@ -70,7 +70,7 @@ async fn rules_are_tried_and_the_spared_are_named_with_the_reason() {
         "anything old: kills 0, spares 4",
         "nobody: kills 0, spares 0",
         "Of 6 sessions 1 would be killed, and 4 spared",
-        "anything old: has no criterion but seconds, and so means every user session",
+        "anything old: matches every user session: the only criterion is seconds",
     ] {
         assert!(table.stdout.contains(line), "{line}: {table:?}");
     }

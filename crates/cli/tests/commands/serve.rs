@@ -207,7 +207,7 @@ async fn it_restricts_its_folder_and_forbids_core_dumps() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&dir), mode(&dir.join("clew.db"))), (0o700, 0o600));
+    assert_eq!((mode(&dir), mode(&dir.join("clew.db")), mode(&dir.join("spill"))), (0o700, 0o600, 0o700));
     child.start_kill().unwrap();
     let log = String::from_utf8(child.wait_with_output().await.unwrap().stderr).unwrap();
     let tightened: Vec<&str> = log.lines().filter(|line| line.contains("tightened permissions from")).collect();

@@ -9,14 +9,16 @@ use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, 
 use serde_json::Value;
 
 use crate::run::{clew, run};
+use crate::tenant::Tenant;
 use crate::typing::pseudo_terminal;
 
-/// Sets the title of a terminal, clears its screen by C1, reverses the direction of writing, isolates, hides, deletes.
-const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{9b}2J\u{202e}r\u{2066}\u{61c}\u{200b}\u{7f}\u{2028}y";
+/// Sets the title of a terminal, colours (black on black hides text), clears its screen by C1, reverses the direction of writing, isolates,
+/// hides, deletes.
+const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{1b}[30m\u{9b}2J\u{202e}r\u{2066}\u{61c}\u{200b}\u{7f}\u{2028}y";
 
-/// The same as an error instead of a greeting: error 1040.
+/// The same as an error instead of a greeting: error 1045, access denied.
 const HOSTILE_GREETING: &[u8] =
-    b"\x22\0\0\0\xff\x10\x04\x1b]0;p\x07\xc2\x9b2J\xe2\x80\xaer\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b\x7f\nfix: rm";
+    b"\x22\0\0\0\xff\x15\x04\x1b]0;p\x07\xc2\x9b2J\xe2\x80\xaer\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b\x7f\nfix: rm";
 
 /// What a command writes to a terminal that is its stdout and its stderr.
 async fn screen(arguments: &[&str]) -> String {
@@ -147,5 +149,13 @@ async fn an_error_of_a_server_cannot_drive_the_terminal_or_give_advice() {
         assert_safe(&seen.stderr, &format!("{arguments:?}"));
         assert!(!seen.stderr.contains("\nfix:"), "{seen:?}");
         assert_safe(&screen(&arguments).await, &format!("{arguments:?}"));
+    } // The reason of the back-off is stored, and shown with the refused login.
+    let tenant = Tenant::new().await;
+    tenant.says(&["instance", "add", "--name", "shop", "--node", &fake.url()]).await;
+    for form in ["table", "json"] {
+        let seen = tenant.run(&["instance", "check", "shop", "--format", form]).await;
+        assert!(seen.code == Some(1) && seen.stdout.matches("]0;p").count() == 2, "both show it: {seen:?}");
+        assert_safe(&seen.stdout, form);
+        assert!(!seen.stdout.contains("\nfix:"), "{seen:?}");
     }
 }

@@ -20,7 +20,7 @@ async fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
     let second = tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("another process is at work on") && said.contains("what to do"), "{said}");
+    assert!(said.contains("another process is at work on") && said.contains("fix: "), "{said}");
     let client = home.client(&serving);
     let id = client.collect(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);

@@ -30,7 +30,7 @@ impl DataDir {
         restrict(&self.root, 0o700, foreign.as_deref())
     }
 
-    /// Restricts the directory, its results folder and its database files to their owner. Fails where Clew is not the owner.
+    /// Restricts the directory, its folders and its database files to their owner. Fails where Clew is not the owner.
     pub(crate) fn restrict(&self) -> Result<(), StoreError> {
         if !self.root.is_dir() {
             return Ok(());
@@ -40,6 +40,7 @@ impl DataDir {
             restrict(&self.root, 0o700, None)?;
         }
         restrict(&self.results(), 0o700, None)?;
+        restrict(&self.root.join("spill"), 0o700, None)?;
         for name in names.iter().filter(|name| begins(name, &TIGHTENED_NAMES)) {
             restrict(&self.root.join(name), 0o600, None)?;
         }

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use clew_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use super::audit;
 use crate::database::Connection;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -191,17 +190,9 @@ impl Batch {
         for (place, write) in self.writes.iter_mut().enumerate() {
             write.write(change.connection()).await.map_err(|error| Undone::ByWrite(place, error))?;
         }
-        let mut newest = None;
-        if !self.events.is_empty() {
-            let events: Vec<_> = self.events.iter().map(|waiting| (waiting.at, &waiting.event)).collect();
-            let appended = audit::append(change.connection(), &store.keys, &events).await;
-            newest = Some(appended.map_err(Undone::ByEvents)?);
-        }
-        change.commit().await.map_err(Undone::ForAll)?;
-        if let Some(newest) = newest {
-            store.seen_links.record(newest);
-        }
-        Ok(())
+        let events: Vec<_> = self.events.iter().map(|waiting| (waiting.at, &waiting.event)).collect();
+        change.append(&store.keys, &events).await.map_err(Undone::ByEvents)?;
+        change.commit().await.map_err(Undone::ForAll)
     }
 
     fn tell(self, error: Option<&Arc<StoreError>>) {

@@ -3,7 +3,9 @@
 use clew_model::AuditEvent;
 
 use super::audit;
+use crate::audit::AuditCheckpoint;
 use crate::database::Connection;
+use crate::derived_keys::DerivedKeys;
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -12,13 +14,15 @@ pub(super) struct Change<'a> {
     store: &'a Store,
     transaction: Connection,
     doing: &'static str,
+    /// The newest row of the audit that the transaction has appended.
+    newest: Option<AuditCheckpoint>,
 }
 
 impl Store {
     /// Begins a change. From here on no other writer comes between, of this process or another.
     pub(super) async fn change(&self, doing: &'static str) -> Result<Change<'_>, StoreError> {
         let begun = self.database.begin_writing().await;
-        Ok(Change { store: self, transaction: begun.map_err(StoreError::database(doing))?, doing })
+        Ok(Change { store: self, transaction: begun.map_err(StoreError::database(doing))?, doing, newest: None })
     }
 }
 
@@ -41,15 +45,26 @@ impl Change<'_> {
     pub(super) async fn done_each(mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let at = self.store.clock.milliseconds();
         let events: Vec<_> = events.iter().map(|event| (at, event)).collect();
-        let newest = audit::append(&mut self.transaction, &self.store.keys, &events).await?;
-        let seen_links = self.store.seen_links.clone();
-        self.commit().await?;
-        seen_links.record(newest);
+        self.append(&self.store.keys, &events).await?;
+        self.commit().await
+    }
+
+    /// Appends events to the audit, each with its moment in milliseconds since 1970 (UTC), under these keys.
+    pub(super) async fn append(&mut self, keys: &DerivedKeys, events: &[(i64, &AuditEvent)]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let seen_links = &self.store.seen_links;
+        self.newest = Some(audit::append(&mut self.transaction, keys, seen_links, events).await?);
         Ok(())
     }
 
-    /// Makes everything durable, for what has written to the audit itself.
+    /// Makes everything durable, and remembers the newest row that was appended to the audit.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(StoreError::database(self.doing))
+        self.transaction.commit().await.map_err(StoreError::database(self.doing))?;
+        if let Some(newest) = self.newest {
+            self.store.seen_links.record(newest);
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,6 @@ use clew_model::{AuditEvent, DomainId, InstanceId, NodeId, Origin, Outcome, Page
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::audit::append;
 use super::change::Change;
 use super::rows::{parsed, parsed_if_there, signed};
 use crate::database::{Row, query, query_scalar};
@@ -114,7 +113,7 @@ impl Store {
             }
         }
         let events: Vec<_> = events.iter().map(|event| (now, event)).collect();
-        append(change.connection(), &self.keys, &events).await.map(drop)
+        change.append(&self.keys, &events).await
     }
 
     /// Kills, the newest first, and how many there are in all.

@@ -53,7 +53,7 @@ impl Store {
     /// Reserves an attempt of a subject, such as `key:<access key id>` or `user:<domain>/<name>`, whether it exists or not.
     pub async fn reserve_attempt(&self, subject: &str) -> Result<Reservation, StoreError> {
         let failed = StoreError::database("reserve an attempt to authenticate");
-        // To look takes no turn among the writers.
+        // A read needs no write lock.
         if self.locked_until(subject).await?.is_some() {
             return Ok(Reservation::Locked);
         }
@@ -137,7 +137,7 @@ impl Store {
 
     /// Ends a row of failures: an attempt has succeeded.
     pub async fn clear_auth_failures(&self, subject: &str) -> Result<(), StoreError> {
-        // To look takes no turn among the writers.
+        // A read needs no write lock.
         if self.failures(subject).await?.is_some() {
             query("DELETE FROM failures WHERE subject = $1")
                 .bind(self.subject_hash(subject).as_slice())
@@ -160,6 +160,10 @@ impl Store {
 
     /// Whether the user has authenticated from this address in the last ninety days.
     pub async fn is_known_address(&self, user: &UserId, address: &str) -> Result<bool, StoreError> {
+        // Of each signed request: without a query for those that this process has seen today.
+        if self.memory.was_recorded(user, address, self.clock.seconds() - ADDRESS_INTERVAL) {
+            return Ok(true);
+        }
         let found: Option<i64> =
             query_scalar("SELECT last_at FROM known_addresses WHERE user_id = $1 AND address = $2")
                 .bind(user.as_str())
@@ -189,18 +193,21 @@ impl Store {
         .execute(&mut transaction)
         .await
         .map_err(&failed)?;
-        query(
+        let forgotten: Vec<String> = query_scalar(
             "DELETE FROM known_addresses WHERE user_id = $1 AND (last_at <= $2 OR address NOT IN \
-                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3))",
+                 (SELECT address FROM known_addresses WHERE user_id = $1 ORDER BY last_at DESC, address LIMIT $3)) RETURNING address",
         )
         .bind(user.as_str())
         .bind(now - ADDRESS_SECONDS)
         .bind(MAX_ADDRESSES)
-        .execute(&mut transaction)
+        .fetch_all(&mut transaction)
         .await
         .map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         self.memory.recorded(user, address, now);
+        for address in &forgotten {
+            self.memory.recorded(user, address, 0);
+        }
         Ok(())
     }
 

@@ -69,7 +69,7 @@ impl Store {
             detail: json!({ "sealed": rotated.sealed, "damaged": rotated.damaged }),
             ..AuditEvent::done(by, "RotateMasterKey", "master key")
         };
-        audit::append(connection, keys, &[(self.clock.milliseconds(), &event)]).await?;
+        change.append(keys, &[(self.clock.milliseconds(), &event)]).await?;
         change.commit().await?;
         Ok(rotated)
     }

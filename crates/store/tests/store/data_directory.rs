@@ -71,14 +71,16 @@ async fn wide_permissions_are_tightened_when_the_directory_is_opened() {
     };
     std::fs::write(dir.join("results/old"), "rows").unwrap();
     std::fs::write(dir.join("master.key.before-20260101"), "key").unwrap();
-    let all = [("", 0o755, 0o700), ("results", 0o777, 0o700), ("clew.db", 0o644, 0o600), ("clew.db-wal", 0o664, 0o600)];
-    let old_key = [("master.key.before-20260101", 0o640, 0o600)];
-    for (path, wide, _) in all.iter().chain(&old_key) {
+    std::fs::create_dir(dir.join("spill")).unwrap();
+    let folders = [("", 0o755, 0o700), ("results", 0o777, 0o700), ("spill", 0o755, 0o700)];
+    let files =
+        [("clew.db", 0o644, 0o600), ("clew.db-wal", 0o664, 0o600), ("master.key.before-20260101", 0o640, 0o600)];
+    for (path, wide, _) in folders.iter().chain(&files) {
         widen(path, *wide);
     }
     widen("results/old", 0o644);
     let opened = Store::open(&dir).await.unwrap();
-    for (path, _, tight) in all.iter().chain(&old_key) {
+    for (path, _, tight) in folders.iter().chain(&files) {
         assert_eq!(mode(path), *tight, "{path:?}");
     }
     let _lock = opened.lock_for_serving().unwrap();

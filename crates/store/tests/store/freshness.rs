@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clew_model::{AccessKeyId, AuditEvent, Failure, FailureKind, Instance, ProjectId, RequestId, Tag, TaskOutcome};
 use clew_store::{
-    Clock, Grantee, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, TokenOrigin, UserChange, View,
+    Clock, Grantee, IssuedFor, NewTask, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, Store, TokenOrigin,
+    UserChange, View,
 };
 use secrecy::SecretString;
 
@@ -101,7 +102,7 @@ impl Scene {
             secret: SecretString::from("a temporary secret"),
             token_hash: [9; 32],
             expires_at: 9000,
-            issued_for: None,
+            issued_for: IssuedFor::Nothing,
         };
         store.create_temporary_key(&by(), &temporary).await.unwrap();
         let task = NewTask { request_id: task(), ..fixture.new_task(&instance.nodes[0].id) };

@@ -7,7 +7,7 @@ use crate::fixture::{Fixture, by};
 
 const EVERYTHING: Page = Page { offset: 0, limit: 1000 };
 
-fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
+pub(crate) fn new_kill(fixture: &Fixture, instance: &InstanceId, session_id: u64) -> NewKill {
     NewKill {
         project_id: fixture.founded.project_id.clone(),
         instance_id: instance.clone(),

@@ -162,4 +162,7 @@ async fn addresses_of_a_user_are_known_for_ninety_days_and_the_last_sixty_four_a
     assert_eq!(fixture.count("known_addresses").await, 64);
     store.record_known_address(&other, "192.0.2.10").await.unwrap();
     assert_eq!(fixture.count("known_addresses").await, 64, "no row of a user that is gone");
+    // An address that this process has recorded today needs no query.
+    fixture.sql("DELETE FROM known_addresses").await;
+    assert!(knows("198.51.100.79").await && !knows("198.51.100.15").await);
 }

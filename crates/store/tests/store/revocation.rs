@@ -1,7 +1,9 @@
 //! What ends tokens and temporary keys, and what does not.
 
 use clew_model::{AccessKeyId, GroupId, PolicyId, UserId};
-use clew_store::{Grantee, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, TokenOrigin, UserChange};
+use clew_store::{
+    Grantee, IssuedFor, NewTemporaryKey, NewToken, PolicyRef, ProjectChange, StoreError, TokenOrigin, UserChange,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fixture::{Fixture, by};
@@ -54,7 +56,7 @@ impl Scene {
                 secret: SecretString::from("a temporary secret"),
                 token_hash: [9; 32],
                 expires_at: EXPIRY,
-                issued_for: None,
+                issued_for: IssuedFor::Nothing,
             };
             store.create_temporary_key(&by(), &key).await.unwrap();
         }
@@ -233,7 +235,7 @@ async fn a_temporary_key_is_found_with_its_token_until_it_is_removed_with_old_to
         secret: SecretString::from("x"),
         token_hash: [0; 32],
         expires_at: EXPIRY,
-        issued_for: None,
+        issued_for: IssuedFor::Nothing,
     };
     assert!(store.create_temporary_key(&by(), &nobodys).await.is_err());
 }
@@ -262,7 +264,11 @@ async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
     store.insert_token(&second).await.unwrap();
     assert_eq!(store.token(&[3; 32]).await.unwrap().unwrap().origin, TokenOrigin::Console);
     assert_eq!(store.token(&ADAS).await.unwrap().unwrap().origin, TokenOrigin::Api);
-    for (id, issued_for) in [("OFTHEFIRST", Some(ADAS)), ("OFTHESECOND", Some([3; 32])), ("OFNONEATALL", None)] {
+    for (id, issued_for) in [
+        ("OFTHEFIRST", IssuedFor::Token(ADAS)),
+        ("OFTHESECOND", IssuedFor::Token([3; 32])),
+        ("OFNONEATALL", IssuedFor::Nothing),
+    ] {
         store.create_temporary_key(&by(), &key(id, issued_for)).await.unwrap();
     }
     let revoked = async || {
@@ -278,4 +284,34 @@ async fn a_temporary_key_ends_with_the_token_that_it_was_issued_for() {
     // What changes the user's rights ends the other token, and its key with it.
     store.put_policy(&by(), &scene.fixture.founded.domain_id, "look", "role", "{2}", "").await.unwrap();
     assert_eq!(revoked().await, [true, true, false]);
+}
+
+#[tokio::test]
+async fn no_temporary_key_is_issued_for_credentials_that_ended_meanwhile() {
+    let scene = Scene::new(true).await;
+    let store = &scene.fixture.store;
+    let create = async |issued_for: IssuedFor| {
+        let key = NewTemporaryKey {
+            user_id: scene.ada.clone(),
+            id: AccessKeyId::generate(),
+            secret: SecretString::from("a temporary secret"),
+            token_hash: [9; 32],
+            expires_at: EXPIRY,
+            issued_for,
+        };
+        match store.create_temporary_key(&by(), &key).await {
+            Ok(()) => true,
+            Err(StoreError::SourceRevoked) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let key = || IssuedFor::Key(scene.key.clone());
+    assert!(create(IssuedFor::Token(ADAS)).await && create(key()).await);
+    assert!(!create(IssuedFor::Token([77; 32])).await, "a token that was removed");
+    assert!(store.revoke_token(&by(), &ADAS).await.unwrap());
+    assert!(!create(IssuedFor::Token(ADAS)).await);
+    assert!(store.set_key_enabled(&by(), &scene.key, false).await.unwrap());
+    assert!(!create(key()).await);
+    assert!(store.remove_key(&by(), &scene.key).await.unwrap());
+    assert!(!create(key()).await && create(IssuedFor::Nothing).await);
 }

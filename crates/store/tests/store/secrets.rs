@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::child;
 use crate::fixture::{Fixture, NODE_PASSWORD, SECRET_KEY, all_bytes, by, new_instance, tenant};
 use clew_model::AccessKeyId;
-use clew_store::{NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
+use clew_store::{IssuedFor, NewTemporaryKey, NewToken, Store, StoreError, TokenOrigin, UserChange};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -57,7 +57,7 @@ async fn hand_out(fixture: &Fixture) {
         secret: SecretString::from(TEMPORARY_KEY),
         token_hash: hash,
         expires_at: 9000,
-        issued_for: None,
+        issued_for: IssuedFor::Nothing,
     };
     store.create_temporary_key(&by(), &temporary).await.unwrap();
     let token = NewToken {

@@ -1,10 +1,13 @@
 //! An audit without its newest rows and with an earlier record of the newest one is sound in itself. What was seen before detects it.
 
-use clew_model::Origin;
-use clew_store::{AuditCheckpoint, AuditFault, AuditProblem};
+use std::cell::Cell;
 
+use clew_model::{AuditEvent, InstanceId, Origin};
+use clew_store::{AuditCheckpoint, AuditFault, AuditProblem, KillEnd};
+
+use super::kills::new_kill;
 use super::tampering::NO_TRIGGERS;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, by};
 
 /// Rows that stay, and the newest row before the removal.
 const KEPT: i64 = 5;
@@ -19,12 +22,12 @@ async fn truncated() -> (Fixture, AuditCheckpoint) {
     fixture.record_some(3).await;
     let checkpoint = fixture.store.audit_checkpoint().await.unwrap();
     assert_eq!((checkpoint.seq, checkpoint.at), (NEWEST, 1_000_500));
-    assert!(fixture.store.verify_audit_against(std::slice::from_ref(&checkpoint)).await.unwrap().is_sound());
+    assert!(fixture.store.verify_audit(std::slice::from_ref(&checkpoint)).await.unwrap().is_sound());
     let removal = format!(
         "DELETE FROM audit WHERE seq > {KEPT}; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier"
     );
     fixture.sql(removal).await;
-    let alone = fixture.store.verify_audit().await.unwrap();
+    let alone = fixture.open().await.unwrap().verify_audit(&[]).await.unwrap();
     assert!(alone.is_sound() && alone.last == Some(KEPT), "nothing inside of the database shows it: {alone:?}");
     (fixture, checkpoint)
 }
@@ -41,14 +44,75 @@ fn replaced() -> AuditProblem {
 async fn a_running_process_detects_a_truncated_audit() {
     let (fixture, _) = truncated().await;
     let store = &fixture.store;
-    assert_eq!(store.verify_audit_against(&[]).await.unwrap().problems, [missing()]);
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [missing()]);
     assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()));
     assert_eq!(store.check_audit_growth().await.unwrap(), None, "a loss is returned once");
     // It stays known, whatever is added later.
     fixture.pass(1);
     fixture.record_some(5).await;
-    assert_eq!(store.verify_audit_against(&[]).await.unwrap().problems, [replaced()]);
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
     assert_eq!(store.check_audit_growth().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn rows_that_are_appended_after_a_truncation_do_not_hide_it() {
+    let (fixture, _) = truncated().await;
+    fixture.pass(1);
+    fixture.record_some(5).await;
+    let store = &fixture.store;
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()]);
+    assert_eq!(store.check_audit_growth().await.unwrap(), Some(missing()), "the first write found it");
+    assert_eq!(store.check_audit_growth().await.unwrap(), None, "a loss is returned once");
+    assert_eq!(store.verify_audit(&[]).await.unwrap().problems, [replaced()], "the evidence stays");
+}
+
+#[tokio::test]
+async fn rows_of_other_processes_are_no_loss() {
+    let fixture = Fixture::new().await;
+    let other = fixture.open().await.unwrap();
+    for _ in 0..3 {
+        fixture.record_some(1).await;
+        other.record(&AuditEvent::done(&by(), "Test", "row")).await.unwrap();
+    }
+    for store in [&fixture.store, &other] {
+        assert_eq!(store.check_audit_growth().await.unwrap(), None);
+        assert!(store.verify_audit(&[]).await.unwrap().is_sound());
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_appended_during_a_verification_are_no_loss() {
+    let fixture = Fixture::new().await;
+    fixture.record_some(200).await;
+    let verified = Cell::new(false);
+    let verify = async {
+        for _ in 0..10 {
+            let found = fixture.store.verify_audit(&[]).await.unwrap();
+            assert!(found.is_sound(), "{found:?}");
+            assert_eq!(fixture.store.check_audit_growth().await.unwrap(), None);
+        }
+        verified.set(true);
+    };
+    let append = async {
+        while !verified.get() {
+            fixture.record_some(1).await;
+        }
+    };
+    tokio::join!(verify, append);
+}
+
+#[tokio::test]
+async fn outcomes_of_kills_are_remembered_by_the_process_that_recorded_them() {
+    let fixture = Fixture::new().await;
+    fixture.sql(format!("{NO_TRIGGERS} CREATE TABLE earlier AS SELECT * FROM audit_ends")).await;
+    let ids = fixture.store.begin_kills(&[new_kill(&fixture, &InstanceId::generate(), 7)]).await.unwrap();
+    fixture.store.end_kills(&by(), &[(ids[0], KillEnd::Killed, String::new())]).await.unwrap();
+    fixture
+        .sql("DELETE FROM audit WHERE seq > 1; DELETE FROM audit_ends; INSERT INTO audit_ends SELECT * FROM earlier")
+        .await;
+    let what = AuditFault::SeenMissing { at: 1_000_000 };
+    let problem = AuditProblem { position: 2, what };
+    assert_eq!(fixture.store.verify_audit(&[]).await.unwrap().problems, [problem]);
 }
 
 #[tokio::test]
@@ -64,19 +128,19 @@ async fn a_process_that_only_reads_detects_a_truncated_audit() {
         .await;
     let found = reader.check_audit_growth().await.unwrap().unwrap();
     assert!(found.position == NEWEST && matches!(found.what, AuditFault::SeenMissing { .. }), "{found:?}");
-    assert_eq!(reader.verify_audit_against(&[]).await.unwrap().problems, [found]);
+    assert_eq!(reader.verify_audit(&[]).await.unwrap().problems, [found]);
 }
 
 #[tokio::test]
 async fn a_checkpoint_detects_a_truncated_audit_in_another_process() {
     let (fixture, checkpoint) = truncated().await;
     let later = fixture.open().await.unwrap();
-    assert!(later.verify_audit_against(&[]).await.unwrap().is_sound());
+    assert!(later.verify_audit(&[]).await.unwrap().is_sound());
     let checkpoint = std::slice::from_ref(&checkpoint);
-    assert_eq!(later.verify_audit_against(checkpoint).await.unwrap().problems, [missing()]);
+    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [missing()]);
     fixture.pass(1);
     fixture.record_some(5).await;
-    assert_eq!(later.verify_audit_against(checkpoint).await.unwrap().problems, [replaced()]);
+    assert_eq!(later.verify_audit(checkpoint).await.unwrap().problems, [replaced()]);
     assert_eq!(
         missing().to_string(),
         "row 8 is missing, which was the newest one at 1970-01-01T00:16:40.5Z: the end of the audit was removed"
@@ -96,16 +160,16 @@ async fn rows_that_retention_removed_are_not_missing() {
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
     // Row 5, the newest one of the checkpoint, is the last that goes.
     assert_eq!(fixture.store.prune_audit(&Origin::clew(), 100_000_001_001_000).await.unwrap(), 5);
-    let found = reader.verify_audit_against(&[old.clone(), newest.clone()]).await.unwrap();
+    let found = reader.verify_audit(&[old.clone(), newest.clone()]).await.unwrap();
     assert!(found.is_sound(), "{found:?}");
     let forged = AuditCheckpoint { link: newest.link, ..old.clone() };
     let what = AuditFault::SeenReplaced { at: old.at };
-    let found = reader.verify_audit_against(std::slice::from_ref(&forged)).await.unwrap();
+    let found = reader.verify_audit(std::slice::from_ref(&forged)).await.unwrap();
     assert_eq!(found.problems, [AuditProblem { position: 5, what }]);
     fixture.record_some(2).await;
     fixture.pass(1000);
     fixture.record_some(1).await;
     fixture.store.prune_audit(&Origin::clew(), 100_000_001_002_000).await.unwrap();
-    assert!(reader.verify_audit_against(&[old]).await.unwrap().is_sound(), "older than all rows that are kept");
+    assert!(reader.verify_audit(&[old]).await.unwrap().is_sound(), "older than all rows that are kept");
     assert_eq!(reader.check_audit_growth().await.unwrap(), None);
 }

@@ -2,12 +2,12 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use clew_iam::policy::{Finding, Model, Policy};
+use clew_iam::policy::{Finding, Model};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::ModelWord;
+use super::{ModelWord, parse};
 use crate::Service;
 use crate::administration::reader;
 use crate::body::{Body, missing, wrong};
@@ -80,7 +80,7 @@ pub(crate) async fn validate(
 ) -> Result<Json<Validation>, Refusal> {
     reader(&service, &caller)?;
     let text = document(&Body::parse(&body, &["document"])?)?;
-    Ok(Json(match Policy::parse(&text) {
+    Ok(Json(match parse(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
             model: Some(policy.model()),

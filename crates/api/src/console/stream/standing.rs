@@ -1,16 +1,20 @@
 //! Whether a viewer may still see what it sees: asked again and again, as a request would be.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use clew_iam::decision::Action;
 use clew_store::View;
 use http::StatusCode;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::warn;
 
+use crate::Service;
 use crate::caller::{Caller, Proof, Target};
 use crate::refusal::Refusal;
-use crate::{Service, grants};
+
+/// Conditions of policies may depend on the time of day: a decision is repeated after this time even if nothing was changed.
+const DECISION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why no more events come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +48,14 @@ pub(super) struct Standing {
     caller: Caller,
     path: (String, String, String),
     masked: bool,
+    decided: Instant,
 }
 
 impl Standing {
-    /// Of somebody who was just let in.
+    /// Of a caller that may list the sessions of the target.
     pub(super) fn new(service: Service, caller: Caller, path: (String, String, String), target: &Target) -> Self {
-        let masked = target.is_masked_for(&service, &caller);
-        Self { service, caller, path, masked }
+        let masked = target.is_masked_by_project_for(&service, &caller);
+        Self { service, caller, path, masked, decided: Instant::now() }
     }
 
     /// Whether literals are kept from the viewer's eyes.
@@ -82,14 +87,16 @@ impl Standing {
             if !self.is_known(&view).await? {
                 return Ok(Err(End::Token));
             }
-            self.caller.principal.grants = grants::read(&self.service.store, &self.caller.principal.user_id).await?;
+            let user = &self.caller.principal.user_id;
+            self.caller.principal.grants = self.service.grants().of(&self.service.store, &view, user).await?;
+        } else if self.decided.elapsed() < DECISION_INTERVAL {
+            return Ok(Ok(()));
         }
         self.caller.view = view;
-        // Each check has the budget of a request.
-        self.caller.principal.budget = Arc::default();
-        // Policies may know the time of day: they are asked even if nothing was changed.
+        self.caller.principal.budget = self.service.limits.work_budget(&self.caller.principal.user_id);
         let target = Target::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
-        self.masked = target.is_masked_for(&self.service, &self.caller);
+        self.masked = target.is_masked_by_project_for(&self.service, &self.caller);
+        self.decided = Instant::now();
         Ok(Ok(()))
     }
 

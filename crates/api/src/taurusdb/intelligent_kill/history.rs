@@ -59,7 +59,7 @@ pub(crate) struct IntelligentKillHistory {
     ),
     responses(
         (status = 200, description = "A page of those that have ended", body = IntelligentKillHistories),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list(

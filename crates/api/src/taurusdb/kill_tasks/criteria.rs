@@ -117,7 +117,7 @@ fn text(field: &'static str, given: Option<String>, longest: usize) -> Result<Op
 }
 
 /// The criteria as the audit records them, without the part of a statement.
-pub(super) fn told(criteria: &KillCriteria) -> Value {
+pub(super) fn audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,
         "command": criteria.command, "info": criteria.sql_key.as_ref().map(|_| HIDDEN), "time": criteria.seconds,

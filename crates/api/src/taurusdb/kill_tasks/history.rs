@@ -83,7 +83,7 @@ pub(crate) struct KilledSessionView {
     params(("project_id" = String, Path), ("instance_id" = String, Path), HistoryParameters),
     responses(
         (status = 200, description = "A page of kills", body = KillHistory),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
 pub(crate) async fn list(

@@ -128,7 +128,7 @@ pub(crate) struct PreviewedProcess {
     params(("project_id" = String, Path), ("instance_id" = String, Path), PreviewParameters),
     responses(
         (status = 200, description = "Whom it would kill", body = Preview),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "A node cannot be read; the message says why", body = ErrorBody)
     )
 )]
@@ -136,10 +136,9 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-    language: Option<Extension<Language>>,
+    Extension(language): Extension<Language>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Preview>, Refusal> {
-    let language = language.map_or_else(Language::default, |Extension(language)| language);
     let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.check_names(&FIELDS)?;

@@ -54,7 +54,7 @@ pub(crate) async fn show(
     request_body(content = KillSwitch, content_type = "application/json"),
     responses(
         (status = 200, description = "It is so"),
-        (status = 400, description = "A field cannot be meant", body = ErrorBody)
+        (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]
 pub(crate) async fn set(

@@ -1,4 +1,4 @@
-//! Bodies and queries that cannot be meant, everywhere under `/clew/v1/`.
+//! Invalid bodies and queries, everywhere under `/clew/v1/`.
 
 use http::Method;
 use serde_json::json;

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use clew_api::Rates;
+use clew_model::UserId;
+use clew_store::{Grantee, PolicyRef};
 use http::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::events::Events;
 use super::stream::path;
 use crate::limits::{LONG, answer, until_closed};
-use crate::server::Server;
+use crate::server::{NO_RATES, Server, by};
 
 /// A stream that is open as long as the connection: the head of the answer was read.
 async fn open_stream(server: &Server) -> TcpStream {
@@ -64,6 +69,40 @@ async fn a_principal_has_so_many_event_streams_and_no_more() {
         sleep(Duration::from_millis(20)).await;
     }
     assert!(again, "a stream that was closed still counts");
+}
+
+/// A user whose policies have 210 KiB, and take about 32 Mi units of work for each decision.
+async fn user_with_expensive_policies(server: &Server) -> UserId {
+    let user = server.user(&"a".repeat(200)).await;
+    server.attach_system("TaurusDBReadOnlyAccessPolicy", &user).await;
+    let pattern = format!("*?{}b", "a".repeat(31));
+    let patterns = vec![pattern.clone(); (30 << 10) / (pattern.len() + 3)];
+    let document = json!({
+        "Version": "5.0",
+        "Statement": [{
+            "Effect": "Deny", "Action": ["*"], "Condition": { "StringMatch": { "g:UserName": patterns } }
+        }]
+    });
+    for number in 0..7 {
+        let (domain, name) = (&server.tenant.domain_id, format!("p{number}"));
+        let policy = server.store.put_policy(&by(), domain, &name, "identity", &document.to_string(), "").await;
+        let (policy, to) = (PolicyRef::Own(policy.unwrap()), Grantee::User(user.clone()));
+        assert!(server.store.attach(&by(), &policy, &to, None).await.unwrap());
+    }
+    user
+}
+
+#[tokio::test]
+async fn expensive_policies_of_an_event_stream_count_as_requests() {
+    // The request takes 1, its policies 6, their evaluation about 32.
+    let rates = Rates { principal_per_second: 1, principal_burst: 50, ..NO_RATES };
+    let server = Server::start_limited(rates, |_, _| {}).await;
+    let user = user_with_expensive_policies(&server).await;
+    let token = server.project_token(&user).await;
+    let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(&token)).await;
+    // What changes access makes the stream decide again: another 32, which are not left.
+    server.user("grace").await;
+    assert_eq!(events.expect("end", &["trouble", "snapshot"]).await.data["reason"], "forbidden");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use clew_model::AuditEvent;
 
 use super::super::rotation::KEY_ID;
 use super::super::rows::hash;
-use super::row;
+use super::{SeenLinks, row};
 use crate::audit::AuditCheckpoint;
 use crate::database::{Connection, Row, query, query_scalar};
 use crate::derived_keys::{DerivedKeys, authenticate};
@@ -97,16 +97,21 @@ pub(crate) async fn begin(connection: &mut Connection, key: &MasterKey) -> Resul
     End { seq: 1, mac: NOTHING }.write(connection, key, CHECKPOINT).await
 }
 
-/// Adds rows, each with its moment in milliseconds since 1970 (UTC). The connection must be in a transaction that has begun
-/// with the right to write: between the look at the head and its change nobody else may add one. Returns the newest row, for
-/// [`super::SeenLinks::record`] after the commit.
+/// Adds rows, each with its moment in milliseconds since 1970 (UTC). The connection must be in a transaction with the write lock: no other
+/// writer may append between reading and updating the head. Compares the head with the newest row that this process has seen: afterwards
+/// the new rows would hide a loss. Returns the newest row, for [`SeenLinks::record`] after the commit.
 pub(crate) async fn append(
     connection: &mut Connection,
     keys: &DerivedKeys,
+    seen_links: &SeenLinks,
     events: &[(i64, &AuditEvent)],
 ) -> Result<AuditCheckpoint, StoreError> {
     let key = &keys.audit;
-    let mut newest = match End::read_head(connection, keys).await? {
+    // All rows that are known were committed before this transaction got the write lock.
+    let known = seen_links.newest();
+    let head = End::read_head(connection, keys).await?;
+    seen_links.compare_with_head(connection, key, head, known).await?;
+    let mut newest = match head {
         Some(head) => head,
         None => End { seq: last_seq(connection).await?, mac: CHANGED_HEAD },
     };

@@ -4,7 +4,7 @@ use clew_model::{AuditEvent, Origin, Outcome};
 use serde_json::json;
 
 use super::super::rows::hash;
-use super::chain::{CHECKPOINT, End, NOTHING, append};
+use super::chain::{CHECKPOINT, End, NOTHING};
 use super::keys::AuditKeys;
 use super::verification::Walk;
 use crate::database::{Connection, query, query_scalar};
@@ -58,7 +58,7 @@ impl Store {
             }),
             ..AuditEvent::done(by, "PruneAudit", "audit")
         };
-        append(change.connection(), &self.keys, &[(self.clock.milliseconds(), &event)]).await?;
+        change.append(&self.keys, &[(self.clock.milliseconds(), &event)]).await?;
         change.commit().await?;
         Ok(removed)
     }

@@ -14,28 +14,18 @@ use crate::store::Store;
 const PAGE: u32 = 500;
 
 impl Store {
-    /// Verifies the whole audit by itself, as it is at one moment. Memory stays flat.
-    pub async fn verify_audit(&self) -> Result<AuditVerification, StoreError> {
-        self.verify(None).await
-    }
-
-    /// The same, and compares the audit with checkpoints from before and with the newest rows that this process wrote or read: without
-    /// its newest rows, and with an earlier record of the newest one, the audit is sound in itself.
-    pub async fn verify_audit_against(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
-        self.verify(Some(checkpoints)).await
-    }
-
-    async fn verify(&self, checkpoints: Option<&[AuditCheckpoint]>) -> Result<AuditVerification, StoreError> {
+    /// Verifies the whole audit as it is at one moment, and compares it with checkpoints from before and with the newest rows that this
+    /// process wrote or read: without its newest rows, and with an earlier record of the newest one, the audit is sound in itself. Memory
+    /// stays flat.
+    pub async fn verify_audit(&self, checkpoints: &[AuditCheckpoint]) -> Result<AuditVerification, StoreError> {
         self.check_key().await?;
+        let seen_links = self.seen_links.all();
         let failed = StoreError::database("verify the audit");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
         let mut walk = Walk::begin(&mut transaction, &keys).await?;
         walk.through(&mut transaction, &keys, i64::MAX).await?;
-        let seen = match checkpoints {
-            Some(brought) => compare_all(&mut transaction, &keys, &self.seen_links, brought).await?,
-            None => Vec::new(),
-        };
+        let seen = compare_all(&mut transaction, &keys, seen_links.iter().chain(checkpoints)).await?;
         Ok(walk.end(seen))
     }
 }

@@ -2,6 +2,7 @@
 //! itself: only a link from before the removal proves that rows are missing. A process remembers the newest link that it wrote or read; an
 //! exported checkpoint remembers one for longer than a process lives.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::rows::hash;
@@ -10,6 +11,7 @@ use super::keys::AuditKeys;
 use crate::audit::{AuditCheckpoint, AuditFault, AuditProblem};
 use crate::database::{Connection, query};
 use crate::error::StoreError;
+use crate::master_key::MasterKey;
 use crate::store::Store;
 
 /// Missing links that are remembered at most.
@@ -21,12 +23,16 @@ pub(crate) struct SeenLinks(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// It was in the audit when it was last compared, or was committed since.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
+    /// Losses that [`Store::check_audit_growth`] has not yet returned.
+    unreported: VecDeque<AuditProblem>,
 }
 
 impl SeenLinks {
-    /// Remembers the newest row after a commit; rows that are older than the newest known one are ignored.
+    /// Remembers the newest row after a commit. Transactions that append have compared the one before it. Rows that are older than the
+    /// newest known one are ignored: commits are recorded in any order.
     pub(crate) fn record(&self, newest: AuditCheckpoint) {
         let mut seen = self.seen();
         if seen.newest.as_ref().is_none_or(|known| known.seq < newest.seq) {
@@ -34,21 +40,42 @@ impl SeenLinks {
         }
     }
 
-    fn all(&self) -> Vec<AuditCheckpoint> {
+    /// All known rows. To be compared in a transaction that begins afterwards, as for [`SeenLinks::newest`].
+    pub(super) fn all(&self) -> Vec<AuditCheckpoint> {
         let seen = self.seen();
         seen.missing.iter().chain(&seen.newest).cloned().collect()
     }
 
-    fn newest(&self) -> Option<AuditCheckpoint> {
+    /// The newest known row. To be compared in a transaction that begins afterwards: it may not see rows that were recorded since.
+    pub(super) fn newest(&self) -> Option<AuditCheckpoint> {
         self.seen().newest.clone()
     }
 
-    /// The link stays known as evidence, and the next one that is recorded is the newest.
-    fn set_missing(&self, checkpoint: AuditCheckpoint) {
+    /// Compares a row that was the newest known one with the audit, given its head. Where the head is that row, there is nothing to read.
+    pub(super) async fn compare_with_head(
+        &self,
+        connection: &mut Connection,
+        key: &MasterKey,
+        head: Option<End>,
+        known: Option<AuditCheckpoint>,
+    ) -> Result<(), StoreError> {
+        let Some(known) = known else { return Ok(()) };
+        if head.is_some_and(|head| head.seq == known.seq && hex::encode(head.mac) == known.link) {
+            return Ok(());
+        }
+        if let Some(problem) = compare(connection, key, &known).await? {
+            self.set_missing(known, problem);
+        }
+        Ok(())
+    }
+
+    /// The link stays known as evidence, and the next one that is recorded is the newest. A link that is no longer the newest one was
+    /// compared meanwhile.
+    fn set_missing(&self, checkpoint: AuditCheckpoint, problem: AuditProblem) {
         let mut seen = self.seen();
-        seen.newest = seen.newest.take_if(|known| *known != checkpoint);
-        if seen.missing.len() < MAX_MISSING {
+        if seen.newest.take_if(|known| *known == checkpoint).is_some() && seen.missing.len() < MAX_MISSING {
             seen.missing.push(checkpoint);
+            seen.unreported.push_back(problem);
         }
     }
 
@@ -72,38 +99,32 @@ impl Store {
         Ok(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at: self.clock.milliseconds() })
     }
 
-    /// Checks that the newest row which this process knows is still in the audit, and remembers the newest one of now. Returns what is
-    /// wrong; each loss is returned once, and [`Store::verify_audit`] names it as long as the process lives.
+    /// Checks that the newest row which this process knows is still in the audit, and remembers the newest one of now. Returns a loss
+    /// that was found here or by a write; each loss is returned once, and [`Store::verify_audit`] names it as long as the process lives.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let known = self.seen_links.newest();
         let failed = StoreError::database("compare the audit with what was seen of it");
         let mut transaction = self.database.begin_reading().await.map_err(&failed)?;
         let keys = AuditKeys::read(&mut transaction, &self.sealer, &self.keys).await?;
-        let mut problem = None;
-        if let Some(known) = known {
-            problem = compare(&mut transaction, &keys, &known).await?;
-            if problem.is_some() {
-                self.seen_links.set_missing(known);
-            }
-        }
-        if let Some(head) = End::read(&mut transaction, keys.now(), HEAD).await? {
+        let head = End::read(&mut transaction, keys.now(), HEAD).await?;
+        self.seen_links.compare_with_head(&mut transaction, keys.now(), head, known).await?;
+        if let Some(head) = head {
             let at = self.clock.milliseconds();
             self.seen_links.record(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
         }
-        Ok(problem)
+        Ok(self.seen_links.seen().unreported.pop_front())
     }
 }
 
-/// What is wrong with the links that were seen before: those of the process, and those that a caller brings.
-pub(super) async fn compare_all(
+/// What is wrong with rows that were seen before.
+pub(super) async fn compare_all<'a>(
     connection: &mut Connection,
     keys: &AuditKeys,
-    links: &SeenLinks,
-    brought: &[AuditCheckpoint],
+    seen: impl Iterator<Item = &'a AuditCheckpoint>,
 ) -> Result<Vec<AuditProblem>, StoreError> {
     let mut problems = Vec::new();
-    for checkpoint in links.all().iter().chain(brought) {
-        problems.extend(compare(connection, keys, checkpoint).await?);
+    for checkpoint in seen {
+        problems.extend(compare(connection, keys.now(), checkpoint).await?);
     }
     Ok(problems)
 }
@@ -112,7 +133,7 @@ pub(super) async fn compare_all(
 /// and only moves forward.
 async fn compare(
     connection: &mut Connection,
-    keys: &AuditKeys,
+    key: &MasterKey,
     checkpoint: &AuditCheckpoint,
 ) -> Result<Option<AuditProblem>, StoreError> {
     if checkpoint.seq == 0 {
@@ -125,7 +146,7 @@ async fn compare(
         .map_err(StoreError::database("verify the audit"))?;
     let found = match row {
         Some(row) => hash(&row, "mac").ok(),
-        None => match End::read(connection, keys.now(), CHECKPOINT).await? {
+        None => match End::read(connection, key, CHECKPOINT).await? {
             Some(oldest) if oldest.seq == checkpoint.seq.saturating_add(1) => Some(oldest.mac),
             Some(oldest) if oldest.seq > checkpoint.seq => return Ok(None),
             _ => {
