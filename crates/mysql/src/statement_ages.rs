@@ -122,7 +122,9 @@ pub(crate) async fn check(
         let losses = losses::read_of_threads(connection).await?;
         if losses.is_empty() {
             // They ended since they were listed.
-            gone.into_iter().for_each(|session| session.seconds = 0);
+            for session in gone {
+                session.seconds = 0;
+            }
         }
         connection.limitations.extend(losses);
     }
@@ -178,7 +180,7 @@ type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 type Threads = HashMap<u64, (u64, bool)>;
 
 /// Threads of those sessions that are wanted.
-async fn threads(connection: &mut Connection, wanted: &HashSet<u64>, statement: &str) -> Result<Threads, Error> {
+async fn read_threads(connection: &mut Connection, wanted: &HashSet<u64>, statement: &str) -> Result<Threads, Error> {
     let rows: Vec<(u64, u64, bool)> = connection.ask(statement).await?;
     let wanted = rows.into_iter().filter(|(_, session, _)| wanted.contains(session));
     Ok(wanted.map(|(thread, session, instrumented)| (thread, (session, instrumented))).collect())
@@ -195,15 +197,15 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let mut threads = if checked == Checked::All || wanted.len() <= MAX_SINGLE_SESSIONS {
-        threads(connection, &wanted, &statements::threads_of(&sorted(&wanted))).await?
+        read_threads(connection, &wanted, &statements::threads_of(&sorted(&wanted))).await?
     } else {
-        threads(connection, &wanted, statements::BUSY_THREADS).await?
+        read_threads(connection, &wanted, statements::BUSY_THREADS).await?
     };
     // Those that became idle since they were listed.
-    let listed: HashSet<u64> = threads.values().map(|(session, _)| *session).collect();
-    let missing: HashSet<u64> = wanted.difference(&listed).copied().collect();
+    let found: HashSet<u64> = threads.values().map(|(session, _)| *session).collect();
+    let missing: HashSet<u64> = wanted.difference(&found).copied().collect();
     if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && !missing.is_empty() {
-        threads.extend(self::threads(connection, &missing, &statements::threads_of(&sorted(&missing))).await?);
+        threads.extend(read_threads(connection, &missing, &statements::threads_of(&sorted(&missing))).await?);
     }
     if threads.is_empty() {
         return Ok(None);

@@ -59,7 +59,7 @@ pub(crate) struct Killed {
     request_body(content = DeleteProcesses, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of each", body = Killed),
-        (status = 400, description = "A field cannot be meant; nothing was killed", body = ErrorBody),
+        (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
         (status = 500, description = "Some could not be killed; the message says why, and which were", body = ErrorBody)
     )
 )]

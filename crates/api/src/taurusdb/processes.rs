@@ -59,7 +59,7 @@ pub(crate) struct Process {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
         (status = 200, description = "A page of sessions, internal ones left out", body = Processes),
-        (status = 400, description = "A parameter cannot be meant", body = ErrorBody),
+        (status = 400, description = "Invalid parameter value", body = ErrorBody),
         (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
     )
 )]
