@@ -20,8 +20,10 @@ use crate::statements;
 
 /// Difference of two clocks that is a step, and not a slow adjustment or the time of a packet.
 const STEP_SECONDS: f64 = 2.0;
-/// Steps that are remembered for a node.
+/// Steps that are remembered for a server.
 const MAX_STEPS: usize = 16;
+/// Servers that are remembered for a node.
+const MAX_SERVERS: usize = 16;
 /// Age from which a time is always converted to UTC: [`statements::CLOCK`] covers one day.
 const COVERED: i64 = 86_400 - 3 * 3600;
 /// Times that one statement converts.
@@ -133,7 +135,7 @@ fn converted_age(now: f64, conversion: &str) -> Option<LocalAge> {
 pub enum ClockDoubt {
     /// The clock was set forward by so many seconds since the previous read.
     Set(f64),
-    /// The previous read reached another server, or an earlier run of this one.
+    /// The previous read reached another server.
     AnotherServer,
     /// The server returned no time.
     Unreadable,
@@ -145,16 +147,23 @@ impl fmt::Display for ClockDoubt {
             Self::Set(seconds) => {
                 write!(f, "the clock of the server was set by {seconds:+.0} s since the previous read")
             }
-            Self::AnotherServer => f.write_str("the server restarted, or the address leads to another server now"),
+            Self::AnotherServer => f.write_str("the address leads to another server since the previous read"),
             Self::Unreadable => f.write_str("the server returns no time"),
         }
     }
 }
 
-/// Readings of a server's clock that a process keeps between two reads of a node.
+/// Readings of the clocks of a node's servers that a process keeps between two reads of the node. An address may lead to several servers in turn; each
+/// has a clock of its own, which a restart does not change.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    server: Option<ServerInstance>,
+    /// By identity; the server that was read last is the last one.
+    servers: VecDeque<(String, Readings)>,
+}
+
+/// Readings of one clock.
+#[derive(Debug, Clone, Default)]
+struct Readings {
     last: Option<ClockReading>,
     /// Steps, the newest last.
     steps: VecDeque<Step>,
@@ -169,17 +178,45 @@ struct Step {
 }
 
 impl ClockHistory {
-    /// Starts anew where the readings so far are of another server. Returns whether they are.
+    /// Continues with the readings of this server. Returns whether the last one was of another server.
     pub(crate) fn begin_for(&mut self, server: &ServerInstance) -> bool {
-        let is_another = self.server.as_ref().is_some_and(|known| known != server);
-        if is_another || self.server.is_none() {
-            *self = Self { server: Some(server.clone()), ..Self::default() };
+        let identity = server.identity();
+        let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
+        let known = self.servers.iter().position(|(known, _)| known == identity);
+        let readings = known.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
+        if self.servers.len() == MAX_SERVERS {
+            self.servers.pop_front();
         }
+        self.servers.push_back((identity.to_owned(), readings));
         is_another
     }
 
     /// Records a reading. Returns the seconds by which the clock was set forward since the last one, if it was set.
     pub(crate) fn observe(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.observe(reading)
+    }
+
+    /// The true age of something whose age the server computes from its wall clock, at the latest reading. `reported` may be negative.
+    #[must_use]
+    pub fn corrected(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.corrected(reported))
+    }
+
+    /// The same of whole seconds that are not negative.
+    pub(crate) fn corrected_seconds(&self, reported: u64) -> u64 {
+        let reported = i64::try_from(reported).unwrap_or(i64::MAX);
+        Session::believable_seconds(self.corrected(reported).into())
+    }
+
+    /// Whether a step of this server's clock was ever detected.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
+    }
+}
+
+impl Readings {
+    fn observe(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
@@ -193,9 +230,7 @@ impl ClockHistory {
         Some(step)
     }
 
-    /// The true age of something whose age the server computes from its wall clock, at the latest reading. `reported` may be negative.
-    #[must_use]
-    pub fn corrected(&self, reported: i64) -> i64 {
+    fn corrected(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
@@ -210,18 +245,6 @@ impl ClockHistory {
         #[allow(clippy::cast_possible_truncation, reason = "ages in seconds")]
         let corrected = age.floor() as i64;
         corrected
-    }
-
-    /// The same of whole seconds that are not negative.
-    pub(crate) fn corrected_seconds(&self, reported: u64) -> u64 {
-        let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::believable_seconds(self.corrected(reported).into())
-    }
-
-    /// Whether a step was ever detected.
-    #[must_use]
-    pub fn has_steps(&self) -> bool {
-        !self.steps.is_empty()
     }
 }
 
@@ -249,7 +272,7 @@ mod tests {
             (-3600.0, 7200 - 3600, 7200),
         ] {
             let start = Instant::now();
-            let mut history = ClockHistory::default();
+            let mut history = Readings::default();
             assert_eq!(history.observe(reading(start, 0.0, 1_000_000.0)), None);
             assert_eq!(history.observe(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
             assert_eq!(history.corrected(7200), 7200);
@@ -263,7 +286,7 @@ mod tests {
     #[test]
     fn two_steps_add_up() {
         let start = Instant::now();
-        let mut history = ClockHistory::default();
+        let mut history = Readings::default();
         history.observe(reading(start, 0.0, 0.0));
         history.observe(reading(start, 1.0, 3601.0));
         history.observe(reading(start, 100.0, 3700.0));
@@ -271,6 +294,26 @@ mod tests {
         assert_eq!(history.corrected(10_800 + 101 + 50), 151, "begun before both");
         assert_eq!(history.corrected(7200 + 50), 50, "begun between them");
         assert_eq!(history.corrected(0), 0);
+    }
+
+    #[test]
+    fn each_server_behind_an_address_has_readings_of_its_own() {
+        let start = Instant::now();
+        let [first, restarted, second]: [ServerInstance; 3] =
+            ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
+        let mut history = ClockHistory::default();
+        assert!(!history.begin_for(&first));
+        history.observe(reading(start, 0.0, 1000.0));
+        assert_eq!(history.observe(reading(start, 1.0, 4601.0)), Some(3600.0));
+        assert!(history.begin_for(&second));
+        assert_eq!(history.observe(reading(start, 2.0, 50.0)), None, "the clocks of two servers are not compared");
+        assert_eq!((history.has_steps(), history.corrected(3700)), (false, 3700));
+        // A restart keeps the clock.
+        assert!(history.begin_for(&restarted));
+        assert_eq!(history.observe(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.corrected(3610), 10, "begun before the step");
+        assert!(!history.begin_for(&restarted));
+        assert_eq!(history.observe(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]

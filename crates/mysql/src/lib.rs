@@ -63,7 +63,7 @@ pub use kill::{
 pub use kill_on_drop::settle_kills;
 pub use limits::Limits;
 pub use live::{LiveLook, LiveMemory, look_live};
-pub use locks::read_waits;
+pub use locks::{read_waits, read_waits_with_server};
 pub use own_sessions::share_session_token;
 pub use rollbacks::{Rollback, read_rollbacks};
 pub use server::Flavor;

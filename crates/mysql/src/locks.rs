@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
+use crate::server_instance::ServerInstance;
 use crate::snapshot::show_is_cut;
 use crate::statement_ages::{self, Checked};
 use crate::transactions::Transactions;
@@ -44,8 +45,23 @@ pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Fai
         .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
 }
 
+/// The same for a caller that may kill some of the sessions: with the server that lists them.
+pub async fn read_waits_with_server(node: &NodeUrl, limits: &Limits) -> Result<(ServerInstance, Observed), Failure> {
+    let reading = async {
+        let mut connection = Connection::open(node, limits).await?;
+        let server = connection.instance().await?;
+        Ok((server, read_from(connection).await?))
+    };
+    timeout(limits.node, failure::without_panic(node, reading))
+        .await
+        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
+}
+
 async fn read(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
-    let mut connection = Connection::open(node, limits).await?;
+    read_from(Connection::open(node, limits).await?).await
+}
+
+async fn read_from(mut connection: Connection) -> Result<Observed, Failure> {
     let observed = observe(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)

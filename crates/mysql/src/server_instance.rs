@@ -22,6 +22,13 @@ pub struct ServerInstance {
     started: i64,
 }
 
+impl ServerInstance {
+    /// The server, whichever of its runs this is.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+}
+
 /// Stands between the parts of the text form.
 const SEPARATOR: char = '@';
 

@@ -49,7 +49,7 @@ export const threshold = (project: string, id: string) => request<Api.SlowProces
 export const streamOf = (place: Place, seconds: number) => `${ofNode(place)}/stream${asked({ interval: seconds })}`;
 export const sessionOf = (place: Place, id: number, signal?: AbortSignal) => request<SessionDetail>("GET", `${ofNode(place)}/sessions/${id}`, undefined, signal);
 export const explain = (place: Place, id: number) => request<Api.ExplainAnswer>("POST", `${ofNode(place)}/sessions/${id}/explain`);
-export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph>("GET", `${ofNode(place)}/locks`, undefined, signal);
+export const locks = (place: Place, signal?: AbortSignal) => request<WaitGraph & { server: string }>("GET", `${ofNode(place)}/locks`, undefined, signal);
 
 type KillAnswer = Omit<Api.KillAnswer, "sessions"> & { sessions: KillResult[] };
 

@@ -3,12 +3,22 @@
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
 use clew_iam::decision::Action;
-use clew_mysql::read_waits;
+use clew_mysql::read_waits_with_server;
+use serde::Serialize;
 
 use crate::Service;
 use crate::caller::{Caller, Target};
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
+
+/// The wait graph, and the server that it is of.
+#[derive(Serialize)]
+pub(crate) struct Locks {
+    /// To be sent back with a kill of one of the sessions.
+    server: String,
+    #[serde(flatten)]
+    graph: WaitGraph,
+}
 
 /// Show who waits for whom on a node, and who holds them all up: what `clew locks --format json` shows.
 #[utoipa::path(
@@ -25,9 +35,11 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
-) -> Result<Json<WaitGraph>, Refusal> {
+) -> Result<Json<Locks>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let observed = service.read_node(&target.node, async |limits| read_waits(&target.node.url, &limits).await).await?;
+    let read = async |limits| read_waits_with_server(&target.node.url, &limits).await;
+    let (server, observed) = service.read_node(&target.node, read).await?;
     let graph = waits::graph(&observed);
-    Ok(Json(if target.is_masked_for(&service, &caller) { graph.masked() } else { graph }))
+    let graph = if target.is_masked_for(&service, &caller) { graph.masked() } else { graph };
+    Ok(Json(Locks { server: server.to_string(), graph }))
 }

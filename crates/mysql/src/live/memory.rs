@@ -44,11 +44,13 @@ pub struct LiveMemory {
 }
 
 impl LiveMemory {
-    /// Starts anew where the samples so far are of another server: ids, clock and settings are its own.
+    /// Starts anew where the samples so far are of another server instance: its ids and settings are its own.
     pub(super) fn begin_for(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
-            *self = Self { server: Some(server.clone()), ..Self::default() };
+            let clock = std::mem::take(&mut self.clock);
+            *self = Self { server: Some(server.clone()), clock, ..Self::default() };
         }
+        self.clock.begin_for(server);
     }
 
     /// Records the server's clock, if the connection read it.

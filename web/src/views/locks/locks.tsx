@@ -23,6 +23,7 @@ export function Locks({ route }: { route: NodeRoute }) {
   const { place } = useNode();
   const [killing, setKilling] = useState<api.Victim[] | null>(null);
   const { value, error, loading, again } = useFetched(`locks ${place.node}`, (signal) => api.locks(place, signal), EVERY_MS);
+  const kill = (victims: api.Victim[]) => setKilling(victims.map((victim) => ({ ...victim, server: value?.server ?? null })));
   const trees = useMemo(() => (value ? treesOf(value) : []), [value]);
   const waiting = new Set(value?.waits.map(({ waiter }) => JSON.stringify(waiter))).size;
   return (
@@ -48,7 +49,7 @@ export function Locks({ route }: { route: NodeRoute }) {
           ) : (
             <div className="tree">
               {trees.map((tree, at) => (
-                <Tree key={tree[0]?.key ?? at} tree={tree} place={at + 1} route={route} kill={setKilling} />
+                <Tree key={tree[0]?.key ?? at} tree={tree} place={at + 1} route={route} kill={kill} />
               ))}
             </div>
           )}

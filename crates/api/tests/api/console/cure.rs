@@ -46,7 +46,10 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     server.get(&path(&server, "sessions/0")).await.refused(400, "DBS.280001");
 
     let (user, host) = (&idle["user"], &idle["host"]);
-    let chosen = json!({ "id": blocker, "user": user, "host": host });
+    let chosen = json!({ "id": blocker, "user": user, "host": host, "server": locks["server"] });
+    let of_another = json!({ "id": blocker, "user": user, "host": host, "server": "another@1" });
+    let gone = kill(&server, &json!({ "sessions": [of_another], "what": "connection" })).await.ok(200);
+    assert_eq!(gone["sessions"][0]["outcome"], "gone", "{gone}");
     let preview = kill(&server, &json!({ "sessions": [chosen], "what": "connection", "preview": true })).await.ok(200);
     let seen = &preview["sessions"][0];
     assert_eq!((&seen["outcome"], &preview["costs_unknown"]), (&json!("would_kill"), &Value::Null), "{preview}");
@@ -55,7 +58,7 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     assert_eq!((&preview["effect"], &seen["session"]["risks"]), (&Value::Null, &json!([])), "{preview}");
     assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview kills nobody");
 
-    // Whoever has the number but is another session lives.
+    // Another session with the same id is not killed.
     let other = json!({ "id": blocker, "user": user, "host": "10.9.9.9:1" });
     let gone = kill(&server, &json!({ "sessions": [other], "what": "connection" })).await.ok(200);
     assert_eq!((&gone["sessions"][0]["outcome"], &gone["sessions"][0]["session"]), (&json!("gone"), &Value::Null));
