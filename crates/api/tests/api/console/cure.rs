@@ -85,8 +85,8 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     );
     assert_eq!((&newest["what"], &newest["source"], &newest["user"]), (&json!("connection"), &json!("manual"), user));
     let requests = server.audit_of("KillSessions").await;
-    assert_eq!(requests.len(), 3);
-    assert_eq!(requests[2].event.detail["killed"], json!([blocker]), "{requests:?}");
+    assert_eq!(requests.len(), 4);
+    assert_eq!(requests[3].event.detail["killed"], json!([blocker]), "{requests:?}");
     let previews = server.audit_of("PreviewKillSessions").await;
     assert_eq!((previews.len(), &previews[0].event.detail["asked"]), (1, &json!([blocker])), "{previews:?}");
     assert_eq!(previews[0].event.outcome, clew_model::Outcome::Done);
