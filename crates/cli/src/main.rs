@@ -85,7 +85,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         match cli.command {
             Command::Snapshot(arguments) => interruptible(snapshot::run(arguments.into_inner())).await,
             Command::Ps(arguments) => interruptible(ps::run(arguments.into_inner())).await,
-            Command::Locks(arguments) => interruptible(locks::run(arguments.into_inner())).await,
+            Command::Locks(arguments) => interruptible(Box::pin(locks::run(arguments.into_inner()))).await,
             Command::Kill(arguments) => Box::pin(interruptible(kill::run(arguments.into_inner()))).await,
             Command::Doctor(arguments) => Box::pin(interruptible(doctor::run(arguments.into_inner()))).await,
             Command::Init(arguments) => init::run(arguments.into_inner()).await,
