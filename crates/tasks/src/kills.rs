@@ -168,7 +168,7 @@ impl KillOrder {
 pub(crate) fn indirect(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
-    let detail = format!("{}: {} {} fix: {fix}", node.address(), gap.what, gap.why);
+    let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
     Some(Failure::new(FailureKind::ServerError, detail))
 }
 

@@ -106,7 +106,8 @@ impl FakeServer {
                 let open = OpenConnection::of(counts.clone());
                 let stream = BufWriter::with_capacity(BUFFER, stream);
                 let kills = counted.clone();
-                sessions.spawn(Session { stream, id, options, statement_bytes, kills, _open: open }.serve());
+                let user = Vec::new();
+                sessions.spawn(Session { stream, id, user, options, statement_bytes, kills, _open: open }.serve());
                 id += 1;
                 while sessions.try_join_next().is_some() {}
             }
@@ -157,12 +158,16 @@ impl Drop for FakeServer {
     }
 }
 
+/// Place of the account in the response to the greeting.
+const USER_AT: usize = 32;
 /// Bytes that are gathered before they are sent.
 const BUFFER: usize = 64 * 1024;
 
 struct Session {
     stream: BufWriter<TcpStream>,
     id: u32,
+    /// Account, as the client signed in.
+    user: Vec<u8>,
     options: FakeOptions,
     statement_bytes: usize,
     kills: Arc<AtomicU64>,
@@ -189,7 +194,9 @@ impl Session {
         self.lag().await;
         self.send(0, &packets::greeting(self.id)).await?;
         self.stream.flush().await?;
-        self.receive().await?;
+        let response = self.receive().await?;
+        self.user =
+            response.get(USER_AT..).unwrap_or_default().split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
         self.lag().await;
         self.send(2, &packets::OK).await?;
         loop {
@@ -211,9 +218,9 @@ impl Session {
         }
     }
 
-    async fn answer(&mut self, statement: &str) -> io::Result<()> {
+    async fn answer(&mut self, whole: &str) -> io::Result<()> {
         // Clew starts each statement with a comment.
-        let statement = statement.split_once("*/ ").map_or(statement, |(_, statement)| statement);
+        let statement = whole.split_once("*/ ").map_or(whole, |(_, statement)| statement);
         let row =
             |values: &[&str]| packets::row(&values.iter().map(|value| Some(value.as_bytes())).collect::<Vec<_>>());
         if self.options.fault == Fault::Evades && !statement.starts_with("SET") {
@@ -247,7 +254,7 @@ impl Session {
             // As with performance_schema off.
             self.send_rows(8, std::iter::empty()).await
         } else if statement.contains("PROCESSLIST") {
-            self.send_process_list().await
+            self.send_process_list(whole).await
         } else {
             self.send_rows(1, [row(&["0"])].into_iter()).await
         }
@@ -278,8 +285,14 @@ impl Session {
         Ok(number + 1)
     }
 
-    async fn send_process_list(&mut self) -> io::Result<()> {
+    /// The session that asks comes first.
+    async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_columns(8).await?;
+        let (id, host) = (self.id.to_string(), self.stream.get_ref().peer_addr()?.to_string());
+        let own = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
+        let doing = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
+        self.send(number, &packets::row(&[own.as_slice(), &doing].concat())).await?;
+        number = number.wrapping_add(1);
         for id in 1..=self.options.sessions {
             match self.options.fault {
                 Fault::StallsAfter(sessions) if id > sessions => {
