@@ -167,15 +167,27 @@ impl Client {
 
     /// Runs a statement and reads all its rows, which are small.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
-        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
         let mut converted = Vec::new();
+        self.query_each(statement, |row| converted.push(row)).await?;
+        Ok(converted)
+    }
+
+    /// Runs a statement and passes each of its rows, which are small, to `take`.
+    pub(crate) async fn query_each<T: FromRow>(
+        &mut self,
+        statement: &str,
+        mut take: impl FnMut(T),
+    ) -> Result<(), Error> {
+        let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
+        let mut count = 0;
         while let Some(row) = rows.next_row().await? {
-            if rows.size() + converted.len() * ROW_OVERHEAD > MAX_SMALL_ROWS {
+            count += 1;
+            if rows.size() + count * ROW_OVERHEAD > MAX_SMALL_ROWS {
                 return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_ROWS as u64 });
             }
-            converted.push(T::from_row_opt(row)?);
+            take(T::from_row_opt(row)?);
         }
-        Ok(converted)
+        Ok(())
     }
 
     /// Runs a statement that returns no row, or none that matters.

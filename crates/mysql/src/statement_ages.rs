@@ -181,9 +181,14 @@ type Threads = HashMap<u64, (u64, bool)>;
 
 /// Threads of those sessions that are wanted.
 async fn read_threads(connection: &mut Connection, wanted: &HashSet<u64>, statement: &str) -> Result<Threads, Error> {
-    let rows: Vec<(u64, u64, bool)> = connection.ask(statement).await?;
-    let wanted = rows.into_iter().filter(|(_, session, _)| wanted.contains(session));
-    Ok(wanted.map(|(thread, session, instrumented)| (thread, (session, instrumented))).collect())
+    let mut threads = Threads::new();
+    let take = |(thread, session, instrumented): (u64, u64, bool)| {
+        if wanted.contains(&session) {
+            threads.insert(thread, (session, instrumented));
+        }
+    };
+    connection.link.client.query_each(statement, take).await?;
+    Ok(threads)
 }
 
 fn sorted(ids: &HashSet<u64>) -> Vec<u64> {
@@ -202,9 +207,11 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
         read_threads(connection, &wanted, statements::BUSY_THREADS).await?
     };
     // Those that became idle since they were listed.
-    let found: HashSet<u64> = threads.values().map(|(session, _)| *session).collect();
-    let missing: HashSet<u64> = wanted.difference(&found).copied().collect();
-    if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && !missing.is_empty() {
+    if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && threads.len() < wanted.len() {
+        let mut missing = wanted;
+        for (session, _) in threads.values() {
+            missing.remove(session);
+        }
         threads.extend(read_threads(connection, &missing, &statements::threads_of(&sorted(&missing))).await?);
     }
     if threads.is_empty() {
@@ -216,22 +223,20 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
     } else {
         statements::all_statement_timers()
     };
-    let rows: Vec<TimerRow> = connection.ask(&ask).await?;
     let mut timers = Timers::default();
     for (session, instrumented) in threads.values() {
         if *instrumented { &mut timers.ended } else { &mut timers.untimed }.insert(*session);
     }
-    for (thread, event, runs, ended, lasted) in rows {
-        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else {
-            continue;
-        };
+    let take = |(thread, event, runs, ended, lasted): TimerRow| {
+        let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { return };
         let timer = Timer { event, runs, ended, lasted };
         // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
         let known = timers.by_session.entry(*session).or_insert(timer);
         if (timer.runs, timer.event) > (known.runs, known.event) {
             *known = timer;
         }
-    }
+    };
+    connection.link.client.query_each(&ask, take).await?;
     for (session, timer) in &timers.by_session {
         if timer.runs {
             timers.ended.remove(session);

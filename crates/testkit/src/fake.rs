@@ -285,14 +285,9 @@ impl Session {
         Ok(number + 1)
     }
 
-    /// The session that asks comes first.
+    /// The session that reads the list comes last.
     async fn send_process_list(&mut self, statement: &str) -> io::Result<()> {
         let mut number = self.send_columns(8).await?;
-        let (id, host) = (self.id.to_string(), self.stream.get_ref().peer_addr()?.to_string());
-        let own = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
-        let doing = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
-        self.send(number, &packets::row(&[own.as_slice(), &doing].concat())).await?;
-        number = number.wrapping_add(1);
         for id in 1..=self.options.sessions {
             match self.options.fault {
                 Fault::StallsAfter(sessions) if id > sessions => {
@@ -317,7 +312,11 @@ impl Session {
             self.send(number, &session(id, self.statement_bytes)).await?;
             number = number.wrapping_add(1);
         }
-        self.send(number, &packets::EOF).await
+        let (id, host) = (self.id.to_string(), self.stream.get_ref().peer_addr()?.to_string());
+        let own = [id.as_bytes(), &self.user, host.as_bytes()].map(Some);
+        let doing = [None, Some(&b"Query"[..]), Some(b"0"), Some(b"init"), Some(statement.as_bytes())];
+        self.send(number, &packets::row(&[own.as_slice(), &doing].concat())).await?;
+        self.send(number.wrapping_add(1), &packets::EOF).await
     }
 
     /// Until the client is gone.

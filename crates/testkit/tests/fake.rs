@@ -30,6 +30,8 @@ async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
     };
     loop {
         match rows.next().await {
+            // The session that reads.
+            Ok(Some(row)) if row.get::<Vec<u8>, _>(1).as_deref() == Some(b"clew") => {}
             Ok(Some(row)) => {
                 count += 1;
                 assert_eq!(row.get::<u64, _>(0), Some(count));
@@ -69,7 +71,8 @@ async fn statements_are_as_long_as_wanted() {
         let mut connection = connect(&fake).await.unwrap();
         let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
         let lengths: Vec<usize> = rows.iter().map(|row| row.get::<String, _>(7).unwrap().len()).collect();
-        assert_eq!(lengths, [bytes; 40]);
+        let (own, others) = lengths.split_last().unwrap();
+        assert_eq!((*own, others), ("SHOW FULL PROCESSLIST".len(), &[bytes; 40][..]));
         connection.disconnect().await.unwrap();
     }
 }

@@ -73,6 +73,8 @@ async fn sessions_of_another_server_are_not_killed(flavor: Flavor) {
     server.look_at(&node.url_for("root", "")).await;
     let listed = busy(&node, "app").await.id;
     server.get(&server.of_node("processes")).await.ok(200);
+    // A server instance is identified by the second of its start.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     node.kill().unwrap();
     node.restart().await.unwrap();
     node.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();

@@ -9,7 +9,7 @@ use tempfile::SpooledTempFile;
 use crate::statement_ages::SessionAge;
 
 /// Bytes of sessions that stay in memory.
-const IN_MEMORY: usize = 1 << 20;
+const IN_MEMORY: usize = 64 << 10;
 /// Length of a text that is NULL.
 const NULL: u64 = u64::MAX;
 

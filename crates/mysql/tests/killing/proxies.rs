@@ -214,7 +214,10 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
                     take_snapshot(&node, &selection, Statements::Whole, Form::Json, &limits).await.unwrap();
                 let mut body = Vec::new();
                 snapshot.body.write_to(&mut body).unwrap();
-                assert_eq!(String::from_utf8(body).unwrap(), "", "{flavor} {host}");
+                let body = String::from_utf8(body).unwrap();
+                // A server may list a connection before this process knows its socket.
+                let known = |row: &&str| !row.contains("unauthenticated user");
+                assert_eq!(body.lines().find(known), None, "{flavor} {host}");
             }
         };
         tokio::join!(read("127.0.0.1"), read("localhost"), read("127.0.0.1"), read("localhost"));
