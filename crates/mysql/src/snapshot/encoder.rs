@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const LIGHT_BYTES: usize = 64 << 10;
 
 /// Sessions that do something whose seconds are checked: more would not fit the memory of a snapshot.
-const MAX_CHECKED: usize = 10_000;
+const MAX_CHECKED: usize = 2_000;
 
 /// Which rows a snapshot has, and in what form.
 pub(super) struct Rows {
