@@ -40,9 +40,7 @@ const STATEMENT_KEPT: usize = 64 << 10;
 /// What cannot be read is named among the limitations. Fails with the reason, within the limits; what was under way on the server
 /// when this fails or is dropped is killed there.
 pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
-    timeout(limits.node, failure::without_panic(node, read(node, limits)))
-        .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
+    within_limits(node, limits, async { read(Connection::open(node, limits).await?).await }).await
 }
 
 /// The same for a caller that may kill some of the sessions: with the server that lists them.
@@ -50,18 +48,22 @@ pub async fn read_waits_with_server(node: &NodeUrl, limits: &Limits) -> Result<(
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
         let server = connection.instance().await?;
-        Ok((server, read_from(connection).await?))
+        Ok((server, read(connection).await?))
     };
+    within_limits(node, limits, reading).await
+}
+
+async fn within_limits<T>(
+    node: &NodeUrl,
+    limits: &Limits,
+    reading: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     timeout(limits.node, failure::without_panic(node, reading))
         .await
         .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
 }
 
-async fn read(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
-    read_from(Connection::open(node, limits).await?).await
-}
-
-async fn read_from(mut connection: Connection) -> Result<Observed, Failure> {
+async fn read(mut connection: Connection) -> Result<Observed, Failure> {
     let observed = observe(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)

@@ -65,12 +65,12 @@ pub(crate) async fn add(
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
         return Err(Refusal::parameter("kill-task-confirmation", vec![("name", instance.name.clone())]));
     }
-    let mut told = criteria::audit_detail(&criteria);
-    if let Some(fields) = told.as_object_mut() {
+    let mut audit_detail = criteria::audit_detail(&criteria);
+    if let Some(fields) = audit_detail.as_object_mut() {
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
     let masked = caller.sees_templates(&service, &project, &instance);
-    let task = NewKillTask { criteria, masked, duration, told };
+    let task = NewKillTask { criteria, masked, duration, told: audit_detail };
     let added = service.store.add_kill_task(&caller.origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))

@@ -11,7 +11,7 @@ use clew_mysql::ServerInstance;
 use lru::LruCache;
 
 /// Users times nodes; the latest are kept.
-const MAX_LISTS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+const MAX_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// The latest lists.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ pub struct LiveMemory {
 }
 
 impl LiveMemory {
-    /// Starts anew where the samples so far are of another server instance: its ids and settings are its own.
+    /// Drops the samples of another server instance: each instance has session ids and settings of its own.
     pub(super) fn begin_for(&mut self, server: &ServerInstance) {
         if self.server.as_ref() != Some(server) {
             let clock = std::mem::take(&mut self.clock);

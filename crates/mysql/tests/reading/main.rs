@@ -19,7 +19,7 @@ use std::time::Duration;
 use clew_model::{Failure, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
 
-/// Pause after which InnoDB lists its transactions anew: not within 100 ms of the last read of the list.
+/// Pause after which InnoDB refreshes its list of transactions: it does so only 100 ms after the last read of the list.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
 
 /// The sessions of a node as CSV records.
