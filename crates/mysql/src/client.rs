@@ -12,7 +12,9 @@ mod result_set;
 mod tls;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -232,6 +234,15 @@ fn wants_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Resu
 /// What each connection reports of itself to the server.
 fn attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
+}
+
+/// A small file of the operator. Fails for one that is larger, and for a device or a pipe, which may have no end.
+async fn read_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+    let metadata = tokio::fs::metadata(path).await?;
+    if !metadata.is_file() || metadata.len() > max_bytes as u64 {
+        return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));
+    }
+    tokio::fs::read(path).await
 }
 
 fn serialized(message: &impl MySerialize) -> Vec<u8> {

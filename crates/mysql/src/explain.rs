@@ -9,13 +9,12 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::{failure, statements};
+use statements::NO_SUCH_THREAD;
 
 /// Rows of a plan that are shown: one for each table of the statement.
 const MOST: usize = 1000;
 /// Bytes of one row that are shown.
 const MAX_ROW: usize = 64 << 10;
-/// Error of a session that is not there.
-const NO_SUCH_THREAD: u16 = 1094;
 
 /// What a server says of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use crate::client::{Error, InFlight};
 use crate::connection::Link;
 use crate::own_sessions::OwnSession;
 use crate::{failure, sessions, statements};
+use statements::NO_SUCH_THREAD;
 
 /// Kills under way, of the whole process: they outlive the reads that started them.
 static KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
@@ -33,10 +34,8 @@ const DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Limit of one attempt: connect, sign in, list, kill.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
-/// Error of a `KILL` whose session has ended.
-const NO_SUCH_THREAD: u16 = 1094;
+/// Limit of each step of an attempt: connect and sign in, list and kill.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of each listed session that are needed: the start of its statement.
 const MAX_ROW: usize = 4 << 10;
 
@@ -104,7 +103,25 @@ async fn kill(abandoned: Abandoned) {
     let address = abandoned.place.address();
     for delay in DELAYS {
         sleep(delay).await;
-        match timeout(ATTEMPT_LIMIT, attempt(&abandoned)).await {
+        let (place, control) = match timeout(STEP_LIMIT, open(&abandoned)).await {
+            Ok(Ok(opened)) => opened,
+            // Each further login could be the one that locks the account.
+            Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
+                warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
+                return;
+            }
+            Ok(Err(error)) => {
+                debug!(mysql.address = address, %error, "could not connect to kill an abandoned statement yet");
+                continue;
+            }
+            Err(_) => {
+                debug!(mysql.address = address, "timed out connecting to kill an abandoned statement");
+                continue;
+            }
+        };
+        let attempt = timeout(STEP_LIMIT, attempt(&abandoned, control)).await;
+        drop(place);
+        match attempt {
             Ok(Ok(Found::Unproven)) => {
                 warn!(
                     mysql.address = address,
@@ -116,27 +133,28 @@ async fn kill(abandoned: Abandoned) {
                 debug!(mysql.address = address, ?found, "abandoned statement");
                 return;
             }
-            // Each further login could be the one that locks the account.
-            Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
-                warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
+            Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
+            Err(_) => {
+                // A list that hangs goes on hanging on the server: one more each time would take its connections.
+                warn!(mysql.address = address, "statements may still run on the server: it does not list its sessions");
                 return;
             }
-            Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
-            Err(_) => debug!(mysql.address = address, "timed out killing an abandoned statement"),
         }
     }
     warn!(mysql.address = address, "a statement may still run on the server: it could not be killed");
 }
 
 /// A control connection uses the permit for kills, or that of the abandoned kill itself, so that two of them do not wait for each other's.
-async fn attempt(abandoned: &Abandoned) -> Result<Found, Failure> {
-    let address = abandoned.place.address();
-    let failed = |error: Error| failure::from_client(&error, address);
-    let _place = match abandoned.place.errand() {
-        Errand::Reading => Some(Place::take(address, Errand::Killing, ATTEMPT_LIMIT).await?),
+async fn open(abandoned: &Abandoned) -> Result<(Option<Place>, Link), Failure> {
+    let place = match abandoned.place.errand() {
+        Errand::Reading => Some(Place::take(abandoned.place.address(), Errand::Killing, STEP_LIMIT).await?),
         Errand::Killing => None,
     };
-    let mut control = Link::open(&abandoned.node, abandoned.max_bytes).await?;
+    Ok((place, Link::open(&abandoned.node, abandoned.max_bytes).await?))
+}
+
+async fn attempt(abandoned: &Abandoned, mut control: Link) -> Result<Found, Failure> {
+    let failed = |error: Error| failure::from_client(&error, abandoned.place.address());
     let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
     let mut filter = control.own_filter();

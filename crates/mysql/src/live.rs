@@ -167,12 +167,14 @@ async fn with_locks(
     memory.correct_ages(&mut locks.transactions);
     let mut seen = Seen::of(locks.parties());
     let open = BySession::new(locks.transactions.clone());
-    let found = users(connection, memory, open, threshold, Some(&mut seen)).await?;
     let unreadable = locks.unreadable.take();
     if memory.is_due() {
         memory.read_all_programs(connection, unreadable.as_ref()).await?;
         memory.losses = if unreadable.is_none() { losses::read(connection).await? } else { Vec::new() };
+        // A session without a thread is missing in the table, and in its counts.
+        memory.by_show |= memory.losses.iter().any(|loss| loss.kind == LimitationKind::LostThreads);
     }
+    let found = users(connection, memory, open, threshold, Some(&mut seen)).await?;
     let first_modes = locks.unexplained();
     let facts = seen.facts(connection.own_filter(), &locks.threads);
     let (mut observed, _) = locks.joined(facts);
@@ -269,7 +271,7 @@ async fn read_into(
     };
     while let Some(mut session) = rows.next().await.map_err(lost)? {
         if let Some(seen) = &mut seen {
-            seen.look(&session);
+            seen.look(&session).map_err(lost)?;
         }
         if own.is_own(&session) || is_internal(&session) {
             continue;

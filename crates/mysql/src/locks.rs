@@ -21,7 +21,8 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
-use crate::snapshot::show_is_cut;
+use crate::sessions::Kept;
+use crate::snapshot::list_limitations;
 use crate::statement_ages::{self, Checked};
 use crate::transactions::Transactions;
 use crate::{doctor, failure, losses, sessions, transactions};
@@ -71,12 +72,9 @@ async fn read(mut connection: Connection) -> Result<Observed, Failure> {
 
 /// The same over a connection that is there, with the latest statements of one session more, whether it is in anybody's way or not.
 pub(crate) async fn observe(connection: &mut Connection, also: Option<u64>) -> Result<Observed, Failure> {
-    let mut limitations = Vec::new();
-    if show_is_cut(connection).await? {
-        limitations.push(doctor::statements_cut());
-    }
+    let limitations = list_limitations(connection).await?;
     let locks = WaitTables::read(connection, limitations).await?;
-    let lock_waits = lock_waits(&locks.transactions);
+    let lock_waits = transactions::lock_waits(&locks.transactions);
     let sessions = sessions(connection, &locks.threads, &lock_waits).await?;
     let access = locks.access;
     let (mut observed, threads) = locks.joined(sessions);
@@ -226,11 +224,6 @@ fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<Transacti
     transactions.into_iter().map(facts).collect()
 }
 
-fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
-    let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
-    transactions.iter().filter_map(waits).collect()
-}
-
 async fn sessions(
     connection: &mut Connection,
     threads: &Threads,
@@ -241,12 +234,13 @@ async fn sessions(
     let mut own = connection.own_filter();
     let lost = |error: crate::client::Error| failure::from_client(&error, &address);
     let mut rows = sessions::read(connection, STATEMENT_KEPT + (4 << 10)).await.map_err(lost)?;
-    let mut found = Vec::new();
+    let (mut found, mut kept) = (Vec::new(), Kept::default());
     while let Some(mut session) = rows.next().await.map_err(lost)? {
         if let Some(statement) = &mut session.statement {
             statement.truncate(STATEMENT_KEPT);
             statement.shrink_to_fit();
         }
+        kept.add(&session).map_err(lost)?;
         found.push(session);
     }
     let limitation = rows.limitation();

@@ -27,7 +27,7 @@ static LOSSES: [Loss; 6] = [
         size: "performance_schema_max_metadata_locks",
         kind: LimitationKind::LostMetadataLocks,
         lost: "metadata locks",
-        effect: "Metadata locks are missing: of some waits the blocker is not known.",
+        effect: "Metadata locks are missing: the blocker of some waits is unknown.",
     },
     Loss {
         counter: "Performance_schema_thread_instances_lost",

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use clew_diagnose::waits::{SessionFacts, is_wait_state};
 use clew_model::Session;
 
+use crate::client::Error;
 use crate::locks::{Threads, role};
 use crate::own_sessions::OwnSessionFilter;
+use crate::sessions::Kept;
 
 /// Bytes that are kept of a statement that a wait is concluded from, and of all of them together.
 pub(crate) const STATEMENT_KEPT: usize = 64 << 10;
@@ -18,6 +20,7 @@ const STATEMENTS_KEPT: usize = 16 << 20;
 pub(crate) struct Seen {
     parties: HashSet<u64>,
     sessions: Vec<Session>,
+    kept: Kept,
     statements: usize,
 }
 
@@ -27,18 +30,18 @@ impl Seen {
         Self { parties, ..Self::default() }
     }
 
-    /// Keeps of a session what the graph needs, if it needs anything.
-    pub(crate) fn look(&mut self, session: &Session) {
+    /// Keeps of a session what the graph needs, if it needs anything. Fails where that is too much for the memory.
+    pub(crate) fn look(&mut self, session: &Session) -> Result<(), Error> {
         let waits = session.state.as_deref().is_some_and(is_wait_state);
         if !waits && !self.parties.contains(&session.id) {
-            return;
+            return Ok(());
         }
         let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
             let kept = whole.get(..STATEMENT_KEPT).unwrap_or(whole);
             self.statements += kept.len();
             (self.statements <= STATEMENTS_KEPT).then(|| kept.to_vec())
         });
-        self.sessions.push(Session {
+        let session = Session {
             id: session.id,
             user: session.user.clone(),
             host: session.host.clone(),
@@ -47,7 +50,10 @@ impl Seen {
             seconds: session.seconds,
             state: session.state.clone(),
             statement,
-        });
+        };
+        self.kept.add(&session)?;
+        self.sessions.push(session);
+        Ok(())
     }
 
     /// Takes over the seconds of these sessions, which were checked since.
@@ -61,6 +67,7 @@ impl Seen {
     /// Forgets the sessions that it saw: they are read anew.
     pub(crate) fn forget(&mut self) {
         self.sessions.clear();
+        self.kept = Kept::default();
         self.statements = 0;
     }
 

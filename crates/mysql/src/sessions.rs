@@ -9,6 +9,11 @@ use crate::client::{Cells, Client, Error, Rows};
 use crate::connection::Connection;
 use crate::statements;
 
+/// Memory of the sessions that one read keeps: as much as of other results.
+const MAX_KEPT: usize = 256 << 20;
+/// Memory of a session besides its texts, which are allocated one by one.
+const OVERHEAD: usize = size_of::<Session>() + 5 * 16;
+
 /// Longest row that is read whole: a longer statement is cut. The API has room for 64 MiB.
 pub(crate) const MAX_ROW: usize = (64 << 20) + (4 << 10);
 
@@ -65,6 +70,23 @@ impl Sessions<'_> {
     }
 }
 
+/// Memory of the sessions that a read keeps. A short row of a server takes more as a session than on the wire.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(usize);
+
+impl Kept {
+    /// Counts a session that is kept. Fails beyond the limit.
+    pub(crate) fn add(&mut self, session: &Session) -> Result<(), Error> {
+        let Session { user, host, database, command, state, statement, .. } = session;
+        let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
+        self.0 += OVERHEAD + texts.into_iter().flatten().map(Vec::len).sum::<usize>();
+        if self.0 > MAX_KEPT {
+            return Err(Error::TooLarge { what: "bytes of sessions that are kept in memory", limit: MAX_KEPT as u64 });
+        }
+        Ok(())
+    }
+}
+
 /// Columns: Id, User, Host, db, Command, Time, State, Info; MariaDB adds Progress. All text. Says whether the time was not believable.
 fn session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
     let mut cell = || cells.next_cell();
@@ -82,4 +104,18 @@ fn session(mut cells: Cells<'_>) -> Result<(Session, bool), Error> {
 /// What does not fit is unbelievable too.
 fn number<N: FromStr>(text: Option<&[u8]>) -> Option<N> {
     std::str::from_utf8(text?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_rows_are_counted_with_the_memory_that_they_take() {
+        let (session, mut kept) = (Session::default(), Kept::default());
+        let count = (0..MAX_KEPT).take_while(|_| kept.add(&session).is_ok()).count();
+        assert_eq!(count, MAX_KEPT / OVERHEAD);
+        let whole = Session { statement: Some(vec![b'x'; MAX_KEPT]), ..Session::default() };
+        assert!(matches!(Kept::default().add(&whole), Err(Error::TooLarge { .. })));
+    }
 }

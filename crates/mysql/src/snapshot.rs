@@ -5,6 +5,7 @@ mod doubtful;
 mod encoder;
 
 use std::io::{self, Write};
+use std::iter;
 
 use clew_diagnose::{SortedRows, csv, json};
 use clew_model::{Failure, Limitation, NodeUrl, Selection};
@@ -18,7 +19,7 @@ use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::transactions::{BySession, Transactions};
-use crate::{doctor, statements, transactions};
+use crate::{doctor, losses, statements, transactions};
 use detailed::Details;
 use encoder::{Rows, sorted_rows};
 
@@ -188,10 +189,7 @@ async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Resu
 }
 
 async fn read_from(mut connection: Connection, whose: Whose, rows: Rows) -> Result<Snapshot, Failure> {
-    let mut limitations = Vec::new();
-    if show_is_cut(&mut connection).await? {
-        limitations.push(doctor::statements_cut());
-    }
+    let mut limitations = list_limitations(&mut connection).await?;
     let transactions = match transactions::read(&mut connection).await {
         Ok(Transactions::Readable(transactions)) => BySession::new(transactions),
         Ok(Transactions::Hidden) => {
@@ -206,7 +204,7 @@ async fn read_from(mut connection: Connection, whose: Whose, rows: Rows) -> Resu
     };
     let own = (whose == Whose::Users).then(|| connection.own_filter());
     let form = rows.form;
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| {}).await?;
+    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
     let body = Body { rows, form, details: None };
     Ok(finish(connection, body, limitations).await)
 }
@@ -222,6 +220,20 @@ async fn finish(mut connection: Connection, body: Body, mut limitations: Vec<Lim
     };
     connection.close().await;
     Snapshot { summary, server: None, body }
+}
+
+/// What is missing in the process list of a MySQL server that produces it from `performance_schema`.
+pub(crate) async fn list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    if !show_is_cut(connection).await? {
+        return Ok(Vec::new());
+    }
+    let missing = losses::read_of_threads(connection).await?.into_iter().map(|loss| Limitation {
+        what: "Sessions may be missing in the list.".to_owned(),
+        why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
+        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
+        ..loss
+    });
+    Ok(iter::once(doctor::statements_cut()).chain(missing).collect())
 }
 
 /// Whether the server cuts statements in its process list. Asked of MySQL only; older ones do not know the question.

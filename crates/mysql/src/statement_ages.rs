@@ -26,7 +26,7 @@ const PICOSECONDS: i64 = 1_000_000_000_000;
 /// Sessions that are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checked {
-    /// Those that do something.
+    /// Busy sessions.
     Busy,
     /// Idle ones too: since when they have been idle.
     All,
@@ -114,7 +114,10 @@ pub(crate) async fn check(
             continue;
         }
         unchecked.insert(session.id);
-        if !has_ended && !timers.untimed.contains(&session.id) {
+        if has_ended && !session.is_idle {
+            // The timers of many sessions are read without those of statements that ended.
+            session.seconds = 0;
+        } else if !has_ended && !timers.untimed.contains(&session.id) {
             gone.push(session);
         }
     }

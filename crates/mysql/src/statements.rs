@@ -58,6 +58,9 @@ pub(crate) fn query_ids(connections: &[u64]) -> String {
     format!("SELECT id, query_id FROM information_schema.processlist WHERE id IN ({})", list(connections))
 }
 
+/// Error of a statement that names a session that is not there.
+pub(crate) const NO_SUCH_THREAD: u16 = 1094;
+
 /// A managed server's procedure for what [`kill`], [`kill_query`] or [`kill_query_id`] does. Error 1305 where there is none, 1370
 /// where the account may not call it.
 pub(crate) fn call(procedure: &str, number: u64) -> String {
@@ -74,7 +77,7 @@ pub(crate) fn opened_with(token: &str) -> String {
 }
 
 /// Identity of the server and when it started, in seconds since 1970. Both times are those of the start of the statement: their
-/// difference is constant. The server adds up counters of every session: read for kills, not for snapshots. Needs nothing.
+/// difference is constant. The server adds up counters of every session: up to 0.03 s. Needs nothing.
 pub(crate) const INSTANCE_MYSQL: &str = "SELECT @@GLOBAL.server_uuid, UNIX_TIMESTAMP() - CAST(variable_value AS SIGNED) \
      FROM performance_schema.global_status WHERE variable_name = 'Uptime'";
 
@@ -238,9 +241,9 @@ pub(crate) fn explain_mariadb(session: u64) -> String {
 /// nothing.
 pub(crate) const ANSWER_SOON: &str = "SET SESSION max_statement_time = 7";
 
-/// Whether the server keeps the latest statements. Free; needs SELECT on performance_schema.
-pub(crate) const STATEMENTS_ARE_KEPT: &str =
-    "SELECT enabled FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
+/// Whether the server keeps the latest statements, and how many of each session. Free; needs SELECT on performance_schema.
+pub(crate) const STATEMENTS_ARE_KEPT: &str = "SELECT enabled = 'YES', @@GLOBAL.performance_schema_events_statements_history_size \
+     FROM performance_schema.setup_consumers WHERE name = 'events_statements_history'";
 
 /// What performance_schema lost since the server was started. Up to 0.03 s: the server adds up counters of every session for it. Needs nothing.
 pub(crate) const LOST: &str = "SHOW GLOBAL STATUS LIKE 'Performance\\_schema\\_%\\_lost'";

@@ -179,8 +179,7 @@ impl BySession {
 
     /// Seconds that sessions have waited for a lock.
     pub(crate) fn lock_waits(&self) -> HashMap<u64, u64> {
-        let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
-        self.0.iter().filter_map(waits).collect()
+        lock_waits(&self.0)
     }
 
     /// The transaction of a session.
@@ -188,6 +187,12 @@ impl BySession {
         let after = self.0.partition_point(|transaction| transaction.session_id <= session);
         self.0.get(after.checked_sub(1)?).filter(|transaction| transaction.session_id == session)
     }
+}
+
+/// Seconds that sessions have waited for a lock.
+pub(crate) fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
+    let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
+    transactions.iter().filter_map(waits).collect()
 }
 
 /// A transaction whose ages are not yet known.

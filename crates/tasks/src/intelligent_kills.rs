@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clew_diagnose::Chosen;
-use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, NodeUrl, SlowThreshold};
+use clew_model::{Failure, FailureKind, InstanceId, Limitation, LimitationKind, Node, NodeUrl, SlowThreshold};
 use clew_mysql::{
     ClockDoubt, ClockHistory, Errand, KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSessions,
     read_user_sessions,
 };
-use clew_store::{IntelligentKill, IntelligentKillId, KillSource, NewIntelligentKill, Store, StoreError};
+use clew_store::{IntelligentKill, IntelligentKillId, KillSource, LoginCause, NewIntelligentKill, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::hearing::Hearing;
 use crate::kills::{KillError, KillOrder, Kills, Meant, indirect};
+use crate::logins::Login;
 use crate::settings::Settings;
 
 /// One that was asked for longer ago than this is not begun: others may be slow by now than those who were when it was asked for.
@@ -194,14 +195,17 @@ impl IntelligentKills {
         let Some(node) = self.store.node_to_read(&asked.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
         };
-        let (read, chosen) = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await?;
+        let login = self.login(&node).await?;
+        let choosing = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await;
+        login.record(&node, choosing.as_ref().err().and_then(KillError::of_node)).await;
+        let (read, chosen) = choosing?;
         let victims = chosen.into_victims();
         let order = KillOrder {
             by: asked.by.clone(),
             project_id: asked.project_id.clone(),
             instance_id: asked.instance_id.clone(),
             node_id: asked.node_id.clone(),
-            url: node.url,
+            url: node.url.clone(),
             source: KillSource::Intelligent,
             task_id: Some(kill.id.to_string()),
             kind: KillKind::Connection,
@@ -211,7 +215,15 @@ impl IntelligentKills {
             reason: "intelligent kill".to_owned(),
             read,
         };
-        self.kills.carry_out(order, victims, self.limits).await
+        let login = self.login(&node).await?;
+        let outcomes = self.kills.carry_out(order, victims, self.limits).await;
+        login.record(&node, outcomes.as_ref().err().and_then(KillError::of_node)).await;
+        outcomes
+    }
+
+    /// Requests a login, with the back-off that requests of users share.
+    async fn login(&self, node: &Node) -> Result<Login, KillError> {
+        Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(KillError::Node)
     }
 }
 

@@ -4,9 +4,6 @@
 //! the password. Some plugins ask for the password itself: it is sent over verified TLS, over unverified TLS on this machine, or
 //! encrypted with a public key that the operator trusts. Anything else is refused.
 
-use std::fmt;
-use std::path::Path;
-
 use clew_model::NodeUrl;
 use mysql_common::crypto;
 use mysql_common::io::ParseBuf;
@@ -14,7 +11,7 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, serialized};
+use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, read_file, serialized};
 
 /// Rounds of a sign-in: no plugin needs more.
 const MAX_ROUNDS: usize = 10;
@@ -81,6 +78,7 @@ impl<'a> Secrets<'a> {
 
     /// Answers the server until it accepts or refuses the account.
     pub(super) async fn complete(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
+        let mut salts = 0;
         for _ in 0..MAX_ROUNDS {
             let payload = packets.read(MAX_HANDSHAKE_PACKET).await?.payload.to_vec();
             match (payload.first(), &self.plugin) {
@@ -95,7 +93,8 @@ impl<'a> Secrets<'a> {
                 },
                 (Some(_), AuthPlugin::MariadbParsec { .. }) => {
                     let salt = payload.strip_prefix(&[0x01]).unwrap_or(&payload);
-                    if salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_FACTOR) {
+                    salts += 1;
+                    if salts > 1 || salt.get(1).is_none_or(|factor| *factor > MAX_PARSEC_FACTOR) {
                         return Err(Error::Protocol("parsec with too many iterations"));
                     }
                     self.plugin.read_add_data(salt).ok_or(Error::Protocol("malformed salt of parsec"))?;
@@ -146,7 +145,9 @@ impl<'a> Secrets<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_key(path).await?,
+            Some(path) => read_file(path, MAX_KEY)
+                .await
+                .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
                 packets.write(&[key_request]).await?;
                 let packet = packets.read(MAX_HANDSHAKE_PACKET).await?.payload;
@@ -162,17 +163,6 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// The key in a file of the operator.
-async fn read_key(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed =
-        |why: &dyn fmt::Display| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display()));
-    let metadata = tokio::fs::metadata(path).await.map_err(|error| failed(&error))?;
-    if !metadata.is_file() || metadata.len() > MAX_KEY as u64 {
-        return Err(failed(&format_args!("not a file of at most {MAX_KEY} bytes")));
-    }
-    tokio::fs::read(path).await.map_err(|error| failed(&error))
-}
-
 /// The password under a public key in PEM form. Off the runtime's threads, and without their panic: the parser panics on a malformed key.
 async fn encrypted_with(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
     if key.len() > MAX_KEY {
@@ -186,6 +176,8 @@ async fn encrypted_with(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Erro
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use mysql_common::constants::{CapabilityFlags, StatusFlags};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -228,8 +220,7 @@ mod tests {
         ] {
             assert!(matches!(encrypted_with(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        let device = read_key(Path::new("/dev/zero")).await;
-        assert!(matches!(device, Err(Error::PublicKey(_))), "{device:?}");
+        assert!(read_file(Path::new("/dev/zero"), MAX_KEY).await.is_err());
     }
 
     #[tokio::test]

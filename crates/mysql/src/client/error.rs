@@ -77,6 +77,9 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
+/// Longest message that is kept of an error, in bytes. Servers send at most 512.
+const MAX_MESSAGE: usize = 4 << 10;
+
 impl ServerError {
     /// Parses an error packet: `0xff`, number, optional `#` and SQLSTATE, message.
     pub(super) fn parse(payload: &[u8]) -> Self {
@@ -89,6 +92,7 @@ impl ServerError {
             [b'#', state @ ..] if state.len() >= 5 => state.split_at(5),
             message => (b"HY000".as_slice(), message),
         };
+        let message = message.get(..MAX_MESSAGE).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
     }
@@ -97,5 +101,16 @@ impl ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error {} ({}): {}", self.code, self.state, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_of_an_error_packet_is_cut() {
+        let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
+        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_MESSAGE));
     }
 }

@@ -206,7 +206,8 @@ mod tests {
             let packet = stream.read(limit).await.unwrap();
             assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
             assert_eq!(stream.read(limit).await.unwrap().payload, b"last");
-            assert!(stream.assembled.capacity() >= length.min(1 << 24));
+            // A vector doubles.
+            assert!(stream.assembled.capacity() <= 2 * length.max(READ_SIZE));
         }
     }
 

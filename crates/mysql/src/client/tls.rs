@@ -14,6 +14,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
 use super::packets::Stream;
+use super::read_file;
+
+/// Largest file of certificates: those of all public authorities have a quarter of it.
+const MAX_BUNDLE: usize = 1 << 20;
 
 /// Whether TLS authenticates the server, so that a password may be sent over the channel. A chain to a public authority without the name proves
 /// nothing: anyone can have such a certificate.
@@ -25,7 +29,7 @@ pub(super) fn is_verified(node: &NodeUrl) -> bool {
 pub(super) async fn handshake(node: &NodeUrl, stream: Box<dyn Stream>) -> Result<TlsStream<Box<dyn Stream>>, Error> {
     let name =
         ServerName::try_from(node.host.clone()).map_err(|error| Error::Tls(format!("{}: {error}", node.host)))?;
-    let connector = TlsConnector::from(Arc::new(configuration(node)?));
+    let connector = TlsConnector::from(Arc::new(configuration(node).await?));
     connector.connect(name, stream).await.map_err(|error| {
         let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         if is_tls { Error::Tls(error.to_string()) } else { error.into() }
@@ -33,12 +37,13 @@ pub(super) async fn handshake(node: &NodeUrl, stream: Box<dyn Stream>) -> Result
 }
 
 /// Fails where the certificates of `ca` cannot be read.
-fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
+async fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let chain = if matches!(node.tls, TlsMode::VerifyCa | TlsMode::VerifyIdentity) {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(node)?), provider.clone()).build();
+        let roots = Arc::new(roots(node).await?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
         Some(verifier.map_err(|error| Error::Tls(error.to_string()))?)
     } else {
         None
@@ -52,7 +57,7 @@ fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
 }
 
 /// The authorities of the file, or the public ones.
-fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
+async fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -61,7 +66,8 @@ fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
+    let bundle = read_file(path, MAX_BUNDLE).await.map_err(|error| failed(&error))?;
+    for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
     if roots.is_empty() {
@@ -124,6 +130,15 @@ impl ServerCertVerifier for NameIgnored {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn certificates_are_read_from_a_file_of_limited_size() {
+        for path in ["/dev/zero", "/proc/self", "/no/such/file"] {
+            let node: NodeUrl = format!("mysql://clew@db.test/?tls=verify-ca&ca={path}").parse().unwrap();
+            let error = roots(&node).await.unwrap_err().to_string();
+            assert!(error.contains("cannot read the certificates"), "{error}");
+        }
+    }
 
     #[test]
     fn name_or_a_private_authority_authenticates_the_server() {

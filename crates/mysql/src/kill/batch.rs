@@ -6,21 +6,29 @@ use clew_diagnose::{ProtectedAccounts, clean, is_internal};
 use clew_model::{Failure, Session};
 
 use super::confirm::{Undone, Watched, confirm};
-use super::look::{Look, clew_sessions, sees_all};
-use super::risk::EngineCache;
+use super::look::{Look, clew_sessions, lists_all};
+use super::risk::Engines;
 use super::send::send;
 use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
 /// How old a list may be when a kill is sent by it: most kills take a fraction of a millisecond, a list up to 0.05 s.
 const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
+/// Victims that are looked up together: the ages of more take longer than a list is good for.
+const CHUNK: usize = 100;
 
 /// Victims, and how far each of them is.
 pub(super) struct Batch<'a> {
+    rules: Rules<'a>,
+    members: Vec<(&'a Victim, Stage)>,
+}
+
+/// What is ended, and what is spared.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
     kind: KillKind,
     protected: &'a ProtectedAccounts,
     unsafe_victims: UnsafeVictims,
-    members: Vec<(&'a Victim, Stage)>,
 }
 
 /// How far a kill has come.
@@ -42,73 +50,65 @@ impl<'a> Batch<'a> {
         unsafe_victims: UnsafeVictims,
     ) -> Self {
         let members = victims.iter().map(|victim| (victim, Stage::Waiting)).collect();
-        Self { kind, protected, unsafe_victims, members }
+        Self { rules: Rules { kind, protected, unsafe_victims }, members }
     }
 
     /// Sends a kill to each listed victim that no rule protects. Fails on a connection error; the remaining victims are untouched then.
     pub(super) async fn send(&mut self, connection: &mut Connection) -> Result<(), Failure> {
-        let ids: Vec<u64> = self.members.iter().map(|(victim, _)| victim.id).collect();
         let server = connection.instance().await?;
         let own = clew_sessions(connection).await?;
-        let mut look = Look::take(connection, &ids, self.kind).await?;
-        let mut all_is_seen = false;
-        let mut engines = EngineCache::default();
-        if self.unsafe_victims == UnsafeVictims::Spare {
-            engines.load(connection, look.sessions.values()).await?;
-        }
-        for (victim, stage) in &mut self.members {
-            if look.age() > LOOK_IS_GOOD_FOR {
-                look = Look::take(connection, &ids, self.kind).await?;
+        let rules = self.rules;
+        let mut all_is_listed = false;
+        for chunk in self.members.chunks_mut(CHUNK) {
+            let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
+            let mut look = Look::take(connection, &ids, rules.kind).await?;
+            let mut engines = Engines::default();
+            if rules.unsafe_victims == UnsafeVictims::Spare {
+                engines.load(connection, look.sessions.values()).await?;
             }
-            // A balancer of statements may lead a repeated list elsewhere.
-            if !look.is_direct {
-                *stage = Stage::Over(KillOutcome::Refused(Refusal::Indirect));
-                continue;
-            }
-            if victim.read.server != server {
-                *stage = Stage::Over(KillOutcome::Refused(Refusal::AnotherServer));
-                continue;
-            }
-            let Some(now) = look.sessions.get(&victim.id) else {
-                if !all_is_seen {
-                    sees_all(connection).await?;
-                    all_is_seen = true;
+            for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
+                if look.age() > LOOK_IS_GOOD_FOR {
+                    look = Look::take(connection, ids.get(at..).unwrap_or_default(), rules.kind).await?;
                 }
-                *stage = Stage::Over(match look.undone_by(connection, victim.id).await? {
-                    Undone::Rows(rows_modified) => KillOutcome::RollingBack { rows_modified },
-                    Undone::Waiting | Undone::Nothing => KillOutcome::AlreadyGone,
-                });
-                continue;
-            };
-            let own = own.contains(&victim.id) || look.own.contains(&victim.id);
-            let refusal = match () {
-                () if victim.matches(now) && look.appliers.contains(&victim.id) => Some(Refusal::Internal),
-                () => refusal(victim, now, self.kind, self.protected, own).or_else(|| {
-                    let is_unreliable = victim.is_chosen_by_age(self.kind) && look.unchecked.contains(&victim.id);
-                    (is_unreliable && !is_killed(now)).then_some(Refusal::UnreliableAge)
-                }),
-            };
-            let refusal = match refusal {
-                None if self.unsafe_victims == UnsafeVictims::Spare && !is_killed(now) => {
-                    engines.unsafe_risk(connection, now).await?.map(Refusal::Unsafe)
+                // A balancer of statements may lead a repeated list elsewhere.
+                let elsewhere = if look.is_direct {
+                    (victim.read.server != server).then_some(Refusal::AnotherServer)
+                } else {
+                    Some(Refusal::Indirect)
+                };
+                if let Some(refusal) = elsewhere {
+                    *stage = Stage::Over(KillOutcome::Refused(refusal));
+                    continue;
                 }
-                refusal => refusal,
-            };
-            if let Some(refusal) = refusal {
-                *stage = Stage::Over(KillOutcome::Refused(refusal));
-                continue;
+                let Some(now) = look.sessions.get(&victim.id) else {
+                    if !all_is_listed {
+                        lists_all(connection).await?;
+                        all_is_listed = true;
+                    }
+                    *stage = Stage::Over(match look.undone_by(connection, victim.id).await? {
+                        Undone::Rows(rows_modified) => KillOutcome::RollingBack { rows_modified },
+                        Undone::Waiting | Undone::Nothing => KillOutcome::AlreadyGone,
+                    });
+                    continue;
+                };
+                let is_own = own.contains(&victim.id) || look.own.contains(&victim.id);
+                let refusal = rules.refusal(victim, now, is_own).or_else(|| rules.doubt(victim, now, &look, &engines));
+                if let Some(refusal) = refusal {
+                    *stage = Stage::Over(KillOutcome::Refused(refusal));
+                    continue;
+                }
+                *stage = Stage::Sending;
+                *stage = if is_killed(now) {
+                    Stage::Sent(Watched::new(now.clone()))
+                } else {
+                    let query = look.queries.get(&victim.id).copied();
+                    match send(connection, victim.id, rules.kind, query).await? {
+                        Ok(true) => Stage::Sent(Watched::new(now.clone())),
+                        Ok(false) => Stage::Over(KillOutcome::AlreadyGone),
+                        Err(denied) => Stage::Over(KillOutcome::Failed(denied)),
+                    }
+                };
             }
-            *stage = Stage::Sending;
-            let query = look.queries.get(&victim.id).copied();
-            *stage = if is_killed(now) {
-                Stage::Sent(Watched::new(now.clone()))
-            } else {
-                match send(connection, victim.id, self.kind, query).await? {
-                    Ok(true) => Stage::Sent(Watched::new(now.clone())),
-                    Ok(false) => Stage::Over(KillOutcome::AlreadyGone),
-                    Err(denied) => Stage::Over(KillOutcome::Failed(denied)),
-                }
-            };
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl<'a> Batch<'a> {
             Stage::Sent(watched) => Some(watched),
             _ => None,
         });
-        confirm(connection, sent.collect(), self.kind).await
+        confirm(connection, sent.collect(), self.rules.kind).await
     }
 
     pub(super) fn nothing_was_sent(&self) -> bool {
@@ -154,33 +154,44 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Why the session that is listed under the victim's id is not killed.
-fn refusal(
-    victim: &Victim,
-    now: &Session,
-    kind: KillKind,
-    protected: &ProtectedAccounts,
-    own: bool,
-) -> Option<Refusal> {
-    if !victim.matches(now) {
-        return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
+impl Rules<'_> {
+    /// Why the session that is listed under the victim's id is not the victim, or must not be killed.
+    fn refusal(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
+        if !victim.matches(now) {
+            return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
+        }
+        if is_internal(now) {
+            return Some(Refusal::Internal);
+        }
+        if is_own {
+            return Some(Refusal::Own);
+        }
+        if self.protected.protects(&now.user) {
+            return Some(Refusal::Protected { user: clean(&now.user) });
+        }
+        None
     }
-    if is_internal(now) {
-        return Some(Refusal::Internal);
+
+    /// Why the victim is spared for what it does. An earlier kill is pending: nothing is sent.
+    fn doubt(&self, victim: &Victim, now: &Session, look: &Look, engines: &Engines) -> Option<Refusal> {
+        if look.appliers.contains(&victim.id) {
+            return Some(Refusal::Internal);
+        }
+        if is_killed(now) {
+            return None;
+        }
+        if self.kind == KillKind::Query && is_idle(now) {
+            return Some(Refusal::Idle);
+        }
+        if !victim.still_running(now) {
+            return Some(Refusal::AnotherStatement);
+        }
+        if victim.is_chosen_by_age(self.kind) && look.unchecked.contains(&victim.id) {
+            return Some(Refusal::UnreliableAge);
+        }
+        let spares = self.unsafe_victims == UnsafeVictims::Spare;
+        spares.then(|| engines.unsafe_risk(now)).flatten().map(Refusal::Unsafe)
     }
-    if own {
-        return Some(Refusal::Own);
-    }
-    if protected.protects(&now.user) {
-        return Some(Refusal::Protected { user: clean(&now.user) });
-    }
-    if is_killed(now) {
-        return None;
-    }
-    if kind == KillKind::Query && is_idle(now) {
-        return Some(Refusal::Idle);
-    }
-    (!victim.still_running(now)).then_some(Refusal::AnotherStatement)
 }
 
 pub(super) fn is_idle(session: &Session) -> bool {

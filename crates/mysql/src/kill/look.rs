@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Error;
 use clew_diagnose::is_internal;
-use clew_model::{Failure, NodeUrl, Session};
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
 use tokio::time::timeout;
 
 use super::KillKind;
@@ -18,6 +18,8 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
+use crate::sessions::Kept;
+use crate::snapshot::list_limitations;
 use crate::statement_ages::{self, Checked};
 use crate::{clock, doctor, failure, own_sessions, server_threads, sessions, statements};
 
@@ -41,7 +43,7 @@ pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Resu
             look_with_ages(&mut connection, Checked::All, |session| ids.contains(&session.id)).await?;
         let read = list_read(server);
         if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
-            sees_all(&mut connection).await?;
+            lists_all(&mut connection).await?;
         }
         connection.close().await;
         Ok(FoundSessions { read, sessions })
@@ -62,6 +64,8 @@ pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits)
         if !is_direct {
             connection.limitations.push(doctor::indirect());
         }
+        let missing = list_limitations(&mut connection).await?;
+        connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
         // Its own statement runs: where that is not timed, none is.
         let no_timers = unchecked.contains(&connection.id);
         let clock = clock::read(&mut connection).await.map_err(|error| connection.failed(&error))?;
@@ -162,7 +166,7 @@ pub(super) async fn look(connection: &mut Connection, wanted: impl Fn(&Session) 
     let mut filter = connection.own_filter();
     let lost = |error: Error| failure::from_client(&error, &address);
     let mut rows = sessions::read(connection, MAX_ROW).await.map_err(lost)?;
-    let (mut found, mut own) = (Vec::new(), HashSet::new());
+    let (mut found, mut own, mut kept) = (Vec::new(), HashSet::new(), Kept::default());
     while let Some(mut session) = rows.next().await.map_err(lost)? {
         let is_own = filter.is_own(&session);
         if !wanted(&session) {
@@ -175,6 +179,7 @@ pub(super) async fn look(connection: &mut Connection, wanted: impl Fn(&Session) 
             statement.truncate(STATEMENT_COMPARED);
             statement.shrink_to_fit();
         }
+        kept.add(&session).map_err(lost)?;
         found.push(session);
     }
     let limitation = rows.limitation();
@@ -214,11 +219,22 @@ pub(super) async fn clew_sessions(connection: &mut Connection) -> Result<HashSet
     }
 }
 
-/// Fails where the account is shown its own sessions only: what it does not see may be there.
-pub(super) async fn sees_all(connection: &mut Connection) -> Result<(), Failure> {
+/// Fails where the account is shown its own sessions only.
+async fn sees_all(connection: &mut Connection) -> Result<(), Failure> {
     if doctor::works(connection, statements::TRANSACTIONS_PROBE).await? {
         return Ok(());
     }
     let account = doctor::account(connection).await?;
     Err(doctor::missing(connection, "look for sessions of other accounts", "PROCESS", &account))
+}
+
+/// Fails where a session that is not listed may be there: hidden from the account, or missing in the list of the server.
+pub(super) async fn lists_all(connection: &mut Connection) -> Result<(), Failure> {
+    sees_all(connection).await?;
+    let missing = list_limitations(connection).await?.into_iter().find(|gap| gap.kind == LimitationKind::LostThreads);
+    missing.map_or(Ok(()), |gap| {
+        let fix = gap.remedy.as_deref().unwrap_or_default();
+        let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
+        Err(Failure::new(FailureKind::ServerError, detail))
+    })
 }

@@ -97,7 +97,8 @@ impl fmt::Display for Refusal {
                 write!(f, "the session that was meant is gone; its id now belongs to {user} from {host}")
             }
             Self::AnotherServer => f.write_str(
-                "the server restarted since the session was listed, or the address leads to another server now; list the sessions again",
+                "the server restarted since the session was listed, or the address leads to another server now; list the sessions again, \
+                 and behind a balancer kill on the server itself",
             ),
             Self::Indirect => f.write_str(
                 "a proxy or balancer stands between Clew and the server, so that sessions cannot be identified; kill on the server itself",
@@ -106,7 +107,7 @@ impl fmt::Display for Refusal {
                 f.write_str("it no longer does what it did when it was chosen; look again, or kill the connection")
             }
             Self::UnreliableAge => f.write_str(
-                "the server does not record how long it has been at what it does, so that an automatic kill spares it; see clew doctor",
+                "the server does not record the duration of its statement, so that an automatic kill spares it; see clew doctor",
             ),
             Self::Unsafe(risk) => write!(f, "an automatic kill spares it: {risk}"),
             Self::Idle => f.write_str("it runs no statement that could be ended; kill the connection instead"),

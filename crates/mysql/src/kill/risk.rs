@@ -1,6 +1,7 @@
 //! Reading what decides the risks of a kill: engines of the tables that a statement changes, and client program names.
 //!
 //! Only tables that the statements of the given sessions change are looked up, each by schema and name, at most [`MAX_TABLES`] of them.
+//! Further ones stay unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,8 +16,10 @@ use crate::limits::Limits;
 use crate::server::Flavor;
 use crate::{failure, programs, statements};
 
-/// Tables whose engine is looked up for one kill; those of further ones stay unknown.
-const MAX_TABLES: usize = 64;
+/// Tables whose engine is looked up for one kill.
+const MAX_TABLES: usize = 1024;
+/// Tables of one statement.
+const TABLES_PER_STATEMENT: usize = 64;
 
 /// Risks of ending each of these sessions; a session without risks is not in the map.
 ///
@@ -43,7 +46,7 @@ async fn read(
     limits: &Limits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut engines = EngineCache::default();
+    let mut engines = Engines::default();
     engines.load(&mut connection, sessions).await?;
     let programs = program_names(&mut connection, sessions).await?;
     connection.close().await;
@@ -90,45 +93,36 @@ async fn program_names(connection: &mut Connection, sessions: &[Session]) -> Res
 
 /// Engines that were read over one connection.
 #[derive(Debug, Default)]
-pub(super) struct EngineCache {
+pub(super) struct Engines {
     known: TableEngines,
-    /// Looked up, whether or not the engine is known now.
-    looked_up: BTreeSet<TableRef>,
     /// Engines of the server by name, in lower case.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
-impl EngineCache {
-    /// Reads the engines of the tables that these sessions change, of those that were not looked up before.
+impl Engines {
+    /// Reads the engines of the tables that these sessions change.
     pub(super) async fn load<'s>(
         &mut self,
         connection: &mut Connection,
         sessions: impl IntoIterator<Item = &'s Session>,
     ) -> Result<(), Failure> {
-        let is_new = |table: &TableRef| table.schema.is_some() && !self.looked_up.contains(table);
         let named = sessions.into_iter().filter_map(tables_of).flatten();
-        let tables: BTreeSet<TableRef> = named.filter(is_new).collect();
+        let tables: BTreeSet<TableRef> = named.filter(|table| table.schema.is_some()).collect();
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLES).collect();
-        if tables.is_empty() {
-            return Ok(());
-        }
-        self.looked_up.extend(tables.iter().cloned());
-        self.read_listed(connection, &tables).await?;
-        let unlisted: Vec<TableRef> = tables.into_iter().filter(|table| !self.known.contains(table)).collect();
-        if !unlisted.is_empty() {
-            self.read_innodb(connection, &unlisted).await?;
+        for tables in tables.chunks(TABLES_PER_STATEMENT) {
+            self.read_listed(connection, tables).await?;
+            let is_unknown = |table: &&TableRef| !self.known.contains(table);
+            let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
+            if !unlisted.is_empty() {
+                self.read_innodb(connection, &unlisted).await?;
+            }
         }
         Ok(())
     }
 
-    /// The first risk to a table, if there is one. Reads what [`EngineCache::load`] did not read.
-    pub(super) async fn unsafe_risk(
-        &mut self,
-        connection: &mut Connection,
-        session: &Session,
-    ) -> Result<Option<KillRisk>, Failure> {
-        self.load(connection, [session]).await?;
-        Ok(table_risks(session, &self.known).into_iter().next())
+    /// The first risk to a table, if there is one. A table that was not read is one.
+    pub(super) fn unsafe_risk(&self, session: &Session) -> Option<KillRisk> {
+        table_risks(session, &self.known).into_iter().next()
     }
 
     /// Tables that the account is shown by the standard view.

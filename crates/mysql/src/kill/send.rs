@@ -7,9 +7,10 @@ use super::KillKind;
 use crate::connection::Connection;
 use crate::server::Flavor;
 use crate::{doctor, statements};
+use statements::NO_SUCH_THREAD;
 
 /// Errors of a kill that came too late: no such connection, no such query of MariaDB.
-const GONE: [u16; 2] = [1094, 1957];
+const GONE: [u16; 2] = [NO_SUCH_THREAD, 1957];
 /// Errors of a kill that the account may not do: not its owner, a privilege missing, not the owner of that query of MariaDB.
 const DENIED: [u16; 3] = [1095, 1227, 1979];
 /// Errors of a procedure that is not there for this account: none of that name, may not be called.

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use clew_diagnose::waits::Observed;
 use clew_model::{Failure, Limitation, LimitationKind};
 
-use super::text::text;
 use super::threads::Threads;
 use crate::connection::Connection;
 use crate::statements;
@@ -34,8 +33,8 @@ pub(super) async fn read(
     let open: HashMap<u64, u64> = open.into_iter().collect();
     let rows: Vec<StatementRow> =
         connection.ask(&statements::last_statements(&ids)).await.map_err(|error| connection.failed(&error))?;
-    if rows.is_empty() && !are_kept(connection).await? {
-        observed.limitations.push(not_kept());
+    if rows.is_empty() {
+        observed.limitations.extend(not_kept(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
@@ -51,20 +50,25 @@ pub(super) async fn read(
     Ok(())
 }
 
-async fn are_kept(connection: &mut Connection) -> Result<bool, Failure> {
-    let enabled: Vec<Vec<u8>> =
+/// Why the server keeps no statements, if it keeps none.
+async fn not_kept(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+    let rows: Vec<(bool, i64)> =
         connection.ask(statements::STATEMENTS_ARE_KEPT).await.map_err(|error| connection.failed(&error))?;
-    Ok(enabled.into_iter().next().map(text).as_deref() == Some("YES"))
-}
-
-fn not_kept() -> Limitation {
-    Limitation {
+    let (why, remedy) = match rows.first() {
+        Some((_, 0)) => (
+            "The server keeps 0 statements of each session: performance_schema_events_statements_history_size is 0.",
+            "a larger performance_schema_events_statements_history_size (10), in the server's configuration file",
+        ),
+        Some((true, _)) => return Ok(None),
+        _ => (
+            "The server does not keep the latest statements of each session.",
+            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');",
+        ),
+    };
+    Ok(Some(Limitation {
         kind: LimitationKind::NoLastStatements,
         what: "What idle blockers ran last cannot be read.".to_owned(),
-        why: "The server does not keep the latest statements of each session.".to_owned(),
-        remedy: Some(
-            "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('events_statements_current', 'events_statements_history');"
-                .to_owned(),
-        ),
-    }
+        why: why.to_owned(),
+        remedy: Some(remedy.to_owned()),
+    }))
 }

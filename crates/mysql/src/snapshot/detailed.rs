@@ -8,20 +8,17 @@ use clew_diagnose::waits::graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
 use super::encoder::{Rows, sorted_rows};
-use super::{Body, Snapshot, Statements, finish, show_is_cut};
+use super::{Body, Snapshot, Statements, finish, list_limitations};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::locks::WaitTables;
 use crate::seen::Seen;
 use crate::transactions::BySession;
-use crate::{doctor, losses, programs, running};
+use crate::{losses, programs, running};
 
 pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut limitations = Vec::new();
-    if show_is_cut(&mut connection).await? {
-        limitations.push(doctor::statements_cut());
-    }
+    let limitations = list_limitations(&mut connection).await?;
     let mut locks = WaitTables::read(&mut connection, limitations).await?;
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
     let mut seen = Seen::of(locks.parties());

@@ -5,6 +5,7 @@ use std::vec;
 
 use clew_model::Session;
 use tempfile::SpooledTempFile;
+use tokio::task::spawn_blocking;
 
 use crate::statement_ages::SessionAge;
 
@@ -27,7 +28,15 @@ impl Default for Doubtful {
 }
 
 impl Doubtful {
-    pub(super) fn push(&mut self, session: &Session) -> io::Result<()> {
+    /// Adds a session. A long statement is written off the runtime's threads.
+    pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
+        if session.statement.as_ref().is_none_or(|statement| statement.len() <= IN_MEMORY) {
+            return self.write(&session).map(|()| self);
+        }
+        spawn_blocking(move || self.write(&session).map(|()| self)).await.map_err(io::Error::other)?
+    }
+
+    fn write(&mut self, session: &Session) -> io::Result<()> {
         self.ages.push(SessionAge::of(session));
         let Session { user, host, database, command, state, statement, .. } = session;
         let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
@@ -82,8 +91,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
-    #[test]
-    fn sessions_come_back_from_memory_and_from_a_file() {
+    #[tokio::test]
+    async fn sessions_come_back_from_memory_and_from_a_file() {
         let session = |id, statement: Option<&[u8]>| Session {
             id,
             user: b"app".to_vec(),
@@ -94,12 +103,12 @@ mod tests {
             state: (id == 2).then(|| b"executing".to_vec()),
             statement: statement.map(<[u8]>::to_vec),
         };
-        let large = vec![b'x'; IN_MEMORY];
+        let large = vec![b'x'; IN_MEMORY + 1];
         for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
             let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
             let mut doubtful = Doubtful::default();
             for session in &sessions {
-                doubtful.push(session).unwrap();
+                doubtful = doubtful.push(session.clone()).await.unwrap();
             }
             let mut read = doubtful.into_sessions().unwrap();
             for session in sessions {

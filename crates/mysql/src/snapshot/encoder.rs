@@ -43,7 +43,7 @@ pub(super) async fn sorted_rows(
     rows: &Rows,
     own: Option<OwnSessionFilter>,
     transactions: BySession,
-    mut look: impl FnMut(&Session),
+    mut look: impl FnMut(&Session) -> Result<(), crate::client::Error>,
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
@@ -59,12 +59,12 @@ pub(super) async fn sorted_rows(
     while let Some(session) = sessions.next().await.map_err(lost)? {
         if is_doubtful(&session) {
             if doubtful.ages.len() < MAX_CHECKED {
-                doubtful.push(&session).map_err(spool_failed)?;
+                doubtful = doubtful.push(session).await.map_err(spool_failed)?;
                 continue;
             }
             unchecked += 1;
         }
-        look(&session);
+        look(&session).map_err(lost)?;
         work = work.take(session).await.map_err(spool_failed)?;
     }
     let (limitation, too_long) = (sessions.limitation(), doctor::statements_too_long(sessions.truncated()));
@@ -75,7 +75,7 @@ pub(super) async fn sorted_rows(
     statement_ages::check(connection, &mut doubtful.ages, Checked::Busy).await?;
     let mut doubtful = doubtful.into_sessions().map_err(spool_failed)?;
     while let Some(session) = doubtful.next().map_err(spool_failed)? {
-        look(&session);
+        look(&session).map_err(lost)?;
         work = work.take(session).await.map_err(spool_failed)?;
     }
     work.finish().await.map_err(spool_failed)

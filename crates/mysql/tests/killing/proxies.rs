@@ -13,6 +13,7 @@ use clew_testkit::{
     Effect, Flavor, GreetingId, RawSession, Rewrite, RewritingProxy, Server, VirtualAddress, idle_sessions,
 };
 use mysql_async::prelude::Queryable;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::{LONG, busy, end, list_read, listed, open, server};
@@ -82,33 +83,86 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
     }
 }
 
+/// An address without a server.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// A read behind an address that moves, with its list held.
+struct HeldRead {
+    address: VirtualAddress,
+    proxy: RewritingProxy,
+    reading: JoinHandle<u64>,
+    /// Connection id on its server.
+    id: u64,
+}
+
+impl HeldRead {
+    async fn start(server: &Server) -> Self {
+        let address = VirtualAddress::start(self::address(server)).await.unwrap();
+        let rewrite = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
+        let proxy = RewritingProxy::start(address.address(), rewrite).await.unwrap();
+        let node: NodeUrl = proxy.url("root").parse().unwrap();
+        let reading = tokio::spawn(async move { rows(&node).await });
+        proxy.held().await;
+        let mut control = server.connect().await.unwrap();
+        let rows: Vec<mysql_async::Row> = control.query("SHOW PROCESSLIST").await.unwrap();
+        let own = u64::from(control.id());
+        let ids = rows.iter().filter(|row| row.get::<String, _>(1).unwrap() == "root").map(|row| row.get(0).unwrap());
+        let [id] = ids.filter(|id| *id != own).collect::<Vec<u64>>()[..] else { panic!("one read: {rows:?}") };
+        control.disconnect().await.unwrap();
+        address.fail_over_to(NOWHERE);
+        Self { address, proxy, reading, id }
+    }
+
+    /// Opens sessions up to the id of the read, and beyond.
+    async fn same_ids(&self, server: &Server) -> Vec<RawSession> {
+        // MariaDB may lose an account that was created just before a crash.
+        server.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
+        let mut sessions: Vec<RawSession> = Vec::new();
+        while sessions.last().is_none_or(|last| last.id < self.id + 5) {
+            let mut session = open(server, "app").await;
+            session.begin(LONG.as_bytes()).await.unwrap();
+            sessions.push(session);
+        }
+        assert!(sessions.iter().any(|session| session.id == self.id), "an id below those of new sessions: {}", self.id);
+        sessions
+    }
+
+    /// Leads the address to this server, and abandons the read. None of these sessions is killed.
+    async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) {
+        self.address.fail_over_to(self::address(server));
+        self.proxy.set(Rewrite::default());
+        self.reading.abort();
+        assert!(self.reading.await.unwrap_err().is_cancelled());
+        settle_kills(Duration::from_secs(30)).await;
+        for session in sessions {
+            assert!(listed(server, session.id).await.is_some(), "session {} was killed", session.id);
+        }
+    }
+}
+
 #[tokio::test]
 async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart() {
     for flavor in Flavor::ALL {
         let mut server = server(flavor).await;
-        let rewrite = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
-        let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
-        let node: NodeUrl = proxy.url("root").parse().unwrap();
-        let reading = tokio::spawn(async move { abandoned_read(&node).await });
-        proxy.held().await;
+        drop(idle_sessions(&server, 30).await.unwrap());
+        server.wait_until_alone().await.unwrap();
+        let read = HeldRead::start(&server).await;
         server.kill().unwrap();
         server.restart().await.unwrap();
-        proxy.set(Rewrite::default());
-        proxy.release();
-        // MariaDB may lose an account that was created just before a crash.
-        server.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
-        // The ids that the server gave before its end, and more.
-        let mut sessions: Vec<RawSession> = Vec::new();
-        for _ in 0..30 {
-            let mut session = open(&server, "app").await;
-            session.begin(LONG.as_bytes()).await.unwrap();
-            sessions.push(session);
-        }
-        reading.await.unwrap();
-        settle_kills(Duration::from_secs(30)).await;
-        for session in &sessions {
-            assert!(listed(&server, session.id).await.is_some(), "{flavor}: session {} was killed", session.id);
-        }
+        let sessions = read.same_ids(&server).await;
+        read.fail_over_to(&server, &sessions).await;
+    }
+}
+
+#[tokio::test]
+async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_over() {
+    for flavor in Flavor::ALL {
+        let (first, second) = (server(flavor).await, server(flavor).await);
+        drop(idle_sessions(&first, 30).await.unwrap());
+        first.wait_until_alone().await.unwrap();
+        let read = HeldRead::start(&first).await;
+        let sessions = read.same_ids(&second).await;
+        read.fail_over_to(&second, &sessions).await;
     }
 }
 
@@ -228,9 +282,12 @@ async fn own_sessions_are_recognised_under_another_name_of_the_node() {
 async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        server.run(&["CREATE USER 'event_scheduler'@'%'", "CREATE USER 'system user'@'%'"]).await.unwrap();
+        let users = ["system user", "event_scheduler", "clew"];
+        for user in users {
+            server.run(&[&format!("CREATE USER IF NOT EXISTS '{user}'@'%'")]).await.unwrap();
+        }
         let node: NodeUrl = server.url().parse().unwrap();
-        for user in ["system user", "event_scheduler"] {
+        for user in users {
             let (_raw, session) = busy(&server, user, LONG).await;
             let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");

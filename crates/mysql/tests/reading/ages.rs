@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clew_model::{LimitationKind, NodeUrl, Selection};
+use clew_model::{LimitationKind, NodeUrl, Selection, SessionClass, SlowThreshold};
 use clew_mysql::{
     ClockHistory, Errand, Form, Limits, LiveMemory, Statements, UserSessions, examine, find_sessions, look_live,
     read_session, read_user_sessions, read_waits, take_detailed_snapshot,
 };
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerClock, ServerOptions};
+use clew_testkit::{Charset, Effect, Flavor, RawSession, Rewrite, RewritingProxy, Server, ServerClock, ServerOptions};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
@@ -98,6 +98,31 @@ async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mysql() {
 #[tokio::test]
 async fn set_timestamp_does_not_change_the_age_of_a_statement_on_mariadb() {
     statements_keep_their_age(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mysql() {
+    let options = ServerOptions { max_connections: 600, ..ServerOptions::default() };
+    let server = Server::start(Flavor::MySql, &options).await.unwrap();
+    let mut busy = Vec::new();
+    // So many that the timers of all running statements are read at once.
+    for _ in 0..410 {
+        let mut session = open(&server, "root").await;
+        session.begin(b"DO SLEEP(600)").await.unwrap();
+        busy.push(session);
+    }
+    let (mut holder, mut waiter) = waiter_with_clock(&server, "- 7200").await;
+    let rewrite = Rewrite { effect: Some(("events_statements_current", Effect::HoldRequest)), ..Rewrite::default() };
+    let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
+    let url = proxy.url("root");
+    let reading = tokio::spawn(async move { csv_of(&url, &Selection::default(), false).await });
+    proxy.held().await;
+    holder.run("DO RELEASE_ALL_LOCKS()").await.unwrap();
+    waiter.answer().await.unwrap();
+    proxy.release();
+    let rows = reading.await.unwrap();
+    let row = rows.iter().find(|row| row[0] == waiter.id.to_string()).unwrap();
+    assert_eq!(row[7], "0", "{row:?}");
 }
 
 /// The one limitation of ages, and the sessions that rules get.
@@ -322,6 +347,11 @@ async fn autumn_hides_nothing(flavor: Flavor) {
     assert!(hour.contains(&ages[0]) && hour.contains(&ages[1]) && quarter.contains(&ages[2]), "{flavor}: {ages:?}");
     let lock_wait = lock_wait(&server.url(), waiter.id).await;
     assert!(hour.contains(&lock_wait), "{flavor}: {lock_wait}");
+    let long = Selection { class: SessionClass::Long, threshold: SlowThreshold::new(3000), ..Selection::default() };
+    let mut listed: Vec<u64> =
+        csv_of(&server.url(), &long, false).await.iter().map(|row| row[0].parse().unwrap()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [first.id, waiter.id], "{flavor}");
     // The next day, the hour is still between them.
     clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Statements, settle_kills, take_snapshot};
-use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, idle_sessions};
+use clew_testkit::{
+    Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, idle_sessions, idle_sessions_of,
+};
 use mysql_async::prelude::Queryable;
 
 use super::take;
@@ -111,11 +113,59 @@ async fn wrong_passwords_full_and_dying_servers_say_so() {
         let full = idle_sessions(&server, 10).await.unwrap();
         let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
+        assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
         drop(full);
 
         server.kill().unwrap();
         let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
         assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn privileged_reads_succeed_on_a_full_server() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER app@'%'"]).await.unwrap();
+        let _full = idle_sessions_of(&server, "app", 10).await.unwrap();
+        // One more connection than max_connections is for administrators: a read may use no second one.
+        for _ in 0..30 {
+            let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
+            assert_eq!(snapshot.summary.rows, 10, "{flavor}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_abort_no_connection_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let mut connection = server.connect().await.unwrap();
+        for _ in 0..5 {
+            take(&server.url(), &Selection::default(), true).await.unwrap();
+        }
+        let aborted: Vec<(String, u64)> = connection.query("SHOW GLOBAL STATUS LIKE 'Aborted\\_%'").await.unwrap();
+        let of = |name: &str| aborted.iter().find(|(aborted, _)| aborted == name).map(|(_, count)| *count);
+        assert_eq!((of("Aborted_connects"), of("Aborted_clients")), (Some(0), Some(0)), "{flavor}: {aborted:?}");
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn read_waits_a_moment_for_a_connection_that_becomes_free() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        let mut full = idle_sessions(&server, 10).await.unwrap();
+        let (url, selection) = (server.url_for("clew", ""), Selection::default());
+        let ends_soon = async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            drop(full.sessions.pop());
+        };
+        let (read, ()) = tokio::join!(take(&url, &selection, true), ends_soon);
+        assert_eq!(read.unwrap().summary.rows, 9, "{flavor}");
     }
 }
 

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clew_diagnose::waits::{WaitGraph, graph};
 use clew_model::{Limitation, LimitationKind, NodeUrl, Selection};
-use clew_mysql::{Form, Limits, Statements, examine, read_waits, take_detailed_snapshot};
-use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
+use clew_mysql::{
+    Errand, Form, Limits, LiveMemory, Statements, examine, find_sessions, look_live, read_user_sessions, read_waits,
+    take_detailed_snapshot, take_snapshot,
+};
+use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, idle_sessions};
 use tokio::time::sleep;
 
 /// A server with these settings of performance_schema.
@@ -88,6 +91,8 @@ async fn each_loss_is_named(flavor: Flavor) {
     use LimitationKind::{LostConnectAttributes, LostMetadataLocks, LostStatements, LostThreads};
     let of_both = [
         ("--performance-schema-max-metadata-locks=0", LostMetadataLocks, "max_metadata_locks is 0"),
+        ("--performance-schema-max-thread-instances=60", LostThreads, "max_thread_instances is 60"),
+        ("--performance-schema-max-statement-stack=1", LostStatements, "max_statement_stack is 1"),
         ("--performance-schema-max-thread-classes=5", LostThreads, "max_thread_classes is 5"),
         ("--performance-schema-max-statement-classes=20", LostStatements, "max_statement_classes is 20"),
     ];
@@ -100,6 +105,10 @@ async fn each_loss_is_named(flavor: Flavor) {
         let server = start(flavor, &[setting]).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let _session = RawSession::open_as("checkout", address, "root", None, Charset::Utf8mb4).await.unwrap();
+        let _threads = idle_sessions(&server, 60).await.unwrap();
+        let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
+        let nested = ["CREATE DATABASE shop", "CREATE PROCEDURE shop.nested() DO 1", "CALL shop.nested()"];
+        server.run(&[[enable].as_slice(), &nested].concat()).await.unwrap();
         for limitations in limitations(&server).await {
             let lost = limitations.iter().find(|gap| gap.kind == kind);
             assert!(lost.is_some_and(|lost| lost.why.contains(why)), "{flavor} {setting}: {limitations:#?}");
@@ -128,8 +137,7 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
     waiter.begin(b"DO SLEEP(600)").await.unwrap();
     let node: NodeUrl = server.url().parse().unwrap();
     loop {
-        let users =
-            clew_mysql::read_user_sessions(&node, clew_mysql::Errand::Reading, &Limits::default()).await.unwrap();
+        let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
         if users.sessions.iter().any(|session| session.id == waiter.id && session.command == b"Query") {
             assert!(users.unchecked.contains(&waiter.id), "{users:?}");
             assert!(users.into_choosable().iter().all(|session| session.id != waiter.id));
@@ -137,4 +145,30 @@ async fn sessions_without_a_thread_have_no_reliable_age_on_mysql() {
         }
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn sessions_without_a_thread_are_missing_in_no_list_without_a_limitation_on_mysql() {
+    let settings = ["--performance-schema-max-thread-instances=60", "--performance-schema-show-processlist=ON"];
+    let server = start(Flavor::MySql, &settings).await;
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let idle = idle_sessions(&server, 60).await.unwrap();
+    let is_lost = |limitations: &[Limitation]| {
+        limitations
+            .iter()
+            .any(|gap| gap.kind == LimitationKind::LostThreads && gap.what.contains("missing in the list"))
+    };
+    let form = Form::Csv { formula_guard: false };
+    let plain = take_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
+    assert!(plain.summary.rows < 60 && is_lost(&plain.summary.limitations), "{:?}", plain.summary);
+    let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap();
+    assert!(users.sessions.len() < 60 && is_lost(&users.limitations), "{:?}", users.limitations);
+    let ids: Vec<u64> = idle.sessions.iter().map(|session| session.id).collect();
+    let failure = find_sessions(&node, &ids, &limits).await.unwrap_err();
+    assert!(failure.detail.contains("missing in the list"), "{failure}");
+
+    // The live list reads the list of the server itself where there is one.
+    server.run(&["SET GLOBAL performance_schema_show_processlist = OFF"]).await.unwrap();
+    let live = look_live(&node, &mut LiveMemory::default(), 60, &limits).await.unwrap();
+    assert_eq!(live.counts.total, 60, "{:?}", live.counts);
 }

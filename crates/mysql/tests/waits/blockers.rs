@@ -92,6 +92,24 @@ async fn where_statements_are_not_kept_that_is_said_and_can_be_mended() {
     assert!(graph.limitations.iter().all(|gap| gap.kind != LimitationKind::NoLastStatements));
 }
 
+#[tokio::test]
+async fn history_of_statements_without_room_is_named() {
+    for flavor in Flavor::ALL {
+        let arguments = ["--performance-schema=ON", "--performance-schema-events-statements-history-size=0"];
+        let options = ServerOptions { arguments: arguments.map(Into::into).into(), ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
+        server.run(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
+        let (mut holder, mut waiter) = (enter(&server).await, enter(&server).await);
+        holder.run("BEGIN").await.unwrap();
+        holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
+        waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
+        let graph = graph_where(&server, "the wait", |graph| !graph.waits.is_empty()).await;
+        let gap = graph.limitations.iter().find(|gap| gap.kind == LimitationKind::NoLastStatements);
+        assert!(gap.is_some_and(|gap| gap.why.contains("history_size is 0")), "{flavor}: {:?}", graph.limitations);
+    }
+}
+
 async fn a_root_that_is_being_undone_is_seen_as_that(flavor: Flavor) {
     let server = telling(flavor).await;
     server.run(&SHOP).await.unwrap();

@@ -79,8 +79,9 @@ impl Round {
         let doubt = place.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
-        let is_unreadable = doubt == Some(ClockDoubt::Unreadable);
-        let is_news = place.unreliable_ages(is_unreadable || (reason.is_some() && unchecked > 0));
+        // A step is an event. The others last, behind a balancer for ever.
+        let lasts = matches!(doubt, Some(ClockDoubt::Unreadable | ClockDoubt::AnotherServer));
+        let is_news = place.unreliable_ages(lasts || (reason.is_some() && unchecked > 0));
         if let Some(gap) = reason.filter(|_| is_news && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
@@ -88,7 +89,7 @@ impl Round {
             );
         }
         if let Some(doubt) = doubt {
-            if is_news || !is_unreadable {
+            if is_news || !lasts {
                 warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skip a round on a node");
             }
             return None;

@@ -91,6 +91,10 @@ struct Counts {
     killed: u32,
     killed_by_task: u32,
     reads_abandoned: u32,
+    /// Reads whose response was held until their server was another one or restarted, …
+    servers_changed: u32,
+    /// … and those of them whose id, or that of another connection of Clew, was a user's session's by then.
+    ids_taken: u32,
 }
 
 struct Test {
@@ -164,9 +168,8 @@ impl Test {
         let node = self.world.node();
         if self.rng.bool() {
             self.disturb(disturbance).await;
-            let reaches_server = self.world.active == server && self.world.run(server) == run;
             let outcomes = kill_all(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
-            self.check_outcomes(&victims, outcomes.unwrap(), kind, reaches_server);
+            self.check_outcomes(&victims, outcomes.unwrap(), kind, (server, run));
         } else {
             // Fails where the server crashes or the connection is cut, and sends nothing, or what the oracle allows.
             let killing = tokio::spawn(async move {
@@ -185,8 +188,10 @@ impl Test {
         victims: &[Victim],
         outcomes: Vec<(u64, KillOutcome)>,
         kind: KillKind,
-        reaches_server: bool,
+        listed: (usize, u32),
     ) {
+        let active = self.world.active;
+        let reaches_server = listed == (active, self.world.run(active));
         for (victim, (id, outcome)) in victims.iter().zip(outcomes) {
             assert_eq!(victim.id, id);
             let killed = outcome.was_taken();
@@ -198,6 +203,9 @@ impl Test {
                     victim.host.ends_with(format!(":{}", session.raw.address.port()).as_bytes())
                 });
             assert!(killed || !must, "{victim:?} was not killed: {outcome:?}");
+            if matches!(outcome, KillOutcome::Refused(_)) {
+                self.allowed.remove(&Key { server: listed.0, run: listed.1, id });
+            }
         }
     }
 
@@ -217,10 +225,29 @@ impl Test {
                 tokio::spawn(async move { read_user_sessions(&node, Errand::Reading, &limits()).await.is_ok() });
             self.world.proxy.held().await;
             self.world.proxy.set(Rewrite::default());
+            let before = (self.world.active, self.world.run(self.world.active));
+            let ids = self.world.backends[before.0].clew_ids().await;
+            self.world.set_reachable(false);
             self.disturb(disturbance).await;
-            // It fails at its limit, or when the connection breaks.
+            let active = self.world.active;
+            if (active, self.world.run(active)) != before {
+                self.take_ids(active, &ids).await;
+            }
+            self.world.set_reachable(true);
+            // It fails at its limit.
             reading.await.unwrap();
         }
+    }
+
+    /// Gives ids of Clew's sessions on another server, or before a restart, to sessions of this one, of the same account.
+    async fn take_ids(&mut self, server: usize, ids: &[u64]) {
+        let backend = &mut self.world.backends[server];
+        if let Some(last) = ids.iter().max() {
+            backend.open_up_to(*last).await;
+        }
+        let is_taken = |id: &&u64| backend.sessions.iter().any(|session| session.raw.id == **id);
+        self.counts.ids_taken += u32::from(ids.iter().any(|id| is_taken(&id)));
+        self.counts.servers_changed += 1;
     }
 
     /// Lets the kill task work while the servers are disturbed; undisturbed, until it has killed.
@@ -237,7 +264,7 @@ impl Test {
             for session in self.world.backends[server].take_terminated().await {
                 let key = self.world.key(server, session.raw.id);
                 let is_allowed = match session.role {
-                    Role::Spared => false,
+                    Role::Spared | Role::OfClewsAccount => false,
                     Role::Victim => self.allowed.contains(&key),
                     Role::Batch => self.exposed[server],
                 };

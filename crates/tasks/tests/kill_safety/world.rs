@@ -1,7 +1,7 @@
 //! Two servers behind one address, with application sessions of known users.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clew_model::NodeUrl;
@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 pub(crate) enum Role {
     /// Must never be terminated: younger than [`OLD`], whatever the server's clock shows.
     Spared,
+    /// Must never be terminated either: of the account that Clew uses, with statements that Clew did not send.
+    OfClewsAccount,
     /// May be terminated by the test's own kills.
     Victim,
     /// May be terminated by the kill task.
@@ -28,12 +30,17 @@ impl Role {
     pub(crate) const fn user(self) -> &'static str {
         match self {
             Self::Spared => "keep",
+            Self::OfClewsAccount => CLEW,
             Self::Victim => "app",
             Self::Batch => "batch",
         }
     }
 }
 
+/// Account of Clew.
+const CLEW: &str = "clew";
+/// An address without a server.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 /// Limit of the time until a server lists the sessions that were opened.
 const LISTED: Duration = Duration::from_mins(1);
 /// Age from which a kill task terminates spared sessions: longer than the test, and shorter than the steps of the clocks.
@@ -42,7 +49,7 @@ pub(crate) const OLD: u32 = 7200;
 const SHIFTS: [f64; 4] = [0.0, 14_400.0, -14_400.0, 86_400.0];
 
 /// Sessions of each server: most of them must live.
-const ROLES: [(Role, usize); 3] = [(Role::Spared, 16), (Role::Victim, 8), (Role::Batch, 3)];
+const ROLES: [(Role, usize); 4] = [(Role::Spared, 12), (Role::OfClewsAccount, 4), (Role::Victim, 8), (Role::Batch, 3)];
 
 /// A session by what the oracle identifies it by: its server, the run of the server, its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +87,8 @@ pub(crate) struct World {
     pub(crate) backends: [Backend; 2],
     /// The server that the address leads to.
     pub(crate) active: usize,
+    /// Whether the address leads to it, or to no server.
+    reachable: bool,
     address: VirtualAddress,
     pub(crate) proxy: RewritingProxy,
 }
@@ -95,8 +104,9 @@ impl Backend {
     async fn start(flavor: Flavor) -> Self {
         let clock = ServerClock::new("UTC").unwrap();
         let server = Server::start_with_clock(flavor, &ServerOptions::default(), &clock).await.unwrap();
-        let mut statements = vec!["CREATE USER clew".to_owned(), "GRANT ALL ON *.* TO clew".to_owned()];
-        statements.extend(ROLES.iter().map(|(role, _)| format!("CREATE USER {}", role.user())));
+        let mut statements = vec![format!("CREATE USER {CLEW}"), format!("GRANT ALL ON *.* TO {CLEW}")];
+        let others = [Role::Spared, Role::Victim, Role::Batch];
+        statements.extend(others.map(|role| format!("CREATE USER {}", role.user())));
         server.run(&statements.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
         Self { server, clock, run: 0, sessions: Vec::new() }
     }
@@ -106,18 +116,45 @@ impl Backend {
         let mut missing = Vec::new();
         for (role, count) in ROLES {
             let there = self.sessions.iter().filter(|session| session.role == role).count();
-            missing.extend(std::iter::repeat_n(role, count - there));
+            missing.extend(std::iter::repeat_n(role, count.saturating_sub(there)));
         }
         rng.shuffle(&mut missing);
         for role in missing {
-            let address = loopback(&self.server);
-            let mut raw = RawSession::open(address, role.user(), None, Charset::Utf8mb4).await.unwrap();
             let runs = role == Role::Batch || rng.bool();
-            if runs {
-                // Longer than all steps of the clock together.
-                raw.begin(b"SELECT SLEEP(10000000)").await.unwrap();
-            }
-            self.sessions.push(AppSession { raw, role, runs });
+            self.open(role, runs).await;
+        }
+        self.wait_until_listed().await;
+    }
+
+    async fn open(&mut self, role: Role, runs: bool) {
+        let mut raw = self.sign_in(role).await;
+        if runs {
+            // Longer than all steps of the clock together.
+            raw.begin(b"SELECT /* clew:0123456789abcdef.1.1 */ SLEEP(10000000)").await.unwrap();
+        }
+        self.sessions.push(AppSession { raw, role, runs });
+    }
+
+    async fn sign_in(&self, role: Role) -> RawSession {
+        RawSession::open(loopback(&self.server), role.user(), None, Charset::Utf8mb4).await.unwrap()
+    }
+
+    /// Connection ids of Clew's sessions.
+    pub(crate) async fn clew_ids(&self) -> Vec<u64> {
+        let is_own = |id: &u64| self.sessions.iter().all(|session| session.raw.id != *id);
+        let listed = self.list().await.into_iter().filter(|(_, (user, ..))| user == CLEW).map(|(id, _)| id);
+        listed.filter(is_own).collect()
+    }
+
+    /// Opens sessions of Clew's account with ids up to this one, where the server has not given it yet.
+    pub(crate) async fn open_up_to(&mut self, id: u64) {
+        // Sessions that end at once advance the ids.
+        let mut last = self.sign_in(Role::Spared).await.id;
+        while last + 5 < id {
+            last = self.sign_in(Role::Spared).await.id;
+        }
+        while self.sessions.last().is_none_or(|session| session.raw.id < id) && last < id {
+            self.open(Role::OfClewsAccount, true).await;
         }
         self.wait_until_listed().await;
     }
@@ -161,19 +198,19 @@ impl World {
         let (first, second) = tokio::join!(Backend::start(flavor), Backend::start(flavor));
         let address = VirtualAddress::start(loopback(&first.server)).await.unwrap();
         let proxy = RewritingProxy::start(address.address(), Rewrite::default()).await.unwrap();
-        let mut world = Self { backends: [first, second], active: 0, address, proxy };
+        let mut world = Self { backends: [first, second], active: 0, reachable: true, address, proxy };
         world.populate(rng).await;
         world
     }
 
     /// The address that moves.
     pub(crate) fn node(&self) -> NodeUrl {
-        format!("mysql://clew@{}/?tls=off", self.address.address()).parse().unwrap()
+        format!("mysql://{CLEW}@{}/?tls=off", self.address.address()).parse().unwrap()
     }
 
     /// The same through the proxy, which can hold a response.
     pub(crate) fn node_through_proxy(&self) -> NodeUrl {
-        self.proxy.url("clew").parse().unwrap()
+        self.proxy.url(CLEW).parse().unwrap()
     }
 
     pub(crate) fn key(&self, server: usize, id: u64) -> Key {
@@ -207,6 +244,17 @@ impl World {
 
     pub(crate) fn fail_over(&mut self) {
         self.active = 1 - self.active;
-        self.address.fail_over_to(loopback(&self.backends[self.active].server));
+        self.lead();
+    }
+
+    /// Lets the address lead to the active server, or to none.
+    pub(crate) fn set_reachable(&mut self, reachable: bool) {
+        self.reachable = reachable;
+        self.lead();
+    }
+
+    fn lead(&self) {
+        let active = loopback(&self.backends[self.active].server);
+        self.address.fail_over_to(if self.reachable { active } else { NOWHERE });
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clew_model::{FailureKind, NodeId, Selection, TaskStatus};
-use clew_store::{Clock, LoginCause};
-use clew_tasks::{Collections, Login, Settings};
+use clew_diagnose::ProtectedAccounts;
+use clew_model::{Actor, DomainId, FailureKind, NodeId, Origin, Selection, TaskStatus, UserId};
+use clew_store::{Clock, LoginCause, NewIntelligentKill};
+use clew_tasks::{Collections, IntelligentKills, Kills, Login, Settings};
 use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
 use mysql_async::prelude::Queryable;
+use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Listener, by, eventually, until, work};
 use crate::kill_tasks::{Killing, busy, of_user, start};
@@ -192,4 +194,46 @@ async fn collections_back_off_on_a_mariadb_server() {
 #[tokio::test]
 async fn collections_back_off_on_a_mysql_server() {
     collections_back_off(Flavor::MySql).await;
+}
+
+async fn intelligent_kills_back_off(flavor: Flavor) {
+    let server = start(flavor).await;
+    create_account(&server).await;
+    server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
+    let mut killing = Killing::new(&[url(&server, "old")]).await;
+    let _now = by_hand(&mut killing);
+    let store = killing.bench.store.clone();
+    let kills = Kills::new(store.clone(), ProtectedAccounts::default());
+    let intelligent = IntelligentKills::new(store.clone(), kills, &Settings::default());
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(intelligent.clone().run(shutdown.clone()));
+    let before = failed_logins(&server).await;
+    let admin = Actor::User { id: UserId::generate(), name: "admin".into(), domain_id: DomainId::generate() };
+    for _ in 0..ROUNDS {
+        let new = NewIntelligentKill {
+            by: Origin { actor: admin.clone(), peer: None, request_id: "a request".into() },
+            project_id: killing.instance.project_id.clone(),
+            instance_id: killing.instance.id.clone(),
+            node_id: killing.instance.nodes[0].id.clone(),
+        };
+        let id = intelligent.submit(&new).await.unwrap();
+        let ended = eventually("the end of an intelligent kill", async || {
+            store.intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
+        });
+        assert!(ended.await.reason.unwrap().contains("1045"), "{flavor}");
+    }
+    assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
+    shutdown.cancel();
+    running.await.unwrap();
+    killing.end().await;
+}
+
+#[tokio::test]
+async fn intelligent_kills_back_off_on_a_mariadb_server() {
+    intelligent_kills_back_off(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn intelligent_kills_back_off_on_a_mysql_server() {
+    intelligent_kills_back_off(Flavor::MySql).await;
 }
