@@ -120,9 +120,18 @@ fn together<W: Write>(out: W) -> BufWriter<W> {
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
     /// stdout or a device that is a terminal.
-    Terminal { name: String, terminal: BufWriter<Sanitizer<File>> },
-    Device { path: PathBuf, device: BufWriter<File> },
-    File { path: PathBuf, temporary: BufWriter<NamedTempFile> },
+    Terminal {
+        name: String,
+        terminal: BufWriter<Sanitizer<File>>,
+    },
+    Device {
+        path: PathBuf,
+        device: BufWriter<File>,
+    },
+    File {
+        path: PathBuf,
+        temporary: BufWriter<NamedTempFile>,
+    },
 }
 
 impl Output {
@@ -231,10 +240,7 @@ pub(crate) fn to_stdout_styled(text: &str) -> Result<(), CliError> {
 
 fn write_to_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::writing(STDOUT, &error))
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| CliError::writing(STDOUT, &error))
 }
 
 /// Writes sanitised text to stderr. An error of stderr itself cannot be reported.

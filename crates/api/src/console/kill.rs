@@ -154,14 +154,13 @@ pub(crate) async fn kill(
     };
     let one = |chosen: &Chosen| {
         let now = found.get(&chosen.id);
-        let (outcome, message) =
-            match (mismatches.remove(&chosen.id), outcomes.remove(&chosen.id), now) {
-                (Some(outcome), ..) => outcome,
-                (None, Some(outcome), _) => in_words(&outcome),
-                (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
-                // Unreachable: every matching session has an outcome.
-                (None, None, None) => in_words(&KillOutcome::AlreadyGone),
-            };
+        let (outcome, message) = match (mismatches.remove(&chosen.id), outcomes.remove(&chosen.id), now) {
+            (Some(outcome), ..) => outcome,
+            (None, Some(outcome), _) => in_words(&outcome),
+            (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
+            // Unreachable: every matching session has an outcome.
+            (None, None, None) => in_words(&KillOutcome::AlreadyGone),
+        };
         let session =
             now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, &asked, costs.as_ref(), language));
         KillOfSession { id: chosen.id, outcome, message, session }

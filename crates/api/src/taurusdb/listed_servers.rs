@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn list_of_another_server_is_evidence_for_ten_minutes() {
-        let [one, other]: [ServerInstance; 2] = ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
+        let [one, other]: [ServerInstance; 2] =
+            ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (ListedServers::default(), Instant::now());
         lists.record_at(&user, &node, one, read_at);

@@ -256,7 +256,11 @@ async fn it_reports_that_the_end_of_the_audit_was_removed() {
     sqlx::query("DROP TRIGGER audit_is_full").execute(&pool).await.unwrap();
     let recorded = async {
         let dir = dir.to_str().unwrap();
-        while !run(&["audit", "list", "--operation", "AuditTruncated", "--data-dir", dir]).await.stdout.contains("failed") {
+        while !run(&["audit", "list", "--operation", "AuditTruncated", "--data-dir", dir])
+            .await
+            .stdout
+            .contains("failed")
+        {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };

@@ -183,15 +183,14 @@ impl Store {
             return Ok(());
         }
         let failed = StoreError::database("record the address of a user");
-        let others: i64 = query_scalar(
-            "SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3",
-        )
-        .bind(user.as_str())
-        .bind(address)
-        .bind(now - ADDRESS_INTERVAL)
-        .fetch_one(&self.database)
-        .await
-        .map_err(&failed)?;
+        let others: i64 =
+            query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
+                .bind(user.as_str())
+                .bind(address)
+                .bind(now - ADDRESS_INTERVAL)
+                .fetch_one(&self.database)
+                .await
+                .map_err(&failed)?;
         if others >= MAX_ADDRESSES {
             return Ok(());
         }

@@ -139,7 +139,9 @@ mod tests {
         assert_eq!(meant(&body(r#""id":7,"user":"web","host":"h:1""#, "connection")), 0);
         assert_eq!(meant(&body(r#""id":7,"user":"app","host":"h:2""#, "connection")), 0);
         assert_eq!(meant(&body(r#""id":8,"user":"app","host":"h:1""#, "connection")), 0);
-        for (ago, what, is_meant) in [(100, "query", 1), (103, "query", 1), (104, "query", 0), (120, "query", 0), (120, "connection", 1)] {
+        for (ago, what, is_meant) in
+            [(100, "query", 1), (103, "query", 1), (104, "query", 0), (120, "query", 0), (120, "connection", 1)]
+        {
             let since = format!(r#"{right},"since":{}"#, (LISTED_AT - ago) * 1000);
             assert_eq!(meant(&body(&since, what)), is_meant, "{ago} {what}");
         }

@@ -231,7 +231,8 @@ mod tests {
         let node = NodeId::generate();
         let session = |id: u64| Session { id, seconds: id, ..Session::default() };
         let killed = (1..=501).map(|id| (&node, session(id))).collect();
-        let spared = (1..=502).map(|id| (&node, session(id), KillRisk::UnknownTables { statement: "UPDATE" })).collect();
+        let spared =
+            (1..=502).map(|id| (&node, session(id), KillRisk::UnknownTables { statement: "UPDATE" })).collect();
         let shown = preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
         assert_eq!((shown.processes.len(), shown.total_count), (500, 501));
         assert_eq!((shown.spared.len(), shown.spared_count), (500, 502));
