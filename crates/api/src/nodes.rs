@@ -30,16 +30,24 @@ impl NodeReads {
 }
 
 impl Service {
-    /// The result of a read of a node within the limits. A failure becomes a response with its reason. After a refused login the next one waits,
-    /// so that repeated requests do not make the server lock the account.
+    /// The result of a read of a node within the limits. A failure becomes a response with its reason.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(failed)?;
+        self.try_read_node(node, read).await.map_err(failed)
+    }
+
+    /// The same for a read without which the response is still useful. After a refused login the next one waits, so that repeated requests
+    /// do not make the server lock the account: every read for a request comes through here.
+    pub(crate) async fn try_read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await?;
         let result = read(self.nodes.limits).await;
         login.record(node, result.as_ref().err()).await;
-        result.map_err(failed)
+        result
     }
 }
 

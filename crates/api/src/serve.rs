@@ -70,8 +70,10 @@ pub async fn serve(
     let gate = Gate::new(&settings);
     let (metrics, collections, live) = (service.metrics.clone(), service.collections.clone(), service.live().clone());
     let host = Arc::new(Host::new(service.clone(), tls, shutdown.clone()));
-    let (counting, stop) = (service.clone(), shutdown.clone());
-    tokio::spawn(async move { counting.refusals().run(&counting.store, &stop).await });
+    let end_of_requests = CancellationToken::new();
+    let (counting, end) = (service.clone(), end_of_requests.clone());
+    let refusals = tokio::spawn(async move { counting.refusals().run(&counting.store, &end).await });
+    let end_of_requests = end_of_requests.drop_guard();
     let connections = GracefulShutdown::new();
     loop {
         let (stream, permit) = tokio::select! {
@@ -102,7 +104,10 @@ pub async fn serve(
     if timeout(settings.grace, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");
     }
-    service.refusals().finish(&service.store).await;
+    drop(end_of_requests);
+    if let Err(error) = refusals.await {
+        warn!(%error, "could not record repeated refusals in the audit");
+    }
     Ok(())
 }
 

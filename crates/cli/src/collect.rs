@@ -2,7 +2,7 @@
 
 mod progress;
 
-use std::io::Seek;
+use std::io::{IsTerminal, Seek};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,23 +92,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
     match Place::of(&arguments.output) {
         Place::Stdout if output::stdout_is_terminal() => {
-            let file = tempfile::tempfile().map_err(|error| CliError::writing("a temporary file", &error))?;
-            let mut rows = file.try_clone().map_err(|error| CliError::writing("a temporary file", &error))?;
-            let mut target = FileTarget::from(tokio::fs::File::from_std(file));
-            download(&client, &arguments, &request_id, &mut target, &progress).await?;
-            drop(progress);
-            let mut out = Output::open(None)?;
-            rows.rewind()
-                .and_then(|()| std::io::copy(&mut rows, &mut out))
-                .map_err(|error| CliError::writing(&out.name(), &error))?;
-            out.finish()
+            show(&client, &arguments, &request_id, progress, Output::open(None)?).await
         }
         Place::Stdout => {
             let mut target = StreamTarget::new(tokio::io::stdout());
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
         Place::Device(path) => {
-            let mut target = StreamTarget::new(tokio::fs::File::from_std(output::open_device(&path)?));
+            let device = output::open_device(&path)?;
+            if device.is_terminal() {
+                let terminal = Output::of_device(path, device, false);
+                return show(&client, &arguments, &request_id, progress, terminal).await;
+            }
+            let mut target = StreamTarget::new(tokio::fs::File::from_std(device));
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
         Place::File(path) => {
@@ -119,6 +115,25 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             output::put(temporary, &path)
         }
     }
+}
+
+/// Downloads into a temporary file, then writes to a terminal.
+async fn show(
+    client: &Client,
+    arguments: &Arguments,
+    request_id: &RequestId,
+    progress: Progress,
+    mut terminal: Output,
+) -> Result<(), CliError> {
+    let file = tempfile::tempfile().map_err(|error| CliError::writing("a temporary file", &error))?;
+    let mut rows = file.try_clone().map_err(|error| CliError::writing("a temporary file", &error))?;
+    let mut target = FileTarget::from(tokio::fs::File::from_std(file));
+    download(client, arguments, request_id, &mut target, &progress).await?;
+    drop(progress);
+    rows.rewind()
+        .and_then(|()| std::io::copy(&mut rows, &mut terminal))
+        .map_err(|error| CliError::writing(&terminal.name(), &error))?;
+    terminal.finish()
 }
 
 async fn download<T: clew_client::Target>(

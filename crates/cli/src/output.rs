@@ -5,6 +5,7 @@ mod terminal;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -15,6 +16,9 @@ use tempfile::NamedTempFile;
 
 use crate::error::CliError;
 pub(crate) use terminal::Sanitizer;
+
+/// Name of stdout in messages.
+const STDOUT: &str = "the output";
 
 /// Form of what a command says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -115,13 +119,23 @@ fn together<W: Write>(out: W) -> BufWriter<W> {
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
-    Terminal(BufWriter<Sanitizer<io::Stdout>>),
-    Device { path: PathBuf, device: BufWriter<File> },
-    File { path: PathBuf, temporary: BufWriter<NamedTempFile> },
+    /// stdout or a device that is a terminal.
+    Terminal {
+        name: String,
+        terminal: BufWriter<Sanitizer<File>>,
+    },
+    Device {
+        path: PathBuf,
+        device: BufWriter<File>,
+    },
+    File {
+        path: PathBuf,
+        temporary: BufWriter<NamedTempFile>,
+    },
 }
 
 impl Output {
-    /// stdout, or a file; `-` means stdout too. On a terminal no sequence of the text stays.
+    /// stdout, or a file; `-` means stdout too. On a terminal, whatever its name, no sequence of the text stays.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_for(file, false)
     }
@@ -133,11 +147,30 @@ impl Output {
 
     fn open_for(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
         Ok(match file.map_or(Place::Stdout, Place::of) {
-            Place::Stdout if stdout_is_terminal() => Self::Terminal(together(Sanitizer::new(io::stdout(), styled))),
+            Place::Stdout if stdout_is_terminal() => {
+                let terminal = io::stdout().as_fd().try_clone_to_owned();
+                let terminal = terminal.map_err(|error| CliError::writing(STDOUT, &error))?;
+                Self::terminal(STDOUT.to_owned(), terminal.into(), styled)
+            }
             Place::Stdout => Self::Stdout(together(io::stdout())),
-            Place::Device(path) => Self::Device { device: together(open_device(&path)?), path },
+            Place::Device(path) => {
+                let device = open_device(&path)?;
+                Self::of_device(path, device, styled)
+            }
             Place::File(path) => Self::File { temporary: together(new_file(&path)?), path },
         })
+    }
+
+    /// A device that is open. `/dev/stdout` and `/dev/tty` are terminals as stdout is one.
+    pub(crate) fn of_device(path: PathBuf, device: File, styled: bool) -> Self {
+        if device.is_terminal() {
+            return Self::terminal(path.display().to_string(), device, styled);
+        }
+        Self::Device { device: together(device), path }
+    }
+
+    fn terminal(name: String, terminal: File, styled: bool) -> Self {
+        Self::Terminal { name, terminal: together(Sanitizer::new(terminal, styled)) }
     }
 
     /// Everything was written: puts the file in its place.
@@ -151,7 +184,8 @@ impl Output {
     /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Stdout(_) | Self::Terminal(_) => "the output".to_owned(),
+            Self::Stdout(_) => STDOUT.to_owned(),
+            Self::Terminal { name, .. } => name.clone(),
             Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
         }
     }
@@ -161,7 +195,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
-            Self::Terminal(terminal) => terminal.write(bytes),
+            Self::Terminal { terminal, .. } => terminal.write(bytes),
             Self::Device { device, .. } => device.write(bytes),
             Self::File { temporary, .. } => temporary.write(bytes),
         }
@@ -170,7 +204,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
-            Self::Terminal(terminal) => terminal.flush(),
+            Self::Terminal { terminal, .. } => terminal.flush(),
             Self::Device { device, .. } => device.flush(),
             Self::File { temporary, .. } => temporary.flush(),
         }
@@ -206,10 +240,7 @@ pub(crate) fn to_stdout_styled(text: &str) -> Result<(), CliError> {
 
 fn write_to_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::writing("the output", &error))
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| CliError::writing(STDOUT, &error))
 }
 
 /// Writes sanitised text to stderr. An error of stderr itself cannot be reported.

@@ -198,24 +198,25 @@ impl Process {
     }
 }
 
-/// Compares the audit with what this process has seen of it. A row that is missing is logged and recorded.
+/// Compares the audit with what this process has seen of it. A row that is missing is logged and recorded; a loss that could not be recorded
+/// is reported again by the next comparison.
 async fn compare_audit(store: &Store) {
-    let recorded = match store.check_audit_growth().await {
-        Ok(None) => Ok(()),
-        Ok(Some(problem)) => {
-            error!(audit.problem = %problem, "rows of the audit were removed");
-            let missing = AuditEvent {
-                outcome: Outcome::Failed,
-                detail: serde_json::json!({ "problem": problem.to_string() }),
-                ..AuditEvent::done(&Origin::clew(), "AuditTruncated", "audit")
-            };
-            store.record(&missing).await
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = recorded {
+    if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not compare the audit with what was seen of it; will try again");
     }
+}
+
+async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
+    let Some(loss) = store.check_audit_growth().await? else { return Ok(()) };
+    error!(audit.problem = %loss, "rows of the audit were removed");
+    let missing = AuditEvent {
+        outcome: Outcome::Failed,
+        detail: serde_json::json!({ "problem": loss.to_string() }),
+        ..AuditEvent::done(&Origin::clew(), "AuditTruncated", "audit")
+    };
+    store.record(&missing).await?;
+    store.acknowledge_audit_loss(&loss);
+    Ok(())
 }
 
 /// Work that goes on.

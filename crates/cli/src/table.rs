@@ -52,7 +52,7 @@ type Line = Vec<String>;
 
 /// Writes the table, then a line that counts.
 pub(crate) fn write(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
-    let to_terminal = matches!(out, Output::Terminal(_));
+    let to_terminal = matches!(out, Output::Terminal { .. });
     let colours = to_terminal && stdout_has_colours();
     let shown = shown(detailed);
     let (lines, waiting) = read_lines(snapshot, &shown)?;

@@ -62,7 +62,7 @@ export const tests = {
       await form.getByLabel("At least seconds in state").fill("1000000");
       await form.getByRole("button", { name: "Preview matches" }).click();
       const start = form.getByRole("button", { name: "Start the task" });
-      const name = form.getByLabel(/^Without a criterion but time/);
+      const name = form.getByLabel(/^With only a time criterion/);
       await name.waitFor();
       assert.equal(await start.getAttribute("aria-disabled"), "true");
       await start.click({ force: true });

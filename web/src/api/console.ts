@@ -60,10 +60,13 @@ export async function kill(place: Place, sessions: Victim[], what: KillWhat, rea
   const all: KillAnswer = { sessions: [], costs_unknown: null, warnings: [], effect: null };
   for (let from = 0; from < sessions.length; from += KILLED_AT_ONCE) {
     const some = sessions.slice(from, from + KILLED_AT_ONCE);
-    const answer = await request<KillAnswer>("POST", `${ofNode(place)}/kill`, { sessions: some, what, reason, preview });
+    const body: Api.KillBody = { sessions: some, what, reason, preview };
+    if (preview && from > 0) body.other_victims = all.sessions.filter(({ outcome }) => outcome === "would_kill").map(({ id }) => id);
+    const answer = await request<KillAnswer>("POST", `${ofNode(place)}/kill`, body);
     all.sessions.push(...answer.sessions);
     all.costs_unknown ??= answer.costs_unknown;
-    all.warnings.push(...answer.warnings);
+    // Only the last request counts all victims.
+    all.warnings = answer.warnings;
     all.effect = sum(all.effect, answer.effect);
   }
   return all;

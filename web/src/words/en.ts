@@ -280,7 +280,7 @@ export const en = {
   "tasks.manual": "until stopped",
   "tasks.would": "It would kill 1 session now|It would kill {n} sessions now",
   "tasks.spared": "1 matching session is spared|{n} matching sessions are spared",
-  "tasks.confirm": "Without a criterion but time, the task kills every user session. Type the name of the instance, {name}, to confirm",
+  "tasks.confirm": "With only a time criterion, the task kills every user session. Type the name of the instance, {name}, to confirm",
   "tasks.unsafe": "Kill also sessions whose end can damage or half-change a table without transactions (REPAIR, ALTER, UPDATE of MyISAM or Aria)",
   "tasks.unsafe.short": "also unsafe sessions",
   "tasks.preview": "Preview matches",

@@ -115,16 +115,12 @@ impl RepeatedRefusals {
         Some((caller, kind))
     }
 
-    /// Records the windows that have ended, until `shutdown`.
-    pub(crate) async fn run(&self, store: &Store, shutdown: &CancellationToken) {
-        while shutdown.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
+    /// Records windows when they have ended, until `end`; then all of them. It alone records them: no event is lost between two of these.
+    pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
+        while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
             self.flush(store, |window| window.ends <= now).await;
         }
-    }
-
-    /// Records all windows.
-    pub(crate) async fn finish(&self, store: &Store) {
         self.flush(store, |_| true).await;
     }
 
@@ -411,8 +407,8 @@ mod tests {
         repeated.record(&working, event(), "why").await.unwrap();
         repeated.record(&working, event(), "why").await.unwrap();
         // What was counted stays until it is recorded.
-        repeated.finish(&failing).await;
-        repeated.finish(&working).await;
+        repeated.flush(&failing, |_| true).await;
+        repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
         let rows = working.audit(&filter, 0, 10).await.unwrap();
         let counts: Vec<_> = rows.iter().map(|row| row.event.detail["repeated"].as_u64()).collect();

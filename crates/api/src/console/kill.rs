@@ -125,14 +125,18 @@ pub(crate) async fn kill(
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
+    // Compared once, as of the list: reading costs and killing takes seconds.
+    let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
+    let mut mismatches = asked.mismatches(&found, &read.server, Timestamp::now().as_second() - age);
     let (costs, mut outcomes, effect) = if asked.preview {
         (Some(preview::costs(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = asked.meant(&found, &read.server).into_iter().cloned().collect();
+        let victims: Vec<Session> = asked.meant(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
-            Some(StateBeforeKill::read(&target.node.url, &service.nodes.limits()).await)
+            let read = async |limits| StateBeforeKill::read(&target.node.url, &limits).await;
+            Some(service.try_read_node(&target.node, read).await)
         };
         let work =
             async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
@@ -150,14 +154,13 @@ pub(crate) async fn kill(
     };
     let one = |chosen: &Chosen| {
         let now = found.get(&chosen.id);
-        let (outcome, message) =
-            match (chosen.mismatch(now, asked.kind, &read.server), outcomes.remove(&chosen.id), now) {
-                (Some(outcome), ..) => outcome,
-                (None, Some(outcome), _) => in_words(&outcome),
-                (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
-                // Unreachable: every matching session has an outcome.
-                (None, None, None) => in_words(&KillOutcome::AlreadyGone),
-            };
+        let (outcome, message) = match (mismatches.remove(&chosen.id), outcomes.remove(&chosen.id), now) {
+            (Some(outcome), ..) => outcome,
+            (None, Some(outcome), _) => in_words(&outcome),
+            (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
+            // Unreachable: every matching session has an outcome.
+            (None, None, None) => in_words(&KillOutcome::AlreadyGone),
+        };
         let session =
             now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, &asked, costs.as_ref(), language));
         KillOfSession { id: chosen.id, outcome, message, session }
@@ -172,7 +175,8 @@ pub(crate) async fn kill(
             caller.trail.detail(outcome, ids);
         }
     }
-    let warnings = costs.as_ref().map(|costs| costs.warnings(&of("would_kill"), language)).unwrap_or_default();
+    let victims = [of("would_kill"), asked.other_victims].concat();
+    let warnings = costs.as_ref().map(|costs| costs.warnings(&victims, language)).unwrap_or_default();
     Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
@@ -202,6 +206,9 @@ async fn carry_out(
     };
     service.kills.carry_out(order, victims, limits).await
 }
+
+/// Outcome of a session that is not the one that was seen, and the particulars.
+type Mismatch = (&'static str, String);
 
 /// As the answer has it.
 fn in_words(outcome: &KillOutcome) -> (&'static str, String) {
@@ -239,13 +246,15 @@ impl Chosen {
         clean(&now.user) == self.user && clean(&now.host) == self.host
     }
 
-    /// Why nothing is to be done to it: it is gone, or does something else. Nothing if it is meant.
+    /// Why the session of a list read at `listed_at` (seconds since 1970) is not to be killed: it is gone, or another session has its id, or it
+    /// runs another statement. Nothing if it is the one that was seen.
     fn mismatch(
         &self,
         now: Option<&Session>,
         kind: KillKind,
         server: &ServerInstance,
-    ) -> Option<(&'static str, String)> {
+        listed_at: i64,
+    ) -> Option<Mismatch> {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
             return Some(("gone", KillOutcome::Refused(MustLive::AnotherServer).to_string()));
         }
@@ -254,7 +263,7 @@ impl Chosen {
             let why = MustLive::AnotherSession { user: clean(&now.user), host: clean(&now.host) };
             return Some(("gone", KillOutcome::Refused(why).to_string()));
         }
-        let began = Timestamp::now().as_second().saturating_sub_unsigned(now.seconds);
+        let began = listed_at.saturating_sub_unsigned(now.seconds);
         let is_later = self.since.is_some_and(|since| began > since / 1000 + asked::ROUNDED_SECONDS);
         (kind == KillKind::Query && is_later).then(|| refused(MustLive::AnotherStatement))
     }

@@ -168,7 +168,23 @@ async fn strangers_lock_no_key_out_of_a_known_address() {
 }
 
 #[tokio::test]
-async fn of_forty_guesses_on_three_servers_of_one_database_five_are_checked() {
+async fn a_signed_request_makes_a_new_address_known() {
+    let server = Server::start_with(behind_a_proxy).await;
+    with_password(&server).await;
+    let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
+    let signer = server.key_of(&grace).await;
+    for guess in 0..5 {
+        sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await.refused(401, "IAM.0001");
+    }
+    let elsewhere = "198.51.100.9";
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
+    let call = server.call(Method::GET, "/v3/projects").header("x-forwarded-for", elsewhere);
+    signer.sign(call).send().await.ok(200);
+    sign_in_from(&server, elsewhere, "grace", PASSWORD).await.ok(201);
+}
+
+#[tokio::test]
+async fn at_most_five_of_forty_parallel_guesses_are_checked() {
     let database = PostgreSql::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
     with_password(&first).await;

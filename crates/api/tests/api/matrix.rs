@@ -306,6 +306,61 @@ async fn everyone_gets_what_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Routes, other than those that only read, that create and change nothing that outlives the credentials, or for which that is accepted:
+/// kills, collections, settings of an instance, and sessions, tokens and keys that end by themselves.
+const NOT_LASTING: &[&str] = &[
+    "CollectRealtimeSession",
+    "DeleteTaurusDbNodeProcesses",
+    "ExecuteIntelligentKillSession",
+    "UpdateAutoKillProcessStatus",
+    "AddKillProcessTask",
+    "StopKillProcessTask",
+    "BatchUpdateTaurusSlowProcessThreshold",
+    "BatchTagAction",
+    "ExplainSession",
+    "KillSessions",
+    "DeleteRealtimeSession",
+    "CreateToken",
+    "RevokeToken",
+    "CreateConsoleSession",
+    "EndConsoleSession",
+    "ChooseConsoleProject",
+    "CreateTemporaryAccessKey",
+    "ValidatePolicy",
+    "SimulatePolicy",
+    "ShowTaurusDbTxnProgress",
+    // Needs the old password.
+    "ChangePassword",
+    // They take keys away; enabling one is refused.
+    "UpdateAccessKey",
+    "DeleteAccessKey",
+];
+
+/// A new route that creates or changes something is refused to tokens, or has to be named above.
+#[tokio::test]
+async fn tokens_create_nothing_that_outlives_them_on_any_route() {
+    let mut server = Server::start().await;
+    let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
+    server.look_at(&node.url()).await;
+    let callers = Callers::of(&server).await;
+    let (administrator, project) = (&callers.administrator, &server.tenant.project_id);
+    let mut refused = Vec::new();
+    for (operation, method, path) in routes() {
+        if method == Method::GET {
+            continue;
+        }
+        let scope = path.contains("/{project_id}/").then_some(project);
+        let token = server.token_of(administrator, scope, 3600).await;
+        let answer = request(&server, &callers, &operation, method, &path).await.token(&token).send().await;
+        let is_refused = answer.text().contains("cannot create or change what outlives them");
+        assert_eq!(is_refused, !NOT_LASTING.contains(&&*operation), "{operation}: {}", answer.text());
+        if is_refused {
+            refused.push(operation);
+        }
+    }
+    assert!(refused.len() > 10, "{refused:?}");
+}
+
 #[tokio::test]
 async fn lists_show_what_may_be_seen_and_count_nothing_else() {
     let server = Server::start().await;

@@ -121,7 +121,7 @@ async fn who_hangs_up_waits_no_more() {
 }
 
 #[tokio::test]
-async fn a_principal_waits_for_so_many_collections_and_no_more() {
+async fn long_polls_per_principal_are_limited() {
     let server = Server::start_with(|api, _| api.long_polls_per_principal = 2).await;
     let claimed = server.running().await;
     let id = &claimed.task.request_id;

@@ -27,8 +27,8 @@ Examples:
   clew audit verify
   clew audit verify --checkpoint 2026-06-01.json --checkpoint 2026-07-01.json
 
-Rows are chained with a key that is derived from the master key. Whether the newest rows were removed together with the record of the
-newest one, or all was put back to an earlier state, only a checkpoint shows that is stored elsewhere: clew audit checkpoint. A running
+Rows are chained with a key that is derived from the master key. Only a checkpoint stored elsewhere detects that the newest rows were
+removed together with the record of the newest one, or that all was put back to an earlier state: clew audit checkpoint. A running
 clew serve compares the audit every 10 seconds with the newest row that it has seen, and logs an error.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {

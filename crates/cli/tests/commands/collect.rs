@@ -9,7 +9,8 @@ use tokio::process::{Child, Command};
 
 use crate::run::{clew, end, initialise, run};
 
-struct Service {
+/// A server with one instance of one node.
+pub(crate) struct Service {
     _process: Child,
     _folder: tempfile::TempDir,
     endpoint: String,
@@ -19,7 +20,7 @@ struct Service {
 }
 
 impl Service {
-    async fn of(url: &str) -> Self {
+    pub(crate) async fn of(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
         let credentials = initialise(&dir).await;
@@ -50,7 +51,7 @@ impl Service {
         command
     }
 
-    fn with_key(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn with_key(&self, arguments: &[&str]) -> Command {
         let mut command = self.collect(arguments);
         for (variable, name) in
             [("CLEW_PROJECT_ID", "project_id"), ("CLEW_ACCESS_KEY", "access_key"), ("CLEW_SECRET_KEY", "secret_key")]

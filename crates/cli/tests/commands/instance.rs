@@ -1,8 +1,9 @@
 //! `clew instance …`
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
-use clew_testkit::{FakeOptions, FakeServer, Flavor, Server, ServerOptions};
+use clew_testkit::{FakeOptions, FakeServer, Flavor, GreetingId, Rewrite, RewritingProxy, Server, ServerOptions};
 
 use crate::run::{Ended, initialise, run};
 
@@ -54,14 +55,14 @@ async fn an_instance_is_added_listed_shown_checked_and_removed() {
     instance(&dir, &["remove", id, "--yes"]).await.has_failed_with(&["there is no instance"]);
 }
 
-#[tokio::test]
-async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_server() {
+async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER clew IDENTIFIED BY 'new'", "GRANT PROCESS ON *.* TO clew"]).await.unwrap();
-    let url = |password: &str| format!("{}?tls=off", server.url_for("clew", password));
+    let tls = if flavor == Flavor::MySql { "required" } else { "off" };
+    let url = |password: &str| format!("{}?tls={tls}", server.url_for("clew", password));
     assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &url("old")]).await.code, Some(0));
     for refused in 1..=2 {
         let checked = instance(&dir, &["check", "shop"]).await;
@@ -91,6 +92,45 @@ async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_se
     instance(&dir, &["set-node", "shop", "--url", "mysql://u@h/shop"]).await.is_refused_with(&["names a database"]);
     let foreign = format!("{}no07", "a".repeat(32));
     instance(&dir, &["set-node", "shop", "--url", &url("new"), "--node", &foreign]).await.has_failed_with(&["no node"]);
+}
+
+#[tokio::test]
+async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_mariadb_server() {
+    a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_mysql_server() {
+    a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(Flavor::MySql).await;
+}
+
+async fn proxy_with_connection_ids_of_its_own_is_named(flavor: Flavor) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    initialise(&dir).await;
+    let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+    let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
+    let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
+    assert_eq!(instance(&dir, &["add", "--name", "shop", "--node", &proxy.url("root")]).await.code, Some(0));
+    for shown in [run(&["doctor", &proxy.url("root")]).await, instance(&dir, &["check", "shop"]).await] {
+        assert_eq!(shown.code, Some(0), "{flavor}: {shown:?}");
+        let mut lines = shown.stdout.lines().skip_while(|line| *line != "--  direct connection").skip(1);
+        assert_eq!(lines.next(), Some("    Sessions cannot be killed through this address."), "{flavor}: {shown:?}");
+        let why = lines.next().unwrap();
+        assert!(why.starts_with("    why: A proxy stands between: "), "{flavor}: {shown:?}");
+    }
+    let direct = run(&["doctor", &format!("{}?tls=off", server.url())]).await;
+    assert!(direct.stdout.contains("ok  direct connection\n"), "{flavor}: {direct:?}");
+}
+
+#[tokio::test]
+async fn proxy_with_connection_ids_of_its_own_is_named_on_a_mariadb_server() {
+    proxy_with_connection_ids_of_its_own_is_named(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn proxy_with_connection_ids_of_its_own_is_named_on_a_mysql_server() {
+    proxy_with_connection_ids_of_its_own_is_named(Flavor::MySql).await;
 }
 
 #[tokio::test]

@@ -150,6 +150,60 @@ async fn preview_names_risks_and_root_blockers_that_survive_on_a_mysql_server() 
     preview_names_risks_and_root_blockers_that_survive(Flavor::MySql).await;
 }
 
+/// Connections of the full server.
+const FULL: u32 = 10;
+
+/// Opens sessions of an ordinary account until the server has no connection left for one.
+async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    // The server frees a connection a moment after its end.
+    while sessions.len() < FULL as usize {
+        match RawSession::open(address, "app", None, Charset::Utf8mb4).await {
+            Ok(session) => sessions.push(session),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    assert!(RawSession::open(address, "app", None, Charset::Utf8mb4).await.is_err(), "the server is full");
+}
+
+async fn kills_on_a_full_server_succeed(flavor: Flavor) {
+    let options = ServerOptions { max_connections: FULL, ..ServerOptions::default() };
+    let server = Server::start(flavor, &options).await.unwrap();
+    server
+        .run(&[
+            "CREATE USER app@'%'",
+            "CREATE DATABASE shop",
+            "GRANT ALL ON shop.* TO app@'%'",
+            "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT)",
+            "INSERT INTO shop.t VALUES (1, 0)",
+        ])
+        .await
+        .unwrap();
+    let mut sessions = Vec::new();
+    for round in 0..6 {
+        tokio::time::timeout(Duration::from_mins(1), fill(&server, &mut sessions)).await.expect("never full");
+        let mut victim = sessions.remove(0);
+        victim.run("START TRANSACTION").await.unwrap();
+        victim.run("UPDATE shop.t SET v = v + 1").await.unwrap();
+        let killed = run(&["kill", &server.url(), &victim.id.to_string(), "--yes", "--format", "json"]).await;
+        assert_eq!((killed.code, killed.stderr.as_str()), (Some(0), ""), "{flavor} {round}: {killed:?}");
+        let killed: Value = serde_json::from_str(&killed.stdout).unwrap();
+        assert_eq!(killed["sessions"][0]["outcome"], "killed", "{flavor} {round}: {killed}");
+        let effect = &killed["effect"];
+        assert_eq!((&effect["rows_rolled_back"], &effect["unknown"]), (&1.into(), &Value::Null), "{flavor}: {killed}");
+    }
+}
+
+#[tokio::test]
+async fn kills_on_a_full_mariadb_server_succeed() {
+    kills_on_a_full_server_succeed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn kills_on_a_full_mysql_server_succeed() {
+    kills_on_a_full_server_succeed(Flavor::MySql).await;
+}
+
 #[tokio::test]
 async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
     for flavor in Flavor::ALL {

@@ -229,8 +229,9 @@ async fn it_reports_that_the_end_of_the_audit_was_removed() {
     }
     let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]);
     let (mut child, _) = start(command.stderr(Stdio::piped())).await;
-    // It reads the newest row when it starts.
+    // It reads the newest row when it starts. At first its event of the removal cannot be recorded.
     for statement in [
+        "CREATE TRIGGER audit_is_full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END",
         "DROP TRIGGER audit_is_kept",
         "DROP TRIGGER audit_ends_stay",
         "DELETE FROM audit WHERE seq > 1",
@@ -240,22 +241,30 @@ async fn it_reports_that_the_end_of_the_audit_was_removed() {
         sqlx::query(statement).execute(&pool).await.unwrap();
     }
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-    let reported = async {
+    let mut logged = async |words: &str| {
         while let Some(line) = log.next_line().await.unwrap() {
-            if line.contains("rows of the audit were removed") {
+            if line.contains(words) {
                 return line;
             }
         }
         panic!("it ended without a word");
     };
-    let line = tokio::time::timeout(Duration::from_mins(1), reported).await.unwrap();
+    let limit = Duration::from_mins(1);
+    let line = tokio::time::timeout(limit, logged("rows of the audit were removed")).await.unwrap();
     assert!(line.contains("row 3 is missing") && line.contains("\"ERROR\""), "{line}");
-    loop {
-        let rows = run(&["audit", "list", "--operation", "AuditTruncated", "--data-dir", dir.to_str().unwrap()]).await;
-        if rows.stdout.contains("failed") {
-            break;
+    tokio::time::timeout(limit, logged("could not compare the audit")).await.unwrap();
+    sqlx::query("DROP TRIGGER audit_is_full").execute(&pool).await.unwrap();
+    let recorded = async {
+        let dir = dir.to_str().unwrap();
+        while !run(&["audit", "list", "--operation", "AuditTruncated", "--data-dir", dir])
+            .await
+            .stdout
+            .contains("failed")
+        {
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-    }
+    };
+    tokio::time::timeout(limit, recorded).await.unwrap();
     child.start_kill().unwrap();
     child.wait().await.unwrap();
     pool.close().await;

@@ -1,13 +1,17 @@
 //! Text of a server never reaches a terminal raw: on stdout, on stderr, and in JSON.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions};
 use serde_json::Value;
+use tokio::process::Command;
 
+use crate::collect::Service;
 use crate::run::{clew, run};
 use crate::tenant::Tenant;
 use crate::typing::pseudo_terminal;
@@ -20,11 +24,20 @@ const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{1b}[30m\u{9b}2J\u{202e}r\u{2066}\u{61c
 const HOSTILE_GREETING: &[u8] =
     b"\x22\0\0\0\xff\x15\x04\x1b]0;p\x07\xc2\x9b2J\xe2\x80\xaer\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b\x7f\nfix: rm";
 
-/// What a command writes to a terminal that is its stdout and its stderr.
+/// What `clew` with these arguments writes to a terminal that is its stdout and its stderr.
 async fn screen(arguments: &[&str]) -> String {
-    let (mut near, far) = pseudo_terminal();
     let mut command = clew(arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::from(far.try_clone().unwrap())).stderr(Stdio::from(far));
+    command.stdin(Stdio::null());
+    screen_of(command, |command, terminal| {
+        command.stdout(Stdio::from(terminal.try_clone().unwrap())).stderr(Stdio::from(terminal));
+    })
+    .await
+}
+
+/// What a command writes to a terminal that `connect` gives it.
+async fn screen_of(mut command: Command, connect: impl FnOnce(&mut Command, File)) -> String {
+    let (mut near, far) = pseudo_terminal();
+    connect(&mut command, far);
     let mut process = command.spawn().unwrap();
     // The command keeps the far end open: once it has ended, reading fails.
     drop(command);
@@ -35,9 +48,26 @@ async fn screen(arguments: &[&str]) -> String {
         }
         screen
     });
-    process.wait().await.unwrap();
+    tokio::time::timeout(Duration::from_mins(2), process.wait()).await.unwrap().unwrap();
     let bytes = tokio::task::spawn_blocking(move || reading.join().unwrap()).await.unwrap();
     String::from_utf8(bytes).unwrap()
+}
+
+/// What a command writes to its controlling terminal, `/dev/tty`. Its stdout is none.
+async fn controlling_terminal(command: &Command) -> String {
+    let command = command.as_std();
+    let mut with_terminal = Command::new("setsid");
+    with_terminal.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args()).kill_on_drop(true);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => with_terminal.env(name, value),
+            None => with_terminal.env_remove(name),
+        };
+    }
+    screen_of(with_terminal, |command, terminal| {
+        command.stdin(Stdio::from(terminal)).stdout(Stdio::null()).stderr(Stdio::null());
+    })
+    .await
 }
 
 /// Fails on every character that can drive a terminal or hide text, but for line ends, tabs and the program's own colours.
@@ -80,7 +110,7 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
             break;
         }
         // InnoDB refreshes its list of transactions only after 0.1 s without a reader.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         locks = run(&["locks", &url, "--format", "json"]).await;
     }
     assert!(locks.stdout.contains("d.t SET v = 3"), "{flavor}: no wait is shown: {locks:?}");
@@ -113,6 +143,28 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
                 "the value is as the server sent it: {value}"
             );
         }
+    }
+    // A terminal by the name of a device.
+    let service = Service::of(&url).await;
+    let through_devices = |path: &str| {
+        let to_path = |form: &str| clew(&["snapshot", &url, "--format", form, "-o", path]);
+        [to_path("table"), to_path("csv"), to_path("json"), service.with_key(&["-o", path])]
+    };
+    for mut command in through_devices("/dev/stdout") {
+        let context = format!("{flavor} {:?}", command.as_std());
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let seen = screen_of(command, |command, terminal| {
+            command.stdout(Stdio::from(terminal));
+        });
+        let seen = seen.await;
+        assert!(seen.contains("UPDATE d.t"), "{context}: {seen:?}");
+        assert_safe(&seen, &context);
+    }
+    for command in through_devices("/dev/tty") {
+        let context = format!("{flavor} {:?}", command.as_std());
+        let seen = controlling_terminal(&command).await;
+        assert!(seen.contains("UPDATE d.t"), "{context}: {seen:?}");
+        assert_safe(&seen, &context);
     }
     let doctor = server.url_for(&urlencoding(HOSTILE), "");
     for arguments in [vec!["doctor", &doctor], vec!["doctor", &doctor, "--format", "json"]] {

@@ -12,7 +12,7 @@ use crate::harness::{Added, CLEW, Home};
 /// stay in memory up to 1 MiB, so that it is the result's file that meets the limit.
 fn with_small_files() -> Command {
     let mut command = Command::new("bash");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 700; exec \"$0\" \"$@\"", CLEW]);
+    command.args(["-c", "trap '' XFSZ; ulimit -f 700; exec \"$0\" \"$@\"", CLEW]).env_remove("TMPDIR");
     command
 }
 
@@ -39,4 +39,25 @@ async fn a_result_that_does_not_fit_is_told_and_leaves_nothing() {
     let id = client.collect(instance, node, &few).await.unwrap();
     assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Finished, "{}", home.log());
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_fit_are_spilled_beside_the_results_and_the_reason_names_the_folder() {
+    // Far more than 1 MiB of rows.
+    let fake = FakeServer::start(FakeOptions { sessions: 20_000, transactions: 0, fault: Fault::None }).await.unwrap();
+    let home = Home::new().await;
+    let added = home.add_instance(&[&fake.url()]);
+    let serving = home.serve_by(with_small_files).await;
+    let client = home.client(&serving);
+    let (instance, node) = (&added.instance, &added.nodes[0]);
+
+    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
+    assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Error, "{}", home.log());
+    let reason = client.download_error_reason(instance, node, &id).await.unwrap().unwrap();
+    let spill = home.dir().join("spill");
+    let folder = format!("could not keep rows in the temporary folder {}: ", spill.display());
+    assert!(reason.contains(&folder) && reason.contains("File too large"), "{reason}");
+    for folder in [spill, home.dir().join("results")] {
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{}", folder.display());
+    }
 }

@@ -18,7 +18,8 @@ const LOCK_SECONDS: i64 = 5 * 60;
 /// A reserved attempt without an outcome counts as failed after so many seconds: the server that reserved it is gone.
 const PENDING_SECONDS: i64 = 30;
 
-/// Addresses of one user that are kept: those that were used last.
+/// Addresses of one user that are stored. A new one replaces the one that was used longest ago, unless all were used within
+/// [`ADDRESS_INTERVAL`].
 const MAX_ADDRESSES: i64 = 64;
 /// An address that was not used for so many seconds is forgotten.
 const ADDRESS_SECONDS: i64 = 90 * 24 * 3600;
@@ -174,13 +175,25 @@ impl Store {
         Ok(found.is_some_and(|last_at| self.clock.seconds() - last_at < ADDRESS_SECONDS))
     }
 
-    /// Records that the user has authenticated from this address. Writes once a day.
+    /// Records that the user has authenticated from this address. Writes once a day for each address, and not at all while the user has as
+    /// many other addresses of the last day as are stored: they would replace each other with every request.
     pub async fn record_known_address(&self, user: &UserId, address: &str) -> Result<(), StoreError> {
         let now = self.clock.seconds();
         if self.memory.was_recorded(user, address, now - ADDRESS_INTERVAL) {
             return Ok(());
         }
         let failed = StoreError::database("record the address of a user");
+        let others: i64 =
+            query_scalar("SELECT count(*) FROM known_addresses WHERE user_id = $1 AND address <> $2 AND last_at > $3")
+                .bind(user.as_str())
+                .bind(address)
+                .bind(now - ADDRESS_INTERVAL)
+                .fetch_one(&self.database)
+                .await
+                .map_err(&failed)?;
+        if others >= MAX_ADDRESSES {
+            return Ok(());
+        }
         let mut transaction = self.database.begin_writing().await.map_err(&failed)?;
         // The user may have been removed a moment ago.
         query(

@@ -5,6 +5,8 @@ use clew_store::Reservation;
 use crate::fixture::{Fixture, by};
 
 const USER: &str = "user:acme/admin";
+/// In milliseconds.
+const DAY: i64 = 24 * 3600 * 1000;
 
 #[tokio::test]
 async fn the_fifth_failure_in_a_row_locks_for_five_minutes() {
@@ -132,7 +134,6 @@ async fn attempts_of_a_server_that_is_gone_count_as_failed() {
 
 #[tokio::test]
 async fn addresses_of_a_user_are_known_for_ninety_days_and_the_last_sixty_four_are_kept() {
-    const DAY: i64 = 24 * 3600 * 1000;
     let fixture = Fixture::new().await;
     let (store, user) = (&fixture.store, &fixture.founded.user_id);
     let knows = async |address: &str| store.is_known_address(user, address).await.unwrap();
@@ -149,8 +150,8 @@ async fn addresses_of_a_user_are_known_for_ninety_days_and_the_last_sixty_four_a
     fixture.pass(DAY);
     assert!(!knows("192.0.2.1").await);
     for number in 0..80 {
+        fixture.pass(DAY);
         store.record_known_address(user, &format!("198.51.100.{number}")).await.unwrap();
-        fixture.pass(1000);
     }
     assert!(knows("198.51.100.79").await && knows("198.51.100.16").await && !knows("198.51.100.15").await);
     assert_eq!(fixture.count("known_addresses").await, 64);
@@ -165,4 +166,26 @@ async fn addresses_of_a_user_are_known_for_ninety_days_and_the_last_sixty_four_a
     // An address that this process has recorded today needs no query.
     fixture.sql("DELETE FROM known_addresses").await;
     assert!(knows("198.51.100.79").await && !knows("198.51.100.15").await);
+}
+
+#[tokio::test]
+async fn more_addresses_than_are_stored_do_not_write_with_every_request() {
+    let fixture = Fixture::new().await;
+    let (store, user) = (&fixture.store, &fixture.founded.user_id);
+    let address = |number: u32| format!("198.51.100.{number}");
+    // Seconds 1000 to 1064, and again from 1065 on.
+    for number in (0..65).chain(0..65) {
+        store.record_known_address(user, &address(number)).await.unwrap();
+        fixture.pass(1000);
+    }
+    assert_eq!(fixture.count("known_addresses").await, 64);
+    assert_eq!(fixture.count("known_addresses WHERE last_at > 1064").await, 0, "no writes in the second round");
+    assert!(store.is_known_address(user, &address(0)).await.unwrap());
+    assert!(!store.is_known_address(user, &address(64)).await.unwrap());
+    // The next day it replaces the one that was used longest ago.
+    fixture.pass(DAY);
+    store.record_known_address(user, &address(64)).await.unwrap();
+    assert!(store.is_known_address(user, &address(64)).await.unwrap());
+    assert!(!store.is_known_address(user, &address(0)).await.unwrap());
+    assert_eq!(fixture.count("known_addresses").await, 64);
 }

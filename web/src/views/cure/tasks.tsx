@@ -206,8 +206,8 @@ function AddTask({ added }: { added: () => void }) {
             )}
             {preview.spared && preview.spared.length > 0 && (
               <>
-                <strong>{t("tasks.spared", { n: preview.spared.length })}</strong>
-                <ul className="victims" tabIndex={0} aria-label={t("tasks.spared", { n: preview.spared.length })}>
+                <strong>{t("tasks.spared", { n: preview.spared_count ?? 0 })}</strong>
+                <ul className="victims" tabIndex={0} aria-label={t("tasks.spared", { n: preview.spared_count ?? 0 })}>
                   {preview.spared.map((one) => (
                     <li key={`${one.node_id} ${one.id}`} className="rank">
                       <div className="row">

@@ -7,12 +7,15 @@ use clew_mysql::{KillKind, ServerInstance};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Mismatch;
 use crate::body::{Body, check_count, missing, wrong};
 use crate::query::shown;
 use crate::refusal::Refusal;
 
 /// Sessions that are killed at once.
 const MOST: usize = 1000;
+/// Other victims of the same selection.
+const MAX_OTHER_VICTIMS: usize = 100_000;
 /// Longest reason, in characters.
 const LONGEST_REASON: usize = 255;
 /// By how many seconds a moment may be off: servers print whole seconds, and have clocks of their own.
@@ -33,6 +36,9 @@ pub(crate) struct KillBody {
     reason: Option<String>,
     /// Show what would end, and end nothing
     preview: Option<bool>,
+    /// Ids of sessions that other requests of the same selection would end: warnings count them as victims. Only with preview
+    #[schema(max_items = 100_000)]
+    other_victims: Option<Vec<u64>>,
 }
 
 /// A session as it was seen.
@@ -55,11 +61,12 @@ pub(super) struct Asked {
     pub(super) kind: KillKind,
     pub(super) reason: String,
     pub(super) preview: bool,
+    pub(super) other_victims: Vec<u64>,
 }
 
 impl Asked {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        let body = Body::parse(body, &["sessions", "what", "reason", "preview"])?;
+        let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
         let mut sessions: Vec<Chosen> = body.need("sessions")?;
         check_count("sessions", sessions.len(), 1, MOST)?;
         let mut met = HashSet::new();
@@ -75,16 +82,33 @@ impl Asked {
         if reason.chars().count() > LONGEST_REASON {
             return Err(wrong("reason", &reason));
         }
-        Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false) })
+        let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
+        check_count("other_victims", other_victims.len(), 0, MAX_OTHER_VICTIMS)?;
+        Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Those of the sessions that are there that are meant.
-    pub(super) fn meant<'a>(&self, found: &'a HashMap<u64, Session>, server: &ServerInstance) -> Vec<&'a Session> {
-        let meant = |chosen: &Chosen| {
-            let now = found.get(&chosen.id);
-            now.filter(|_| chosen.mismatch(now, self.kind, server).is_none())
+    /// Which of the sessions are not the ones that were seen, by their ids, in a list that was read at `listed_at` (seconds since 1970).
+    pub(super) fn mismatches(
+        &self,
+        found: &HashMap<u64, Session>,
+        server: &ServerInstance,
+        listed_at: i64,
+    ) -> HashMap<u64, Mismatch> {
+        let mismatch = |chosen: &Chosen| {
+            let mismatch = chosen.mismatch(found.get(&chosen.id), self.kind, server, listed_at)?;
+            Some((chosen.id, mismatch))
         };
-        self.sessions.iter().filter_map(meant).collect()
+        self.sessions.iter().filter_map(mismatch).collect()
+    }
+
+    /// The sessions of the list that are the ones that were seen.
+    pub(super) fn meant<'a>(
+        &self,
+        found: &'a HashMap<u64, Session>,
+        mismatches: &HashMap<u64, Mismatch>,
+    ) -> Vec<&'a Session> {
+        let is_meant = |chosen: &&Chosen| !mismatches.contains_key(&chosen.id);
+        self.sessions.iter().filter(is_meant).filter_map(|chosen| found.get(&chosen.id)).collect()
     }
 }
 
@@ -96,23 +120,29 @@ mod tests {
         Session { id: 7, user: b"app".to_vec(), host: b"h:1".to_vec(), seconds: 100, ..Session::default() }
     }
 
+    /// When the list was read, in seconds since 1970: long before the comparison, as where the kill took long.
+    const LISTED_AT: i64 = 1_790_000_000;
+
     fn meant(body: &str) -> usize {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
-        Asked::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}")).meant(&found, &server).len()
+        let asked = Asked::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
+        let mismatches = asked.mismatches(&found, &server, LISTED_AT);
+        asked.meant(&found, &mismatches).len()
     }
 
     #[test]
     fn only_the_session_that_was_seen_is_meant() {
-        let now = jiff::Timestamp::now().as_millisecond();
         let body = |session: &str, what: &str| format!(r#"{{"sessions":[{{{session}}}],"what":"{what}"}}"#);
         let right = r#""id":7,"user":"app","host":"h:1""#;
         assert_eq!(meant(&body(right, "connection")), 1);
         assert_eq!(meant(&body(r#""id":7,"user":"web","host":"h:1""#, "connection")), 0);
         assert_eq!(meant(&body(r#""id":7,"user":"app","host":"h:2""#, "connection")), 0);
         assert_eq!(meant(&body(r#""id":8,"user":"app","host":"h:1""#, "connection")), 0);
-        for (ago, what, is_meant) in [(100, "query", 1), (101, "query", 1), (120, "query", 0), (120, "connection", 1)] {
-            let since = format!(r#"{right},"since":{}"#, now - ago * 1000);
+        for (ago, what, is_meant) in
+            [(100, "query", 1), (103, "query", 1), (104, "query", 0), (120, "query", 0), (120, "connection", 1)]
+        {
+            let since = format!(r#"{right},"since":{}"#, (LISTED_AT - ago) * 1000);
             assert_eq!(meant(&body(&since, what)), is_meant, "{ago} {what}");
         }
         for (server, is_meant) in [("uuid@1790000000", 1), ("uuid@1790000001", 0), ("other@1790000000", 0)] {
@@ -135,6 +165,7 @@ mod tests {
             format!(r#"{{"sessions":[{right}],"what":"query","force":true}}"#),
             format!(r#"{{"sessions":[{right}],"what":"query","reason":"{long}"}}"#),
             format!(r#"{{"sessions":[{right}],"what":"query","preview":"yes"}}"#),
+            format!(r#"{{"sessions":[{right}],"what":"query","other_victims":["7"]}}"#),
             r#"{"sessions":[],"what":"query"}"#.into(),
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),

@@ -34,7 +34,10 @@ impl KillEffectView {
             return None;
         }
         let effect = match before {
-            Ok(before) => before.effect(&node.url, outcomes, &service.nodes.limits()).await,
+            Ok(before) => {
+                let read = async |limits| before.effect(&node.url, outcomes, &limits).await;
+                service.try_read_node(node, read).await
+            }
             Err(failure) => Err(failure),
         };
         Some(match effect {

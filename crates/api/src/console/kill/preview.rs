@@ -34,7 +34,8 @@ pub(super) struct Costs {
 
 /// Reads what ending these sessions would cost. A server that cannot be asked for this may still be asked to kill.
 pub(super) async fn costs(service: &Service, node: &Node, found: &HashMap<u64, Session>) -> Costs {
-    let observed = match read_waits(&node.url, &service.nodes.limits()).await {
+    let read = async |limits| read_waits(&node.url, &limits).await;
+    let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
         Err(failure) => return Costs { unknown: Some(failure.to_string()), ..Costs::default() },
     };
@@ -44,11 +45,11 @@ pub(super) async fn costs(service: &Service, node: &Node, found: &HashMap<u64, S
     let transactions: HashMap<u64, Transaction> =
         open.map(|transaction| (transaction.session_id, transaction)).collect();
     let sessions: Vec<Session> = found.values().cloned().collect();
-    let (risks, risks_unknown) =
-        match read_kill_risks(&node.url, &sessions, &transactions, &service.nodes.limits()).await {
-            Ok(risks) => (risks, None),
-            Err(failure) => (HashMap::new(), Some(failure.to_string())),
-        };
+    let read = async |limits| read_kill_risks(&node.url, &sessions, &transactions, &limits).await;
+    let (risks, risks_unknown) = match service.try_read_node(node, read).await {
+        Ok(risks) => (risks, None),
+        Err(failure) => (HashMap::new(), Some(failure.to_string())),
+    };
     let hidden = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
     Costs {
         transactions,

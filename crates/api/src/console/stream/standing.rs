@@ -65,9 +65,8 @@ impl Standing {
 
     /// Asks again. What cannot be found out now is as it was.
     pub(super) async fn check(&mut self) -> Result<(), End> {
-        if let Proof::Token(token) = &self.caller.proof
-            && token.expires_at <= Timestamp::now().as_second()
-        {
+        // Expiry of a token or a temporary key changes nothing in the store: no new version announces it.
+        if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
             return Err(End::Token);
         }
         match Box::pin(self.ask()).await {

@@ -37,9 +37,8 @@ pub(super) async fn read(
         message: failure.to_string(),
         session_id: None,
     };
-    let limits = service.nodes.limits();
     let mut warnings = Vec::new();
-    match read_waits(&node.url, &limits).await {
+    match service.try_read_node(node, async |limits| read_waits(&node.url, &limits).await).await {
         Ok(observed) => {
             let ids: Vec<u64> = victims.iter().map(|victim| victim.id).collect();
             let surviving = waits::graph(&observed).surviving_blockers(&ids);
@@ -51,7 +50,7 @@ pub(super) async fn read(
         }
         Err(failure) => warnings.push(not_read(failure)),
     }
-    match read_table_risks(&node.url, victims, &limits).await {
+    match service.try_read_node(node, async |limits| read_table_risks(&node.url, victims, &limits).await).await {
         Ok(risks) => {
             let mut risks: Vec<_> = risks.into_iter().collect();
             risks.sort_unstable_by_key(|(session, _)| *session);

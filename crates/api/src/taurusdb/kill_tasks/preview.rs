@@ -70,6 +70,10 @@ pub(crate) struct Preview {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SparedProcess>,
+    /// How many sessions would be spared in all; left out where there are none. An addition of Clew's
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    spared_count: usize,
 }
 
 /// Something that a node does not show.
@@ -176,16 +180,31 @@ pub(crate) async fn show(
             }
         }
     }
+    Ok(Json(preview(killed, spared, limitations, data_sync_time, (masked, language))))
+}
+
+/// The sessions in their state for longest, and how many there are.
+fn preview(
+    mut killed: Vec<(&NodeId, Session)>,
+    mut spared: Vec<(&NodeId, Session, KillRisk)>,
+    limitations: Vec<NodeLimitation>,
+    data_sync_time: i64,
+    (masked, language): (bool, Language),
+) -> Preview {
     killed.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
-    let total_count = killed.len();
+    let (total_count, spared_count) = (killed.len(), spared.len());
     let processes = killed.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
     let spared = spared.into_iter().take(MOST_SHOWN).map(|(node, session, risk)| SparedProcess {
         process: view(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
-    let data = Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect() };
-    Ok(Json(data))
+    Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
@@ -200,5 +219,23 @@ fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
         sql_info: session.statement.as_deref().map(statement),
         state_duration: session.seconds,
         state: session.state.as_deref().map(clean),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_beyond_those_that_are_shown_are_counted() {
+        let node = NodeId::generate();
+        let session = |id: u64| Session { id, seconds: id, ..Session::default() };
+        let killed = (1..=501).map(|id| (&node, session(id))).collect();
+        let spared =
+            (1..=502).map(|id| (&node, session(id), KillRisk::UnknownTables { statement: "UPDATE" })).collect();
+        let shown = preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
+        assert_eq!((shown.processes.len(), shown.total_count), (500, 501));
+        assert_eq!((shown.spared.len(), shown.spared_count), (500, 502));
+        assert_eq!(shown.spared[0].process.id, 502, "those in their state for longest");
     }
 }

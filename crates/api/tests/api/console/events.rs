@@ -10,6 +10,8 @@ use crate::call::Call;
 
 /// Only a hang takes so long.
 const LONG: Duration = Duration::from_secs(90);
+/// Events before an expected one: one a second at most.
+const MAX_OTHERS: usize = 60;
 
 #[derive(Debug, Clone)]
 pub(super) struct Event {
@@ -52,15 +54,16 @@ impl Events {
         }
     }
 
-    /// The next event of this name. No other may come that is not among `others`.
+    /// The next event of this name. No other may come that is not among `others`, and of those a bounded number.
     pub(super) async fn expect(&mut self, name: &str, others: &[&str]) -> Event {
-        loop {
+        for _ in 0..MAX_OTHERS {
             let event = self.next().await.unwrap_or_else(|| panic!("it ended without {name}"));
             if event.name == name {
                 return event;
             }
             assert!(others.contains(&event.name.as_str()), "{name} was expected: {event:?}");
         }
+        panic!("no {name} among {MAX_OTHERS} events")
     }
 }
 

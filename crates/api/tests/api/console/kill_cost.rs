@@ -1,7 +1,10 @@
 //! What kills cost and what they do: risks and warnings of the previews, the effect afterwards, and the confirmation of a task for all
 //! sessions.
 
-use clew_testkit::{Flavor, RawSession};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clew_testkit::{Effect, Flavor, RawSession, Rewrite, RewritingProxy};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -51,7 +54,7 @@ async fn until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
         if let Some(found) = read().await {
             return found;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -82,6 +85,15 @@ async fn surviving_root_blocker_is_named(flavor: Flavor) {
     let selected = kill(&server, &json!({ "sessions": sessions, "what": "connection", "preview": true })).await;
     let warnings = selected["warnings"].as_array().unwrap();
     assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with(&expected), "{selected}");
+    // And where a selection is previewed in several requests: all of its victims count.
+    let ids: Vec<u64> = waiters.iter().map(|waiter| waiter.id).collect();
+    let part = async |others: &[u64]| {
+        let body = json!({ "sessions": sessions[..4], "what": "connection", "preview": true, "other_victims": others });
+        kill(&server, &body).await["warnings"].clone()
+    };
+    let of_all = part(&ids[4..]).await;
+    assert!(of_all[0].as_str().is_some_and(|warning| warning.starts_with(&expected)), "{flavor}: {of_all}");
+    assert_eq!(part(&[root.id]).await, json!([]), "{flavor}");
     let with_root = [sessions, vec![chosen(&root)]].concat();
     let all = kill(&server, &json!({ "sessions": with_root, "what": "connection", "preview": true })).await;
     assert_eq!(all["warnings"], json!([]), "{flavor}: {all}");
@@ -135,12 +147,14 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
     })
     .await;
     assert_eq!((&spared["total_count"], &spared["processes"]), (&json!(0), &json!([])), "{spared}");
+    assert_eq!(spared["spared_count"], json!(2), "{spared}");
     assert_eq!(
         (&spared["spared"][0]["id"], &spared["spared"][0]["risk"]["kind"]),
         (&json!(repair.id), &json!("table_damage"))
     );
     let opted_in = preview("&include_unsafe=true").await;
     assert_eq!((&opted_in["total_count"], opted_in.get("spared")), (&json!(2), None), "{flavor}: {opted_in}");
+    assert_eq!(opted_in.get("spared_count"), None, "{flavor}: {opted_in}");
 
     let by = crate::server::by();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
@@ -175,6 +189,78 @@ async fn unsafe_sessions_are_named_in_every_preview_on_a_mariadb_server() {
 #[tokio::test]
 async fn unsafe_sessions_are_named_in_every_preview_on_a_mysql_server() {
     unsafe_sessions_are_named_in_every_preview(Flavor::MySql).await;
+}
+
+fn address(node: &clew_testkit::Server) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, node.port()).into()
+}
+
+async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor) {
+    let (node, mut busy, _) = blocked(flavor, 0).await;
+    // Transactions are read before the kill and after it: longer than the comparison of ages tolerates.
+    let effect = Some(("trx_tables_locked", Effect::Delay(Duration::from_secs(2))));
+    let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
+    let server = watching(&proxy.url("root")).await;
+    let since = jiff::Timestamp::now().as_millisecond();
+    busy.begin(b"SELECT SLEEP(1000)").await.unwrap();
+    let detail = path(&server, &format!("sessions/{}", busy.id));
+    until(async || server.get(&detail).await.ok(200)["statement"].is_string().then_some(())).await;
+    let mut session = chosen(&busy);
+    session["since"] = json!(since);
+    let body = |preview: bool| json!({ "sessions": [session], "what": "query", "preview": preview });
+    let preview = kill(&server, &body(true)).await;
+    assert_eq!(preview["sessions"][0]["outcome"], "would_kill", "{flavor}: {preview}");
+    let killed = kill(&server, &body(false)).await;
+    assert_eq!(killed["sessions"][0]["outcome"], "killed", "{flavor}: {killed}");
+    let audited = server.audit_of("KillSessions").await.pop().unwrap().event.detail;
+    assert_eq!((&audited["killed"], &audited["refused"]), (&json!([busy.id]), &Value::Null), "{flavor}: {audited}");
+}
+
+#[tokio::test]
+async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mariadb() {
+    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn killed_statement_of_a_slow_server_is_reported_as_killed_on_mysql() {
+    killed_statement_of_a_slow_server_is_reported_as_killed(Flavor::MySql).await;
+}
+
+async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
+    let node = node(flavor).await;
+    node.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+    if flavor == Flavor::MySql {
+        node.run(&["GRANT SELECT ON performance_schema.* TO clew@'%'"]).await.unwrap();
+    }
+    let effect = Some(("PROCESSLIST", Effect::HoldResponse));
+    let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
+    let server = watching(&proxy.url("clew")).await;
+    let idle = session(&node).await;
+    let body = json!({ "sessions": [chosen(&idle)], "what": "connection", "preview": true });
+    let preview = server.call(Method::POST, &path(&server, "kill")).body(body.to_string()).send();
+    // The password changes while the sessions are listed: what it costs is read with a login of its own.
+    let change = async {
+        proxy.held().await;
+        node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
+        proxy.set(Rewrite::default());
+        proxy.release();
+    };
+    let (preview, ()) = tokio::join!(preview, change);
+    let preview = preview.ok(200);
+    assert_eq!(preview["sessions"][0]["outcome"], "would_kill", "{flavor}: {preview}");
+    assert!(preview["costs_unknown"].as_str().unwrap().contains("1045"), "{flavor}: {preview}");
+    let backoff = server.store.login_backoff(&server.node()).await.unwrap().unwrap();
+    assert_eq!(backoff.refusals, 1, "{flavor}: {backoff:?}");
+}
+
+#[tokio::test]
+async fn refused_login_of_a_preview_is_recorded_on_mariadb() {
+    refused_login_of_a_preview_is_recorded(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn refused_login_of_a_preview_is_recorded_on_mysql() {
+    refused_login_of_a_preview_is_recorded(Flavor::MySql).await;
 }
 
 #[tokio::test]

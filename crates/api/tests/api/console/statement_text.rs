@@ -71,9 +71,36 @@ async fn templates_without_list_permission(flavor: Flavor) {
     assert_ne!(guess(&sighted, SECRET).await, 0);
     assert_eq!(guess(&blind, SECRET).await, 0);
     assert_ne!(guess(&blind, "SLEEP(?)").await, 0);
+    // Routes that show whole statements are refused without the permission to list sessions.
+    let (id, of_node) = (busy.id, |rest: &str| instance_path(&server, &format!("nodes/{}/{rest}", server.node())));
+    let progress = json!({ "thread_ids": [id] }).to_string();
+    for call in [
+        server.call(Method::GET, &path(&server, &format!("sessions/{id}"))),
+        server.call(Method::POST, &path(&server, &format!("sessions/{id}/explain"))),
+        server.call(Method::GET, &path(&server, "locks")),
+        server.call(Method::GET, &path(&server, "stream")),
+        server.call(Method::GET, &of_node("processes")),
+        server.call(Method::GET, &of_node(&format!("process/lock-wait?pid={id}"))),
+        server.call(Method::POST, &of_node("txn-progress")).body(progress),
+        server.call(Method::POST, &server.sessions("")),
+        server.call(Method::GET, &path(&server, "collections")),
+    ] {
+        let route = call.url.path().to_owned();
+        let refused = call.token(&blind).send().await;
+        assert_eq!(refused.status, 403, "{flavor} {route}: {}", refused.text());
+    }
     let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
     assert_eq!(get(&blind, &permissions).await.ok(200)["masked"], true);
     assert_eq!(get(&sighted, &permissions).await.ok(200)["masked"], false);
+    // Histories hold templates alone.
+    let killed = json!({ "sessions": kill["sessions"], "what": "connection" });
+    let killed = server.call(Method::POST, &path(&server, "kill")).body(killed.to_string()).send().await.ok(200);
+    assert_eq!(killed["sessions"][0]["outcome"], "killed", "{flavor}: {killed}");
+    for history in [path(&server, "kills"), instance_path(&server, "process/kill/history")] {
+        let kills = get(&blind, &history).await;
+        assert!(kills.status == 200 && kills.text().contains(TEMPLATE), "{flavor} {history}: {}", kills.text());
+        assert!(!kills.text().contains(SECRET), "{flavor} {history}: {}", kills.text());
+    }
 }
 
 #[tokio::test]

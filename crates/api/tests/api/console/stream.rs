@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clew_model::{Failure, FailureKind};
-use clew_store::{Grantee, PolicyRef};
+use clew_model::{AccessKeyId, Failure, FailureKind};
+use clew_store::{Grantee, IssuedFor, NewTemporaryKey, PolicyRef};
 use clew_testkit::{Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, ServerOptions};
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use mysql_async::prelude::Queryable;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -236,9 +238,23 @@ async fn it_ends_with_the_token() {
     server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap();
     // It ends by itself.
     let mut short = ends(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
+    // A temporary key ends by itself too.
+    let secret: SecretString = "0123456789012345678901234567890123456789".into();
+    let key = NewTemporaryKey {
+        user_id: reader.clone(),
+        id: AccessKeyId::generate(),
+        secret: secret.clone(),
+        token_hash: clew_iam::token::hash("plain"),
+        expires_at: Timestamp::now().as_second() + 5,
+        issued_for: IssuedFor::Nothing,
+    };
+    server.store.create_temporary_key(&by(), &key).await.unwrap();
+    let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");
+    let mut temporary = Events::open(call.signed(&key.id, &secret, SignedDuration::ZERO)).await;
+    temporary.expect("snapshot", &[]).await;
     // The user is disabled.
     let mut other = ends(&server.project_token(&reader).await).await;
-    for events in [&mut revoked, &mut short] {
+    for events in [&mut revoked, &mut short, &mut temporary] {
         let end = events.expect("end", &["changes", "limitations"]).await;
         assert_eq!(end.data, json!({ "reason": "token" }));
         assert!(events.next().await.is_none());

@@ -37,7 +37,7 @@ async fn metrics(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn a_principal_has_so_many_event_streams_and_no_more() {
+async fn event_streams_per_principal_are_limited() {
     let server = Server::start_with(|settings, _| settings.streams_per_principal = 3).await;
     let mut open = Vec::new();
     for _ in 0..3 {
@@ -132,12 +132,6 @@ async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
     assert_eq!(refused.header("retry-after"), "5");
     let counted = metrics(&server).await;
     assert!(counted.contains("clew_http_over_limit_total{limit=\"all_connections\"}"), "{counted}");
-    // A connection that says nothing holds a reserved one for two seconds at most.
-    let silent = server.connect().await;
-    let mut health = server.connect().await;
-    health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
-    assert!(answer(&mut health).await.ends_with("ok\n"));
-    drop((silent, health));
     drop(open.pop());
     let mut again = false;
     for _ in 0..1000 {
@@ -148,4 +142,19 @@ async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
         sleep(Duration::from_millis(20)).await;
     }
     assert!(again, "a connection that was closed still counts");
+}
+
+#[tokio::test]
+async fn silent_connections_release_reserved_connections() {
+    let server = Server::start_with(|settings, _| {
+        settings.connections = 1;
+        settings.reserved_connections = 1;
+        settings.header_read = LONG * 10;
+    })
+    .await;
+    let _regular = server.connect().await;
+    let _silent = server.connect().await;
+    let mut health = server.connect().await;
+    health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
+    assert!(answer(&mut health).await.ends_with("ok\n"));
 }

@@ -26,7 +26,7 @@ struct Seen {
     /// It was in the audit when it was last compared, or was committed since.
     newest: Option<AuditCheckpoint>,
     missing: Vec<AuditCheckpoint>,
-    /// Losses that [`Store::check_audit_growth`] has not yet returned.
+    /// Losses that the audit has no event of yet.
     unreported: VecDeque<AuditProblem>,
 }
 
@@ -100,7 +100,8 @@ impl Store {
     }
 
     /// Checks that the newest row which this process knows is still in the audit, and remembers the newest one of now. Returns a loss
-    /// that was found here or by a write; each loss is returned once, and [`Store::verify_audit`] names it as long as the process lives.
+    /// that was found here or by a write, until [`Store::acknowledge_audit_loss`]; [`Store::verify_audit`] names it as long as the process
+    /// lives.
     pub async fn check_audit_growth(&self) -> Result<Option<AuditProblem>, StoreError> {
         let known = self.seen_links.newest();
         let failed = StoreError::database("compare the audit with what was seen of it");
@@ -112,7 +113,12 @@ impl Store {
             let at = self.clock.milliseconds();
             self.seen_links.record(AuditCheckpoint { seq: head.seq, link: hex::encode(head.mac), at });
         }
-        Ok(self.seen_links.seen().unreported.pop_front())
+        Ok(self.seen_links.seen().unreported.front().cloned())
+    }
+
+    /// Ends the reports of a loss: the caller has recorded it.
+    pub fn acknowledge_audit_loss(&self, loss: &AuditProblem) {
+        self.seen_links.seen().unreported.retain(|unreported| unreported != loss);
     }
 }
 
