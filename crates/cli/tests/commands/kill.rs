@@ -181,7 +181,7 @@ async fn kills_on_a_full_server_succeed(flavor: Flavor) {
         .unwrap();
     let mut sessions = Vec::new();
     for round in 0..6 {
-        tokio::time::timeout(Duration::from_mins(1), fill(&server, &mut sessions)).await.expect("never full");
+        tokio::time::timeout(Duration::from_mins(1), fill(&server, &mut sessions)).await.unwrap();
         let mut victim = sessions.remove(0);
         victim.run("START TRANSACTION").await.unwrap();
         victim.run("UPDATE shop.t SET v = v + 1").await.unwrap();
