@@ -32,7 +32,8 @@ impl AllowedHosts {
         if self.0.is_empty() {
             return Ok(());
         }
-        let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+        // Of two headers, a proxy may use the other one.
+        let header = || headers.get(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1)?.to_str().ok();
         let requested = uri.authority().map(Authority::as_str).or_else(header);
         let parsed = requested.and_then(|host| host.parse::<Authority>().ok());
         let is_allowed = parsed.is_some_and(|host| {
@@ -88,6 +89,12 @@ mod tests {
         assert!(!is_allowed(&listed, "/", None));
         assert!(!is_allowed(&listed, "http://evil.example.com/", Some("clew.example.com")));
         assert!(is_allowed(&listed, "http://clew.example.com/", Some("evil.example.com")));
+        let mut two = HeaderMap::new();
+        for host in ["clew.example.com", "evil.example.com"] {
+            two.append(HOST, HeaderValue::from_static(host));
+        }
+        let allowed = AllowedHosts::parse(&["clew.example.com".to_owned()]).unwrap();
+        assert!(allowed.check(&"/".parse().unwrap(), &two).is_err());
     }
 
     #[test]

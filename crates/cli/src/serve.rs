@@ -51,7 +51,7 @@ can write, read, list and remove there is tried at the start. The bucket and pre
 A configuration file with every key at its default:
   data_dir = \"./clew-data\"
   metadata = \"\"                # a PostgreSQL database; \"\": in data_dir
-  zones = []                   # such as \"dmz\": it reads nodes of these zones, and of none
+  zones = []                   # such as \"dmz\": reads nodes of these zones
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
@@ -62,22 +62,22 @@ A configuration file with every key at its default:
   [nodes]
   timeout = \"10s\"
   connect_timeout = \"5s\"
-  max_bytes = 1073741824       # of a read of a node: a watched server cannot fill memory or disk
+  max_bytes = 1073741824       # of one read of a node
   [results]
-  location = \"\"                # such as \"s3://bucket/prefix\"; \"\": in the data directory
+  location = \"\"                # such as \"s3://bucket/prefix\"
   retention = \"24h\"
   formula_guard = true
   [audit]
   retention = \"8760h\"         # a year
   [kills]
-  protected_accounts = []      # such as \"billing\": never killed, as the servers' own and those of cloud vendors never are
+  protected_accounts = []      # such as \"billing\": never killed
   [http]
   connections = 1024
   reserved_connections = 16    # besides, for /healthz, /readyz and /metrics alone
   connections_per_peer = 256   # 0: any number
-  trusted_proxies = []         # such as \"10.0.0.0/8\": they may say whom they speak for (X-Forwarded-For, X-Forwarded-Proto)
-  allowed_hosts = []           # such as \"clew.example.com\": requests for other hosts get 421; []: any host
-  hsts = true                  # over TLS, browsers are told to stay with TLS for this host (all of its ports)
+  trusted_proxies = []         # such as \"10.0.0.0/8\": X-Forwarded-… counts
+  allowed_hosts = []           # such as \"clew.example.com\"; []: any
+  hsts = true                  # Strict-Transport-Security over TLS
   header_timeout = \"10s\"
   body_timeout = \"30s\"
   [limits]                     # 0: no limit
@@ -86,7 +86,7 @@ A configuration file with every key at its default:
   peer_per_second = 10         # sign-ins of an address, and as many failed ones
   peer_burst = 30
   streams_per_principal = 32   # live lists that a user watches at once
-  long_polls_per_principal = 128 # requests of a user that wait for a collection to end
+  long_polls_per_principal = 128 # waiting requests of a user
   [tls]                        # \"\": none
   cert = \"\"
   key = \"\"";

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, FailureKind};
+use clew_model::{Failure, FailureKind, NodeUrl};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -26,6 +27,8 @@ pub enum Errand {
 #[derive(Debug)]
 pub(crate) struct Place {
     errand: Errand,
+    /// When it was asked for.
+    requested: Instant,
     since: Instant,
     // Given back before the node is forgotten: fields are dropped in their order.
     _permit: OwnedSemaphorePermit,
@@ -35,9 +38,9 @@ pub(crate) struct Place {
 impl Place {
     /// A place at the node of this address. Fails if none is free for so long.
     pub(crate) async fn take(address: &str, errand: Errand, patience: Duration) -> Result<Self, Failure> {
-        let node = Node::of(address);
+        let (node, requested) = (Node::of(address), Instant::now());
         match timeout(patience, node.places.permit(errand)).await {
-            Ok(Ok(permit)) => Ok(Self { errand, since: Instant::now(), _permit: permit, node }),
+            Ok(Ok(permit)) => Ok(Self { errand, requested, since: Instant::now(), _permit: permit, node }),
             Ok(Err(_)) | Err(_) => Err(busy(address, errand, patience)),
         }
     }
@@ -56,6 +59,21 @@ impl Place {
     pub(crate) fn errand(&self) -> Errand {
         self.errand
     }
+
+    /// Records that the server refused this login.
+    pub(crate) fn record_refusal(&self, node: &NodeUrl, failure: &Failure) {
+        let (user, password) = (node.user.clone(), node.password.clone());
+        let refused = RefusedLogin { at: Instant::now(), user, password, failure: failure.clone() };
+        *self.node.places.refused() = Some(refused);
+    }
+
+    /// The failure of the same login, where the server refused it while this permit was waited for. Requests that were made at the same time would
+    /// else repeat it one after another, until the server locks the account.
+    pub(crate) fn refused_login(&self, node: &NodeUrl) -> Option<Failure> {
+        let refused = self.node.places.refused();
+        let refused = refused.as_ref().filter(|refused| self.requested <= refused.at + KNOWN_AFTER)?;
+        refused.is_of(node).then(|| refused.failure.clone())
+    }
 }
 
 fn busy(address: &str, errand: Errand, patience: Duration) -> Failure {
@@ -70,11 +88,36 @@ fn busy(address: &str, errand: Errand, patience: Duration) -> Failure {
 struct Places {
     reading: Arc<Semaphore>,
     killing: Arc<Semaphore>,
+    /// The login that the server refused last.
+    refused: Mutex<Option<RefusedLogin>>,
 }
+
+/// A login that the server refused, for those that waited for a permit meanwhile.
+#[derive(Debug)]
+struct RefusedLogin {
+    at: Instant,
+    user: String,
+    password: Option<SecretString>,
+    failure: Failure,
+}
+
+impl RefusedLogin {
+    fn is_of(&self, node: &NodeUrl) -> bool {
+        let password = |password: &Option<SecretString>| password.as_ref().map(|text| text.expose_secret().to_owned());
+        self.user == node.user && password(&self.password) == password(&node.password)
+    }
+}
+
+/// Time until other processes and later requests know of a refused login, by the store.
+const KNOWN_AFTER: Duration = Duration::from_millis(100);
 
 impl Places {
     fn new() -> Self {
-        Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
+        Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)), refused: Mutex::default() }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<RefusedLogin>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who kills takes what is free, its own place first. A permit that comes too late, or twice, goes back by itself.

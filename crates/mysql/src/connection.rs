@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, Limitation, NodeUrl};
+use clew_model::{Failure, FailureKind, Limitation, NodeUrl};
 use mysql_common::prelude::FromRow;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
@@ -125,8 +125,18 @@ impl Connection {
         let address = node.address();
         let until = Instant::now() + limits.node;
         let place = Place::take(&address, errand, limits.place()).await?;
+        if let Some(failure) = place.refused_login(node) {
+            return Err(failure);
+        }
         let signed_in = timeout(limits.connect, Link::sign_in(node, &address, limits.bytes)).await;
-        let link = signed_in.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect)))?;
+        let link = match signed_in {
+            Ok(Err(failure)) if failure.kind == FailureKind::AccessDenied => {
+                place.record_refusal(node, &failure);
+                return Err(failure);
+            }
+            Ok(link) => link?,
+            Err(_) => return Err(failure::timed_out(&address, "connecting", limits.connect)),
+        };
         Self::set_up(link, node, place, until, limits.bytes).await
     }
 

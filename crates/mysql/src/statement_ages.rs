@@ -204,11 +204,12 @@ fn sorted(ids: &HashSet<u64>) -> Vec<u64> {
 async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -> Result<Option<Timers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
-    let mut threads = if checked == Checked::All || wanted.len() <= MAX_SINGLE_SESSIONS {
-        read_threads(connection, &wanted, &statements::threads_of(&sorted(&wanted))).await?
-    } else {
-        read_threads(connection, &wanted, statements::BUSY_THREADS).await?
+    let statement = match checked {
+        Checked::Busy if wanted.len() > MAX_SINGLE_SESSIONS => statements::BUSY_THREADS.to_owned(),
+        Checked::All if wanted.len() > MAX_SINGLE_THREADS => statements::ALL_THREADS.to_owned(),
+        _ => statements::threads_of(&sorted(&wanted)),
     };
+    let mut threads = read_threads(connection, &wanted, &statement).await?;
     // Those that became idle since they were listed.
     if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
@@ -221,10 +222,10 @@ async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -
         return Ok(None);
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let ask = if ids.len() <= MAX_SINGLE_THREADS || checked == Checked::All {
-        statements::statement_timers(&ids)
-    } else {
-        statements::all_statement_timers()
+    let ask = match checked {
+        _ if ids.len() <= MAX_SINGLE_THREADS => statements::statement_timers(&ids),
+        Checked::Busy => statements::running_statement_timers(),
+        Checked::All => statements::STATEMENT_TIMERS.to_owned(),
     };
     let mut timers = Timers::default();
     for (session, instrumented) in threads.values() {

@@ -255,6 +255,10 @@ pub(crate) const RECORDED: &str = "SHOW GLOBAL VARIABLES LIKE 'performance\\_sch
 pub(crate) const BUSY_THREADS: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
      WHERE processlist_id IS NOT NULL AND processlist_command <> 'Sleep'";
 
+/// The same of every session. 0.004 s with 10,000.
+pub(crate) const ALL_THREADS: &str = "SELECT thread_id, processlist_id, instrumented = 'YES' FROM performance_schema.threads \
+     WHERE processlist_id IS NOT NULL";
+
 /// The same of these sessions, whatever they do. 0.1 ms a session. Needs what [`BUSY_THREADS`] does.
 pub(crate) fn threads_of(sessions: &[u64]) -> String {
     format!(
@@ -270,11 +274,12 @@ pub(crate) fn statement_timers(threads: &[u64]) -> String {
 }
 
 /// The same of every thread that runs a statement. 0.05 s: the server prepares the digest of each session's latest statement.
-pub(crate) fn all_statement_timers() -> String {
+pub(crate) fn running_statement_timers() -> String {
     format!("{STATEMENT_TIMERS} WHERE end_event_id IS NULL")
 }
 
-const STATEMENT_TIMERS: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
+/// The same of all threads, of statements that ended too. 0.06 s with 10,000: the server prepares a digest for each row.
+pub(crate) const STATEMENT_TIMERS: &str = "SELECT thread_id, event_id, end_event_id IS NULL, timer_end, timer_wait \
      FROM performance_schema.events_statements_current";
 
 /// Digests of what runs on MySQL, for [`THREADS`] to tell whose; the inner ones of a procedure too. 0.1 s. Needs SELECT on

@@ -116,6 +116,11 @@ async fn requests_do_not_repeat_a_refused_login() {
             row.unwrap().1
         };
         let before = refused().await;
+        let path = server.of_node("processes");
+        // At the same time, and one after another.
+        for answer in futures_util::future::join_all((0..6).map(|_| server.get(&path))).await {
+            answer.refused(500, "DBS.05000000");
+        }
         for path in ["processes", "processes?limit=1", "processes"] {
             server.get(&server.of_node(path)).await.refused(500, "DBS.05000000");
         }

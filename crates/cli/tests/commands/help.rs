@@ -41,3 +41,16 @@ async fn the_description_and_the_completions_are_printed() {
     }
     assert_eq!(run(&["no-such-command"]).await.code, Some(2));
 }
+
+#[tokio::test]
+async fn configuration_file_in_the_help_is_valid() {
+    let help = run(&["serve", "--help"]).await.stdout;
+    let after = help.split("A configuration file with every key at its default:\n").nth(1).unwrap();
+    let file: Vec<&str> = after.lines().take_while(|line| line.starts_with("  ")).map(str::trim_start).collect();
+    let parsed: toml::Table = file.join("\n").parse().unwrap();
+    assert_eq!(parsed["collections"]["concurrency"].as_integer(), Some(64), "{parsed}");
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), file.join("\n").replace("./clew-data", "/no/such/folder")).unwrap();
+    let ended = run(&["serve", "--config", config.path().to_str().unwrap()]).await;
+    assert!(ended.stderr.contains("/no/such/folder"), "every key is known: {ended:?}");
+}

@@ -59,7 +59,7 @@ pub async fn read_user_sessions(node: &NodeUrl, errand: Errand, limits: &Limits)
         let server = connection.instance().await?;
         let own_ids = clew_sessions(&mut connection).await?;
         let (List { sessions: listed, own, is_direct, .. }, unchecked) =
-            look_with_ages(&mut connection, Checked::Busy, |_| true).await?;
+            look_with_ages(&mut connection, Checked::All, |_| true).await?;
         let read = list_read(server);
         if !is_direct {
             connection.limitations.push(doctor::indirect());

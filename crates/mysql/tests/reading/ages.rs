@@ -111,7 +111,18 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
         session.begin(b"DO SLEEP(600)").await.unwrap();
         busy.push(session);
     }
+    let (mut idle_old, mut idle_young) = (open(&server, "root").await, open(&server, "root").await);
+    idle_old.run("SET timestamp = UNIX_TIMESTAMP() - 7200").await.unwrap();
+    idle_young.run("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
     let (mut holder, mut waiter) = waiter_with_clock(&server, "- 7200").await;
+    sleep(Duration::from_secs(2)).await;
+    // Rules get the true ages of idle sessions, too.
+    let node: NodeUrl = server.url().parse().unwrap();
+    let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
+    for idle in [&idle_old, &idle_young] {
+        let session = users.sessions.iter().find(|session| session.id == idle.id).unwrap();
+        assert!((1..PLAUSIBLE).contains(&session.seconds) && !users.unchecked.contains(&idle.id), "{session:?}");
+    }
     let rewrite = Rewrite { effect: Some(("events_statements_current", Effect::HoldRequest)), ..Rewrite::default() };
     let proxy = RewritingProxy::start((Ipv4Addr::LOCALHOST, server.port()).into(), rewrite).await.unwrap();
     let url = proxy.url("root");
