@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clew_model::{Failure, FailureKind, NodeUrl};
-use secrecy::{ExposeSecret, SecretString};
+use clew_model::{Failure, FailureKind};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -27,7 +26,6 @@ pub enum Errand {
 #[derive(Debug)]
 pub(crate) struct Place {
     errand: Errand,
-    /// When it was asked for.
     requested: Instant,
     since: Instant,
     // Given back before the node is forgotten: fields are dropped in their order.
@@ -60,19 +58,9 @@ impl Place {
         self.errand
     }
 
-    /// Records that the server refused this login.
-    pub(crate) fn record_refusal(&self, node: &NodeUrl, failure: &Failure) {
-        let (user, password) = (node.user.clone(), node.password.clone());
-        let refused = RefusedLogin { at: Instant::now(), user, password, failure: failure.clone() };
-        *self.node.places.refused() = Some(refused);
-    }
-
-    /// The failure of the same login, where the server refused it while this permit was waited for. Requests that were made at the same time would
-    /// else repeat it one after another, until the server locks the account.
-    pub(crate) fn refused_login(&self, node: &NodeUrl) -> Option<Failure> {
-        let refused = self.node.places.refused();
-        let refused = refused.as_ref().filter(|refused| self.requested <= refused.at + KNOWN_AFTER)?;
-        refused.is_of(node).then(|| refused.failure.clone())
+    /// When it was requested.
+    pub(crate) fn requested(&self) -> Instant {
+        self.requested
     }
 }
 
@@ -88,36 +76,11 @@ fn busy(address: &str, errand: Errand, patience: Duration) -> Failure {
 struct Places {
     reading: Arc<Semaphore>,
     killing: Arc<Semaphore>,
-    /// The login that the server refused last.
-    refused: Mutex<Option<RefusedLogin>>,
 }
-
-/// A login that the server refused, for those that waited for a permit meanwhile.
-#[derive(Debug)]
-struct RefusedLogin {
-    at: Instant,
-    user: String,
-    password: Option<SecretString>,
-    failure: Failure,
-}
-
-impl RefusedLogin {
-    fn is_of(&self, node: &NodeUrl) -> bool {
-        let password = |password: &Option<SecretString>| password.as_ref().map(|text| text.expose_secret().to_owned());
-        self.user == node.user && password(&self.password) == password(&node.password)
-    }
-}
-
-/// Time until other processes and later requests know of a refused login, by the store.
-const KNOWN_AFTER: Duration = Duration::from_millis(100);
 
 impl Places {
     fn new() -> Self {
-        Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)), refused: Mutex::default() }
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Option<RefusedLogin>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
     }
 
     /// Who kills takes what is free, its own place first. A permit that comes too late, or twice, goes back by itself.

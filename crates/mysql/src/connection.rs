@@ -18,7 +18,7 @@ use crate::own_sessions::{OwnSession, OwnSessionFilter};
 use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
 use crate::session_variables::SetUp;
-use crate::{failure, server_instance, statements};
+use crate::{failure, refused_logins, server_instance, statements};
 
 /// Error of a server whose connections are all taken.
 const TOO_MANY_CONNECTIONS: u16 = 1040;
@@ -56,7 +56,14 @@ impl Link {
                     let Some(delay) = delays.next() else { return Err(failure::no_free_connection(&error, address)) };
                     sleep(*delay).await;
                 }
-                signed_in => return signed_in.map_err(|error| failure::from_client(&error, address)),
+                Err(error) => {
+                    let failure = failure::from_client(&error, address);
+                    if matches!(error, Error::Server(_)) && failure.kind == FailureKind::AccessDenied {
+                        refused_logins::record(node, &failure);
+                    }
+                    return Err(failure);
+                }
+                Ok(link) => return Ok(link),
             }
         }
     }
@@ -125,18 +132,11 @@ impl Connection {
         let address = node.address();
         let until = Instant::now() + limits.node;
         let place = Place::take(&address, errand, limits.place()).await?;
-        if let Some(failure) = place.refused_login(node) {
+        if let Some(failure) = refused_logins::failure_of(node, place.requested()) {
             return Err(failure);
         }
         let signed_in = timeout(limits.connect, Link::sign_in(node, &address, limits.bytes)).await;
-        let link = match signed_in {
-            Ok(Err(failure)) if failure.kind == FailureKind::AccessDenied => {
-                place.record_refusal(node, &failure);
-                return Err(failure);
-            }
-            Ok(link) => link?,
-            Err(_) => return Err(failure::timed_out(&address, "connecting", limits.connect)),
-        };
+        let link = signed_in.unwrap_or_else(|_| Err(failure::timed_out(&address, "connecting", limits.connect)))?;
         Self::set_up(link, node, place, until, limits.bytes).await
     }
 

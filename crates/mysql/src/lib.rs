@@ -37,6 +37,7 @@ mod locks;
 mod losses;
 mod own_sessions;
 mod programs;
+mod refused_logins;
 mod rollbacks;
 mod running;
 mod seen;
