@@ -135,7 +135,7 @@ async fn kill(abandoned: Abandoned) {
             }
             Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
             Err(_) => {
-                // A list that hangs goes on hanging on the server: one more each time would take its connections.
+                // A list that hangs keeps a connection of the server: each further attempt would keep one more.
                 warn!(mysql.address = address, "statements may still run on the server: it does not list its sessions");
                 return;
             }

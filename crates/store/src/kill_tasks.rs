@@ -8,14 +8,14 @@ use serde_json::Value;
 /// A task to be added.
 #[derive(Debug, Clone)]
 pub struct NewKillTask {
-    /// Whom it kills.
+    /// Sessions that it kills.
     pub criteria: KillCriteria,
-    /// Whether the part of the statement is looked for in templates, as who adds it may see no more.
+    /// Whether the part of the statement is compared with templates: the caller may not see statements.
     pub masked: bool,
-    /// How long it runs; nothing means until somebody stops it.
+    /// Time until it ends by itself; without it, it runs until it is stopped.
     pub duration: Option<Duration>,
-    /// What the audit is told of it. Of the part of a statement the template.
-    pub told: Value,
+    /// Particulars for the audit. Part of a statement is there as a template.
+    pub audit_detail: Value,
 }
 
 /// Where a task is.
@@ -48,7 +48,7 @@ pub struct KillTask {
     pub id: i64,
     /// The instance whose sessions it kills.
     pub instance_id: InstanceId,
-    /// Whom it kills.
+    /// Sessions that it kills.
     pub criteria: KillCriteria,
     /// Whether the part of the statement is looked for in templates.
     pub masked: bool,

@@ -195,10 +195,8 @@ impl IntelligentKills {
         let Some(node) = self.store.node_to_read(&asked.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
         };
-        let login = self.login(&node).await?;
-        let choosing = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits).await;
-        login.record(&node, choosing.as_ref().err().and_then(KillError::of_node)).await;
-        let (read, chosen) = choosing?;
+        let choosing = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits);
+        let (read, chosen) = self.with_login(&node, choosing).await?;
         let victims = chosen.into_victims();
         let order = KillOrder {
             by: asked.by.clone(),
@@ -215,15 +213,24 @@ impl IntelligentKills {
             reason: "intelligent kill".to_owned(),
             read,
         };
-        let login = self.login(&node).await?;
-        let outcomes = self.kills.carry_out(order, victims, self.limits).await;
-        login.record(&node, outcomes.as_ref().err().and_then(KillError::of_node)).await;
-        outcomes
+        self.with_login(&node, self.kills.carry_out(order, victims, self.limits)).await
     }
 
-    /// Requests a login, with the back-off that requests of users share.
-    async fn login(&self, node: &Node) -> Result<Login, KillError> {
-        Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(KillError::Node)
+    /// Does `work`, which signs in at the node, with the back-off that requests of users share.
+    async fn with_login<T>(
+        &self,
+        node: &Node,
+        work: impl Future<Output = Result<T, KillError>>,
+    ) -> Result<T, KillError> {
+        let login = Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(KillError::Node)?;
+        let done = work.await;
+        match &done {
+            Ok(_) => login.record(node, None).await,
+            Err(KillError::Node(failure)) => login.record(node, Some(failure)).await,
+            // The node may not have been reached.
+            Err(KillError::Store(_)) => {}
+        }
+        done
     }
 }
 

@@ -68,17 +68,6 @@ pub enum KillError {
     Store(#[from] StoreError),
 }
 
-impl KillError {
-    /// The failure of the node, if it is one.
-    #[must_use]
-    pub fn of_node(&self) -> Option<&Failure> {
-        match self {
-            Self::Node(failure) => Some(failure),
-            Self::Store(_) => None,
-        }
-    }
-}
-
 impl Kills {
     /// Kills that are recorded in a store and spare these accounts.
     #[must_use]

@@ -70,7 +70,7 @@ pub(crate) async fn add(
         fields.insert("task_duration".into(), json!(duration.map(|duration| duration.as_secs())));
     }
     let masked = caller.sees_templates(&service, &project, &instance);
-    let task = NewKillTask { criteria, masked, duration, told: audit_detail };
+    let task = NewKillTask { criteria, masked, duration, audit_detail };
     let added = service.store.add_kill_task(&caller.origin(), &project.id, &instance.id, &task).await?;
     let id = added.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))

@@ -20,6 +20,14 @@ async fn ended(client: &Client, added: &Added, id: &RequestId) -> CollectionStat
     client.wait(&added.instance, &added.nodes[0], id, Duration::from_mins(1), |_, _| {}).await.unwrap()
 }
 
+/// The reason of a collection of all sessions, which fails.
+async fn reason_of_failure(client: &Client, added: &Added, home: &Home) -> String {
+    let (instance, node) = (&added.instance, &added.nodes[0]);
+    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
+    assert_eq!(ended(client, added, &id).await, CollectionStatus::Error, "{}", home.log());
+    client.download_error_reason(instance, node, &id).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn a_result_that_does_not_fit_is_told_and_leaves_nothing() {
     let fake = FakeServer::start(FakeOptions { sessions: 6000, transactions: 0, fault: Fault::None }).await.unwrap();
@@ -27,16 +35,12 @@ async fn a_result_that_does_not_fit_is_told_and_leaves_nothing() {
     let added = home.add_instance(&[&fake.url()]);
     let serving = home.serve_by(with_small_files).await;
     let client = home.client(&serving);
-    let (instance, node) = (&added.instance, &added.nodes[0]);
-
-    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
-    assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Error, "{}", home.log());
-    let reason = client.download_error_reason(instance, node, &id).await.unwrap().unwrap();
+    let reason = reason_of_failure(&client, &added, &home).await;
     assert!(reason.contains("could not be stored") && reason.contains("File too large"), "{reason}");
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 0);
 
     let few = SelectionRequest { host: Some("10.0.1.7".into()), ..SelectionRequest::default() };
-    let id = client.collect(instance, node, &few).await.unwrap();
+    let id = client.collect(&added.instance, &added.nodes[0], &few).await.unwrap();
     assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Finished, "{}", home.log());
     assert_eq!(std::fs::read_dir(home.dir().join("results")).unwrap().count(), 1);
 }
@@ -49,11 +53,7 @@ async fn rows_that_do_not_fit_are_spilled_beside_the_results_and_the_reason_name
     let added = home.add_instance(&[&fake.url()]);
     let serving = home.serve_by(with_small_files).await;
     let client = home.client(&serving);
-    let (instance, node) = (&added.instance, &added.nodes[0]);
-
-    let id = client.collect(instance, node, &SelectionRequest::default()).await.unwrap();
-    assert_eq!(ended(&client, &added, &id).await, CollectionStatus::Error, "{}", home.log());
-    let reason = client.download_error_reason(instance, node, &id).await.unwrap().unwrap();
+    let reason = reason_of_failure(&client, &added, &home).await;
     let spill = home.dir().join("spill");
     let folder = format!("could not keep rows in the temporary folder {}: ", spill.display());
     assert!(reason.contains(&folder) && reason.contains("File too large"), "{reason}");

@@ -59,7 +59,7 @@ fn assert_absent(places: &[(String, Vec<u8>)], secrets: &[(&str, Vec<u8>)]) {
         for (secret, bytes) in secrets {
             assert!(bytes.len() >= 12 && !has(bytes), "{secret} stands in {name}");
         }
-        // A task has to keep its filter; nothing else may know what somebody looked for.
+        // A task keeps its filter; no other place may contain it.
         assert!(!has(LITERAL.as_bytes()) || name.contains(place::METADATA), "the literal stands in {name}");
         // Results hold statements.
         let is_result = name.contains("/results/") || name.starts_with("S3");

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::packets::Stream;
 use super::read_file;
 
-/// Largest file of certificates: those of all public authorities have a quarter of it.
+/// Largest file of certificates: those of all public authorities have a fifth of it.
 const MAX_BUNDLE: usize = 1 << 20;
 
 /// Whether TLS authenticates the server, so that a password may be sent over the channel. A chain to a public authority without the name proves

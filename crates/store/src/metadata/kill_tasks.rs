@@ -116,7 +116,7 @@ impl Store {
         .execute(change.connection())
         .await
         .map_err(&failed)?;
-        let detail = json!({ "task": id.to_string(), "asked": task.told });
+        let detail = json!({ "task": id.to_string(), "asked": task.audit_detail });
         let event = AuditEvent { detail, ..AuditEvent::done(by, "AddKillTask", name) };
         self.kill_tasks_changed(change, event, project, instance).await?;
         Ok(Some(id))

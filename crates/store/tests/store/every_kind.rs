@@ -62,7 +62,7 @@ pub(crate) async fn fill(store: &Store, founded: &Founded) {
 
     assert!(store.set_kill_switch(&by(), project, &instance, true).await.unwrap());
     let criteria = KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) };
-    let kill_task = NewKillTask { criteria, masked: true, duration: None, told: json!({ "time": 7 }) };
+    let kill_task = NewKillTask { criteria, masked: true, duration: None, audit_detail: json!({ "time": 7 }) };
     store.add_kill_task(&by(), project, &instance, &kill_task).await.unwrap().unwrap();
     kills(store, founded, &ada).await;
     store.record_known_address(&ada, "192.0.2.7").await.unwrap();

@@ -17,7 +17,7 @@ pub(crate) fn task(seconds: Option<u64>) -> NewKillTask {
         criteria: KillCriteria { user: Some("app".into()), ..KillCriteria::after(7) },
         masked: true,
         duration: seconds.map(Duration::from_secs),
-        told: json!({ "time": 7 }),
+        audit_detail: json!({ "time": 7 }),
     }
 }
 

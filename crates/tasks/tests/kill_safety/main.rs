@@ -340,7 +340,7 @@ impl TaskWorker {
         assert!(store.set_kill_switch(&by, &founded.project_id, &instance.id, true).await.unwrap());
         for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD)] {
             let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::after(seconds) };
-            let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
+            let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
             store.add_kill_task(&by, &founded.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
         let kills = Kills::new(store.clone(), ProtectedAccounts::default());

@@ -60,7 +60,7 @@ impl Killing {
     }
 
     pub(crate) async fn add(&self, criteria: KillCriteria) -> String {
-        let task = NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
+        let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
         let (project, instance) = (&self.instance.project_id, &self.instance.id);
         self.bench.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
     }

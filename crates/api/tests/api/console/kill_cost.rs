@@ -49,13 +49,17 @@ async fn blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSe
     (node, root, waiting)
 }
 
+/// Reads until there is something, within a minute.
 async fn until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
-    loop {
-        if let Some(found) = read().await {
-            return found;
+    let reading = async {
+        loop {
+            if let Some(found) = read().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
+    tokio::time::timeout(Duration::from_mins(1), reading).await.unwrap()
 }
 
 async fn surviving_root_blocker_is_named(flavor: Flavor) {

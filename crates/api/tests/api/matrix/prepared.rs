@@ -65,7 +65,7 @@ async fn kill_task(server: &Server, operation: &str) -> String {
         return String::new();
     }
     let criteria = clew_model::KillCriteria::after(1);
-    let task = clew_store::NewKillTask { criteria, masked: false, duration: None, told: Value::Null };
+    let task = clew_store::NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
     server.store.add_kill_task(&by(), project, instance, &task).await.unwrap().unwrap().to_string()
 }
 
