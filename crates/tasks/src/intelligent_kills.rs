@@ -196,7 +196,7 @@ impl IntelligentKills {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
         };
         let choosing = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits);
-        let (read, chosen) = self.with_login(&node, choosing).await?;
+        let (read, chosen) = self.with_login(&node, Box::pin(choosing)).await?;
         let victims = chosen.into_victims();
         let order = KillOrder {
             by: asked.by.clone(),
@@ -213,7 +213,7 @@ impl IntelligentKills {
             reason: "intelligent kill".to_owned(),
             read,
         };
-        self.with_login(&node, self.kills.carry_out(order, victims, self.limits)).await
+        self.with_login(&node, Box::pin(self.kills.carry_out(order, victims, self.limits))).await
     }
 
     /// Does `work`, which signs in at the node, with the back-off that requests of users share.
