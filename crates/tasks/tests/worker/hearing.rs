@@ -80,7 +80,7 @@ impl Processes {
 
 #[tokio::test]
 async fn a_worker_hears_what_is_queued_and_a_server_what_has_ended() {
-    let settings = Settings { look_again: NEVER, look_for_end: NEVER, ..Settings::default() };
+    let settings = Settings { poll_interval: NEVER, completion_poll_interval: NEVER, ..Settings::default() };
     let processes = Processes::start(&settings, true).await;
     let listening = processes.hear(&[]).await;
     for _ in 0..3 {
@@ -95,7 +95,7 @@ async fn a_worker_hears_what_is_queued_and_a_server_what_has_ended() {
 
 #[tokio::test]
 async fn who_hears_nothing_looks() {
-    let settings = Settings { look_again: Duration::from_millis(50), ..Settings::default() };
+    let settings = Settings { poll_interval: Duration::from_millis(50), ..Settings::default() };
     let processes = Processes::start(&settings, false).await;
     processes.collect().await;
     assert!(processes.listening().await.is_empty());

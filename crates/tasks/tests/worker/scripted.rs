@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clew_model::{Failure, NodeUrl, Selection};
 use clew_mysql::Statements;
-use clew_tasks::{NodeReader, Reading, Rows};
+use clew_tasks::{NodeReader, ReadFuture, Rows};
 use tokio::sync::Semaphore;
 
 /// What reading a node does.
@@ -146,7 +146,7 @@ impl Drop for Running {
 }
 
 impl NodeReader for ScriptedReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a> {
         Box::pin(async move {
             let _running = [ALL, &node.host].map(|host| Running::begin(&self.seen, host));
             {

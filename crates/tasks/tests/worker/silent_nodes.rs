@@ -16,7 +16,7 @@ fn settings(waiting: usize) -> Settings {
         concurrency: 1,
         waiting,
         per_node: 2,
-        patience: Duration::from_millis(20),
+        stall_timeout: Duration::from_millis(20),
         grace: Duration::ZERO,
         ..Settings::default()
     }
@@ -121,7 +121,7 @@ async fn who_did_not_answer_in_time_has_to_speak_first_the_next_time() {
     let late = Failure::new(FailureKind::TimedOut, "no answer");
     let first = ScriptedReader::new([("late", Script::Fail(late)), well()]);
     // So patient that only the memory of the first time can help.
-    let patient = Settings { patience: Duration::from_hours(1), ..settings(4) };
+    let patient = Settings { stall_timeout: Duration::from_hours(1), ..settings(4) };
     let bench = Bench::new(&["late", "well"], patient, first.clone()).await;
     let worker = bench.work();
     assert_eq!(bench.ended(&bench.submit("late").await).await.status, TaskStatus::Error);

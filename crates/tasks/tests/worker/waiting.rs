@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// Who waits looks for itself only at the beginning and at the end of the wait.
 fn told_only() -> Settings {
-    Settings { look_for_end: Duration::from_hours(1), ..Settings::default() }
+    Settings { completion_poll_interval: Duration::from_hours(1), ..Settings::default() }
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn who_waits_is_told_by_the_worker() {
 
 #[tokio::test]
 async fn the_end_that_another_process_records_is_seen() {
-    let settings = Settings { look_for_end: Duration::from_millis(5), ..Settings::default() };
+    let settings = Settings { completion_poll_interval: Duration::from_millis(5), ..Settings::default() };
     let bench = Bench::new(&["a"], settings, ScriptedReader::new([])).await;
     let id = bench.submit("a").await;
     let claimed = bench.claim(LONG).await.unwrap();

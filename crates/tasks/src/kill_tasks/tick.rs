@@ -1,4 +1,4 @@
-//! A round: one read of a node for all rules of its instance, and the kills that follow.
+//! Tick of the kill tasks: one read of a node for all rules of its instance, and the resulting kills.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,82 +14,83 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::nodes::Place;
-use crate::kills::{KillError, KillOrder, Kills, Meant, indirect};
+use super::node_state::TickGuard;
+use crate::adaptive_interval::PaceChange;
+use crate::kills::{KillError, KillOrder, Kills, Meant, indirect_failure};
 use crate::logins::Login;
 use crate::observer::Observer;
-use crate::pace::PaceChange;
 
-/// Everything that a round needs.
-pub(super) struct Round {
+/// Tick on one node, with its dependencies.
+pub(super) struct Tick {
     pub(super) store: Store,
     pub(super) kills: Kills,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) limits: Limits,
     pub(super) worker: String,
     pub(super) rounds: KillRounds,
-    /// No kill goes out after this: the instance may be another worker's by then.
-    pub(super) until: Instant,
+    /// End of the lease. No kill is sent later, because another worker may hold the lease then.
+    pub(super) lease_end: Instant,
     pub(super) node: Node,
 }
 
-/// Sessions that a task kills.
-type Chosen = (KillTask, Vec<Session>);
+/// A task and the sessions that it kills.
+type TaskVictims = (KillTask, Vec<Session>);
 
-impl Round {
-    /// Reads, chooses and kills. A failure is logged once for a node: the next round comes in a second.
-    pub(super) async fn run(self, place: Place, shutdown: CancellationToken) {
-        let seen = std::time::Instant::now();
-        let limits = self.limits();
+impl Tick {
+    /// Reads the sessions, selects victims and kills them. Only the first of consecutive failures on a node is logged.
+    pub(super) async fn run(self, guard: TickGuard, shutdown: CancellationToken) {
+        let start = std::time::Instant::now();
+        let limits = self.remaining_limits();
         let login = match Login::request(&self.store, &self.node.id, LoginCause::Automatic).await {
             Ok(login) => login,
-            Err(failure) => return self.report(Err(KillError::Node(failure)), &place),
+            Err(failure) => return self.report(Err(KillError::Node(failure)), &guard),
         };
-        let look = read_user_sessions(&self.node.url, Errand::Reading, &limits);
-        let Some(read) = Box::pin(shutdown.run_until_cancelled(look)).await else { return };
+        let read = read_user_sessions(&self.node.url, Errand::Reading, &limits);
+        let Some(read) = Box::pin(shutdown.run_until_cancelled(read)).await else { return };
         login.record(&self.node, read.as_ref().err()).await;
-        // A read that failed has no duration of its own.
-        self.keep_pace(read.as_ref().map_or_else(|_| seen.elapsed(), |read| read.took), &place);
-        let ended = match read {
-            Ok(listed) => match indirect(&self.node.url, &listed) {
+        // A failed read reports no duration.
+        self.record_read_time(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.took), &guard);
+        let result = match read {
+            Ok(listed) => match indirect_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.with_trusted_ages(listed, &place) {
-                    Some((read, sessions)) => self.kill(self.choose(sessions, &place), &read, &place).await,
+                None => match self.with_reliable_ages(listed, &guard) {
+                    Some((read, sessions)) => self.kill(self.choose(sessions, &guard), &read, &guard).await,
                     None => Ok(()),
                 },
             },
             Err(failure) => Err(KillError::Node(failure)),
         };
-        self.report(ended, &place);
+        self.report(result, &guard);
     }
 
-    /// Logs that a node fails, once until it no longer does.
-    fn report(&self, ended: Result<(), KillError>, place: &Place) {
-        match ended {
-            Err(error) if place.failing(true) => {
+    /// Logs the first failure on a node, and the recovery.
+    fn report(&self, result: Result<(), KillError>, guard: &TickGuard) {
+        match result {
+            Err(error) if guard.set_failing(true) => {
                 warn!(node.id = %self.node.id, %error, "kill tasks cannot do their work on a node; they will try again");
             }
-            Ok(()) if place.failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
+            Ok(()) if guard.set_failing(false) => info!(node.id = %self.node.id, "kill tasks work on a node again"),
             _ => {}
         }
     }
 
-    /// The sessions whose ages can be relied on, with their list; nothing where the server's clock cannot be: then the round is skipped.
-    fn with_trusted_ages(&self, mut read: UserSessions, place: &Place) -> Option<(ListRead, Vec<Session>)> {
-        let doubt = place.check_clock(&mut read);
+    /// Returns the sessions with reliable ages, and their process list.
+    /// Returns `None` if the server's clock is not reliable: the tick is then skipped.
+    fn with_reliable_ages(&self, mut read: UserSessions, guard: &TickGuard) -> Option<(ListRead, Vec<Session>)> {
+        let doubt = guard.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
-        // A step is an event. The others last, behind a balancer for ever.
-        let lasts = matches!(doubt, Some(ClockDoubt::Unreadable | ClockDoubt::AnotherServer));
-        let is_news = place.unreliable_ages(lasts || (reason.is_some() && unchecked > 0));
-        if let Some(gap) = reason.filter(|_| is_news && unchecked > 0) {
+        // A clock step is a single event. The other doubts persist, for example behind a load balancer.
+        let is_persistent = matches!(doubt, Some(ClockDoubt::Unreadable | ClockDoubt::AnotherServer));
+        let changed = guard.set_unreliable_ages(is_persistent || (reason.is_some() && unchecked > 0));
+        if let Some(gap) = reason.filter(|_| changed && unchecked > 0) {
             warn!(
                 node.id = %self.node.id, sessions = unchecked, reason = gap.why, fix = gap.remedy,
                 "kill tasks spare sessions whose age is not reliable"
             );
         }
         if let Some(doubt) = doubt {
-            if is_news || !lasts {
+            if changed || !is_persistent {
                 warn!(node.id = %self.node.id, reason = %doubt, "kill tasks skip a round on a node");
             }
             return None;
@@ -97,11 +98,11 @@ impl Round {
         Some((read.read.clone(), read.into_choosable()))
     }
 
-    /// The next look comes so much later that this one was at most a tenth of the time, within bounds.
-    fn keep_pace(&self, took: Duration, place: &Place) {
-        let (change, slowed) = place.looked(took);
-        if slowed.is_some() || change.is_some() {
-            self.observer.looks_every(&self.node.id, slowed);
+    /// Adapts the interval of the node to the duration of the read.
+    fn record_read_time(&self, took: Duration, guard: &TickGuard) {
+        let (change, slow_interval) = guard.record_read(took);
+        if slow_interval.is_some() || change.is_some() {
+            self.observer.looks_every(&self.node.id, slow_interval);
         }
         let node = &self.node.id;
         match change {
@@ -114,58 +115,58 @@ impl Round {
         }
     }
 
-    /// The sessions that each task kills. One that several mean is the oldest task's.
-    fn choose(&self, sessions: Vec<Session>, place: &Place) -> Vec<Chosen> {
+    /// Selects the victims of each task. If several tasks match a session, the oldest task kills it.
+    fn choose(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).masked(task.masked);
         let rules: Vec<_> = self.rounds.tasks.iter().map(rule).collect();
-        let mut chosen: Vec<Chosen> = self.rounds.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
+        let mut chosen: Vec<TaskVictims> = self.rounds.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
         for (at, session) in victims(&rules, sessions, self.kills.protected()) {
-            if let Some((_, of_task)) = chosen.get_mut(at).filter(|_| !place.leaves_alone(&session)) {
-                of_task.push(session);
+            if let Some((_, victims)) = chosen.get_mut(at).filter(|_| !guard.is_backed_off(&session)) {
+                victims.push(session);
             }
         }
         chosen.retain(|(_, victims)| !victims.is_empty());
         chosen
     }
 
-    /// Kills for those tasks that still run: one may have been stopped during the read.
-    async fn kill(&self, chosen: Vec<Chosen>, read: &ListRead, place: &Place) -> Result<(), KillError> {
+    /// Kills the victims of the tasks that still run. A task may have been stopped during the read.
+    async fn kill(&self, chosen: Vec<TaskVictims>, read: &ListRead, guard: &TickGuard) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
         let to_run = self.store.kill_tasks_to_run(&self.rounds.instance_id, &self.worker).await?;
         for (task, victims) in chosen {
-            let limits = self.limits();
+            let limits = self.remaining_limits();
             if !to_run.contains(&task.id) || limits.node.is_zero() {
                 continue;
             }
             let login =
                 Login::request(&self.store, &self.node.id, LoginCause::Automatic).await.map_err(KillError::Node)?;
-            let outcomes = match self.kills.carry_out(self.order(&task, read), victims.clone(), limits).await {
+            let outcomes = match self.kills.carry_out(self.kill_order(&task, read), victims.clone(), limits).await {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
                     if let KillError::Node(failure) = &error {
                         login.record(&self.node, Some(failure)).await;
                         for victim in &victims {
-                            place.leave_alone(victim);
+                            guard.back_off(victim);
                         }
                     }
                     return Err(error);
                 }
             };
             for (victim, (_, outcome)) in victims.iter().zip(&outcomes) {
-                if is_still_there(victim, outcome) {
-                    place.leave_alone(victim);
+                if remains_eligible(victim, outcome) {
+                    guard.back_off(victim);
                 }
             }
-            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| failure_of(outcome)) {
+            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| failure_of_outcome(outcome)) {
                 return Err(KillError::Node(failure));
             }
         }
         Ok(())
     }
 
-    fn order(&self, task: &KillTask, read: &ListRead) -> KillOrder {
+    fn kill_order(&self, task: &KillTask, read: &ListRead) -> KillOrder {
         KillOrder {
             by: Origin::clew(),
             project_id: self.rounds.project_id.clone(),
@@ -175,7 +176,7 @@ impl Round {
             source: KillSource::Task,
             task_id: Some(task.id.to_string()),
             kind: KillKind::Connection,
-            // A session is chosen for how long it has been at what it does: one that does something else by then is not meant.
+            // The rule selected the session by the age of its statement: a session with another statement is spared.
             meant: Meant::Statement,
             unsafe_victims: if task.criteria.include_unsafe { UnsafeVictims::Kill } else { UnsafeVictims::Spare },
             reason: format!("kill task {}", task.id),
@@ -183,19 +184,20 @@ impl Round {
         }
     }
 
-    /// What a node may take, but no longer than the lease.
-    fn limits(&self) -> Limits {
-        let left = self.until.saturating_duration_since(Instant::now());
-        // In whole milliseconds: messages show the limit.
-        let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let node = self.limits.node.min(left);
+    /// Returns the limits of the node, shortened to the remaining lease.
+    fn remaining_limits(&self) -> Limits {
+        let remaining = self.lease_end.saturating_duration_since(Instant::now());
+        // Whole milliseconds, because messages show the limit.
+        let remaining = Duration::from_millis(u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX));
+        let node = self.limits.node.min(remaining);
         Limits { node, connect: self.limits.connect.min(node), ..self.limits }
     }
 }
 
-/// Whether the next round would find the session again. The list shows an idle session as older than it is if it set a time of its own: that is
-/// detected only when it is about to be killed.
-fn is_still_there(victim: &Session, outcome: &KillOutcome) -> bool {
+/// Returns true if the next tick would select the session again.
+///
+/// `SET TIMESTAMP` makes an idle session look older than it is. Clew detects this only at the time of the kill.
+fn remains_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
     match outcome {
         KillOutcome::Failed(_)
         | KillOutcome::Ending(_)
@@ -208,6 +210,6 @@ fn is_still_there(victim: &Session, outcome: &KillOutcome) -> bool {
     }
 }
 
-fn failure_of(outcome: KillOutcome) -> Option<Failure> {
+fn failure_of_outcome(outcome: KillOutcome) -> Option<Failure> {
     if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
 }
