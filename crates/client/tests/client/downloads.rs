@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, Downloaded, FileTarget, Settings, StreamTarget};
+use clew_client::{Client, ClientError, DownloadSummary, FileTarget, Settings, StreamTarget};
 
 use crate::loopback::{Reply, Request, Server, builder, client, instance, node, quick, request_id};
 
@@ -30,7 +30,7 @@ fn whole_or_part(request: &Request, content: &[u8], etag: &str) -> Reply {
 }
 
 /// Downloads to a file; also says what it holds then.
-async fn download(client: &Client) -> (Result<Downloaded, ClientError>, Vec<u8>) {
+async fn download(client: &Client) -> (Result<DownloadSummary, ClientError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.csv");
     let mut file = FileTarget::create(&path).await.unwrap();
@@ -57,7 +57,7 @@ async fn a_result_comes_whole_and_progress_is_told() {
             .await
             .unwrap();
         let total = u64::try_from(length).unwrap();
-        assert_eq!(downloaded, Downloaded { bytes: total, etag: Some(OLD.to_owned()) });
+        assert_eq!(downloaded, DownloadSummary { bytes: total, etag: Some(OLD.to_owned()) });
         assert!(bytes.into_inner() == expected, "{length} bytes");
         assert_eq!((told[0], *told.last().unwrap()), ((0, Some(total)), (total, Some(total))));
         assert!(told.is_sorted(), "{told:?}");
@@ -125,7 +125,7 @@ async fn a_result_that_changed_is_downloaded_anew() {
         .await;
         let (downloaded, written) = download(&client(&server)).await;
         let bytes = u64::try_from(length).unwrap();
-        assert_eq!(downloaded.unwrap(), Downloaded { bytes, etag: Some(NEW.to_owned()) });
+        assert_eq!(downloaded.unwrap(), DownloadSummary { bytes, etag: Some(NEW.to_owned()) });
         assert!(written == expected, "{length}: {} bytes written", written.len());
         assert_eq!(ranges(&server), [None, Some(30_000)]);
     }
@@ -202,7 +202,7 @@ async fn a_part_must_not_be_longer_than_the_rest() {
     })
     .await;
     match download(&client(&server)).await.0 {
-        Err(ClientError::WrongLength { received: 3_500, total: 3_000 }) => {}
+        Err(ClientError::LengthMismatch { received: 3_500, total: 3_000 }) => {}
         other => panic!("{other:?}"),
     }
 }

@@ -203,7 +203,7 @@ pub(crate) fn quick() -> Settings {
         answer: Duration::from_secs(20),
         attempts: 3,
         first_pause: Duration::from_millis(1),
-        longest_pause: Duration::from_millis(5),
+        max_backoff: Duration::from_millis(5),
         interruptions: 3,
         poll: Duration::from_millis(1),
     }

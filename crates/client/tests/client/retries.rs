@@ -72,7 +72,7 @@ async fn attempts_are_bounded_and_the_last_error_is_told() {
 #[tokio::test]
 async fn a_wait_that_the_server_asks_for_replaces_our_own() {
     // Our own pause would be an hour: the test ends only if the server's is taken.
-    let settings = Settings { first_pause: Duration::from_hours(1), longest_pause: Duration::from_hours(2), ..quick() };
+    let settings = Settings { first_pause: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..quick() };
     let server = Server::in_turn(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;
     let client = builder(&server).settings(settings).build().unwrap();
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);

@@ -125,7 +125,7 @@ async fn a_sign_in_without_token_or_project_is_not_believed() {
     ] {
         let server = Server::in_turn(vec![reply]).await;
         let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
-        assert!(matches!(error, ClientError::NotUnderstood { .. }), "{error}");
+        assert!(matches!(error, ClientError::InvalidResponse { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }
 }

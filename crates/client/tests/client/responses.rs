@@ -39,7 +39,7 @@ async fn a_success_that_is_not_of_this_api_is_not_believed() {
     ] {
         let server = Server::in_turn(vec![Reply::new(200, body)]).await;
         let error = list(&client(&server)).await.unwrap_err();
-        assert!(matches!(error, ClientError::NotUnderstood { .. }), "{error}");
+        assert!(matches!(error, ClientError::InvalidResponse { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(server.seen().len(), 1, "asking again would not help");
     }
