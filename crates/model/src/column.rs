@@ -1,47 +1,47 @@
-//! The column table: each column of a snapshot, defined once (spec section 1.5), and those that `--detail` adds.
+//! Column table: the columns of a snapshot (spec section 1.5), and the columns that `--detail` adds.
 //!
-//! CSV, JSON, the terminal's table, the API's description and the page all read this table.
+//! CSV, JSON, terminal output, the OpenAPI description and the page use this table.
 
 use crate::detail::SessionDetail;
 use crate::session::SessionRow;
 
-/// What the cells of a column hold.
+/// Type of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// Bytes, nearly always UTF-8.
+    /// Bytes, usually UTF-8.
     Text,
-    /// A whole number, or nothing.
+    /// Integer, or empty.
     Number,
 }
 
-/// One value of a row.
+/// Value of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
-    /// Text as the server gave it.
+    /// Text, as received from the server.
     Text(&'a [u8]),
-    /// A whole number.
+    /// Integer.
     Number(u64),
-    /// SQL's NULL, and what does not apply to the row.
+    /// SQL NULL, or a value that does not apply to the row.
     Empty,
 }
 
-/// How the cell of a session and its transaction is found.
+/// Function that returns the cell of a session and its transaction.
 pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
-/// How the cell of what else is known of a session is found.
+/// Function that returns the cell of a session's details.
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
-/// A column: its names, and how a row's cell is found.
+/// Column: names, type, and the function that returns its cells.
 #[derive(Debug)]
 pub struct Column<C = RowCell> {
-    /// Name in CSV headers (en-us), JSON and the API's description.
+    /// Name in CSV headers (en-us), in JSON and in the OpenAPI description.
     pub key: &'static str,
     /// Header in zh-cn.
     pub label_zh: &'static str,
-    /// What the cells hold.
+    /// Type of the cells.
     pub kind: ColumnKind,
-    /// One line for a reader who has never seen it.
+    /// Description in one line.
     pub meaning: &'static str,
-    /// The cell of a row.
+    /// Function that returns the cell of a row.
     pub cell: C,
 }
 
@@ -53,7 +53,7 @@ fn number<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// The 15 columns of a collection, in order.
+/// Columns of a collection, in order.
 pub static COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
@@ -162,7 +162,7 @@ pub static COLUMNS: [Column; 15] = [
     },
 ];
 
-/// The columns that a detailed snapshot has after [`COLUMNS`], in order. The API has none of them.
+/// Additional columns of a detailed snapshot, in order, after [`COLUMNS`]. The API does not return them.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",
