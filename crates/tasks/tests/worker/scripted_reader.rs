@@ -1,4 +1,4 @@
-//! A reader that does what a test tells it, by the host of the node.
+//! Reader that follows a script per host.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -10,16 +10,16 @@ use clew_mysql::Statements;
 use clew_tasks::{NodeReader, ReadFuture, Rows};
 use tokio::sync::Semaphore;
 
-/// What reading a node does.
+/// Behavior of the reads of a host.
 #[derive(Clone)]
 pub(crate) enum Script {
-    /// Gives these rows at once.
+    /// Returns the rows immediately.
     Rows(Vec<&'static str>),
-    /// Waits for the gate, then gives one row.
+    /// Waits for a permit, then returns one row.
     Gate(Arc<Semaphore>),
-    /// Never ends.
+    /// Never completes.
     Hang,
-    /// Never ends, and always has something to do.
+    /// Never completes, and is always ready to be polled.
     Busy,
     /// Fails.
     Fail(Failure),
@@ -27,70 +27,70 @@ pub(crate) enum Script {
     PanicReading,
     /// Panics while the rows are written.
     PanicWriting,
-    /// Writes half a row; then the system says this (`errno`).
+    /// Writes half a row, then fails with the given `errno`.
     FailWriting(i32),
-    /// Writes only once it is told to, and then this many bytes. What came of it is sent back.
-    HeldWriting(WaitingWrite, usize),
+    /// Blocks until released, writes the given number of bytes, and reports the outcome.
+    BlockWriting(BlockedWrite, usize),
 }
 
-/// The test's end of a write that waits for it. A test that fails drops it, and the write ends.
+/// Handle of a blocked write. Dropping it, as in a failing test, ends the write.
 pub(crate) struct HeldWrite {
-    go: Sender<()>,
-    ended: Receiver<io::Result<()>>,
-    write: WaitingWrite,
+    release: Sender<()>,
+    outcome: Receiver<io::Result<()>>,
+    write: BlockedWrite,
 }
 
-/// The writer's end: what it waits for, and where it tells what came of it.
+/// Writer's side of a blocked write.
 #[derive(Clone)]
-pub(crate) struct WaitingWrite(Arc<Mutex<Option<WriterEnd>>>);
+pub(crate) struct BlockedWrite(Arc<Mutex<Option<WriterEnd>>>);
 
 type WriterEnd = (Receiver<()>, Sender<io::Result<()>>);
 
 impl HeldWrite {
     pub(crate) fn new() -> Self {
-        let (go, going) = channel();
-        let (end, ended) = channel();
-        Self { go, ended, write: WaitingWrite(Arc::new(Mutex::new(Some((going, end))))) }
+        let (release, released) = channel();
+        let (report, outcome) = channel();
+        Self { release, outcome, write: BlockedWrite(Arc::new(Mutex::new(Some((released, report))))) }
     }
 
-    /// What to tell the reader: one row of this many bytes.
+    /// Script of a read whose write is blocked: one row of `bytes` bytes.
     pub(crate) fn script(&self, bytes: usize) -> Script {
-        Script::HeldWriting(self.write.clone(), bytes)
+        Script::BlockWriting(self.write.clone(), bytes)
     }
 
-    /// Whether a thread waits to write.
+    /// Returns true once a writer is blocked.
     pub(crate) fn is_waiting(&self) -> bool {
         self.write.0.lock().unwrap().is_none()
     }
 
-    /// Lets it write.
-    pub(crate) fn go_on(&self) {
-        self.go.send(()).unwrap();
+    /// Releases the write.
+    pub(crate) fn release(&self) {
+        self.release.send(()).unwrap();
     }
 
-    /// What came of it. Blocks.
+    /// Waits for the outcome of the write. Blocks.
     pub(crate) fn outcome(&self) -> io::Result<()> {
-        self.ended.recv().unwrap()
+        self.outcome.recv().unwrap()
     }
 }
 
-impl WaitingWrite {
+impl BlockedWrite {
     fn write(&self, bytes: usize, out: &mut dyn Write) -> io::Result<()> {
-        let (going, end) = self.0.lock().unwrap().take().unwrap();
-        going.recv().map_err(io::Error::other)?;
+        let (released, report) = self.0.lock().unwrap().take().unwrap();
+        released.recv().map_err(io::Error::other)?;
         let written = out.write_all(&vec![b'x'; bytes]);
-        let told = written.as_ref().map_err(|error| io::Error::other(error.to_string())).copied();
-        end.send(told).unwrap();
+        let outcome = written.as_ref().map_err(|error| io::Error::other(error.to_string())).copied();
+        report.send(outcome).unwrap();
         written
     }
 }
 
-/// What was asked of one host.
+/// Statistics of the reads of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct ReadStats {
     pub(crate) started: usize,
     pub(crate) running: usize,
-    pub(crate) most_at_once: usize,
+    pub(crate) max_concurrent: usize,
     pub(crate) selections: Vec<Selection>,
     pub(crate) statements: Vec<Statements>,
 }
@@ -98,43 +98,43 @@ pub(crate) struct Seen {
 #[derive(Default)]
 pub(crate) struct ScriptedReader {
     scripts: Mutex<HashMap<String, Script>>,
-    seen: Arc<Mutex<HashMap<String, Seen>>>,
+    stats: Arc<Mutex<HashMap<String, ReadStats>>>,
 }
 
 impl ScriptedReader {
     pub(crate) fn new(scripts: impl IntoIterator<Item = (&'static str, Script)>) -> Arc<Self> {
         let scripts = scripts.into_iter().map(|(host, script)| (host.to_owned(), script)).collect();
-        Arc::new(Self { scripts: Mutex::new(scripts), seen: Arc::default() })
+        Arc::new(Self { scripts: Mutex::new(scripts), stats: Arc::default() })
     }
 
-    /// From now on the host does this.
-    pub(crate) fn now(&self, host: &str, script: Script) {
+    /// Replaces the script of a host.
+    pub(crate) fn set_script(&self, host: &str, script: Script) {
         self.scripts.lock().unwrap().insert(host.to_owned(), script);
     }
 
-    /// Reads that ran at once, at most, of all hosts.
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.seen(ALL).most_at_once
+    /// Maximum number of concurrent reads, over all hosts.
+    pub(crate) fn max_concurrent(&self) -> usize {
+        self.stats(ALL).max_concurrent
     }
 
-    pub(crate) fn seen(&self, host: &str) -> Seen {
-        self.seen.lock().unwrap().get(host).cloned().unwrap_or_default()
+    pub(crate) fn stats(&self, host: &str) -> ReadStats {
+        self.stats.lock().unwrap().get(host).cloned().unwrap_or_default()
     }
 }
 
-/// Stands for all hosts together.
+/// Key of the statistics over all hosts.
 const ALL: &str = "*";
 
-/// Counts a read as running until it is dropped, however that happens.
-struct Running(Arc<Mutex<HashMap<String, Seen>>>, String);
+/// Guard that counts a read as running until it is dropped.
+struct Running(Arc<Mutex<HashMap<String, ReadStats>>>, String);
 
 impl Running {
-    fn begin(all: &Arc<Mutex<HashMap<String, Seen>>>, host: &str) -> Self {
-        let mut seen = all.lock().unwrap();
-        let seen = seen.entry(host.to_owned()).or_default();
-        seen.started += 1;
-        seen.running += 1;
-        seen.most_at_once = seen.most_at_once.max(seen.running);
+    fn start(all: &Arc<Mutex<HashMap<String, ReadStats>>>, host: &str) -> Self {
+        let mut stats = all.lock().unwrap();
+        let stats = stats.entry(host.to_owned()).or_default();
+        stats.started += 1;
+        stats.running += 1;
+        stats.max_concurrent = stats.max_concurrent.max(stats.running);
         Self(all.clone(), host.to_owned())
     }
 }
@@ -148,12 +148,12 @@ impl Drop for Running {
 impl NodeReader for ScriptedReader {
     fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a> {
         Box::pin(async move {
-            let _running = [ALL, &node.host].map(|host| Running::begin(&self.seen, host));
+            let _running = [ALL, &node.host].map(|host| Running::start(&self.stats, host));
             {
-                let mut all = self.seen.lock().unwrap();
-                let seen = all.get_mut(&node.host).unwrap();
-                seen.selections.push(selection.clone());
-                seen.statements.push(statements);
+                let mut all = self.stats.lock().unwrap();
+                let stats = all.get_mut(&node.host).unwrap();
+                stats.selections.push(selection.clone());
+                stats.statements.push(statements);
             }
             let script = self.scripts.lock().unwrap()[&node.host].clone();
             match script {
@@ -169,16 +169,16 @@ impl NodeReader for ScriptedReader {
                     tokio::task::consume_budget().await;
                 },
                 Script::Fail(failure) => Err(failure),
-                Script::PanicReading => panic!("told to panic while reading"),
+                Script::PanicReading => panic!("scripted panic during the read"),
                 Script::PanicWriting => Ok(Rows::new(1, |out| {
                     out.write_all(b"half a row").unwrap();
-                    panic!("told to panic while writing")
+                    panic!("scripted panic during the write")
                 })),
                 Script::FailWriting(errno) => Ok(Rows::new(1, move |out| {
                     out.write_all(b"half a row")?;
                     Err(io::Error::from_raw_os_error(errno))
                 })),
-                Script::HeldWriting(held, bytes) => Ok(Rows::new(1, move |out| held.write(bytes, out))),
+                Script::BlockWriting(held, bytes) => Ok(Rows::new(1, move |out| held.write(bytes, out))),
             }
         })
     }
