@@ -158,7 +158,7 @@ impl ClientBuilder {
         builder.build().map_err(|error| {
             ClientError::Setup(format!(
                 "TLS cannot be used: {}; are CA certificates installed?",
-                crate::error::cause(&error)
+                crate::error::root_cause(&error)
             ))
         })
     }

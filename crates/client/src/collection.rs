@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::Client;
 use crate::error::ClientError;
-use crate::response::printable;
+use crate::response::sanitize;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -183,11 +183,11 @@ impl Client {
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
         let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
-            request.unsigned.push((PREFER, format!("wait={}", wait.as_secs())));
+            request.unsigned_headers.push((PREFER, format!("wait={}", wait.as_secs())));
         }
         let response: StatusResponse = self.send_json(&request).await?;
         CollectionStatus::from_name(&response.status).ok_or_else(|| {
-            let why = format!("the state {:?}", printable(&response.status, 80));
+            let why = format!("the state {:?}", sanitize(&response.status, 80));
             self.context(operation, &self.inner.endpoint.to_string()).invalid_response(why)
         })
     }

@@ -11,7 +11,7 @@ use crate::retry;
 use crate::sink::Target;
 use crate::transport::ApiRequest;
 
-const OPERATION: &str = "downloading a result";
+const DOWNLOAD_OPERATION: &str = "downloading a result";
 
 /// Summary of a completed download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Client {
                 return Ok(response);
             }
             let why = "a part of the result where the whole was asked for";
-            return Err(self.context(OPERATION, &self.inner.endpoint.to_string()).invalid_response(why));
+            return Err(self.context(DOWNLOAD_OPERATION, &self.inner.endpoint.to_string()).invalid_response(why));
         }
         if progress.received > 0 {
             target.restart().await?;
@@ -144,12 +144,16 @@ impl Client {
         let project = self.project().await?;
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-result");
         // Byte ranges of a compressed body cannot be resumed.
-        let mut unsigned = vec![(ACCEPT_ENCODING, "identity".to_owned())];
+        let mut unsigned_headers = vec![(ACCEPT_ENCODING, "identity".to_owned())];
         if let Some((range, etag)) = progress.range_headers() {
-            unsigned.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
+            unsigned_headers.extend([(RANGE, range), (IF_RANGE, etag.to_owned())]);
         }
         let query = vec![("request_id", request_id.to_string())];
-        self.send_streaming(&ApiRequest { unsigned, ..self.get_request(OPERATION, project, path, query) }).await
+        self.send_streaming(&ApiRequest {
+            unsigned_headers,
+            ..self.get_request(DOWNLOAD_OPERATION, project, path, query)
+        })
+        .await
     }
 
     /// Writes the body of the response to the target.
@@ -161,7 +165,7 @@ impl Client {
         on_progress: &mut impl FnMut(u64, Option<u64>),
     ) -> Result<(), ClientError> {
         let name = self.inner.endpoint.to_string();
-        let context = self.context(OPERATION, &name);
+        let context = self.context(DOWNLOAD_OPERATION, &name);
         on_progress(progress.received, progress.total);
         loop {
             let chunk = tokio::time::timeout(context.limit, response.chunk()).await;

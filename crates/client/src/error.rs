@@ -27,7 +27,7 @@ pub enum ClientError {
     /// No connection: refused, unknown host, or TLS error.
     #[error(
         "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
-        cause(source)
+        root_cause(source)
     )]
     Connect {
         /// Operation that failed.
@@ -48,7 +48,7 @@ pub enum ClientError {
         limit: Duration,
     },
     /// Connection lost before the response was complete.
-    #[error("{operation}: the connection to {endpoint} broke: {}", cause(source))]
+    #[error("{operation}: the connection to {endpoint} broke: {}", root_cause(source))]
     ConnectionLost {
         /// Operation that failed.
         operation: &'static str,
@@ -120,7 +120,7 @@ impl ClientError {
 }
 
 /// Message of the innermost cause. The outer messages of reqwest only describe the context.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

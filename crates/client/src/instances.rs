@@ -37,7 +37,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "or_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "or_default")]
@@ -49,7 +49,7 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "or_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "or_default")]
@@ -63,7 +63,7 @@ pub struct Datastore {
     #[serde(default, rename = "type", deserialize_with = "or_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub version: String,
 }
 
@@ -81,7 +81,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "or_default")]
@@ -96,7 +96,7 @@ pub struct InstanceDetail {
     #[serde(default, deserialize_with = "or_default")]
     pub updated: String,
     /// Id of the enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "or_default")]
@@ -118,7 +118,7 @@ pub struct InstanceNode {
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
     /// Addresses of the node.
     #[serde(default, deserialize_with = "or_default")]
@@ -131,7 +131,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 }
 
 /// Deserializes text, a number, or null (as empty text).
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum TextOrNumber {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::response::printable;
+use crate::response::sanitize;
 use crate::retry::Idempotency;
 use crate::transport::ApiRequest;
 
@@ -57,7 +57,7 @@ impl Client {
             content_type: None,
             body: String::new(),
             project: None,
-            unsigned: Vec::new(),
+            unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
         let response: ProjectsResponse = self.send_json(&request).await?;
@@ -68,7 +68,7 @@ impl Client {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|project| format!("{} ({})", printable(&project.id, 64), printable(&project.name, 64)))
+                    .map(|project| format!("{} ({})", sanitize(&project.id, 64), sanitize(&project.name, 64)))
                     .collect();
                 Err(lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }

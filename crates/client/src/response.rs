@@ -15,7 +15,7 @@ const MAX_JSON_LEN: usize = 16 << 20;
 /// Maximum number of bytes of an error body that are read.
 const MAX_ERROR_LEN: usize = 64 << 10;
 /// Maximum number of characters of a foreign text in an error message.
-const MAX_SHOWN_LEN: usize = 200;
+const MAX_EXCERPT_LEN: usize = 200;
 
 /// Context of a request for error messages, and its timeout.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl RequestContext<'_> {
         } else if source.is_timeout() {
             self.timeout()
         } else if source.is_builder() {
-            ClientError::Setup(crate::error::cause(&source))
+            ClientError::Setup(crate::error::root_cause(&source))
         } else {
             ClientError::ConnectionLost { operation, endpoint, source }
         }
@@ -57,7 +57,7 @@ impl RequestContext<'_> {
         }
         if status.is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
-            return Err(self.invalid_response(format!("a redirect ({status}) to {}", printable(to, MAX_SHOWN_LEN))));
+            return Err(self.invalid_response(format!("a redirect ({status}) to {}", sanitize(to, MAX_EXCERPT_LEN))));
         }
         let headers = response.headers().clone();
         let body = read_prefix(response, MAX_ERROR_LEN).await;
@@ -74,7 +74,7 @@ impl RequestContext<'_> {
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = printable(&String::from_utf8_lossy(&body), MAX_SHOWN_LEN);
+            let start = sanitize(&String::from_utf8_lossy(&body), MAX_EXCERPT_LEN);
             self.invalid_response(format!("{error} in {start:?}"))
         })
     }
@@ -96,7 +96,7 @@ async fn read_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
 fn api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let (error_code, error_msg) = json.as_ref().and_then(|json| code_and_message(json, 4)).unwrap_or_else(|| {
-        let text = printable(String::from_utf8_lossy(body).trim(), MAX_SHOWN_LEN);
+        let text = sanitize(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_LEN);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -104,10 +104,12 @@ fn api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[
     ClientError::Api {
         operation,
         status,
-        error_code: printable(&error_code, MAX_SHOWN_LEN),
-        error_msg: printable(&error_msg, MAX_ERROR_LEN),
-        request_id: header("x-request-id").or_else(in_body).map(|id| printable(&id, MAX_SHOWN_LEN)),
-        retry_after: headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, Timestamp::now())),
+        error_code: sanitize(&error_code, MAX_EXCERPT_LEN),
+        error_msg: sanitize(&error_msg, MAX_ERROR_LEN),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize(&id, MAX_EXCERPT_LEN)),
+        retry_after: headers
+            .get(RETRY_AFTER)
+            .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
     }
 }
 
@@ -132,7 +134,7 @@ fn code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
 }
 
 /// Parses `Retry-After`: seconds, or an HTTP date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -141,7 +143,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Sanitizes text of a server for a terminal: replaces control characters and truncates it to `max_len` characters.
-pub(crate) fn printable(text: &str, max_len: usize) -> String {
+pub(crate) fn sanitize(text: &str, max_len: usize) -> String {
     text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
@@ -213,7 +215,7 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value:?}");
+            assert_eq!(parse_retry_after(value, now), expected.map(Duration::from_secs), "{value:?}");
         }
     }
 }

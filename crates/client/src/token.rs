@@ -12,7 +12,7 @@ use crate::project::ProjectRef;
 use crate::retry::Idempotency;
 use crate::transport::{ApiRequest, header_map};
 
-const OPERATION: &str = "signing in";
+const SIGN_IN_OPERATION: &str = "signing in";
 
 /// A token and its project.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ impl Client {
 
     async fn sign_in(&self) -> Result<Token, ClientError> {
         let request = ApiRequest {
-            operation: OPERATION,
+            operation: SIGN_IN_OPERATION,
             method: Method::POST,
             endpoint: &self.inner.iam_endpoint,
             path: "/v3/auth/tokens".to_owned(),
@@ -109,11 +109,11 @@ impl Client {
             content_type: Some("application/json;charset=utf8"),
             body: self.sign_in_body()?,
             project: None,
-            unsigned: Vec::new(),
+            unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         };
         let name = request.endpoint.to_string();
-        let context = self.context(OPERATION, &name);
+        let context = self.context(SIGN_IN_OPERATION, &name);
         let http_response = self.send_with_headers(&request, header_map(&self.base_headers(&request))?).await?;
         let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
         let value = value.map(SecretString::from).ok_or_else(|| context.invalid_response("no X-Subject-Token"))?;

@@ -30,7 +30,7 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) body: String,
     pub(crate) project: Option<&'a ProjectId>,
     /// Headers that the signature does not cover.
-    pub(crate) unsigned: Vec<(HeaderName, String)>,
+    pub(crate) unsigned_headers: Vec<(HeaderName, String)>,
     pub(crate) idempotency: Idempotency,
 }
 
@@ -65,7 +65,7 @@ impl Client {
             content_type: Some("application/json"),
             body: String::new(),
             project: Some(project),
-            unsigned: Vec::new(),
+            unsigned_headers: Vec::new(),
             idempotency: Idempotency::Idempotent,
         }
     }
@@ -150,7 +150,7 @@ impl Client {
         request: &ApiRequest<'_>,
         mut headers: HeaderMap,
     ) -> Result<Response, ClientError> {
-        for (name, value) in &request.unsigned {
+        for (name, value) in &request.unsigned_headers {
             headers.insert(name.clone(), header_value(name.as_str(), value)?);
         }
         let name = request.endpoint.to_string();

@@ -259,20 +259,20 @@ impl Selection {
     /// Maximum length of a text filter, in characters.
     ///
     /// The API's schema allows 36. MySQL account names have up to 32 characters and database names up to 64.
-    pub const MAX_FILTER_LENGTH: usize = 255;
+    pub const MAX_FILTER_LEN: usize = 255;
     /// Maximum length of `sql_key`, in characters.
-    pub const MAX_SQL_KEY_LENGTH: usize = 1024;
+    pub const MAX_SQL_KEY_LEN: usize = 1024;
 
     /// Validates a draft. Returns an error for the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
             class: one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
             threshold: draft.slow_process_threshold.map(threshold).transpose()?,
-            user: text("user", draft.user, Self::MAX_FILTER_LENGTH)?,
-            host: text("host", draft.host, Self::MAX_FILTER_LENGTH)?.map(|host| HostPattern::parse(&host)),
-            database: text("db", draft.db, Self::MAX_FILTER_LENGTH)?,
-            command: text("command", draft.command, Self::MAX_FILTER_LENGTH)?,
-            sql_key: text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LENGTH)?,
+            user: text("user", draft.user, Self::MAX_FILTER_LEN)?,
+            host: text("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
+            database: text("db", draft.db, Self::MAX_FILTER_LEN)?,
+            command: text("command", draft.command, Self::MAX_FILTER_LEN)?,
+            sql_key: text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
             sort_key: one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
             sort_direction: one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
         })

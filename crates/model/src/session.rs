@@ -26,13 +26,13 @@ pub struct Session {
 
 impl Session {
     /// Maximum plausible time in one state: ten years. A wrapped counter and `SET TIMESTAMP = 1` produce longer times.
-    pub const LONGEST_SECONDS: i128 = 10 * 365 * 24 * 3600;
+    pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
     /// Converts the column `Time` of the server to seconds.
     /// Negative and out-of-range values become 0 (DESIGN.md section 6).
     #[must_use]
     pub fn believable_seconds(printed: i128) -> u64 {
-        if (0..=Self::LONGEST_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
+        if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
     }
 
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.

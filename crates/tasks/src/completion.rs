@@ -12,13 +12,13 @@ pub(crate) struct CompletionNotifier(Arc<Registry>);
 
 #[derive(Default)]
 struct Registry {
-    collections: Mutex<HashMap<RequestId, Entry>>,
+    collections: Mutex<HashMap<RequestId, WaiterEntry>>,
     /// Parent of all tokens; cancelled when the notifier is closed.
     closed: CancellationToken,
 }
 
 /// Waiters of one collection.
-struct Entry {
+struct WaiterEntry {
     waiters: usize,
     completed: CancellationToken,
 }
@@ -36,7 +36,7 @@ impl CompletionNotifier {
         let mut collections = self.lock();
         let entry = collections
             .entry(request_id.clone())
-            .or_insert_with(|| Entry { waiters: 0, completed: self.0.closed.child_token() });
+            .or_insert_with(|| WaiterEntry { waiters: 0, completed: self.0.closed.child_token() });
         entry.waiters += 1;
         Waiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
     }
@@ -58,7 +58,7 @@ impl CompletionNotifier {
         self.lock().values().map(|entry| entry.waiters).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, WaiterEntry>> {
         self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Concurrency limits of a worker: slots for active reads, and extra capacity for stalled reads.
 //!
 //! An active read costs memory and CPU; a stalled read costs one connection.
-//! A read therefore releases its active permit while its node sends nothing, and another collection acquires the permit.
+//! A read therefore releases its active permit while its node sends nothing. Another collection then acquires the permit.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,7 +85,7 @@ impl SlotPool {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records whether the read timed out, or failed because Clew's own connections to the node were busy.
+    /// Marks the node as stalled if the read timed out, or if Clew's own connections to the node were busy.
     fn record_outcome(&self, node: &NodeId, read: &Result<Rows, Failure>) {
         let mut stalled = self.stalled();
         match read {
@@ -112,7 +112,7 @@ impl Slot {
                 self.pool.record_outcome(node, &rows);
                 return rows;
             }
-            // A read that exhausted its cooperative budget wakes itself: yield to other tasks first.
+            // A read that exhausted its cooperative budget wakes itself. Other tasks must run first.
             consume_budget().await;
             if timeout(stall_timeout, signal.0.notified()).await.is_err() {
                 stalled.get_or_insert_with(|| StalledRead::start(&self.pool, node));

@@ -1,4 +1,4 @@
-//! Heartbeats of a worker. The list of zones shows the zones that have no live worker.
+//! Heartbeats of a worker, from which the store detects zones without a live worker.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// Timeout of the request that deregisters the worker.
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends heartbeats and never returns. A failed heartbeat only affects the list of zones.
+/// Sends heartbeats and never returns. Collections of a zone without heartbeats fail after some minutes.
 pub(crate) async fn send_heartbeats(store: &Store, worker: &str) {
     let mut ticks = interval(HEARTBEAT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

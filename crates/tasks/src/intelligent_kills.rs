@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::kills::{KillError, KillOrder, Kills, Meant, indirect_failure};
+use crate::kills::{KillError, KillOrder, Kills, Meant, proxy_failure};
 use crate::listen_state::ListenState;
 use crate::logins::Login;
 use crate::settings::Settings;
 
 /// Maximum age of a queued intelligent kill. An older one is not started, because other sessions may be slow by then.
-const MAX_AGE: Duration = Duration::from_mins(1);
+const MAX_QUEUE_AGE: Duration = Duration::from_mins(1);
 /// Maximum number of queued intelligent kills per node.
 const MAX_QUEUED_PER_NODE: u32 = 8;
 /// Time for the store operations of an intelligent kill, in addition to the limits of the node.
@@ -43,7 +43,7 @@ pub struct IntelligentKills {
     claimable: Arc<Notify>,
     poll_interval: Duration,
     listen_state: ListenState,
-    clocks: Arc<Mutex<Clocks>>,
+    clocks: Arc<Mutex<ClockHistories>>,
 }
 
 impl IntelligentKills {
@@ -79,10 +79,10 @@ impl IntelligentKills {
 
     /// Returns the sessions that an intelligent kill would kill now.
     pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<Chosen, KillError> {
-        Ok(self.choose(instance, node, Errand::Reading, limits).await?.1)
+        Ok(self.select_victims(instance, node, Errand::Reading, limits).await?.1)
     }
 
-    async fn choose(
+    async fn select_victims(
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
@@ -91,7 +91,7 @@ impl IntelligentKills {
     ) -> Result<(ListRead, Chosen), KillError> {
         let threshold = self.threshold(instance).await?;
         let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
-        if let Some(failure) = indirect_failure(node, &listed) {
+        if let Some(failure) = proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
@@ -160,12 +160,12 @@ impl IntelligentKills {
 
     /// Starts the next queued intelligent kill. Returns false if none is queued.
     async fn start_next(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_lost_intelligent_kills(MAX_AGE).await? {
+        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUE_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.asked.node_id, "ended an intelligent kill that was lost");
         }
         // The lease is not renewed: once it expires, the worker counts as lost.
         let lease = self.limits.node * 2 + STORE_TIMEOUT;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_AGE).await? else { return Ok(false) };
+        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUE_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
             kills.execute(kill).await;
@@ -196,7 +196,7 @@ impl IntelligentKills {
         let Some(node) = self.store.node_to_read(&request.node_id).await? else {
             return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
-        let selection = self.choose(&request.instance_id, &node.url, Errand::Killing, self.limits);
+        let selection = self.select_victims(&request.instance_id, &node.url, Errand::Killing, self.limits);
         let (read, chosen) = self.with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
         let order = KillOrder {
@@ -217,7 +217,7 @@ impl IntelligentKills {
         self.with_login(&node, Box::pin(self.kills.carry_out(order, victims, self.limits))).await
     }
 
-    /// Runs `work`, which logs in to the node, under the login back-off that user requests share.
+    /// Runs `work`, which logs in to the node. Applies the login back-off of user requests.
     async fn with_login<T>(
         &self,
         node: &Node,
@@ -237,14 +237,14 @@ impl IntelligentKills {
 
 /// Clock readings of the nodes that were read most recently.
 #[derive(Debug, Default)]
-struct Clocks(VecDeque<(String, ClockHistory)>);
+struct ClockHistories(VecDeque<(String, ClockHistory)>);
 
-impl Clocks {
+impl ClockHistories {
     /// Maximum number of nodes.
     const MAX_NODES: usize = 1024;
 
     /// Compares the clock of a node with earlier readings, and corrects ages.
-    /// Returns a doubt if no kill may rely on the ages.
+    /// Returns a doubt if the ages are not reliable enough for kills.
     fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
         let address = node.address();
         let position = self.0.iter().position(|(other, _)| *other == address);

@@ -23,7 +23,7 @@ use crate::{lease, settings::Settings};
 /// Delay between two attempts of a failed store operation.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// A collection that this worker holds a lease on.
+/// A collection under a lease of this worker.
 pub(crate) struct Job {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
@@ -43,7 +43,7 @@ impl Job {
     /// Runs the collection. Stops if the lease is lost, and releases the collection when `release` is cancelled.
     pub(crate) async fn run(self, slot: &mut Slot, release: CancellationToken) {
         let task = &self.claimed.task;
-        // A dropped branch cannot have recorded the end: that happens after the select.
+        // A cancelled branch cannot have recorded the end: that happens after `select!`.
         let outcome = tokio::select! {
             biased;
             () = release.cancelled() => return self.release().await,
@@ -75,7 +75,8 @@ impl Job {
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;
         let count = rows.count();
-        let result = result_file::write(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
+        let result =
+            result_file::write_result(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))
     }
 
@@ -102,9 +103,8 @@ impl Job {
         Ok(selection)
     }
 
-    /// Runs a query on the store, and retries database errors for the duration of a lease:
-    /// the database may be restarting.
-    /// If the database stays down, the lease expires.
+    /// Runs a query on the store, and retries database errors for the duration of a lease.
+    /// The database may be restarting; if it stays down, the lease expires.
     async fn retry_query<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -119,7 +119,7 @@ impl Job {
     }
 
     /// Records the end of the collection, and retries errors for the duration of a lease.
-    /// If all attempts fail, another attempt of the collection starts once its lease expires.
+    /// If all retries fail, a worker runs the collection again once its lease expires.
     async fn record_end(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {

@@ -21,7 +21,7 @@ pub struct Kills {
 /// Request to kill sessions of a node.
 #[derive(Debug, Clone)]
 pub struct KillOrder {
-    /// The caller and its address.
+    /// Origin of the kill: the caller and its address.
     pub by: Origin,
     /// Project of the instance.
     pub project_id: ProjectId,
@@ -52,14 +52,14 @@ pub struct KillOrder {
 pub enum Meant {
     /// The session must be the same, in any state: a caller selected it by its id.
     Session,
-    /// The session must still run the same statement: a rule selected it because of that statement.
+    /// The session must still run the same statement, or still be idle: a rule selected it because of that.
     Statement,
 }
 
 /// Error of the execution of kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// The node cannot be read. No kill was sent; the failure is recorded.
+    /// The node failed. No kill was sent, and the failure is recorded.
     #[error("could not kill: {0}")]
     Node(Failure),
     /// The store cannot record the kills or their outcomes.
@@ -166,8 +166,8 @@ impl KillOrder {
     }
 }
 
-/// Returns a failure if the process list was read through a proxy: its session ids are not those of the server.
-pub(crate) fn indirect_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+/// Returns a failure if the process list was read through a proxy. Sessions cannot be identified then, and none is killed.
+pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));

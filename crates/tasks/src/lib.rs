@@ -1,7 +1,7 @@
 //! Durable queue of collections, its worker, and the execution of kills.
 //!
 //! A collection is a row of the store before its id is returned to the caller.
-//! A worker claims it for some seconds (the lease) under a number that only increases (the fence).
+//! A worker claims a collection for some seconds (the lease), under a number that only increases (the fence).
 //! The worker reads the node and writes the result; only the holder of the newest fence can record the end.
 //! A crash therefore leaves either a finished result or a collection that the next worker claims.
 //! `docs/decisions/0002-queue-by-lease-and-fence.md` explains this design.

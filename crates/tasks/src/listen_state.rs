@@ -1,4 +1,4 @@
-//! State of the connection that receives notifications from other processes, and the poll interval that follows from it.
+//! State of the LISTEN connection, and the resulting poll interval.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// Minimum poll interval while the process receives notifications.
 ///
-/// Polling stays necessary:
-/// an expired lease causes no notification, and a broken connection is detected only after some seconds.
+/// Polling remains necessary, because an expired lease causes no notification.
+/// Moreover, a broken connection is detected only after some seconds.
 const MIN_LISTENING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// State of the LISTEN connection: true while this process receives notifications. Clones share state.

@@ -10,7 +10,6 @@ pub trait Observer: Send + Sync {
     fn collected(&self, rows: u64, seconds: f64);
     /// A collection failed.
     fn failed(&self, kind: FailureKind);
-    /// The interval of kill tasks on a node changed.
-    /// `None` is the default interval; `Some` is a longer one for a slow node.
+    /// Kill tasks read a slow node at this interval; `None` means the default interval.
     fn looks_every(&self, node: &NodeId, interval: Option<Duration>);
 }

@@ -44,7 +44,7 @@ pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<Rows, Failure>> + S
 
 /// Reader of nodes. It must enforce its own timeout: the worker waits for it while it holds the lease.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node. `statements` sets the text of the statements: full or masked.
+    /// Reads the selected sessions of a node. `statements` selects full statements or templates.
     fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a>;
 }
 

@@ -44,7 +44,7 @@ impl Drop for PendingResult {
 }
 
 /// Writes and publishes a result. Dropping the future cancels the write and removes the partial result.
-pub(crate) async fn write(
+pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
     fence: i64,

@@ -1,6 +1,6 @@
 //! Retention: removes ended collections, their results, unreferenced results, old kills and old audit rows.
 //!
-//! Kills without a live worker are marked as lost before old kills are removed.
+//! Lost kills are ended before old kills are removed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

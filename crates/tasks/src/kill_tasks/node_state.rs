@@ -89,7 +89,7 @@ impl TickGuard {
     }
 
     /// Compares the server's clock with the readings of earlier ticks, and corrects ages.
-    /// Returns a doubt if no kill may rely on the ages.
+    /// Returns a doubt if the ages are not reliable enough for kills.
     pub(super) fn check_clock(&self, read: &mut UserSessions) -> Option<ClockDoubt> {
         read.check_clock(&mut self.states.lock().get_mut(&self.node)?.clock)
     }

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::node_state::TickGuard;
 use crate::adaptive_interval::PaceChange;
-use crate::kills::{KillError, KillOrder, Kills, Meant, indirect_failure};
+use crate::kills::{KillError, KillOrder, Kills, Meant, proxy_failure};
 use crate::logins::Login;
 use crate::observer::Observer;
 
@@ -51,10 +51,12 @@ impl Tick {
         // A failed read reports no duration.
         self.record_read_time(read.as_ref().map_or_else(|_| start.elapsed(), |read| read.took), &guard);
         let result = match read {
-            Ok(listed) => match indirect_failure(&self.node.url, &listed) {
+            Ok(listed) => match proxy_failure(&self.node.url, &listed) {
                 Some(failure) => Err(KillError::Node(failure)),
-                None => match self.with_reliable_ages(listed, &guard) {
-                    Some((read, sessions)) => self.kill(self.choose(sessions, &guard), &read, &guard).await,
+                None => match self.sessions_with_reliable_ages(listed, &guard) {
+                    Some((read, sessions)) => {
+                        self.kill_victims(self.select_victims(sessions, &guard), &read, &guard).await
+                    }
                     None => Ok(()),
                 },
             },
@@ -76,7 +78,11 @@ impl Tick {
 
     /// Returns the sessions with reliable ages, and their process list.
     /// Returns `None` if the server's clock is not reliable: the tick is then skipped.
-    fn with_reliable_ages(&self, mut read: UserSessions, guard: &TickGuard) -> Option<(ListRead, Vec<Session>)> {
+    fn sessions_with_reliable_ages(
+        &self,
+        mut read: UserSessions,
+        guard: &TickGuard,
+    ) -> Option<(ListRead, Vec<Session>)> {
         let doubt = guard.check_clock(&mut read);
         let reason = read.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         let unchecked = read.unchecked.len();
@@ -116,7 +122,7 @@ impl Tick {
     }
 
     /// Selects the victims of each task. If several tasks match a session, the oldest task kills it.
-    fn choose(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
+    fn select_victims(&self, sessions: Vec<Session>, guard: &TickGuard) -> Vec<TaskVictims> {
         let rule = |task: &KillTask| KillRule::new(&task.criteria).masked(task.masked);
         let rules: Vec<_> = self.rounds.tasks.iter().map(rule).collect();
         let mut chosen: Vec<TaskVictims> = self.rounds.tasks.iter().map(|task| (task.clone(), Vec::new())).collect();
@@ -130,7 +136,12 @@ impl Tick {
     }
 
     /// Kills the victims of the tasks that still run. A task may have been stopped during the read.
-    async fn kill(&self, chosen: Vec<TaskVictims>, read: &ListRead, guard: &TickGuard) -> Result<(), KillError> {
+    async fn kill_victims(
+        &self,
+        chosen: Vec<TaskVictims>,
+        read: &ListRead,
+        guard: &TickGuard,
+    ) -> Result<(), KillError> {
         if chosen.is_empty() {
             return Ok(());
         }
@@ -159,7 +170,7 @@ impl Tick {
                     guard.back_off(victim);
                 }
             }
-            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| failure_of_outcome(outcome)) {
+            if let Some(failure) = outcomes.into_iter().find_map(|(_, outcome)| kill_failure(outcome)) {
                 return Err(KillError::Node(failure));
             }
         }
@@ -210,6 +221,6 @@ fn remains_eligible(victim: &Session, outcome: &KillOutcome) -> bool {
     }
 }
 
-fn failure_of_outcome(outcome: KillOutcome) -> Option<Failure> {
+fn kill_failure(outcome: KillOutcome) -> Option<Failure> {
     if let KillOutcome::Failed(failure) = outcome { Some(failure) } else { None }
 }
