@@ -45,11 +45,11 @@ pub struct Column<C = RowCell> {
     pub cell: C,
 }
 
-fn text<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
+fn text_cell<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.as_ref()))
 }
 
-fn number<'a>(value: Option<u64>) -> Cell<'a> {
+fn number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
@@ -81,14 +81,14 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "数据库名",
         kind: ColumnKind::Text,
         meaning: "Default database; empty if none was chosen",
-        cell: |row| text(row.session.database.as_ref()),
+        cell: |row| text_cell(row.session.database.as_ref()),
     },
     Column {
         key: "execution_status",
         label_zh: "执行状态",
         kind: ColumnKind::Text,
         meaning: "What the thread is doing now",
-        cell: |row| text(row.session.state.as_ref()),
+        cell: |row| text_cell(row.session.state.as_ref()),
     },
     Column {
         key: "command",
@@ -102,7 +102,7 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "SQL语句",
         kind: ColumnKind::Text,
         meaning: "The running statement, whole",
-        cell: |row| text(row.session.statement.as_ref()),
+        cell: |row| text_cell(row.session.statement.as_ref()),
     },
     Column {
         key: "state_duration",
@@ -116,21 +116,21 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务持续时间 (s)",
         kind: ColumnKind::Number,
         meaning: "Seconds since the open transaction began",
-        cell: |row| number(row.transaction.map(|trx| trx.seconds)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.seconds)),
     },
     Column {
         key: "transaction_id",
         label_zh: "事务ID",
         kind: ColumnKind::Number,
         meaning: "The server's number of the open transaction",
-        cell: |row| number(row.transaction.map(|trx| trx.id)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.id)),
     },
     Column {
         key: "transaction_lock_wait_time",
         label_zh: "事务锁等待时长 (s)",
         kind: ColumnKind::Number,
         meaning: "Seconds that the transaction has waited for a lock; empty if it does not wait",
-        cell: |row| number(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
+        cell: |row| number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
     },
     Column {
         key: "transaction_status",
@@ -144,21 +144,21 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务锁定行数",
         kind: ColumnKind::Number,
         meaning: "Rows that the transaction has locked, as the server estimates them",
-        cell: |row| number(row.transaction.map(|trx| trx.rows_locked)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_locked)),
     },
     Column {
         key: "tables_locked_by_transactions",
         label_zh: "事务锁定表数量",
         kind: ColumnKind::Number,
         meaning: "Tables that the transaction has locked",
-        cell: |row| number(row.transaction.and_then(|trx| trx.tables_locked)),
+        cell: |row| number_cell(row.transaction.and_then(|trx| trx.tables_locked)),
     },
     Column {
         key: "rows_updated_by_transactions",
         label_zh: "事务更新行数",
         kind: ColumnKind::Number,
         meaning: "Rows that the transaction has changed",
-        cell: |row| number(row.transaction.map(|trx| trx.rows_modified)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_modified)),
     },
 ];
 
@@ -169,34 +169,34 @@ pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
         label_zh: "SQL指纹",
         kind: ColumnKind::Text,
         meaning: "The server's own digest of the running statement: equal for statements that differ in literals only",
-        cell: |detail| text(detail.statement_digest.as_ref()),
+        cell: |detail| text_cell(detail.statement_digest.as_ref()),
     },
     Column {
         key: "program_name",
         label_zh: "程序名",
         kind: ColumnKind::Text,
         meaning: "The program that opened the session, by its own word; empty if it did not say",
-        cell: |detail| text(detail.program_name.as_ref()),
+        cell: |detail| text_cell(detail.program_name.as_ref()),
     },
     Column {
         key: "waits_for",
         label_zh: "等待对象",
         kind: ColumnKind::Text,
         meaning: "What the session waits for that another one holds; empty if it waits for nobody",
-        cell: |detail| text(detail.waits_for.as_ref()),
+        cell: |detail| text_cell(detail.waits_for.as_ref()),
     },
     Column {
         key: "blocker_id",
         label_zh: "阻塞会话ID",
         kind: ColumnKind::Number,
         meaning: "The session for which it waits, on the way to the root blocker",
-        cell: |detail| number(detail.blocker_id),
+        cell: |detail| number_cell(detail.blocker_id),
     },
     Column {
         key: "root_blocker_id",
         label_zh: "根阻塞会话ID",
         kind: ColumnKind::Number,
         meaning: "The session at the root of the wait: the first by rank if there are several",
-        cell: |detail| number(detail.root_blocker_id),
+        cell: |detail| number_cell(detail.root_blocker_id),
     },
 ];

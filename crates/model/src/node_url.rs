@@ -159,8 +159,8 @@ impl FromStr for NodeUrl {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NodeUrlError::Missing("host"))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let host = decoded(host, "host")?;
-        let user = decoded(url.username(), "user")?;
+        let host = percent_decode(host, "host")?;
+        let user = percent_decode(url.username(), "user")?;
         if user.is_empty() {
             return Err(NodeUrlError::Missing("user"));
         }
@@ -168,17 +168,17 @@ impl FromStr for NodeUrl {
             return Err(NodeUrlError::Path(url.path().trim_start_matches('/').to_owned()));
         }
         let password =
-            url.password().map(|password| decoded(password, "password")).transpose()?.map(SecretString::from);
-        let tls = if is_local(&host) { TlsMode::Preferred } else { TlsMode::Required };
+            url.password().map(|password| percent_decode(password, "password")).transpose()?.map(SecretString::from);
+        let tls = if is_loopback_host(&host) { TlsMode::Preferred } else { TlsMode::Required };
         let port = url.port().unwrap_or(3306);
         let mut node =
             Self { user, password, host, port, tls, ca: None, server_public_key: None, get_server_public_key: false };
         for (key, value) in url.query_pairs() {
             match &*key {
-                "tls" => node.tls = tls_mode(&value)?,
+                "tls" => node.tls = parse_tls_mode(&value)?,
                 "ca" => node.ca = Some(PathBuf::from(&*value)),
                 "server-public-key" => node.server_public_key = Some(PathBuf::from(&*value)),
-                "get-server-public-key" => node.get_server_public_key = is_on(&value)?,
+                "get-server-public-key" => node.get_server_public_key = parse_on_off(&value)?,
                 _ => return Err(NodeUrlError::Parameter(key.into_owned())),
             }
         }
@@ -186,15 +186,15 @@ impl FromStr for NodeUrl {
     }
 }
 
-fn decoded(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
+fn percent_decode(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
     percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
 }
 
-fn tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
+fn parse_tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
     TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
 }
 
-fn is_on(value: &str) -> Result<bool, NodeUrlError> {
+fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -203,7 +203,7 @@ fn is_on(value: &str) -> Result<bool, NodeUrlError> {
 }
 
 /// Returns true for `localhost` and loopback addresses. Names are not resolved.
-fn is_local(host: &str) -> bool {
+fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::split_host;
+use crate::session::split_host_port;
 
 /// Default threshold of slow sessions and long transactions, in seconds (spec section 2.9).
 pub const DEFAULT_SLOW_SECONDS: u32 = 10;
@@ -36,7 +36,7 @@ impl Default for SlowThreshold {
     }
 }
 
-macro_rules! named {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? } default $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ macro_rules! named {
             /// Returns the value with the exact name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.name() == name)
+                Self::ALL.iter().copied().find(|value| value.name() == name)
             }
         }
 
@@ -75,7 +75,7 @@ macro_rules! named {
     };
 }
 
-named!(
+string_enum!(
     /// Class of sessions, as selected by `filter`.
     SessionClass {
         /// Active sessions whose current state is at least as old as the threshold.
@@ -89,7 +89,7 @@ named!(
     } default Total
 );
 
-named!(
+string_enum!(
     /// Sort key of a snapshot. Rows with equal keys are sorted by session id.
     SortKey {
         /// Session id.
@@ -111,7 +111,7 @@ named!(
     } default Id
 );
 
-named!(
+string_enum!(
     /// Sort direction. Rows with an empty key are last in both directions.
     SortDirection {
         /// Largest first.
@@ -150,7 +150,7 @@ impl HostPattern {
     /// Returns true if the pattern matches a client address in the server's format.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
-        let (host, port) = split_host(address);
+        let (host, port) = split_host_port(address);
         let same_host = self.host.as_bytes() == host || (self.port.is_none() && self.host.as_bytes() == address);
         same_host && self.port.as_ref().is_none_or(|own| port == Some(own.as_bytes()))
     }
@@ -266,15 +266,15 @@ impl Selection {
     /// Validates a draft. Returns an error for the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
-            class: one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
-            threshold: draft.slow_process_threshold.map(threshold).transpose()?,
-            user: text("user", draft.user, Self::MAX_FILTER_LEN)?,
-            host: text("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
-            database: text("db", draft.db, Self::MAX_FILTER_LEN)?,
-            command: text("command", draft.command, Self::MAX_FILTER_LEN)?,
-            sql_key: text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
-            sort_key: one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
-            sort_direction: one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
+            class: parse_one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
+            threshold: draft.slow_process_threshold.map(parse_threshold).transpose()?,
+            user: parse_text("user", draft.user, Self::MAX_FILTER_LEN)?,
+            host: parse_text("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
+            database: parse_text("db", draft.db, Self::MAX_FILTER_LEN)?,
+            command: parse_text("command", draft.command, Self::MAX_FILTER_LEN)?,
+            sql_key: parse_text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
+            sort_key: parse_one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
+            sort_direction: parse_one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
         })
     }
 
@@ -285,7 +285,7 @@ impl Selection {
     }
 }
 
-fn one_of<T: Default>(
+fn parse_one_of<T: Default>(
     field: &'static str,
     given: Option<String>,
     from_name: fn(&str) -> Option<T>,
@@ -299,7 +299,7 @@ fn one_of<T: Default>(
     })
 }
 
-fn threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
+fn parse_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     SlowThreshold::new(given).ok_or(SelectionError::Range {
         field: "slow_process_threshold",
         given,
@@ -308,7 +308,7 @@ fn threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     })
 }
 
-fn text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
+fn parse_text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max).contains(&length) {

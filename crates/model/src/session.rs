@@ -38,7 +38,7 @@ impl Session {
     /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
     #[must_use]
     pub fn host_part(&self) -> &[u8] {
-        split_host(&self.host).0
+        split_host_port(&self.host).0
     }
 }
 
@@ -46,7 +46,7 @@ impl Session {
 ///
 /// MySQL prints IPv6 as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`.
 /// The port is the text after the last colon, if it consists of digits.
-pub(crate) fn split_host(host: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
     };
