@@ -60,6 +60,7 @@ impl Job {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         lease::renew_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
     }
+
     async fn collect(&self, slot: &mut Slot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
