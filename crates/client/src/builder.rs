@@ -1,4 +1,4 @@
-//! How a client is made.
+//! Builder of clients.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::project::Place;
+use crate::project::ProjectRef;
 use crate::settings::Settings;
 use crate::{Client, Inner};
 
-/// Gathers what a client needs. Credentials, and a project or a region, must be given; the rest has defaults.
+/// Builder of a [`Client`]. Credentials are required, and a project or a region; other options have defaults.
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
     endpoint: String,
     iam_endpoint: Option<String>,
     credentials: Option<Credentials>,
-    place: Option<Place>,
+    project_ref: Option<ProjectRef>,
     language: Option<Language>,
     user_agent: String,
     ca_certificates: Vec<Vec<u8>>,
@@ -27,13 +27,13 @@ pub struct ClientBuilder {
 }
 
 impl Client {
-    /// Starts a client of the server at this endpoint, `https://host` or `http://host:port`.
+    /// Creates a builder for the server at `endpoint`: `https://host` or `http://host:port`.
     pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             endpoint: endpoint.into(),
             iam_endpoint: None,
             credentials: None,
-            place: None,
+            project_ref: None,
             language: None,
             user_agent: format!("clew-client/{}", env!("CARGO_PKG_VERSION")),
             ca_certificates: Vec::new(),
@@ -43,63 +43,63 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Where tokens are fetched and projects looked up; the endpoint itself unless told.
+    /// Sets the endpoint of tokens and projects. Default: the endpoint of the API.
     #[must_use]
     pub fn iam_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.iam_endpoint = Some(endpoint.into());
         self
     }
 
-    /// Who is asking.
+    /// Sets the credentials.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// The project that is asked about.
+    /// Sets the project.
     #[must_use]
     pub fn project(mut self, project: ProjectId) -> Self {
-        self.place = Some(Place::Project(project));
+        self.project_ref = Some(ProjectRef::Project(project));
         self
     }
 
-    /// The region whose project is asked about; it is looked up when it is first needed.
+    /// Sets the region. The first request looks up its project.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.place = Some(Place::Region(region.into()));
+        self.project_ref = Some(ProjectRef::Region(region.into()));
         self
     }
 
-    /// Language of messages and of the header row of results.
+    /// Sets the language of messages and of the header row of results.
     #[must_use]
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// Name of the program in `User-Agent`.
+    /// Sets the header `User-Agent`.
     #[must_use]
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = name.into();
         self
     }
 
-    /// Trusts the certificates of this PEM file's content too, besides those of the system.
+    /// Trusts the certificates of a PEM bundle, in addition to those of the system.
     #[must_use]
     pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_certificates.push(pem.into());
         self
     }
 
-    /// Limits other than the default ones.
+    /// Sets timeouts, retries and the poll interval.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// The client. Nothing is sent yet.
+    /// Builds the client. Sends no request.
     pub fn build(self) -> Result<Client, ClientError> {
         let missing = |what: &str| ClientError::Setup(format!("{what} is missing"));
         let endpoint = Endpoint::parse("endpoint", &self.endpoint)?;
@@ -119,7 +119,7 @@ impl ClientBuilder {
                 credentials: self
                     .credentials
                     .ok_or_else(|| missing("a pair of access key and secret key, or a user with a password"))?,
-                place: self.place.ok_or_else(|| missing("a project id or a region"))?,
+                project_ref: self.project_ref.ok_or_else(|| missing("a project id or a region"))?,
                 language: self.language,
                 user_agent: self.user_agent,
                 settings: self.settings,
@@ -133,7 +133,7 @@ impl ClientBuilder {
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(self.settings.connect)
-            // The API never redirects, and a signature is of one host and path only (spec section 8.4).
+            // The API never redirects, and a signature is valid for one host and path only (spec section 8.4).
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .tcp_nodelay(true);
@@ -149,7 +149,7 @@ impl ClientBuilder {
             }
             certificates.extend(read);
         }
-        // Without https there is nothing to trust, and a machine without any CA certificates must not stand in the way.
+        // Plain HTTP needs no certificates: the client must also work on a machine without CA certificates.
         builder = if endpoint.is_https() || iam_endpoint.is_https() {
             builder.tls_certs_merge(certificates)
         } else {
@@ -158,16 +158,16 @@ impl ClientBuilder {
         builder.build().map_err(|error| {
             ClientError::Setup(format!(
                 "TLS cannot be used: {}; are CA certificates installed?",
-                crate::error::cause(&error)
+                crate::error::root_cause(&error)
             ))
         })
     }
 }
 
-/// rustls needs one provider for the process; whoever comes first installs it.
+/// Installs the process-wide crypto provider of rustls unless one is installed.
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that another thread was faster, which is as good.
+        // An error means that another thread has installed one.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

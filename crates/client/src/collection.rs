@@ -1,4 +1,4 @@
-//! Collections: start one, ask how it is, wait for its end (spec sections 1.2 and 1.3).
+//! Collections: start, state, and wait for completion (spec sections 1.2 and 1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use tokio::time::Instant;
 
 use crate::Client;
 use crate::error::ClientError;
-use crate::exchange::Call;
-use crate::response::printable;
-use crate::retry::Repeatable;
+use crate::response::sanitize;
+use crate::retry::Idempotency;
+use crate::transport::ApiRequest;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// Longest wait that a server is asked for with one question.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// Maximum duration of one long poll.
+const MAX_LONG_POLL: Duration = Duration::from_secs(20);
 
-/// The server's name for a collection. Its form is the server's business.
+/// Id of a collection, in a format that only the server defines.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// As it stands in requests.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -50,16 +50,17 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Which sessions to collect, in what order. What is left out means the server's default. The server checks the values.
+/// Filter and order of the collected sessions. An absent field means the server's default.
+/// The server validates the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SelectionRequest {
-    /// `slow`, `active`, `total` or `long`.
+    /// Class of sessions: `slow`, `active`, `total` or `long`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Seconds from which a session counts as slow: 1 to 86,400.
+    /// Minimum duration of a slow session, in seconds: 1 to 86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_process_threshold: Option<i64>,
-    /// Account.
+    /// Account name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Client address.
@@ -71,13 +72,13 @@ pub struct SelectionRequest {
     /// Kind of command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Part of the statement.
+    /// Substring of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql_key: Option<String>,
     /// Column to sort by: `id`, `state_duration`, `trx_executed_time`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_key: Option<String>,
-    /// `asc` or `desc`.
+    /// Sort order: `asc` or `desc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_dir: Option<String>,
 }
@@ -98,16 +99,16 @@ impl From<SelectionDraft> for SelectionRequest {
     }
 }
 
-/// Where a collection is, in the words of the API.
+/// State of a collection, as the API defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CollectionStatus {
-    /// It waits or runs.
+    /// The collection is queued or running.
     Running,
-    /// Its result can be downloaded.
+    /// The result is ready for download.
     Finished,
-    /// It ended without a result; [`Client::download_error_reason`] says why.
+    /// The collection failed; [`Client::download_error_reason`] returns the reason.
     Error,
-    /// The server does not know it, or no longer.
+    /// The collection does not exist, or no longer.
     Unrecognized,
 }
 
@@ -124,17 +125,17 @@ impl CollectionStatus {
 }
 
 #[derive(Deserialize)]
-struct Started {
+struct CollectResponse {
     request_id: RequestId,
 }
 
 #[derive(Deserialize)]
-struct Status {
+struct StatusResponse {
     status: String,
 }
 
 impl Client {
-    /// Starts a collection. Sent again only where it was surely not started the first time.
+    /// Starts a collection. Retries only if the server has certainly not started it.
     pub async fn collect(
         &self,
         instance: &InstanceId,
@@ -142,34 +143,35 @@ impl Client {
         selection: &SelectionRequest,
     ) -> Result<RequestId, ClientError> {
         let project = self.project().await?;
-        let call = Call {
+        let request = ApiRequest {
             method: Method::POST,
             content_type: Some("application/json;charset=utf-8"),
             body: serde_json::to_string(selection).map_err(|error| ClientError::Setup(error.to_string()))?,
-            repeatable: Repeatable::UnlessExecuted,
-            ..self.get(
+            idempotency: Idempotency::NonIdempotent,
+            ..self.get_request(
                 "starting a collection",
                 project,
                 format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session"),
                 Vec::new(),
             )
         };
-        let started: Started = self.json(&call).await?;
-        Ok(started.request_id)
+        let response: CollectResponse = self.send_json(&request).await?;
+        Ok(response.request_id)
     }
 
-    /// Where the collection is.
+    /// Returns the state of a collection.
     pub async fn task_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
         request_id: &RequestId,
     ) -> Result<CollectionStatus, ClientError> {
-        self.task_status_within(instance, node, request_id, Duration::ZERO).await
+        self.long_poll_status(instance, node, request_id, Duration::ZERO).await
     }
 
-    /// Where the collection is; a server that can answers when it has ended, or after this many whole seconds.
-    async fn task_status_within(
+    /// Returns the state of a collection.
+    /// A server with long polling responds once it completes, or after `wait` in whole seconds.
+    async fn long_poll_status(
         &self,
         instance: &InstanceId,
         node: &NodeId,
@@ -177,24 +179,26 @@ impl Client {
         wait: Duration,
     ) -> Result<CollectionStatus, ClientError> {
         let project = self.project().await?;
-        let doing = "asking for the state of a collection";
+        let operation = "asking for the state of a collection";
         let path = format!("/v3/{project}/instances/{instance}/nodes/{node}/realtime-session-task");
-        let mut call = self.get(doing, project, path, vec![("request_id", request_id.to_string())]);
+        let mut request = self.get_request(operation, project, path, vec![("request_id", request_id.to_string())]);
         if wait.as_secs() > 0 {
-            call.unsigned.push((PREFER, format!("wait={}", wait.as_secs())));
+            request.unsigned_headers.push((PREFER, format!("wait={}", wait.as_secs())));
         }
-        let told: Status = self.json(&call).await?;
-        CollectionStatus::from_name(&told.status).ok_or_else(|| {
-            let why = format!("the state {:?}", printable(&told.status, 80));
-            self.asked(doing, &self.inner.endpoint.to_string()).not_understood(why)
+        let response: StatusResponse = self.send_json(&request).await?;
+        CollectionStatus::from_name(&response.status).ok_or_else(|| {
+            let why = format!("the state {:?}", sanitize(&response.status, 80));
+            self.context(operation, &self.inner.endpoint.to_string()).invalid_response(why)
         })
     }
 
-    /// Asks until the collection is no longer running, and returns what it then is.
+    /// Waits until the collection is no longer running, and returns its final state.
     ///
-    /// A server that can is asked to answer only then (`Prefer: wait`, RFC 7240); another one, such as the cloud's, is asked again and
-    /// again. `on_progress` is told each state and the time since the start of the wait. After `limit` the collection goes on without
-    /// us: [`ClientError::StillRunning`].
+    /// Uses long polling (`Prefer: wait`, RFC 7240) if the server supports it.
+    /// The cloud does not; the client then polls at intervals.
+    /// `on_progress` receives each state and the time since the start of the wait.
+    ///
+    /// Fails with [`ClientError::StillRunning`] after `limit`; the collection continues.
     pub async fn wait(
         &self,
         instance: &InstanceId,
@@ -204,13 +208,13 @@ impl Client {
         mut on_progress: impl FnMut(CollectionStatus, Duration),
     ) -> Result<CollectionStatus, ClientError> {
         let start = Instant::now();
-        let longest = self.inner.settings.poll.saturating_mul(8);
-        let longest_wait = LONGEST_WAIT.min(self.inner.settings.answer / 2);
+        let max_pause = self.inner.settings.poll.saturating_mul(8);
+        let max_wait = MAX_LONG_POLL.min(self.inner.settings.answer / 2);
         let mut pause = self.inner.settings.poll;
         loop {
-            let asked = Instant::now();
-            let wait = longest_wait.min(limit.saturating_sub(start.elapsed()));
-            let status = self.task_status_within(instance, node, request_id, wait).await?;
+            let requested_at = Instant::now();
+            let wait = max_wait.min(limit.saturating_sub(start.elapsed()));
+            let status = self.long_poll_status(instance, node, request_id, wait).await?;
             let waited = start.elapsed();
             on_progress(status, waited);
             if status != CollectionStatus::Running {
@@ -220,9 +224,9 @@ impl Client {
             if left.is_zero() {
                 return Err(ClientError::StillRunning { request_id: request_id.to_string(), limit });
             }
-            // No pause is left after an answer that was waited for.
-            tokio::time::sleep_until((asked + pause).min(start + limit)).await;
-            pause = pause.mul_f64(1.5).min(longest);
+            // After a long poll, the pause has usually elapsed.
+            tokio::time::sleep_until((requested_at + pause).min(start + limit)).await;
+            pause = pause.mul_f64(1.5).min(max_pause);
         }
     }
 }

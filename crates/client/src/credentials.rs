@@ -1,41 +1,41 @@
-//! How the client proves who it is.
+//! Credentials of the client.
 
 use std::fmt;
 
 use clew_model::AccessKeyId;
 use secrecy::SecretString;
 
-/// Either an access key, with which each request is signed, or a password, for which a token is fetched.
+/// Credentials: an access key that signs each request, or a password that is exchanged for a token.
 #[derive(Clone)]
 pub enum Credentials {
-    /// An access key.
+    /// Access key.
     AccessKey {
-        /// Its public half.
+        /// Access key id.
         id: AccessKeyId,
-        /// Its secret half.
+        /// Secret key.
         secret: SecretString,
-        /// Comes with temporary keys.
+        /// Security token of a temporary access key.
         security_token: Option<SecretString>,
     },
-    /// A user's password.
+    /// Password of a user.
     Password {
-        /// Name of the domain that the user belongs to.
+        /// Name of the user's domain.
         domain: String,
         /// Name of the user.
         user: String,
-        /// The password.
+        /// Password.
         password: SecretString,
     },
 }
 
 impl Credentials {
-    /// A permanent access key.
+    /// Creates credentials from a permanent access key.
     #[must_use]
     pub fn access_key(id: AccessKeyId, secret: SecretString) -> Self {
         Self::AccessKey { id, secret, security_token: None }
     }
 
-    /// A user's password.
+    /// Creates credentials from the password of a user.
     #[must_use]
     pub fn password(domain: impl Into<String>, user: impl Into<String>, password: SecretString) -> Self {
         Self::Password { domain: domain.into(), user: user.into(), password }

@@ -1,4 +1,4 @@
-//! Where the API is.
+//! Endpoint of the API.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `https://host` or `http://host:port`, nothing behind it. `what` names the setting in errors.
+    /// Parses `https://host` or `http://host:port`, without a path. `what` names the setting in errors.
     pub(crate) fn parse(what: &str, given: &str) -> Result<Self, ClientError> {
         let wrong = |why: &str| ClientError::Setup(format!("{what} {given:?} {why}; write it like https://host:port"));
         let url = Url::parse(given.trim()).map_err(|error| wrong(&format!("is not a URL ({error})")))?;
         if !url.username().is_empty() || url.password().is_some() {
-            // Not shown: what stands there may be a password.
+            // The URL is not shown: it may contain a password.
             return Err(ClientError::Setup(format!("{what} must not hold a user or password")));
         }
         match url.scheme() {
@@ -31,7 +31,7 @@ impl Endpoint {
         Ok(Self { url })
     }
 
-    /// The URL of a request. Path and query are percent-encoded already.
+    /// Returns the URL of a request. `path` and `query` must be percent-encoded.
     pub(crate) fn request(&self, path: &str, query: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(path);
@@ -39,7 +39,7 @@ impl Endpoint {
         url
     }
 
-    /// Value of the header `Host`: the port only where it is not the scheme's own.
+    /// Value of the header `Host`. It contains the port unless that is the default of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -49,7 +49,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// True for this machine itself, which no proxy can reach for us.
+    /// Returns true for the local machine, for which no proxy is used.
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn host_headers_carry_the_port_only_where_it_must_be_told() {
+    fn host_header_omits_the_default_port() {
         for (given, host, shown) in [
             ("https://gaussdb.example.com", "gaussdb.example.com", "https://gaussdb.example.com"),
             ("https://gaussdb.example.com:443/", "gaussdb.example.com", "https://gaussdb.example.com"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_with_the_reason() {
+    fn invalid_endpoint_is_rejected_with_the_reason() {
         for (given, why) in [
             ("", "is not a URL"),
             ("127.0.0.1:8407", "is not a URL"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_known() {
+    fn loopback_endpoints_are_detected() {
         for (given, loopback) in [
             ("http://127.9.9.9", true),
             ("http://[::1]:1", true),

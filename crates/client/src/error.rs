@@ -1,115 +1,115 @@
-//! What can go wrong, in words for people.
+//! Errors of the client.
 
 use std::time::Duration;
 
-/// Why a call failed.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The client was built with something that cannot work.
+    /// Invalid configuration of the client.
     #[error("the client cannot be set up: {0}")]
     Setup(String),
-    /// The server answered with an error.
-    #[error("{doing}: {error_msg} ({error_code}, HTTP {status}{})", request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
+    /// Error response of the API.
+    #[error("{operation}: {error_msg} ({error_code}, HTTP {status}{})", request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
     Api {
-        /// What was being done.
-        doing: &'static str,
+        /// Operation that failed.
+        operation: &'static str,
         /// HTTP status.
         status: u16,
-        /// Code of the service, such as `DBS.280001`; the status if the body has none.
+        /// Error code of the service, such as `DBS.280001`; the HTTP status if the body contains no code.
         error_code: String,
-        /// Message of the service.
+        /// Error message of the service.
         error_msg: String,
-        /// The server's name for the request, to quote when asking for help.
+        /// Request id of the server, for support requests.
         request_id: Option<String>,
-        /// How long the server asks to wait before the next attempt.
+        /// Delay that the server requests before the next attempt (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// No connection: nothing listens there, the name is unknown, TLS failed.
+    /// No connection: refused, unknown host, or TLS error.
     #[error(
-        "{doing}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
-        cause(source)
+        "{operation}: cannot connect to {endpoint}: {}; check the endpoint, the network and, for https, the certificate",
+        root_cause(source)
     )]
     Connect {
-        /// What was being done.
-        doing: &'static str,
-        /// Where to.
+        /// Operation that failed.
+        operation: &'static str,
+        /// Endpoint of the connection attempt.
         endpoint: String,
-        /// The cause.
+        /// Cause.
         source: reqwest::Error,
     },
-    /// No answer in time.
-    #[error("{doing}: {endpoint} did not answer within {limit:?}")]
+    /// No complete response within the timeout.
+    #[error("{operation}: {endpoint} did not answer within {limit:?}")]
     Timeout {
-        /// What was being done.
-        doing: &'static str,
-        /// Who did not answer.
+        /// Operation that failed.
+        operation: &'static str,
+        /// Endpoint that did not respond.
         endpoint: String,
-        /// The limit.
+        /// Timeout.
         limit: Duration,
     },
-    /// The connection broke before the whole answer was there.
-    #[error("{doing}: the connection to {endpoint} broke: {}", cause(source))]
+    /// Connection lost before the response was complete.
+    #[error("{operation}: the connection to {endpoint} broke: {}", root_cause(source))]
     ConnectionLost {
-        /// What was being done.
-        doing: &'static str,
-        /// Whose connection.
+        /// Operation that failed.
+        operation: &'static str,
+        /// Endpoint of the connection.
         endpoint: String,
-        /// The cause.
+        /// Cause.
         source: reqwest::Error,
     },
-    /// An answer that this API does not give.
-    #[error("{doing}: {endpoint} gave an answer that is not of this API: {why}; is the endpoint right?")]
-    NotUnderstood {
-        /// What was being done.
-        doing: &'static str,
-        /// Whose answer.
+    /// Response that does not conform to this API.
+    #[error("{operation}: {endpoint} gave an answer that is not of this API: {why}; is the endpoint right?")]
+    InvalidResponse {
+        /// Operation that failed.
+        operation: &'static str,
+        /// Endpoint of the response.
         endpoint: String,
-        /// What is wrong with it.
+        /// Reason why the response is invalid.
         why: String,
     },
-    /// The region has no project for these credentials, or several.
+    /// The region has no project for the credentials, or several.
     #[error(
         "looking up the project of region {region}: exactly one must match, but {found}; give the project id instead"
     )]
     ProjectLookup {
-        /// The region.
+        /// Region.
         region: String,
-        /// What was found.
+        /// Description of the projects found.
         found: String,
     },
-    /// A collection has not ended in time. It goes on, and can be asked for again.
+    /// The wait for a collection timed out. The collection continues, and its state can be requested later.
     #[error("the collection {request_id} is still running after {limit:?}; ask for it again later")]
     StillRunning {
-        /// The collection.
+        /// Id of the collection.
         request_id: String,
-        /// How long was waited.
+        /// Duration of the wait.
         limit: Duration,
     },
-    /// A download broke too often.
+    /// A download was interrupted too often.
     #[error("downloading a result: broke off {interruptions} times, the last time after {received} bytes: {last}")]
     TooManyInterruptions {
-        /// How often.
+        /// Number of interruptions.
         interruptions: u32,
-        /// Bytes that have been written.
+        /// Bytes written.
         received: u64,
-        /// What broke it the last time.
+        /// Error of the last interruption.
         last: Box<ClientError>,
     },
-    /// The result ended before the length that the server had told, or went past it.
+    /// The result is shorter or longer than the length that the server announced.
     #[error("downloading a result: {received} bytes came, but the server had told {total}")]
-    WrongLength {
-        /// Bytes that came.
+    LengthMismatch {
+        /// Bytes received.
         received: u64,
-        /// Bytes that were told.
+        /// Bytes announced.
         total: u64,
     },
-    /// The bytes could not be written where they should go.
+    /// The sink cannot write the result.
     #[error("downloading a result: cannot write it: {0}")]
     Write(#[from] std::io::Error),
 }
 
 impl ClientError {
-    /// HTTP status of an error of the API.
+    /// HTTP status of an error response of the API.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -119,8 +119,8 @@ impl ClientError {
     }
 }
 
-/// The innermost cause: reqwest's own words say only where it was.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
+/// Message of the innermost cause. The outer messages of reqwest only describe the context.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -1,8 +1,7 @@
-//! Instances: list and detail (spec sections 3.3 and 3.4).
+//! Instances: list and details (spec sections 3.3 and 3.4).
 //!
-//! Answers are read leniently. The cloud's own documents show numbers where text is declared and the other way round, leave
-//! fields out and set them to null. What identifies a thing must be there, and so must the list itself: an answer without it is
-//! not an empty list but another API's.
+//! Responses are parsed leniently, because the cloud's documentation mixes numbers and text, omits fields and sets them to null.
+//! Identifiers and the list itself are required: a response without the list is not from this API.
 
 use clew_model::{InstanceFilter, InstanceId, Page, Tag};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,19 +15,19 @@ pub struct InstanceList {
     /// The instances of the page.
     #[serde(deserialize_with = "or_default")]
     pub instances: Vec<InstanceSummary>,
-    /// How many match in all.
+    /// Total number of matches.
     #[serde(deserialize_with = "or_default")]
     pub total_count: u64,
 }
 
-/// An instance as the list shows it.
+/// Instance in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSummary {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// `normal`, `abnormal`, `creating` or `createfail`.
+    /// Status: `normal`, `abnormal`, `creating` or `createfail`.
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Addresses of the master.
@@ -38,19 +37,19 @@ pub struct InstanceSummary {
     #[serde(default, deserialize_with = "or_default")]
     pub readonly_private_ips: Vec<String>,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "or_default")]
     pub datastore: Datastore,
-    /// When it was created, as the server writes it.
+    /// Time of creation, in the server's format.
     #[serde(default, deserialize_with = "or_default")]
     pub created: String,
-    /// When it was last changed, as the server writes it.
+    /// Time of the last change, in the server's format.
     #[serde(default, deserialize_with = "or_default")]
     pub updated: String,
-    /// Enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text")]
+    /// Id of the enterprise project; `0` is the default one.
+    #[serde(default, deserialize_with = "text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "or_default")]
@@ -60,99 +59,99 @@ pub struct InstanceSummary {
 /// Kind and version of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Datastore {
-    /// `gaussdb-mysql`, …
+    /// Kind, such as `gaussdb-mysql`.
     #[serde(default, rename = "type", deserialize_with = "or_default")]
     pub kind: String,
     /// Version.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub version: String,
 }
 
-/// An instance with its nodes.
+/// Instance with its nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceDetail {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The project that owns it.
+    /// Id of the project that owns the instance.
     #[serde(default, deserialize_with = "or_default")]
     pub project_id: String,
-    /// As in [`InstanceSummary::status`].
+    /// Status; see [`InstanceSummary::status`].
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
     /// Kind and version of the database.
     #[serde(default, deserialize_with = "or_default")]
     pub datastore: Datastore,
-    /// Its nodes.
+    /// Nodes.
     #[serde(default, deserialize_with = "or_default")]
     pub nodes: Vec<InstanceNode>,
-    /// When it was created, as the server writes it.
+    /// Time of creation, in the server's format.
     #[serde(default, deserialize_with = "or_default")]
     pub created: String,
-    /// When it was last changed, as the server writes it.
+    /// Time of the last change, in the server's format.
     #[serde(default, deserialize_with = "or_default")]
     pub updated: String,
-    /// Enterprise project; `0` is the default one.
-    #[serde(default, deserialize_with = "text")]
+    /// Id of the enterprise project; `0` is the default one.
+    #[serde(default, deserialize_with = "text_or_number")]
     pub enterprise_project_id: String,
     /// Tags.
     #[serde(default, deserialize_with = "or_default")]
     pub tags: Vec<Tag>,
 }
 
-/// A node of an instance.
+/// Node of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceNode {
-    /// Its id.
+    /// Id.
     pub id: String,
-    /// Its name.
+    /// Name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// `master` or `slave`.
+    /// Role: `master` or `slave`.
     #[serde(default, rename = "type", deserialize_with = "or_default")]
     pub role: String,
-    /// `normal`, …
+    /// Status, such as `normal`.
     #[serde(default, deserialize_with = "or_default")]
     pub status: String,
     /// Port of the database.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text_or_number")]
     pub port: String,
-    /// Its addresses.
+    /// Addresses of the node.
     #[serde(default, deserialize_with = "or_default")]
     pub private_read_ips: Vec<String>,
 }
 
-/// The default instead of null.
+/// Deserializes null as the default value.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Text, from text or a number; empty instead of null.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// Deserializes text, a number, or null (as empty text).
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Told {
+    enum TextOrNumber {
         Text(String),
         Number(serde_json::Number),
     }
     Ok(match Option::deserialize(deserializer)? {
-        Some(Told::Text(text)) => text,
-        Some(Told::Number(number)) => number.to_string(),
+        Some(TextOrNumber::Text(text)) => text,
+        Some(TextOrNumber::Number(number)) => number.to_string(),
         None => String::new(),
     })
 }
 
 #[derive(Deserialize)]
-struct DetailAnswer {
+struct DetailResponse {
     instance: InstanceDetail,
 }
 
 impl Client {
-    /// Instances of the project that match all filters, a page of them.
+    /// Lists a page of the instances of the project that match all filters.
     pub async fn list_instances(&self, filter: &InstanceFilter, page: Page) -> Result<InstanceList, ClientError> {
         let project = self.project().await?;
         let mut query = vec![("offset", page.offset.to_string()), ("limit", page.limit.to_string())];
@@ -167,15 +166,17 @@ impl Client {
             let tags: Vec<String> = filter.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
             query.push(("tags", tags.join(",")));
         }
-        self.json(&self.get("listing instances", project, format!("/v3.1/{project}/instances"), query)).await
+        self.send_json(&self.get_request("listing instances", project, format!("/v3.1/{project}/instances"), query))
+            .await
     }
 
-    /// One instance with its nodes.
+    /// Returns an instance with its nodes.
     pub async fn show_instance(&self, instance: &InstanceId) -> Result<InstanceDetail, ClientError> {
         let project = self.project().await?;
         let path = format!("/v3.1/{project}/instances/{instance}");
-        let answer: DetailAnswer = self.json(&self.get("showing an instance", project, path, Vec::new())).await?;
-        Ok(answer.instance)
+        let response: DetailResponse =
+            self.send_json(&self.get_request("showing an instance", project, path, Vec::new())).await?;
+        Ok(response.instance)
     }
 }
 
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_nulls_and_missing_fields_do_no_harm() {
+    fn numbers_nulls_and_missing_fields_are_tolerated() {
         let list: InstanceList = serde_json::from_str(
             r#"{"instances":[{"id":"a","name":"b","port":3306,"enterprise_project_id":0,"tags":null,"datastore":null,
                 "private_ips":["10.0.0.1"],"new_field":{}}],"total_count":1}"#,

@@ -1,9 +1,9 @@
-//! A typed client of the TaurusDB session API: instances, collections, their states and results.
+//! Typed client of the TaurusDB session API: instances, collections, their states and results.
 //!
-//! It speaks to Clew and to the cloud's own endpoints alike (there is no official SDK in Rust), signs as the official SDKs
-//! do (spec section 8), tries again where that is safe, and resumes a download whose connection broke.
+//! The client works with Clew and with the cloud's endpoints; there is no official SDK in Rust.
+//! It signs requests like the official SDKs (spec section 8), retries safe requests, and resumes interrupted downloads.
 //!
-//! Not for: Clew's own additions to the API, and anything that is not about sessions.
+//! Out of scope: Clew's additions to the API, and APIs without relation to sessions.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -32,14 +32,14 @@ mod credentials;
 mod download;
 mod endpoint;
 mod error;
-mod exchange;
 mod instances;
 mod project;
 mod response;
 mod retry;
 mod settings;
-mod target;
+mod sink;
 mod token;
+mod transport;
 
 use std::sync::Arc;
 
@@ -49,13 +49,13 @@ use tokio::sync::{Mutex, OnceCell};
 pub use builder::ClientBuilder;
 pub use collection::{CollectionStatus, RequestId, SelectionRequest};
 pub use credentials::Credentials;
-pub use download::Downloaded;
+pub use download::DownloadSummary;
 pub use error::ClientError;
 pub use instances::{Datastore, InstanceDetail, InstanceList, InstanceNode, InstanceSummary};
 pub use settings::Settings;
-pub use target::{FileTarget, StreamTarget, Target};
+pub use sink::{FileTarget, StreamTarget, Target};
 
-/// A client of one project. Cheap to clone: clones share connections, token and project.
+/// Client of one project. Clones are cheap and share connections, token and project.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -67,7 +67,7 @@ struct Inner {
     endpoint: endpoint::Endpoint,
     iam_endpoint: endpoint::Endpoint,
     credentials: Credentials,
-    place: project::Place,
+    project_ref: project::ProjectRef,
     language: Option<Language>,
     user_agent: String,
     settings: Settings,

@@ -1,4 +1,4 @@
-//! The project of a region: `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
+//! Lookup of the project of a region: `GET {iam}/v3/projects?name=<region>` (spec section 8.3).
 
 use clew_model::ProjectId;
 use reqwest::Method;
@@ -7,21 +7,21 @@ use serde::Deserialize;
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::exchange::Call;
-use crate::response::printable;
-use crate::retry::Repeatable;
+use crate::response::sanitize;
+use crate::retry::Idempotency;
+use crate::transport::ApiRequest;
 
-/// What the client was told about the project.
+/// Configured project: its id, or its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Its id.
+pub(crate) enum ProjectRef {
+    /// Id of the project.
     Project(ProjectId),
-    /// The region, which names its project.
+    /// Region of the project. The project has the same name.
     Region(String),
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ProjectsResponse {
     projects: Vec<Project>,
 }
 
@@ -33,23 +33,23 @@ struct Project {
 }
 
 impl Client {
-    /// The project that this client asks about. A region is looked up once; an error is not kept.
+    /// Returns the project of this client. The project of a region is cached; errors are not.
     pub async fn project(&self) -> Result<&ProjectId, ClientError> {
         self.inner
             .project
             .get_or_try_init(|| async {
-                match (&self.inner.place, &self.inner.credentials) {
-                    (Place::Project(id), _) => Ok(id.clone()),
-                    (Place::Region(_), Credentials::Password { .. }) => Ok(self.token(None).await?.project),
-                    (Place::Region(region), Credentials::AccessKey { .. }) => self.look_up(region).await,
+                match (&self.inner.project_ref, &self.inner.credentials) {
+                    (ProjectRef::Project(id), _) => Ok(id.clone()),
+                    (ProjectRef::Region(_), Credentials::Password { .. }) => Ok(self.token(None).await?.project),
+                    (ProjectRef::Region(region), Credentials::AccessKey { .. }) => self.find_project(region).await,
                 }
             })
             .await
     }
 
-    async fn look_up(&self, region: &str) -> Result<ProjectId, ClientError> {
-        let call = Call {
-            doing: "looking up the project of the region",
+    async fn find_project(&self, region: &str) -> Result<ProjectId, ClientError> {
+        let request = ApiRequest {
+            operation: "looking up the project of the region",
             method: Method::GET,
             endpoint: &self.inner.iam_endpoint,
             path: "/v3/projects".to_owned(),
@@ -57,18 +57,18 @@ impl Client {
             content_type: None,
             body: String::new(),
             project: None,
-            unsigned: Vec::new(),
-            repeatable: Repeatable::Always,
+            unsigned_headers: Vec::new(),
+            idempotency: Idempotency::Idempotent,
         };
-        let answer: Answer = self.json(&call).await?;
-        match answer.projects.as_slice() {
+        let response: ProjectsResponse = self.send_json(&request).await?;
+        match response.projects.as_slice() {
             [only] => only.id.parse().map_err(|error| lookup_error(region, format!("its id is wrong: {error}"))),
             [] => Err(lookup_error(region, "there is none".to_owned())),
             several => {
                 let found: Vec<String> = several
                     .iter()
                     .take(10)
-                    .map(|one| format!("{} ({})", printable(&one.id, 64), printable(&one.name, 64)))
+                    .map(|project| format!("{} ({})", sanitize(&project.id, 64), sanitize(&project.name, 64)))
                     .collect();
                 Err(lookup_error(region, format!("there are {}: {}", several.len(), found.join(", "))))
             }

@@ -1,4 +1,4 @@
-//! Answers: errors told from results, in whichever of the cloud's forms they come (spec section 8.4).
+//! Responses: detects errors in all formats of the cloud (spec section 8.4), and parses JSON bodies.
 
 use std::time::Duration;
 
@@ -10,110 +10,115 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// Longest JSON answer that is read: 100 instances have a few hundred KiB.
-const LONGEST_JSON: usize = 16 << 20;
-/// Longest error body that is read.
-const LONGEST_ERROR: usize = 64 << 10;
-/// Characters of an unknown body that are shown.
-const SHOWN: usize = 200;
+/// Maximum size of a JSON response, in bytes. A list of 100 instances has a few hundred KiB.
+const MAX_JSON_LEN: usize = 16 << 20;
+/// Maximum number of bytes of an error body that are read.
+const MAX_ERROR_LEN: usize = 64 << 10;
+/// Maximum number of characters of a foreign text in an error message.
+const MAX_EXCERPT_LEN: usize = 200;
 
-/// What is needed to say what went wrong.
+/// Context of a request for error messages, and its timeout.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) doing: &'static str,
+pub(crate) struct RequestContext<'a> {
+    pub(crate) operation: &'static str,
     pub(crate) endpoint: &'a str,
-    /// Longest time for the whole answer.
+    /// Timeout of the complete response.
     pub(crate) limit: Duration,
 }
 
-impl Asked<'_> {
-    pub(crate) fn not_understood(self, why: impl Into<String>) -> ClientError {
-        ClientError::NotUnderstood { doing: self.doing, endpoint: self.endpoint.to_owned(), why: why.into() }
+impl RequestContext<'_> {
+    pub(crate) fn invalid_response(self, why: impl Into<String>) -> ClientError {
+        ClientError::InvalidResponse { operation: self.operation, endpoint: self.endpoint.to_owned(), why: why.into() }
     }
 
     pub(crate) fn timeout(self) -> ClientError {
-        ClientError::Timeout { doing: self.doing, endpoint: self.endpoint.to_owned(), limit: self.limit }
+        ClientError::Timeout { operation: self.operation, endpoint: self.endpoint.to_owned(), limit: self.limit }
     }
 
-    /// What the HTTP client says, in our words.
-    pub(crate) fn failed(self, source: reqwest::Error) -> ClientError {
-        let (doing, endpoint) = (self.doing, self.endpoint.to_owned());
+    /// Converts an error of the HTTP client.
+    pub(crate) fn transport_error(self, source: reqwest::Error) -> ClientError {
+        let (operation, endpoint) = (self.operation, self.endpoint.to_owned());
         if source.is_connect() {
-            ClientError::Connect { doing, endpoint, source }
+            ClientError::Connect { operation, endpoint, source }
         } else if source.is_timeout() {
             self.timeout()
         } else if source.is_builder() {
-            ClientError::Setup(crate::error::cause(&source))
+            ClientError::Setup(crate::error::root_cause(&source))
         } else {
-            ClientError::ConnectionLost { doing, endpoint, source }
+            ClientError::ConnectionLost { operation, endpoint, source }
         }
     }
 
-    /// The answer itself if it is a success, else the error it tells.
-    pub(crate) async fn success(self, response: Response) -> Result<Response, ClientError> {
+    /// Returns a successful response, or the error that it reports.
+    pub(crate) async fn check_status(self, response: Response) -> Result<Response, ClientError> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
         if status.is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
-            return Err(self.not_understood(format!("a redirect ({status}) to {}", printable(to, SHOWN))));
+            return Err(self.invalid_response(format!("a redirect ({status}) to {}", sanitize(to, MAX_EXCERPT_LEN))));
         }
         let headers = response.headers().clone();
-        let body = read_start(response, LONGEST_ERROR).await;
-        Err(api_error(self.doing, status.as_u16(), &headers, &body))
+        let body = read_prefix(response, MAX_ERROR_LEN).await;
+        Err(api_error(self.operation, status.as_u16(), &headers, &body))
     }
 
-    /// The body of a success, read as JSON.
-    pub(crate) async fn json<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
+    /// Reads the body of a successful response as JSON.
+    pub(crate) async fn read_json<T: DeserializeOwned>(self, mut response: Response) -> Result<T, ClientError> {
         let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| self.failed(error))? {
-            if body.len() + piece.len() > LONGEST_JSON {
-                return Err(self.not_understood(format!("more than {LONGEST_JSON} bytes of JSON")));
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(error))? {
+            if body.len() + chunk.len() > MAX_JSON_LEN {
+                return Err(self.invalid_response(format!("more than {MAX_JSON_LEN} bytes of JSON")));
             }
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|error| {
-            let start = printable(&String::from_utf8_lossy(&body), SHOWN);
-            self.not_understood(format!("{error} in {start:?}"))
+            let start = sanitize(&String::from_utf8_lossy(&body), MAX_EXCERPT_LEN);
+            self.invalid_response(format!("{error} in {start:?}"))
         })
     }
 }
 
-/// The start of a body; what cannot be read is left out, for the status says more.
-async fn read_start(mut response: Response, longest: usize) -> Vec<u8> {
+/// Reads up to `max_len` bytes of a body. Read errors are ignored, because the status matters more.
+async fn read_prefix(mut response: Response, max_len: usize) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece);
-        if body.len() >= longest {
-            body.truncate(longest);
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= max_len {
+            body.truncate(max_len);
             break;
         }
     }
     body
 }
 
-fn api_error(doing: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
-    let told: Option<Value> = serde_json::from_slice(body).ok();
-    let (error_code, error_msg) = told.as_ref().and_then(|told| code_and_message(told, 4)).unwrap_or_else(|| {
-        let text = printable(String::from_utf8_lossy(body).trim(), SHOWN);
+fn api_error(operation: &'static str, status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let (error_code, error_msg) = json.as_ref().and_then(|json| code_and_message(json, 4)).unwrap_or_else(|| {
+        let text = sanitize(String::from_utf8_lossy(body).trim(), MAX_EXCERPT_LEN);
         (status.to_string(), if text.is_empty() { "no message".to_owned() } else { text })
     });
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let in_body = || told.as_ref().and_then(|told| told.get("request_id")).and_then(Value::as_str).map(str::to_owned);
+    let in_body = || json.as_ref().and_then(|json| json.get("request_id")).and_then(Value::as_str).map(str::to_owned);
     ClientError::Api {
-        doing,
+        operation,
         status,
-        error_code: printable(&error_code, SHOWN),
-        error_msg: printable(&error_msg, LONGEST_ERROR),
-        request_id: header("x-request-id").or_else(in_body).map(|id| printable(&id, SHOWN)),
-        retry_after: headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, Timestamp::now())),
+        error_code: sanitize(&error_code, MAX_EXCERPT_LEN),
+        error_msg: sanitize(&error_msg, MAX_ERROR_LEN),
+        request_id: header("x-request-id").or_else(in_body).map(|id| sanitize(&id, MAX_EXCERPT_LEN)),
+        retry_after: headers
+            .get(RETRY_AFTER)
+            .and_then(|value| parse_retry_after(value.to_str().ok()?, Timestamp::now())),
     }
 }
 
-/// `error_code` and `error_msg`, else `errorCode` and `errorMsg`, else `code` and `message`, else the same one level down.
-fn code_and_message(told: &Value, depth: u8) -> Option<(String, String)> {
-    let object = told.as_object()?;
+/// Finds the error code and message of an error body.
+///
+/// Supported keys: `error_code` and `error_msg`, `errorCode` and `errorMsg`, `code` and `message`.
+/// Nested objects are searched up to `depth` levels.
+fn code_and_message(json: &Value, depth: u8) -> Option<(String, String)> {
+    let object = json.as_object()?;
     let text = |name: &str| match object.get(name)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -123,13 +128,13 @@ fn code_and_message(told: &Value, depth: u8) -> Option<(String, String)> {
         .into_iter()
         .find_map(|(code, message)| Some((text(code)?, text(message)?)))
         .or_else(|| {
-            let deeper = depth.checked_sub(1)?;
-            object.values().find_map(|inner| code_and_message(inner, deeper))
+            let remaining_depth = depth.checked_sub(1)?;
+            object.values().find_map(|inner| code_and_message(inner, remaining_depth))
         })
 }
 
-/// Seconds, or a date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+/// Parses `Retry-After`: seconds, or an HTTP date.
+fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -137,9 +142,9 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Text of a server, safe to print on a terminal: without control characters, cut to a length.
-pub(crate) fn printable(text: &str, longest: usize) -> String {
-    text.chars().take(longest).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+/// Sanitizes text of a server for a terminal: replaces control characters and truncates it to `max_len` characters.
+pub(crate) fn sanitize(text: &str, max_len: usize) -> String {
+    text.chars().take(max_len).map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_error_body_is_read() {
+    fn all_formats_of_error_bodies_are_parsed() {
         for (body, code, message) in [
             (r#"{"error_code":"DBS.280001","error_msg":"Parameter error."}"#, "DBS.280001", "Parameter error."),
             (r#"{"errorCode":"A","errorMsg":"b"}"#, "A", "b"),
@@ -171,13 +176,13 @@ mod tests {
             ("null", "502", "null"),
             (r#"["error_code"]"#, "502", r#"["error_code"]"#),
         ] {
-            let (told_code, told_message, _) = read(502, body);
-            assert_eq!((told_code.as_str(), told_message.trim_end()), (code, message), "{body}");
+            let (error_code, error_msg, _) = read(502, body);
+            assert_eq!((error_code.as_str(), error_msg.trim_end()), (code, message), "{body}");
         }
     }
 
     #[test]
-    fn deep_nesting_and_broken_text_do_no_harm() {
+    fn deep_nesting_and_invalid_utf8_are_tolerated() {
         let deep = format!("{}{}", r#"{"a":"#.repeat(100), "1".to_owned() + &"}".repeat(100));
         assert_eq!(read(500, &deep).0, "500");
         let ClientError::Api { error_msg, .. } = api_error("testing", 500, &HeaderMap::new(), b"\xff\xfe\x00") else {
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_named_by_header_or_body() {
+    fn request_id_is_read_from_header_or_body() {
         let body = r#"{"error_code":"APIGW.0301","error_msg":"x","request_id":"8080d377"}"#;
         assert_eq!(read(401, body).2.as_deref(), Some("8080d377"));
         let headers =
@@ -210,7 +215,7 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value:?}");
+            assert_eq!(parse_retry_after(value, now), expected.map(Duration::from_secs), "{value:?}");
         }
     }
 }

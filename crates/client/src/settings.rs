@@ -1,24 +1,24 @@
-//! How long the client waits, and how often it tries.
+//! Settings of the client: timeouts, retries and poll interval.
 
 use std::time::Duration;
 
-/// Limits of the client. The default suits people and scripts.
+/// Settings of the client. The defaults suit interactive use and scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Longest time to connect, TLS included.
+    /// Timeout of a connection attempt, including the TLS handshake.
     pub connect: Duration,
-    /// Longest time from the start of a request to its whole answer; for a download, to each next piece of it.
+    /// Timeout of a request, until its complete response. For a download it applies to each chunk.
     pub answer: Duration,
-    /// How often a request is sent at most, the first time included.
+    /// Maximum number of attempts per request, including the first one.
     pub attempts: u32,
-    /// Pause before the second attempt; it doubles each time, and up to half of it is taken off at random.
+    /// Back-off before the second attempt. It doubles with each attempt, and random jitter shortens it by up to half.
     pub first_pause: Duration,
-    /// Longest pause. A server that asks for a longer one (`Retry-After`) is not asked again.
-    pub longest_pause: Duration,
-    /// How often a download is taken up again at most.
+    /// Maximum back-off. If `Retry-After` is longer, the request is not retried.
+    pub max_backoff: Duration,
+    /// Maximum number of times that an interrupted download is resumed.
     pub interruptions: u32,
-    /// Least time between two questions for the state of a collection, of a server that does not wait with its answer; it grows to
-    /// eight times that.
+    /// Initial interval at which the state of a collection is polled, for servers without long polling.
+    /// The interval grows to eight times this value.
     pub poll: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for Settings {
             answer: Duration::from_mins(1),
             attempts: 5,
             first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
+            max_backoff: Duration::from_secs(30),
             interruptions: 10,
             poll: Duration::from_millis(250),
         }

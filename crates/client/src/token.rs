@@ -1,4 +1,4 @@
-//! Signing in with a password: `POST /v3/auth/tokens` (spec section 3.2).
+//! Password authentication: `POST /v3/auth/tokens` (spec section 3.2).
 
 use clew_model::ProjectId;
 use reqwest::Method;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::Client;
 use crate::credentials::Credentials;
 use crate::error::ClientError;
-use crate::exchange::{Call, header_map};
-use crate::project::Place;
-use crate::retry::Repeatable;
+use crate::project::ProjectRef;
+use crate::retry::Idempotency;
+use crate::transport::{ApiRequest, header_map};
 
-const DOING: &str = "signing in";
+const SIGN_IN_OPERATION: &str = "signing in";
 
-/// A token, and the project that it is for.
+/// A token and its project.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) value: SecretString,
@@ -22,7 +22,7 @@ pub(crate) struct Token {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct TokenRequest<'a> {
     auth: Auth<'a>,
 }
 
@@ -47,11 +47,11 @@ struct Password<'a> {
 struct User<'a> {
     name: &'a str,
     password: &'a str,
-    domain: Named<'a>,
+    domain: DomainName<'a>,
 }
 
 #[derive(Serialize)]
-struct Named<'a> {
+struct DomainName<'a> {
     name: &'a str,
 }
 
@@ -68,38 +68,40 @@ enum ScopeProject<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    token: AnswerToken,
+struct TokenResponse {
+    token: TokenBody,
 }
 
 #[derive(Deserialize)]
-struct AnswerToken {
-    project: Option<AnswerProject>,
+struct TokenBody {
+    project: Option<TokenProject>,
 }
 
 #[derive(Deserialize)]
-struct AnswerProject {
+struct TokenProject {
     id: ProjectId,
 }
 
 impl Client {
-    /// The token to send. If it is the one that was just refused, a fresh one; whoever else was refused gets the same.
+    /// Returns the cached token, or a new one if `refused` is the cached token.
+    ///
+    /// Concurrent callers share one sign-in.
     pub(crate) async fn token(&self, refused: Option<&Token>) -> Result<Token, ClientError> {
-        let mut kept = self.inner.token.lock().await;
-        if let Some(token) = kept.as_ref() {
+        let mut cached = self.inner.token.lock().await;
+        if let Some(token) = cached.as_ref() {
             let refused = refused.is_some_and(|refused| refused.value.expose_secret() == token.value.expose_secret());
             if !refused {
                 return Ok(token.clone());
             }
         }
         let token = self.sign_in().await?;
-        *kept = Some(token.clone());
+        *cached = Some(token.clone());
         Ok(token)
     }
 
     async fn sign_in(&self) -> Result<Token, ClientError> {
-        let call = Call {
-            doing: DOING,
+        let request = ApiRequest {
+            operation: SIGN_IN_OPERATION,
             method: Method::POST,
             endpoint: &self.inner.iam_endpoint,
             path: "/v3/auth/tokens".to_owned(),
@@ -107,16 +109,16 @@ impl Client {
             content_type: Some("application/json;charset=utf8"),
             body: self.sign_in_body()?,
             project: None,
-            unsigned: Vec::new(),
-            repeatable: Repeatable::Always,
+            unsigned_headers: Vec::new(),
+            idempotency: Idempotency::Idempotent,
         };
-        let name = call.endpoint.to_string();
-        let asked = self.asked(DOING, &name);
-        let response = self.dispatch(&call, header_map(&self.plain_headers(&call))?).await?;
-        let value = response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
-        let value = value.map(SecretString::from).ok_or_else(|| asked.not_understood("no X-Subject-Token"))?;
-        let answer: Answer = asked.json(response).await?;
-        let project = answer.token.project.ok_or_else(|| asked.not_understood("the token is for no project"))?.id;
+        let name = request.endpoint.to_string();
+        let context = self.context(SIGN_IN_OPERATION, &name);
+        let http_response = self.send_with_headers(&request, header_map(&self.base_headers(&request))?).await?;
+        let value = http_response.headers().get("x-subject-token").and_then(|value| value.to_str().ok());
+        let value = value.map(SecretString::from).ok_or_else(|| context.invalid_response("no X-Subject-Token"))?;
+        let response: TokenResponse = context.read_json(http_response).await?;
+        let project = response.token.project.ok_or_else(|| context.invalid_response("the token is for no project"))?.id;
         Ok(Token { value, project })
     }
 
@@ -124,18 +126,22 @@ impl Client {
         let Credentials::Password { domain, user, password } = &self.inner.credentials else {
             return Err(ClientError::Setup("a password is missing".to_owned()));
         };
-        let body = Body {
+        let body = TokenRequest {
             auth: Auth {
                 identity: Identity {
                     methods: ["password"],
                     password: Password {
-                        user: User { name: user, password: password.expose_secret(), domain: Named { name: domain } },
+                        user: User {
+                            name: user,
+                            password: password.expose_secret(),
+                            domain: DomainName { name: domain },
+                        },
                     },
                 },
                 scope: Scope {
-                    project: match &self.inner.place {
-                        Place::Project(id) => ScopeProject::Id(id.as_str()),
-                        Place::Region(name) => ScopeProject::Name(name),
+                    project: match &self.inner.project_ref {
+                        ProjectRef::Project(id) => ScopeProject::Id(id.as_str()),
+                        ProjectRef::Region(name) => ScopeProject::Name(name),
                     },
                 },
             },

@@ -1,4 +1,4 @@
-//! Who did what, from where, and how it ended: what the audit keeps.
+//! Audit events: actor, origin, operation, target and outcome.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, InstanceId, NodeId, ProjectId, UserId};
 
-/// Who does something.
+/// Actor of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// A user who has signed in.
+    /// An authenticated user.
     User {
-        /// Its id.
+        /// Id of the user.
         id: UserId,
-        /// Its name at that moment.
+        /// Name of the user at the time of the event.
         name: String,
-        /// The domain that it belongs to.
+        /// Domain of the user.
         domain_id: DomainId,
     },
-    /// Someone at the command line, who has the data directory itself.
+    /// A local user of the command line, with access to the data directory.
     Local {
-        /// Name of the account of the operating system.
+        /// Name of the operating-system account.
         user: String,
     },
-    /// Clew itself: the worker, the removal of what is old.
+    /// Clew itself: the worker, or retention.
     Clew,
-    /// Someone who has not signed in, or could not.
+    /// An unauthenticated caller.
     Nobody {
-        /// Who it claimed to be: a name or an access key id; empty if it claimed nothing.
+        /// Claimed identity: a user name or an access key id; empty if there is none.
         claimed: String,
     },
 }
 
 impl Actor {
-    /// The kind of actor, as it is stored: `user`, `local`, `clew`, `nobody`.
+    /// Stored name of the kind of actor: `user`, `local`, `clew` or `nobody`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Name of the user or account, or what was claimed; empty for Clew itself.
+    /// Name of the user or account, or the claimed identity; empty for Clew itself.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -67,48 +67,48 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Who does something, and from where.
+/// Origin of an operation: actor, client address and request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Who.
+    /// Actor.
     pub actor: Actor,
-    /// Address of the client; nothing where there is no network between.
+    /// Address of the client; `None` for local operations.
     pub peer: Option<IpAddr>,
-    /// Id of the request, as in `X-Request-Id`; empty where there is no request.
+    /// Id of the request, as in `X-Request-Id`; empty if there is no request.
     pub request_id: String,
 }
 
 impl Origin {
-    /// Someone at the command line, under this account of the operating system.
+    /// Origin of a local command, with its operating-system account.
     #[must_use]
     pub fn local(account: impl Into<String>) -> Self {
         Self { actor: Actor::Local { user: account.into() }, peer: None, request_id: String::new() }
     }
 
-    /// Clew itself.
+    /// Origin of Clew's own operations.
     #[must_use]
     pub fn clew() -> Self {
         Self { actor: Actor::Clew, peer: None, request_id: String::new() }
     }
 }
 
-/// How something ended.
+/// Outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was done.
+    /// The operation succeeded.
     Done,
-    /// It was refused: nobody signed in, or no policy allows it.
+    /// The operation was denied: the caller is not authenticated, or no policy allows it.
     Denied,
-    /// It was allowed, and failed.
+    /// The operation was allowed and failed.
     Failed,
 }
 
 impl Outcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 3] = [Self::Done, Self::Denied, Self::Failed];
 
-    /// As it is stored.
+    /// Stored name of the outcome.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -118,40 +118,40 @@ impl Outcome {
         }
     }
 
-    /// The one of this name.
+    /// Returns the outcome with the stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }
 
-/// Something that the audit keeps.
+/// Event in the audit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// Who, and from where.
+    /// Origin: actor, client address and request.
     pub origin: Origin,
-    /// What: the operation's name in the API, `CollectRealtimeSession`, `CreateUser`, …
+    /// Name of the operation in the API, such as `CollectRealtimeSession` or `CreateUser`.
     pub operation: String,
-    /// The domain that it is about, where it is known.
+    /// Affected domain, if known.
     pub domain_id: Option<DomainId>,
-    /// The project that it is about, if any.
+    /// Affected project, if any.
     pub project_id: Option<ProjectId>,
-    /// The instance that it is about, if any.
+    /// Affected instance, if any.
     pub instance_id: Option<InstanceId>,
-    /// The node that it is about, if any.
+    /// Affected node, if any.
     pub node_id: Option<NodeId>,
-    /// What it was done to, in words that a reader knows again: a name or an id.
+    /// Target of the operation: a name or an id.
     pub target: String,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
-    /// The error code that was answered, if it did not end well.
+    /// Error code of the response, if the operation was denied or failed.
     pub code: Option<String>,
-    /// What else is to be known. Never a secret or a hash of one; of a statement its template only.
+    /// Further details. They never contain a secret or its hash, and only the template of a statement.
     pub detail: serde_json::Value,
 }
 
 impl AuditEvent {
-    /// Something that was done, about nothing in particular yet.
+    /// Creates an event of a successful operation, without affected resources.
     #[must_use]
     pub fn done(origin: &Origin, operation: impl Into<String>, target: impl Into<String>) -> Self {
         Self {

@@ -1,59 +1,59 @@
-//! The column table: each column of a snapshot, defined once (spec section 1.5), and those that `--detail` adds.
+//! Column table: the columns of a snapshot (spec section 1.5), and the columns that `--detail` adds.
 //!
-//! CSV, JSON, the terminal's table, the API's description and the page all read this table.
+//! CSV, JSON, terminal output, the OpenAPI description and the page use this table.
 
 use crate::detail::SessionDetail;
 use crate::session::SessionRow;
 
-/// What the cells of a column hold.
+/// Type of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// Bytes, nearly always UTF-8.
+    /// Bytes, usually UTF-8.
     Text,
-    /// A whole number, or nothing.
+    /// Integer, or empty.
     Number,
 }
 
-/// One value of a row.
+/// Value of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
-    /// Text as the server gave it.
+    /// Text, as received from the server.
     Text(&'a [u8]),
-    /// A whole number.
+    /// Integer.
     Number(u64),
-    /// SQL's NULL, and what does not apply to the row.
+    /// SQL NULL, or a value that does not apply to the row.
     Empty,
 }
 
-/// How the cell of a session and its transaction is found.
+/// Function that returns the cell of a session and its transaction.
 pub type RowCell = for<'a> fn(&SessionRow<'a>) -> Cell<'a>;
-/// How the cell of what else is known of a session is found.
+/// Function that returns the cell of a session's details.
 pub type DetailCell = fn(&SessionDetail) -> Cell<'_>;
 
-/// A column: its names, and how a row's cell is found.
+/// Column: names, type, and the function that returns its cells.
 #[derive(Debug)]
 pub struct Column<C = RowCell> {
-    /// Name in CSV headers (en-us), JSON and the API's description.
+    /// Name in CSV headers (en-us), in JSON and in the OpenAPI description.
     pub key: &'static str,
     /// Header in zh-cn.
     pub label_zh: &'static str,
-    /// What the cells hold.
+    /// Type of the cells.
     pub kind: ColumnKind,
-    /// One line for a reader who has never seen it.
+    /// Description in one line.
     pub meaning: &'static str,
-    /// The cell of a row.
+    /// Function that returns the cell of a row.
     pub cell: C,
 }
 
-fn text<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
+fn text_cell<T: AsRef<[u8]>>(value: Option<&T>) -> Cell<'_> {
     value.map_or(Cell::Empty, |text| Cell::Text(text.as_ref()))
 }
 
-fn number<'a>(value: Option<u64>) -> Cell<'a> {
+fn number_cell<'a>(value: Option<u64>) -> Cell<'a> {
     value.map_or(Cell::Empty, Cell::Number)
 }
 
-/// The 15 columns of a collection, in order.
+/// Columns of a collection, in order.
 pub static COLUMNS: [Column; 15] = [
     Column {
         key: "session_id",
@@ -81,14 +81,14 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "数据库名",
         kind: ColumnKind::Text,
         meaning: "Default database; empty if none was chosen",
-        cell: |row| text(row.session.database.as_ref()),
+        cell: |row| text_cell(row.session.database.as_ref()),
     },
     Column {
         key: "execution_status",
         label_zh: "执行状态",
         kind: ColumnKind::Text,
         meaning: "What the thread is doing now",
-        cell: |row| text(row.session.state.as_ref()),
+        cell: |row| text_cell(row.session.state.as_ref()),
     },
     Column {
         key: "command",
@@ -102,7 +102,7 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "SQL语句",
         kind: ColumnKind::Text,
         meaning: "The running statement, whole",
-        cell: |row| text(row.session.statement.as_ref()),
+        cell: |row| text_cell(row.session.statement.as_ref()),
     },
     Column {
         key: "state_duration",
@@ -116,21 +116,21 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务持续时间 (s)",
         kind: ColumnKind::Number,
         meaning: "Seconds since the open transaction began",
-        cell: |row| number(row.transaction.map(|trx| trx.seconds)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.seconds)),
     },
     Column {
         key: "transaction_id",
         label_zh: "事务ID",
         kind: ColumnKind::Number,
         meaning: "The server's number of the open transaction",
-        cell: |row| number(row.transaction.map(|trx| trx.id)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.id)),
     },
     Column {
         key: "transaction_lock_wait_time",
         label_zh: "事务锁等待时长 (s)",
         kind: ColumnKind::Number,
         meaning: "Seconds that the transaction has waited for a lock; empty if it does not wait",
-        cell: |row| number(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
+        cell: |row| number_cell(row.transaction.and_then(|trx| trx.lock_wait_seconds)),
     },
     Column {
         key: "transaction_status",
@@ -144,59 +144,59 @@ pub static COLUMNS: [Column; 15] = [
         label_zh: "事务锁定行数",
         kind: ColumnKind::Number,
         meaning: "Rows that the transaction has locked, as the server estimates them",
-        cell: |row| number(row.transaction.map(|trx| trx.rows_locked)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_locked)),
     },
     Column {
         key: "tables_locked_by_transactions",
         label_zh: "事务锁定表数量",
         kind: ColumnKind::Number,
         meaning: "Tables that the transaction has locked",
-        cell: |row| number(row.transaction.and_then(|trx| trx.tables_locked)),
+        cell: |row| number_cell(row.transaction.and_then(|trx| trx.tables_locked)),
     },
     Column {
         key: "rows_updated_by_transactions",
         label_zh: "事务更新行数",
         kind: ColumnKind::Number,
         meaning: "Rows that the transaction has changed",
-        cell: |row| number(row.transaction.map(|trx| trx.rows_modified)),
+        cell: |row| number_cell(row.transaction.map(|trx| trx.rows_modified)),
     },
 ];
 
-/// The columns that a detailed snapshot has after [`COLUMNS`], in order. The API has none of them.
+/// Additional columns of a detailed snapshot, in order, after [`COLUMNS`]. The API does not return them.
 pub static DETAIL_COLUMNS: [Column<DetailCell>; 5] = [
     Column {
         key: "statement_digest",
         label_zh: "SQL指纹",
         kind: ColumnKind::Text,
         meaning: "The server's own digest of the running statement: equal for statements that differ in literals only",
-        cell: |detail| text(detail.statement_digest.as_ref()),
+        cell: |detail| text_cell(detail.statement_digest.as_ref()),
     },
     Column {
         key: "program_name",
         label_zh: "程序名",
         kind: ColumnKind::Text,
         meaning: "The program that opened the session, by its own word; empty if it did not say",
-        cell: |detail| text(detail.program_name.as_ref()),
+        cell: |detail| text_cell(detail.program_name.as_ref()),
     },
     Column {
         key: "waits_for",
         label_zh: "等待对象",
         kind: ColumnKind::Text,
         meaning: "What the session waits for that another one holds; empty if it waits for nobody",
-        cell: |detail| text(detail.waits_for.as_ref()),
+        cell: |detail| text_cell(detail.waits_for.as_ref()),
     },
     Column {
         key: "blocker_id",
         label_zh: "阻塞会话ID",
         kind: ColumnKind::Number,
         meaning: "The session for which it waits, on the way to the root blocker",
-        cell: |detail| number(detail.blocker_id),
+        cell: |detail| number_cell(detail.blocker_id),
     },
     Column {
         key: "root_blocker_id",
         label_zh: "根阻塞会话ID",
         kind: ColumnKind::Number,
         meaning: "The session at the root of the wait: the first by rank if there are several",
-        cell: |detail| number(detail.root_blocker_id),
+        cell: |detail| number_cell(detail.root_blocker_id),
     },
 ];

@@ -1,18 +1,19 @@
-//! What is known of a session beyond its row in the process list.
+//! Details of a session that the process list does not contain.
 
 use std::sync::Arc;
 
-/// What a detailed snapshot adds to a session; nothing of it is what the server does not say, or what does not apply.
+/// Details of a session in a detailed snapshot.
+/// `None` means that the server does not report the value, or that it does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionDetail {
-    /// The server's digest of the running statement, as it prints it.
+    /// Digest of the running statement, in the server's format.
     pub statement_digest: Option<Vec<u8>>,
-    /// The client's `program_name`; one for all the sessions of a program.
+    /// Connection attribute `program_name` of the client. Sessions of one program share the value.
     pub program_name: Option<Arc<[u8]>>,
-    /// What it waits for, in words; and where the blocker is no session, what it is.
+    /// Description of the awaited lock, and of the blocker if that is not a session.
     pub waits_for: Option<String>,
-    /// The session for which it waits.
+    /// Session that blocks this session.
     pub blocker_id: Option<u64>,
-    /// The session at the root of the wait.
+    /// Session at the root of the wait chain.
     pub root_blocker_id: Option<u64>,
 }

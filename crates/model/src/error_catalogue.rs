@@ -1,15 +1,15 @@
-//! The error catalogue: every code that Clew answers with, once (spec section 5).
+//! Error catalogue: all error codes of the API (spec section 5).
 //!
-//! A message id names an entry of the message files, in both languages; `message` is what the documentation prints.
+//! A message id refers to an entry of the message files, which exist in both languages.
 
-/// One error of the API.
+/// Error of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorEntry {
-    /// `error_code` of the body.
+    /// `error_code` of the response body.
     pub code: &'static str,
     /// HTTP status.
     pub status: u16,
-    /// Id of the message; it may take a variable `detail`.
+    /// Id of the message, which may contain the variable `detail`.
     pub message_id: &'static str,
 }
 
@@ -19,92 +19,94 @@ macro_rules! catalogue {
             $($(#[$doc])* pub const $name: Self = Self { code: $code, status: $status, message_id: $message };)+
         }
 
-        /// All of them, for documentation and tests.
+        /// All errors, for documentation and tests.
         pub static ERRORS: &[ErrorEntry] = &[$(ErrorEntry::$name),+];
     };
 }
 
 catalogue! {
-    /// An invalid body or query.
+    /// The body or the query is invalid.
     INVALID_PARAMETER = 400 "DBS.280001" "invalid-parameter";
-    /// An instance or node id of the wrong shape.
+    /// The format of an instance or node id is invalid.
     INVALID_ID = 400 "DBS.280404" "invalid-id";
-    /// A request id that no collection has.
+    /// No collection has the request id.
     UNKNOWN_TASK = 400 "DBS.200543" "unknown-task";
-    /// A result that is not there (yet): still running, or ended without one.
+    /// The collection has no result: it is still running, or it failed.
     NO_RESULT = 400 "DBS.200086" "no-result";
-    /// Another domain's project, or none.
+    /// The project belongs to another domain, or does not exist.
     FOREIGN_PROJECT = 403 "DBS.280015" "foreign-project";
-    /// An instance that the project does not have.
+    /// The project has no such instance.
     UNKNOWN_INSTANCE = 404 "DBS.200002" "unknown-instance";
-    /// A node that the instance does not have.
+    /// The instance has no such node.
     UNKNOWN_NODE = 404 "DBS.290013" "unknown-node";
-    /// A project of the caller's own domain that is disabled.
+    /// The project belongs to the caller's domain and is disabled.
     PROJECT_UNAVAILABLE = 403 "APIGW.0310" "project-unavailable";
-    /// More tags than an instance can have.
+    /// The instance would exceed its maximum number of tags.
     TAG_QUOTA = 400 "DBS.200087" "tag-quota";
-    /// A tag's key that is there twice.
+    /// The request repeats the key of a tag.
     TAG_KEY_REPEATED = 400 "DBS.280272" "tag-key-repeated";
     /// The queue of a node is full.
     QUEUE_FULL = 409 "DBS.200011" "queue-full";
-    /// What the instance is not set to let happen.
+    /// The settings of the instance do not allow the operation.
     NOT_ALLOWED = 409 "DBS.280406" "not-allowed";
-    /// Clew itself failed.
+    /// Internal error of Clew.
     INTERNAL = 500 "DBS.05000000" "internal";
-    /// No such path, or not with this method.
+    /// The path does not exist, or not with this method.
     NO_SUCH_API = 404 "APIGW.0101" "no-such-api";
-    /// A request that is not HTTP as the API wants it.
+    /// The request is not valid HTTP for the API.
     BAD_REQUEST = 400 "APIGW.0201" "bad-request";
-    /// A body over the limit.
+    /// The body exceeds the size limit.
     BODY_TOO_LARGE = 413 "APIGW.0201" "body-too-large";
-    /// A path and query over the limit.
+    /// The path and the query exceed the length limit.
     URI_TOO_LONG = 414 "APIGW.0201" "uri-too-long";
-    /// Headers over the limit. The spec (section 5.3) has 494, a number of nginx's that no client library knows; 431 is the registered one
-    /// for the same thing (RFC 6585).
+    /// The headers exceed the size limit.
+    ///
+    /// The spec (section 5.3) uses 494, which is specific to nginx and unknown to client libraries.
+    /// Clew uses 431, the registered status (RFC 6585).
     HEADERS_TOO_LARGE = 431 "APIGW.0201" "headers-too-large";
-    /// A body that took too long to come.
+    /// The body was not received in time.
     REQUEST_TIMEOUT = 408 "APIGW.0201" "request-timeout";
-    /// A range that the result does not have.
+    /// The requested range is outside of the result.
     RANGE_NOT_SATISFIABLE = 416 "APIGW.0201" "range-not-satisfiable";
-    /// Credentials that are missing or wrong.
+    /// The credentials are missing or invalid.
     NOT_AUTHENTICATED = 401 "APIGW.0301" "not-authenticated";
-    /// A request that a browser signed in by itself, and that Clew's own page did not make.
+    /// A browser authenticated the request automatically, but Clew's page did not send it (CSRF).
     NOT_FROM_THE_PAGE = 403 "APIGW.0301" "not-from-the-page";
-    /// A request for a host that the server does not answer for (RFC 9110, section 15.5.20).
+    /// The server does not serve the requested host (RFC 9110, section 15.5.20).
     HOST_NOT_ALLOWED = 421 "APIGW.0201" "host-not-allowed";
-    /// A token that has ended.
+    /// The token has expired.
     TOKEN_EXPIRED = 401 "APIGW.0307" "token-expired";
-    /// Somebody asks too often.
+    /// The caller exceeded the rate limit.
     TOO_MANY_REQUESTS = 429 "APIGW.0308" "too-many-requests";
-    /// Clew is stopping or too busy to take this.
+    /// Clew is stopping or overloaded.
     UNAVAILABLE = 503 "APIGW.0201" "unavailable";
-    /// A token request whose body is not what it must be.
+    /// The body of a token request is invalid.
     IAM_INVALID_BODY = 400 "IAM.0011" "iam-invalid-body";
-    /// A field of a token request that must be there.
+    /// A required field of a token request is missing.
     IAM_MISSING_FIELD = 400 "IAM.0072" "iam-missing-field";
-    /// User name or password is wrong. Which of them is never said.
+    /// The user name or the password is wrong. The response does not disclose the wrong one.
     IAM_WRONG_PASSWORD = 401 "IAM.0001" "iam-wrong-password";
-    /// A scope that the user may not have.
+    /// The user is not allowed to use the requested scope.
     IAM_FORBIDDEN_SCOPE = 403 "IAM.0002" "iam-forbidden-scope";
-    /// Too many wrong passwords in a row, for a name that may exist or not.
+    /// Too many consecutive failed logins for a user name, existing or not.
     IAM_LOCKED = 401 "IAM.0061" "iam-locked";
-    /// A token in a body that has ended.
+    /// The token in the body has expired.
     IAM_TOKEN_EXPIRED = 401 "IAM.0066" "iam-token-expired";
-    /// A token in a body that is none, or no longer one, or another user's.
+    /// The token in the body is invalid, revoked, or belongs to another user.
     IAM_INVALID_TOKEN = 401 "IAM.0067" "iam-invalid-token";
-    /// Nothing allows it, or a policy denies it.
+    /// No policy allows the operation, or a policy denies it.
     IAM_POLICY = 403 "IAM.0003" "iam-policy";
-    /// An identity, a policy or a token that is not there, or is another domain's.
+    /// The identity, policy or token does not exist, or belongs to another domain.
     IAM_UNKNOWN = 404 "IAM.0004" "iam-unknown";
-    /// A name that is taken, or a change that something else stands against.
+    /// The name is in use, or the change conflicts with other data.
     IAM_CONFLICT = 409 "IAM.0005" "iam-conflict";
-    /// No `X-Subject-Token` where one must be.
+    /// The required header `X-Subject-Token` is missing.
     IAM_SUBJECT_TOKEN = 400 "IAM.0009" "iam-subject-token";
-    /// An invalid field of a body.
+    /// A field of the body is invalid.
     IAM_INVALID_FIELD = 400 "IAM.0073" "iam-invalid-field";
-    /// A parameter of an identity list.
+    /// A parameter of an identity list is invalid.
     IAM_INVALID_PARAMETER = 400 "IAM.0007" "iam-invalid-parameter";
-    /// Clew itself failed while asked about identities.
+    /// Internal error of Clew in an identity operation.
     IAM_INTERNAL = 500 "IAM.0006" "iam-internal";
 }
 
@@ -113,10 +115,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_and_status_stand_for_one_message() {
-        for (at, one) in ERRORS.iter().enumerate() {
+    fn code_and_status_identify_one_error() {
+        for (at, error) in ERRORS.iter().enumerate() {
             for other in &ERRORS[..at] {
-                assert!((one.code, one.status) != (other.code, other.status), "{one:?} {other:?}");
+                assert!((error.code, error.status) != (other.code, other.status), "{error:?} {other:?}");
             }
         }
     }

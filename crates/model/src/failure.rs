@@ -1,4 +1,4 @@
-//! Why a node could not be read: kept with a task, told to whoever asks.
+//! Failures of reads and kills on a node. The store records the failure of a task.
 
 use std::fmt;
 
@@ -6,40 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::one_line;
 
-/// Kinds of failure, each with a message in both languages (`failure-<name>` in the message files).
+/// Kind of failure. Each kind has a message in both languages (`failure-<name>` in the message files).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// Nothing listens there, or the network refuses.
+    /// The connection was refused, or the network is unreachable.
     Unreachable,
-    /// The node did not answer within its limit.
+    /// The node did not respond within its timeout.
     TimedOut,
-    /// The account or its password was refused.
+    /// The server rejected the account or its password.
     AccessDenied,
-    /// The account lacks a privilege that the read cannot do without.
+    /// The account lacks a required privilege.
     MissingPrivilege,
-    /// The node has no free connection.
+    /// The server has no free connection.
     TooManyConnections,
-    /// The connection ended while the node was being read.
+    /// The connection was lost during the read.
     ConnectionLost,
-    /// TLS was asked for and could not be had, or the certificate was not trusted.
+    /// Required TLS is not available, or the certificate is not trusted.
     TlsFailed,
-    /// What answered is not a MySQL-compatible server, or broke the protocol.
+    /// The peer is not a MySQL-compatible server, or violated the protocol.
     NotMysql,
-    /// The server refused a statement for another reason.
+    /// The server rejected a statement for another reason.
     ServerError,
-    /// The result could not be written: disk full, permission, store unreachable.
+    /// The store failed: disk full, missing permission, or not reachable.
     StoreFailed,
-    /// The task was taken up and lost too often.
+    /// The task exhausted its attempts.
     GaveUp,
-    /// The node was removed from the inventory while the task waited.
+    /// The node was removed while the task was queued.
     NodeGone,
-    /// Clew itself has as many connections to the node as it allows itself, and none came free in time.
+    /// All of Clew's own connections to the node were in use for too long.
     Busy,
 }
 
 impl FailureKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::TimedOut,
@@ -56,7 +56,7 @@ impl FailureKind {
         Self::Busy,
     ];
 
-    /// As it is stored, and the tail of its message's id.
+    /// Stored name, which is also the suffix of the message id.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ impl FailureKind {
 }
 
 impl FailureKind {
-    /// In a few English words, for a person.
+    /// Short English title.
     #[must_use]
     pub fn title(self) -> String {
         match self {
@@ -89,17 +89,18 @@ impl FailureKind {
     }
 }
 
-/// A failure: its kind, and the particulars in the words of whatever failed.
+/// Failure with its kind and details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind.
+    /// Kind.
     pub kind: FailureKind,
-    /// Particulars on one line: address, limit, the server's own message. Never a secret.
+    /// Details on one line: address, timeout, message of the server. They never contain a secret.
     pub detail: String,
 }
 
 impl Failure {
-    /// A failure of this kind. The particulars are put on one line: a server's message could otherwise begin a line that reads like advice.
+    /// Creates a failure.
+    /// Puts the details on one line, so that a server's message cannot imitate a line of Clew, such as a fix.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         Self { kind, detail: one_line(detail.as_ref()) }
     }
@@ -118,13 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_of_a_server_stays_on_one_line() {
+    fn server_message_is_reduced_to_one_line() {
         let failure = Failure::new(FailureKind::AccessDenied, "denied\u{1b}[31m\r\n\u{2028}fix:  rm\u{202e}");
         assert_eq!(failure.to_string(), "access denied: denied [31m fix: rm");
     }
 
     #[test]
-    fn stored_names_are_the_serialized_ones() {
+    fn stored_name_equals_serialized_name() {
         for kind in FailureKind::ALL {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("{:?}", kind.name()));
         }

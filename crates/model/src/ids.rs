@@ -1,7 +1,7 @@
-//! The ids of the API, each a type of its own.
+//! Ids of the API, as separate types.
 //!
-//! Shapes are those of spec section 0 and 1.2: an instance is 32 hexadecimal digits and `in07`, a node 32 and `no07`, a
-//! collection `realtime_session-<UUIDv4>-<4 hex>`.
+//! Formats (spec sections 0 and 1.2): 32 hexadecimal digits and `in07` for an instance, 32 and `no07` for a node,
+//! `realtime_session-<UUIDv4>-<4 hex>` for a collection.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,13 +9,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A string that is not an id of the expected kind.
+/// Error for text that is not an id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not {expected}")]
 pub struct IdError {
-    /// What was given, cut to a length that is safe to show.
+    /// Given text, truncated to 80 characters.
     pub given: String,
-    /// What an id of this kind looks like.
+    /// Expected format.
     pub expected: &'static str,
 }
 
@@ -25,7 +25,7 @@ impl IdError {
     }
 }
 
-/// True for `0-9 a-f`: ids are written in lower case.
+/// Returns true for a lower-case hexadecimal digit.
 fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
@@ -42,14 +42,14 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// A new id that no other one equals.
+            /// Generates a new unique id.
             #[must_use]
             pub fn generate() -> Self {
                 let generate: fn() -> String = $generate;
                 Self(generate())
             }
 
-            /// The id as it stands in paths and bodies.
+            /// Returns the id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -96,43 +96,43 @@ fn is_tenant_id(text: &str) -> bool {
 }
 
 id!(
-    /// A group of nodes: `<32 hex>in07`.
+    /// Id of an instance: `<32 hex>in07`.
     InstanceId, "an instance id: 32 hexadecimal digits, then in07",
     |text| is_hex_with_suffix(text, "in07"), || format!("{}in07", simple_uuid())
 );
 id!(
-    /// One database server process: `<32 hex>no07`.
+    /// Id of a node: `<32 hex>no07`.
     NodeId, "a node id: 32 hexadecimal digits, then no07",
     |text| is_hex_with_suffix(text, "no07"), || format!("{}no07", simple_uuid())
 );
 id!(
-    /// A project: the scope that owns instances. 32 letters and digits.
+    /// Id of a project, which owns instances: 32 letters and digits.
     ProjectId, "a project id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
-    /// A domain, also called account: the scope that owns projects and users. 32 letters and digits.
+    /// Id of a domain (also called account), which owns projects and users: 32 letters and digits.
     DomainId, "a domain id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
-    /// A user of a domain. 32 letters and digits.
+    /// Id of a user of a domain: 32 letters and digits.
     UserId, "a user id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
-    /// A group of users of a domain. 32 letters and digits.
+    /// Id of a user group of a domain: 32 letters and digits.
     GroupId, "a group id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
-    /// A policy of a domain. 32 letters and digits.
+    /// Id of a policy of a domain: 32 letters and digits.
     PolicyId, "a policy id: 32 letters and digits", is_tenant_id, simple_uuid
 );
 id!(
-    /// The public half of an access key. 20 upper-case letters and digits when Clew makes it; up to 64 are accepted.
+    /// Id of an access key: 8 to 64 letters and digits. Clew generates 20 upper-case letters and digits.
     AccessKeyId, "an access key id: 8 to 64 letters and digits",
     |text| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
     || simple_uuid().to_ascii_uppercase().chars().take(20).collect()
 );
 id!(
-    /// Names a collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters.
+    /// Id of a collection: `realtime_session-<UUIDv4>-<4 hex>`, 58 characters.
     RequestId, "a request id: realtime_session-, a UUID, a dash, 4 hexadecimal digits",
     is_request_id, || {
         let tail = simple_uuid();
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_api_are_request_ids() {
+    fn request_ids_of_the_api_documentation_are_valid() {
         for id in [
             "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9",
             "realtime_session-300d998f-9b07-40b5-957f-f69dfa2e22f4-225b",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_ids_are_valid_and_differ() {
+    fn generated_ids_are_valid_and_unique() {
         assert_ne!(RequestId::generate(), RequestId::generate());
         assert!(RequestId::generate().as_str().parse::<RequestId>().is_ok());
         assert!(NodeId::generate().as_str().parse::<NodeId>().is_ok());
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_the_results_folder_is_no_request_id() {
+    fn path_traversal_in_a_request_id_is_rejected() {
         for text in [
             "",
             "..",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_not_an_instance() {
+    fn node_id_is_not_an_instance_id() {
         let node = NodeId::generate();
         assert!(node.as_str().parse::<InstanceId>().is_err());
     }

@@ -1,10 +1,10 @@
-//! Which sessions a kill rule means (spec section 2.8).
+//! Criteria of a kill rule (spec section 2.8).
 
 use serde::{Deserialize, Serialize};
 
 use crate::selection::{HostPattern, Selection};
 
-/// What a session must be like to be killed by a rule. Criteria are joined by AND; what is `None` does not matter.
+/// Criteria that a session must match to be killed by a rule. All criteria must match; `None` matches every session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KillCriteria {
     /// Exact account name.
@@ -13,35 +13,36 @@ pub struct KillCriteria {
     pub host: Option<HostPattern>,
     /// Exact name of the default database.
     pub database: Option<String>,
-    /// Command, without regard to case.
+    /// Command, case-insensitive.
     pub command: Option<String>,
-    /// Part of the statement, without regard to case.
+    /// Substring of the statement, case-insensitive.
     pub sql_key: Option<String>,
-    /// Least seconds in the current state.
+    /// Minimum duration of the current state, in seconds.
     pub seconds: u32,
-    /// Whether sessions are killed too whose end can damage or half-change a table without transactions. An addition of Clew's.
+    /// If true, the rule also kills sessions whose termination can damage or partly change a non-transactional table.
+    /// This option is an addition of Clew to the API.
     #[serde(default)]
     pub include_unsafe: bool,
 }
 
 impl KillCriteria {
-    /// The largest duration of the API.
+    /// Maximum duration of the API, in seconds.
     pub const MAX_SECONDS: u32 = i32::MAX.unsigned_abs();
 
-    /// Every session that is at least so many seconds in its state.
+    /// Creates criteria that only require a minimum duration of the current state.
     #[must_use]
     pub fn after(seconds: u32) -> Self {
         Self { user: None, host: None, database: None, command: None, sql_key: None, seconds, include_unsafe: false }
     }
 
-    /// Whether they match every user session: the only criterion is the duration.
+    /// Returns true if the duration is the only criterion.
     #[must_use]
     pub fn is_duration_only(&self) -> bool {
         let Self { user, host, database, command, sql_key, seconds: _, include_unsafe: _ } = self;
         user.is_none() && host.is_none() && database.is_none() && command.is_none() && sql_key.is_none()
     }
 
-    /// The criteria but the duration, as the filters of a snapshot: they mean the same there.
+    /// Returns the criteria, except the duration, as filters of a snapshot. The filters have the same meaning.
     #[must_use]
     pub fn selection(&self) -> Selection {
         Selection {

@@ -1,8 +1,8 @@
-//! The two languages of the API (spec section 6).
+//! Languages of the API (spec section 6).
 
 use serde::{Deserialize, Serialize};
 
-/// A language that messages and header rows come in. Named by the header `X-Language`.
+/// Language of messages and header rows. Requests select it with the header `X-Language`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Language {
     /// English, the default.
@@ -15,10 +15,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// Both, in the order of the documentation.
+    /// All languages, in the order of the documentation.
     pub const ALL: [Self; 2] = [Self::EnUs, Self::ZhCn];
 
-    /// As it stands in `X-Language`.
+    /// Tag of the language in `X-Language`.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Language {
         }
     }
 
-    /// The language of a tag, without regard to case.
+    /// Returns the language of a tag, ignoring case.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(tag.trim()))

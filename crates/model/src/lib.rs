@@ -1,10 +1,10 @@
-//! What Clew talks about.
+//! Domain types of Clew.
 //!
-//! Ids, sessions, transactions, filters, the column table, tasks, the audit's events and the error catalogue: the words of
-//! the house, with their ranges and rules, and nothing that reads, writes or waits. Every other crate speaks in these types,
-//! so a value is parsed once, at the edge, and never checked again inside.
+//! Ids, sessions, transactions, filters, the column table, tasks, audit events and the error catalogue.
+//! The types validate their values, and perform no I/O. All crates use them.
+//! A value is therefore parsed once at the boundary, and not validated again.
 //!
-//! Not for: I/O, wire formats of one API, or anything that needs a runtime.
+//! Out of scope: I/O, wire formats of a single API, and code that requires a runtime.
 //!
 //! ```
 //! use clew_model::{Selection, SelectionDraft, SessionClass};

@@ -1,62 +1,62 @@
-//! What a snapshot could not show, and what would mend it.
+//! Limitations of a snapshot: missing data, its cause, and the remedy.
 
 use serde::{Deserialize, Serialize};
 
-/// Kinds of gaps.
+/// Kind of limitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitationKind {
-    /// Only the account's own sessions are visible.
+    /// Only sessions of the account itself are visible.
     OnlyOwnSessions,
-    /// Transactions cannot be read: the columns from `transaction_duration` on are empty.
+    /// Transactions cannot be read. The columns from `transaction_duration` on are empty.
     NoTransactions,
     /// Some transactions, or some of their columns, cannot be read.
     PartOfTransactions,
-    /// Statements are cut by the server at this many bytes.
+    /// The server truncates statements.
     StatementsCut,
-    /// Sessions of other accounts cannot be ended.
+    /// Sessions of other accounts cannot be killed.
     NoKill,
-    /// Waits and locks beyond InnoDB's cannot be read.
+    /// Waits and locks outside of InnoDB cannot be read.
     NoPerformanceSchema,
     /// Metadata locks cannot be read.
     NoMetadataLocks,
-    /// Who holds InnoDB's locks cannot be read.
+    /// Holders of InnoDB locks cannot be read.
     NoRowLocks,
-    /// What idle blockers ran last cannot be read.
+    /// The last statements of idle blockers cannot be read.
     NoLastStatements,
     /// Names of prepared XA transactions cannot be read.
     NoPreparedNames,
     /// Digests of running statements cannot be read.
     NoStatementDigests,
-    /// Names of the programs that opened sessions cannot be read.
+    /// Program names of sessions cannot be read.
     NoProgramNames,
-    /// A proxy or balancer stands between: sessions cannot be identified, and are not killed.
+    /// The connection passes through a proxy or load balancer. Sessions cannot be identified, and are not killed.
     Indirect,
-    /// There are more sessions than a live list shows.
+    /// The live list is truncated at its maximum number of sessions.
     SessionsCut,
-    /// Some durations are not from a clock that can be trusted, or were negative or absurd and are shown as 0.
+    /// Some durations come from an unreliable clock, or were out of range and are shown as 0.
     UnreliableAges,
-    /// The server lost metadata locks: its table of them is too small.
+    /// The server lost metadata locks, because its table of metadata locks is too small.
     LostMetadataLocks,
-    /// The server lost threads: its table of them is too small.
+    /// The server lost threads, because its table of threads is too small.
     LostThreads,
-    /// The server lost running statements: its tables of them are too small.
+    /// The server lost running statements, because its statement tables are too small.
     LostStatements,
-    /// The server cut what clients send about themselves.
+    /// The server truncated connection attributes of clients.
     LostConnectAttributes,
-    /// The server does not let the account set a session variable that changes results.
+    /// The account may not set a session variable that changes results.
     SettingRefused,
 }
 
-/// A gap in what Clew sees, why it is there, and the exact statement or setting that would close it.
+/// Limitation of the data: its cause, and the exact statement or setting that removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limitation {
-    /// Which gap.
+    /// Kind.
     pub kind: LimitationKind,
-    /// What is missing, in a sentence.
+    /// Missing data, as a sentence.
     pub what: String,
-    /// Why, in a sentence.
+    /// Cause, as a sentence.
     pub why: String,
-    /// A statement that can be pasted, or a setting with its value; nothing if there is none.
+    /// Remedy: a complete statement, or a setting with its value. `None` if there is none.
     pub remedy: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Where a node is, and as whom it is read: `mysql://user:password@host:port/?tls=…&ca=…`.
+//! URL of a node: `mysql://user:password@host:port/?tls=…&ca=…`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,27 +9,29 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// How a connection is protected. The names are those of MySQL's `--ssl-mode`.
+/// TLS mode of a connection. The names are based on MySQL's `--ssl-mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
-    /// Plain.
+    /// Plain connection without TLS.
     Off,
-    /// TLS if the server offers it, plain otherwise; the certificate is not verified. The default for servers on this machine. Over the
-    /// network, an account with a password does not fall back to a plain connection.
+    /// TLS if the server supports it, otherwise a plain connection. The certificate is not verified.
+    /// Default for local servers.
+    ///
+    /// Over the network, an account with a password does not fall back to a plain connection.
     Preferred,
-    /// TLS or nothing; the certificate is not verified. The default for servers elsewhere.
+    /// TLS is required; the certificate is not verified. Default for remote servers.
     Required,
-    /// TLS, and the certificate must come from a trusted authority.
+    /// TLS is required, and a trusted authority must have issued the certificate.
     VerifyCa,
-    /// As [`TlsMode::VerifyCa`], and the certificate must name the host.
+    /// Like [`TlsMode::VerifyCa`]; in addition, the certificate must match the host name.
     VerifyIdentity,
 }
 
 impl TlsMode {
-    /// All of them, from the weakest to the strongest.
+    /// All modes, from the weakest to the strongest.
     pub const ALL: [Self; 5] = [Self::Off, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
 
-    /// As it stands in a URL.
+    /// Name in a URL.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,71 +44,73 @@ impl TlsMode {
     }
 }
 
-/// A URL that does not name a node.
+/// Error of a node URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeUrlError {
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("not a URL ({0}); write mysql://user:password@host:3306/")]
     Malformed(String),
-    /// Another scheme than `mysql` or `mariadb`.
+    /// The scheme is neither `mysql` nor `mariadb`.
     #[error("scheme {0:?} is not known; write mysql://user:password@host:3306/")]
     Scheme(String),
-    /// A part that must be there is not.
+    /// A required part is missing.
     #[error("the URL names no {0}; write mysql://user:password@host:3306/")]
     Missing(&'static str),
-    /// A path: Clew reads servers, not databases.
+    /// The URL has a path. Clew reads servers, not databases.
     #[error("the URL names a database ({0:?}); Clew reads the whole server, leave the path empty")]
     Path(String),
-    /// A parameter that Clew does not know.
+    /// Unknown parameter.
     #[error("parameter {0:?} is not known; tls, ca, server-public-key and get-server-public-key are")]
     Parameter(String),
-    /// A value of `tls` that is none of the five.
+    /// Invalid value of `tls`.
     #[error("tls cannot be {0:?}; it is one of off, preferred, required, verify-ca, verify-identity")]
     Tls(String),
-    /// A value of `get-server-public-key` that is neither on nor off.
+    /// Invalid value of `get-server-public-key`: neither `on` nor `off`.
     #[error("get-server-public-key cannot be {0:?}; it is on or off")]
     GetServerPublicKey(String),
-    /// A user name or password whose escapes are not UTF-8.
+    /// The percent-escapes of a user name, password or host are not UTF-8.
     #[error("the {0} has percent-escapes that are not UTF-8")]
     Encoding(&'static str),
 }
 
-/// Address, account and protection of one node. `Display` never shows the password.
+/// Address, account and TLS options of a node. `Display` never shows the password.
 #[derive(Debug, Clone)]
 pub struct NodeUrl {
     /// Account name.
     pub user: String,
-    /// Password, if one is known yet.
+    /// Password, if known.
     pub password: Option<SecretString>,
     /// Host name or address; IPv6 without brackets.
     pub host: String,
-    /// TCP port, 3306 unless given.
+    /// TCP port; default 3306.
     pub port: u16,
-    /// Protection.
+    /// TLS mode.
     pub tls: TlsMode,
-    /// File with the certificates (PEM) to trust instead of the public authorities.
+    /// PEM file with the certificates to trust instead of the public authorities.
     pub ca: Option<PathBuf>,
-    /// File with the server's RSA public key (PEM): the password may be sent encrypted with it. MySQL's `--server-public-key-path`.
+    /// PEM file with the server's RSA public key, which may encrypt the password. MySQL: `--server-public-key-path`.
     pub server_public_key: Option<PathBuf>,
-    /// Whether the password may be sent to a server that is not authenticated: over unverified TLS, or encrypted with the public key that
-    /// the server hands out. MySQL's `--get-server-public-key`. Off unless given.
+    /// If true, the password may be sent to an unauthenticated server. Default: false.
+    /// MySQL: `--get-server-public-key`.
+    ///
+    /// This covers unverified TLS, and encryption with the public key that the server sends.
     pub get_server_public_key: bool,
 }
 
-/// What must be escaped inside a URL's user and password.
+/// Characters that are percent-encoded in the user name and password.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// What must be escaped inside a path that is the value of a parameter.
+/// Characters that are percent-encoded in a file path of a parameter.
 const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
 
 impl NodeUrl {
-    /// The same node with this password.
+    /// Returns the URL with another password.
     #[must_use]
     pub fn with_password(mut self, password: Option<SecretString>) -> Self {
         self.password = password;
         self
     }
 
-    /// `host:port`, IPv6 in brackets.
+    /// Returns `host:port`, with IPv6 addresses in brackets.
     #[must_use]
     pub fn address(&self) -> String {
         if self.host.contains(':') {
@@ -116,7 +120,7 @@ impl NodeUrl {
         }
     }
 
-    /// The URL with its password, to hand to another process. Never print or log it.
+    /// Returns the URL with its password, for another process. Never print or log it.
     #[must_use]
     pub fn expose(&self) -> SecretString {
         let password = self
@@ -155,8 +159,8 @@ impl FromStr for NodeUrl {
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NodeUrlError::Missing("host"))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let host = decoded(host, "host")?;
-        let user = decoded(url.username(), "user")?;
+        let host = percent_decode(host, "host")?;
+        let user = percent_decode(url.username(), "user")?;
         if user.is_empty() {
             return Err(NodeUrlError::Missing("user"));
         }
@@ -164,17 +168,17 @@ impl FromStr for NodeUrl {
             return Err(NodeUrlError::Path(url.path().trim_start_matches('/').to_owned()));
         }
         let password =
-            url.password().map(|password| decoded(password, "password")).transpose()?.map(SecretString::from);
-        let tls = if is_local(&host) { TlsMode::Preferred } else { TlsMode::Required };
+            url.password().map(|password| percent_decode(password, "password")).transpose()?.map(SecretString::from);
+        let tls = if is_loopback_host(&host) { TlsMode::Preferred } else { TlsMode::Required };
         let port = url.port().unwrap_or(3306);
         let mut node =
             Self { user, password, host, port, tls, ca: None, server_public_key: None, get_server_public_key: false };
         for (key, value) in url.query_pairs() {
             match &*key {
-                "tls" => node.tls = tls_mode(&value)?,
+                "tls" => node.tls = parse_tls_mode(&value)?,
                 "ca" => node.ca = Some(PathBuf::from(&*value)),
                 "server-public-key" => node.server_public_key = Some(PathBuf::from(&*value)),
-                "get-server-public-key" => node.get_server_public_key = is_on(&value)?,
+                "get-server-public-key" => node.get_server_public_key = parse_on_off(&value)?,
                 _ => return Err(NodeUrlError::Parameter(key.into_owned())),
             }
         }
@@ -182,15 +186,15 @@ impl FromStr for NodeUrl {
     }
 }
 
-fn decoded(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
+fn percent_decode(text: &str, part: &'static str) -> Result<String, NodeUrlError> {
     percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| NodeUrlError::Encoding(part))
 }
 
-fn tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
+fn parse_tls_mode(name: &str) -> Result<TlsMode, NodeUrlError> {
     TlsMode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| NodeUrlError::Tls(name.to_owned()))
 }
 
-fn is_on(value: &str) -> Result<bool, NodeUrlError> {
+fn parse_on_off(value: &str) -> Result<bool, NodeUrlError> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -198,8 +202,8 @@ fn is_on(value: &str) -> Result<bool, NodeUrlError> {
     }
 }
 
-/// Whether this host is this machine, by its name alone.
-fn is_local(host: &str) -> bool {
+/// Returns true for `localhost` and loopback addresses. Names are not resolved.
+fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -208,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_survives_the_way_out_and_back() {
+    fn url_round_trips_through_text() {
         let text = "mysql://we%40ird:p%3Aa%2Fs%20s@[::1]:3307/?tls=verify-ca&ca=/etc/ca%20file.pem";
         let node: NodeUrl = text.parse().unwrap();
         assert_eq!((node.user.as_str(), node.host.as_str(), node.port), ("we@ird", "::1", 3307));
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_required_by_default_except_on_this_machine() {
+    fn tls_is_required_by_default_except_for_local_servers() {
         for (host, tls) in [
             ("localhost", TlsMode::Preferred),
             ("127.0.0.1", TlsMode::Preferred),
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_public_key_survive_printing() {
+    fn public_key_parameters_round_trip_through_text() {
         let text = "mysql://u@h:3306/?tls=off&server-public-key=/etc/key.pem&get-server-public-key=on";
         let node: NodeUrl = text.parse().unwrap();
         assert_eq!(node.server_public_key.as_deref(), Some(std::path::Path::new("/etc/key.pem")));
@@ -242,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_never_shown() {
+    fn password_is_not_displayed() {
         let node: NodeUrl = "mysql://clew:hunter2@db.example.com/".parse().unwrap();
         assert_eq!(node.to_string(), "mysql://clew@db.example.com:3306/?tls=required");
         assert!(!format!("{node:?}").contains("hunter2"));
     }
 
     #[test]
-    fn wrong_urls_say_what_is_wrong() {
-        for (text, says) in [
+    fn invalid_url_is_rejected_with_the_reason() {
+        for (text, reason) in [
             ("db.example.com", "not a URL"),
             ("postgres://u@h/", "scheme \"postgres\""),
             ("mysql:///", "names no host"),
@@ -262,7 +266,7 @@ mod tests {
             ("mysql://u@h:99999/", "not a URL"),
         ] {
             let error = text.parse::<NodeUrl>().unwrap_err().to_string();
-            assert!(error.contains(says), "{text}: {error}");
+            assert!(error.contains(reason), "{text}: {error}");
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Text of a server in messages: on one line, without characters that drive a terminal.
+//! Sanitizing of server text for messages: one line, without characters that control a terminal.
 
-/// Whether a character can drive a terminal, change the direction of writing, or hide text: C0, DEL, C1, bidirectional controls,
-/// line and paragraph separators, and characters that are not drawn (`Default_Ignorable_Code_Point` of Unicode, empty Braille).
+/// Returns true if a character can control a terminal, change the text direction, or hide text.
+///
+/// These are C0, DEL, C1, bidirectional controls, line and paragraph separators, and invisible characters
+/// (`Default_Ignorable_Code_Point` of Unicode, empty Braille).
 #[must_use]
 pub fn is_unsafe(char: char) -> bool {
     char.is_control()
@@ -28,7 +30,7 @@ pub fn is_unsafe(char: char) -> bool {
         )
 }
 
-/// The text on one line without unsafe characters: they become spaces, and a run of spaces becomes one.
+/// Returns the text on one line. Unsafe characters become spaces, and runs of spaces become one space.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let words = text.split(|char: char| is_unsafe(char) || char.is_whitespace()).filter(|word| !word.is_empty());

@@ -1,29 +1,29 @@
-//! Which sessions a snapshot shows, and in what order: the filters and sorts of the API (spec section 1.2).
+//! Selection of the sessions of a snapshot: filters and sort order of the API (spec section 1.2).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::split_host;
+use crate::session::split_host_port;
 
-/// What counts as slow or long where nothing else says so, in seconds (spec section 2.9).
+/// Default threshold of slow sessions and long transactions, in seconds (spec section 2.9).
 pub const DEFAULT_SLOW_SECONDS: u32 = 10;
 
-/// Seconds from which a session counts as slow: 1 to 86,400.
+/// Minimum duration of a slow session or long transaction, in seconds: 1 to 86,400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlowThreshold(u32);
 
 impl SlowThreshold {
-    /// The largest threshold of the API: one day.
+    /// Maximum threshold of the API: one day.
     pub const MAX: u32 = 86_400;
 
-    /// A threshold in seconds; nothing if it is out of range.
+    /// Creates a threshold from seconds. Returns `None` if they are out of range.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {
         u32::try_from(seconds).ok().filter(|seconds| (1..=Self::MAX).contains(seconds)).map(Self)
     }
 
-    /// In seconds.
+    /// Returns the threshold in seconds.
     #[must_use]
     pub fn seconds(self) -> u64 {
         u64::from(self.0)
@@ -36,28 +36,28 @@ impl Default for SlowThreshold {
     }
 }
 
-macro_rules! named {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? } default $default:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All of them, in the order of the API's documentation.
+            /// All values, in the order of the API's documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-            /// Their names, in the same order.
+            /// Names of all values, in the same order.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
 
-            /// As it stands in requests.
+            /// Name in requests.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// The one of this exact name.
+            /// Returns the value with the exact name.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.name() == name)
+                Self::ALL.iter().copied().find(|value| value.name() == name)
             }
         }
 
@@ -75,22 +75,22 @@ macro_rules! named {
     };
 }
 
-named!(
-    /// The classes of sessions that `filter` chooses between.
+string_enum!(
+    /// Class of sessions, as selected by `filter`.
     SessionClass {
-        /// Active, and at least the threshold in its state.
+        /// Active sessions whose current state is at least as old as the threshold.
         Slow = "slow",
-        /// Its command is not `Sleep`.
+        /// Sessions whose command is not `Sleep`.
         Active = "active",
-        /// Every session except internal ones.
+        /// All sessions except internal ones.
         Total = "total",
-        /// Has an open transaction at least as old as the threshold.
+        /// Sessions with an open transaction that is at least as old as the threshold.
         Long = "long",
     } default Total
 );
 
-named!(
-    /// What a snapshot is sorted by. Ties are sorted by session id.
+string_enum!(
+    /// Sort key of a snapshot. Rows with equal keys are sorted by session id.
     SortKey {
         /// Session id.
         Id = "id",
@@ -98,21 +98,21 @@ named!(
         StateDuration = "state_duration",
         /// Age of the open transaction.
         TransactionDuration = "trx_executed_time",
-        /// The server's number of the transaction.
+        /// Transaction id of the server.
         TransactionId = "trx_id",
-        /// How long the transaction has waited for a lock.
+        /// Duration of the transaction's lock wait.
         LockWait = "trx_lock_duration",
-        /// Rows locked.
+        /// Number of locked rows.
         RowsLocked = "trx_lock_rows",
-        /// Tables locked.
+        /// Number of locked tables.
         TablesLocked = "trx_lock_tables",
-        /// Rows changed.
+        /// Number of changed rows.
         RowsModified = "trx_update_rows",
     } default Id
 );
 
-named!(
-    /// Direction of the sort. Rows whose key is empty come last in both.
+string_enum!(
+    /// Sort direction. Rows with an empty key are last in both directions.
     SortDirection {
         /// Largest first.
         Descending = "desc",
@@ -121,7 +121,7 @@ named!(
     } default Ascending
 );
 
-/// A client address to look for: a host, and a port if one was given.
+/// Filter for client addresses: a host and an optional port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPattern {
     /// Host name or address; IPv6 without brackets.
@@ -131,33 +131,33 @@ pub struct HostPattern {
 }
 
 impl HostPattern {
-    /// `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`. IPv6 with a port needs the brackets.
+    /// Parses `10.0.0.7`, `10.0.0.7:51234`, `::1`, `[::1]` or `[::1]:51234`. IPv6 with a port requires brackets.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let whole = |host: &str| Self { host: host.to_owned(), port: None };
+        let without_port = |host: &str| Self { host: host.to_owned(), port: None };
         if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             return match rest.strip_prefix(':') {
                 Some(port) => Self { host: host.to_owned(), port: Some(port.to_owned()) },
-                None => whole(host),
+                None => without_port(host),
             };
         }
         match text.split_once(':') {
             Some((host, port)) if !port.contains(':') => Self { host: host.to_owned(), port: Some(port.to_owned()) },
-            _ => whole(text),
+            _ => without_port(text),
         }
     }
 
-    /// Whether a client address as the server prints it is meant.
+    /// Returns true if the pattern matches a client address in the server's format.
     #[must_use]
     pub fn matches(&self, address: &[u8]) -> bool {
-        let (host, port) = split_host(address);
+        let (host, port) = split_host_port(address);
         let same_host = self.host.as_bytes() == host || (self.port.is_none() && self.host.as_bytes() == address);
-        same_host && self.port.as_ref().is_none_or(|wanted| port == Some(wanted.as_bytes()))
+        same_host && self.port.as_ref().is_none_or(|own| port == Some(own.as_bytes()))
     }
 }
 
 impl fmt::Display for HostPattern {
-    /// As it can be parsed again.
+    /// Formats the pattern for [`HostPattern::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
             None => f.write_str(&self.host),
@@ -167,7 +167,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// The fields of a request as they were typed. Nothing is checked yet; absent means the default.
+/// Fields of a request, not yet validated. An absent field means the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SelectionDraft {
@@ -185,44 +185,44 @@ pub struct SelectionDraft {
 /// An invalid field of a [`SelectionDraft`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// A value that is none of the allowed ones.
+    /// The value is not one of the allowed ones.
     #[error("{field} cannot be {given:?}; it is one of {}", allowed.join(", "))]
     NotOneOf {
         /// Name of the field.
         field: &'static str,
-        /// What was given, cut to 80 characters.
+        /// Given value, truncated to 80 characters.
         given: String,
-        /// What it may be.
+        /// Allowed values.
         allowed: &'static [&'static str],
     },
-    /// A text of a length that the API does not take.
+    /// The text is empty or too long.
     #[error("{field} has {length} characters; it takes {min} to {max}")]
     Length {
         /// Name of the field.
         field: &'static str,
-        /// Characters given.
+        /// Number of characters.
         length: usize,
-        /// Fewest allowed.
+        /// Minimum number of characters.
         min: usize,
-        /// Most allowed.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// A number out of range.
+    /// The number is out of range.
     #[error("{field} cannot be {given}; it is {min} to {max}")]
     Range {
         /// Name of the field.
         field: &'static str,
-        /// What was given.
+        /// Given value.
         given: i64,
-        /// Smallest allowed.
+        /// Minimum value.
         min: i64,
-        /// Largest allowed.
+        /// Maximum value.
         max: i64,
     },
 }
 
 impl SelectionError {
-    /// Name of the field that is wrong.
+    /// Name of the invalid field.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
@@ -231,12 +231,13 @@ impl SelectionError {
     }
 }
 
-/// Which sessions, in what order. Filters are joined by AND.
+/// Filters and sort order of sessions. All filters must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// Class of sessions.
     pub class: SessionClass,
-    /// What counts as slow and long; nothing means the instance's own threshold, else [`DEFAULT_SLOW_SECONDS`].
+    /// Threshold of slow sessions and long transactions.
+    /// `None` means the threshold of the instance, or [`DEFAULT_SLOW_SECONDS`] without one.
     pub threshold: Option<SlowThreshold>,
     /// Exact account name.
     pub user: Option<String>,
@@ -244,46 +245,47 @@ pub struct Selection {
     pub host: Option<HostPattern>,
     /// Exact name of the default database.
     pub database: Option<String>,
-    /// Command, without regard to case.
+    /// Command, case-insensitive.
     pub command: Option<String>,
-    /// Part of the statement, without regard to case.
+    /// Substring of the statement, case-insensitive.
     pub sql_key: Option<String>,
-    /// What to sort by.
+    /// Sort key.
     pub sort_key: SortKey,
-    /// Which way.
+    /// Sort direction.
     pub sort_direction: SortDirection,
 }
 
 impl Selection {
-    /// Longest text of a filter, in characters (the API's own schema says 36; names of MySQL accounts have up to 32 and of
-    /// databases up to 64, so Clew takes what a server can have).
-    pub const MAX_FILTER_LENGTH: usize = 255;
-    /// Longest `sql_key`, in characters.
-    pub const MAX_SQL_KEY_LENGTH: usize = 1024;
+    /// Maximum length of a text filter, in characters.
+    ///
+    /// The API's schema allows 36. MySQL account names have up to 32 characters and database names up to 64.
+    pub const MAX_FILTER_LEN: usize = 255;
+    /// Maximum length of `sql_key`, in characters.
+    pub const MAX_SQL_KEY_LEN: usize = 1024;
 
-    /// Checks what was typed. The first wrong field is reported.
+    /// Validates a draft. Returns an error for the first invalid field.
     pub fn parse(draft: SelectionDraft) -> Result<Self, SelectionError> {
         Ok(Self {
-            class: one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
-            threshold: draft.slow_process_threshold.map(threshold).transpose()?,
-            user: text("user", draft.user, Self::MAX_FILTER_LENGTH)?,
-            host: text("host", draft.host, Self::MAX_FILTER_LENGTH)?.map(|host| HostPattern::parse(&host)),
-            database: text("db", draft.db, Self::MAX_FILTER_LENGTH)?,
-            command: text("command", draft.command, Self::MAX_FILTER_LENGTH)?,
-            sql_key: text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LENGTH)?,
-            sort_key: one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
-            sort_direction: one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
+            class: parse_one_of("filter", draft.filter, SessionClass::from_name, SessionClass::NAMES)?,
+            threshold: draft.slow_process_threshold.map(parse_threshold).transpose()?,
+            user: parse_text("user", draft.user, Self::MAX_FILTER_LEN)?,
+            host: parse_text("host", draft.host, Self::MAX_FILTER_LEN)?.map(|host| HostPattern::parse(&host)),
+            database: parse_text("db", draft.db, Self::MAX_FILTER_LEN)?,
+            command: parse_text("command", draft.command, Self::MAX_FILTER_LEN)?,
+            sql_key: parse_text("sql_key", draft.sql_key, Self::MAX_SQL_KEY_LEN)?,
+            sort_key: parse_one_of("sort_key", draft.sort_key, SortKey::from_name, SortKey::NAMES)?,
+            sort_direction: parse_one_of("sort_dir", draft.sort_dir, SortDirection::from_name, SortDirection::NAMES)?,
         })
     }
 
-    /// Seconds from which a session counts as slow, and a transaction as long.
+    /// Threshold of slow sessions and long transactions, in seconds.
     #[must_use]
     pub fn threshold_seconds(&self) -> u64 {
         self.threshold.unwrap_or_default().seconds()
     }
 }
 
-fn one_of<T: Default>(
+fn parse_one_of<T: Default>(
     field: &'static str,
     given: Option<String>,
     from_name: fn(&str) -> Option<T>,
@@ -297,7 +299,7 @@ fn one_of<T: Default>(
     })
 }
 
-fn threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
+fn parse_threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     SlowThreshold::new(given).ok_or(SelectionError::Range {
         field: "slow_process_threshold",
         given,
@@ -306,7 +308,7 @@ fn threshold(given: i64) -> Result<SlowThreshold, SelectionError> {
     })
 }
 
-fn text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
+fn parse_text(field: &'static str, given: Option<String>, max: usize) -> Result<Option<String>, SelectionError> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
     if (1..=max).contains(&length) {
@@ -321,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_draft_means_the_defaults_of_the_api() {
+    fn empty_draft_selects_the_defaults_of_the_api() {
         let selection = Selection::parse(SelectionDraft::default()).unwrap();
         assert_eq!(selection, Selection::default());
         assert_eq!(selection.threshold_seconds(), 10);
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_fields_are_named_with_what_they_may_be() {
+    fn error_names_the_invalid_field_and_its_allowed_values() {
         let error =
             Selection::parse(SelectionDraft { filter: Some("slwo".into()), ..SelectionDraft::default() }).unwrap_err();
         assert_eq!(error.to_string(), r#"filter cannot be "slwo"; it is one of slow, active, total, long"#);
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_matches_with_and_without_its_port() {
+    fn host_pattern_matches_with_and_without_port() {
         for (pattern, address, matches) in [
             ("10.0.0.7", "10.0.0.7:51234", true),
             ("10.0.0.7:51234", "10.0.0.7:51234", true),

@@ -1,50 +1,52 @@
-//! A session and its open transaction, as a server lists them.
+//! Session and open transaction, as listed by a server.
 
 use std::borrow::Cow;
 
-/// One row of `SHOW FULL PROCESSLIST`. Text is bytes: a server hands out what a client sent, valid UTF-8 or not.
+/// Row of `SHOW FULL PROCESSLIST`.
+/// Text is stored as bytes, because servers return text of clients that may not be valid UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Session {
-    /// Thread id of the connection, the number that `KILL` takes.
+    /// Thread id of the connection, as used by `KILL`.
     pub id: u64,
     /// Account name without host.
     pub user: Vec<u8>,
-    /// `host:port` of the client; only `host` where the server was not told a port.
+    /// Client address: `host:port`, or only `host` if the server has no port.
     pub host: Vec<u8>,
     /// Default database.
     pub database: Option<Vec<u8>>,
     /// Kind of command: `Sleep`, `Query`, …
     pub command: Vec<u8>,
-    /// Seconds in the current state. What a server gives as negative or absurd arrives here as 0.
+    /// Seconds in the current state. Negative and out-of-range values are stored as 0.
     pub seconds: u64,
-    /// What the thread is doing now.
+    /// State of the thread, as text of the server.
     pub state: Option<Vec<u8>>,
-    /// The running statement, whole.
+    /// Full text of the running statement.
     pub statement: Option<Vec<u8>>,
 }
 
 impl Session {
-    /// The longest time in one state that is believed: ten years. A wrapped counter and `SET TIMESTAMP = 1` both give more.
-    pub const LONGEST_SECONDS: i128 = 10 * 365 * 24 * 3600;
+    /// Maximum plausible time in one state: ten years. A wrapped counter and `SET TIMESTAMP = 1` produce longer times.
+    pub const MAX_SECONDS: i128 = 10 * 365 * 24 * 3600;
 
-    /// Seconds from what the server printed in `Time`; negative and absurd values become 0 (DESIGN.md section 6).
+    /// Converts the column `Time` of the server to seconds.
+    /// Negative and out-of-range values become 0 (DESIGN.md section 6).
     #[must_use]
     pub fn believable_seconds(printed: i128) -> u64 {
-        if (0..=Self::LONGEST_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
+        if (0..=Self::MAX_SECONDS).contains(&printed) { u64::try_from(printed).unwrap_or(0) } else { 0 }
     }
 
-    /// The host without its port: `10.0.0.7:51234` and `[::1]:51234` give `10.0.0.7` and `::1`.
+    /// Returns the host without its port: `10.0.0.7` for `10.0.0.7:51234`, `::1` for `[::1]:51234`.
     #[must_use]
     pub fn host_part(&self) -> &[u8] {
-        split_host(&self.host).0
+        split_host_port(&self.host).0
     }
 }
 
-/// Host and, where there is one, port of what a server prints as a client's address.
+/// Splits a client address of a server into host and optional port.
 ///
-/// MySQL prints IPv6 as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`: the port is what follows the last colon, if
-/// digits; a name without any colon has none.
-pub(crate) fn split_host(host: &[u8]) -> (&[u8], Option<&[u8]>) {
+/// MySQL prints IPv6 as `::1:51234`, MariaDB as `[::1]:51234` or `::1:51234`.
+/// The port is the text after the last colon, if it consists of digits.
+pub(crate) fn split_host_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let Some(colon) = host.iter().rposition(|&byte| byte == b':') else {
         return (host, None);
     };
@@ -57,50 +59,50 @@ pub(crate) fn split_host(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     (name, Some(port))
 }
 
-/// One row of `information_schema.innodb_trx`: an open transaction. Ages are of the server's own clock.
+/// Row of `information_schema.innodb_trx`: an open transaction. Ages are based on the server's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Transaction {
-    /// The session that it belongs to; 0 for a prepared XA transaction whose session is gone.
+    /// Id of the session; 0 for a prepared XA transaction without a session.
     pub session_id: u64,
-    /// The server's number of the transaction. MariaDB gives every read-only one 0.
+    /// Transaction id of the server. MariaDB uses 0 for all read-only transactions.
     pub id: u64,
-    /// One of [`Transaction::STATES`], or what the server calls it.
+    /// State: one of [`Transaction::STATES`], or another name of the server.
     pub state: Cow<'static, str>,
-    /// Whole seconds since it began.
+    /// Age in whole seconds.
     pub seconds: u64,
-    /// Whole seconds that it has waited for a lock; nothing if it does not wait.
+    /// Duration of the lock wait in whole seconds; `None` if the transaction does not wait.
     pub lock_wait_seconds: Option<u64>,
-    /// Rows it has locked, as the server estimates them.
+    /// Number of locked rows, as estimated by the server.
     pub rows_locked: u64,
-    /// Tables it has locked; nothing where the server did not say.
+    /// Number of locked tables; `None` if the server does not report it.
     pub tables_locked: Option<u64>,
-    /// Rows it has changed.
+    /// Number of changed rows.
     pub rows_modified: u64,
 }
 
 impl Transaction {
-    /// It does something, or nothing.
+    /// State of an active or idle transaction.
     pub const RUNNING: &'static str = "RUNNING";
-    /// It waits for a lock.
+    /// State of a transaction that waits for a lock.
     pub const LOCK_WAIT: &'static str = "LOCK WAIT";
-    /// It is being undone.
+    /// State of a transaction that is rolled back.
     pub const ROLLING_BACK: &'static str = "ROLLING BACK";
-    /// InnoDB's names for what a transaction does.
+    /// States of a transaction in InnoDB.
     pub const STATES: [&'static str; 4] = [Self::RUNNING, Self::LOCK_WAIT, Self::ROLLING_BACK, "COMMITTING"];
 
-    /// Whether it waits for a lock.
+    /// Returns true if the transaction waits for a lock.
     #[must_use]
     pub fn waits_for_a_lock(&self) -> bool {
         self.state == Self::LOCK_WAIT
     }
 
-    /// Whether it is being undone.
+    /// Returns true if the transaction is being rolled back.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
         self.state == Self::ROLLING_BACK
     }
 
-    /// A state by what the server calls it. The names that are known take no memory: there are many transactions, and few names.
+    /// Converts the name of a state. Known names are not allocated, because many transactions share few names.
     #[must_use]
     pub fn state_of(name: String) -> Cow<'static, str> {
         let known = Self::STATES.into_iter().find(|known| *known == name);
@@ -108,12 +110,12 @@ impl Transaction {
     }
 }
 
-/// A session joined with its open transaction.
+/// Session joined with its open transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionRow<'a> {
-    /// The session.
+    /// Session.
     pub session: &'a Session,
-    /// Its open transaction, if it has one and the server showed it.
+    /// Open transaction of the session, if the server shows one.
     pub transaction: Option<&'a Transaction>,
 }
 
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_lose_their_port() {
+    fn host_part_excludes_the_port() {
         for (host, name) in [
             ("10.0.0.7:51234", "10.0.0.7"),
             ("[::1]:51234", "::1"),
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_times_become_zero() {
+    fn out_of_range_times_become_zero() {
         assert_eq!(Session::believable_seconds(37), 37);
         assert_eq!(Session::believable_seconds(-2), 0);
         assert_eq!(Session::believable_seconds(4_294_967_295), 0);

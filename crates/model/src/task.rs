@@ -1,28 +1,28 @@
-//! The life of a collection.
+//! Life cycle of a collection: states and outcomes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// Where a collection is, in Clew's own words.
+/// State of a collection in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskStatus {
-    /// Waits for a worker, or for its node to be free.
+    /// The collection waits for a worker, or for its node.
     Queued,
-    /// A worker holds it.
+    /// A worker runs the collection.
     Running,
-    /// Its result can be downloaded.
+    /// The result is ready for download.
     Finished,
-    /// It ended without a result; the reason is kept.
+    /// The collection failed; the store contains the reason.
     Error,
 }
 
 impl TaskStatus {
-    /// All of them, in the order of a life.
+    /// All states, in the order of the life cycle.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Running, Self::Finished, Self::Error];
 
-    /// As it is stored.
+    /// Stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,13 +33,13 @@ impl TaskStatus {
         }
     }
 
-    /// The one of this name.
+    /// Returns the state with the stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// The word of the API (spec section 1.3): it knows no queue, so what waits is `running` too.
+    /// Name in the API (spec section 1.3). The API has no state for queued collections: they are `running`.
     #[must_use]
     pub fn wire_name(self) -> &'static str {
         match self {
@@ -49,27 +49,27 @@ impl TaskStatus {
         }
     }
 
-    /// True once nothing more will change.
+    /// Returns true if the collection has ended.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Finished | Self::Error)
     }
 }
 
-/// How a collection ended.
+/// Outcome of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// A result was stored.
+    /// The result is stored.
     Finished {
         /// Name of the result in the result store.
         result_name: String,
-        /// Rows of the result.
+        /// Number of rows.
         rows: u64,
-        /// Bytes of the result, without a header row.
+        /// Size in bytes, without a header row.
         bytes: u64,
-        /// SHA-256 of those bytes, in hexadecimal.
+        /// SHA-256 of the result, in hexadecimal.
         sha256: String,
     },
-    /// There is no result, and this is why.
+    /// The collection failed, with the reason.
     Failed(Failure),
 }

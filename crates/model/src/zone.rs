@@ -1,4 +1,4 @@
-//! Zones: parts of a network whose nodes are read only from within.
+//! Zones: network segments whose nodes are read only by workers inside.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);
 
-/// A text that names no zone.
+/// Error for text that is not a valid zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not the name of a zone: 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct NotAZone {
@@ -18,7 +18,7 @@ pub struct NotAZone {
 }
 
 impl Zone {
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_short_and_plain() {
+    fn invalid_zone_names_are_rejected() {
         assert_eq!("eu-west_1.a".parse::<Zone>().unwrap().as_str(), "eu-west_1.a");
         for wrong in ["", "a b", "a,b", "ä", &"x".repeat(65)] {
             assert!(wrong.parse::<Zone>().is_err(), "{wrong}");

@@ -1,5 +1,6 @@
-//! Intelligent kills: durable once asked for, taken up once, never twice. Whom one kills is decided when it runs, by the function that
-//! the preview asks.
+//! Intelligent kills: durable once submitted, and executed at most once.
+//!
+//! The victims are selected at execution time, by the same function as for the preview.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,34 +20,34 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::hearing::Hearing;
-use crate::kills::{KillError, KillOrder, Kills, Meant, indirect};
+use crate::kills::{KillError, KillOrder, Kills, Meant, proxy_failure};
+use crate::listen_state::ListenState;
 use crate::logins::Login;
 use crate::settings::Settings;
 
-/// One that was asked for longer ago than this is not begun: others may be slow by now than those who were when it was asked for.
-const FRESH: Duration = Duration::from_mins(1);
-/// Of one node that may wait.
-const QUEUE_PER_NODE: u32 = 8;
-/// For the store, beyond what the node may take.
-const STORE: Duration = Duration::from_mins(1);
+/// Maximum age of a queued intelligent kill. An older one is not started, because other sessions may be slow by then.
+const MAX_QUEUE_AGE: Duration = Duration::from_mins(1);
+/// Maximum number of queued intelligent kills per node.
+const MAX_QUEUED_PER_NODE: u32 = 8;
+/// Time for the store operations of an intelligent kill, in addition to the limits of the node.
+const STORE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The intelligent kills of a store. Clones share everything.
+/// Queue and worker of intelligent kills. Clones share state.
 #[derive(Clone)]
 pub struct IntelligentKills {
     store: Store,
     kills: Kills,
     limits: Limits,
     formula_guard: bool,
-    /// One may have become claimable.
-    wake: Arc<Notify>,
-    look_again: Duration,
-    hearing: Hearing,
-    clocks: Arc<Mutex<Clocks>>,
+    /// Notified when an intelligent kill may have become claimable.
+    claimable: Arc<Notify>,
+    poll_interval: Duration,
+    listen_state: ListenState,
+    clocks: Arc<Mutex<ClockHistories>>,
 }
 
 impl IntelligentKills {
-    /// Those of a store, which kill by `kills`.
+    /// Creates a queue whose worker kills through `kills`.
     #[must_use]
     pub fn new(store: Store, kills: Kills, settings: &Settings) -> Self {
         Self {
@@ -54,34 +55,34 @@ impl IntelligentKills {
             kills,
             limits: settings.limits,
             formula_guard: settings.formula_guard,
-            wake: Arc::default(),
-            look_again: settings.look_again,
-            hearing: Hearing::default(),
+            claimable: Arc::default(),
+            poll_interval: settings.poll_interval,
+            listen_state: ListenState::default(),
             clocks: Arc::default(),
         }
     }
 
-    /// Lets the worker look, if there is one: another process says that one may be claimable.
-    pub(crate) fn look(&self) {
-        self.wake.notify_one();
+    /// Wakes the worker of this process, because another process queued an intelligent kill.
+    pub(crate) fn wake(&self) {
+        self.claimable.notify_one();
     }
 
-    pub(crate) fn hearing(&self) -> &Hearing {
-        &self.hearing
+    pub(crate) fn listen_state(&self) -> &ListenState {
+        &self.listen_state
     }
 
-    /// Whether text that a spreadsheet would take for a formula is disarmed in files.
+    /// Returns true if files escape cells that a spreadsheet would evaluate as a formula.
     #[must_use]
     pub fn formula_guard(&self) -> bool {
         self.formula_guard
     }
 
-    /// What one would kill of a node now.
+    /// Returns the sessions that an intelligent kill would kill now.
     pub async fn preview(&self, instance: &InstanceId, node: &NodeUrl, limits: Limits) -> Result<Chosen, KillError> {
-        Ok(self.choose(instance, node, Errand::Reading, limits).await?.1)
+        Ok(self.select_victims(instance, node, Errand::Reading, limits).await?.1)
     }
 
-    async fn choose(
+    async fn select_victims(
         &self,
         instance: &InstanceId,
         node: &NodeUrl,
@@ -90,28 +91,28 @@ impl IntelligentKills {
     ) -> Result<(ListRead, Chosen), KillError> {
         let threshold = self.threshold(instance).await?;
         let mut listed = read_user_sessions(node, errand, &limits).await.map_err(KillError::Node)?;
-        if let Some(failure) = indirect(node, &listed) {
+        if let Some(failure) = proxy_failure(node, &listed) {
             return Err(KillError::Node(failure));
         }
         let doubt = self.clocks.lock().unwrap_or_else(PoisonError::into_inner).check(node, &mut listed);
         if let Some(doubt) = doubt.filter(|_| errand == Errand::Killing) {
-            return Err(KillError::Node(doubtful_clock(node, doubt)));
+            return Err(KillError::Node(clock_failure(node, doubt)));
         }
-        // Without a single reliable age there is nothing to choose from, and the reason must be known.
+        // If no session has a reliable age, fail with the reason instead of selecting nothing.
         let unreliable = listed.limitations.iter().find(|gap| gap.kind == LimitationKind::UnreliableAges);
         if let Some(gap) =
             unreliable.filter(|_| !listed.sessions.is_empty() && listed.unchecked.len() == listed.sessions.len())
         {
-            return Err(KillError::Node(unreliable_ages(node, gap)));
+            return Err(KillError::Node(unreliable_ages_failure(node, gap)));
         }
         let read = listed.read.clone();
         let sessions = listed.into_choosable();
         let protected = self.kills.protected().clone();
-        // Templates of ten thousand statements are work for a processor.
-        let choosing = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
-        match choosing.await {
+        // CPU-bound: up to ten thousand statements are turned into templates.
+        let selection = tokio::task::spawn_blocking(move || Chosen::of(sessions, threshold, &protected));
+        match selection.await {
             Ok(chosen) => Ok((read, chosen)),
-            Err(ended) => match ended.try_into_panic() {
+            Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(KillError::Store(StoreError::Stopped)),
             },
@@ -122,62 +123,62 @@ impl IntelligentKills {
         Ok(self.store.slow_threshold(instance).await?.unwrap_or_default())
     }
 
-    /// Queues one and wakes the worker. It is durable once this returns.
+    /// Queues an intelligent kill and wakes the worker. The kill is durable once this function returns.
     ///
-    /// Fails with [`StoreError::QueueFull`] where too many of the node wait already.
+    /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
     pub async fn submit(&self, new: &NewIntelligentKill) -> Result<IntelligentKillId, StoreError> {
-        let id = self.store.insert_intelligent_kill(new, QUEUE_PER_NODE).await?;
-        self.wake.notify_one();
+        let id = self.store.insert_intelligent_kill(new, MAX_QUEUED_PER_NODE).await?;
+        self.claimable.notify_one();
         Ok(id)
     }
 
-    /// Carries them out until `shutdown`. What was begun by then is ended: each has its limits.
+    /// Executes intelligent kills until `shutdown`, then waits for the running ones. Their duration is limited.
     pub async fn run(self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
         let mut store_fails = false;
         while !shutdown.is_cancelled() {
-            let begun = self.begin_one(&running).await;
-            match &begun {
-                // Once, not twice a second.
+            let started = self.start_next(&running).await;
+            match &started {
+                // Logged once for a series of failures.
                 Err(error) if !store_fails => warn!(%error, "could not look for intelligent kills; will try again"),
                 Ok(_) if store_fails => info!("can look for intelligent kills again"),
                 _ => {}
             }
-            store_fails = begun.is_err();
-            if matches!(begun, Ok(true)) {
+            store_fails = started.is_err();
+            if matches!(started, Ok(true)) {
                 continue;
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.wake.notified() => {}
-                () = sleep(self.hearing.pause(self.look_again)) => {}
+                () = self.claimable.notified() => {}
+                () = sleep(self.listen_state.poll_interval(self.poll_interval)) => {}
             }
         }
         running.close();
         running.wait().await;
     }
 
-    /// Whether one was begun.
-    async fn begin_one(&self, running: &TaskTracker) -> Result<bool, StoreError> {
-        for lost in self.store.end_lost_intelligent_kills(FRESH).await? {
+    /// Starts the next queued intelligent kill. Returns false if none is queued.
+    async fn start_next(&self, running: &TaskTracker) -> Result<bool, StoreError> {
+        for lost in self.store.end_lost_intelligent_kills(MAX_QUEUE_AGE).await? {
             warn!(intelligent_kill.id = %lost.id, node.id = %lost.asked.node_id, "ended an intelligent kill that was lost");
         }
-        // The lease is not renewed: after it the worker is lost.
-        let lease = self.limits.node * 2 + STORE;
-        let Some(kill) = self.store.claim_intelligent_kill(lease, FRESH).await? else { return Ok(false) };
+        // The lease is not renewed: once it expires, the worker counts as lost.
+        let lease = self.limits.node * 2 + STORE_TIMEOUT;
+        let Some(kill) = self.store.claim_intelligent_kill(lease, MAX_QUEUE_AGE).await? else { return Ok(false) };
         let kills = self.clone();
         running.spawn(async move {
-            kills.carry_out(kill).await;
-            // Another one may wait for the node.
-            kills.wake.notify_one();
+            kills.execute(kill).await;
+            // Another kill of the same node may be claimable now.
+            kills.claimable.notify_one();
         });
         Ok(true)
     }
 
-    async fn carry_out(&self, kill: IntelligentKill) {
-        let done = self.kill(&kill).await;
-        let (victims, reason) = match &done {
-            Ok(outcomes) => (outcomes.len() as u64, failures(outcomes)),
+    async fn execute(&self, kill: IntelligentKill) {
+        let result = self.kill_victims(&kill).await;
+        let (victims, reason) = match &result {
+            Ok(outcomes) => (outcomes.len() as u64, failure_summary(outcomes)),
             Err(error) => (0, Some(error.to_string())),
         };
         let (id, node) = (kill.id, kill.asked.node_id);
@@ -190,19 +191,19 @@ impl IntelligentKills {
         }
     }
 
-    async fn kill(&self, kill: &IntelligentKill) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-        let asked = &kill.asked;
-        let Some(node) = self.store.node_to_read(&asked.node_id).await? else {
-            return Err(KillError::Store(StoreError::Unknown { what: "node", name: asked.node_id.to_string() }));
+    async fn kill_victims(&self, kill: &IntelligentKill) -> Result<Vec<(u64, KillOutcome)>, KillError> {
+        let request = &kill.asked;
+        let Some(node) = self.store.node_to_read(&request.node_id).await? else {
+            return Err(KillError::Store(StoreError::Unknown { what: "node", name: request.node_id.to_string() }));
         };
-        let choosing = self.choose(&asked.instance_id, &node.url, Errand::Killing, self.limits);
-        let (read, chosen) = self.with_login(&node, Box::pin(choosing)).await?;
+        let selection = self.select_victims(&request.instance_id, &node.url, Errand::Killing, self.limits);
+        let (read, chosen) = self.with_login(&node, Box::pin(selection)).await?;
         let victims = chosen.into_victims();
         let order = KillOrder {
-            by: asked.by.clone(),
-            project_id: asked.project_id.clone(),
-            instance_id: asked.instance_id.clone(),
-            node_id: asked.node_id.clone(),
+            by: request.by.clone(),
+            project_id: request.project_id.clone(),
+            instance_id: request.instance_id.clone(),
+            node_id: request.node_id.clone(),
             url: node.url.clone(),
             source: KillSource::Intelligent,
             task_id: Some(kill.id.to_string()),
@@ -216,37 +217,38 @@ impl IntelligentKills {
         self.with_login(&node, Box::pin(self.kills.carry_out(order, victims, self.limits))).await
     }
 
-    /// Does `work`, which signs in at the node, with the back-off that requests of users share.
+    /// Runs `work`, which logs in to the node. Applies the login back-off of user requests.
     async fn with_login<T>(
         &self,
         node: &Node,
         work: impl Future<Output = Result<T, KillError>>,
     ) -> Result<T, KillError> {
         let login = Login::request(&self.store, &node.id, LoginCause::Requested).await.map_err(KillError::Node)?;
-        let done = work.await;
-        match &done {
+        let result = work.await;
+        match &result {
             Ok(_) => login.record(node, None).await,
             Err(KillError::Node(failure)) => login.record(node, Some(failure)).await,
-            // The node may not have been reached.
+            // The node may not have been contacted.
             Err(KillError::Store(_)) => {}
         }
-        done
+        result
     }
 }
 
-/// Clocks of the nodes that were read most recently.
+/// Clock readings of the nodes that were read most recently.
 #[derive(Debug, Default)]
-struct Clocks(VecDeque<(String, ClockHistory)>);
+struct ClockHistories(VecDeque<(String, ClockHistory)>);
 
-impl Clocks {
-    /// Largest number of nodes.
+impl ClockHistories {
+    /// Maximum number of nodes.
     const MAX_NODES: usize = 1024;
 
-    /// Compares the clock of a node with earlier readings, and corrects ages. Returns why no kill may follow, if none may.
+    /// Compares the clock of a node with earlier readings, and corrects ages.
+    /// Returns a doubt if the ages are not reliable enough for kills.
     fn check(&mut self, node: &NodeUrl, read: &mut UserSessions) -> Option<ClockDoubt> {
         let address = node.address();
-        let known = self.0.iter().position(|(known, _)| *known == address);
-        let (_, mut history) = known.and_then(|at| self.0.remove(at)).unwrap_or_default();
+        let position = self.0.iter().position(|(other, _)| *other == address);
+        let (_, mut history) = position.and_then(|at| self.0.remove(at)).unwrap_or_default();
         let doubt = read.check_clock(&mut history);
         self.0.push_back((address, history));
         if self.0.len() > Self::MAX_NODES {
@@ -256,22 +258,22 @@ impl Clocks {
     }
 }
 
-fn doubtful_clock(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
+fn clock_failure(node: &NodeUrl, doubt: ClockDoubt) -> Failure {
     let address = node.address();
     let detail =
         format!("{address}: ages are not reliable, so that nothing was killed: {doubt}. fix: preview again, then kill");
     Failure::new(FailureKind::ServerError, detail)
 }
 
-fn unreliable_ages(node: &NodeUrl, gap: &Limitation) -> Failure {
+fn unreliable_ages_failure(node: &NodeUrl, gap: &Limitation) -> Failure {
     let fix = gap.remedy.as_ref().map_or_else(String::new, |remedy| format!(" fix: {remedy}"));
     let detail =
         format!("{}: no age of a session is reliable, so that none may be chosen. {}{fix}", node.address(), gap.why);
     Failure::new(FailureKind::ServerError, detail)
 }
 
-/// Why some of the chosen sessions were not killed.
-fn failures(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
+/// Summary of the failed kills: their number, and the first reason. `None` if no kill failed.
+fn failure_summary(outcomes: &[(u64, KillOutcome)]) -> Option<String> {
     let failed = |(id, outcome): &(u64, KillOutcome)| match outcome {
         KillOutcome::Failed(failure) => Some((*id, failure.to_string())),
         _ => None,

@@ -1,11 +1,11 @@
-//! The worker of kill tasks: each second a round on every node of every instance that has some.
+//! Worker of kill tasks: runs one tick per second on each node of each instance that has running kill tasks.
 //!
-//! Who holds the lease of an instance runs its rounds, and lets no kill go out that would come after the lease. Rounds of a node never
-//! overlap, and one that hangs delays no other; a node that takes long to look at is looked at less often. Where there is nothing to
-//! do, a second costs one query on the store.
+//! Only the worker that holds the lease of an instance runs its ticks. It sends no kill after the lease ends.
+//! Ticks of one node never overlap, and a hung tick delays no other node.
+//! A node whose read takes long gets a longer interval. Without kill tasks, each second costs one query on the store.
 
-mod nodes;
-mod round;
+mod node_state;
+mod tick;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -21,14 +21,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::adaptive_interval::DEFAULT_INTERVAL;
 use crate::kills::Kills;
 use crate::observer::Observer;
-use crate::pace::EVERY;
 use crate::settings::Settings;
-use nodes::Nodes;
-use round::Round;
+use node_state::NodeStates;
+use tick::Tick;
 
-/// Runs kill tasks.
+/// Worker of kill tasks.
 pub struct KillTasks {
     store: Store,
     kills: Kills,
@@ -36,15 +36,15 @@ pub struct KillTasks {
     limits: Limits,
     lease: Duration,
     grace: Duration,
-    /// This worker's name in leases.
+    /// Name of this worker in leases.
     worker: String,
-    /// Until when each instance is this worker's.
-    held: HashMap<InstanceId, Instant>,
-    nodes: Nodes,
+    /// End of this worker's lease, by instance.
+    leases: HashMap<InstanceId, Instant>,
+    nodes: NodeStates,
 }
 
 impl KillTasks {
-    /// The tasks of a store, which kill by `kills`.
+    /// Creates a worker that kills through `kills`.
     #[must_use]
     pub fn new(store: Store, kills: Kills, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -55,26 +55,26 @@ impl KillTasks {
             lease: settings.lease,
             grace: settings.grace,
             worker: format!("{}-{}", std::process::id(), Uuid::new_v4().simple()),
-            held: HashMap::new(),
-            nodes: Nodes::default(),
+            leases: HashMap::new(),
+            nodes: NodeStates::default(),
         }
     }
 
-    /// Runs tasks until `shutdown`. A kill that was begun by then is ended and written down; a look at a node is given up.
+    /// Runs kill tasks until `shutdown`. A started kill is completed and recorded; a read of a node is cancelled.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let running = TaskTracker::new();
-        let mut seconds = interval(EVERY);
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = interval(DEFAULT_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut store_fails = false;
-        while shutdown.run_until_cancelled(seconds.tick()).await.is_some() {
-            let begun = self.begin_rounds(&running, &shutdown).await;
-            match &begun {
-                // Once, not each second.
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            let started = self.start_ticks(&running, &shutdown).await;
+            match &started {
+                // Logged once for a series of failures.
                 Err(error) if !store_fails => warn!(%error, "could not look for kill tasks; will try again"),
                 Ok(()) if store_fails => info!("can look for kill tasks again"),
                 _ => {}
             }
-            store_fails = begun.is_err();
+            store_fails = started.is_err();
         }
         running.close();
         if timeout(self.grace, running.wait()).await.is_err() {
@@ -85,58 +85,59 @@ impl KillTasks {
         }
     }
 
-    async fn begin_rounds(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    async fn start_ticks(&mut self, running: &TaskTracker, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let all = self.store.kill_rounds().await?;
-        self.held.retain(|held, _| all.iter().any(|rounds| rounds.instance_id == *held));
-        let mut looked_at = HashSet::new();
+        self.leases.retain(|leased, _| all.iter().any(|rounds| rounds.instance_id == *leased));
+        let mut active_nodes = HashSet::new();
         for rounds in all {
-            if let Some(until) = self.hold(&rounds.instance_id).await? {
-                looked_at.extend(self.begin(&rounds, until, running, shutdown).await?);
+            if let Some(lease_end) = self.acquire_lease(&rounds.instance_id).await? {
+                active_nodes.extend(self.start_instance_ticks(&rounds, lease_end, running, shutdown).await?);
             }
         }
-        for node in self.nodes.keep(&looked_at) {
+        for node in self.nodes.retain_active(&active_nodes) {
             self.observer.looks_every(&node, None);
         }
         Ok(())
     }
 
-    /// Until when the instance is this worker's; nothing if it is another's. A lease is renewed once a third of it is over.
-    async fn hold(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
+    /// Returns the end of this worker's lease of the instance, or `None` if another worker holds the lease.
+    /// A lease is renewed after a third of its duration.
+    async fn acquire_lease(&mut self, instance: &InstanceId) -> Result<Option<Instant>, StoreError> {
         let now = Instant::now();
-        if let Some(until) = self.held.get(instance).filter(|until| **until > now + self.lease * 2 / 3) {
-            return Ok(Some(*until));
+        if let Some(lease_end) = self.leases.get(instance).filter(|lease_end| **lease_end > now + self.lease * 2 / 3) {
+            return Ok(Some(*lease_end));
         }
         if self.store.hold_kill_rounds(instance, &self.worker, self.lease).await? {
-            self.held.insert(instance.clone(), now + self.lease);
+            self.leases.insert(instance.clone(), now + self.lease);
             return Ok(Some(now + self.lease));
         }
-        self.held.remove(instance);
+        self.leases.remove(instance);
         Ok(None)
     }
 
-    /// A round on each node of the instance that has none under way and need not be spared. Says which nodes there are.
-    async fn begin(
+    /// Starts a tick on each node of the instance that is due. Returns all nodes of the instance.
+    async fn start_instance_ticks(
         &self,
         rounds: &KillRounds,
-        until: Instant,
+        lease_end: Instant,
         running: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Vec<NodeId>, StoreError> {
         let mut nodes = Vec::new();
         for node in self.store.nodes_to_read(&rounds.instance_id).await? {
             nodes.push(node.id.clone());
-            let Some(place) = self.nodes.begin(&node.id, Instant::now()) else { continue };
-            let round = Round {
+            let Some(guard) = self.nodes.try_start(&node.id, Instant::now()) else { continue };
+            let tick = Tick {
                 store: self.store.clone(),
                 kills: self.kills.clone(),
                 observer: self.observer.clone(),
                 limits: self.limits,
                 worker: self.worker.clone(),
                 rounds: rounds.clone(),
-                until,
+                lease_end,
                 node,
             };
-            running.spawn(round.run(place, shutdown.clone()));
+            running.spawn(tick.run(guard, shutdown.clone()));
         }
         Ok(nodes)
     }

@@ -1,4 +1,4 @@
-//! All kills pass through this module: recorded, carried out, and the outcome recorded with a row of the audit.
+//! Execution of kills. Each kill is recorded before it is sent; its outcome is recorded afterwards, with an audit row.
 
 use std::sync::Arc;
 
@@ -8,82 +8,84 @@ use clew_mysql::{KillKind, KillOutcome, Limits, ListRead, UnsafeVictims, UserSes
 use clew_store::{KillEnd, KillSource, NewKill, Store, StoreError};
 use tracing::{error, info};
 
-/// Longest text that is kept of what a server says, in characters.
-const LONGEST: usize = 4096;
+/// Maximum length of a recorded text of a server, in characters.
+const MAX_TEXT_LEN: usize = 4096;
 
-/// Kills sessions, and keeps the record. Clones share everything.
+/// Executor of kills, with their records in the store. Clones share state.
 #[derive(Debug, Clone)]
 pub struct Kills {
     store: Store,
     protected: Arc<ProtectedAccounts>,
 }
 
-/// A kill of some sessions of a node.
+/// Request to kill sessions of a node.
 #[derive(Debug, Clone)]
 pub struct KillOrder {
-    /// The caller and its address.
+    /// Origin of the kill: the caller and its address.
     pub by: Origin,
-    /// The project of …
+    /// Project of the instance.
     pub project_id: ProjectId,
-    /// … the instance of …
+    /// Instance of the node.
     pub instance_id: InstanceId,
-    /// … the node.
+    /// Node of the sessions.
     pub node_id: NodeId,
-    /// Where the node is, with its password.
+    /// URL of the node, with its password.
     pub url: NodeUrl,
-    /// What the kill comes from.
+    /// Source of the kill.
     pub source: KillSource,
-    /// The intelligent kill, or the kill task.
+    /// Id of the intelligent kill or of the kill task, if any.
     pub task_id: Option<String>,
-    /// What is to end.
+    /// Kind of the kill: connection or statement.
     pub kind: KillKind,
-    /// What the victims are meant for.
+    /// Criterion by which a victim must still match when it is killed.
     pub meant: Meant,
-    /// Treatment of victims whose end can damage or half-change a table without transactions.
+    /// Treatment of victims whose termination can damage or partly change a non-transactional table.
     pub unsafe_victims: UnsafeVictims,
-    /// Why, in the words of who asks; may be empty.
+    /// Reason given by the caller; may be empty.
     pub reason: String,
-    /// The list in which the victims were found.
+    /// Process list in which the victims were found.
     pub read: ListRead,
 }
 
-/// What a victim is meant for.
+/// Criterion by which a victim must still match when it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Meant {
-    /// Itself, whatever it does by the time of the kill: somebody named the session.
+    /// The session must be the same, in any state: a caller selected it by its id.
     Session,
-    /// What it was seen doing, and only for as long as it does that: a rule chose it for its statement.
+    /// The session must still run the same statement, or still be idle: a rule selected it because of that.
     Statement,
 }
 
-/// Why kills were not carried out.
+/// Error of the execution of kills.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    /// The node could not be asked. No kill was sent; that is written down.
+    /// The node failed. No kill was sent, and the failure is recorded.
     #[error("could not kill: {0}")]
     Node(Failure),
-    /// They could not be written down, and no kill was sent; or they were sent, and the outcome could not be written down: then it will
-    /// be written down as unknown.
+    /// The store cannot record the kills or their outcomes.
+    ///
+    /// If the kills cannot be recorded, none is sent.
+    /// If outcomes cannot be recorded, they are later recorded as unknown.
     #[error("could not write down a kill: {0}")]
     Store(#[from] StoreError),
 }
 
 impl Kills {
-    /// Kills that are recorded in a store and spare these accounts.
+    /// Creates an executor that records kills in `store` and spares the `protected` accounts.
     #[must_use]
     pub fn new(store: Store, protected: ProtectedAccounts) -> Self {
         Self { store, protected: Arc::new(protected) }
     }
 
-    /// The accounts that are spared.
+    /// Accounts whose sessions are never killed.
     #[must_use]
     pub fn protected(&self) -> &ProtectedAccounts {
         &self.protected
     }
 
-    /// Kills these sessions within the limits of one read. The outcomes come in the same order, each with the session's id.
+    /// Kills the victims within the limits of one read. Returns session ids and outcomes, in the order of the victims.
     ///
-    /// Once begun it goes on, also where the caller is gone: the outcome of a kill must be recorded.
+    /// Dropping the future does not cancel the kills, because their outcomes must be recorded.
     pub async fn carry_out(
         &self,
         order: KillOrder,
@@ -91,7 +93,7 @@ impl Kills {
         limits: Limits,
     ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
         let kills = self.clone();
-        let work = tokio::spawn(async move { kills.carry_out_now(&order, &victims, &limits).await });
+        let work = tokio::spawn(async move { kills.execute(&order, &victims, &limits).await });
         match work.await {
             Ok(outcomes) => outcomes,
             Err(ended) => match ended.try_into_panic() {
@@ -101,7 +103,7 @@ impl Kills {
         }
     }
 
-    async fn carry_out_now(
+    async fn execute(
         &self,
         order: &KillOrder,
         sessions: &[Session],
@@ -111,16 +113,16 @@ impl Kills {
             return Ok(Vec::new());
         }
         let victims: Vec<Victim> = sessions.iter().map(|session| order.victim(session)).collect();
-        let kills: Vec<NewKill> = sessions.iter().map(|session| order.kill(session)).collect();
-        let rows = self.store.begin_kills(&kills).await?;
+        let new_kills: Vec<NewKill> = sessions.iter().map(|session| order.kill_record(session)).collect();
+        let rows = self.store.begin_kills(&new_kills).await?;
         let killed =
             kill_all_under(&order.url, &victims, order.kind, &self.protected, order.unsafe_victims, limits).await;
-        let ends = match &killed {
-            Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| end(*row, outcome)).collect(),
+        let records = match &killed {
+            Ok(outcomes) => rows.iter().zip(outcomes).map(|(row, (_, outcome))| kill_end(*row, outcome)).collect(),
             Err(failure) => rows.iter().map(|row| (*row, KillEnd::Failed, failure.to_string())).collect::<Vec<_>>(),
         };
-        let ended = self.store.end_kills(&order.by, &ends).await;
-        for (session, (row, outcome, detail)) in sessions.iter().zip(&ends) {
+        let ended = self.store.end_kills(&order.by, &records).await;
+        for (session, (row, outcome, detail)) in sessions.iter().zip(&records) {
             info!(
                 node.id = %order.node_id, session.id = session.id, kill.id = row, kill.source = order.source.name(),
                 kill.outcome = outcome.name(), kill.detail = detail, "a kill"
@@ -143,7 +145,7 @@ impl KillOrder {
         }
     }
 
-    fn kill(&self, session: &Session) -> NewKill {
+    fn kill_record(&self, session: &Session) -> NewKill {
         NewKill {
             project_id: self.project_id.clone(),
             instance_id: self.instance_id.clone(),
@@ -153,30 +155,30 @@ impl KillOrder {
             kind: self.kind.name(),
             reason: self.reason.clone(),
             session_id: session.id,
-            user: kept(&session.user),
-            host: kept(&session.host),
-            database: session.database.as_deref().map(kept),
-            command: kept(&session.command),
+            user: recorded_text(&session.user),
+            host: recorded_text(&session.host),
+            database: session.database.as_deref().map(recorded_text),
+            command: recorded_text(&session.command),
             seconds: session.seconds,
-            state: session.state.as_deref().map(kept),
-            template: session.statement.as_deref().map(|statement| kept(&template(statement))),
+            state: session.state.as_deref().map(recorded_text),
+            template: session.statement.as_deref().map(|statement| recorded_text(&template(statement))),
         }
     }
 }
 
-/// Why no session that was listed through this address may be killed: a proxy stands between.
-pub(crate) fn indirect(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
+/// Returns a failure if the process list was read through a proxy. Sessions cannot be identified then, and none is killed.
+pub(crate) fn proxy_failure(node: &NodeUrl, read: &UserSessions) -> Option<Failure> {
     let gap = read.limitations.iter().find(|gap| gap.kind == LimitationKind::Indirect)?;
     let fix = gap.remedy.as_deref().unwrap_or_default();
     let detail = format!("{}: {} {} fix: {}", node.address(), gap.what, gap.why, fix.trim_end_matches('.'));
     Some(Failure::new(FailureKind::ServerError, detail))
 }
 
-fn kept(text: &[u8]) -> String {
-    clean(text).chars().take(LONGEST).collect()
+fn recorded_text(text: &[u8]) -> String {
+    clean(text).chars().take(MAX_TEXT_LEN).collect()
 }
 
-fn end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {
+fn kill_end(row: i64, outcome: &KillOutcome) -> (i64, KillEnd, String) {
     let end = match outcome {
         KillOutcome::Killed => KillEnd::Killed,
         KillOutcome::RollingBack { .. } => KillEnd::RollingBack,

@@ -1,4 +1,4 @@
-//! Holding a claimed collection: a worker that cannot say so in time no longer has it.
+//! Lease of a claimed collection. A worker that cannot renew its lease in time loses the collection.
 
 use std::time::Duration;
 
@@ -7,19 +7,26 @@ use clew_store::Store;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;
 
-/// Renews a lease that was taken at `taken` each third of its length. Returns once it is lost: taken by another worker, or
-/// not renewed in time.
-pub(crate) async fn hold(store: &Store, request_id: &RequestId, fence: i64, taken: Instant, lease: Duration) {
-    let mut held_until = taken + lease;
+/// Renews a lease that started at `start`, three times per lease duration. Returns once the lease is lost.
+///
+/// A lease is lost when another worker claims the collection, or when it expires before its renewal.
+pub(crate) async fn renew_until_lost(
+    store: &Store,
+    request_id: &RequestId,
+    fence: i64,
+    start: Instant,
+    lease: Duration,
+) {
+    let mut expires_at = start + lease;
     loop {
-        sleep_until((Instant::now() + lease / 3).min(held_until)).await;
-        let asked = Instant::now();
-        match timeout_at(held_until, store.renew_lease(request_id, fence, lease)).await {
-            Ok(Ok(true)) => held_until = asked + lease,
+        sleep_until((Instant::now() + lease / 3).min(expires_at)).await;
+        let requested_at = Instant::now();
+        match timeout_at(expires_at, store.renew_lease(request_id, fence, lease)).await {
+            Ok(Ok(true)) => expires_at = requested_at + lease,
             Ok(Ok(false)) | Err(_) => return,
             Ok(Err(error)) => {
                 warn!(task.request_id = %request_id, %error, "could not renew a lease yet");
-                if Instant::now() >= held_until {
+                if Instant::now() >= expires_at {
                     return;
                 }
             }

@@ -1,11 +1,12 @@
-//! Durable collections: claim, run, fence, retain.
+//! Durable queue of collections, its worker, and the execution of kills.
 //!
-//! A collection is a row of the store before anyone is told its id. A worker claims it for a few seconds at a time (the
-//! lease) under a number that only grows (the fence); it reads the node, writes the result, and only the holder of the
-//! newest fence can record an end. So a crash at any point leaves a finished result, or a collection that the next worker
-//! takes up. `docs/decisions/0002-queue-by-lease-and-fence.md` says why it is built this way.
+//! A collection is a row of the store before its id is returned to the caller.
+//! A worker claims a collection for some seconds (the lease), under a number that only increases (the fence).
+//! The worker reads the node and writes the result; only the holder of the newest fence can record the end.
+//! A crash therefore leaves either a finished result or a collection that the next worker claims.
+//! `docs/decisions/0002-queue-by-lease-and-fence.md` explains this design.
 //!
-//! Not for: how a server is read (`clew-mysql`), how rows are kept (`clew-store`), or who may ask (`clew-api`).
+//! Out of scope: reads of servers (`clew-mysql`), storage of rows (`clew-store`) and authorization (`clew-api`).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,16 +19,16 @@
 //! use clew_tasks::{Collections, Observer, Settings};
 //! use tokio_util::sync::CancellationToken;
 //!
-//! struct Silent;
+//! struct NoMetrics;
 //!
-//! impl Observer for Silent {
+//! impl Observer for NoMetrics {
 //!     fn collected(&self, _rows: u64, _seconds: f64) {}
 //!     fn failed(&self, _kind: FailureKind) {}
 //!     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 //! }
 //!
 //! let store = Store::open(Path::new("clew-data")).await?;
-//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(Silent));
+//! let collections = Collections::new(store.clone(), Settings::default(), Arc::new(NoMetrics));
 //! let shutdown = CancellationToken::new();
 //! let worker = tokio::spawn(collections.clone().run(shutdown.clone()));
 //!
@@ -43,31 +44,33 @@
 //! # }
 //! ```
 
-mod at_work;
-mod collection;
-mod collections;
-mod endings;
-mod hearing;
+mod adaptive_interval;
+mod completion;
+mod concurrency;
+mod heartbeat;
 mod intelligent_kills;
+mod job;
 mod kill_tasks;
 mod kills;
 mod lease;
+mod listen_state;
 mod logins;
+mod notifications;
 mod observer;
-mod pace;
-mod places;
+mod queue;
 mod reader;
 mod result_file;
 mod retention;
 mod settings;
+mod worker;
 
-pub use collections::Collections;
-pub use hearing::listen;
+pub use adaptive_interval::{Pace, PaceChange};
 pub use intelligent_kills::IntelligentKills;
 pub use kill_tasks::KillTasks;
 pub use kills::{KillError, KillOrder, Kills, Meant};
 pub use logins::Login;
+pub use notifications::listen;
 pub use observer::Observer;
-pub use pace::{Pace, PaceChange};
-pub use reader::{NodeReader, Reading, Rows};
+pub use queue::Collections;
+pub use reader::{NodeReader, ReadFuture, Rows};
 pub use settings::Settings;

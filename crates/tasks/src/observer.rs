@@ -1,15 +1,15 @@
-//! Who counts what the worker does.
+//! Observer of the worker, for metrics.
 
 use std::time::Duration;
 
 use clew_model::{FailureKind, NodeId};
 
-/// Is told of each collection that this process ended, once, and of nodes that are spared. Must not block.
+/// Receives events of the worker of this process. Its methods must not block.
 pub trait Observer: Send + Sync {
-    /// A result was stored: its rows, and the seconds from taking the collection up to its end.
+    /// A collection finished: number of rows, and seconds from the claim to the end.
     fn collected(&self, rows: u64, seconds: f64);
-    /// A collection ended without a result.
+    /// A collection failed.
     fn failed(&self, kind: FailureKind);
-    /// Kill tasks look at this node so seldom, because a look takes long; nothing: as often as at any other.
+    /// Kill tasks read a slow node at this interval; `None` means the default interval.
     fn looks_every(&self, node: &NodeId, interval: Option<Duration>);
 }

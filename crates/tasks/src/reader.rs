@@ -1,4 +1,4 @@
-//! How a node is read: from a MySQL-compatible server, or from whatever stands in for one.
+//! Reader of nodes: a trait, and its implementation for MySQL-compatible servers.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,27 +7,27 @@ use std::pin::Pin;
 use clew_model::{Failure, FailureKind, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Statements, take_snapshot};
 
-/// Writes all rows, in order. Blocks.
+/// Function that writes all rows in order. It may block.
 type WriteRows = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// What was read of a node: CSV rows without a header, not yet written.
+/// Rows of a node as CSV without a header row, not yet written to a result.
 pub struct Rows {
     count: u64,
     write: WriteRows,
 }
 
 impl Rows {
-    /// `count` rows that `write` writes. It runs off the runtime's threads and may block.
+    /// Creates a set of `count` rows. `write` writes them; it runs on a blocking thread.
     pub fn new(count: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Self {
         Self { count, write: Box::new(write) }
     }
 
-    /// How many.
+    /// Number of rows.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Writes them.
+    /// Writes all rows.
     pub(crate) fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
         (self.write)(out)
     }
@@ -39,20 +39,20 @@ impl fmt::Debug for Rows {
     }
 }
 
-/// A read under way. Dropping it gives the read up.
-pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Rows, Failure>> + Send + 'a>>;
+/// Future of a read. Dropping it cancels the read.
+pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<Rows, Failure>> + Send + 'a>>;
 
-/// Reads nodes. It must keep its own time limit: a worker waits for it as long as it holds the lease.
+/// Reader of nodes. It must enforce its own timeout: the worker waits for it while it holds the lease.
 pub trait NodeReader: Send + Sync {
-    /// Reads the selected sessions of a node, with this much of their statements.
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a>;
+    /// Reads the selected sessions of a node. `statements` selects full statements or templates.
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a>;
 }
 
-/// How often a collection waits for its turn at a node that Clew itself keeps busy: nobody waits for its answer, and by then a read that
-/// hung has been killed or is forgotten.
-const TURNS: u32 = 12;
+/// Maximum number of attempts to get a connection to a node while other reads of this process use it.
+/// By the last attempt, a hung read has been killed or abandoned.
+const MAX_BUSY_ATTEMPTS: u32 = 12;
 
-/// Reads real servers.
+/// Reader of MySQL-compatible servers.
 #[derive(Debug)]
 pub(crate) struct ServerReader {
     pub(crate) limits: Limits,
@@ -60,15 +60,15 @@ pub(crate) struct ServerReader {
 }
 
 impl NodeReader for ServerReader {
-    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> Reading<'a> {
+    fn read<'a>(&'a self, node: &'a NodeUrl, selection: &'a Selection, statements: Statements) -> ReadFuture<'a> {
         let form = Form::Csv { formula_guard: self.formula_guard };
         Box::pin(async move {
-            let mut turns = TURNS;
+            let mut attempts_left = MAX_BUSY_ATTEMPTS;
             let snapshot = loop {
-                turns -= 1;
+                attempts_left -= 1;
                 match take_snapshot(node, selection, statements, form, &self.limits).await {
-                    Err(failure) if failure.kind == FailureKind::Busy && turns > 0 => {}
-                    taken => break taken?,
+                    Err(failure) if failure.kind == FailureKind::Busy && attempts_left > 0 => {}
+                    result => break result?,
                 }
             };
             let mut body = snapshot.body;

@@ -1,4 +1,4 @@
-//! Writing a result off the runtime's threads, so that nothing is left of one that nobody wants any more.
+//! Writes results on blocking threads. A cancelled or uncommitted result is removed.
 
 use std::io::{self, BufWriter, Write};
 
@@ -8,32 +8,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::reader::Rows;
 
-/// Rows are small and many; the store gets them in pieces of this many bytes.
-const BUFFER: usize = 256 * 1024;
+/// Size of the buffer between the rows and the result store, in bytes.
+const BUFFER_SIZE: usize = 256 * 1024;
 
-/// A stored result that no task names yet. It is removed when this is dropped, unless it was kept.
+/// A published result that no task references yet. Dropping it without [`PendingResult::commit`] removes the result.
 #[derive(Debug)]
-pub(crate) struct NewResult {
+pub(crate) struct PendingResult {
     results: ResultStore,
     published: PublishedResult,
-    kept: bool,
+    committed: bool,
 }
 
-impl NewResult {
-    /// Its name, size and hash.
+impl PendingResult {
+    /// Name, size and hash of the result.
     pub(crate) fn published(&self) -> &PublishedResult {
         &self.published
     }
 
-    /// A task names it, or may: from now on it is for retention or the sweep to remove.
-    pub(crate) fn keep(&mut self) {
-        self.kept = true;
+    /// Commits the result, because a task references it or may reference it.
+    /// From now on only retention or the sweep removes it.
+    pub(crate) fn commit(&mut self) {
+        self.committed = true;
     }
 }
 
-impl Drop for NewResult {
+impl Drop for PendingResult {
     fn drop(&mut self) {
-        if self.kept {
+        if self.committed {
             return;
         }
         if let Err(error) = self.results.discard(&self.published.name) {
@@ -42,51 +43,51 @@ impl Drop for NewResult {
     }
 }
 
-/// Writes and publishes a result. Dropping the future ends the writing soon, and removes what was written.
-pub(crate) async fn write(
+/// Writes and publishes a result. Dropping the future cancels the write and removes the partial result.
+pub(crate) async fn write_result(
     results: &ResultStore,
     request_id: &RequestId,
     fence: i64,
     rows: Rows,
-) -> Result<NewResult, Failure> {
+) -> Result<PendingResult, Failure> {
     let (results, request_id) = (results.clone(), request_id.clone());
-    let dropped = CancellationToken::new();
-    let unwanted = dropped.clone();
-    let _on_drop = dropped.drop_guard();
-    let writing = tokio::task::spawn_blocking(move || write_now(results, &request_id, fence, rows, unwanted));
+    let cancelled_on_drop = CancellationToken::new();
+    let cancelled = cancelled_on_drop.clone();
+    let _on_drop = cancelled_on_drop.drop_guard();
+    let writing = tokio::task::spawn_blocking(move || write_blocking(results, &request_id, fence, rows, cancelled));
     match writing.await {
         Ok(written) => written,
-        Err(broken) => match broken.try_into_panic() {
+        Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(ended) => Err(store_failed(&ended)),
+            Err(error) => Err(store_failure(&error)),
         },
     }
 }
 
-fn write_now(
+fn write_blocking(
     results: ResultStore,
     request_id: &RequestId,
     fence: i64,
     rows: Rows,
-    unwanted: CancellationToken,
-) -> Result<NewResult, Failure> {
-    let writer = results.create(request_id, fence).map_err(|error| store_failed(&error))?;
-    let mut out = BufWriter::with_capacity(BUFFER, WhileWanted { writer, unwanted });
-    rows.write_to(&mut out).map_err(|error| store_failed(&error))?;
-    let out = out.into_inner().map_err(|error| store_failed(error.error()))?;
-    let published = out.writer.publish().map_err(|error| store_failed(&error))?;
-    Ok(NewResult { results, published, kept: false })
+    cancelled: CancellationToken,
+) -> Result<PendingResult, Failure> {
+    let writer = results.create(request_id, fence).map_err(|error| store_failure(&error))?;
+    let mut out = BufWriter::with_capacity(BUFFER_SIZE, CancellableWriter { writer, cancelled });
+    rows.write_to(&mut out).map_err(|error| store_failure(&error))?;
+    let out = out.into_inner().map_err(|error| store_failure(error.error()))?;
+    let published = out.writer.publish().map_err(|error| store_failure(&error))?;
+    Ok(PendingResult { results, published, committed: false })
 }
 
-/// Ends the writing once nobody waits for it: a thread that blocks cannot be ended from outside.
-struct WhileWanted<W> {
+/// Writer that fails once it is cancelled. A blocking thread cannot be aborted from outside.
+struct CancellableWriter<W> {
     writer: W,
-    unwanted: CancellationToken,
+    cancelled: CancellationToken,
 }
 
-impl<W: Write> Write for WhileWanted<W> {
+impl<W: Write> Write for CancellableWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.unwanted.is_cancelled() {
+        if self.cancelled.is_cancelled() {
             return Err(io::Error::other("the result is no longer wanted"));
         }
         self.writer.write(bytes)
@@ -97,6 +98,6 @@ impl<W: Write> Write for WhileWanted<W> {
     }
 }
 
-fn store_failed(error: &dyn std::error::Error) -> Failure {
+fn store_failure(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureKind::StoreFailed, format!("could not write the result: {error}"))
 }

@@ -1,5 +1,6 @@
-//! Removing what is over: ended collections with their results, results that no collection names, old kills and old rows of the audit.
-//! Kills that nobody will end any more are ended first.
+//! Retention: removes ended collections, their results, unreferenced results, old kills and old audit rows.
+//!
+//! Lost kills are ended before old kills are removed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,38 +11,39 @@ use tracing::{info, warn};
 
 use crate::settings::Settings;
 
-/// Time between two rounds.
-const EVERY: Duration = Duration::from_mins(1);
-/// Time between two rounds through the audit. Each that removes something adds a row that says so.
-const AUDIT_EVERY: Duration = Duration::from_hours(1);
-/// Time between two rounds through all results that are kept.
-const SWEEP_EVERY: Duration = Duration::from_hours(1);
-/// A result that no collection names may belong to one that is about to end. After this long it does not.
-const ORPHAN_AGE: Duration = Duration::from_mins(10);
-/// A collection whose zone has no worker waits so long for one.
-const DESERTED_AFTER: Duration = Duration::from_mins(10);
-/// A kill without an outcome may be under way. After this long, and twice what a node may take, it is not.
-const LOST_AFTER: Duration = Duration::from_mins(1);
+/// Time between two rounds of removal.
+const ROUND_INTERVAL: Duration = Duration::from_mins(1);
+/// Time between two rounds of audit pruning. Each pruning that removes rows adds one audit row.
+const AUDIT_INTERVAL: Duration = Duration::from_hours(1);
+/// Time between two sweeps of the result store.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+/// Minimum age of an unreferenced result before its removal.
+/// A younger result may belong to a collection that is about to end.
+const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
+/// Maximum time that a collection waits while its zone has no worker.
+const NO_WORKER_TIMEOUT: Duration = Duration::from_mins(10);
+/// Minimum age at which a kill without an outcome counts as lost. Twice the node timeout applies if that is longer.
+const MIN_LOST_KILL_AGE: Duration = Duration::from_mins(1);
 
-/// Removes what is older than the settings say, now and then again and again. Never returns.
+/// Runs all retention rounds periodically, and never returns.
 pub(crate) async fn run(store: Store, settings: &Settings) {
-    let lost_after = LOST_AFTER.max(settings.limits.node * 2);
+    let lost_kill_age = MIN_LOST_KILL_AGE.max(settings.limits.node * 2);
     tokio::join!(
-        collections(&store, settings.retention),
-        orphans(&store),
-        kills(&store, lost_after, settings.audit_retention),
-        audit(&store, settings.audit_retention)
+        expire_collections(&store, settings.retention),
+        remove_orphans(&store),
+        expire_kills(&store, lost_kill_age, settings.audit_retention),
+        prune_audit(&store, settings.audit_retention)
     );
 }
 
-async fn collections(store: &Store, retention: Duration) {
-    let mut rounds = rounds(EVERY);
+async fn expire_collections(store: &Store, retention: Duration) {
+    let mut ticks = interval_without_bursts(ROUND_INTERVAL);
     loop {
-        rounds.tick().await;
-        if let Err(error) = round(store, retention).await {
+        ticks.tick().await;
+        if let Err(error) = remove_ended_collections(store, retention).await {
             warn!(%error, "could not remove old collections; will try again");
         }
-        match store.end_deserted(DESERTED_AFTER).await {
+        match store.end_deserted(NO_WORKER_TIMEOUT).await {
             Ok(0) => {}
             Ok(ended) => warn!(tasks.ended = ended, "ended collections of zones in which no worker is at work"),
             Err(error) => warn!(%error, "could not look for collections that no worker reaches; will try again"),
@@ -49,21 +51,21 @@ async fn collections(store: &Store, retention: Duration) {
     }
 }
 
-async fn orphans(store: &Store) {
-    let mut rounds = rounds(SWEEP_EVERY);
+async fn remove_orphans(store: &Store) {
+    let mut ticks = interval_without_bursts(SWEEP_INTERVAL);
     loop {
-        rounds.tick().await;
-        if let Err(error) = sweep(store).await {
+        ticks.tick().await;
+        if let Err(error) = sweep_results(store).await {
             warn!(%error, "could not remove results that no collection names; will try again");
         }
     }
 }
 
-async fn kills(store: &Store, lost_after: Duration, retention: Duration) {
-    let mut rounds = rounds(EVERY);
+async fn expire_kills(store: &Store, lost_kill_age: Duration, retention: Duration) {
+    let mut ticks = interval_without_bursts(ROUND_INTERVAL);
     loop {
-        rounds.tick().await;
-        match store.end_lost_kills(milliseconds_before_now(lost_after)).await {
+        ticks.tick().await;
+        match store.end_lost_kills(milliseconds_before_now(lost_kill_age)).await {
             Ok(0) => {}
             Ok(lost) => {
                 warn!(
@@ -86,10 +88,10 @@ async fn kills(store: &Store, lost_after: Duration, retention: Duration) {
     }
 }
 
-async fn audit(store: &Store, retention: Duration) {
-    let mut rounds = rounds(AUDIT_EVERY);
+async fn prune_audit(store: &Store, retention: Duration) {
+    let mut ticks = interval_without_bursts(AUDIT_INTERVAL);
     loop {
-        rounds.tick().await;
+        ticks.tick().await;
         match store.prune_audit(&Origin::clew(), milliseconds_before_now(retention)).await {
             Ok(0) => {}
             Ok(removed) => info!(audit.removed = removed, "removed old rows of the audit"),
@@ -98,16 +100,16 @@ async fn audit(store: &Store, retention: Duration) {
     }
 }
 
-fn rounds(every: Duration) -> Interval {
-    let mut rounds = interval(every);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    rounds
+fn interval_without_bursts(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-/// Rows go before results: a crash in between leaves a result that no row names, never a row without its result.
-async fn round(store: &Store, retention: Duration) -> Result<(), StoreError> {
-    let over = store.remove_ended_before(milliseconds_before_now(retention)).await?;
-    remove_results(store, over).await;
+/// Removes rows before results: a crash in between leaves an unreferenced result, never a row without its result.
+async fn remove_ended_collections(store: &Store, retention: Duration) -> Result<(), StoreError> {
+    let result_names = store.remove_ended_before(milliseconds_before_now(retention)).await?;
+    remove_results(store, result_names).await;
     Ok(())
 }
 
@@ -122,9 +124,9 @@ async fn remove_results(store: &Store, names: Vec<String>) {
     }
 }
 
-async fn sweep(store: &Store) -> Result<(), StoreError> {
-    let known = store.known_result_names().await?;
-    match store.results().sweep(known, ORPHAN_AGE).await? {
+async fn sweep_results(store: &Store) -> Result<(), StoreError> {
+    let referenced = store.known_result_names().await?;
+    match store.results().sweep(referenced, MIN_ORPHAN_AGE).await? {
         0 => {}
         swept => info!(results.swept = swept, "removed results that no collection names"),
     }

@@ -1,41 +1,42 @@
-//! How a worker behaves.
+//! Settings of a worker.
 
 use std::time::Duration;
 
 use clew_mysql::Limits;
 
-/// Settings of a worker. The defaults suit one machine.
+/// Settings of a worker. The defaults suit a single machine.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Collections that are at work at once in this process; at least one is, whatever is set.
+    /// Maximum number of active collections in this process; 0 means 1.
     pub concurrency: usize,
-    /// Collections that may run besides, as long as they only wait for their nodes.
+    /// Maximum number of stalled collections, in addition to the active ones.
     pub waiting: usize,
-    /// After this long without anything from its node a collection only waits.
-    pub patience: Duration,
-    /// Collections of one node that run at once, over all workers of the store. Of one process only one reads it, whatever is set.
+    /// A read is stalled once its node has sent nothing for this long.
+    pub stall_timeout: Duration,
+    /// Maximum number of running collections per node, over all workers of the store.
+    /// One process runs at most one read per node, whatever the setting.
     pub per_node: u32,
-    /// Collections of one node that may wait; one more is refused.
+    /// Maximum number of queued collections per node.
     pub queue_per_node: u32,
-    /// How long a worker that says nothing keeps a collection. It is renewed each third of this.
+    /// Duration of a lease. The worker renews a lease after a third of its duration.
     pub lease: Duration,
-    /// How often a worker looks for what another process queued, where it does not hear of it, and for leases that lapsed. Who hears
-    /// does so each 2 s at most.
-    pub look_again: Duration,
-    /// How soon who waits for the end of a collection sees one that another process recorded, where it does not hear of it; one of this
-    /// process is told at once. Who hears looks each 2 s at most.
-    pub look_for_end: Duration,
-    /// How long an ended collection and its result are kept.
+    /// Interval at which a worker polls the store for queued collections and expired leases.
+    /// While the process receives notifications, the interval is at least 2 s.
+    pub poll_interval: Duration,
+    /// Interval at which a waiter polls the store for a completion recorded by another process.
+    /// While the process receives notifications, the interval is at least 2 s.
+    pub completion_poll_interval: Duration,
+    /// Retention of ended collections and their results.
     pub retention: Duration,
-    /// How long a row of the audit is kept, and what is known of a kill.
+    /// Retention of audit rows and kill records.
     pub audit_retention: Duration,
-    /// How often a collection is taken up before it is given up.
+    /// Maximum number of attempts per collection.
     pub max_attempts: u32,
-    /// How long a node may take.
+    /// Limits of the reads and kills on one node.
     pub limits: Limits,
-    /// Whether text that a spreadsheet would take for a formula is disarmed (DESIGN.md section 6).
+    /// If true, CSV cells that a spreadsheet would evaluate as a formula are escaped (DESIGN.md section 6).
     pub formula_guard: bool,
-    /// How long running collections may go on once the worker was told to stop; then they are handed back.
+    /// Maximum time for running collections to complete at shutdown. The worker then releases them.
     pub grace: Duration,
 }
 
@@ -44,12 +45,12 @@ impl Default for Settings {
         Self {
             concurrency: 64,
             waiting: 256,
-            patience: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(1),
             per_node: 1,
             queue_per_node: 32,
             lease: Duration::from_secs(10),
-            look_again: Duration::from_millis(500),
-            look_for_end: Duration::from_millis(250),
+            poll_interval: Duration::from_millis(500),
+            completion_poll_interval: Duration::from_millis(250),
             retention: Duration::from_hours(24),
             audit_retention: Duration::from_hours(365 * 24),
             max_attempts: 5,

@@ -1,27 +1,27 @@
-//! Downloads: whole, broken and taken up again, changed meanwhile, and given up.
+//! Downloads: complete, resumed, restarted after a change, and failed.
 
 use std::time::Duration;
 
-use clew_client::{Client, ClientError, Downloaded, FileTarget, Settings, StreamTarget};
+use clew_client::{Client, ClientError, DownloadSummary, FileTarget, Settings, StreamTarget};
 
-use crate::loopback::{Reply, Request, Server, builder, client, instance, node, quick, request_id};
+use crate::loopback_server::{Reply, Request, Server, builder, client, fast_settings, instance, node, request_id};
 
 const OLD: &str = "\"old\"";
 const NEW: &str = "\"new\"";
 
-/// Bytes that differ everywhere, so that a piece in the wrong place shows.
+/// Bytes without repetition, so that a chunk at the wrong offset is detected.
 fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| u8::try_from((at * 7 + at / 251) % 256).unwrap()).collect()
 }
 
-/// Where a request asks to go on from.
-fn asked_from(request: &Request) -> Option<usize> {
+/// First byte of the requested range.
+fn range_start(request: &Request) -> Option<usize> {
     request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-/// The whole, or the part that was asked for of this very content.
-fn whole_or_part(request: &Request, content: &[u8], etag: &str) -> Reply {
-    match asked_from(request) {
+/// Replies with the full content, or with the requested range of the same content.
+fn full_or_partial(request: &Request, content: &[u8], etag: &str) -> Reply {
+    match range_start(request) {
         Some(first) if request.header("if-range") == Some(etag) => Reply::new(206, &content[first..])
             .header("content-range", format!("bytes {first}-{}/{}", content.len() - 1, content.len()))
             .header("etag", etag),
@@ -29,8 +29,8 @@ fn whole_or_part(request: &Request, content: &[u8], etag: &str) -> Reply {
     }
 }
 
-/// Downloads to a file; also says what it holds then.
-async fn download(client: &Client) -> (Result<Downloaded, ClientError>, Vec<u8>) {
+/// Downloads to a file, and returns its content.
+async fn download(client: &Client) -> (Result<DownloadSummary, ClientError>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.csv");
     let mut file = FileTarget::create(&path).await.unwrap();
@@ -41,32 +41,32 @@ async fn download(client: &Client) -> (Result<Downloaded, ClientError>, Vec<u8>)
 }
 
 fn ranges(server: &Server) -> Vec<Option<usize>> {
-    server.seen().iter().map(asked_from).collect()
+    server.requests().iter().map(range_start).collect()
 }
 
 #[tokio::test]
-async fn a_result_comes_whole_and_progress_is_told() {
+async fn result_is_downloaded_completely_with_progress() {
     for length in [0, 1, 300_000] {
         let expected = content(length);
         let body = expected.clone();
-        let server = Server::start(move |request, _| whole_or_part(request, &body, OLD)).await;
-        let mut told = Vec::new();
+        let server = Server::start(move |request, _| full_or_partial(request, &body, OLD)).await;
+        let mut progress = Vec::new();
         let mut bytes = StreamTarget::new(Vec::new());
         let downloaded = client(&server)
-            .download(&instance(), &node(), &request_id(), &mut bytes, |bytes, total| told.push((bytes, total)))
+            .download(&instance(), &node(), &request_id(), &mut bytes, |bytes, total| progress.push((bytes, total)))
             .await
             .unwrap();
         let total = u64::try_from(length).unwrap();
-        assert_eq!(downloaded, Downloaded { bytes: total, etag: Some(OLD.to_owned()) });
+        assert_eq!(downloaded, DownloadSummary { bytes: total, etag: Some(OLD.to_owned()) });
         assert!(bytes.into_inner() == expected, "{length} bytes");
-        assert_eq!((told[0], *told.last().unwrap()), ((0, Some(total)), (total, Some(total))));
-        assert!(told.is_sorted(), "{told:?}");
-        assert_eq!(server.seen()[0].header("accept-encoding"), Some("identity"));
+        assert_eq!((progress[0], *progress.last().unwrap()), ((0, Some(total)), (total, Some(total))));
+        assert!(progress.is_sorted(), "{progress:?}");
+        assert_eq!(server.requests()[0].header("accept-encoding"), Some("identity"));
     }
 }
 
 #[tokio::test]
-async fn a_result_without_a_told_length_comes_whole() {
+async fn result_without_content_length_is_downloaded_completely() {
     let server = Server::start(|_, _| {
         Reply::new(200, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n").header("transfer-encoding", "chunked")
     })
@@ -76,11 +76,11 @@ async fn a_result_without_a_told_length_comes_whole() {
 }
 
 #[tokio::test]
-async fn a_broken_download_goes_on_where_it_broke() {
+async fn download_resumes_after_a_lost_connection() {
     let expected = content(100_000);
     let body = expected.clone();
     let server = Server::start(move |request, number| {
-        let reply = whole_or_part(request, &body, OLD);
+        let reply = full_or_partial(request, &body, OLD);
         match number {
             0 => reply.cut_after(30_000),
             1 => reply.cut_after(0),
@@ -93,19 +93,19 @@ async fn a_broken_download_goes_on_where_it_broke() {
     assert_eq!(downloaded.unwrap().bytes, 100_000);
     assert!(written == expected);
     assert_eq!(ranges(&server), [None, Some(30_000), Some(30_000), Some(80_000)]);
-    assert!(server.seen()[1..].iter().all(|request| request.header("if-range") == Some(OLD)));
+    assert!(server.requests()[1..].iter().all(|request| request.header("if-range") == Some(OLD)));
 }
 
 #[tokio::test]
-async fn a_download_that_falls_silent_is_taken_up_again() {
+async fn stalled_download_is_resumed() {
     let expected = content(10_000);
     let body = expected.clone();
     let server = Server::start(move |request, number| {
-        let reply = whole_or_part(request, &body, OLD);
-        if number == 0 { reply.silent_after(4_000) } else { reply }
+        let reply = full_or_partial(request, &body, OLD);
+        if number == 0 { reply.stall_after(4_000) } else { reply }
     })
     .await;
-    let settings = Settings { answer: Duration::from_millis(200), ..quick() };
+    let settings = Settings { answer: Duration::from_millis(200), ..fast_settings() };
     let (downloaded, written) = download(&builder(&server).settings(settings).build().unwrap()).await;
     assert_eq!(downloaded.unwrap().bytes, 10_000);
     assert!(written == expected);
@@ -113,31 +113,31 @@ async fn a_download_that_falls_silent_is_taken_up_again() {
 }
 
 #[tokio::test]
-async fn a_result_that_changed_is_downloaded_anew() {
-    // The new one is shorter than what was already written of the old one.
+async fn download_restarts_if_the_result_changed() {
+    // Some new results are shorter than the bytes already written.
     for length in [5, 100, 40_000, 100_000] {
         let (old, new) = (content(50_000), content(length + 1)[1..].to_vec());
         let expected = new.clone();
         let server = Server::start(move |request, number| match number {
-            0 => whole_or_part(request, &old, OLD).cut_after(30_000),
-            _ => whole_or_part(request, &new, NEW),
+            0 => full_or_partial(request, &old, OLD).cut_after(30_000),
+            _ => full_or_partial(request, &new, NEW),
         })
         .await;
         let (downloaded, written) = download(&client(&server)).await;
         let bytes = u64::try_from(length).unwrap();
-        assert_eq!(downloaded.unwrap(), Downloaded { bytes, etag: Some(NEW.to_owned()) });
+        assert_eq!(downloaded.unwrap(), DownloadSummary { bytes, etag: Some(NEW.to_owned()) });
         assert!(written == expected, "{length}: {} bytes written", written.len());
         assert_eq!(ranges(&server), [None, Some(30_000)]);
     }
 }
 
 #[tokio::test]
-async fn a_wrong_part_is_never_written() {
+async fn invalid_partial_response_is_not_written() {
     type Part = fn(&[u8]) -> Reply;
     let parts: [(&str, Part); 5] = [
-        ("another place", |body| Reply::new(206, &body[20_000..]).header("content-range", "bytes 20000-49999/50000")),
-        ("another total", |body| Reply::new(206, &body[30_000..]).header("content-range", "bytes 30000-49999/60000")),
-        ("no place told", |body| Reply::new(206, &body[30_000..])),
+        ("wrong offset", |body| Reply::new(206, &body[20_000..]).header("content-range", "bytes 20000-49999/50000")),
+        ("wrong total", |body| Reply::new(206, &body[30_000..]).header("content-range", "bytes 30000-49999/60000")),
+        ("no content range", |body| Reply::new(206, &body[30_000..])),
         ("other content", |body| {
             Reply::new(206, &body[30_000..]).header("content-range", "bytes 30000-49999/50000").header("etag", NEW)
         }),
@@ -147,9 +147,9 @@ async fn a_wrong_part_is_never_written() {
         let expected = content(50_000);
         let body = expected.clone();
         let server = Server::start(move |request, number| match number {
-            0 => whole_or_part(request, &body, OLD).cut_after(30_000),
+            0 => full_or_partial(request, &body, OLD).cut_after(30_000),
             1 => part(&body),
-            _ => whole_or_part(request, &body, OLD),
+            _ => full_or_partial(request, &body, OLD),
         })
         .await;
         let (downloaded, written) = download(&client(&server)).await;
@@ -160,7 +160,7 @@ async fn a_wrong_part_is_never_written() {
 }
 
 #[tokio::test]
-async fn without_a_strong_tag_a_download_begins_anew() {
+async fn download_without_a_strong_etag_restarts() {
     for etag in [None, Some("W/\"weak\"")] {
         let expected = content(50_000);
         let body = expected.clone();
@@ -178,11 +178,11 @@ async fn without_a_strong_tag_a_download_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_part_may_be_shorter_than_the_rest() {
+async fn partial_response_may_be_shorter_than_the_rest() {
     let expected = content(3_000);
     let body = expected.clone();
-    let server = Server::start(move |request, _| match asked_from(request) {
-        None => whole_or_part(request, &body, OLD).cut_after(1_000),
+    let server = Server::start(move |request, _| match range_start(request) {
+        None => full_or_partial(request, &body, OLD).cut_after(1_000),
         Some(first) => Reply::new(206, &body[first..first + 1_000])
             .header("content-range", format!("bytes {first}-{}/3000", first + 999)),
     })
@@ -194,23 +194,23 @@ async fn a_part_may_be_shorter_than_the_rest() {
 }
 
 #[tokio::test]
-async fn a_part_must_not_be_longer_than_the_rest() {
+async fn partial_response_longer_than_the_rest_is_rejected() {
     let body = content(3_000);
-    let server = Server::start(move |request, _| match asked_from(request) {
-        None => whole_or_part(request, &body, OLD).cut_after(1_000),
+    let server = Server::start(move |request, _| match range_start(request) {
+        None => full_or_partial(request, &body, OLD).cut_after(1_000),
         Some(_) => Reply::new(206, &body[..2_500]).header("content-range", "bytes 1000-2999/3000"),
     })
     .await;
     match download(&client(&server)).await.0 {
-        Err(ClientError::WrongLength { received: 3_500, total: 3_000 }) => {}
+        Err(ClientError::LengthMismatch { received: 3_500, total: 3_000 }) => {}
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_download_that_keeps_breaking_is_given_up() {
+async fn download_fails_after_too_many_interruptions() {
     let body = content(100_000);
-    let server = Server::start(move |request, _| whole_or_part(request, &body, OLD).cut_after(10)).await;
+    let server = Server::start(move |request, _| full_or_partial(request, &body, OLD).cut_after(10)).await;
     let (downloaded, written) = download(&client(&server)).await;
     match downloaded {
         Err(ClientError::TooManyInterruptions { interruptions: 4, received: 40, last }) => {
@@ -218,16 +218,16 @@ async fn a_download_that_keeps_breaking_is_given_up() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(written, content(100_000)[..40], "what came is kept");
-    assert_eq!(server.seen().len(), 4);
+    assert_eq!(written, content(100_000)[..40], "received bytes were not kept");
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn a_stream_can_go_on_but_not_begin_anew() {
+async fn stream_can_resume_but_not_restart() {
     let expected = content(1_000);
     let body = expected.clone();
     let server = Server::start(move |request, number| {
-        let reply = whole_or_part(request, &body, OLD);
+        let reply = full_or_partial(request, &body, OLD);
         if number == 0 { reply.cut_after(400) } else { reply }
     })
     .await;
@@ -237,8 +237,8 @@ async fn a_stream_can_go_on_but_not_begin_anew() {
 
     let (old, new) = (content(1_000), content(2_000));
     let server = Server::start(move |request, number| match number {
-        0 => whole_or_part(request, &old, OLD).cut_after(400),
-        _ => whole_or_part(request, &new, NEW),
+        0 => full_or_partial(request, &old, OLD).cut_after(400),
+        _ => full_or_partial(request, &new, NEW),
     })
     .await;
     let mut bytes = StreamTarget::new(Vec::new());
@@ -248,27 +248,27 @@ async fn a_stream_can_go_on_but_not_begin_anew() {
 }
 
 #[tokio::test]
-async fn a_refused_download_says_why_and_touches_nothing() {
+async fn rejected_download_returns_the_reason_and_writes_nothing() {
     let refusal = r#"{"error_code":"DBS.200086","error_msg":"The collection failed: the node did not answer."}"#;
-    let server = Server::in_turn(vec![Reply::new(400, refusal)]).await;
+    let server = Server::with_replies(vec![Reply::new(400, refusal)]).await;
     let (downloaded, written) = download(&client(&server)).await;
     match downloaded {
         Err(ClientError::Api { status: 400, error_code, .. }) => assert_eq!(error_code, "DBS.200086"),
         other => panic!("{other:?}"),
     }
-    assert_eq!((written.len(), server.seen().len()), (0, 1));
+    assert_eq!((written.len(), server.requests().len()), (0, 1));
 
     let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason.as_deref(), Some("The collection failed: the node did not answer."));
 
-    let server = Server::in_turn(vec![Reply::new(200, "1,root\r\n")]).await;
+    let server = Server::with_replies(vec![Reply::new(200, "1,root\r\n")]).await;
     let reason = client(&server).download_error_reason(&instance(), &node(), &request_id()).await.unwrap();
     assert_eq!(reason, None);
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_as_such() {
-    let server = Server::in_turn(vec![Reply::new(200, content(100_000))]).await;
+async fn full_disk_is_reported() {
+    let server = Server::with_replies(vec![Reply::new(200, content(100_000))]).await;
     let full = tokio::fs::OpenOptions::new().write(true).open("/dev/full").await.unwrap();
     let mut full = FileTarget::from(full);
     let error = client(&server).download(&instance(), &node(), &request_id(), &mut full, |_, _| {}).await.unwrap_err();

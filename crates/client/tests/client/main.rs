@@ -1,10 +1,10 @@
-//! The client against a loopback server that answers as it is told, and against what the official SDK was seen to send.
+//! Tests of the client with a loopback server, and with recorded requests of the official SDK.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
-mod answers;
 mod downloads;
-mod loopback;
-mod recorded;
+mod loopback_server;
+mod responses;
 mod retries;
+mod sdk_recordings;
 mod sign_in;
 mod tls;

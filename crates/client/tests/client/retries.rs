@@ -1,4 +1,4 @@
-//! What is sent again, and what must not be.
+//! Retries of requests, and waiting for a collection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clew_client::{Client, ClientError, CollectionStatus, SelectionRequest, Settings};
 
-use crate::loopback::{Reply, Server, access_key, builder, client, instance, node, project, quick, request_id};
+use crate::loopback_server::{
+    Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
+};
 
 const STARTED: &str = r#"{"request_id":"realtime_session-x"}"#;
 const RUNNING: &str = r#"{"status":"running"}"#;
@@ -24,97 +26,102 @@ fn error(status: u16) -> Reply {
 }
 
 #[tokio::test]
-async fn a_collection_turned_away_at_the_door_is_sent_again() {
+async fn rejected_collection_is_retried() {
     for refusal in [429, 503] {
-        let server = Server::in_turn(vec![error(refusal), error(refusal), Reply::new(202, STARTED)]).await;
+        let server = Server::with_replies(vec![error(refusal), error(refusal), Reply::new(202, STARTED)]).await;
         assert_eq!(collect(&client(&server)).await.unwrap().as_str(), "realtime_session-x");
-        let seen = server.seen();
-        assert_eq!(seen.len(), 3, "{refusal}");
-        assert!(seen.iter().all(|one| one.method == "POST" && one.body == "{}"), "{seen:?}");
+        let requests = server.requests();
+        assert_eq!(requests.len(), 3, "{refusal}");
+        assert!(requests.iter().all(|one| one.method == "POST" && one.body == "{}"), "{requests:?}");
     }
 }
 
 #[tokio::test]
-async fn a_collection_that_may_have_been_started_is_not_sent_again() {
+async fn collection_that_may_have_started_is_not_retried() {
     for fault in [error(500), error(502), error(504), Reply::close(), Reply::new(202, STARTED).cut_after(5)] {
-        let server = Server::in_turn(vec![fault.clone(), Reply::new(202, STARTED)]).await;
+        let server = Server::with_replies(vec![fault.clone(), Reply::new(202, STARTED)]).await;
         assert!(collect(&client(&server)).await.is_err(), "{fault:?}");
-        assert_eq!(server.seen().len(), 1, "{fault:?}");
+        assert_eq!(server.requests().len(), 1, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn reads_are_sent_again_after_whatever_may_pass() {
+async fn reads_are_retried_after_temporary_errors() {
     for fault in [error(429), error(500), error(502), error(503), Reply::close(), Reply::new(200, RUNNING).cut_after(5)]
     {
-        let server = Server::in_turn(vec![fault.clone(), Reply::new(200, RUNNING)]).await;
+        let server = Server::with_replies(vec![fault.clone(), Reply::new(200, RUNNING)]).await;
         assert_eq!(status(&client(&server)).await.unwrap(), CollectionStatus::Running, "{fault:?}");
-        assert_eq!(server.seen().len(), 2, "{fault:?}");
+        assert_eq!(server.requests().len(), 2, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn what_will_not_pass_is_not_sent_again() {
+async fn permanent_errors_are_not_retried() {
     for refusal in [400, 401, 403, 404, 409] {
-        let server = Server::in_turn(vec![error(refusal), Reply::new(200, RUNNING)]).await;
+        let server = Server::with_replies(vec![error(refusal), Reply::new(200, RUNNING)]).await;
         assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(refusal));
-        assert_eq!(server.seen().len(), 1, "{refusal}");
+        assert_eq!(server.requests().len(), 1, "{refusal}");
     }
 }
 
 #[tokio::test]
-async fn attempts_are_bounded_and_the_last_error_is_told() {
-    let server = Server::in_turn(vec![error(503)]).await;
+async fn attempts_are_limited_and_the_last_error_is_returned() {
+    let server = Server::with_replies(vec![error(503)]).await;
     assert_eq!(status(&client(&server)).await.unwrap_err().status(), Some(503));
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]
-async fn a_wait_that_the_server_asks_for_replaces_our_own() {
-    // Our own pause would be an hour: the test ends only if the server's is taken.
-    let settings = Settings { first_pause: Duration::from_hours(1), longest_pause: Duration::from_hours(2), ..quick() };
-    let server = Server::in_turn(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;
+async fn retry_after_replaces_the_backoff() {
+    // The back-off would be an hour: the test completes only if `Retry-After` replaces it.
+    let settings =
+        Settings { first_pause: Duration::from_hours(1), max_backoff: Duration::from_hours(2), ..fast_settings() };
+    let server = Server::with_replies(vec![error(429).header("retry-after", "0"), Reply::new(200, RUNNING)]).await;
     let client = builder(&server).settings(settings).build().unwrap();
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_too_long_a_wait_is_not_waited_for() {
-    let server = Server::in_turn(vec![error(503).header("retry-after", "3600"), Reply::new(200, RUNNING)]).await;
+async fn too_long_retry_after_is_not_waited_for() {
+    let server = Server::with_replies(vec![error(503).header("retry-after", "3600"), Reply::new(200, RUNNING)]).await;
     match status(&client(&server)).await {
-        Err(ClientError::Api { status: 503, retry_after: Some(asked), .. }) => {
-            assert_eq!(asked, Duration::from_hours(1));
+        Err(ClientError::Api { status: 503, retry_after: Some(delay), .. }) => {
+            assert_eq!(delay, Duration::from_hours(1));
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn silence_ends_with_the_limit_and_what_it_was_about() {
-    let settings = Settings { answer: Duration::from_millis(50), attempts: 2, ..quick() };
-    for silence in [Reply::silence(), Reply::new(200, RUNNING).silent_after(3)] {
-        let server = Server::in_turn(vec![silence]).await;
+async fn missing_response_times_out_with_the_operation() {
+    let settings = Settings { answer: Duration::from_millis(50), attempts: 2, ..fast_settings() };
+    for fault in [Reply::no_response(), Reply::new(200, RUNNING).stall_after(3)] {
+        let server = Server::with_replies(vec![fault]).await;
         let client = builder(&server).settings(settings.clone()).build().unwrap();
         let error = status(&client).await.unwrap_err();
         assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
         let expected = format!("asking for the state of a collection: {} did not answer within 50ms", server.endpoint);
         assert_eq!(error.to_string(), expected);
-        assert_eq!(server.seen().len(), 2, "a read is tried again");
+        assert_eq!(server.requests().len(), 2, "number of attempts of a read");
 
         assert!(matches!(collect(&client).await, Err(ClientError::Timeout { .. })));
-        assert_eq!(server.seen().len(), 3, "a collection is not");
+        assert_eq!(server.requests().len(), 3, "number of attempts of a collection");
     }
 }
 
 #[tokio::test]
-async fn where_nothing_listens_the_endpoint_is_named() {
+async fn refused_connection_names_the_endpoint() {
     let endpoint = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let client =
-        Client::builder(&endpoint).credentials(access_key()).project(project()).settings(quick()).build().unwrap();
+    let client = Client::builder(&endpoint)
+        .credentials(access_key())
+        .project(project())
+        .settings(fast_settings())
+        .build()
+        .unwrap();
     let error = collect(&client).await.unwrap_err();
     assert!(matches!(error, ClientError::Connect { .. }), "{error}");
     let message = error.to_string();
@@ -122,8 +129,8 @@ async fn where_nothing_listens_the_endpoint_is_named() {
 }
 
 #[tokio::test]
-async fn even_a_collection_is_sent_again_if_there_was_no_connection() {
-    // Whoever closes in the middle of a TLS greeting has not been asked for anything yet.
+async fn collection_is_retried_if_there_was_no_connection() {
+    // A connection that closes during the TLS handshake has not received a request.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
     let accepted = Arc::new(AtomicUsize::new(0));
@@ -137,8 +144,8 @@ async fn even_a_collection_is_sent_again_if_there_was_no_connection() {
     let client = Client::builder(&endpoint)
         .credentials(access_key())
         .project(project())
-        .settings(quick())
-        // So that the test needs no certificates of the system.
+        .settings(fast_settings())
+        // The test must not depend on certificates of the system.
         .ca_certificates(crate::tls::AUTHORITY)
         .build()
         .unwrap();
@@ -149,26 +156,26 @@ async fn even_a_collection_is_sent_again_if_there_was_no_connection() {
 }
 
 #[tokio::test]
-async fn a_wait_tells_each_state_and_ends_with_the_last() {
+async fn wait_reports_each_state_and_returns_the_last() {
     for (last, expected) in [
         ("finished", CollectionStatus::Finished),
         ("error", CollectionStatus::Error),
         ("unrecognized", CollectionStatus::Unrecognized),
     ] {
         let last = Reply::new(200, format!(r#"{{"status":"{last}"}}"#));
-        let server = Server::in_turn(vec![Reply::new(200, RUNNING), Reply::new(200, RUNNING), last]).await;
-        let mut told = Vec::new();
+        let server = Server::with_replies(vec![Reply::new(200, RUNNING), Reply::new(200, RUNNING), last]).await;
+        let mut states = Vec::new();
         let end = client(&server)
-            .wait(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| told.push(status))
+            .wait(&instance(), &node(), &request_id(), Duration::from_mins(1), |status, _| states.push(status))
             .await;
         assert_eq!(end.unwrap(), expected);
-        assert_eq!(told, [CollectionStatus::Running, CollectionStatus::Running, expected]);
+        assert_eq!(states, [CollectionStatus::Running, CollectionStatus::Running, expected]);
     }
 }
 
 #[tokio::test]
-async fn a_wait_has_an_end() {
-    let server = Server::in_turn(vec![Reply::new(200, RUNNING)]).await;
+async fn wait_times_out() {
+    let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
     let limit = Duration::from_millis(20);
     let error = client(&server).wait(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, ClientError::StillRunning { .. }), "{error}");
@@ -176,19 +183,22 @@ async fn a_wait_has_an_end() {
 }
 
 #[tokio::test]
-async fn a_wait_asks_the_server_to_wait_as_long_as_it_may() {
+async fn wait_requests_long_polling_within_its_limit() {
     for (limit, preference) in [
         (Duration::from_mins(1), Some("wait=10")),
         (Duration::from_millis(3500), Some("wait=3")),
         (Duration::from_millis(900), None),
     ] {
-        let server = Server::in_turn(vec![Reply::new(200, r#"{"status":"finished"}"#)]).await;
+        let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"finished"}"#)]).await;
         client(&server).wait(&instance(), &node(), &request_id(), limit, |_, _| {}).await.unwrap();
-        let asked = &server.seen()[0];
-        assert_eq!(asked.header("prefer"), preference, "{limit:?}");
-        assert!(!asked.header("authorization").unwrap().contains("prefer"), "a gateway may take it away");
+        let request = &server.requests()[0];
+        assert_eq!(request.header("prefer"), preference, "{limit:?}");
+        assert!(
+            !request.header("authorization").unwrap().contains("prefer"),
+            "the signature covers a header that a gateway may remove"
+        );
     }
-    let server = Server::in_turn(vec![Reply::new(200, RUNNING)]).await;
+    let server = Server::with_replies(vec![Reply::new(200, RUNNING)]).await;
     client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap();
-    assert_eq!(server.seen()[0].header("prefer"), None, "who only asks is answered at once");
+    assert_eq!(server.requests()[0].header("prefer"), None, "long polling without a wait");
 }

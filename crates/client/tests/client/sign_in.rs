@@ -1,4 +1,4 @@
-//! Signing in with a password: the token, its end, and what happens around both.
+//! Password authentication: request, reuse and expiry of tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clew_client::{Client, ClientBuilder, ClientError, CollectionStatus, Credentials};
 use serde_json::{Value, json};
 
-use crate::loopback::{Reply, Request, Server, instance, node, project, quick, request_id};
+use crate::loopback_server::{Reply, Request, Server, fast_settings, instance, node, project, request_id};
 
 const RUNNING: &str = r#"{"status":"running"}"#;
 
@@ -21,7 +21,7 @@ fn token(value: &str) -> Reply {
 
 fn builder(server: &Server) -> ClientBuilder {
     let credentials = Credentials::password("acme", "ada", "correct horse".into());
-    Client::builder(&server.endpoint).credentials(credentials).project(project()).settings(quick())
+    Client::builder(&server.endpoint).credentials(credentials).project(project()).settings(fast_settings())
 }
 
 async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
@@ -29,15 +29,15 @@ async fn status(client: &Client) -> Result<CollectionStatus, ClientError> {
 }
 
 fn sign_ins(server: &Server) -> usize {
-    server.seen().iter().filter(|request| is_sign_in(request)).count()
+    server.requests().iter().filter(|request| is_sign_in(request)).count()
 }
 
-/// Gives the tokens `token-0`, `token-1`, …; accepts the one of that number only.
+/// Starts a server that issues `token-0`, `token-1`, …, and accepts only the token with the given number.
 async fn server_that_accepts(accepted: usize) -> Server {
-    let given = Arc::new(AtomicUsize::new(0));
+    let issued = Arc::new(AtomicUsize::new(0));
     Server::start(move |request, _| {
         if is_sign_in(request) {
-            return token(&format!("token-{}", given.fetch_add(1, Ordering::Relaxed)));
+            return token(&format!("token-{}", issued.fetch_add(1, Ordering::Relaxed)));
         }
         if request.header("x-auth-token") == Some(&format!("token-{accepted}")) {
             Reply::new(200, RUNNING)
@@ -49,50 +49,50 @@ async fn server_that_accepts(accepted: usize) -> Server {
 }
 
 #[tokio::test]
-async fn a_password_gives_a_token_that_is_used_for_every_request() {
+async fn token_of_a_password_is_used_for_all_requests() {
     let server = server_that_accepts(0).await;
     let client = builder(&server).build().unwrap();
     for _ in 0..3 {
         assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
     }
-    let seen = server.seen();
-    assert_eq!((seen.len(), sign_ins(&server)), (4, 1));
-    assert_eq!((seen[0].method.as_str(), seen[0].header("x-auth-token")), ("POST", None));
-    let body: Value = serde_json::from_str(&seen[0].body).unwrap();
+    let requests = server.requests();
+    assert_eq!((requests.len(), sign_ins(&server)), (4, 1));
+    assert_eq!((requests[0].method.as_str(), requests[0].header("x-auth-token")), ("POST", None));
+    let body: Value = serde_json::from_str(&requests[0].body).unwrap();
     let user = json!({"name": "ada", "password": "correct horse", "domain": {"name": "acme"}});
     let identity = json!({"methods": ["password"], "password": {"user": user}});
     let scope = json!({"project": {"id": project().as_str()}});
     assert_eq!(body, json!({"auth": {"identity": identity, "scope": scope}}));
-    assert!(seen.iter().all(|request| request.header("authorization").is_none()));
+    assert!(requests.iter().all(|request| request.header("authorization").is_none()));
 }
 
 #[tokio::test]
-async fn a_region_is_named_in_the_scope_and_the_token_tells_the_project() {
+async fn scope_contains_the_region_and_the_token_returns_the_project() {
     let server = server_that_accepts(0).await;
     let client = builder(&server).region("eu-1").build().unwrap();
     status(&client).await.unwrap();
-    let seen = server.seen();
-    let body: Value = serde_json::from_str(&seen[0].body).unwrap();
+    let requests = server.requests();
+    let body: Value = serde_json::from_str(&requests[0].body).unwrap();
     assert_eq!(body["auth"]["scope"], json!({"project": {"name": "eu-1"}}));
-    assert_eq!((seen.len(), sign_ins(&server)), (2, 1));
-    assert!(seen[1].target.starts_with(&format!("/v3/{}/", project())));
+    assert_eq!((requests.len(), sign_ins(&server)), (2, 1));
+    assert!(requests[1].target.starts_with(&format!("/v3/{}/", project())));
 }
 
 #[tokio::test]
-async fn a_token_that_ended_is_replaced_once() {
+async fn expired_token_is_replaced_once() {
     let server = server_that_accepts(1).await;
     let client = builder(&server).build().unwrap();
     assert_eq!(status(&client).await.unwrap(), CollectionStatus::Running);
-    assert_eq!((server.seen().len(), sign_ins(&server)), (4, 2));
+    assert_eq!((server.requests().len(), sign_ins(&server)), (4, 2));
 
     let server = server_that_accepts(usize::MAX).await;
     let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
     assert_eq!(error.status(), Some(401), "{error}");
-    assert_eq!((server.seen().len(), sign_ins(&server)), (4, 2));
+    assert_eq!((server.requests().len(), sign_ins(&server)), (4, 2));
 }
 
 #[tokio::test]
-async fn many_requests_at_once_sign_in_once() {
+async fn concurrent_requests_share_one_sign_in() {
     let server = server_that_accepts(1).await;
     let client = builder(&server).build().unwrap();
     let calls: Vec<_> = (0..8)
@@ -104,28 +104,28 @@ async fn many_requests_at_once_sign_in_once() {
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap(), CollectionStatus::Running);
     }
-    assert_eq!(sign_ins(&server), 2, "one token that had ended, one that had not");
+    assert_eq!(sign_ins(&server), 2, "one expired token and one valid token");
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_not_tried_again() {
+async fn wrong_password_is_reported_and_not_retried() {
     let refusal = r#"{"error_code":"IAM.0001","error_msg":"User name or password is wrong."}"#;
-    let server = Server::in_turn(vec![Reply::new(401, refusal)]).await;
+    let server = Server::with_replies(vec![Reply::new(401, refusal)]).await;
     let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
     assert_eq!(error.to_string(), "signing in: User name or password is wrong. (IAM.0001, HTTP 401)");
-    assert_eq!(server.seen().len(), 1, "each wrong password counts towards a lock");
+    assert_eq!(server.requests().len(), 1, "repeated attempts may lock the account");
 }
 
 #[tokio::test]
-async fn a_sign_in_without_token_or_project_is_not_believed() {
+async fn invalid_token_response_is_rejected() {
     for (reply, why) in [
         (Reply::new(201, r#"{"token":{"project":{"id":"054e292c9880d4992f02c0196d3ea468"}}}"#), "no X-Subject-Token"),
         (Reply::new(201, r#"{"token":{}}"#).header("x-subject-token", "t"), "for no project"),
         (Reply::new(201, "hello").header("x-subject-token", "t"), "expected value"),
     ] {
-        let server = Server::in_turn(vec![reply]).await;
+        let server = Server::with_replies(vec![reply]).await;
         let error = status(&builder(&server).build().unwrap()).await.unwrap_err();
-        assert!(matches!(error, ClientError::NotUnderstood { .. }), "{error}");
+        assert!(matches!(error, ClientError::InvalidResponse { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
     }
 }

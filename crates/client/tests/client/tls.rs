@@ -1,4 +1,4 @@
-//! https: a server whose authority is trusted, and one whose authority is not.
+//! HTTPS: servers with trusted and untrusted certificates.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,14 +10,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::loopback::{access_key, instance, node, project, quick, request_id};
+use crate::loopback_server::{access_key, fast_settings, instance, node, project, request_id};
 
 pub(crate) const AUTHORITY: &str = include_str!("../fixtures/tls/authority.pem");
 const OTHER_AUTHORITY: &str = include_str!("../fixtures/tls/other-authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../fixtures/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../fixtures/tls/server.key");
 
-/// Takes one connection and answers one request. Gives back the request, or nothing if TLS failed.
+/// Accepts one connection and serves one request. Returns the request, or `None` if TLS failed.
 fn serve_once() -> (String, JoinHandle<Option<String>>) {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -49,11 +49,11 @@ fn serve_once() -> (String, JoinHandle<Option<String>>) {
     (endpoint, serving)
 }
 
-async fn ask(endpoint: &str, authority: &str) -> Result<CollectionStatus, ClientError> {
+async fn request_status(endpoint: &str, authority: &str) -> Result<CollectionStatus, ClientError> {
     Client::builder(endpoint)
         .credentials(access_key())
         .project(project())
-        .settings(Settings { attempts: 1, ..quick() })
+        .settings(Settings { attempts: 1, ..fast_settings() })
         .ca_certificates(authority)
         .build()
         .unwrap()
@@ -62,9 +62,9 @@ async fn ask(endpoint: &str, authority: &str) -> Result<CollectionStatus, Client
 }
 
 #[tokio::test]
-async fn a_trusted_server_is_asked_over_http_1_with_the_host_that_is_signed() {
+async fn trusted_server_receives_an_http_1_request_with_the_signed_host() {
     let (endpoint, serving) = serve_once();
-    assert_eq!(ask(&endpoint, AUTHORITY).await.unwrap(), CollectionStatus::Running);
+    assert_eq!(request_status(&endpoint, AUTHORITY).await.unwrap(), CollectionStatus::Running);
     let request = serving.join().unwrap().unwrap();
     assert!(request.starts_with("GET /v3/"), "{request}");
     let host = format!("host: {}\r\n", endpoint.strip_prefix("https://").unwrap());
@@ -72,9 +72,9 @@ async fn a_trusted_server_is_asked_over_http_1_with_the_host_that_is_signed() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_told_nothing() {
+async fn untrusted_server_receives_no_request() {
     let (endpoint, serving) = serve_once();
-    let error = ask(&endpoint, OTHER_AUTHORITY).await.unwrap_err();
+    let error = request_status(&endpoint, OTHER_AUTHORITY).await.unwrap_err();
     assert!(matches!(error, ClientError::Connect { .. }), "{error}");
     assert!(error.to_string().contains("certificate: UnknownIssuer"), "{error}");
     assert_eq!(serving.join().unwrap(), None);

@@ -1,12 +1,13 @@
-//! Randomised test: reads, kills and kill tasks while servers crash, restart, fail over behind an address and change their clocks. Only
-//! sessions that the oracle allows are terminated.
+//! Randomized test of kill safety: only sessions that the oracle allows are terminated.
 //!
-//! `CLEW_KILL_SAFETY_ROUNDS` sets the number of rounds, `CLEW_KILL_SAFETY_SEED` repeats a run.
+//! Reads, kills and kill tasks run while servers crash, restart, fail over and change their clocks.
+//!
+//! `CLEW_KILL_SAFETY_ROUNDS` sets the number of rounds; `CLEW_KILL_SAFETY_SEED` repeats a run.
 
-// Clippy takes only `#[test]` functions for tests, not what stands around them.
+// Clippy takes only `#[test]` functions for tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-mod world;
+mod cluster;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,18 +31,18 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Key, OLD, Role, World};
+use crate::cluster::{Cluster, Key, OLD_AGE, Role};
 
-/// Rounds of a run in the gate: each action with each disturbance.
-const ROUNDS: usize = Action::ALL.len() * Disturbance::ALL.len();
+/// Default number of rounds: each action with each disturbance.
+const DEFAULT_ROUNDS: usize = Action::ALL.len() * Disturbance::ALL.len();
 const ROUNDS_VARIABLE: &str = "CLEW_KILL_SAFETY_ROUNDS";
 const SEED_VARIABLE: &str = "CLEW_KILL_SAFETY_SEED";
-/// Limit of pending kills of abandoned reads.
-const SETTLED: Duration = Duration::from_secs(40);
-/// Limit of the test's own reads and kills: short, since servers are down for seconds.
-const LIMIT: Duration = Duration::from_secs(3);
+/// Timeout of pending kills of abandoned reads.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(40);
+/// Timeout of the test's own reads and kills: short, because servers are down for seconds.
+const NODE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What Clew does in a round.
+/// Action of Clew in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Kill,
@@ -53,7 +54,7 @@ impl Action {
     const ALL: [Self; 3] = [Self::Kill, Self::AbandonRead, Self::KillTask];
 }
 
-/// What happens to the servers in a round.
+/// Disturbance of the servers in a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disturbance {
     None,
@@ -75,7 +76,7 @@ impl Disturbance {
     ];
 }
 
-/// A list of sessions that may be terminated, and the server and run that it is of.
+/// Sessions that may be terminated, with the server and the run of their list.
 struct VictimList {
     read: ListRead,
     sessions: Vec<Session>,
@@ -87,32 +88,32 @@ struct VictimList {
 struct Counts {
     restarts: u32,
     fail_overs: u32,
-    /// Sessions of `app` that were terminated, or whose statement was.
+    /// Terminated sessions and statements of `app`.
     killed: u32,
     killed_by_task: u32,
     reads_abandoned: u32,
-    /// Reads whose response was held until their server was another one or restarted, …
+    /// Reads whose response was held until the active server changed or restarted.
     servers_changed: u32,
-    /// … and those of them whose id, or that of another connection of Clew, was a user's session's by then.
-    ids_taken: u32,
+    /// Reads among them after which a user's session had the connection id of Clew's read or another connection of Clew.
+    ids_reused: u32,
 }
 
 struct Test {
-    world: World,
+    cluster: Cluster,
     rng: Rng,
     /// Actions and disturbances of the next rounds, in random order.
-    deck: Vec<(Action, Disturbance)>,
+    remaining_cases: Vec<(Action, Disturbance)>,
     lists: Vec<VictimList>,
-    /// Sessions that may be terminated by a kill that was sent.
+    /// Sessions that a sent kill may terminate.
     allowed: HashSet<Key>,
-    /// Servers that the address led to in this round: the kill task may terminate sessions there.
+    /// Servers that were active in this round: the kill task may terminate sessions there.
     exposed: [bool; 2],
     counts: Counts,
 }
 
 impl Test {
     async fn disturb(&mut self, disturbance: Disturbance) {
-        let active = self.world.active;
+        let active = self.cluster.active;
         match disturbance {
             Disturbance::None => {}
             Disturbance::RestartActive => self.restart(active).await,
@@ -122,32 +123,31 @@ impl Test {
                 self.fail_over();
                 self.restart(1 - active).await;
             }
-            Disturbance::ClockStep => self.world.step_clock(active, &mut self.rng),
+            Disturbance::ClockStep => self.cluster.step_clock(active, &mut self.rng),
         }
     }
 
     async fn restart(&mut self, server: usize) {
-        self.world.restart(server, &mut self.rng).await;
+        self.cluster.restart(server, &mut self.rng).await;
         self.counts.restarts += 1;
     }
 
     fn fail_over(&mut self) {
-        self.world.fail_over();
-        self.exposed[self.world.active] = true;
+        self.cluster.fail_over();
+        self.exposed[self.cluster.active] = true;
         self.counts.fail_overs += 1;
     }
 
-    /// Lists the sessions of `app`, and keeps the list for later rounds too.
+    /// Lists the sessions of `app`, and keeps the list for later rounds.
     async fn list_victims(&mut self) {
-        let server = self.world.active;
-        let ids: Vec<u64> = self.world.backends[server].sessions.iter().map(|session| session.raw.id).collect();
-        let FoundSessions { read, mut sessions } = find_sessions(&self.world.node(), &ids, &limits()).await.unwrap();
+        let server = self.cluster.active;
+        let ids: Vec<u64> = self.cluster.backends[server].sessions.iter().map(|session| session.raw.id).collect();
+        let FoundSessions { read, mut sessions } = find_sessions(&self.cluster.node(), &ids, &limits()).await.unwrap();
         sessions.retain(|session| session.user == Role::Victim.user().as_bytes());
-        self.lists.push(VictimList { read, sessions, server, run: self.world.run(server) });
+        self.lists.push(VictimList { read, sessions, server, run: self.cluster.run(server) });
     }
 
-    /// Kills sessions that were chosen from a list, this round's or an older one, with a disturbance between the list and the kill, or
-    /// during the kill.
+    /// Kills sessions of a current or older list, with a disturbance before or during the kill.
     async fn kill(&mut self, disturbance: Disturbance) {
         self.list_victims().await;
         let at = if self.rng.u8(..3) == 0 { self.rng.usize(..self.lists.len()) } else { self.lists.len() - 1 };
@@ -165,13 +165,13 @@ impl Test {
             })
             .collect();
         self.allowed.extend(victims.iter().map(|victim| Key { server, run, id: victim.id }));
-        let node = self.world.node();
+        let node = self.cluster.node();
         if self.rng.bool() {
             self.disturb(disturbance).await;
             let outcomes = kill_all(&node, &victims, kind, &ProtectedAccounts::default(), &limits()).await;
             self.check_outcomes(&victims, outcomes.unwrap(), kind, (server, run));
         } else {
-            // Fails where the server crashes or the connection is cut, and sends nothing, or what the oracle allows.
+            // May fail, if the server crashes or the connection breaks. The kill then sends nothing, or what the oracle allows.
             let killing = tokio::spawn(async move {
                 let protected = ProtectedAccounts::default();
                 kill_all(&node, &victims, kind, &protected, &limits()).await.is_ok()
@@ -182,7 +182,7 @@ impl Test {
         }
     }
 
-    /// Where the kill reaches the server of the list, whoever is still there is killed; elsewhere nobody.
+    /// Checks that all remaining victims are killed if the kill reaches the server of the list, and none otherwise.
     fn check_outcomes(
         &mut self,
         victims: &[Victim],
@@ -190,81 +190,82 @@ impl Test {
         kind: KillKind,
         listed: (usize, u32),
     ) {
-        let active = self.world.active;
-        let reaches_server = listed == (active, self.world.run(active));
+        let active = self.cluster.active;
+        let reaches_server = listed == (active, self.cluster.run(active));
         for (victim, (id, outcome)) in victims.iter().zip(outcomes) {
             assert_eq!(victim.id, id);
             let killed = outcome.was_taken();
             assert!(!killed || reaches_server, "{victim:?} was killed on another server or run: {outcome:?}");
-            let session = self.world.backends[self.world.active].sessions.iter().find(|session| session.raw.id == id);
-            let must = reaches_server
+            let session =
+                self.cluster.backends[self.cluster.active].sessions.iter().find(|session| session.raw.id == id);
+            let must_be_killed = reaches_server
                 && kind == KillKind::Connection
                 && session.is_some_and(|session| {
                     victim.host.ends_with(format!(":{}", session.raw.address.port()).as_bytes())
                 });
-            assert!(killed || !must, "{victim:?} was not killed: {outcome:?}");
+            assert!(killed || !must_be_killed, "{victim:?} was not killed: {outcome:?}");
             if matches!(outcome, KillOutcome::Refused(_)) {
                 self.allowed.remove(&Key { server: listed.0, run: listed.1, id });
             }
         }
     }
 
-    /// Abandons a read at a random moment, or while its response is held, and disturbs the server before the read's own kill.
+    /// Abandons a read at a random time or while its response is held, and disturbs the server before the read's own kill.
     async fn abandon_read(&mut self, disturbance: Disturbance) {
         self.counts.reads_abandoned += 1;
         if self.rng.bool() {
-            let node = self.world.node();
+            let node = self.cluster.node();
             let limit = Duration::from_micros(self.rng.u64(..20_000));
             let _ = timeout(limit, read_user_sessions(&node, Errand::Reading, &limits())).await;
             self.disturb(disturbance).await;
         } else {
-            let node = self.world.node_through_proxy();
-            let held = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
-            self.world.proxy.set(held);
+            let node = self.cluster.node_through_proxy();
+            let hold_response = Rewrite { effect: Some(("PROCESSLIST", Effect::HoldResponse)), ..Rewrite::default() };
+            self.cluster.proxy.set(hold_response);
             let reading =
                 tokio::spawn(async move { read_user_sessions(&node, Errand::Reading, &limits()).await.is_ok() });
-            self.world.proxy.held().await;
-            self.world.proxy.set(Rewrite::default());
-            let before = (self.world.active, self.world.run(self.world.active));
-            let ids = self.world.backends[before.0].clew_ids().await;
-            self.world.set_reachable(false);
+            self.cluster.proxy.held().await;
+            self.cluster.proxy.set(Rewrite::default());
+            let before = (self.cluster.active, self.cluster.run(self.cluster.active));
+            let ids = self.cluster.backends[before.0].clew_ids().await;
+            self.cluster.set_reachable(false);
             self.disturb(disturbance).await;
-            let active = self.world.active;
-            if (active, self.world.run(active)) != before {
-                self.take_ids(active, &ids).await;
+            let active = self.cluster.active;
+            if (active, self.cluster.run(active)) != before {
+                self.reuse_ids(active, &ids).await;
             }
-            self.world.set_reachable(true);
-            // It fails at its limit.
+            self.cluster.set_reachable(true);
+            // The read fails with a timeout.
             reading.await.unwrap();
         }
     }
 
-    /// Gives ids of Clew's sessions on another server, or before a restart, to sessions of this one, of the same account.
-    async fn take_ids(&mut self, server: usize, ids: &[u64]) {
-        let backend = &mut self.world.backends[server];
+    /// Opens sessions that reuse connection ids of Clew's sessions on the other server or before a restart.
+    async fn reuse_ids(&mut self, server: usize, ids: &[u64]) {
+        let backend = &mut self.cluster.backends[server];
         if let Some(last) = ids.iter().max() {
             backend.open_up_to(*last).await;
         }
-        let is_taken = |id: &&u64| backend.sessions.iter().any(|session| session.raw.id == **id);
-        self.counts.ids_taken += u32::from(ids.iter().any(|id| is_taken(&id)));
+        let is_reused = |id: &&u64| backend.sessions.iter().any(|session| session.raw.id == **id);
+        self.counts.ids_reused += u32::from(ids.iter().any(|id| is_reused(&id)));
         self.counts.servers_changed += 1;
     }
 
-    /// Lets the kill task work while the servers are disturbed; undisturbed, until it has killed.
+    /// Waits while the kill task runs, and disturbs the servers.
     async fn wait_for_task(&mut self, disturbance: Disturbance) {
         sleep(Duration::from_millis(self.rng.u64(..1500))).await;
         self.disturb(disturbance).await;
         sleep(Duration::from_millis(1000 + self.rng.u64(..1500))).await;
     }
 
-    /// Every session that is gone was allowed to be terminated.
+    /// Checks that all terminated sessions were allowed to be terminated.
     async fn check_sessions(&mut self, context: &str) {
-        settle_kills(SETTLED).await;
-        for server in 0..self.world.backends.len() {
-            for session in self.world.backends[server].take_terminated().await {
-                let key = self.world.key(server, session.raw.id);
+        settle_kills(SETTLE_TIMEOUT).await;
+        for server in 0..self.cluster.backends.len() {
+            for session in self.cluster.backends[server].take_terminated().await {
+                let key = self.cluster.key(server, session.raw.id);
                 let is_allowed = match session.role {
-                    Role::Spared | Role::OfClewsAccount => false,
+                    Role::Spared | Role::SharesClewAccount => false,
                     Role::Victim => self.allowed.contains(&key),
                     Role::Batch => self.exposed[server],
                 };
@@ -277,13 +278,13 @@ impl Test {
 
     async fn round(&mut self, number: usize, seed: u64) {
         self.exposed = [false; 2];
-        self.exposed[self.world.active] = true;
-        if self.deck.is_empty() {
+        self.exposed[self.cluster.active] = true;
+        if self.remaining_cases.is_empty() {
             let with_each = |action| Disturbance::ALL.map(|disturbance| (action, disturbance));
-            self.deck = Action::ALL.into_iter().flat_map(with_each).collect();
-            self.rng.shuffle(&mut self.deck);
+            self.remaining_cases = Action::ALL.into_iter().flat_map(with_each).collect();
+            self.rng.shuffle(&mut self.remaining_cases);
         }
-        let (action, disturbance) = self.deck.pop().unwrap();
+        let (action, disturbance) = self.remaining_cases.pop().unwrap();
         let context = format!("seed {seed}, round {number}, {action:?}, {disturbance:?}");
         match action {
             Action::Kill => self.kill(disturbance).await,
@@ -291,24 +292,24 @@ impl Test {
             Action::KillTask => self.wait_for_task(disturbance).await,
         }
         self.check_sessions(&context).await;
-        self.world.populate(&mut self.rng).await;
+        self.cluster.populate(&mut self.rng).await;
         println!("{context}: {:?}", self.counts);
     }
 }
 
 fn limits() -> Limits {
-    Limits { node: LIMIT, connect: LIMIT, ..Limits::default() }
+    Limits { node: NODE_TIMEOUT, connect: NODE_TIMEOUT, ..Limits::default() }
 }
 
-struct Silent;
+struct NoMetrics;
 
-impl Observer for Silent {
+impl Observer for NoMetrics {
     fn collected(&self, _rows: u64, _seconds: f64) {}
     fn failed(&self, _kind: FailureKind) {}
     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
-/// A worker with two kill tasks: one for sessions of `batch` that run for a second or more, one for spared sessions that would be old.
+/// Worker with two kill tasks: for sessions of `batch` older than a second, and for old sessions of the spared account.
 struct TaskWorker {
     _folder: TempDir,
     shutdown: CancellationToken,
@@ -327,24 +328,24 @@ impl TaskWorker {
             access_key: AccessKeyId::generate(),
             secret_key: "unused".into(),
         };
-        let (store, founded) = Store::initialise(&by, folder.path().join("data"), tenant).await.unwrap();
+        let (store, ids) = Store::initialise(&by, folder.path().join("data"), tenant).await.unwrap();
         let instance = NewInstance {
             id: None,
-            project_id: founded.project_id.clone(),
+            project_id: ids.project_id.clone(),
             name: "watched".into(),
             enterprise_project_id: "0".into(),
             tags: vec![],
             nodes: vec![NewNode { zone: None, id: None, role: NodeRole::Master, url: node }],
         };
         let instance = store.add_instance(&by, instance).await.unwrap();
-        assert!(store.set_kill_switch(&by, &founded.project_id, &instance.id, true).await.unwrap());
-        for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD)] {
+        assert!(store.set_kill_switch(&by, &ids.project_id, &instance.id, true).await.unwrap());
+        for (role, seconds) in [(Role::Batch, 1), (Role::Spared, OLD_AGE)] {
             let criteria = KillCriteria { user: Some(role.user().into()), ..KillCriteria::after(seconds) };
             let task = NewKillTask { criteria, masked: false, duration: None, audit_detail: Value::Null };
-            store.add_kill_task(&by, &founded.project_id, &instance.id, &task).await.unwrap().unwrap();
+            store.add_kill_task(&by, &ids.project_id, &instance.id, &task).await.unwrap().unwrap();
         }
         let kills = Kills::new(store.clone(), ProtectedAccounts::default());
-        let tasks = KillTasks::new(store, kills, &Settings::default(), Arc::new(Silent));
+        let tasks = KillTasks::new(store, kills, &Settings::default(), Arc::new(NoMetrics));
         let shutdown = CancellationToken::new();
         Self { _folder: folder, running: tokio::spawn(tasks.run(shutdown.clone())), shutdown }
     }
@@ -353,15 +354,15 @@ impl TaskWorker {
 async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let seed = number(SEED_VARIABLE).unwrap_or_else(|| std::process::id().into());
-    let rounds = number(ROUNDS_VARIABLE).map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
+    let rounds = number(ROUNDS_VARIABLE).map_or(DEFAULT_ROUNDS, |rounds| usize::try_from(rounds).unwrap());
     println!("{flavor}: {rounds} rounds, {SEED_VARIABLE}={seed}");
     let mut rng = Rng::with_seed(seed);
-    let world = World::start(flavor, &mut rng).await;
-    let worker = TaskWorker::start(world.node()).await;
+    let cluster = Cluster::start(flavor, &mut rng).await;
+    let worker = TaskWorker::start(cluster.node()).await;
     let mut test = Test {
-        world,
+        cluster,
         rng,
-        deck: Vec::new(),
+        remaining_cases: Vec::new(),
         lists: Vec::new(),
         allowed: HashSet::new(),
         exposed: [true; 2],
@@ -370,12 +371,12 @@ async fn only_allowed_sessions_are_terminated(flavor: Flavor) {
     for round in 0..rounds {
         test.round(round, seed).await;
     }
-    // Undisturbed, a kill and the task reach whom they mean: the rounds before did not pass because nothing was ever killed.
+    // Without disturbances, both the kill and the task terminate sessions: the test does not pass just because nothing is killed.
     let (killed, by_task) = (test.counts.killed, test.counts.killed_by_task);
     while test.counts.killed == killed {
         test.kill(Disturbance::None).await;
         test.check_sessions("the last kill").await;
-        test.world.populate(&mut test.rng).await;
+        test.cluster.populate(&mut test.rng).await;
     }
     while test.counts.killed_by_task == by_task {
         test.wait_for_task(Disturbance::None).await;

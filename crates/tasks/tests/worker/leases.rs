@@ -1,4 +1,4 @@
-//! A worker that lost its lease changes nothing and leaves nothing.
+//! Leases: a worker that lost its lease records no outcome and leaves no file.
 
 use std::time::Duration;
 
@@ -6,115 +6,115 @@ use clew_model::{Failure, FailureKind, RequestId, TaskOutcome, TaskStatus};
 use clew_store::ClaimedTask;
 use clew_tasks::Settings;
 
-use crate::bench::{Bench, eventually, until};
-use crate::scripted::{HeldWrite, Script, ScriptedReader};
+use crate::harness::{Harness, wait_for, wait_until};
+use crate::scripted_reader::{HeldWrite, Script, ScriptedReader};
 
-/// More than the worker's buffer, so that it must ask whether the result is still wanted.
-const MUCH: usize = 2 << 20;
+/// Size of a result that exceeds the worker's buffer, so that the writer checks for cancellation.
+const LARGE_RESULT: usize = 2 << 20;
 
-/// Long enough that a busy machine does not lose it, short enough to wait for.
+/// Long enough for a busy machine, and short enough to wait for.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// One collection at a time: a worker that holds one does not take it up again when it loses it.
+/// One collection at a time: a worker that loses its lease does not claim the collection again.
 fn settings(lease: Duration) -> Settings {
     Settings { concurrency: 1, lease, ..Settings::default() }
 }
 
-/// Takes the collection from the worker that claimed it first, as if its lease had lapsed.
-async fn steal(bench: &Bench, id: &RequestId) -> ClaimedTask {
-    assert!(bench.store.release_task(id, 1).await.unwrap());
-    let stolen = bench.claim(Duration::from_hours(1)).await.unwrap();
-    assert_eq!((&stolen.task.request_id, stolen.fence), (id, 2));
-    stolen
+/// Claims the collection that the worker runs, as if its lease had expired.
+async fn steal_lease(harness: &Harness, id: &RequestId) -> ClaimedTask {
+    assert!(harness.store.release_task(id, 1).await.unwrap());
+    let new_claim = harness.claim(Duration::from_hours(1)).await.unwrap();
+    assert_eq!((&new_claim.task.request_id, new_claim.fence), (id, 2));
+    new_claim
 }
 
-/// The thief still has it, and can end it.
-async fn thief_ends_it(bench: &Bench, stolen: &ClaimedTask) {
-    let id = &stolen.task.request_id;
-    assert_eq!(bench.task(id).await.status, TaskStatus::Running);
-    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "told by the thief"));
-    assert!(bench.store.end_task(id, stolen.fence, &outcome).await.unwrap());
-    assert_eq!(bench.ended(id).await.failure.unwrap().detail, "told by the thief");
+/// Checks that the new owner still holds the lease and can end the collection.
+async fn check_new_owner(harness: &Harness, new_claim: &ClaimedTask) {
+    let id = &new_claim.task.request_id;
+    assert_eq!(harness.task(id).await.status, TaskStatus::Running);
+    let outcome = TaskOutcome::Failed(Failure::new(FailureKind::TimedOut, "ended by the new owner"));
+    assert!(harness.store.end_task(id, new_claim.fence, &outcome).await.unwrap());
+    assert_eq!(harness.wait_until_ended(id).await.failure.unwrap().detail, "ended by the new owner");
 }
 
 #[tokio::test]
-async fn a_lease_lost_while_reading_ends_the_read() {
+async fn lease_lost_during_a_read_cancels_the_read() {
     let reader = ScriptedReader::new([("one", Script::Hang)]);
-    let bench = Bench::new(&["one"], settings(LEASE), reader.clone()).await;
-    let worker = bench.work();
-    let id = bench.submit("one").await;
-    until("the read", || reader.seen("one").running == 1).await;
-    let stolen = steal(&bench, &id).await;
-    until("the end of the read", || reader.seen("one").running == 0).await;
+    let harness = Harness::new(&["one"], settings(LEASE), reader.clone()).await;
+    let worker = harness.start_worker();
+    let id = harness.submit("one").await;
+    wait_until("the read", || reader.stats("one").running == 1).await;
+    let new_claim = steal_lease(&harness, &id).await;
+    wait_until("the end of the read", || reader.stats("one").running == 0).await;
     worker.stop().await;
-    thief_ends_it(&bench, &stolen).await;
-    assert_eq!((bench.files(), bench.told()), (vec![], vec![]));
+    check_new_owner(&harness, &new_claim).await;
+    assert_eq!((harness.files(), harness.events()), (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn a_lease_lost_while_writing_ends_the_writing() {
+async fn lease_lost_during_a_write_cancels_the_write() {
     let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", held.script(MUCH)), ("two", Script::Rows(vec![]))]);
-    let bench = Bench::new(&["one", "two"], settings(LEASE), reader).await;
-    let worker = bench.work();
-    let id = bench.submit("one").await;
-    until("the write", || held.is_waiting()).await;
-    let stolen = steal(&bench, &id).await;
-    // The worker's only place is free again: it has let go of the first.
-    let two = bench.submit("two").await;
-    bench.finished(&two).await;
-    held.go_on();
+    let reader = ScriptedReader::new([("one", held.script(LARGE_RESULT)), ("two", Script::Rows(vec![]))]);
+    let harness = Harness::new(&["one", "two"], settings(LEASE), reader).await;
+    let worker = harness.start_worker();
+    let id = harness.submit("one").await;
+    wait_until("the write", || held.is_waiting()).await;
+    let new_claim = steal_lease(&harness, &id).await;
+    // The worker's only slot is free again, because the first collection released it.
+    let two = harness.submit("two").await;
+    harness.wait_until_finished(&two).await;
+    held.release();
     assert!(held.outcome().unwrap_err().to_string().contains("no longer wanted"));
     worker.stop().await;
-    thief_ends_it(&bench, &stolen).await;
-    let kept = [bench.task(&two).await.result.unwrap().name];
-    until("an end to what was written", || bench.files() == kept).await;
+    check_new_owner(&harness, &new_claim).await;
+    let kept = [harness.task(&two).await.result.unwrap().name];
+    wait_until("removal of the partial result", || harness.files() == kept).await;
 }
 
 #[tokio::test]
-async fn a_lease_lost_after_the_last_renewal_throws_the_result_away() {
+async fn lease_lost_after_the_last_renewal_discards_the_result() {
     let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", held.script(MUCH))]);
-    let bench = Bench::new(&["one"], settings(Duration::from_hours(1)), reader).await;
-    let worker = bench.work();
-    let id = bench.submit("one").await;
-    until("the write", || held.is_waiting()).await;
-    let stolen = steal(&bench, &id).await;
-    held.go_on();
+    let reader = ScriptedReader::new([("one", held.script(LARGE_RESULT))]);
+    let harness = Harness::new(&["one"], settings(Duration::from_hours(1)), reader).await;
+    let worker = harness.start_worker();
+    let id = harness.submit("one").await;
+    wait_until("the write", || held.is_waiting()).await;
+    let new_claim = steal_lease(&harness, &id).await;
+    held.release();
     held.outcome().unwrap();
     worker.stop().await;
-    assert_eq!((bench.files(), bench.told()), (vec![], vec![]));
-    thief_ends_it(&bench, &stolen).await;
+    assert_eq!((harness.files(), harness.events()), (vec![], vec![]));
+    check_new_owner(&harness, &new_claim).await;
 }
 
 #[tokio::test]
-async fn a_lease_is_renewed_for_as_long_as_it_takes() {
+async fn lease_is_renewed_until_the_collection_ends() {
     let held = HeldWrite::new();
-    let reader = ScriptedReader::new([("one", held.script(MUCH))]);
-    let bench = Bench::new(&["one"], settings(LEASE), reader.clone()).await;
-    let worker = bench.work();
-    let id = bench.submit("one").await;
-    until("the write", || held.is_waiting()).await;
-    let lease_until = async || bench.number("SELECT MAX(lease_until) FROM tasks").await;
+    let reader = ScriptedReader::new([("one", held.script(LARGE_RESULT))]);
+    let harness = Harness::new(&["one"], settings(LEASE), reader.clone()).await;
+    let worker = harness.start_worker();
+    let id = harness.submit("one").await;
+    wait_until("the write", || held.is_waiting()).await;
+    let lease_until = async || harness.number("SELECT MAX(lease_until) FROM tasks").await;
     let first = lease_until().await;
     let more = i64::try_from(LEASE.as_millis()).unwrap();
-    eventually("a lease that goes on after its end", async || (lease_until().await > first + more).then_some(())).await;
-    held.go_on();
-    assert_eq!(bench.finished(&id).await.attempts, 1);
+    wait_for("a renewed lease", async || (lease_until().await > first + more).then_some(())).await;
+    held.release();
+    assert_eq!(harness.wait_until_finished(&id).await.attempts, 1);
     worker.stop().await;
-    assert_eq!(reader.seen("one").started, 1);
+    assert_eq!(reader.stats("one").started, 1);
 }
 
 #[tokio::test]
-async fn what_a_vanished_worker_held_is_taken_up_again() {
+async fn collection_of_a_crashed_worker_is_claimed_again() {
     let reader = ScriptedReader::new([("one", Script::Rows(vec!["x\r\n"]))]);
-    let bench = Bench::new(&["one"], Settings::default(), reader).await;
-    let id = bench.submit("one").await;
-    bench.claim(Duration::from_millis(50)).await.unwrap();
-    let worker = bench.work();
-    assert_eq!(bench.body(&id).await, "x\r\n");
+    let harness = Harness::new(&["one"], Settings::default(), reader).await;
+    let id = harness.submit("one").await;
+    harness.claim(Duration::from_millis(50)).await.unwrap();
+    let worker = harness.start_worker();
+    assert_eq!(harness.body(&id).await, "x\r\n");
     worker.stop().await;
-    let task = bench.task(&id).await;
+    let task = harness.task(&id).await;
     assert_eq!(task.attempts, 2);
     assert!(task.result.unwrap().name.contains(".2."));
 }

@@ -1,21 +1,21 @@
-//! The worker on a real store, with a reader that does what each test tells it.
+//! Tests of the worker on a real store, with a scripted reader.
 
-// Clippy takes only `#[test]` functions for tests, not what stands around them.
+// Clippy takes only `#[test]` functions for tests, not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod bench;
-mod endings;
-mod handing_back;
-mod hearing;
-mod kill_ages;
+mod completion;
+mod failures;
+mod harness;
 mod kill_tasks;
 mod leases;
-mod logins;
-mod notices;
+mod log_capture;
+mod login_backoff;
+mod notifications;
 mod queue;
 mod results_on_s3;
-mod retaining;
-mod scripted;
-mod silent_nodes;
-mod unrecorded;
-mod waiting;
+mod retention;
+mod scripted_reader;
+mod session_ages;
+mod shutdown;
+mod stalled_nodes;
+mod store_failures;

@@ -1,32 +1,34 @@
-//! Answers that are errors, or no answers of this API at all; and clients that cannot be set up.
+//! Error responses, invalid responses, and invalid configurations of the client.
 
 use clew_client::{Client, ClientError, Credentials};
 use clew_model::{InstanceFilter, Page};
 
-use crate::loopback::{Reply, Server, access_key, builder, client, instance, node, project, quick, request_id};
+use crate::loopback_server::{
+    Reply, Server, access_key, builder, client, fast_settings, instance, node, project, request_id,
+};
 
 async fn list(client: &Client) -> Result<clew_client::InstanceList, ClientError> {
     client.list_instances(&InstanceFilter::default(), Page::default()).await
 }
 
 #[tokio::test]
-async fn an_error_of_the_api_is_told_in_full() {
+async fn api_error_is_reported_completely() {
     let body = r#"{"error_code":"DBS.280001","error_msg":"Parameter error.","request_id":"in-the-body"}"#;
-    let server = Server::in_turn(vec![Reply::new(400, body).header("x-request-id", "8080d377")]).await;
+    let server = Server::with_replies(vec![Reply::new(400, body).header("x-request-id", "8080d377")]).await;
     let error = list(&client(&server)).await.unwrap_err();
     assert_eq!(error.to_string(), "listing instances: Parameter error. (DBS.280001, HTTP 400, request 8080d377)");
     assert_eq!(error.status(), Some(400));
 }
 
 #[tokio::test]
-async fn an_error_without_json_shows_its_text() {
-    let server = Server::in_turn(vec![Reply::new(404, "<h1>Not\r\n here\u{1b}[2J</h1>")]).await;
+async fn error_without_json_shows_its_text() {
+    let server = Server::with_replies(vec![Reply::new(404, "<h1>Not\r\n here\u{1b}[2J</h1>")]).await;
     let message = list(&client(&server)).await.unwrap_err().to_string();
     assert_eq!(message, "listing instances: <h1>Not   here [2J</h1> (404, HTTP 404)");
 }
 
 #[tokio::test]
-async fn a_success_that_is_not_of_this_api_is_not_believed() {
+async fn invalid_success_response_is_rejected() {
     let huge = format!(r#"{{"instances":[],"total_count":{}"#, " ".repeat(17 << 20));
     for (body, why) in [
         ("", "EOF"),
@@ -37,42 +39,45 @@ async fn a_success_that_is_not_of_this_api_is_not_believed() {
         ("\u{0}\u{1}", "expected value"),
         (huge.as_str(), "more than 16777216 bytes"),
     ] {
-        let server = Server::in_turn(vec![Reply::new(200, body)]).await;
+        let server = Server::with_replies(vec![Reply::new(200, body)]).await;
         let error = list(&client(&server)).await.unwrap_err();
-        assert!(matches!(error, ClientError::NotUnderstood { .. }), "{error}");
+        assert!(matches!(error, ClientError::InvalidResponse { .. }), "{error}");
         assert!(error.to_string().contains(why), "{error}");
-        assert_eq!(server.seen().len(), 1, "asking again would not help");
+        assert_eq!(server.requests().len(), 1, "retried an invalid response");
     }
 }
 
 #[tokio::test]
-async fn a_state_that_nobody_knows_is_told() {
-    let server = Server::in_turn(vec![Reply::new(200, r#"{"status":"paused"}"#)]).await;
+async fn unknown_state_is_reported() {
+    let server = Server::with_replies(vec![Reply::new(200, r#"{"status":"paused"}"#)]).await;
     let error = client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap_err();
     assert!(error.to_string().contains(r#"the state "paused""#), "{error}");
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let elsewhere = Server::in_turn(vec![Reply::new(200, r#"{"instances":[]}"#)]).await;
+    let elsewhere = Server::with_replies(vec![Reply::new(200, r#"{"instances":[]}"#)]).await;
     let to = format!("{}/login", elsewhere.endpoint);
-    let server = Server::in_turn(vec![Reply::new(302, "").header("location", to.as_str())]).await;
+    let server = Server::with_replies(vec![Reply::new(302, "").header("location", to.as_str())]).await;
     let error = list(&client(&server)).await.unwrap_err();
     assert!(error.to_string().contains(&format!("a redirect (302 Found) to {to}")), "{error}");
-    assert_eq!(elsewhere.seen().len(), 0, "the signature would have gone there too");
+    assert_eq!(elsewhere.requests().len(), 0, "followed the redirect with a signature");
 }
 
 #[tokio::test]
-async fn a_region_must_have_exactly_one_project() {
+async fn region_must_have_exactly_one_project() {
     for (projects, found) in [
         ("", "there is none"),
         (r#"{"id":"a","name":"eu-1"},{"id":"b","name":"eu-1_x"}"#, "there are 2: a (eu-1), b (eu-1_x)"),
         (r#"{"id":"../../x","name":"eu-1"}"#, r#"its id is wrong: "../../x" is not a project id"#),
     ] {
         let answer = format!(r#"{{"projects":[{projects}]}}"#);
-        let server = Server::in_turn(vec![Reply::new(200, answer)]).await;
-        let client =
-            Client::builder(&server.endpoint).credentials(access_key()).region("eu-1").settings(quick()).build();
+        let server = Server::with_replies(vec![Reply::new(200, answer)]).await;
+        let client = Client::builder(&server.endpoint)
+            .credentials(access_key())
+            .region("eu-1")
+            .settings(fast_settings())
+            .build();
         let error = list(&client.unwrap()).await.unwrap_err();
         assert!(matches!(error, ClientError::ProjectLookup { .. }), "{error}");
         assert!(error.to_string().contains(found), "{error}");
@@ -80,31 +85,31 @@ async fn a_region_must_have_exactly_one_project() {
 }
 
 #[tokio::test]
-async fn look_ups_and_sign_ins_go_to_the_iam_endpoint() {
+async fn lookups_and_sign_ins_use_the_iam_endpoint() {
     let iam = Server::start(|_, _| Reply::new(200, format!(r#"{{"projects":[{{"id":"{}"}}]}}"#, project()))).await;
-    let server = Server::in_turn(vec![Reply::new(200, r#"{"instances":[],"total_count":0}"#)]).await;
+    let server = Server::with_replies(vec![Reply::new(200, r#"{"instances":[],"total_count":0}"#)]).await;
     let client = Client::builder(&server.endpoint).iam_endpoint(&iam.endpoint).credentials(access_key()).region("eu-1");
-    list(&client.settings(quick()).build().unwrap()).await.unwrap();
-    assert_eq!(iam.seen()[0].target, "/v3/projects?name=eu-1");
-    assert_eq!(iam.seen()[0].header("host"), iam.endpoint.strip_prefix("http://"));
-    assert!(server.seen()[0].target.starts_with(&format!("/v3.1/{}/instances?", project())));
-    assert_eq!(server.seen()[0].header("host"), server.endpoint.strip_prefix("http://"));
+    list(&client.settings(fast_settings()).build().unwrap()).await.unwrap();
+    assert_eq!(iam.requests()[0].target, "/v3/projects?name=eu-1");
+    assert_eq!(iam.requests()[0].header("host"), iam.endpoint.strip_prefix("http://"));
+    assert!(server.requests()[0].target.starts_with(&format!("/v3.1/{}/instances?", project())));
+    assert_eq!(server.requests()[0].header("host"), server.endpoint.strip_prefix("http://"));
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_before_anything_is_sent() {
-    let whole = || Client::builder("http://127.0.0.1:1").credentials(access_key()).project(project());
-    assert!(whole().build().is_ok());
+async fn invalid_configuration_is_rejected_before_a_request() {
+    let complete = || Client::builder("http://127.0.0.1:1").credentials(access_key()).project(project());
+    assert!(complete().build().is_ok());
     for (broken, why) in [
         (Client::builder("nonsense").credentials(access_key()).project(project()), "is not a URL"),
-        (whole().iam_endpoint("ftp://x"), "IAM endpoint \"ftp://x\" is neither http nor https"),
+        (complete().iam_endpoint("ftp://x"), "IAM endpoint \"ftp://x\" is neither http nor https"),
         (
             Client::builder("http://127.0.0.1:1").project(project()),
             "access key and secret key, or a user with a password",
         ),
         (Client::builder("http://127.0.0.1:1").credentials(access_key()), "a project id or a region"),
-        (whole().user_agent("two\nlines"), "user agent"),
-        (whole().ca_certificates("no PEM"), "certificates"),
+        (complete().user_agent("two\nlines"), "user agent"),
+        (complete().ca_certificates("no PEM"), "certificates"),
     ] {
         let message = broken.build().unwrap_err().to_string();
         assert!(message.contains(why), "{message}");
@@ -112,8 +117,8 @@ async fn what_cannot_work_is_said_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn secrets_stay_out_of_errors_and_debug_output() {
-    let server = Server::in_turn(vec![Reply::new(400, "no")]).await;
+async fn errors_and_debug_output_contain_no_secrets() {
+    let server = Server::with_replies(vec![Reply::new(400, "no")]).await;
     let credentials = Credentials::AccessKey {
         id: "AKEXAMPLE0000000000".parse().unwrap(),
         secret: "the-secret-key".into(),
@@ -126,5 +131,5 @@ async fn secrets_stay_out_of_errors_and_debug_output() {
     for shown in [format!("{client:?}"), format!("{error:?}"), format!("{password:?}"), error.to_string()] {
         assert!(!shown.contains("the-secret"), "{shown}");
     }
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }

@@ -1,5 +1,6 @@
-//! What the official Python SDK 3.1.219 sent (`tests/fixtures/sdk`, made by `record.py` there): clew-iam accepts it and signs
-//! it the same way, and the client sends the same.
+//! Recorded requests of the official Python SDK 3.1.219 (`tests/fixtures/sdk`, recorded by `record.py` there).
+//!
+//! clew-iam verifies them and creates the same signatures; the client sends equal requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +15,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::loopback::{
-    ACCESS_KEY, Reply, Request, SECRET_KEY, Server, builder, client, instance, node, project, quick, request_id,
+use crate::loopback_server::{
+    ACCESS_KEY, Reply, Request, SECRET_KEY, Server, builder, client, fast_settings, instance, node, project, request_id,
 };
 
 #[derive(Deserialize)]
@@ -46,7 +47,7 @@ impl Recorded {
     }
 }
 
-/// The parts of a request that signatures are about.
+/// Signed parts of a request.
 struct Signed {
     authorization: Authorization,
     path: String,
@@ -84,7 +85,7 @@ impl Signed {
 }
 
 #[test]
-fn every_recorded_request_verifies_and_is_signed_alike() {
+fn recorded_requests_verify_and_have_the_same_signature() {
     let names = Recorded::names();
     assert_eq!(names.len(), 19, "{names:?}");
     for name in names {
@@ -106,8 +107,9 @@ fn every_recorded_request_verifies_and_is_signed_alike() {
     }
 }
 
-/// Checks that the client's request is what the SDK sent: same line, same signed headers with the same values where the
-/// values are not the sender's own, same fields of the body, and a signature that verifies.
+/// Checks that a request of the client equals the request of the SDK.
+///
+/// This covers the request line, the signed headers (except for sender-specific values), the body, and a valid signature.
 fn assert_same(sent: &Request, name: &str) {
     let recorded = Recorded::read(name);
     assert_eq!((&sent.method, &sent.target), (&recorded.method, &recorded.target), "{name}");
@@ -124,11 +126,11 @@ fn assert_same(sent: &Request, name: &str) {
     assert_eq!(ours.verify(sent), Ok(()), "{name}");
 }
 
-async fn answering(body: &'static str) -> Server {
+async fn server_with_body(body: &'static str) -> Server {
     Server::start(move |_, _| Reply::new(200, body)).await
 }
 
-fn everything() -> SelectionRequest {
+fn full_selection() -> SelectionRequest {
     SelectionRequest {
         filter: Some("long".into()),
         slow_process_threshold: Some(3),
@@ -143,8 +145,8 @@ fn everything() -> SelectionRequest {
 }
 
 #[tokio::test]
-async fn collections_are_those_of_the_sdk_with_every_filter() {
-    let all = everything();
+async fn collection_requests_equal_those_of_the_sdk() {
+    let all = full_selection();
     let none = SelectionRequest::default;
     let cases = [
         ("collect-everything", all.clone()),
@@ -161,20 +163,20 @@ async fn collections_are_those_of_the_sdk_with_every_filter() {
         ("collect-sort-key", SelectionRequest { sort_key: all.sort_key, ..none() }),
         ("collect-sort-dir", SelectionRequest { sort_dir: all.sort_dir, ..none() }),
     ];
-    let server = answering(r#"{"request_id":"realtime_session-x"}"#).await;
+    let server = server_with_body(r#"{"request_id":"realtime_session-x"}"#).await;
     for (number, (name, selection)) in cases.into_iter().enumerate() {
         let started = client(&server).collect(&instance(), &node(), &selection).await.unwrap();
         assert_eq!(started.as_str(), "realtime_session-x");
-        assert_same(&server.seen()[number], name);
+        assert_same(&server.requests()[number], name);
     }
     let chinese = builder(&server).language(Language::ZhCn).build().unwrap();
     let slow = SelectionRequest { filter: Some("slow".into()), ..none() };
     chinese.collect(&instance(), &node(), &slow).await.unwrap();
-    assert_same(server.seen().last().unwrap(), "collect-in-chinese");
+    assert_same(server.requests().last().unwrap(), "collect-in-chinese");
 }
 
 #[tokio::test]
-async fn reads_are_those_of_the_sdk() {
+async fn read_requests_equal_those_of_the_sdk() {
     let server = Server::start(|request, _| {
         Reply::new(
             200,
@@ -190,14 +192,14 @@ async fn reads_are_those_of_the_sdk() {
     let english = builder(&server).language(Language::EnUs).build().unwrap();
 
     client(&server).task_status(&instance(), &node(), &request_id()).await.unwrap();
-    assert_same(server.seen().last().unwrap(), "status");
+    assert_same(server.requests().last().unwrap(), "status");
 
     assert_eq!(english.show_instance(&instance()).await.unwrap().nodes[0].id, "z");
-    assert_same(server.seen().last().unwrap(), "show");
+    assert_same(server.requests().last().unwrap(), "show");
 
     let mut bytes = clew_client::StreamTarget::new(Vec::new());
     english.download(&instance(), &node(), &request_id(), &mut bytes, |_, _| {}).await.unwrap();
-    assert_same(server.seen().last().unwrap(), "download");
+    assert_same(server.requests().last().unwrap(), "download");
 
     let filter = InstanceFilter {
         id: Some("*in07".into()),
@@ -207,12 +209,12 @@ async fn reads_are_those_of_the_sdk() {
         tags: vec![Tag { key: "env".into(), value: "a b".into() }, Tag { key: "team".into(), value: "x+y".into() }],
     };
     client(&server).list_instances(&filter, Page { offset: 20, limit: 10 }).await.unwrap();
-    assert_same(server.seen().last().unwrap(), "list-filtered");
+    assert_same(server.requests().last().unwrap(), "list-filtered");
 }
 
 #[tokio::test]
-async fn temporary_keys_are_signed_with_their_token() {
-    let server = answering(r#"{"instances":[],"total_count":0}"#).await;
+async fn temporary_key_signs_its_security_token() {
+    let server = server_with_body(r#"{"instances":[],"total_count":0}"#).await;
     let credentials = Credentials::AccessKey {
         id: ACCESS_KEY.parse().unwrap(),
         secret: SECRET_KEY.into(),
@@ -220,7 +222,7 @@ async fn temporary_keys_are_signed_with_their_token() {
     };
     let client = builder(&server).credentials(credentials).build().unwrap();
     client.list_instances(&InstanceFilter::default(), Page::default()).await.unwrap();
-    let sent = &server.seen()[0];
+    let sent = &server.requests()[0];
     let recorded = Recorded::read("list-with-a-temporary-key").as_request();
     assert_eq!(Signed::of(sent).authorization.signed_headers, Signed::of(&recorded).authorization.signed_headers);
     assert_eq!(sent.header("x-security-token"), recorded.header("x-security-token"));
@@ -228,7 +230,7 @@ async fn temporary_keys_are_signed_with_their_token() {
 }
 
 #[tokio::test]
-async fn the_project_is_looked_up_as_the_sdk_does_and_once() {
+async fn project_lookup_equals_the_sdk_and_is_cached() {
     let server = Server::start(|request, _| {
         let look_up = format!(r#"{{"projects":[{{"id":"{}","name":"eu-1"}}]}}"#, project());
         let is_look_up = request.target.starts_with("/v3/projects");
@@ -236,16 +238,16 @@ async fn the_project_is_looked_up_as_the_sdk_does_and_once() {
     })
     .await;
     let client = Client::builder(&server.endpoint)
-        .credentials(crate::loopback::access_key())
+        .credentials(crate::loopback_server::access_key())
         .region("eu-1")
-        .settings(quick())
+        .settings(fast_settings())
         .build()
         .unwrap();
     for _ in 0..2 {
         client.task_status(&instance(), &node(), &request_id()).await.unwrap();
     }
-    let seen = server.seen();
-    assert_eq!(seen.len(), 3, "{seen:?}");
-    assert_same(&seen[0], "project-look-up");
-    assert_same(&seen[1], "status");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    assert_same(&requests[0], "project-look-up");
+    assert_same(&requests[1], "status");
 }

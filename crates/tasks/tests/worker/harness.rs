@@ -1,4 +1,4 @@
-//! A store in a temporary folder with some nodes, and a worker on it.
+//! Harness: a store in a temporary folder with some nodes, and a worker.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -17,42 +17,42 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// After this a test that waits has failed. Nothing waits this long otherwise.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout of every wait. A passing test never waits this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What an observer was told, in order.
+/// Event that the observer received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Event {
     Collected(u64),
     Failed(FailureKind),
 }
 
 #[derive(Default)]
-pub(crate) struct Listener(Mutex<Vec<Told>>);
+pub(crate) struct RecordingObserver(Mutex<Vec<Event>>);
 
-impl Observer for Listener {
+impl Observer for RecordingObserver {
     fn collected(&self, rows: u64, seconds: f64) {
         assert!(seconds >= 0.0);
-        self.0.lock().unwrap().push(Told::Collected(rows));
+        self.0.lock().unwrap().push(Event::Collected(rows));
     }
 
     fn failed(&self, kind: FailureKind) {
-        self.0.lock().unwrap().push(Told::Failed(kind));
+        self.0.lock().unwrap().push(Event::Failed(kind));
     }
 
     fn looks_every(&self, _node: &NodeId, _interval: Option<Duration>) {}
 }
 
-/// Who the tests are in the audit.
-pub(crate) fn by() -> Origin {
+/// Origin of the tests in the audit.
+pub(crate) fn test_origin() -> Origin {
     Origin::local("test")
 }
 
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) store: Store,
     pub(crate) collections: Collections,
     pub(crate) instance: Instance,
-    listener: Arc<Listener>,
+    observer: Arc<RecordingObserver>,
     folder: TempDir,
 }
 
@@ -61,14 +61,14 @@ pub(crate) struct Worker {
     running: JoinHandle<()>,
 }
 
-impl Bench {
-    /// One instance with a node on each of `hosts`; the first is its master.
+impl Harness {
+    /// Creates an instance with a node on each of `hosts`; the first node is the master.
     pub(crate) async fn new(hosts: &[&str], settings: Settings, reader: Arc<dyn NodeReader>) -> Self {
-        Self::at(hosts, settings, reader, None).await
+        Self::with_metadata(hosts, settings, reader, None).await
     }
 
-    /// The same with its metadata in a server's database.
-    pub(crate) async fn at(
+    /// Creates the instance in a store whose metadata is in the given PostgreSQL database.
+    pub(crate) async fn with_metadata(
         hosts: &[&str],
         settings: Settings,
         reader: Arc<dyn NodeReader>,
@@ -76,7 +76,7 @@ impl Bench {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = Location { data_dir: folder.path().join("clew-data"), metadata };
-        let (store, founded) = Store::initialise(&by(), location, tenant()).await.unwrap();
+        let (store, ids) = Store::initialise(&test_origin(), location, tenant()).await.unwrap();
         let nodes = hosts.iter().enumerate().map(|(at, host)| NewNode {
             zone: None,
             id: None,
@@ -85,21 +85,21 @@ impl Bench {
         });
         let instance = NewInstance {
             id: None,
-            project_id: founded.project_id,
+            project_id: ids.project_id,
             name: "shop".into(),
             enterprise_project_id: "0".into(),
             tags: vec![],
             nodes: nodes.collect(),
         };
-        let instance = store.add_instance(&by(), instance).await.unwrap();
-        let listener = Arc::<Listener>::default();
-        let collections = Collections::with_reader(store.clone(), settings, listener.clone(), reader);
-        Self { store, collections, instance, listener, folder }
+        let instance = store.add_instance(&test_origin(), instance).await.unwrap();
+        let observer = Arc::<RecordingObserver>::default();
+        let collections = Collections::with_reader(store.clone(), settings, observer.clone(), reader);
+        Self { store, collections, instance, observer, folder }
     }
 
-    /// The same store, other settings and reader.
-    pub(crate) fn with(&mut self, settings: Settings, reader: Arc<dyn NodeReader>) {
-        self.collections = Collections::with_reader(self.store.clone(), settings, self.listener.clone(), reader);
+    /// Replaces settings and reader; the store stays.
+    pub(crate) fn replace(&mut self, settings: Settings, reader: Arc<dyn NodeReader>) {
+        self.collections = Collections::with_reader(self.store.clone(), settings, self.observer.clone(), reader);
     }
 
     pub(crate) fn node(&self, host: &str) -> NodeId {
@@ -115,17 +115,17 @@ impl Bench {
         self.collections.submit(project, instance, self.node(host), selection, false).await
     }
 
-    /// Takes a task up as another worker would, and says no more.
+    /// Claims a task like another worker, without renewing its lease.
     pub(crate) async fn claim(&self, lease: Duration) -> Option<ClaimedTask> {
         let claim = Claim { worker: "another".to_owned(), lease, per_node: 2, set_aside: vec![], most: 1 };
         self.store.claim_tasks(claim).await.unwrap().tasks.pop()
     }
 
-    pub(crate) fn work(&self) -> Worker {
-        work(self.collections.clone())
+    pub(crate) fn start_worker(&self) -> Worker {
+        start_worker(self.collections.clone())
     }
 
-    /// Its folder, as if the metadata were there.
+    /// Location of the data directory, with metadata in SQLite.
     pub(crate) fn location(&self) -> Location {
         self.folder.path().join("clew-data").into()
     }
@@ -134,91 +134,91 @@ impl Bench {
         self.store.task(id).await.unwrap().unwrap()
     }
 
-    /// The task once nothing more will change.
-    pub(crate) async fn ended(&self, id: &RequestId) -> Task {
-        eventually("the end of a task", async || Some(self.task(id).await).filter(|task| task.status.is_final())).await
+    /// Waits until the task has ended.
+    pub(crate) async fn wait_until_ended(&self, id: &RequestId) -> Task {
+        wait_for("the end of a task", async || Some(self.task(id).await).filter(|task| task.status.is_final())).await
     }
 
-    pub(crate) async fn finished(&self, id: &RequestId) -> Task {
-        let task = self.ended(id).await;
+    pub(crate) async fn wait_until_finished(&self, id: &RequestId) -> Task {
+        let task = self.wait_until_ended(id).await;
         assert_eq!((task.status, &task.failure), (TaskStatus::Finished, &None));
         task
     }
 
-    /// The stored bytes of a finished task.
+    /// Waits until the task has finished, and returns its result.
     pub(crate) async fn body(&self, id: &RequestId) -> String {
-        let record = self.finished(id).await.result.unwrap();
+        let record = self.wait_until_finished(id).await.result.unwrap();
         match self.store.results().open(&record).await.unwrap() {
             StoredResult::File(file) => std::io::read_to_string(file).unwrap(),
             StoredResult::Object(object) => panic!("{object:?} is no file"),
         }
     }
 
-    /// What observers of this store's workers were told.
-    pub(crate) fn told(&self) -> Vec<Told> {
-        self.listener.0.lock().unwrap().clone()
+    /// Events that the workers of this store reported.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.observer.0.lock().unwrap().clone()
     }
 
-    /// Does to the database what no method of the store does.
+    /// Runs SQL statements on the database, bypassing the store.
     pub(crate) async fn sql(&self, statement: &'static str) {
         sqlx::raw_sql(statement).execute(&mut self.database().await).await.unwrap();
     }
 
-    /// The number that a query gives.
+    /// Returns the number that a query selects.
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.database().await).await.unwrap()
     }
 
     async fn database(&self) -> SqliteConnection {
         let file = SqliteConnectOptions::new().filename(self.folder.path().join("clew-data").join("clew.db"));
-        file.busy_timeout(PATIENCE).connect().await.unwrap()
+        file.busy_timeout(TIMEOUT).connect().await.unwrap()
     }
 
     pub(crate) fn results_folder(&self) -> PathBuf {
         self.folder.path().join("clew-data").join("results")
     }
 
-    /// Names in the results folder: results and what is being written.
+    /// File names in the results folder: results, and partially written results.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.results_folder()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
-/// A worker that does these.
-pub(crate) fn work(collections: Collections) -> Worker {
+/// Starts a worker.
+pub(crate) fn start_worker(collections: Collections) -> Worker {
     let shutdown = CancellationToken::new();
     Worker { running: tokio::spawn(collections.run(shutdown.clone())), shutdown }
 }
 
 impl Worker {
-    /// Tells it to stop; it may still finish what it has.
-    pub(crate) fn tell_to_stop(&self) {
+    /// Requests a shutdown. The worker may still finish running collections.
+    pub(crate) fn request_stop(&self) {
         self.shutdown.cancel();
     }
 
     pub(crate) async fn stop(self) {
-        self.tell_to_stop();
-        timeout(PATIENCE, self.running).await.expect("the worker ends").unwrap();
+        self.request_stop();
+        timeout(TIMEOUT, self.running).await.expect("worker did not stop").unwrap();
     }
 }
 
-/// Waits until `look` sees it.
-pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+/// Waits until `poll` returns a value.
+pub(crate) async fn wait_for<T>(what: &str, poll: impl AsyncFn() -> Option<T>) -> T {
     let waiting = async {
         loop {
-            if let Some(seen) = look().await {
-                return seen;
+            if let Some(value) = poll().await {
+                return value;
             }
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never saw {what}"))
+    timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("timeout: {what}"))
 }
 
-/// Waits until it is true.
-pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
-    eventually(what, async || is_true().then_some(())).await;
+/// Waits until the condition is true.
+pub(crate) async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    wait_for(what, async || is_true().then_some(())).await;
 }
 
 fn tenant() -> FirstTenant {

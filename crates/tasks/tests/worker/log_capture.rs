@@ -1,4 +1,4 @@
-//! What the worker logs, for tests that have no other way to see how far it is.
+//! Capture of log messages, for tests that can observe the worker's progress only there.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,13 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Messages, in order. Clones share them.
+/// Log messages in order. Clones share state.
 #[derive(Clone, Default)]
-pub(crate) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(crate) struct LogCapture(Arc<Mutex<Vec<String>>>);
 
-impl Notices {
-    pub(crate) fn have(&self, message: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|known| known == message)
+impl LogCapture {
+    pub(crate) fn contains(&self, message: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|logged| logged == message)
     }
 }
 
@@ -27,7 +27,7 @@ impl Visit for Message {
     }
 }
 
-impl Subscriber for Notices {
+impl Subscriber for LogCapture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("clew")
     }

@@ -1,4 +1,4 @@
-//! One claimed collection, from the claim to its end.
+//! Execution of one claimed collection: read the node, write the result, record the outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,115 +12,122 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::endings::Endings;
+use crate::completion::CompletionNotifier;
+use crate::concurrency::Slot;
 use crate::logins::Login;
 use crate::observer::Observer;
-use crate::places::Place;
 use crate::reader::NodeReader;
-use crate::result_file::{self, NewResult};
+use crate::result_file::{self, PendingResult};
 use crate::{lease, settings::Settings};
 
-/// Wait between tries of what the store did not do.
-const AGAIN: Duration = Duration::from_millis(250);
+/// Delay between two attempts of a failed store operation.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// A collection that this worker holds.
-pub(crate) struct Collection {
+/// A collection under a lease of this worker.
+pub(crate) struct Job {
     pub(crate) store: Store,
     pub(crate) settings: Arc<Settings>,
     pub(crate) reader: Arc<dyn NodeReader>,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) endings: Endings,
+    pub(crate) completions: CompletionNotifier,
     pub(crate) claimed: ClaimedTask,
-    /// A moment not after the claim: the lease runs from here.
-    pub(crate) taken: Instant,
+    /// Start of the lease.
+    /// It precedes the claim, so that the worker never holds the lease longer than the store grants it.
+    pub(crate) claimed_at: Instant,
 }
 
-/// A result, and how many rows it has.
-type Collected = (u64, NewResult);
+/// Number of rows, and the result that holds them.
+type CollectedResult = (u64, PendingResult);
 
-impl Collection {
-    /// Reads, writes and records the end; gives up when the lease is lost, and hands back when `hand_back` says so.
-    pub(crate) async fn run(self, place: &mut Place, hand_back: CancellationToken) {
+impl Job {
+    /// Runs the collection. Stops if the lease is lost, and releases the collection when `release` is cancelled.
+    pub(crate) async fn run(self, slot: &mut Slot, release: CancellationToken) {
         let task = &self.claimed.task;
-        // What is dropped by a branch that came first cannot have recorded an end: that is done after this.
+        // A cancelled branch cannot have recorded the end: that happens after `select!`.
         let outcome = tokio::select! {
             biased;
-            () = hand_back.cancelled() => return self.hand_back().await,
-            () = lease::hold(&self.store, &task.request_id, self.claimed.fence, self.taken, self.settings.lease) => {
+            () = release.cancelled() => return self.release().await,
+            () = self.renew_lease_until_lost() => {
                 warn!(task.request_id = %task.request_id, "lost the lease; what was collected is thrown away");
                 return;
             }
-            outcome = AssertUnwindSafe(self.collect(place)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panicked())),
+            outcome = AssertUnwindSafe(self.collect(slot)).catch_unwind() => outcome.unwrap_or_else(|_| Err(panic_failure())),
         };
-        self.end(outcome).await;
+        self.record_end(outcome).await;
     }
 
-    async fn collect(&self, place: &mut Place) -> Result<Collected, Failure> {
+    async fn renew_lease_until_lost(&self) {
+        let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
+        lease::renew_until_lost(&self.store, request_id, fence, self.claimed_at, self.settings.lease).await;
+    }
+
+    async fn collect(&self, slot: &mut Slot) -> Result<CollectedResult, Failure> {
         let task = &self.claimed.task;
         if task.attempts > self.settings.max_attempts {
-            return Err(gave_up(self.settings.max_attempts));
+            return Err(attempts_exhausted(self.settings.max_attempts));
         }
-        let node = self.node().await?;
-        let selection = self.selection().await?;
-        // The first attempt was requested by a user; further ones follow a lost lease.
+        let node = self.load_node().await?;
+        let selection = self.load_selection().await?;
+        // A user requested the first attempt; further attempts follow a lost lease.
         let cause = if task.attempts > 1 { LoginCause::Automatic } else { LoginCause::Requested };
         let login = Login::request(&self.store, &node.id, cause).await?;
-        let reading = self.reader.read(&node.url, &selection, Statements::masked(task.masked));
-        let read = place.read(&node.id, reading).await;
+        let read_future = self.reader.read(&node.url, &selection, Statements::masked(task.masked));
+        let read = slot.read(&node.id, read_future).await;
         login.record(&node, read.as_ref().err()).await;
         let rows = read?;
         let count = rows.count();
-        let result = result_file::write(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
+        let result =
+            result_file::write_result(self.store.results(), &task.request_id, self.claimed.fence, rows).await?;
         Ok((count, result))
     }
 
-    async fn node(&self) -> Result<Node, Failure> {
+    async fn load_node(&self) -> Result<Node, Failure> {
         let id = &self.claimed.task.node_id;
-        match self.looked_up(|| self.store.node_to_read(id)).await {
+        match self.retry_query(|| self.store.node_to_read(id)).await {
             Ok(Some(node)) => Ok(node),
             Ok(None) => Err(Failure::new(FailureKind::NodeGone, format!("node {id} was removed"))),
             Err(error) => Err(Failure::new(FailureKind::StoreFailed, format!("could not look up node {id}: {error}"))),
         }
     }
 
-    /// What was asked for; where no threshold was, the instance's own.
-    async fn selection(&self) -> Result<Selection, Failure> {
+    /// Returns the requested selection. A request without a threshold uses the threshold of the instance.
+    async fn load_selection(&self) -> Result<Selection, Failure> {
         let task = &self.claimed.task;
         let mut selection = task.selection.clone();
         if selection.threshold.is_none() {
-            let looked_up = self.looked_up(|| self.store.slow_threshold(&task.instance_id)).await;
-            selection.threshold = looked_up.map_err(|error| {
-                let what = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
-                Failure::new(FailureKind::StoreFailed, what)
+            let threshold = self.retry_query(|| self.store.slow_threshold(&task.instance_id)).await;
+            selection.threshold = threshold.map_err(|error| {
+                let detail = format!("could not look up the slow threshold of instance {}: {error}", task.instance_id);
+                Failure::new(FailureKind::StoreFailed, detail)
             })?;
         }
         Ok(selection)
     }
 
-    /// What the store knows. A database that does not answer is asked again for as long as a lease lasts: it may be restarted, and whoever
-    /// waits for the collection has nothing from an error. One that does not come back loses the lease.
-    async fn looked_up<T, F>(&self, look_up: impl Fn() -> F) -> Result<T, StoreError>
+    /// Runs a query on the store, and retries database errors for the duration of a lease.
+    /// The database may be restarting; if it stays down, the lease expires.
+    async fn retry_query<T, F>(&self, query: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let until = Instant::now() + self.settings.lease;
+        let deadline = Instant::now() + self.settings.lease;
         loop {
-            match look_up().await {
-                Err(StoreError::Database { .. }) if Instant::now() < until => sleep(AGAIN).await,
-                looked_up => return looked_up,
+            match query().await {
+                Err(StoreError::Database { .. }) if Instant::now() < deadline => sleep(RETRY_DELAY).await,
+                result => return result,
             }
         }
     }
 
-    /// Records the end. A store that does not take it is asked again for as long as a lease lasts; after that the task is
-    /// taken up anew once its lease has lapsed.
-    async fn end(&self, outcome: Result<Collected, Failure>) {
+    /// Records the end of the collection, and retries errors for the duration of a lease.
+    /// If all retries fail, a worker runs the collection again once its lease expires.
+    async fn record_end(&self, outcome: Result<CollectedResult, Failure>) {
         let (request_id, fence) = (&self.claimed.task.request_id, self.claimed.fence);
         let (recorded, mut result) = match outcome {
-            Ok((rows, result)) => (finished(rows, &result), Some(result)),
+            Ok((rows, result)) => (finished_outcome(rows, &result), Some(result)),
             Err(failure) => (TaskOutcome::Failed(failure), None),
         };
-        let until = Instant::now() + self.settings.lease;
+        let deadline = Instant::now() + self.settings.lease;
         loop {
             match self.store.end_task(request_id, fence, &recorded).await {
                 Ok(true) => break,
@@ -128,32 +135,32 @@ impl Collection {
                     warn!(task.request_id = %request_id, "lost the lease before the end; the outcome is thrown away");
                     return;
                 }
-                // It may have been recorded all the same: then the task names the result.
+                // The store may have recorded the end despite the error: then the task references the result.
                 Err(error) => {
                     if let Some(result) = &mut result {
-                        result.keep();
+                        result.commit();
                     }
-                    if Instant::now() >= until {
+                    if Instant::now() >= deadline {
                         error!(task.request_id = %request_id, %error, "could not record the end of a collection");
                         return;
                     }
                     debug!(task.request_id = %request_id, %error, "could not record the end of a collection yet");
                 }
             }
-            sleep(AGAIN).await;
+            sleep(RETRY_DELAY).await;
         }
-        self.endings.tell(request_id);
+        self.completions.notify(request_id);
         if let Some(result) = &mut result {
-            result.keep();
+            result.commit();
         }
-        self.tell(&recorded);
+        self.report(&recorded);
     }
 
-    fn tell(&self, recorded: &TaskOutcome) {
+    fn report(&self, recorded: &TaskOutcome) {
         let task = &self.claimed.task;
         match recorded {
             TaskOutcome::Finished { rows, bytes, .. } => {
-                let seconds = self.taken.elapsed().as_secs_f64();
+                let seconds = self.claimed_at.elapsed().as_secs_f64();
                 info!(
                     task.request_id = %task.request_id, node.id = %task.node_id,
                     result.rows = rows, result.bytes = bytes, task.seconds = seconds, "collected"
@@ -167,7 +174,7 @@ impl Collection {
         }
     }
 
-    async fn hand_back(&self) {
+    async fn release(&self) {
         let request_id = &self.claimed.task.request_id;
         match self.store.release_task(request_id, self.claimed.fence).await {
             Ok(true) => info!(task.request_id = %request_id, "handed back"),
@@ -177,7 +184,7 @@ impl Collection {
     }
 }
 
-fn finished(rows: u64, result: &NewResult) -> TaskOutcome {
+fn finished_outcome(rows: u64, result: &PendingResult) -> TaskOutcome {
     let published = result.published();
     TaskOutcome::Finished {
         result_name: published.name.clone(),
@@ -187,14 +194,14 @@ fn finished(rows: u64, result: &NewResult) -> TaskOutcome {
     }
 }
 
-fn gave_up(attempts: u32) -> Failure {
+fn attempts_exhausted(attempts: u32) -> Failure {
     Failure::new(
         FailureKind::GaveUp,
         format!("taken up {attempts} times, and each time the worker ended or lost it before it was done"),
     )
 }
 
-fn panicked() -> Failure {
+fn panic_failure() -> Failure {
     Failure::new(
         FailureKind::GaveUp,
         "Clew broke while collecting; this is a bug, the server's log has the particulars",

@@ -1,4 +1,4 @@
-//! Two servers behind one address, with application sessions of known users.
+//! Cluster of two servers behind one address, with application sessions of known users.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,13 +13,13 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{sleep, timeout};
 
-/// Part of an application session in the test.
+/// Role of an application session in the test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Must never be terminated: younger than [`OLD`], whatever the server's clock shows.
+    /// Must never be terminated: younger than [`OLD_AGE`], regardless of the server's clock.
     Spared,
-    /// Must never be terminated either: of the account that Clew uses, with statements that Clew did not send.
-    OfClewsAccount,
+    /// Must never be terminated: a session of Clew's account with statements that Clew did not send.
+    SharesClewAccount,
     /// May be terminated by the test's own kills.
     Victim,
     /// May be terminated by the kill task.
@@ -30,7 +30,7 @@ impl Role {
     pub(crate) const fn user(self) -> &'static str {
         match self {
             Self::Spared => "keep",
-            Self::OfClewsAccount => CLEW,
+            Self::SharesClewAccount => CLEW,
             Self::Victim => "app",
             Self::Batch => "batch",
         }
@@ -39,19 +39,20 @@ impl Role {
 
 /// Account of Clew.
 const CLEW: &str = "clew";
-/// An address without a server.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-/// Limit of the time until a server lists the sessions that were opened.
-const LISTED: Duration = Duration::from_mins(1);
-/// Age from which a kill task terminates spared sessions: longer than the test, and shorter than the steps of the clocks.
-pub(crate) const OLD: u32 = 7200;
+/// Address without a server.
+const CLOSED_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+/// Timeout until a server lists all opened sessions.
+const LIST_TIMEOUT: Duration = Duration::from_mins(1);
+/// Minimum age in the kill task for spared sessions: longer than the test, and shorter than the clock steps.
+pub(crate) const OLD_AGE: u32 = 7200;
 /// Shifts of a server's clock, in seconds.
-const SHIFTS: [f64; 4] = [0.0, 14_400.0, -14_400.0, 86_400.0];
+const CLOCK_SHIFTS: [f64; 4] = [0.0, 14_400.0, -14_400.0, 86_400.0];
 
-/// Sessions of each server: most of them must live.
-const ROLES: [(Role, usize); 4] = [(Role::Spared, 12), (Role::OfClewsAccount, 4), (Role::Victim, 8), (Role::Batch, 3)];
+/// Number of sessions per server and role.
+const ROLES: [(Role, usize); 4] =
+    [(Role::Spared, 12), (Role::SharesClewAccount, 4), (Role::Victim, 8), (Role::Batch, 3)];
 
-/// A session by what the oracle identifies it by: its server, the run of the server, its id.
+/// Identity of a session for the oracle: server, run of the server, and connection id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) server: usize,
@@ -62,16 +63,16 @@ pub(crate) struct Key {
 pub(crate) struct AppSession {
     pub(crate) raw: RawSession,
     pub(crate) role: Role,
-    /// Whether it runs a long statement.
-    runs: bool,
+    /// True if the session runs a long statement.
+    runs_statement: bool,
 }
 
 impl AppSession {
-    /// Whether it is listed as itself, with the statement that it runs.
-    fn lives(&self, listed: &Listed) -> bool {
+    /// Returns true if the session is listed with its user, address and statement.
+    fn is_listed(&self, listed: &Listed) -> bool {
         listed.get(&self.raw.id).is_some_and(|(user, host, statement)| {
             let port = format!(":{}", self.raw.address.port());
-            user == self.role.user() && host.ends_with(&port) && statement.is_some() == self.runs
+            user == self.role.user() && host.ends_with(&port) && statement.is_some() == self.runs_statement
         })
     }
 }
@@ -83,11 +84,11 @@ pub(crate) struct Backend {
     pub(crate) sessions: Vec<AppSession>,
 }
 
-pub(crate) struct World {
+pub(crate) struct Cluster {
     pub(crate) backends: [Backend; 2],
-    /// The server that the address leads to.
+    /// Index of the server behind the address.
     pub(crate) active: usize,
-    /// Whether the address leads to it, or to no server.
+    /// False if no server is behind the address.
     reachable: bool,
     address: VirtualAddress,
     pub(crate) proxy: RewritingProxy,
@@ -111,28 +112,28 @@ impl Backend {
         Self { server, clock, run: 0, sessions: Vec::new() }
     }
 
-    /// Opens the missing sessions in random order: the ids of one server mean other users than those of the other.
+    /// Opens the missing sessions in random order, so that equal ids belong to different users on both servers.
     async fn populate(&mut self, rng: &mut Rng) {
         let mut missing = Vec::new();
         for (role, count) in ROLES {
-            let there = self.sessions.iter().filter(|session| session.role == role).count();
-            missing.extend(std::iter::repeat_n(role, count.saturating_sub(there)));
+            let present = self.sessions.iter().filter(|session| session.role == role).count();
+            missing.extend(std::iter::repeat_n(role, count.saturating_sub(present)));
         }
         rng.shuffle(&mut missing);
         for role in missing {
-            let runs = role == Role::Batch || rng.bool();
-            self.open(role, runs).await;
+            let runs_statement = role == Role::Batch || rng.bool();
+            self.open(role, runs_statement).await;
         }
         self.wait_until_listed().await;
     }
 
-    async fn open(&mut self, role: Role, runs: bool) {
+    async fn open(&mut self, role: Role, runs_statement: bool) {
         let mut raw = self.sign_in(role).await;
-        if runs {
-            // Longer than all steps of the clock together.
+        if runs_statement {
+            // Longer than the sum of all clock steps.
             raw.begin(b"SELECT /* clew:0123456789abcdef.1.1 */ SLEEP(10000000)").await.unwrap();
         }
-        self.sessions.push(AppSession { raw, role, runs });
+        self.sessions.push(AppSession { raw, role, runs_statement });
     }
 
     async fn sign_in(&self, role: Role) -> RawSession {
@@ -146,33 +147,33 @@ impl Backend {
         listed.filter(is_own).collect()
     }
 
-    /// Opens sessions of Clew's account with ids up to this one, where the server has not given it yet.
+    /// Opens sessions of Clew's account up to the given connection id, unless the server has already used that id.
     pub(crate) async fn open_up_to(&mut self, id: u64) {
-        // Sessions that end at once advance the ids.
+        // Short sessions advance the ids.
         let mut last = self.sign_in(Role::Spared).await.id;
         while last + 5 < id {
             last = self.sign_in(Role::Spared).await.id;
         }
         while self.sessions.last().is_none_or(|session| session.raw.id < id) && last < id {
-            self.open(Role::OfClewsAccount, true).await;
+            self.open(Role::SharesClewAccount, true).await;
         }
         self.wait_until_listed().await;
     }
 
-    /// Waits until the server lists every session with its statement: only then can a session be missing. The kill task may be quicker.
+    /// Waits until the server lists every session with its statement. The kill task may kill sessions before that.
     async fn wait_until_listed(&self) {
         let listing = async {
             loop {
                 let listed = self.list().await;
                 let is_killed =
                     |session: &AppSession| session.role == Role::Batch && !listed.contains_key(&session.raw.id);
-                if self.sessions.iter().all(|session| session.lives(&listed) || is_killed(session)) {
+                if self.sessions.iter().all(|session| session.is_listed(&listed) || is_killed(session)) {
                     return;
                 }
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(LISTED, listing).await.expect("all sessions are listed");
+        timeout(LIST_TIMEOUT, listing).await.expect("all sessions are listed");
     }
 
     /// Lists the sessions without Clew.
@@ -180,35 +181,35 @@ impl Backend {
         let mut connection = self.server.connect().await.unwrap();
         let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
         connection.disconnect().await.unwrap();
-        let is_there = |row: &Row| row.get::<Option<String>, _>(4).unwrap().as_deref() != Some("Killed");
+        let is_alive = |row: &Row| row.get::<Option<String>, _>(4).unwrap().as_deref() != Some("Killed");
         let text = |row: &Row, column: usize| row.get::<Option<String>, _>(column).unwrap();
         let listed = |row: &Row| (text(row, 1).unwrap_or_default(), text(row, 2).unwrap_or_default(), text(row, 7));
-        rows.iter().filter(|row| is_there(row)).map(|row| (row.get(0).unwrap(), listed(row))).collect()
+        rows.iter().filter(|row| is_alive(row)).map(|row| (row.get(0).unwrap(), listed(row))).collect()
     }
 
-    /// Removes and returns the sessions that were terminated, or whose statement was.
+    /// Removes and returns the sessions that were terminated or whose statement was terminated.
     pub(crate) async fn take_terminated(&mut self) -> Vec<AppSession> {
         let listed = self.list().await;
-        self.sessions.extract_if(.., |session| !session.lives(&listed)).collect()
+        self.sessions.extract_if(.., |session| !session.is_listed(&listed)).collect()
     }
 }
 
-impl World {
+impl Cluster {
     pub(crate) async fn start(flavor: Flavor, rng: &mut Rng) -> Self {
         let (first, second) = tokio::join!(Backend::start(flavor), Backend::start(flavor));
         let address = VirtualAddress::start(loopback(&first.server)).await.unwrap();
         let proxy = RewritingProxy::start(address.address(), Rewrite::default()).await.unwrap();
-        let mut world = Self { backends: [first, second], active: 0, reachable: true, address, proxy };
-        world.populate(rng).await;
-        world
+        let mut cluster = Self { backends: [first, second], active: 0, reachable: true, address, proxy };
+        cluster.populate(rng).await;
+        cluster
     }
 
-    /// The address that moves.
+    /// URL of the moving address.
     pub(crate) fn node(&self) -> NodeUrl {
         format!("mysql://{CLEW}@{}/?tls=off", self.address.address()).parse().unwrap()
     }
 
-    /// The same through the proxy, which can hold a response.
+    /// URL of the proxy in front of the address. The proxy can hold a response.
     pub(crate) fn node_through_proxy(&self) -> NodeUrl {
         self.proxy.url(CLEW).parse().unwrap()
     }
@@ -227,7 +228,7 @@ impl World {
         }
     }
 
-    /// Kills a server and starts it again with new sessions, whose ids begin where those of the old run began.
+    /// Kills and restarts a server with new sessions. Their ids start at the same number as in the old run.
     pub(crate) async fn restart(&mut self, server: usize, rng: &mut Rng) {
         let backend = &mut self.backends[server];
         backend.server.kill().unwrap();
@@ -237,24 +238,24 @@ impl World {
         backend.populate(rng).await;
     }
 
-    /// Sets the clock of a server, by hours or back to the right time.
+    /// Shifts the clock of a server by hours, or back to the correct time.
     pub(crate) fn step_clock(&self, server: usize, rng: &mut Rng) {
-        self.backends[server].clock.shift(SHIFTS[rng.usize(..SHIFTS.len())]).unwrap();
+        self.backends[server].clock.shift(CLOCK_SHIFTS[rng.usize(..CLOCK_SHIFTS.len())]).unwrap();
     }
 
     pub(crate) fn fail_over(&mut self) {
         self.active = 1 - self.active;
-        self.lead();
+        self.update_address();
     }
 
-    /// Lets the address lead to the active server, or to none.
+    /// Routes the address to the active server, or to no server.
     pub(crate) fn set_reachable(&mut self, reachable: bool) {
         self.reachable = reachable;
-        self.lead();
+        self.update_address();
     }
 
-    fn lead(&self) {
+    fn update_address(&self) {
         let active = loopback(&self.backends[self.active].server);
-        self.address.fail_over_to(if self.reachable { active } else { NOWHERE });
+        self.address.fail_over_to(if self.reachable { active } else { CLOSED_ADDRESS });
     }
 }

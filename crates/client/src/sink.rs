@@ -1,4 +1,4 @@
-//! Where a download goes.
+//! Sinks of downloads.
 
 use std::future::Future;
 use std::io;
@@ -7,24 +7,24 @@ use std::path::Path;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
-/// Takes the bytes of a download in order, and can forget them if the result changed meanwhile.
+/// Sink of a download. It can discard written bytes if the result changes during the download.
 pub trait Target: Send {
-    /// Takes the next bytes.
+    /// Appends bytes.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
-    /// Forgets all bytes so far: the download begins anew.
+    /// Discards all bytes, because the download restarts.
     fn restart(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-    /// Called once at the end of the download, whether it came whole or not.
+    /// Completes the sink. Called once at the end of each download, even a failed one.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// A file, written from its start.
+/// Sink that writes to a file, from its start.
 #[derive(Debug)]
 pub struct FileTarget {
     file: File,
 }
 
 impl FileTarget {
-    /// A new file, or an old one emptied.
+    /// Creates the file, or truncates an existing one.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: File::create(path).await? })
     }
@@ -53,7 +53,7 @@ impl Target for FileTarget {
     }
 }
 
-/// A stream, such as standard output. What is written there cannot be taken back.
+/// Sink that writes to a stream, such as standard output. Written bytes cannot be discarded.
 #[derive(Debug)]
 pub struct StreamTarget<W> {
     stream: W,
@@ -61,12 +61,12 @@ pub struct StreamTarget<W> {
 }
 
 impl<W> StreamTarget<W> {
-    /// A target that writes there.
+    /// Creates a sink that writes to `stream`.
     pub fn new(stream: W) -> Self {
         Self { stream, written: false }
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> W {
         self.stream
     }

@@ -1,4 +1,4 @@
-//! A server on this machine that keeps what it was sent and answers as it is told, faults included.
+//! Loopback server that records requests and sends scripted replies, including faults.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,13 @@ use tokio::task::JoinHandle;
 pub(crate) const ACCESS_KEY: &str = "AKEXAMPLE0000000000";
 pub(crate) const SECRET_KEY: &str = "SKEXAMPLE000000000000000000000000000000";
 
-/// A request as it came.
+/// Recorded request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
     /// Path and query.
     pub(crate) target: String,
-    /// Names in lower case.
+    /// Header names are in lower case.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }
@@ -30,7 +30,7 @@ impl Request {
     }
 }
 
-/// An answer, and what happens to the connection meanwhile.
+/// Reply, and a fault of the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     status: u16,
@@ -42,14 +42,14 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     None,
-    /// Nothing is ever answered.
-    Silence,
-    /// The connection closes without a word.
+    /// Sends no response.
+    NoResponse,
+    /// Closes the connection without a response.
     Close,
-    /// The connection closes after that many bytes of the body.
+    /// Closes the connection after this number of bytes of the body.
     CutAfter(usize),
-    /// Nothing more comes after that many bytes of the body.
-    SilenceAfter(usize),
+    /// Stalls after this number of bytes of the body.
+    StallAfter(usize),
 }
 
 impl Reply {
@@ -57,8 +57,8 @@ impl Reply {
         Self { status, headers: Vec::new(), body: body.into(), fault: Fault::None }
     }
 
-    pub(crate) fn silence() -> Self {
-        Self { fault: Fault::Silence, ..Self::new(200, "") }
+    pub(crate) fn no_response() -> Self {
+        Self { fault: Fault::NoResponse, ..Self::new(200, "") }
     }
 
     pub(crate) fn close() -> Self {
@@ -74,42 +74,42 @@ impl Reply {
         Self { fault: Fault::CutAfter(bytes), ..self }
     }
 
-    pub(crate) fn silent_after(self, bytes: usize) -> Self {
-        Self { fault: Fault::SilenceAfter(bytes), ..self }
+    pub(crate) fn stall_after(self, bytes: usize) -> Self {
+        Self { fault: Fault::StallAfter(bytes), ..self }
     }
 }
 
-/// Serves until it is dropped.
+/// Server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) endpoint: String,
-    seen: Arc<Mutex<Vec<Request>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
-    /// `answer` is given each request and its number, from 0.
-    pub(crate) async fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    /// Starts a server. `reply` receives each request and its number, from 0.
+    pub(crate) async fn start(reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (answer, kept) = (Arc::new(answer), seen.clone());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (reply, recorded) = (Arc::new(reply), requests.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, kept) = (answer.clone(), kept.clone());
-                tokio::spawn(async move { serve(stream, &*answer, &kept).await });
+                let (reply, recorded) = (reply.clone(), recorded.clone());
+                tokio::spawn(async move { serve(stream, &*reply, &recorded).await });
             }
         });
-        Self { endpoint, seen, accepting }
+        Self { endpoint, requests, accepting }
     }
 
-    /// Answers with these in turn, and with the last one for ever.
-    pub(crate) async fn in_turn(replies: Vec<Reply>) -> Self {
+    /// Starts a server that sends the replies in order, and then repeats the last one.
+    pub(crate) async fn with_replies(replies: Vec<Reply>) -> Self {
         Self::start(move |_, number| replies[number.min(replies.len() - 1)].clone()).await
     }
 
-    pub(crate) fn seen(&self) -> Vec<Request> {
-        self.seen.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -121,29 +121,29 @@ impl Drop for Server {
 
 async fn serve(
     mut stream: TcpStream,
-    answer: &(impl Fn(&Request, usize) -> Reply + Send + Sync),
-    seen: &Mutex<Vec<Request>>,
+    reply: &(impl Fn(&Request, usize) -> Reply + Send + Sync),
+    requests: &Mutex<Vec<Request>>,
 ) {
     while let Some(request) = read_request(&mut stream).await {
         let number = {
-            let mut seen = seen.lock().unwrap();
-            seen.push(request.clone());
-            seen.len() - 1
+            let mut requests = requests.lock().unwrap();
+            requests.push(request.clone());
+            requests.len() - 1
         };
-        let reply = answer(&request, number);
+        let reply = reply(&request, number);
         match reply.fault {
             Fault::Close => return,
-            Fault::Silence => std::future::pending().await,
+            Fault::NoResponse => std::future::pending().await,
             _ => {}
         }
-        let mut lines = vec![format!("HTTP/1.1 {} Told", reply.status)];
+        let mut lines = vec![format!("HTTP/1.1 {} Scripted", reply.status)];
         lines.extend(reply.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         if !reply.headers.iter().any(|(name, _)| *name == "transfer-encoding") {
             lines.push(format!("content-length: {}", reply.body.len()));
         }
         let head = format!("{}\r\n\r\n", lines.join("\r\n"));
         let sent = match reply.fault {
-            Fault::CutAfter(bytes) | Fault::SilenceAfter(bytes) => &reply.body[..bytes],
+            Fault::CutAfter(bytes) | Fault::StallAfter(bytes) => &reply.body[..bytes],
             _ => &reply.body[..],
         };
         if stream.write_all(head.as_bytes()).await.is_err() || stream.write_all(sent).await.is_err() {
@@ -151,7 +151,7 @@ async fn serve(
         }
         match reply.fault {
             Fault::CutAfter(_) => return,
-            Fault::SilenceAfter(_) => std::future::pending().await,
+            Fault::StallAfter(_) => std::future::pending().await,
             _ => {}
         }
     }
@@ -196,21 +196,21 @@ pub(crate) fn access_key() -> Credentials {
     Credentials::access_key(ACCESS_KEY.parse().unwrap(), SECRET_KEY.into())
 }
 
-/// Small pauses; an answer has time enough that a busy machine does not matter.
-pub(crate) fn quick() -> Settings {
+/// Settings with short back-offs, and timeouts that suit a busy machine.
+pub(crate) fn fast_settings() -> Settings {
     Settings {
         connect: Duration::from_secs(20),
         answer: Duration::from_secs(20),
         attempts: 3,
         first_pause: Duration::from_millis(1),
-        longest_pause: Duration::from_millis(5),
+        max_backoff: Duration::from_millis(5),
         interruptions: 3,
         poll: Duration::from_millis(1),
     }
 }
 
 pub(crate) fn builder(server: &Server) -> ClientBuilder {
-    Client::builder(&server.endpoint).credentials(access_key()).project(project()).settings(quick())
+    Client::builder(&server.endpoint).credentials(access_key()).project(project()).settings(fast_settings())
 }
 
 pub(crate) fn client(server: &Server) -> Client {

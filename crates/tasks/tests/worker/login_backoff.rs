@@ -1,4 +1,4 @@
-//! Refused logins: the worker backs off, so that the server does not lock the account.
+//! Login back-off: the worker backs off after refused logins, so that the server does not lock the account.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,22 +12,23 @@ use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Server};
 use mysql_async::prelude::Queryable;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Listener, by, eventually, until, work};
-use crate::kill_tasks::{Killing, busy, of_user, start};
+use crate::harness::{RecordingObserver, start_worker, test_origin, wait_for, wait_until};
+use crate::kill_tasks::{KillHarness, criteria_for, start_long_statement, start_server};
 
 const FAKE: FakeOptions = FakeOptions { sessions: 0, transactions: 0, fault: Fault::None };
-/// More rounds than the server allows failed logins.
-const ROUNDS: u64 = 6;
+/// Number of ticks: more than the failed logins that the server allows.
+const TICKS: u64 = 6;
 
-/// A store whose clock moves only by hand.
-fn by_hand(killing: &mut Killing) -> Arc<AtomicI64> {
+/// Gives the store a manual clock, and returns it.
+fn with_manual_clock(kill_tasks: &mut KillHarness) -> Arc<AtomicI64> {
     let now = Arc::new(AtomicI64::new(1_796_000_000_000));
     let clock = now.clone();
-    killing.bench.store = killing.bench.store.clone().with_clock(Clock::new(move || clock.load(Ordering::SeqCst)));
+    kill_tasks.harness.store =
+        kill_tasks.harness.store.clone().with_clock(Clock::new(move || clock.load(Ordering::SeqCst)));
     now
 }
 
-/// An account that may kill, and that the server locks after 4 failed logins in a row.
+/// Creates an account that may kill, and that the server locks after 4 consecutive failed logins.
 async fn create_account(server: &Server) {
     match server.flavor() {
         Flavor::MariaDb => {
@@ -50,7 +51,7 @@ fn url(server: &Server, password: &str) -> String {
     format!("{}?tls={tls}", server.url_for("clew", password))
 }
 
-/// Failed logins since the server's start, by its own count.
+/// Number of failed logins since the start of the server, as counted by the server.
 async fn failed_logins(server: &Server) -> u64 {
     let mut connection = server.connect().await.unwrap();
     let row: Option<(String, u64)> =
@@ -59,41 +60,41 @@ async fn failed_logins(server: &Server) -> u64 {
     row.unwrap().1
 }
 
-/// Waits for so many rounds on the second node, which go with the rounds of the first.
-async fn rounds(fake: &FakeServer, count: u64) {
+/// Waits for `count` ticks on the second node. The first node has as many ticks.
+async fn wait_for_ticks(fake: &FakeServer, count: u64) {
     let end = fake.connections_taken() + count;
-    until("further rounds", || fake.connections_taken() >= end).await;
+    wait_until("further ticks", || fake.connections_taken() >= end).await;
 }
 
-/// A worker with a kill task on two nodes: a server that locks the worker's account, and a second one that counts rounds.
-async fn worker_of(flavor: Flavor) -> (Server, FakeServer, Killing, Arc<AtomicI64>) {
-    let server = start(flavor).await;
+/// Starts a worker with a kill task on two nodes: a server that locks the worker's account, and a fake server that counts ticks.
+async fn start_worker_with_task(flavor: Flavor) -> (Server, FakeServer, KillHarness, Arc<AtomicI64>) {
+    let server = start_server(flavor).await;
     create_account(&server).await;
     let fake = FakeServer::start(FAKE).await.unwrap();
-    let mut killing = Killing::new(&[url(&server, "old"), fake.url()]).await;
-    let now = by_hand(&mut killing);
-    killing.add(of_user("app")).await;
-    killing.work();
-    (server, fake, killing, now)
+    let mut kill_tasks = KillHarness::new(&[url(&server, "old"), fake.url()]).await;
+    let now = with_manual_clock(&mut kill_tasks);
+    kill_tasks.add_task(criteria_for("app")).await;
+    kill_tasks.start_worker();
+    (server, fake, kill_tasks, now)
 }
 
 async fn kill_tasks_back_off(flavor: Flavor) {
-    let (server, fake, killing, now) = worker_of(flavor).await;
-    killing.death_of(&busy(&server, "app").await).await;
+    let (server, fake, kill_tasks, now) = start_worker_with_task(flavor).await;
+    kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
 
     server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let before = failed_logins(&server).await;
-    rounds(&fake, ROUNDS).await;
+    wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
-    let (store, instance) = (killing.bench.store.clone(), killing.instance.clone());
+    let (store, instance) = (kill_tasks.harness.store.clone(), kill_tasks.instance.clone());
     let backoff = store.login_backoffs(&instance.id).await.unwrap();
     let [(node, backoff)] = &backoff[..] else { panic!("{backoff:?}") };
     assert_eq!((node, backoff.refusals, backoff.retry_at - backoff.refused_at), (&instance.nodes[0].id, 1, 30_000));
     assert!(backoff.reason.contains("1045"), "{backoff:?}");
 
-    // At the end of the back-off one more login, and then the double time.
+    // After the back-off one more login is attempted; the next back-off is twice as long.
     now.fetch_add(30_000, Ordering::SeqCst);
-    rounds(&fake, ROUNDS).await;
+    wait_for_ticks(&fake, TICKS).await;
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
     // The live feed and a retried collection share the back-off.
     let login = Login::request(&store, node, LoginCause::Automatic).await.unwrap_err();
@@ -103,13 +104,13 @@ async fn kill_tasks_back_off(flavor: Flavor) {
         "{login}"
     );
 
-    // New credentials are tried at once: the server's limit was not reached.
+    // New credentials are used at once, and work: the server has not locked the account.
     let new = url(&server, "new").parse().unwrap();
-    assert!(store.set_node_url(&by(), &instance.project_id, &instance.id, node, &new).await.unwrap());
-    killing.death_of(&busy(&server, "app").await).await;
+    assert!(store.set_node_url(&test_origin(), &instance.project_id, &instance.id, node, &new).await.unwrap());
+    kill_tasks.wait_for_kill(&start_long_statement(&server, "app").await).await;
     assert!(store.login_backoffs(&instance.id).await.unwrap().is_empty());
     assert_eq!(failed_logins(&server).await - before, 2, "{flavor}");
-    killing.end().await;
+    kill_tasks.shut_down().await;
 }
 
 #[tokio::test]
@@ -123,26 +124,26 @@ async fn kill_tasks_back_off_on_a_mysql_server() {
 }
 
 async fn locked_and_expired_accounts_back_off(flavor: Flavor) {
-    let (server, fake, killing, now) = worker_of(flavor).await;
-    rounds(&fake, 1).await;
-    let (store, node) = (killing.bench.store.clone(), killing.instance.nodes[0].id.clone());
+    let (server, fake, kill_tasks, now) = start_worker_with_task(flavor).await;
+    wait_for_ticks(&fake, 1).await;
+    let (store, node) = (kill_tasks.harness.store.clone(), kill_tasks.instance.nodes[0].id.clone());
     for (refuse, allow) in [
         ("ALTER USER clew ACCOUNT LOCK", "ALTER USER clew ACCOUNT UNLOCK"),
         ("ALTER USER clew PASSWORD EXPIRE", "ALTER USER clew IDENTIFIED BY 'old'"),
     ] {
         server.run(&[refuse]).await.unwrap();
-        eventually("a back-off", async || store.login_backoff(&node).await.unwrap()).await;
-        rounds(&fake, ROUNDS).await;
+        wait_for("a back-off", async || store.login_backoff(&node).await.unwrap()).await;
+        wait_for_ticks(&fake, TICKS).await;
         assert_eq!(store.login_backoff(&node).await.unwrap().unwrap().refusals, 1, "{flavor}: {refuse}");
         server.run(&[allow]).await.unwrap();
         now.fetch_add(30_000, Ordering::SeqCst);
-        eventually("the end of a back-off", async || {
+        wait_for("the end of a back-off", async || {
             let backoff = store.login_backoff(&node).await.unwrap();
             backoff.is_none().then_some(())
         })
         .await;
     }
-    killing.end().await;
+    kill_tasks.shut_down().await;
 }
 
 #[tokio::test]
@@ -156,36 +157,36 @@ async fn locked_and_expired_accounts_back_off_on_a_mysql_server() {
 }
 
 async fn collections_back_off(flavor: Flavor) {
-    let server = start(flavor).await;
+    let server = start_server(flavor).await;
     create_account(&server).await;
     server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
-    let mut killing = Killing::new(&[url(&server, "old")]).await;
-    let now = by_hand(&mut killing);
-    let store = killing.bench.store.clone();
-    let collections = Collections::new(store.clone(), Settings::default(), Arc::new(Listener::default()));
-    let worker = work(collections.clone());
-    let (project, instance) = (killing.instance.project_id.clone(), killing.instance.id.clone());
-    let node: NodeId = killing.instance.nodes[0].id.clone();
+    let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
+    let now = with_manual_clock(&mut kill_tasks);
+    let store = kill_tasks.harness.store.clone();
+    let collections = Collections::new(store.clone(), Settings::default(), Arc::new(RecordingObserver::default()));
+    let worker = start_worker(collections.clone());
+    let (project, instance) = (kill_tasks.instance.project_id.clone(), kill_tasks.instance.id.clone());
+    let node: NodeId = kill_tasks.instance.nodes[0].id.clone();
     let before = failed_logins(&server).await;
     let collect = async || {
         let (project, instance, node) = (project.clone(), instance.clone(), node.clone());
         let id = collections.submit(project, instance, node, Selection::default(), false).await.unwrap();
         collections.wait_for_end(&id, Duration::from_secs(20)).await.unwrap().unwrap()
     };
-    for _ in 0..ROUNDS {
+    for _ in 0..TICKS {
         let task = collect().await;
         assert_eq!(task.failure.unwrap().kind, FailureKind::AccessDenied, "{flavor}");
     }
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
-    // Until then, what waited for the first login shares its outcome.
+    // For one second, requests share the outcome of the first login.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    // A user who requests another one later has perhaps repaired the account, which ends the back-off for all.
+    // A later request of a user attempts a login, because the account may be repaired. Success ends the back-off for all.
     server.run(&["ALTER USER clew IDENTIFIED BY 'old'"]).await.unwrap();
     now.fetch_add(10_000, Ordering::SeqCst);
     assert_eq!(collect().await.status, TaskStatus::Finished, "{flavor}");
     assert_eq!(store.login_backoff(&node).await.unwrap(), None, "{flavor}");
     worker.stop().await;
-    killing.end().await;
+    kill_tasks.shut_down().await;
 }
 
 #[tokio::test]
@@ -199,27 +200,27 @@ async fn collections_back_off_on_a_mysql_server() {
 }
 
 async fn intelligent_kills_back_off(flavor: Flavor) {
-    let server = start(flavor).await;
+    let server = start_server(flavor).await;
     create_account(&server).await;
     server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
-    let mut killing = Killing::new(&[url(&server, "old")]).await;
-    let _now = by_hand(&mut killing);
-    let store = killing.bench.store.clone();
+    let mut kill_tasks = KillHarness::new(&[url(&server, "old")]).await;
+    let _now = with_manual_clock(&mut kill_tasks);
+    let store = kill_tasks.harness.store.clone();
     let kills = Kills::new(store.clone(), ProtectedAccounts::default());
     let intelligent = IntelligentKills::new(store.clone(), kills, &Settings::default());
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(intelligent.clone().run(shutdown.clone()));
     let before = failed_logins(&server).await;
     let admin = Actor::User { id: UserId::generate(), name: "admin".into(), domain_id: DomainId::generate() };
-    for _ in 0..ROUNDS {
+    for _ in 0..TICKS {
         let new = NewIntelligentKill {
             by: Origin { actor: admin.clone(), peer: None, request_id: "a request".into() },
-            project_id: killing.instance.project_id.clone(),
-            instance_id: killing.instance.id.clone(),
-            node_id: killing.instance.nodes[0].id.clone(),
+            project_id: kill_tasks.instance.project_id.clone(),
+            instance_id: kill_tasks.instance.id.clone(),
+            node_id: kill_tasks.instance.nodes[0].id.clone(),
         };
         let id = intelligent.submit(&new).await.unwrap();
-        let ended = eventually("the end of an intelligent kill", async || {
+        let ended = wait_for("the end of an intelligent kill", async || {
             store.intelligent_kill(id).await.unwrap().filter(|kill| kill.ended_at.is_some())
         });
         assert!(ended.await.reason.unwrap().contains("1045"), "{flavor}");
@@ -227,7 +228,7 @@ async fn intelligent_kills_back_off(flavor: Flavor) {
     assert_eq!(failed_logins(&server).await - before, 1, "{flavor}");
     shutdown.cancel();
     running.await.unwrap();
-    killing.end().await;
+    kill_tasks.shut_down().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,241 @@
+//! Transport: signs or authenticates requests, sends them, and retries safe ones.
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Method, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+
+use clew_iam::signature::{self, RequestToSign};
+use clew_model::{AccessKeyId, ProjectId};
+use jiff::Timestamp;
+
+use crate::Client;
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::ClientError;
+use crate::response::RequestContext;
+use crate::retry::{self, Idempotency};
+
+/// Request of the API, without credentials.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiRequest<'a> {
+    /// Operation for error messages, such as "listing instances".
+    pub(crate) operation: &'static str,
+    pub(crate) method: Method,
+    pub(crate) endpoint: &'a Endpoint,
+    /// Percent-encoded path.
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: String,
+    pub(crate) project: Option<&'a ProjectId>,
+    /// Headers that the signature does not cover.
+    pub(crate) unsigned_headers: Vec<(HeaderName, String)>,
+    pub(crate) idempotency: Idempotency,
+}
+
+impl ApiRequest<'_> {
+    /// Query string, sorted and percent-encoded as the signature requires.
+    fn query(&self) -> String {
+        let mut pairs: Vec<&(&str, String)> = self.query.iter().collect();
+        pairs.sort();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(key, value)| format!("{}={}", signature::encode(key), signature::encode(value)))
+            .collect();
+        pairs.join("&")
+    }
+}
+
+impl Client {
+    /// Creates a GET request for a resource of the project.
+    pub(crate) fn get_request<'a>(
+        &'a self,
+        operation: &'static str,
+        project: &'a ProjectId,
+        path: String,
+        query: Vec<(&'static str, String)>,
+    ) -> ApiRequest<'a> {
+        ApiRequest {
+            operation,
+            method: Method::GET,
+            endpoint: &self.inner.endpoint,
+            path,
+            query,
+            content_type: Some("application/json"),
+            body: String::new(),
+            project: Some(project),
+            unsigned_headers: Vec::new(),
+            idempotency: Idempotency::Idempotent,
+        }
+    }
+
+    /// Sends a request, with retries, and parses the response as JSON.
+    pub(crate) async fn send_json<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+        let mut attempt = 1;
+        loop {
+            match self.send_json_once(request).await {
+                Ok(value) => return Ok(value),
+                Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send_json_once<T: DeserializeOwned>(&self, request: &ApiRequest<'_>) -> Result<T, ClientError> {
+        let name = request.endpoint.to_string();
+        let context = self.context(request.operation, &name);
+        let exchange = async { context.read_json(self.send(request).await?).await };
+        tokio::time::timeout(context.limit, exchange).await.map_err(|_| context.timeout())?
+    }
+
+    /// Sends a request, with retries, and returns the response with its body unread.
+    pub(crate) async fn send_streaming(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+        let mut attempt = 1;
+        loop {
+            let name = request.endpoint.to_string();
+            let context = self.context(request.operation, &name);
+            let result = tokio::time::timeout(context.limit, self.send(request)).await;
+            match result.unwrap_or_else(|_| Err(context.timeout())) {
+                Ok(response) => return Ok(response),
+                Err(error) => self.wait_before_retry(request.idempotency, attempt, error).await?,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Waits before the next attempt, or returns the error if the request must not be retried.
+    async fn wait_before_retry(
+        &self,
+        idempotency: Idempotency,
+        attempt: u32,
+        error: ClientError,
+    ) -> Result<(), ClientError> {
+        let settings = &self.inner.settings;
+        if attempt >= settings.attempts || !retry::is_retryable(&error, idempotency) {
+            return Err(error);
+        }
+        let Some(pause) = retry::backoff(settings, attempt, &error, retry::jitter()) else { return Err(error) };
+        tracing::debug!(attempt, pause_ms = pause.as_millis(), %error, "request failed; trying again");
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    pub(crate) fn context<'a>(&self, operation: &'static str, endpoint: &'a str) -> RequestContext<'a> {
+        RequestContext { operation, endpoint, limit: self.inner.settings.answer }
+    }
+
+    /// Sends a request once. If the token has expired, sends it again with a new token.
+    async fn send(&self, request: &ApiRequest<'_>) -> Result<Response, ClientError> {
+        match &self.inner.credentials {
+            Credentials::AccessKey { id, secret, security_token } => {
+                let headers = self.signed_headers(request, id, secret, security_token.as_ref())?;
+                self.send_with_headers(request, headers).await
+            }
+            Credentials::Password { .. } => {
+                let token = self.token(None).await?;
+                match self.send_with_headers(request, self.token_headers(request, &token.value)?).await {
+                    Err(ClientError::Api { status: 401, .. }) => {
+                        let new_token = self.token(Some(&token)).await?;
+                        self.send_with_headers(request, self.token_headers(request, &new_token.value)?).await
+                    }
+                    result => result,
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn send_with_headers(
+        &self,
+        request: &ApiRequest<'_>,
+        mut headers: HeaderMap,
+    ) -> Result<Response, ClientError> {
+        for (name, value) in &request.unsigned_headers {
+            headers.insert(name.clone(), header_value(name.as_str(), value)?);
+        }
+        let name = request.endpoint.to_string();
+        let context = self.context(request.operation, &name);
+        let http_request = self
+            .inner
+            .http
+            .request(request.method.clone(), request.endpoint.request(&request.path, &request.query()))
+            .headers(headers)
+            .body(request.body.clone());
+        let response = http_request.send().await.map_err(|error| context.transport_error(error))?;
+        context.check_status(response).await
+    }
+
+    /// Headers of every request, without authentication.
+    pub(crate) fn base_headers(&self, request: &ApiRequest<'_>) -> Vec<(String, String)> {
+        let mut headers = vec![
+            (HOST.to_string(), request.endpoint.host_header()),
+            (USER_AGENT.to_string(), self.inner.user_agent.clone()),
+        ];
+        if let Some(content_type) = request.content_type {
+            headers.push((CONTENT_TYPE.to_string(), content_type.to_owned()));
+        }
+        if let (Some(language), Some(_)) = (self.inner.language, request.project) {
+            headers.push(("x-language".to_owned(), language.tag().to_owned()));
+        }
+        headers
+    }
+
+    /// Headers with a signature by the access key.
+    /// As in the official SDK, the signature covers all of them (spec section 8.1).
+    fn signed_headers(
+        &self,
+        request: &ApiRequest<'_>,
+        access_key: &AccessKeyId,
+        secret: &SecretString,
+        security_token: Option<&SecretString>,
+    ) -> Result<HeaderMap, ClientError> {
+        let date = signature::date(Timestamp::now());
+        let mut headers = self.base_headers(request);
+        headers.push(("x-sdk-date".to_owned(), date.clone()));
+        if let Some(project) = request.project {
+            headers.push(("x-project-id".to_owned(), project.to_string()));
+        }
+        if let Some(token) = security_token {
+            headers.push(("x-security-token".to_owned(), token.expose_secret().to_owned()));
+        }
+        let url = request.endpoint.request(&request.path, &request.query());
+        let to_sign = RequestToSign {
+            method: request.method.as_str(),
+            path: url.path(),
+            query: url.query().unwrap_or_default(),
+            headers: &headers,
+            body_sha256: signature::body_sha256(request.body.as_bytes()),
+        };
+        let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        let authorization = signature::sign(&to_sign, &names, &date, access_key, secret);
+        let mut headers = header_map(&headers)?;
+        headers.insert(AUTHORIZATION, header_value("authorization", &authorization)?);
+        Ok(headers)
+    }
+
+    fn token_headers(&self, request: &ApiRequest<'_>, token: &SecretString) -> Result<HeaderMap, ClientError> {
+        let mut headers = header_map(&self.base_headers(request))?;
+        headers.insert("x-auth-token", header_value("x-auth-token", token.expose_secret())?);
+        Ok(headers)
+    }
+}
+
+/// Converts and validates headers.
+pub(crate) fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, ClientError> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let value = header_value(name, value)?;
+        let name =
+            HeaderName::try_from(name.as_str()).map_err(|_| ClientError::Setup(format!("{name:?} is no header")))?;
+        map.insert(name, value);
+    }
+    Ok(map)
+}
+
+/// Validates a header value. Errors do not contain the value, because it may be a secret.
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, ClientError> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| ClientError::Setup(format!("the value for {name} holds characters that no header can carry")))?;
+    value.set_sensitive(matches!(name, "authorization" | "x-auth-token" | "x-security-token"));
+    Ok(value)
+}

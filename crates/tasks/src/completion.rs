@@ -1,0 +1,120 @@
+//! Notification of waiters in this process when a collection completes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use clew_model::RequestId;
+use tokio_util::sync::CancellationToken;
+
+/// Registry of the waiters of this process, by collection. Clones share state.
+#[derive(Clone, Default)]
+pub(crate) struct CompletionNotifier(Arc<Registry>);
+
+#[derive(Default)]
+struct Registry {
+    collections: Mutex<HashMap<RequestId, WaiterEntry>>,
+    /// Parent of all tokens; cancelled when the notifier is closed.
+    closed: CancellationToken,
+}
+
+/// Waiters of one collection.
+struct WaiterEntry {
+    waiters: usize,
+    completed: CancellationToken,
+}
+
+/// A waiter for the completion of one collection. Dropping it unsubscribes.
+pub(crate) struct Waiter {
+    notifier: CompletionNotifier,
+    request_id: RequestId,
+    completed: CancellationToken,
+}
+
+impl CompletionNotifier {
+    /// Registers a waiter. The waiter receives every notification sent after this call.
+    pub(crate) fn subscribe(&self, request_id: &RequestId) -> Waiter {
+        let mut collections = self.lock();
+        let entry = collections
+            .entry(request_id.clone())
+            .or_insert_with(|| WaiterEntry { waiters: 0, completed: self.0.closed.child_token() });
+        entry.waiters += 1;
+        Waiter { notifier: self.clone(), request_id: request_id.clone(), completed: entry.completed.clone() }
+    }
+
+    /// Notifies the waiters of a collection whose end the store has recorded.
+    pub(crate) fn notify(&self, request_id: &RequestId) {
+        if let Some(entry) = self.lock().get(request_id) {
+            entry.completed.cancel();
+        }
+    }
+
+    /// Notifies all current and future waiters.
+    pub(crate) fn close(&self) {
+        self.0.closed.cancel();
+    }
+
+    /// Number of waiters.
+    pub(crate) fn waiters(&self) -> usize {
+        self.lock().values().map(|entry| entry.waiters).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, WaiterEntry>> {
+        self.0.collections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    /// Waits until the collection completes or the notifier is closed.
+    pub(crate) async fn notified(&self) {
+        self.completed.cancelled().await;
+    }
+
+    pub(crate) fn is_notified(&self) -> bool {
+        self.completed.is_cancelled()
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut collections = self.notifier.lock();
+        if let Some(entry) = collections.get_mut(&self.request_id) {
+            entry.waiters -= 1;
+            if entry.waiters == 0 {
+                collections.remove(&self.request_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn completion_notifies_only_waiters_of_that_collection() {
+        let notifier = CompletionNotifier::default();
+        let (one, other) = (RequestId::generate(), RequestId::generate());
+        let (first, second, elsewhere) =
+            (notifier.subscribe(&one), notifier.subscribe(&one), notifier.subscribe(&other));
+        notifier.notify(&one);
+        first.notified().await;
+        assert!(second.is_notified() && !elsewhere.is_notified());
+        notifier.close();
+        elsewhere.notified().await;
+        notifier.subscribe(&other).notified().await;
+    }
+
+    #[test]
+    fn dropped_waiter_is_unsubscribed() {
+        let notifier = CompletionNotifier::default();
+        let id = RequestId::generate();
+        let (first, second) = (notifier.subscribe(&id), notifier.subscribe(&id));
+        assert_eq!(notifier.waiters(), 2);
+        drop(first);
+        notifier.notify(&id);
+        assert!(second.is_notified() && notifier.waiters() == 1);
+        drop(second);
+        assert_eq!((notifier.waiters(), notifier.lock().len()), (0, 0));
+        assert!(!notifier.subscribe(&id).is_notified(), "new waiter received an earlier notification");
+    }
+}

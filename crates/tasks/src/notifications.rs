@@ -1,0 +1,47 @@
+//! Notifications from other processes that use the same store.
+
+use clew_store::{Notice, Store};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::intelligent_kills::IntelligentKills;
+use crate::queue::Collections;
+
+/// Receives the notifications of other processes until `shutdown`, and wakes the workers and waiters of this process.
+///
+/// Without this task, or while the connection is down, workers and waiters poll the store.
+pub async fn listen(store: Store, collections: Collections, kills: IntelligentKills, shutdown: CancellationToken) {
+    let Some(mut notices) = store.notices() else { return };
+    let mut was_disconnected = false;
+    while let Some(notice) = shutdown.run_until_cancelled(notices.next()).await {
+        let listening = match notice {
+            Notice::Queued => {
+                collections.wake();
+                continue;
+            }
+            Notice::KillQueued => {
+                kills.wake();
+                continue;
+            }
+            Notice::Ended(request_id) => {
+                collections.notify_completed(&request_id);
+                continue;
+            }
+            Notice::Listening => true,
+            Notice::Deaf => false,
+        };
+        collections.listen_state().set_listening(listening);
+        kills.listen_state().set_listening(listening);
+        // Earlier notifications may have been lost: poll once.
+        collections.wake();
+        kills.wake();
+        match (listening, was_disconnected) {
+            (false, _) => {
+                warn!("what other processes do is not heard any more; will look for it, and try to listen again");
+            }
+            (true, true) => info!("hears again what other processes do"),
+            (true, false) => {}
+        }
+        was_disconnected = !listening;
+    }
+}

@@ -1,0 +1,130 @@
+//! Queue of collections: submission, and the wait for completion.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_model::{InstanceId, NodeId, ProjectId, RequestId, Selection};
+use clew_store::{NewTask, Store, StoreError, Task};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::completion::CompletionNotifier;
+use crate::listen_state::ListenState;
+use crate::observer::Observer;
+use crate::reader::{NodeReader, ServerReader};
+use crate::settings::Settings;
+
+/// Queue and worker of the collections of a store. [`Collections::run`] runs the worker. Clones share state.
+#[derive(Clone)]
+pub struct Collections {
+    pub(crate) store: Store,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) reader: Arc<dyn NodeReader>,
+    pub(crate) observer: Arc<dyn Observer>,
+    /// Notified when a collection may have become claimable.
+    pub(crate) claimable: Arc<Notify>,
+    pub(crate) completions: CompletionNotifier,
+    pub(crate) listen_state: ListenState,
+}
+
+impl Collections {
+    /// Creates a queue whose worker reads MySQL-compatible servers.
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, observer: Arc<dyn Observer>) -> Self {
+        let reader = ServerReader { limits: settings.limits, formula_guard: settings.formula_guard };
+        Self::with_reader(store, settings, observer, Arc::new(reader))
+    }
+
+    /// Creates a queue whose worker reads nodes through `reader`.
+    #[must_use]
+    pub fn with_reader(
+        store: Store,
+        settings: Settings,
+        observer: Arc<dyn Observer>,
+        reader: Arc<dyn NodeReader>,
+    ) -> Self {
+        Self {
+            store,
+            settings: Arc::new(settings),
+            reader,
+            observer,
+            claimable: Arc::default(),
+            completions: CompletionNotifier::default(),
+            listen_state: ListenState::default(),
+        }
+    }
+
+    /// Adds a collection to the queue of its node and wakes the worker.
+    /// The collection is durable once this function returns.
+    ///
+    /// The result of a `masked` collection contains statement templates without literals.
+    ///
+    /// Fails with [`StoreError::QueueFull`] if the queue of the node is full.
+    pub async fn submit(
+        &self,
+        project_id: ProjectId,
+        instance_id: InstanceId,
+        node_id: NodeId,
+        selection: Selection,
+        masked: bool,
+    ) -> Result<RequestId, StoreError> {
+        let request_id = RequestId::generate();
+        let task = NewTask { request_id: request_id.clone(), project_id, instance_id, node_id, selection, masked };
+        self.store.insert_task(&task, self.settings.queue_per_node).await?;
+        self.claimable.notify_one();
+        Ok(request_id)
+    }
+
+    /// Waits until the collection completes, `limit` elapses, or [`Collections::end_waits`] is called.
+    ///
+    /// Returns the collection in its current state, or `None` if it does not exist.
+    pub async fn wait_for_end(&self, request_id: &RequestId, limit: Duration) -> Result<Option<Task>, StoreError> {
+        let waiter = self.completions.subscribe(request_id);
+        let deadline = Instant::now() + limit;
+        loop {
+            // Checked before the query: a later completion notifies the waiter.
+            let last = waiter.is_notified() || Instant::now() >= deadline;
+            let task = self.store.task(request_id).await?;
+            if last || task.as_ref().is_none_or(|task| task.status.is_final()) {
+                return Ok(task);
+            }
+            let interval = self.listen_state.poll_interval(self.settings.completion_poll_interval);
+            tokio::select! {
+                () = waiter.notified() => {}
+                () = sleep_until(deadline.min(Instant::now() + interval)) => {}
+            }
+        }
+    }
+
+    /// Ends all current and future calls of [`Collections::wait_for_end`]: the process is stopping.
+    pub fn end_waits(&self) {
+        self.completions.close();
+    }
+
+    /// Number of callers that wait for the completion of a collection.
+    #[must_use]
+    pub fn waiters(&self) -> usize {
+        self.completions.waiters()
+    }
+
+    /// Wakes the worker of this process, because another process queued a collection.
+    pub(crate) fn wake(&self) {
+        self.claimable.notify_one();
+    }
+
+    /// Notifies the waiters of a collection that completed in another process.
+    pub(crate) fn notify_completed(&self, request_id: &RequestId) {
+        self.completions.notify(request_id);
+    }
+
+    pub(crate) fn listen_state(&self) -> &ListenState {
+        &self.listen_state
+    }
+}
+
+impl fmt::Debug for Collections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collections").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! Worker loop: claims collections, runs them, and shuts down in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clew_store::{Claim, ClaimedTask, Claims, StoreError};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::concurrency::{Slot, SlotPool};
+use crate::heartbeat;
+use crate::job::Job;
+use crate::queue::Collections;
+use crate::retention;
+use crate::settings::Settings;
+
+/// Time between two checks whether S3 accepts results again.
+const WRITABLE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum time that shutdown waits for the kills of released reads on their servers.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+
+impl Collections {
+    /// Runs collections until `shutdown`.
+    /// Then waits up to [`Settings::grace`] for running collections, and releases the others.
+    ///
+    /// The next worker claims a released collection; the attempt of this worker is not counted.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let release = CancellationToken::new();
+        // Dropping this future releases the collections that it started.
+        let _on_drop = release.clone().drop_guard();
+        let running = TaskTracker::new();
+        let worker = format!("{}-{}", std::process::id(), Uuid::new_v4().simple());
+        tokio::select! {
+            () = self.claim_until_shutdown(&worker, &running, &shutdown, &release) => {}
+            () = retention::run(self.store.clone(), &self.settings) => {}
+            () = heartbeat::send_heartbeats(&self.store, &worker) => {}
+        }
+        heartbeat::deregister(&self.store, &worker).await;
+        running.close();
+        info!(tasks.running = running.len(), "stopping: no more collections are taken up");
+        if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
+            release.cancel();
+            running.wait().await;
+        }
+        clew_mysql::settle_kills(KILL_GRACE).await;
+    }
+
+    /// Claims and starts collections while slots are free, until `shutdown`.
+    ///
+    /// A claim in progress is never cancelled: the store might have committed it.
+    async fn claim_until_shutdown(
+        &self,
+        worker: &str,
+        running: &TaskTracker,
+        shutdown: &CancellationToken,
+        release: &CancellationToken,
+    ) {
+        let pool = SlotPool::new(&self.settings);
+        let mut store_fails = false;
+        loop {
+            let Some(Ok(free)) = shutdown.run_until_cancelled(pool.acquire_free()).await else { return };
+            if shutdown.run_until_cancelled(self.wait_until_writable()).await.is_none() {
+                return;
+            }
+            let claimed_at = Instant::now();
+            let claims = self.claim(worker, &pool, free.len()).await;
+            match &claims {
+                // Logged once for a series of failures.
+                Err(error) if !store_fails => warn!(%error, "could not look for collections; will try again"),
+                Ok(_) if store_fails => info!("can look for collections again"),
+                _ => {}
+            }
+            store_fails = claims.is_err();
+            let Claims { tasks, damaged } = claims.unwrap_or_default();
+            for failure in damaged {
+                warn!(%failure, "ended a collection that could not be taken up");
+                self.observer.failed(failure.kind);
+            }
+            let all_slots_used = tasks.len() == free.len();
+            for (claimed, slot) in tasks.into_iter().zip(free) {
+                let job = self.job(claimed, claimed_at);
+                running.spawn(job.run_in_slot(slot, self.claimable.clone(), release.clone()));
+            }
+            if all_slots_used {
+                continue;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.claimable.notified() => {}
+                () = sleep(self.listen_state.poll_interval(self.settings.poll_interval)) => {}
+            }
+        }
+    }
+
+    /// Waits while S3 rejects requests because of the clock of this machine.
+    async fn wait_until_writable(&self) {
+        let mut refused = false;
+        while !self.store.results().takes_results().await {
+            if !refused {
+                warn!("S3 refuses the clock of this machine: no more collections are taken up until it is right");
+            }
+            refused = true;
+            sleep(WRITABLE_CHECK_INTERVAL).await;
+        }
+        if refused {
+            info!("S3 takes results of this machine again");
+        }
+    }
+
+    async fn claim(&self, worker: &str, pool: &SlotPool, max_tasks: usize) -> Result<Claims, StoreError> {
+        let Settings { lease, per_node, .. } = *self.settings;
+        let set_aside = pool.excluded_nodes();
+        let claim = Claim { worker: worker.to_owned(), lease, per_node, set_aside, most: max_tasks };
+        self.store.claim_tasks(claim).await
+    }
+
+    fn job(&self, claimed: ClaimedTask, claimed_at: Instant) -> Job {
+        Job {
+            store: self.store.clone(),
+            settings: self.settings.clone(),
+            reader: self.reader.clone(),
+            observer: self.observer.clone(),
+            completions: self.completions.clone(),
+            claimed,
+            claimed_at,
+        }
+    }
+}
+
+impl Job {
+    /// Runs in a slot, releases it, and wakes the worker.
+    async fn run_in_slot(self, mut slot: Slot, claimable: Arc<Notify>, release: CancellationToken) {
+        self.run(&mut slot, release).await;
+        drop(slot);
+        claimable.notify_one();
+    }
+}
