@@ -125,7 +125,7 @@ fn what_is_too_long_ago_is_not_told_in_part() {
     list.update(1, vec![session(1, None)]);
     assert!(list.since(2, false).is_some() && list.since(3, false).is_none());
     assert_eq!(list.since(1, false), None, "not all of those that ended are remembered");
-    assert!(list.gone.len() <= GONE_KEPT);
+    assert!(list.ended.len() <= MIN_ENDED_CAPACITY);
 }
 
 /// What a viewer knows.
@@ -186,7 +186,7 @@ impl Viewer {
     }
 }
 
-/// Sessions of a look: which are there, what each does, for how long.
+/// Sessions of a look: which are present, what each does, for how long.
 fn look() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }

@@ -1,16 +1,18 @@
-//! The words of the grammar. Source: `information_schema.keywords` of MySQL 9.7, its digests for what is one and the same to it,
-//! and MariaDB's list of reserved words.
+//! Keyword lists.
+//!
+//! Sources: `information_schema.keywords` of MySQL 9.7, synonyms by MySQL's digests, and MariaDB's list of reserved
+//! words.
 
-/// Reserved words that MySQL takes a sign behind for a number's own.
-pub(super) const BEFORE_SIGNS: &str = "\
+/// Reserved words after which MySQL reads a sign as part of a number.
+pub(super) const PRECEDING_SIGNS: &str = "\
     AND BETWEEN CASE DEFAULT DIV ELSE ELSEIF IF INTERVAL LIKE MOD NOT OR REGEXP RETURN SELECT THEN WHEN WHILE XOR";
 
-/// The other reserved words that an operand follows.
-pub(super) const BEFORE_OPERANDS: &str = "\
+/// Other reserved words that precede an operand.
+pub(super) const PRECEDING_OPERANDS: &str = "\
     ALL BINARY BOTH BY DISTINCT DISTINCTROW FOR HAVING HIGH_PRIORITY IN LEADING LIMIT OFFSET ON RLIKE SET SQL_BIG_RESULT \
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";
 
-/// The other reserved words of MySQL 9.7 and MariaDB 11.
+/// Remaining reserved words of MySQL 9.7 and MariaDB 11.
 pub(super) const RESERVED: &str = "\
     ACCESSIBLE ADD ALTER ANALYZE AS ASC ASENSITIVE BEFORE BIGINT BLOB CALL CASCADE CHANGE CHAR CHARACTER CHECK COLLATE \
     COLUMN CONDITION CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_ROLE CURRENT_TIME \
@@ -30,21 +32,21 @@ pub(super) const RESERVED: &str = "\
     USAGE USE UTC_DATE UTC_TIME UTC_TIMESTAMP VARBINARY VARCHAR VARCHARACTER VARYING VIRTUAL WINDOW WITH WRITE YEAR_MONTH \
     ZEROFILL";
 
-/// Words of statements that are not reserved, and yet hardly ever names.
+/// Non-reserved words of statements that are rarely used as names.
 pub(super) const SYNTAX: &str = "\
     AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END \
     ENGINE ENUM ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE \
     PRIVILEGES PROCESSLIST REPEATABLE REPLICATION ROLLBACK ROLLUP SAVEPOINT SERIALIZABLE SESSION SHARE START TABLES \
     TEMPORARY TRANSACTION TRUNCATE UNBOUNDED UNCOMMITTED VARIABLES VIEW XA";
 
-/// Functions that are part of the grammar where a parenthesis touches them.
+/// Functions that are keywords directly before a parenthesis.
 pub(super) const FUNCTIONS: &str = "\
     ADDDATE BIT_AND BIT_OR BIT_XOR CAST COUNT CURDATE CURTIME DATE_ADD DATE_SUB EXTRACT GROUP_CONCAT JSON_ARRAYAGG \
     JSON_DUALITY_OBJECT JSON_OBJECTAGG MAX MID MIN NOW POSITION SESSION_USER STD STDDEV STDDEV_POP STDDEV_SAMP ST_COLLECT \
     SUBDATE SUBSTR SUBSTRING SUM SYSDATE SYSTEM_USER TRIM VARIANCE VAR_POP VAR_SAMP";
 
-/// The other words of MySQL 9.7, which are names as often as not. In any case of letters they are one word.
-pub(super) const OFTEN_NAMES: &str = "\
+/// Other keywords of MySQL 9.7, which are often used as names. They are case-insensitive.
+pub(super) const OFTEN_USED_AS_NAMES: &str = "\
     absent account action active admin against aggregate algorithm allow_missing_files always any array ascii \
     assign_gtids_to_anonymous_transactions at attribute authentication auto autoextend_size auto_refresh \
     auto_refresh_source avg avg_row_length backup bernoulli binlog bit block bool btree buckets bulk byte cache cascaded \
@@ -86,7 +88,7 @@ pub(super) const OFTEN_NAMES: &str = "\
     user user_resources use_frm validate validation value vcpu vector verify_key_constraints visible wait warnings week \
     weight_string without work wrapper x509 xid xml year zone";
 
-/// Words that MySQL takes for another, and that one.
+/// Synonyms, as `WORD=CANONICAL`.
 pub(super) const SYNONYMS: &str = "\
     CHARACTER=CHAR DEC=DECIMAL DESCRIBE=EXPLAIN DISTINCTROW=DISTINCT FIELDS=COLUMNS FLOAT4=FLOAT FLOAT8=DOUBLE \
     GEOMETRYCOLLECTION=geomcollection INT1=TINYINT INT2=SMALLINT INT3=MEDIUMINT INT4=INT INT8=BIGINT INTEGER=INT \
@@ -95,11 +97,11 @@ pub(super) const SYNONYMS: &str = "\
     SQL_TSI_QUARTER=quarter SQL_TSI_SECOND=second SQL_TSI_WEEK=week SQL_TSI_YEAR=year STD=STDDEV_POP STDDEV=STDDEV_POP \
     SUBSTR=SUBSTRING SYSTEM_USER=user VARCHARACTER=VARCHAR VARIANCE=VAR_POP";
 
-/// Reserved words that are the same as a function.
-pub(super) const CLOCKS: &str = "\
+/// Reserved words that are synonyms of a function.
+pub(super) const TIME_FUNCTIONS: &str = "\
     CURRENT_DATE=CURDATE CURRENT_TIME=CURTIME CURRENT_TIMESTAMP=NOW LOCALTIME=NOW LOCALTIMESTAMP=NOW";
 
-/// What says before a string which character set it is in.
+/// Character set introducers of strings.
 pub(super) const INTRODUCERS: &str = "\
     _armscii8 _ascii _big5 _binary _cp1250 _cp1251 _cp1256 _cp1257 _cp850 _cp852 _cp866 _cp932 _dec8 _eucjpms _euckr \
     _gb18030 _gb2312 _gbk _geostd8 _greek _hebrew _hp8 _keybcs2 _koi8r _koi8u _latin1 _latin2 _latin5 _latin7 _macce \

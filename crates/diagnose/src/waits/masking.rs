@@ -1,4 +1,4 @@
-//! The graph without what statements and rows hold.
+//! Masking of literals and row data in the graph.
 
 use std::sync::Arc;
 
@@ -7,8 +7,10 @@ use super::metadata::MetadataKind;
 use crate::template::template;
 
 impl WaitGraph {
-    /// The same graph for eyes that may not see literals: statements become templates, locked rows and the names of user locks,
-    /// which are values too, are left out. Who waits for whom was found with them before.
+    /// Masks the graph for a user who may not see literals.
+    ///
+    /// Statements become templates. Row data and names of user locks, which are values too, are removed.
+    /// The waits stay as they were detected with the original data.
     #[must_use]
     pub fn masked(mut self) -> Self {
         for facts in &mut self.parties {
@@ -18,13 +20,13 @@ impl WaitGraph {
             }
         }
         for wait in &mut self.waits {
-            wait.on = Arc::new(masked(&wait.on));
+            wait.on = Arc::new(mask_resource(&wait.on));
         }
         self
     }
 }
 
-fn masked(resource: &Resource) -> Resource {
+fn mask_resource(resource: &Resource) -> Resource {
     let mut resource = Resource { data: None, ..resource.clone() };
     if resource.kind == ResourceKind::Metadata(MetadataKind::UserLock) {
         resource.name = None;

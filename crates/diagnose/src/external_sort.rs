@@ -1,28 +1,28 @@
-//! Sorting rows that need not fit into memory: encoded rows rest in a spool, only their ranks and places are sorted.
+//! External sort: encoded rows are spilled to storage, and only their ranks and offsets are sorted in memory.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::order::Rank;
 
-/// Where encoded rows rest until their order is known.
-pub trait Spool: Read + Write + Seek + Send {}
+/// Storage of spilled rows, such as a temporary file.
+pub trait SpillStorage: Read + Write + Seek + Send {}
 
-impl<T: Read + Write + Seek + Send> Spool for T {}
+impl<T: Read + Write + Seek + Send> SpillStorage for T {}
 
-/// Rows are written to the spool, and those that stand together are read from it, about so many bytes at a time.
-const TOGETHER: usize = 64 << 10;
+/// Size of the write buffer, and of the blocks in which adjacent rows are read, in bytes.
+const IO_BLOCK_BYTES: usize = 64 << 10;
 
-/// Takes rows in any order.
+/// Sorts rows that need not fit into memory.
 #[derive(Debug)]
-pub struct RowSorter<S: Spool> {
-    spool: io::BufWriter<S>,
+pub struct RowSorter<S: SpillStorage> {
+    spill: io::BufWriter<S>,
     end: u64,
-    places: Vec<Place>,
+    locations: Vec<RowLocation>,
 }
 
-/// A row's rank and place: the parts of the rank lie side by side, which takes a fifth less.
+/// Rank and location of a row. The fields of the rank are stored flat, which saves a fifth of the memory.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct RowLocation {
     key: u64,
     session_id: u64,
     offset: u64,
@@ -30,7 +30,7 @@ struct Place {
     is_empty: bool,
 }
 
-impl Place {
+impl RowLocation {
     fn new(rank: Rank, offset: u64, length: u32) -> Self {
         let Rank { is_empty, key, session_id } = rank;
         Self { key, session_id, offset, length, is_empty }
@@ -44,78 +44,80 @@ impl Place {
         self.offset + u64::from(self.length)
     }
 
-    /// Whether one read gets both: `next` follows in the spool, and begins in the same part of it.
-    fn is_read_with(&self, next: &Self) -> bool {
-        let part = |place: &Self| place.offset / TOGETHER as u64;
-        self.end() == next.offset && part(self) == part(next)
+    /// Whether one read covers both rows: `next` follows directly and starts in the same block.
+    fn shares_block_with(&self, next: &Self) -> bool {
+        let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
+        self.end() == next.offset && block_number(self) == block_number(next)
     }
 }
 
-impl<S: Spool> RowSorter<S> {
-    /// Rows will rest in `spool`, which starts empty.
-    pub fn new(spool: S) -> Self {
-        Self { spool: io::BufWriter::with_capacity(TOGETHER, spool), end: 0, places: Vec::new() }
+impl<S: SpillStorage> RowSorter<S> {
+    /// Creates a sorter that spills to `spill`, which must be empty.
+    pub fn new(spill: S) -> Self {
+        Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
     }
 
-    /// Adds an encoded row. Fails where the spool does, and on a row of 4 GiB.
+    /// Adds an encoded row. Fails on an I/O error, and on a row of 4 GiB or more.
     pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
         let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
-        self.spool.write_all(encoded)?;
-        self.places.push(Place::new(rank, self.end, length));
+        self.spill.write_all(encoded)?;
+        self.locations.push(RowLocation::new(rank, self.end, length));
         self.end += u64::from(length);
         Ok(())
     }
 
-    /// Bytes of all rows so far.
+    /// Size of all rows added so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.end
     }
 
-    /// Sorts. Fails where the spool does.
+    /// Sorts the rows. Fails on an I/O error.
     pub fn finish(self) -> io::Result<SortedRows<S>> {
-        let Self { spool, end, mut places } = self;
-        let spool = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
-        places.sort_unstable_by_key(Place::rank);
-        Ok(SortedRows { spool, places, bytes: end })
+        let Self { spill, end, mut locations } = self;
+        let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
+        locations.sort_unstable_by_key(RowLocation::rank);
+        Ok(SortedRows { spill, locations, bytes: end })
     }
 }
 
-/// Rows in their order.
+/// Sorted rows.
 #[derive(Debug)]
 pub struct SortedRows<S> {
-    spool: S,
-    places: Vec<Place>,
+    spill: S,
+    locations: Vec<RowLocation>,
     bytes: u64,
 }
 
-impl<S: Spool> SortedRows<S> {
-    /// How many rows.
+impl<S: SpillStorage> SortedRows<S> {
+    /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.places.len() as u64
+        self.locations.len() as u64
     }
 
-    /// Bytes of all rows, as they were encoded.
+    /// Size of all encoded rows, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Writes all rows in order, `separator` between two of them. Fails where the spool or `out` does.
+    /// Writes all rows in order with `separator` between them. Fails on an I/O error.
     pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
-        self.write_part(0, self.places.len(), out, separator)
+        self.write_part(0, self.locations.len(), out, separator)
     }
 
-    /// The same of at most `limit` rows, after the first `offset`.
+    /// Writes at most `limit` rows after the first `offset`, with `separator` between them.
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
         if !separator.is_empty() {
             return self.write_finished(offset, limit, out, separator, |_, _| {});
         }
-        self.read_together(offset, limit, |_, rows| out.write_all(rows))
+        self.read_blocks(offset, limit, |_, rows| out.write_all(rows))
     }
 
-    /// The same; `finish` is handed the session id of each row and what was encoded of it, to add the rest.
+    /// Writes at most `limit` rows after the first `offset`, each completed by `finish`.
+    ///
+    /// `finish` gets the session id and the encoded part of the row.
     pub fn write_finished(
         &mut self,
         offset: usize,
@@ -126,9 +128,9 @@ impl<S: Spool> SortedRows<S> {
     ) -> io::Result<()> {
         let mut row = Vec::new();
         let mut is_first = true;
-        self.read_together(offset, limit, |places, mut rest| {
-            for place in places {
-                let Some((encoded, others)) = rest.split_at_checked(place.length as usize) else { break };
+        self.read_blocks(offset, limit, |locations, mut rest| {
+            for location in locations {
+                let Some((encoded, others)) = rest.split_at_checked(location.length as usize) else { break };
                 rest = others;
                 if !is_first {
                     out.write_all(separator)?;
@@ -136,33 +138,33 @@ impl<S: Spool> SortedRows<S> {
                 is_first = false;
                 row.clear();
                 row.extend_from_slice(encoded);
-                finish(place.session_id, &mut row);
+                finish(location.session_id, &mut row);
                 out.write_all(&row)?;
             }
             Ok(())
         })
     }
 
-    /// Hands out what stands together in the spool, and which rows it is: rows that came in their order cost a read for many of them.
-    fn read_together(
+    /// Passes blocks of adjacent rows to `take`. Rows that were added in order need one read for many rows.
+    fn read_blocks(
         &mut self,
         offset: usize,
         limit: usize,
-        mut take: impl FnMut(&[Place], &[u8]) -> io::Result<()>,
+        mut take: impl FnMut(&[RowLocation], &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let places = self.places.get(offset..).unwrap_or_default();
-        let places = places.get(..limit).unwrap_or(places);
-        let mut run = Vec::new();
+        let locations = self.locations.get(offset..).unwrap_or_default();
+        let locations = locations.get(..limit).unwrap_or(locations);
+        let mut buffer = Vec::new();
         let mut position = None;
-        for together in places.chunk_by(Place::is_read_with) {
-            let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
+        for block in locations.chunk_by(RowLocation::shares_block_with) {
+            let (Some(first), Some(last)) = (block.first(), block.last()) else { continue };
             if position != Some(first.offset) {
-                self.spool.seek(SeekFrom::Start(first.offset))?;
+                self.spill.seek(SeekFrom::Start(first.offset))?;
             }
             position = Some(last.end());
-            run.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
-            self.spool.read_exact(&mut run)?;
-            take(together, &run)?;
+            buffer.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
+            self.spill.read_exact(&mut buffer)?;
+            take(block, &buffer)?;
         }
         Ok(())
     }

@@ -1,20 +1,20 @@
-//! What a session waits for by the state that the server lists.
+//! Waits by session state.
 
 use super::metadata::MetadataKind;
 
-/// A wait for a lock, by a session's state.
+/// Wait for a lock, by the session's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StateWait {
-    /// For a metadata lock.
+    /// Wait for a metadata lock.
     Metadata(MetadataKind),
-    /// That others close a flushed table.
+    /// Wait until other sessions close a flushed table.
     TableFlush,
-    /// For a table of an engine that locks tables as a whole.
+    /// Wait for a table-level lock of the storage engine.
     TableLevelLock,
 }
 
-/// States for which `Waiting for … lock` alone does not give the kind. Seen on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
-const STATES: [(&str, StateWait); 12] = [
+/// States by name in lower case. Observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+const STATE_WAITS: [(&str, StateWait); 12] = [
     ("user lock", StateWait::Metadata(MetadataKind::UserLock)),
     ("waiting for table metadata lock", StateWait::Metadata(MetadataKind::Table)),
     ("waiting for schema metadata lock", StateWait::Metadata(MetadataKind::Schema)),
@@ -29,16 +29,16 @@ const STATES: [(&str, StateWait); 12] = [
     ("waiting for table level lock", StateWait::TableLevelLock),
 ];
 
-/// Whether a session with this state waits for another one, though not for a lock of InnoDB: of that no state tells.
+/// Whether a session in this state waits for another session. False for InnoDB lock waits, which no state shows.
 #[must_use]
-pub fn is_wait(state: &[u8]) -> bool {
-    wait(state).is_some()
+pub fn is_wait_state(state: &[u8]) -> bool {
+    parse_wait_state(state).is_some()
 }
 
-/// What the state says; nothing for any other state.
-pub(super) fn wait(state: &[u8]) -> Option<StateWait> {
+/// Parses a state; `None` if it is not a lock wait.
+pub(super) fn parse_wait_state(state: &[u8]) -> Option<StateWait> {
     let state = String::from_utf8_lossy(state).to_ascii_lowercase();
-    if let Some((_, wait)) = STATES.iter().find(|(name, _)| *name == state) {
+    if let Some((_, wait)) = STATE_WAITS.iter().find(|(name, _)| *name == state) {
         return Some(wait.clone());
     }
     let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
@@ -67,7 +67,7 @@ mod tests {
             ("", None),
             ("Waiting for master to send event", None),
         ] {
-            assert_eq!(wait(state.as_bytes()), expected, "{state}");
+            assert_eq!(parse_wait_state(state.as_bytes()), expected, "{state}");
         }
     }
 }

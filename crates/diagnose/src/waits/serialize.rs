@@ -1,4 +1,4 @@
-//! The graph as JSON.
+//! JSON serialization of the graph.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -12,7 +12,7 @@ impl Serialize for ResourceKind {
     }
 }
 
-/// A session that is gone, or that a transaction has not, leaves its fields `null`.
+/// Fields of a vanished session, and of a transaction without a session, are `null`.
 impl Serialize for PartyFacts {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let session = self.session.as_ref();

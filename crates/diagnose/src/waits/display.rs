@@ -1,13 +1,13 @@
-//! The graph's parts in words, for people.
+//! Text for parts of the graph.
 
 use std::fmt;
 
 use super::graph::{Party, PartyFacts, Resource, ResourceKind, Wait};
+use super::input::SessionRole;
 use super::metadata::MetadataKind;
-use super::observed::SessionRole;
 use crate::terminal::one_line;
 
-/// `session 12`.
+/// Formats the party, such as `session 12`.
 impl fmt::Display for Party {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -17,7 +17,7 @@ impl fmt::Display for Party {
     }
 }
 
-/// `row 42 of shop.orders (PRIMARY)`.
+/// Formats the resource, such as `row 42 of shop.orders (PRIMARY)`.
 impl fmt::Display for Resource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
@@ -35,8 +35,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Who a party is and what it does: `session 12, app@10.0.0.7, idle for 15 min`; with its wait, that it waits and how long.
-pub(super) fn party(facts: &PartyFacts, wait: Option<&Wait>) -> String {
+/// Description of a party, such as `session 12, app@10.0.0.7, idle for 15 min`, or with the duration of its wait.
+pub(super) fn party_summary(facts: &PartyFacts, wait: Option<&Wait>) -> String {
     let mut text = facts.party.to_string();
     if let Some(session) = &facts.session {
         text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
@@ -44,9 +44,11 @@ pub(super) fn party(facts: &PartyFacts, wait: Option<&Wait>) -> String {
         text += ", gone when sessions were read";
     }
     match (wait.and_then(|wait| wait.seconds), &facts.session) {
-        (Some(seconds), _) => text.extend([", waits ", &*duration(seconds)]),
-        (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*duration(session.seconds)]),
-        (None, Some(session)) => text.extend([", ", &*one_line(&session.command), " ", &*duration(session.seconds)]),
+        (Some(seconds), _) => text.extend([", waits ", &*format_duration(seconds)]),
+        (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*format_duration(session.seconds)]),
+        (None, Some(session)) => {
+            text.extend([", ", &*one_line(&session.command), " ", &*format_duration(session.seconds)])
+        }
         (None, None) => {}
     }
     match facts.role {
@@ -58,14 +60,14 @@ pub(super) fn party(facts: &PartyFacts, wait: Option<&Wait>) -> String {
     text
 }
 
-/// What a party's open transaction amounts to.
-pub(super) fn transaction(facts: &PartyFacts) -> Option<String> {
+/// Summary of a party's open transaction.
+pub(super) fn transaction_summary(facts: &PartyFacts) -> Option<String> {
     let open = facts.transaction.as_ref()?;
     let transaction = &open.transaction;
     let mut text = format!(
         "open for {}, {}, {} changed",
-        duration(transaction.seconds),
-        counted(transaction.rows_locked, "row locked", "rows locked"),
+        format_duration(transaction.seconds),
+        format_count(transaction.rows_locked, "row locked", "rows locked"),
         transaction.rows_modified,
     );
     if facts.party.session().is_some() && transaction.id != 0 {
@@ -80,12 +82,14 @@ pub(super) fn transaction(facts: &PartyFacts) -> Option<String> {
     Some(text)
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
+fn format_count(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// For what: `for row 42 of shop.orders (PRIMARY): X against S`; `behind` is what is asked for itself.
-pub(super) fn wait(wait: &Wait) -> String {
+/// Description of a wait, such as `for row 42 of shop.orders (PRIMARY): X against S`.
+///
+/// `behind` in place of `against` marks a blocker that itself waits for the resource.
+pub(super) fn wait_summary(wait: &Wait) -> String {
     let mut text = format!("for {}: {}", one_line(wait.on.to_string().as_bytes()), wait.wanted);
     match (&wait.held, wait.queued) {
         (Some(held), false) if *held == wait.wanted => {}
@@ -99,8 +103,8 @@ pub(super) fn wait(wait: &Wait) -> String {
     text
 }
 
-/// `35 s`, `15 min`, `2 h 5 min`, `3 d 4 h`.
-pub(super) fn duration(seconds: u64) -> String {
+/// Formats a duration as `35 s`, `15 min`, `2 h 5 min`, or `3 d 4 h`.
+pub(super) fn format_duration(seconds: u64) -> String {
     let two = |large: u64, name: &str, small: u64, rest: &str| match small {
         0 => format!("{large} {name}"),
         _ => format!("{large} {name} {small} {rest}"),
@@ -122,7 +126,7 @@ mod tests {
         for (seconds, text) in
             [(0, "0 s"), (59, "59 s"), (900, "15 min"), (901, "15 min 1 s"), (7_500, "2 h 5 min"), (273_600, "3 d 4 h")]
         {
-            assert_eq!(duration(seconds), text);
+            assert_eq!(format_duration(seconds), text);
         }
     }
 }
