@@ -1,11 +1,11 @@
-//! The keys of conditions: one table (spec section 4.7), and their values in a request.
+//! Condition keys in one table (spec section 4.7), and their values in a request.
 
 use std::borrow::Cow;
 
-use crate::policy::model::Model;
+use crate::policy::policy_model::Model;
 use crate::request::Request;
 
-/// Where a key's value comes from.
+/// Source of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     CurrentTime,
@@ -25,11 +25,11 @@ pub(super) enum Source {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// A self-hosted service cannot know it.
-    Nowhere,
+    /// The value is not available to a self-hosted service.
+    Unavailable,
 }
 
-/// A key, or with a slash at its end a family of keys.
+/// A key, or a family of keys if the name ends with a slash.
 #[derive(Debug)]
 pub(super) struct KeyRow {
     pub(super) name: &'static str,
@@ -40,7 +40,7 @@ const fn row(name: &'static str, source: Source) -> KeyRow {
     KeyRow { name, source }
 }
 
-/// All of them.
+/// All condition keys.
 pub(super) static KEYS: &[KeyRow] = &[
     row("g:CurrentTime", Source::CurrentTime),
     row("g:SourceIp", Source::PeerAddress),
@@ -59,26 +59,26 @@ pub(super) static KEYS: &[KeyRow] = &[
     row("g:ResourceTag/", Source::ResourceTag),
     row("g:RequestTag/", Source::RequestTag),
     row("g:TagKeys", Source::TagKeys),
-    row("g:MFAPresent", Source::Nowhere),
-    row("g:MFAAge", Source::Nowhere),
-    row("g:PrincipalTag/", Source::Nowhere),
-    row("g:SourceVpc", Source::Nowhere),
-    row("g:SourceVpce", Source::Nowhere),
+    row("g:MFAPresent", Source::Unavailable),
+    row("g:MFAAge", Source::Unavailable),
+    row("g:PrincipalTag/", Source::Unavailable),
+    row("g:SourceVpc", Source::Unavailable),
+    row("g:SourceVpce", Source::Unavailable),
 ];
 
-/// A key of a statement.
+/// Condition key of a statement.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
-    /// As it stands in the document.
+    /// Key as written in the document.
     pub(super) text: String,
-    /// Nothing if no row has it: then it never has a value.
+    /// Entry of the table; `None` for an unknown key, which never has a value.
     pub(super) row: Option<&'static KeyRow>,
-    /// What stands after the slash.
+    /// Tag key: the part after the slash.
     tag: String,
 }
 
 impl Key {
-    /// A key of this name: case matters only after a slash, and there least.
+    /// Parses a key. Case is ignored, except after a slash.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let row = KEYS.iter().find(|row| match (row.name.strip_suffix('/'), family) {
@@ -90,36 +90,36 @@ impl Key {
     }
 
     fn source(&self) -> Source {
-        self.row.map_or(Source::Nowhere, |row| row.source)
+        self.row.map_or(Source::Unavailable, |row| row.source)
     }
 
-    /// True if it can have several values at once.
+    /// Whether the key can have several values at once.
     pub(super) fn has_many_values(&self) -> bool {
         self.source() == Source::TagKeys
     }
 
-    /// True if it describes what an action is done to or brings along, rather than the request as a whole.
+    /// Whether the key describes the resource of an action or its request tags, not the request as a whole.
     pub(super) fn describes_resource(&self) -> bool {
         use Source::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Its values in a request: none if it is not there.
+    /// Values of the key in a request. Empty if the key is missing.
     pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
         let Request { requester, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
-        let made = |text: String| vec![Cow::Owned(text)];
+        let owned = |text: String| vec![Cow::Owned(text)];
         let instance = resource.instance;
         if self.describes_resource() && action.keys.is_empty() {
-            // Whatever the caller knows of an instance or its tags, this action is not about them.
+            // The action does not apply to an instance or tags, even if the caller passes them.
             return Vec::new();
         }
         match self.source() {
-            Source::Nowhere => Vec::new(),
-            Source::CurrentTime => made(environment.now.to_string()),
+            Source::Unavailable => Vec::new(),
+            Source::CurrentTime => owned(environment.now.to_string()),
             Source::PeerAddress => {
-                environment.source_ip.map_or_else(Vec::new, |address| made(address.to_canonical().to_string()))
+                environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
             }
             Source::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
             Source::DomainId => one(requester.domain_id.as_str()),
@@ -127,20 +127,20 @@ impl Key {
             Source::UserId => one(requester.user_id.as_str()),
             Source::UserName => one(requester.user_name),
             Source::PrincipalType => one("User"),
-            Source::PrincipalUrn => made(format!("iam::{}:user:{}", requester.domain_id, requester.user_name)),
+            Source::PrincipalUrn => owned(format!("iam::{}:user:{}", requester.domain_id, requester.user_name)),
             Source::ProjectId => some(resource.project.map(|project| project.id.as_str())),
             Source::ProjectName => some(resource.project.map(|project| project.name)),
             Source::RequestedRegion => one(resource.region),
             Source::ServiceName => some(model.name_of(action).split(':').next()),
             Source::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
-            Source::ResourceTag => some(instance.and_then(|instance| self.tag_of(instance.tags))),
-            Source::RequestTag => some(self.tag_of(resource.request_tags)),
+            Source::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
+            Source::RequestTag => some(self.find_tag_value(resource.request_tags)),
             Source::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
         }
     }
 
-    /// The value of the tag that the key names: the one written just so, or else the first that differs in case only.
-    fn tag_of<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
+    /// Value of the tag that the key names. An exact match has precedence over one that differs in case.
+    fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));
         found.map(|tag| tag.value.as_str())

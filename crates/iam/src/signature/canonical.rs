@@ -1,4 +1,4 @@
-//! The canonical form of a request: what two parties that never saw each other's bytes both sign (spec section 8.1).
+//! Canonical form of a request, which client and server sign (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -6,17 +6,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::RequestToSign;
 
-/// Everything but letters, digits and `-._~`.
+/// Characters that are percent-encoded: all but letters, digits and `-._~`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Bytes that hold what an SDK's request without parameters is made into.
-const USUAL_LENGTH: usize = 640;
+/// Initial capacity, sufficient for the canonical form of an SDK request without parameters, in bytes.
+const TYPICAL_LENGTH: usize = 640;
 
 type Decoded<'a> = Cow<'a, [u8]>;
 
-/// Method, path, query, headers, their names, hash of the body: one a line; an empty line ends the headers.
-pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
-    let mut text = String::with_capacity(USUAL_LENGTH);
+/// Builds the canonical request, one item a line: method, path, query, headers, header names, body hash.
+///
+/// An empty line ends the headers.
+pub(super) fn build_request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
+    let mut text = String::with_capacity(TYPICAL_LENGTH);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');
@@ -24,7 +26,7 @@ pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_head
     text.push('\n');
     push_query(&mut text, request.query);
     for name in signed_headers {
-        text.extend(["\n", name, ":", request.value(name).unwrap_or_default()]);
+        text.extend(["\n", name, ":", request.header_value(name).unwrap_or_default()]);
     }
     text.push_str("\n\n");
     for (at, name) in signed_headers.iter().enumerate() {
@@ -34,7 +36,7 @@ pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_head
     text
 }
 
-/// Decoded, encoded again segment by segment, and ended with `/`: however a path was encoded, its form here is one.
+/// Appends the canonical path: decoded, encoded again by segment, and terminated with `/`.
 fn push_path(text: &mut String, raw: &str) {
     let decoded = decode(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
@@ -48,7 +50,7 @@ fn push_path(text: &mut String, raw: &str) {
     }
 }
 
-/// Pairs, decoded, sorted by key and then value, encoded again. `+` is read as a space, as those who parse queries do.
+/// Appends the canonical query: decoded, sorted by key and value, encoded again. `+` is decoded as a space.
 fn push_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(Decoded<'_>, Decoded<'_>)> = raw
         .split('&')
@@ -75,7 +77,7 @@ fn decode_form(text: &str) -> Decoded<'_> {
 }
 
 fn decode(text: &str) -> Decoded<'_> {
-    // The library looks at byte after byte to find out that there is nothing to decode.
+    // Faster than the library, which scans every byte even if nothing is encoded.
     if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
 

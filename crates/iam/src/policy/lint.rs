@@ -1,24 +1,24 @@
-//! What is right in a document but hardly meant: warnings.
+//! Warnings about valid but suspicious content.
 
 use crate::action::{Action, Target};
-use crate::policy::condition::{Condition, Wanted};
-use crate::policy::hint::nearest;
+use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::key::{KEYS, Source};
-use crate::policy::model::{Effect, Model};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::{self, Case};
+use crate::policy::policy_model::{Effect, Model};
 use crate::policy::statement::Statement;
+use crate::policy::suggestion::suggest_nearest;
 use crate::policy::urn::ResourcePattern;
 use crate::work_budget::WorkBudget;
 
-pub(super) fn depends() -> String {
+pub(super) fn lint_depends() -> String {
     "Depends is not interpreted: attach the roles that it names as well".to_owned()
 }
 
-/// An action that names nothing of Clew's.
-pub(super) fn action(pattern: &str, model: Model) -> Option<String> {
+/// Warning about an action pattern that matches no action of Clew.
+pub(super) fn lint_action(pattern: &str, model: Model) -> Option<String> {
     let budget = WorkBudget::default();
-    let fits = |name: &str| pattern::matches(pattern, name, Case::Ignored, &budget);
+    let fits = |name: &str| pattern::matches(pattern, name, Case::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.name_of(*action))) {
         return None;
     }
@@ -34,18 +34,18 @@ pub(super) fn action(pattern: &str, model: Model) -> Option<String> {
     if !service.eq_ignore_ascii_case(model.service()) && !service.eq_ignore_ascii_case("clew") {
         return Some(format!("{service:?} is no service of Clew's; it matches nothing here"));
     }
-    let hint = nearest(pattern, Action::ALL.iter().map(|action| model.name_of(*action)));
+    let hint = suggest_nearest(pattern, Action::ALL.iter().map(|action| model.name_of(*action)));
     Some(format!("Clew knows no such action, so it matches nothing; {hint}"))
 }
 
-/// A resource that can be none of Clew's.
-pub(super) fn resource(resource: &ResourcePattern, model: Model) -> Option<String> {
+/// Warning about a resource pattern that matches no resource of Clew.
+pub(super) fn lint_resource(resource: &ResourcePattern, model: Model) -> Option<String> {
     let ours = match resource {
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
             let budget = WorkBudget::default();
-            pattern::matches(service, model.service(), Case::Matters, &budget)
-                && pattern::matches(kind, "instance", Case::Matters, &budget)
+            pattern::matches(service, model.service(), Case::Sensitive, &budget)
+                && pattern::matches(kind, "instance", Case::Sensitive, &budget)
         }
         ResourcePattern::Foreign(_) => false,
     };
@@ -57,16 +57,16 @@ pub(super) fn resource(resource: &ResourcePattern, model: Model) -> Option<Strin
     })
 }
 
-/// A key without a value, a value that is not what it looks like, an operator that is not meant for the key.
-pub(super) fn condition(condition: &Condition) -> Vec<String> {
+/// Warnings about a condition: key without value, suspicious value, or unsuitable operator.
+pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
     let mut warnings = Vec::new();
     let key = &condition.key;
     match key.row {
         None => {
-            let hint = nearest(&key.text, KEYS.iter().map(|row| row.name));
+            let hint = suggest_nearest(&key.text, KEYS.iter().map(|row| row.name));
             warnings.push(format!("Clew knows no condition key {:?}, so it never has a value; {hint}", key.text));
         }
-        Some(row) if row.source == Source::Nowhere => {
+        Some(row) if row.source == Source::Unavailable => {
             warnings.push(format!("Clew cannot know {:?}, so it never has a value", key.text));
         }
         Some(_) => {}
@@ -74,18 +74,18 @@ pub(super) fn condition(condition: &Condition) -> Vec<String> {
     if key.has_many_values() && condition.test.quantifier.is_none() {
         warnings.push(format!("{:?} can have several values; say ForAnyValue: or ForAllValues:", key.text));
     }
-    let variable = |wanted: &Wanted| matches!(wanted, Wanted::Text(text) if text.contains("${"));
-    if condition.wanted.iter().any(variable) {
+    let variable = |expected: &ExpectedValue| matches!(expected, ExpectedValue::Text(text) if text.contains("${"));
+    if condition.expected.iter().any(variable) {
         warnings.push("Clew fills in no variables: ${...} is taken as it stands".to_owned());
     }
     warnings
 }
 
-/// A statement that reaches further, or less far, than it seems to.
-pub(super) fn statement(statement: &Statement, model: Model) -> Vec<String> {
+/// Warnings about a statement with a larger or smaller reach than expected.
+pub(super) fn lint_statement(statement: &Statement, model: Model) -> Vec<String> {
     let mut warnings = Vec::new();
     let allow = statement.effect == Effect::Allow;
-    if allow && statement.actions.except {
+    if allow && statement.actions.negated {
         let message = "Allow with NotAction allows every other action, those on identities and the audit too";
         warnings.push(message.to_owned());
     }
@@ -96,8 +96,8 @@ pub(super) fn statement(statement: &Statement, model: Model) -> Vec<String> {
         warnings.push(message.to_owned());
     }
     let budget = WorkBudget::default();
-    let named = || Action::ALL.iter().filter(|action| statement.names(model, **action, &budget));
-    let wants_instance = !statement.is_for_everything()
+    let named = || Action::ALL.iter().filter(|action| statement.names_action(model, **action, &budget));
+    let wants_instance = !statement.names_every_resource()
         || statement.conditions.iter().any(|condition| condition.key.describes_resource());
     if allow && wants_instance && named().next().is_some() && named().all(|action| action.target != Target::Instance) {
         let message = "the actions take no resource: they need the resource \"*\" and no condition on a resource, \

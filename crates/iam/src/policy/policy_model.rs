@@ -1,22 +1,22 @@
-//! The two models of permissions, and what a statement does.
+//! Permission models, and effects of statements.
 
 use serde::Serialize;
 
 use crate::action::Action;
 
-/// The two models of permissions (spec section 4.1). Policies of the one never name actions of the other.
+/// Permission model (spec section 4.1). Policies of one model never match actions of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Model {
-    /// Roles and policies, versions 1.0 and 1.1: they name an action by its alias.
+    /// Role policies, versions 1.0 and 1.1: actions by alias.
     #[serde(rename = "role")]
     RoleBased,
-    /// Identity policies, version 5.0: they name an action by its name.
+    /// Identity policies, version 5.0: actions by name.
     #[serde(rename = "identity")]
     IdentityBased,
 }
 
 impl Model {
-    /// What this model calls the action.
+    /// Name of the action in this model.
     #[must_use]
     pub fn name_of(self, action: Action) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl Model {
         }
     }
 
-    /// What this model calls the service of instances: the first part of its actions and URNs.
+    /// Name of the database service in this model: the first part of its actions and URNs.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::RoleBased => "gaussdb",
@@ -34,11 +34,11 @@ impl Model {
     }
 }
 
-/// What a statement does when it matches.
+/// Effect of a matching statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Effect {
-    /// Allows, if nothing denies.
+    /// Allows the action, unless another statement denies it.
     Allow,
-    /// Denies, whatever allows.
+    /// Denies the action, even if another statement allows it.
     Deny,
 }

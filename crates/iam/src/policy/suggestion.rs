@@ -1,10 +1,10 @@
-//! A hint at the nearest known word.
+//! Suggestions for misspelled words.
 
-/// Longest word that is compared with the known ones, in bytes: the time grows with its length.
+/// Maximum length of a word that is compared with known words, in bytes. The time grows with its length.
 const MAX_COMPARED: usize = 128;
 
-/// "did you mean", or all there are.
-pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+/// Suggests the most similar known word, or lists all known words.
+pub(super) fn suggest_nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let distance = |known: &&str| strsim::damerau_levenshtein(&known.to_lowercase(), &given.to_lowercase());
     let near = if given.len() <= MAX_COMPARED { known.clone().min_by_key(distance) } else { None };
     match near {

@@ -1,11 +1,11 @@
-//! JSON with the place of every value.
+//! JSON parser that preserves the position of every value.
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::finding::{Finding, Path};
+use super::diagnostic::{Finding, JsonPath};
 
-/// Longest document that is read, in bytes. Clew's own limit; versions 1.0 and 1.1 have a smaller one of theirs.
+/// Maximum length of a document, in bytes. This is Clew's own limit; versions 1.0 and 1.1 have a smaller one.
 pub const MAX_BYTES: usize = 65_536;
 
 const STRICT: ParseOptions = ParseOptions {
@@ -21,25 +21,25 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// Reads a document.
-pub(super) fn read(text: &str) -> Result<Value<'_>, Finding> {
-    let wrong = |at, message: String| Finding::new(text, at, &Path::root(), message);
+/// Parses a document.
+pub(super) fn parse(text: &str) -> Result<Value<'_>, Finding> {
+    let error_at = |at, message: String| Finding::new(text, at, &JsonPath::root(), message);
     if text.len() > MAX_BYTES {
-        return Err(wrong(0, format!("the document is {} bytes long; {MAX_BYTES} are read at most", text.len())));
+        return Err(error_at(0, format!("the document is {} bytes long; {MAX_BYTES} are read at most", text.len())));
     }
-    // The parser that knows places takes more than JSON even at its strictest: raw control characters in strings, Unicode's
-    // blanks. serde_json takes JSON and nothing else, and no more than 128 levels of it.
+    // The parser with positions accepts more than JSON even in its strictest mode: raw control characters in strings,
+    // Unicode whitespace. `serde_json` accepts only JSON, with at most 128 levels of nesting.
     if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
-        return Err(wrong(offset(text, error.line(), error.column()), format!("this is no JSON: {message}")));
+        return Err(error_at(offset(text, error.line(), error.column()), format!("this is no JSON: {message}")));
     }
     let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT)
-        .map_err(|error| wrong(error.range().start, format!("this is no JSON: {}", error.kind())))?;
-    parsed.value.ok_or_else(|| wrong(0, "the document is empty".to_owned()))
+        .map_err(|error| error_at(error.range().start, format!("this is no JSON: {}", error.kind())))?;
+    parsed.value.ok_or_else(|| error_at(0, "the document is empty".to_owned()))
 }
 
-/// Where a line and a column in bytes, both from 1, are in the text.
+/// Converts a line and a column in bytes, both from 1, to an offset in the text.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let at = (before + column.saturating_sub(1)).min(text.len());

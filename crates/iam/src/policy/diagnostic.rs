@@ -1,25 +1,25 @@
-//! What is wrong with a document, and where.
+//! Errors and warnings in documents, with their positions.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Something wrong with a document, or something worth a second look.
+/// Error or warning in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Line, from 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// Column, from 1, in characters.
+    /// Column number, from 1, in characters.
     pub column: usize,
-    /// Where in the document: `$.Statement[0].Action[1]`.
+    /// JSONPath of the value, such as `$.Statement[0].Action[1]`.
     pub path: String,
-    /// What is wrong, and what to do.
+    /// Description of the problem, and its fix.
     pub message: String,
 }
 
 impl Finding {
-    /// One at a byte of a text.
-    pub(super) fn new(text: &str, at: usize, path: &Path, message: impl Into<String>) -> Self {
+    /// Creates a diagnostic for a byte offset in the text.
+    pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self {
@@ -37,24 +37,24 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A document that is no policy: everything that is wrong with it.
+/// All errors of an invalid document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("this is no policy: {}", .0.iter().map(Finding::to_string).collect::<Vec<_>>().join("; "))]
 pub struct PolicyErrors(pub(super) Vec<Finding>);
 
 impl PolicyErrors {
-    /// Every error, in the order of the text. Never empty.
+    /// Errors in the order of the text. Never empty.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.0
     }
 }
 
-/// A place in a JSON document, as JSONPath writes it.
+/// JSONPath of a value.
 #[derive(Debug, Clone)]
-pub(super) struct Path(String);
+pub(super) struct JsonPath(String);
 
-impl Path {
+impl JsonPath {
     pub(super) fn root() -> Self {
         Self("$".to_owned())
     }
