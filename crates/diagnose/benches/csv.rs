@@ -1,9 +1,9 @@
-//! How fast rows become CSV, in bytes of text a second: `cargo bench -p clew-diagnose --bench csv`.
+//! Throughput of CSV encoding, in bytes of text a second: `cargo bench -p clew-diagnose --bench csv`.
 //!
-//! `idle` and `busy` are the rows of any server: short texts and numbers; the others are one statement of 1 KiB each, that must only
-//! be copied, quoted, quoted with quotes in it, or cleaned.
+//! `idle` and `busy` are typical rows with short texts and numbers.
+//! The others have a statement of 1 KiB that is copied, quoted, quoted with doubled quotes, or escaped.
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
 

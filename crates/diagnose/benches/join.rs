@@ -1,10 +1,10 @@
-//! How fast sessions become a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
+//! Throughput of a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! Ten thousand sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written, in the
-//! order in which a server lists them (`as listed`) and in another one (`reordered`).
+//! 10,000 sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written.
+//! The output is in the order of the server's list (`as listed`) or in another order (`reordered`).
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
-#![allow(clippy::expect_used, reason = "a program for developers: what cannot fail ends it")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
+#![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]
 
 use std::collections::HashMap;
 use std::hint::black_box;

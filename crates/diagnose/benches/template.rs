@@ -1,16 +1,16 @@
-//! How fast templates are made, in bytes of statement a second: `cargo bench -p clew-diagnose --bench template`.
+//! Throughput of templates, in bytes of statement a second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! `mix` is what a busy shop runs, and what the figure in decision 0014 is of; the others show where time goes. Between other work
-//! of the machine, the least of several runs says most: `-- --sample-size 200`.
+//! `mix` is the load of a busy shop, from which decision 0014 takes its figure; the others isolate parts of it.
+//! On a busy machine, the minimum of several runs is the most reliable figure: `-- --sample-size 200`.
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
 
 use clew_diagnose::template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Statements of an application's requests.
+/// Statements of an application.
 const SHORT: [&str; 12] = [
     "SELECT c FROM sbtest1 WHERE id=5021",
     "UPDATE sbtest1 SET k=k+1 WHERE id=4998",
@@ -26,13 +26,13 @@ const SHORT: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Keys of a cache that is being filled.
+/// Lookup of many keys, as for filling a cache.
 fn list() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
 
-/// A load of rows.
+/// Insert of many rows.
 fn rows() -> String {
     let rows: Vec<_> = (0..300)
         .map(|row| {
@@ -46,7 +46,7 @@ fn rows() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// What tools and frameworks write around their statements.
+/// Statement with comments of tools and frameworks.
 fn comments() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"
@@ -56,7 +56,7 @@ fn comments() -> String {
 fn templates(criterion: &mut Criterion) {
     let kinds = [("list", vec![list()]), ("rows", vec![rows()]), ("comments", vec![comments()])];
     let one_by_one: Vec<String> = SHORT.iter().map(|statement| (*statement).to_owned()).collect();
-    // By bytes: half of it short statements, the rest long ones.
+    // Half of the bytes are short statements, the rest long ones.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_keys_in_english_and_labels_with_a_mark_in_chinese() {
+    fn header_has_keys_in_english_and_labels_with_bom_in_chinese() {
         let english = String::from_utf8(header_row(Language::EnUs)).unwrap();
         assert!(english.starts_with("session_id,user,host,database_name,execution_status,command,sql_statement,"));
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn details_come_after_the_columns_of_the_api() {
+    fn detail_columns_follow_the_api_columns() {
         let english = String::from_utf8(detailed_header_row(Language::EnUs)).unwrap();
         let base = String::from_utf8(header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_fills_its_columns() {
+    fn transaction_columns_are_filled() {
         let session = Session { id: 1, seconds: 37, command: b"Sleep".to_vec(), ..Session::default() };
         let transaction = Transaction {
             session_id: 1,
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_disarmed_in_text_only_when_asked() {
+    fn formula_guard_prefixes_formulas_if_enabled() {
         for start in ["=", "+", "-", "@", "\t", "\r"] {
             let statement = format!("{start}1");
             let session = Session { statement: Some(statement.clone().into()), ..Session::default() };
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_bytes_and_quotes_meet_in_one_text() {
+    fn invalid_bytes_and_quotes_are_escaped_in_the_same_cell() {
         for (statement, cell) in [
             (&b"caf\xe9"[..], r"caf\xe9"),
             (b"caf\xe9 \"\xff\", \0", r#""caf\xe9 ""\xff"", \x00""#),
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_survives_a_csv_reader(
+        fn any_text_round_trips_through_a_csv_reader(
             user in "\\PC*", database in proptest::option::of("[,\"\r\n a-z]*"), statement in any::<String>(),
         ) {
             let session = Session {

@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_come_back_whole_and_in_order(
+        fn rows_are_returned_complete_and_sorted(
             ids in proptest::collection::hash_set(0_u64..5000, 0..300).prop_map(Vec::from_iter),
             came_sorted: bool,
             descending: bool,
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spool_that_is_full_says_so() {
+    fn full_spill_storage_returns_an_error() {
         let mut room = [0_u8; 10];
         let selection = Selection::default();
         let order = Order::new(&selection);

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_filter_means_what_the_design_says() {
+    fn text_filters_match_as_specified() {
         for (field, value, matches) in [
             ("user", "app", true),
             ("user", "APP", false),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_turn_exactly_at_the_threshold() {
+    fn classes_include_the_threshold() {
         let slow = draft("filter", "slow");
         assert!(keeps(&slow, &session(), None));
         assert!(!keeps(&slow, &Session { seconds: 9, ..session() }, None));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_joined_by_and_and_internal_sessions_never_shown() {
+    fn all_filters_must_match_and_internal_sessions_are_excluded() {
         let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
         assert!(!keeps(&selection, &session(), None));
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_beside_bytes_that_are_not_utf8() {
+    fn sql_key_is_found_in_invalid_utf8() {
         let session = Session { statement: Some(b"\xff SELECT \xe9".to_vec()), ..session() };
         assert!(keeps(&draft("sql_key", "select"), &session, None));
     }

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_of_the_server_are_internal_and_clients_with_their_names_are_not() {
+    fn server_threads_are_internal_but_clients_with_their_names_are_not() {
         for (user, host, command, internal) in [
             ("app", "10.0.0.1:9", "Query", false),
             ("app", "10.0.0.1:9", "Sleep", false),

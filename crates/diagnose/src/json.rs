@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_change_the_text_and_not_the_value() {
+    fn escaping_preserves_the_value() {
         let text = "a\u{9b}2J\u{202e}b\u{2066}\u{61c}\u{200b}\u{7f}\u{feff}\u{e0041}\u{1b}\n会话🧵";
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_an_object_that_any_reader_takes() {
+    fn row_is_a_valid_json_object() {
         let session = Session {
             id: 9,
             user: b"o\"brien\xff".to_vec(),

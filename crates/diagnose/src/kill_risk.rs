@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn rollback_is_long_from_many_changed_rows_on() {
+    fn rollback_of_many_changed_rows_is_reported_as_long() {
         let risks = |rows_modified| {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             kill_risks(&session("SELECT 1"), Some(&open), None, &engines())

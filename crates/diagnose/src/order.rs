@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_sort_as_numbers_with_empty_ones_last() {
+    fn keys_sort_numerically_with_empty_keys_last() {
         use SortDirection::{Ascending, Descending};
         assert_eq!(sorted(SortKey::Id, Ascending), [7, 9, 20, 100]);
         assert_eq!(sorted(SortKey::Id, Descending), [100, 20, 9, 7]);

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn only_users_sessions_of_unprotected_accounts_may_be_killed() {
+    fn only_user_sessions_of_unprotected_accounts_are_killable() {
         let protected = ProtectedAccounts::default().and(["billing"]);
         for (user, command, may) in [
             ("app", "Query", true),

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_cut_by_columns_and_do_nothing_to_a_terminal() {
+    fn lines_are_truncated_by_width_without_control_characters() {
         assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
         assert_eq!(one_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
         assert_eq!(cut("abcdef", 6), "abcdef");
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(columns(&cut("会话会话", 6)), 5);
     }
 
-    /// One character of each kind that must not reach a terminal.
+    /// One character of each unsafe kind.
     const UNSAFE: &[char] = &[
         '\0',
         '\u{7}',
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_styles_survive() {
+    fn only_plain_styles_are_preserved() {
         let styled = "\u{1b}[1m\u{1b}[38;5;9mred\u{1b}[39m\u{1b}[0m \u{1b}[2;31mx\u{1b}[m";
         assert_eq!(sanitize_styled(styled), styled);
         assert_eq!(sanitize("\u{1b}[1m"), r"\u{1b}[1m");

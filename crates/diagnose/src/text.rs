@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_bytes_are_shown_and_good_ones_kept() {
+    fn invalid_bytes_are_escaped_and_valid_text_is_preserved() {
         assert_eq!(clean("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
         assert_eq!(clean(b"caf\xe9"), r"caf\xe9");
         assert_eq!(clean(b"a\0b\0"), r"a\x00b\x00");
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn output_is_always_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let text = clean(&bytes);
             prop_assert!(!text.contains('\0'));
             if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) {

@@ -353,7 +353,7 @@ impl<'t> Parser<'t> {
 mod tests {
     use super::*;
 
-    /// Keywords, tables as `schema.name`, and `…` where the list is incomplete.
+    /// Leading keywords, tables as `schema.name`, and `…` if the list is incomplete.
     fn read(statement: &str) -> String {
         let Some(changed) = changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
         let names =
@@ -423,13 +423,13 @@ mod tests {
     }
 
     #[test]
-    fn table_without_any_schema_is_reported_without_one() {
+    fn table_without_schema_is_reported_without_schema() {
         let changed = changed_tables(b"INSERT INTO t VALUES (1)", None).unwrap();
         assert_eq!(changed.tables, [TableRef { schema: None, name: "t".into() }]);
     }
 
     #[test]
-    fn long_lists_and_cut_statements_are_incomplete() {
+    fn long_lists_and_truncated_statements_are_incomplete() {
         let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
         let changed = changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
         assert_eq!((changed.tables.len(), changed.is_complete), (MAX_TABLES, false));

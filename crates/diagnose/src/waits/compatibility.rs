@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_has_a_cell_for_every_mode() {
+    fn matrices_cover_every_mode() {
         let first_backup = BackupStart as usize;
         for (table, width) in [
             (&GRANTED_CONFLICTS[..], first_backup),
@@ -128,7 +128,7 @@ mod tests {
 
     /// Two sessions cannot hold conflicting locks, in whatever order they are granted.
     #[test]
-    fn holding_excludes_both_ways_on_objects_and_scopes() {
+    fn granted_conflicts_are_symmetric() {
         let first_backup = BackupStart as usize;
         for &one in &MetadataMode::ALL[..first_backup] {
             for &other in &MetadataMode::ALL[..first_backup] {
@@ -139,7 +139,7 @@ mod tests {
 
     /// The servers rely on this themselves: a pending request blocks no request that it would not block once granted.
     #[test]
-    fn nothing_waits_for_a_request_that_it_would_not_wait_for_once_granted() {
+    fn pending_conflicts_are_a_subset_of_granted_conflicts() {
         for &wanted in MetadataMode::ALL {
             for &other in MetadataMode::ALL {
                 assert!(
@@ -152,7 +152,7 @@ mod tests {
 
     /// Each conflict was observed on MySQL 9.7.4 or MariaDB 10.11.19 (spec/waits.md).
     #[test]
-    fn what_was_seen_on_servers_is_what_the_table_says() {
+    fn observed_conflicts_match_the_matrix() {
         for (wanted, held) in [
             (IntentionExclusive, Shared),
             (SharedRead, SharedNoReadWrite),

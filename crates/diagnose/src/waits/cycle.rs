@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_as_long_as_a_server_has_sessions_needs_no_deep_stack() {
+    fn long_chain_does_not_overflow_the_stack() {
         let chain: Vec<Vec<usize>> =
             (0..200_000).map(|node| if node == 0 { Vec::new() } else { vec![node - 1] }).collect();
         assert_eq!(strongly_connected_components(&chain).len(), 200_000);
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn components_are_those_who_reach_each_other(edges in proptest::collection::vec((0..12_usize, 0..12_usize), 0..40)) {
+        fn components_are_mutually_reachable_nodes(edges in proptest::collection::vec((0..12_usize, 0..12_usize), 0..40)) {
             let mut successors = vec![Vec::new(); 12];
             for (from, to) in edges {
                 successors[from].push(to);

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_well() {
+    fn durations_have_at_most_two_units() {
         for (seconds, text) in
             [(0, "0 s"), (59, "59 s"), (900, "15 min"), (901, "15 min 1 s"), (7_500, "2 h 5 min"), (273_600, "3 d 4 h")]
         {

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_found_however_they_are_written() {
+    fn table_names_match_in_any_notation() {
         for (sql, schema, table, named) in [
             ("select * from orders", "shop", "orders", true),
             ("select * from `Orders` o", "shop", "orders", true),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verb_tells_the_mode() {
+    fn statement_verb_determines_the_lock_mode() {
         for (sql, kind, mode) in [
             ("select 1 from t", MetadataKind::Table, MetadataMode::SharedRead),
             ("select 1 from t for update", MetadataKind::Table, MetadataMode::SharedWrite),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn flush_names_its_tables() {
+    fn flush_statement_lists_its_tables() {
         let named = |tables: &[(&str, &str)]| {
             Some(FlushedTables::Named(
                 tables.iter().map(|&(schema, table)| (Some(schema.into()), table.into())).collect(),

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_of_both_servers_are_understood() {
+    fn states_of_mysql_and_mariadb_are_parsed() {
         for (state, expected) in [
             ("Waiting for table metadata lock", Some(StateWait::Metadata(MetadataKind::Table))),
             ("Waiting for global read lock", Some(StateWait::Metadata(MetadataKind::Global))),

@@ -41,14 +41,14 @@ impl ExpectedValue {
             | Comparison::Start
             | Comparison::End => Ok(Self::Text(text.to_owned())),
             Comparison::Number(_) => {
-                number(text).map(Self::Number).ok_or("a number of at most 15 digits, such as \"10.5\"")
+                parse_number(text).map(Self::Number).ok_or("a number of at most 15 digits, such as \"10.5\"")
             }
             Comparison::Date(_) => {
-                date(text).map(Self::Date).ok_or("a date as ISO 8601 writes it, such as \"2026-08-01T00:00:00Z\"")
+                parse_date(text).map(Self::Date).ok_or("a date as ISO 8601 writes it, such as \"2026-08-01T00:00:00Z\"")
             }
-            Comparison::Bool | Comparison::Null => truth(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
+            Comparison::Bool | Comparison::Null => parse_bool(text).map(Self::Bool).ok_or("\"true\" or \"false\""),
             Comparison::Network => {
-                network(text).map(Self::Network).ok_or("an address or a network, such as \"10.0.0.0/8\"")
+                parse_network(text).map(Self::Network).ok_or("an address or a network, such as \"10.0.0.0/8\"")
             }
         }
     }
@@ -62,23 +62,25 @@ impl ExpectedValue {
         }
         match (self, comparison) {
             (Self::Text(expected), Comparison::Same) => value == expected,
-            (Self::Text(expected), Comparison::SameIgnoringCase) => lower(value).eq(lower(expected)),
+            (Self::Text(expected), Comparison::SameIgnoringCase) => {
+                lowercase_chars(value).eq(lowercase_chars(expected))
+            }
             (Self::Text(expected), Comparison::Pattern) => pattern::matches(expected, value, Case::Sensitive, budget),
             (Self::Text(expected), Comparison::Start) => {
-                let mut value = lower(value);
-                lower(expected).all(|expected| value.next() == Some(expected))
+                let mut value = lowercase_chars(value);
+                lowercase_chars(expected).all(|expected| value.next() == Some(expected))
             }
             (Self::Text(expected), Comparison::End) => {
-                let value: String = lower(value).collect();
-                value.ends_with(&lower(expected).collect::<String>())
+                let value: String = lowercase_chars(value).collect();
+                value.ends_with(&lowercase_chars(expected).collect::<String>())
             }
             (Self::Number(expected), Comparison::Number(order)) => {
-                number(value).and_then(|value| value.partial_cmp(expected)).is_some_and(order)
+                parse_number(value).and_then(|value| value.partial_cmp(expected)).is_some_and(order)
             }
             (Self::Date(expected), Comparison::Date(order)) => {
-                date(value).is_some_and(|value| order(value.cmp(expected)))
+                parse_date(value).is_some_and(|value| order(value.cmp(expected)))
             }
-            (Self::Bool(expected), Comparison::Bool) => truth(value) == Some(*expected),
+            (Self::Bool(expected), Comparison::Bool) => parse_bool(value) == Some(*expected),
             (Self::Network(expected), Comparison::Network) => {
                 value.parse::<IpAddr>().is_ok_and(|value| expected.contains(&value.to_canonical()))
             }
@@ -87,12 +89,12 @@ impl ExpectedValue {
     }
 }
 
-fn lower(text: &str) -> impl Iterator<Item = char> {
+fn lowercase_chars(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
 /// Parses a decimal number with sign and point. A double represents up to 15 digits exactly.
-fn number(text: &str) -> Option<f64> {
+fn parse_number(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,18 +102,18 @@ fn number(text: &str) -> Option<f64> {
     if digits(whole) && digits(fraction) && short { text.parse().ok() } else { None }
 }
 
-fn date(text: &str) -> Option<Timestamp> {
+fn parse_date(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn parse_bool(text: &str) -> Option<bool> {
     [("true", true), ("false", false)]
         .into_iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(text))
         .map(|(_, value)| value)
 }
 
-fn network(text: &str) -> Option<IpNet> {
+fn parse_network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))

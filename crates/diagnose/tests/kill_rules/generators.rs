@@ -1,4 +1,4 @@
-//! Rules and sessions drawn at random, from so few values that most rules mean some of the sessions.
+//! Random rules and sessions. The set of values is small, so that most rules match some sessions.
 
 use clew_diagnose::ProtectedAccounts;
 use clew_model::{HostPattern, KillCriteria, Session};
@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Accounts of people, of the house and of the server.
+/// Accounts of applications, protected accounts, and names of server threads.
 const USERS: [&str; 8] =
     ["app", "App", "batch", "rdsadmin", "mysql.sys", "system user", "event_scheduler", "unauthenticated user"];
 const COMMANDS: [&str; 8] =
@@ -66,7 +66,7 @@ pub(crate) fn criteria() -> impl Strategy<Value = KillCriteria> {
         })
 }
 
-/// The accounts of the house, and some more.
+/// Default protected accounts, and some more.
 pub(crate) fn protected() -> impl Strategy<Value = ProtectedAccounts> {
     proptest::collection::vec(select(&USERS[..]), 0..3).prop_map(|more| ProtectedAccounts::default().and(more))
 }

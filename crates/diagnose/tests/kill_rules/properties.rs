@@ -1,4 +1,4 @@
-//! What must hold for all rules and all sessions.
+//! Properties that hold for every rule and every session.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use clew_diagnose::{KillRule, ProtectedAccounts, Verdict, is_internal, victims};
 use clew_model::{KillCriteria, Session};
 use proptest::prelude::*;
 
-use crate::drawn::{criteria, protected, sessions};
+use crate::generators::{criteria, protected, sessions};
 
-/// What the preview of a rule shows.
-fn shown(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts) -> BTreeSet<u64> {
+/// Sessions that the preview of a rule lists.
+fn preview(rule: &KillRule, sessions: &[Session], protected: &ProtectedAccounts) -> BTreeSet<u64> {
     let killed = |session: &&Session| rule.judge(session, protected) == Verdict::Killed;
     sessions.iter().filter(killed).map(|session| session.id).collect()
 }
 
-/// The same criteria with one of another rule's added, where it had none: it can only mean fewer.
-fn narrowed(one: &KillCriteria, other: &KillCriteria, which: usize) -> KillCriteria {
+/// Adds one criterion of another rule. The result can only match fewer sessions.
+fn add_criterion(one: &KillCriteria, other: &KillCriteria, which: usize) -> KillCriteria {
     let mut narrow = one.clone();
     match which {
         0 => narrow.user = narrow.user.or_else(|| other.user.clone()),
@@ -32,7 +32,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn internal_protected_and_dying_sessions_survive_every_rule(
+    fn every_rule_skips_internal_protected_and_terminating_sessions(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
         let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
@@ -45,11 +45,11 @@ proptest! {
     }
 
     #[test]
-    fn rules_together_kill_what_the_preview_of_each_shows_and_nothing_else(
+    fn victims_of_all_rules_are_the_union_of_their_previews(
         rules in proptest::collection::vec((criteria(), any::<bool>()), 1..=5), sessions in sessions(), protected in protected(),
     ) {
         let rules: Vec<_> = rules.iter().map(|(rule, masked)| KillRule::new(rule).masked(*masked)).collect();
-        let previews: Vec<_> = rules.iter().map(|rule| shown(rule, &sessions, &protected)).collect();
+        let previews: Vec<_> = rules.iter().map(|rule| preview(rule, &sessions, &protected)).collect();
         let killed = victims(&rules, sessions, &protected);
         for (rule, victim) in &killed {
             prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which its preview hides");
@@ -61,20 +61,20 @@ proptest! {
     }
 
     #[test]
-    fn another_criterion_never_adds_a_victim(
+    fn additional_criterion_never_adds_a_victim(
         one in criteria(), other in criteria(), which in 0..6_usize, masked in any::<bool>(), sessions in sessions(), protected in protected(),
     ) {
-        let of = |criteria: &KillCriteria| shown(&KillRule::new(criteria).masked(masked), &sessions, &protected);
-        let (wide, narrow) = (of(&one), of(&narrowed(&one, &other, which)));
+        let of = |criteria: &KillCriteria| preview(&KillRule::new(criteria).masked(masked), &sessions, &protected);
+        let (wide, narrow) = (of(&one), of(&add_criterion(&one, &other, which)));
         prop_assert!(narrow.is_subset(&wide), "{narrow:?} is not among {wide:?}");
     }
 
     #[test]
-    fn another_protected_account_never_adds_a_victim(
+    fn additional_protected_account_never_adds_a_victim(
         rule in criteria(), account in "[a-z]{1,3}|app|App|batch", sessions in sessions(), protected in protected(),
     ) {
         let rule = KillRule::new(&rule);
         let more = protected.clone().and([account]);
-        prop_assert!(shown(&rule, &sessions, &more).is_subset(&shown(&rule, &sessions, &protected)));
+        prop_assert!(preview(&rule, &sessions, &more).is_subset(&preview(&rule, &sessions, &protected)));
     }
 }

@@ -1,9 +1,10 @@
-//! Where statements are grouped otherwise than MySQL groups them, and why. Whoever closes one of these takes it out.
+//! Known differences between templates and MySQL's digests, with reasons. A fixed difference must be removed.
 
 /// A kind of difference.
 pub(crate) struct Difference {
     pub(crate) kind: &'static str,
-    /// Pairs of the corpus: the odd one, and one which it shares a digest with and no template, or a template and no digest.
+    /// Pairs of the corpus: an outlier, and a statement with which it shares either the digest or the template, not
+    /// both.
     pub(crate) statements: &'static [(&'static str, &'static str)],
     pub(crate) why: &'static str,
 }

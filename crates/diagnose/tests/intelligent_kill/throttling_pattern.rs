@@ -1,18 +1,18 @@
-//! Keywords: a throttling pattern, nothing of a literal, and what the statement has in that order.
+//! Throttling patterns: words of the statement in order, without literals.
 
 use clew_diagnose::{Chosen, ProtectedAccounts};
 use clew_model::{Session, SlowThreshold};
 use proptest::prelude::*;
 
-fn keyword(statement: &[u8]) -> Option<String> {
+fn throttling_pattern(statement: &[u8]) -> Option<String> {
     let session =
         Session { command: b"Query".to_vec(), seconds: 99, statement: Some(statement.to_vec()), ..Session::default() };
-    let chosen = Chosen::of(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
-    chosen.entries().next().and_then(|(_, group)| group.keyword())
+    let plan = Chosen::of(vec![session], SlowThreshold::default(), &ProtectedAccounts::default());
+    plan.entries().next().and_then(|(_, group)| group.keyword())
 }
 
 #[test]
-fn keywords_are_the_words_and_names_of_the_template() {
+fn pattern_has_the_words_and_names_of_the_template() {
     for (statement, expected) in [
         ("select count(*) from t1 where a = 5 and b in (1, 2)", Some("SELECT~COUNT~FROM~t1~WHERE~a~AND~b~IN")),
         ("SELECT SLEEP(1000), 'secret'", Some("SELECT~SLEEP")),
@@ -26,21 +26,21 @@ fn keywords_are_the_words_and_names_of_the_template() {
         ("/* nothing */", None),
         ("", None),
     ] {
-        assert_eq!(keyword(statement.as_bytes()).as_deref(), expected, "{statement}");
+        assert_eq!(throttling_pattern(statement.as_bytes()).as_deref(), expected, "{statement}");
     }
 }
 
 #[test]
-fn a_pattern_keeps_its_limits() {
+fn pattern_respects_the_limits() {
     let many: Vec<String> = (0..400).map(|at| format!("c{at}")).collect();
-    let pattern = keyword(format!("select {} from t", many.join(", ")).as_bytes()).unwrap();
+    let pattern = throttling_pattern(format!("select {} from t", many.join(", ")).as_bytes()).unwrap();
     assert_eq!(pattern.split('~').count(), 128);
     let long: Vec<String> = (0..40).map(|at| format!("c{at:060}")).collect();
-    let pattern = keyword(format!("select {} from t", long.join(", ")).as_bytes()).unwrap();
+    let pattern = throttling_pattern(format!("select {} from t", long.join(", ")).as_bytes()).unwrap();
     assert!((900..=1000).contains(&pattern.len()), "{}", pattern.len());
 }
 
-/// What stands in literals and comments, and nowhere else.
+/// Text that occurs only in literals and comments.
 const SECRET: &str = "qjxzk";
 
 fn statement() -> impl Strategy<Value = String> {
@@ -91,8 +91,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_keyword_is_a_pattern_that_hits_its_statement_and_tells_no_literal(statement in statement()) {
-        let Some(pattern) = keyword(statement.as_bytes()) else { return Ok(()) };
+    fn pattern_matches_its_statement_and_has_no_literals(statement in statement()) {
+        let Some(pattern) = throttling_pattern(statement.as_bytes()) else { return Ok(()) };
         let keywords: Vec<&str> = pattern.split('~').collect();
         prop_assert!((1..=128).contains(&keywords.len()));
         prop_assert!(keywords.iter().all(|word| !word.is_empty() && word.trim() == *word), "{}", pattern);

@@ -1,13 +1,13 @@
-//! The graph as text and for Graphviz.
+//! Text tree and Graphviz output.
 
 use clew_diagnose::waits::{Observed, Party, TreeLayout, TreeLine, TreeLineKind, dot, graph, tree};
 use proptest::prelude::*;
 
-use crate::build::{Build, observed};
+use crate::builder::{ObservedBuilder, observed};
 
-const TABLE: &str = "Waiting for table metadata lock";
+const METADATA_WAIT: &str = "Waiting for table metadata lock";
 
-fn text(lines: &[TreeLine]) -> String {
+fn join_lines(lines: &[TreeLine]) -> String {
     lines.iter().map(|line| line.text.clone() + "\n").collect()
 }
 
@@ -17,16 +17,16 @@ fn incident() -> Observed {
         .session(
             2,
             "Query",
-            TABLE,
+            METADATA_WAIT,
             605,
             "alter table orders\n  add column note varchar(200) not null default '' after customer_id",
         )
         .transaction(101, 1, "RUNNING")
-        .held(1, "TABLE", "shop.orders", "SHARED_WRITE")
-        .held(2, "TABLE", "shop.orders", "SHARED_UPGRADABLE")
-        .asked(2, "TABLE", "shop.orders", "EXCLUSIVE");
+        .granted_lock(1, "TABLE", "shop.orders", "SHARED_WRITE")
+        .granted_lock(2, "TABLE", "shop.orders", "SHARED_UPGRADABLE")
+        .pending_lock(2, "TABLE", "shop.orders", "EXCLUSIVE");
     for id in 3..=20 {
-        locks = locks.session(id, "Query", TABLE, 100 - id, "select 1 from orders").asked(
+        locks = locks.session(id, "Query", METADATA_WAIT, 100 - id, "select 1 from orders").pending_lock(
             id,
             "TABLE",
             "shop.orders",
@@ -36,9 +36,9 @@ fn incident() -> Observed {
     locks = locks
         .session(30, "Query", "updating", 12, "update items set price = price * 2")
         .transaction(130, 30, "LOCK WAIT")
-        .row(130, 103)
+        .row_wait(130, 103)
         .transaction(103, 3, "RUNNING")
-        .row(130, 131)
+        .row_wait(130, 131)
         .transaction(131, 0, "RUNNING");
     locks.transactions[0].transaction.rows_modified = 3;
     locks.last_statements.insert(1, vec![b"update orders set a = 1".to_vec()]);
@@ -46,10 +46,10 @@ fn incident() -> Observed {
 }
 
 #[test]
-fn an_incident_reads_well_in_eighty_columns() {
+fn incident_is_rendered_in_80_columns() {
     let lines = tree(&graph(&incident()), TreeLayout { siblings: 2, ..TreeLayout::default() });
     assert_eq!(
-        text(&lines),
+        join_lines(&lines),
         "\
 1. session 1, app@10.0.0.1, idle for 15 min 10 s     holds 20, unblocks up to 19
    transaction 101, open for 0 s, 1 row locked, 3 changed
@@ -78,20 +78,24 @@ fn an_incident_reads_well_in_eighty_columns() {
 }
 
 #[test]
-fn nobody_waits_no_lines() {
+fn graph_without_waits_renders_no_lines() {
     assert!(tree(&graph(&observed()), TreeLayout::default()).is_empty());
 }
 
 #[test]
-fn a_cycle_is_a_heading_with_its_members() {
+fn cycle_is_rendered_as_a_heading_with_members() {
     let lines = tree(
         &graph(
-            &observed().transaction(101, 1, "LOCK WAIT").transaction(102, 2, "LOCK WAIT").row(101, 102).row(102, 101),
+            &observed()
+                .transaction(101, 1, "LOCK WAIT")
+                .transaction(102, 2, "LOCK WAIT")
+                .row_wait(101, 102)
+                .row_wait(102, 101),
         ),
         TreeLayout::default(),
     );
     assert_eq!(
-        text(&lines),
+        join_lines(&lines),
         "\
 1. cycle of 2, each waits for another of them          holds 1, unblocks up to 1
    ├─ session 1, gone when sessions were read, waits 41 s
@@ -103,11 +107,11 @@ fn a_cycle_is_a_heading_with_its_members() {
 }
 
 #[test]
-fn no_byte_of_a_session_acts_on_the_terminal_or_leaves_its_line() {
+fn control_characters_are_removed_from_the_tree() {
     let mut locks = observed()
         .transaction(101, 1, "RUNNING")
         .transaction(102, 2, "LOCK WAIT")
-        .row(102, 101)
+        .row_wait(102, 101)
         .session(2, "Query", "updating", 1, "");
     locks.sessions[0].session.statement = Some("select\n\x1b[2J\u{202e}'\x07' 会话".repeat(99).into_bytes());
     locks.sessions[0].session.user = b"a\x1b]0;x\x07".to_vec();
@@ -119,12 +123,12 @@ fn no_byte_of_a_session_acts_on_the_terminal_or_leaves_its_line() {
 }
 
 #[test]
-fn a_long_chain_is_drawn() {
+fn long_chain_is_rendered() {
     let mut locks = observed();
     for id in 1..=20_000 {
         locks = locks.transaction(200_000 + id, id, "RUNNING");
         if id > 1 {
-            locks = locks.row(200_000 + id, 200_000 + id - 1);
+            locks = locks.row_wait(200_000 + id, 200_000 + id - 1);
         }
     }
     let lines = tree(&graph(&locks), TreeLayout::default());
@@ -134,25 +138,25 @@ fn a_long_chain_is_drawn() {
 }
 
 #[test]
-fn roots_beyond_the_first_are_counted() {
-    let mut locks = observed().asked(1, "TABLE", "shop.orders", "EXCLUSIVE");
+fn roots_beyond_the_limit_are_counted() {
+    let mut locks = observed().pending_lock(1, "TABLE", "shop.orders", "EXCLUSIVE");
     for id in 2..=31 {
-        locks = locks.held(id, "TABLE", "shop.orders", "SHARED_READ");
+        locks = locks.granted_lock(id, "TABLE", "shop.orders", "SHARED_READ");
     }
     let lines = tree(&graph(&locks), TreeLayout::default());
     assert_eq!(lines.iter().filter(|line| line.kind == TreeLineKind::Root).count(), 10);
     assert_eq!(lines.last().unwrap().text, "20 more root blockers, of which none holds more than 1");
-    assert!(text(&lines).contains("\n   holds 1 more, shown above\n"));
+    assert!(join_lines(&lines).contains("\n   holds 1 more, shown above\n"));
 }
 
 #[test]
-fn dot_quotes_what_it_must() {
+fn dot_labels_are_escaped() {
     let mut locks = observed()
         .session(1, "Sleep", "", 9, "")
         .session(2, "Query", "updating", 9, r#"update "t" set a = '\'"#)
         .transaction(101, 1, "RUNNING")
         .transaction(102, 2, "LOCK WAIT")
-        .row(102, 101);
+        .row_wait(102, 101);
     locks.row_waits[0].lock.data = Some("'a\"b'".into());
     assert_eq!(
         dot(&graph(&locks)),
@@ -168,11 +172,11 @@ fn dot_quotes_what_it_must() {
 }
 
 #[test]
-fn masked_graphs_hold_no_literal() {
+fn masked_graph_has_no_literals() {
     let mut locks = incident()
         .session(40, "Query", "User lock", 9, "select get_lock('secret-name', 9)")
-        .held(1, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE")
-        .asked(40, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE");
+        .granted_lock(1, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE")
+        .pending_lock(40, "USER LEVEL LOCK", ".secret-name", "EXCLUSIVE");
     locks.row_waits[0].lock.data = Some("'secret-row'".into());
     locks.last_statements.insert(1, vec![b"update orders set a = 'secret-last'".to_vec()]);
     locks.sessions[2].session.statement = Some(b"select 'secret-text' from orders".to_vec());
@@ -185,14 +189,14 @@ fn masked_graphs_hold_no_literal() {
 }
 
 proptest! {
-    /// Each waiter stands once; with room for all, none is missing.
+    /// Each waiter occurs once; without limits, none is missing.
     #[test]
-    fn every_waiter_is_drawn_once(edges in proptest::collection::vec((1..9_u64, 1..9_u64), 0..20), width in 20..120_usize) {
+    fn every_waiter_is_rendered_once(edges in proptest::collection::vec((1..9_u64, 1..9_u64), 0..20), width in 20..120_usize) {
         let mut locks = observed();
         for id in 1..9 {
             locks = locks.transaction(100 + id, id, "RUNNING");
         }
-        let locks = edges.into_iter().fold(locks, |locks, (waiting, blocking)| locks.row(100 + waiting, 100 + blocking));
+        let locks = edges.into_iter().fold(locks, |locks, (waiting, blocking)| locks.row_wait(100 + waiting, 100 + blocking));
         let graph = graph(&locks);
         let lines = tree(&graph, TreeLayout { width, roots: 100, siblings: 100 });
         let mut drawn: Vec<Party> =

@@ -1,10 +1,10 @@
-//! What holds for every statement.
+//! Properties that hold for every statement.
 
 use clew_diagnose::template;
 use proptest::prelude::*;
 
-/// Pieces that mean something to a lexer, alone or beside each other.
-const PIECES: &[&str] = &[
+/// Fragments with a meaning for the lexer, alone or in combination.
+const FRAGMENTS: &[&str] = &[
     "'",
     "''",
     "\"",
@@ -103,16 +103,16 @@ const PIECES: &[&str] = &[
     "(now(), 1)",
 ];
 
-/// Statements, or what is left of them.
-pub(crate) fn rubbish() -> impl Strategy<Value = Vec<u8>> {
+/// Random sequences of fragments and bytes.
+pub(crate) fn malformed_statement() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        20 => proptest::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+        20 => proptest::sample::select(FRAGMENTS).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => proptest::collection::vec(any::<u8>(), 1..4),
     ];
     proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-fn shown(bytes: &[u8]) -> String {
+fn escape(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
@@ -120,21 +120,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_template_is_its_own_template_and_not_much_longer_than_its_statement(statement in rubbish()) {
+    fn template_is_idempotent_and_bounded_in_length(statement in malformed_statement()) {
         let once = template(&statement);
-        prop_assert!(once.len() <= 3 * statement.len() + 8, "{} of {}", shown(&once), shown(&statement));
-        prop_assert_eq!(shown(&template(&once)), shown(&once));
+        prop_assert!(once.len() <= 3 * statement.len() + 8, "{} of {}", escape(&once), escape(&statement));
+        prop_assert_eq!(escape(&template(&once)), escape(&once));
     }
 
     #[test]
-    fn any_bytes_have_a_template_of_readable_text(statement in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn template_of_random_bytes_is_printable_utf8(statement in proptest::collection::vec(any::<u8>(), 0..200)) {
         let once = template(&statement);
-        prop_assert!(std::str::from_utf8(&once).is_ok_and(|text| !text.chars().any(char::is_control)), "{}", shown(&once));
-        prop_assert_eq!(shown(&template(&once)), shown(&once));
+        prop_assert!(std::str::from_utf8(&once).is_ok_and(|text| !text.chars().any(char::is_control)), "{}", escape(&once));
+        prop_assert_eq!(escape(&template(&once)), escape(&once));
     }
 
     #[test]
-    fn spaces_and_comments_do_not_matter(gaps in proptest::collection::vec(0..7_usize, 12)) {
+    fn spaces_and_comments_do_not_change_the_template(gaps in proptest::collection::vec(0..7_usize, 12)) {
         let words = ["select", "a", ",", "b", "from", "t", "where", "c", "=", "'x'", "limit", "5", ";"];
         let gap = |at: usize| [" ", "  ", "\n", "\t\r\n", " /* it's */ ", " -- it's\n", " # \"\n"][at];
         let mut statement = words[0].to_owned();
@@ -142,15 +142,15 @@ proptest! {
             statement.push_str(gap(at));
             statement.push_str(word);
         }
-        prop_assert_eq!(shown(&template(statement.as_bytes())), "SELECT a, b FROM t WHERE c = ? LIMIT ?");
+        prop_assert_eq!(escape(&template(statement.as_bytes())), "SELECT a, b FROM t WHERE c = ? LIMIT ?");
     }
 }
 
-/// Should anything be looked at again and again, this would not end.
+/// With quadratic time the test would not terminate.
 #[test]
-fn what_is_long_takes_no_longer_than_its_length() {
+fn time_is_linear_in_the_statement_length() {
     const LENGTH: usize = 1 << 19;
-    for piece in PIECES.iter().copied().chain([
+    for piece in FRAGMENTS.iter().copied().chain([
         "'\\'",
         "'it\\'s', ",
         "'a' ",

@@ -1,4 +1,4 @@
-//! What a server would show, written short.
+//! Builder for observed data, and short forms of graphs for assertions.
 
 use clew_diagnose::waits::{
     LockOwner, LockStatus, LockedObject, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Observed, Party,
@@ -6,20 +6,20 @@ use clew_diagnose::waits::{
 };
 use clew_model::{Session, Transaction};
 
-/// Observed of a server that lists requests.
+/// Empty data of a server that lists pending requests.
 pub(crate) fn observed() -> Observed {
     Observed { pending_seen: true, ..Observed::default() }
 }
 
-pub(crate) trait Build {
+pub(crate) trait ObservedBuilder {
     fn session(self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self;
     fn transaction(self, id: u64, session: u64, state: &str) -> Self;
-    fn row(self, waiting: u64, blocking: u64) -> Self;
-    fn held(self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self;
-    fn asked(self, session: u64, kind: &str, object: &str, mode: &str) -> Self;
+    fn row_wait(self, waiting: u64, blocking: u64) -> Self;
+    fn granted_lock(self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self;
+    fn pending_lock(self, session: u64, kind: &str, object: &str, mode: &str) -> Self;
 }
 
-impl Build for Observed {
+impl ObservedBuilder for Observed {
     fn session(mut self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self {
         let session = Session {
             id,
@@ -49,7 +49,7 @@ impl Build for Observed {
         self
     }
 
-    fn row(mut self, waiting: u64, blocking: u64) -> Self {
+    fn row_wait(mut self, waiting: u64, blocking: u64) -> Self {
         let owner = |transaction| LockOwner { transaction, session: None };
         let lock = LockedObject {
             schema: Some("shop".into()),
@@ -68,12 +68,12 @@ impl Build for Observed {
         self
     }
 
-    fn held(mut self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self {
+    fn granted_lock(mut self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self {
         self.metadata_locks.push(lock(session.into(), kind, object, mode, LockStatus::Granted));
         self
     }
 
-    fn asked(mut self, session: u64, kind: &str, object: &str, mode: &str) -> Self {
+    fn pending_lock(mut self, session: u64, kind: &str, object: &str, mode: &str) -> Self {
         self.metadata_locks.push(lock(Some(session), kind, object, mode, LockStatus::Pending));
         self
     }
@@ -90,29 +90,29 @@ fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: Lock
 }
 
 /// Waiter and blocker of every wait, transactions as negative numbers.
-pub(crate) fn pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
-    graph.waits.iter().map(|wait| (number(wait.waiter), number(wait.blocker))).collect()
+pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
+    graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
 }
 
-/// Every root, the worst first: its parties, how many hang on it, how many on it alone.
-pub(crate) fn roots(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
+/// Every root, worst first: parties, number of waiters, number of waiters of this root only.
+pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
     let root = |root: &clew_diagnose::waits::Root| {
-        (root.parties.iter().copied().map(number).collect(), root.holds, root.frees)
+        (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
     };
     graph.roots.iter().map(root).collect()
 }
 
-pub(crate) fn number(party: Party) -> i64 {
+pub(crate) fn signed_id(party: Party) -> i64 {
     match party {
         Party::Session(id) => i64::try_from(id).unwrap(),
         Party::Transaction(id) => -i64::try_from(id).unwrap(),
     }
 }
 
-/// The graph of what was read, whose waits must be these.
+/// Builds the graph and asserts its waits.
 #[track_caller]
-pub(crate) fn expect(observed: &Observed, expected: &[(i64, i64)]) -> WaitGraph {
+pub(crate) fn assert_waits(observed: &Observed, expected: &[(i64, i64)]) -> WaitGraph {
     let graph = graph(observed);
-    assert_eq!(pairs(&graph), expected, "{graph:#?}");
+    assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
     graph
 }

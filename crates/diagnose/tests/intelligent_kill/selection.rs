@@ -1,4 +1,4 @@
-//! Who qualifies, how groups are ranked, who is killed.
+//! Selection of sessions, ranking of groups, and victims.
 
 use std::collections::BTreeSet;
 
@@ -21,51 +21,50 @@ fn threshold(seconds: i64) -> SlowThreshold {
     SlowThreshold::new(seconds).unwrap()
 }
 
-/// Ranking, template and ids of each entry.
-fn entries(chosen: &Chosen) -> Vec<(&'static str, String, Vec<u64>)> {
-    let shown = |template: &[u8]| String::from_utf8(template.to_vec()).unwrap();
-    chosen
-        .entries()
+/// Ranking, template and session ids of each entry.
+fn entries(plan: &Chosen) -> Vec<(&'static str, String, Vec<u64>)> {
+    let text = |template: &[u8]| String::from_utf8(template.to_vec()).unwrap();
+    plan.entries()
         .map(|(ranking, group)| {
             let ids = group.sessions.iter().map(|session| session.id).collect();
-            (ranking.name(), shown(&group.template), ids)
+            (ranking.name(), text(&group.template), ids)
         })
         .collect()
 }
 
 #[test]
-fn only_users_who_run_something_for_long_enough_qualify() {
-    let odd = |change: fn(&mut Session)| {
-        let mut odd = session(1, "Query", 10, "SELECT 1");
-        change(&mut odd);
-        odd
+fn only_user_sessions_above_the_threshold_qualify() {
+    let with_change = |change: fn(&mut Session)| {
+        let mut session = session(1, "Query", 10, "SELECT 1");
+        change(&mut session);
+        session
     };
     for (session, qualifies) in [
-        (odd(|_| {}), true),
-        (odd(|session| session.command = b"Execute".to_vec()), true),
-        (odd(|session| session.command = b"execute".to_vec()), true),
-        (odd(|session| session.seconds = 9), false),
-        (odd(|session| session.command = b"Sleep".to_vec()), false),
-        (odd(|session| session.command = b"Killed".to_vec()), false),
-        (odd(|session| session.command = b"Connect".to_vec()), false),
-        (odd(|session| session.command = b"Binlog Dump".to_vec()), false),
-        (odd(|session| session.user = b"system user".to_vec()), false),
-        (odd(|session| session.user = b"event_scheduler".to_vec()), false),
-        (odd(|session| session.user = b"rdsadmin".to_vec()), false),
-        (odd(|session| session.user = b"billing".to_vec()), false),
-        (odd(|session| session.statement = None), false),
-        (odd(|session| session.statement = Some(Vec::new())), false),
+        (with_change(|_| {}), true),
+        (with_change(|session| session.command = b"Execute".to_vec()), true),
+        (with_change(|session| session.command = b"execute".to_vec()), true),
+        (with_change(|session| session.seconds = 9), false),
+        (with_change(|session| session.command = b"Sleep".to_vec()), false),
+        (with_change(|session| session.command = b"Killed".to_vec()), false),
+        (with_change(|session| session.command = b"Connect".to_vec()), false),
+        (with_change(|session| session.command = b"Binlog Dump".to_vec()), false),
+        (with_change(|session| session.user = b"system user".to_vec()), false),
+        (with_change(|session| session.user = b"event_scheduler".to_vec()), false),
+        (with_change(|session| session.user = b"rdsadmin".to_vec()), false),
+        (with_change(|session| session.user = b"billing".to_vec()), false),
+        (with_change(|session| session.statement = None), false),
+        (with_change(|session| session.statement = Some(Vec::new())), false),
     ] {
         let protected = ProtectedAccounts::default().and(["billing"]);
-        let chosen = Chosen::of(vec![session.clone()], threshold(10), &protected);
-        assert_eq!(chosen.entries().count(), if qualifies { 3 } else { 0 }, "{session:?}");
-        assert_eq!(chosen.into_victims().len(), usize::from(qualifies), "{session:?}");
+        let plan = Chosen::of(vec![session.clone()], threshold(10), &protected);
+        assert_eq!(plan.entries().count(), if qualifies { 3 } else { 0 }, "{session:?}");
+        assert_eq!(plan.into_victims().len(), usize::from(qualifies), "{session:?}");
     }
 }
 
 #[test]
-fn each_ranking_chooses_its_three_best_groups() {
-    // By longest: a (100), b (90), c (80). By count: d (5), e (4), f (3). By mean: a (100), b (90), g (70).
+fn each_ranking_selects_its_three_best_groups() {
+    // By longest session: a (100), b (90), c (80). By count: d (5), e (4), f (3). By mean: a (100), b (90), g (70).
     let mut all = vec![
         session(1, "Query", 100, "SELECT 1 FROM a"),
         session(2, "Query", 90, "SELECT 1 FROM b"),
@@ -78,7 +77,7 @@ fn each_ranking_chooses_its_three_best_groups() {
         all.extend((first..first + count).map(|id| session(id, "Query", 11, &format!("SELECT {id} FROM {table}"))));
     }
     all.reverse();
-    let chosen = Chosen::of(all, threshold(10), &ProtectedAccounts::default());
+    let plan = Chosen::of(all, threshold(10), &ProtectedAccounts::default());
     let expected = [
         ("top3_time", "a", vec![1]),
         ("top3_time", "b", vec![2]),
@@ -92,15 +91,15 @@ fn each_ranking_chooses_its_three_best_groups() {
     ];
     let expected: Vec<_> =
         expected.into_iter().map(|(ranking, table, ids)| (ranking, format!("SELECT ? FROM {table}"), ids)).collect();
-    assert_eq!(entries(&chosen), expected);
-    let (_, c) = chosen.entries().nth(2).unwrap();
+    assert_eq!(entries(&plan), expected);
+    let (_, c) = plan.entries().nth(2).unwrap();
     assert_eq!((c.count(), c.total_seconds(), c.longest_seconds()), (2, 90, 80));
-    let ids: Vec<u64> = chosen.into_victims().iter().map(|session| session.id).collect();
+    let ids: Vec<u64> = plan.into_victims().iter().map(|session| session.id).collect();
     assert_eq!(ids, [1, 2, 3, 4, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 31, 32, 70], "h is in no ranking");
 }
 
 #[test]
-fn groups_that_are_alike_come_by_their_total_time_then_by_their_template() {
+fn equal_groups_are_ordered_by_total_time_then_template() {
     let all = vec![
         session(1, "Query", 20, "SELECT 1 FROM d"),
         session(2, "Query", 20, "SELECT 1 FROM c"),
@@ -108,9 +107,9 @@ fn groups_that_are_alike_come_by_their_total_time_then_by_their_template() {
         session(4, "Query", 20, "SELECT 1 FROM a"),
         session(5, "Query", 15, "SELECT 2 FROM d"),
     ];
-    let chosen = Chosen::of(all, threshold(10), &ProtectedAccounts::default());
+    let plan = Chosen::of(all, threshold(10), &ProtectedAccounts::default());
     let tables: Vec<_> =
-        entries(&chosen).into_iter().map(|(ranking, template, _)| (ranking, template[14..].to_owned())).collect();
+        entries(&plan).into_iter().map(|(ranking, template, _)| (ranking, template[14..].to_owned())).collect();
     let of =
         |ranking: Ranking| tables.iter().filter(move |(name, _)| *name == ranking.name()).map(|(_, table)| &**table);
     assert_eq!(of(Ranking::Time).collect::<Vec<_>>(), ["d", "a", "b"]);
@@ -139,15 +138,15 @@ fn sessions() -> impl Strategy<Value = Vec<Session>> {
 
 proptest! {
     #[test]
-    fn victims_are_exactly_what_the_preview_shows_and_never_who_must_live(all in sessions(), seconds in 1_i64..30) {
+    fn victims_match_the_preview_and_exclude_protected_sessions(all in sessions(), seconds in 1_i64..30) {
         let protected = ProtectedAccounts::default().and(["billing"]);
-        let chosen = Chosen::of(all.clone(), threshold(seconds), &protected);
+        let plan = Chosen::of(all.clone(), threshold(seconds), &protected);
         let shown: BTreeSet<u64> =
-            chosen.entries().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
+            plan.entries().flat_map(|(_, group)| group.sessions.iter().map(|session| session.id)).collect();
         for ranking in Ranking::ALL {
-            prop_assert!(chosen.entries().filter(|(known, _)| *known == ranking).count() <= 3);
+            prop_assert!(plan.entries().filter(|(known, _)| *known == ranking).count() <= 3);
         }
-        let victims = chosen.clone().into_victims();
+        let victims = plan.clone().into_victims();
         prop_assert!(victims.windows(2).all(|two| two[0].id < two[1].id), "each once");
         prop_assert_eq!(victims.iter().map(|session| session.id).collect::<BTreeSet<_>>(), shown);
         for victim in &victims {
@@ -155,8 +154,8 @@ proptest! {
             prop_assert!(victim.seconds >= seconds.unsigned_abs() && victim.statement.is_some(), "{:?}", victim);
             prop_assert!([&b"Query"[..], b"Execute"].contains(&&*victim.command), "{:?}", victim);
         }
-        // In whatever order the server lists them.
+        // The order of the server's list has no influence.
         let reversed = all.into_iter().rev().collect();
-        prop_assert_eq!(Chosen::of(reversed, threshold(seconds), &protected), chosen);
+        prop_assert_eq!(Chosen::of(reversed, threshold(seconds), &protected), plan);
     }
 }

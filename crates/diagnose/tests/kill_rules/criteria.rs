@@ -1,4 +1,4 @@
-//! What each criterion means.
+//! Matching of each criterion.
 
 use clew_diagnose::{KillRule, ProtectedAccounts, Spared, Verdict, victims};
 use clew_model::{HostPattern, KillCriteria, Session};
@@ -21,7 +21,7 @@ fn judge(criteria: &KillCriteria, session: &Session) -> Verdict {
 }
 
 #[test]
-fn criteria_are_met_as_the_filters_of_a_snapshot_are() {
+fn criteria_match_like_snapshot_filters() {
     let any = KillCriteria::after(1);
     for (field, value, matches) in [
         ("user", "app", true),
@@ -53,7 +53,7 @@ fn criteria_are_met_as_the_filters_of_a_snapshot_are() {
 }
 
 #[test]
-fn a_session_qualifies_exactly_from_the_duration_on() {
+fn sessions_match_from_the_minimum_duration_on() {
     for (seconds, verdict) in [(9, Verdict::Killed), (10, Verdict::Killed), (11, Verdict::Unmatched)] {
         assert_eq!(judge(&KillCriteria::after(seconds), &session()), verdict, "{seconds}");
     }
@@ -72,7 +72,7 @@ fn spared_sessions_are_reported_with_the_reason() {
         ("repl", client, "Binlog Dump", Verdict::Spared(Spared::Internal)),
         ("rdsadmin", client, "Query", Verdict::Spared(Spared::Protected)),
         ("app", client, "Killed", Verdict::Spared(Spared::Dying)),
-        // An account with the name of the server's threads is an account.
+        // A client session of an account with the name of server threads is not internal.
         ("system user", client, "Query", Verdict::Killed),
     ] {
         let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
@@ -82,7 +82,7 @@ fn spared_sessions_are_reported_with_the_reason() {
 }
 
 #[test]
-fn a_masked_rule_cannot_ask_for_literals() {
+fn masked_rule_does_not_match_literals() {
     let rule = |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::after(1) });
     assert!(rule("4711").matches(&session()));
     assert!(!rule("4711").masked(true).matches(&session()));
@@ -90,7 +90,7 @@ fn a_masked_rule_cannot_ask_for_literals() {
 }
 
 #[test]
-fn a_session_dies_by_the_first_rule_that_means_it() {
+fn victim_is_attributed_to_the_first_matching_rule() {
     let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::after(seconds)));
     let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
     let dead: Vec<_> = victims(&rules, sessions, &ProtectedAccounts::default())

@@ -1,9 +1,9 @@
-//! Statements that are not text, or not whole.
+//! Statements with invalid bytes, and truncated statements.
 
 use clew_diagnose::template;
 
 #[test]
-fn bytes_that_are_no_text_end_what_can_be_read() {
+fn template_ends_at_unreadable_bytes() {
     for (statement, expected) in [
         (b"".as_slice(), "".as_bytes()),
         (b" \n\t", b""),
@@ -32,7 +32,7 @@ fn bytes_that_are_no_text_end_what_can_be_read() {
 }
 
 #[test]
-fn a_statement_that_is_cut_anywhere_has_the_template_of_what_is_left() {
+fn truncated_statement_has_the_template_of_the_rest() {
     let statement = b"SELECT t.a, count(*) FROM t WHERE b = 'x' AND c IN (1, 2) LIMIT 5";
     for (end, expected) in [
         (11, "SELECT t.a,"),
@@ -48,7 +48,7 @@ fn a_statement_that_is_cut_anywhere_has_the_template_of_what_is_left() {
 }
 
 #[test]
-fn values_do_not_make_a_difference_and_names_do() {
+fn template_depends_on_names_but_not_on_values() {
     let same = |left: &str, right: &str| template(left.as_bytes()) == template(right.as_bytes());
     assert!(same("select * from t where a = 1", "SELECT  *\nFROM t where a='x' -- y"));
     assert!(same("insert into t values (1, 2), (3, 4)", "insert into t values (1, 2), (3, 4), (5, null)"));
@@ -61,9 +61,9 @@ fn values_do_not_make_a_difference_and_names_do() {
     assert!(!same("select f(1)", "select f(1, 2)"));
 }
 
-/// Rows within rows fold as deep as anyone writes them; beyond that they stay, and nothing is lost.
+/// Nested rows are collapsed up to a depth that no application reaches. Deeper ones are preserved.
 #[test]
-fn parentheses_may_be_as_deep_as_they_like() {
+fn deeply_nested_parentheses_are_preserved() {
     let deep = |depth: usize| [b"select ".to_vec(), b"(".repeat(depth), b"1, 2".to_vec(), b")".repeat(depth)].concat();
     assert_eq!(template(&deep(3)), b"SELECT (((...)))");
     let template = template(&deep(1_000_000));
