@@ -1,7 +1,7 @@
-//! What a signed request costs before anything is done for it: `cargo bench -p clew-iam --bench request`.
+//! Cost of authenticating and authorizing a request: `cargo bench -p clew-iam --bench request`.
 //!
-//! `signature` is one check of the SDK's five headers, of a status question without a body and of a small POST; `decision` is one
-//! decision on a policy of the system, and on twenty policies with conditions of which none allows it.
+//! `signature` verifies the SDK's five headers, for a status request without body and for a small POST.
+//! `decision` evaluates one system policy, and twenty policies with conditions of which none allows the action.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]

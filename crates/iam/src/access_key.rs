@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_key_is_40_letters_and_digits() {
+    fn secret_key_has_40_letters_and_digits() {
         let secret = generate_secret().unwrap();
         assert_eq!(secret.expose_secret().len(), 40);
         assert!(secret.expose_secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));

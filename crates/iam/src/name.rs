@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_a_length_and_an_alphabet_and_mean_nothing_else() {
+    fn names_respect_length_alphabet_and_reserved_words() {
         for good in ["a", "ada.l-1_x", &"a".repeat(64)] {
             assert!(IDENTITY.allows(good), "{good:?}");
         }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_fits_its_own_hash_only() {
+    fn password_matches_only_its_own_hash() {
         let password = generate().unwrap();
         let hashed = hash(&password).unwrap();
         assert!(verify(&password, &hashed));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_password_has_a_length_and_is_not_the_name() {
+    fn password_must_have_a_valid_length_and_differ_from_the_name() {
         let rule = |password: &str, name: &str| check(&SecretString::from(password), name);
         assert_eq!(rule("1234567", "ada"), Err(PasswordRule::Length));
         assert_eq!(rule("12345678", "ada"), Ok(()));
@@ -111,13 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn hashes_say_the_parameters_they_were_made_with() {
+    fn hashes_contain_their_parameters() {
         let hashed = hash(&SecretString::from("x")).unwrap();
         assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
     }
 
     #[test]
-    fn what_is_no_hash_fits_nothing() {
+    fn invalid_hash_matches_no_password() {
         for broken in ["", "plain", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$", "$argon2id$v=19$m=1,t=0,p=0$YQ$YQ"]
         {
             assert!(!verify(&SecretString::from("plain"), broken), "{broken:?}");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_user_costs_a_whole_hash() {
+    fn dummy_verification_computes_a_hash() {
         verify_against_nothing(&SecretString::from("whatever"));
     }
 }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_have_their_length_and_are_drawn_fairly() {
+    fn secrets_have_the_requested_length_and_uniform_characters() {
         let text = random_characters(200_000, ALPHANUMERIC).unwrap();
         let mut counts = [0_u32; 256];
         for byte in text.expose_secret().bytes() {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_comes_twice() {
+    fn secrets_are_unique() {
         let two = [random_characters(40, ALPHANUMERIC).unwrap(), random_characters(40, ALPHANUMERIC).unwrap()];
         assert_ne!(two[0].expose_secret(), two[1].expose_secret());
     }

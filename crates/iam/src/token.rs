@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_fits_the_api_and_its_hash_is_its_own() {
+    fn token_length_is_valid_and_hashes_are_unique() {
         let (one, other) = (generate().unwrap(), generate().unwrap());
         assert!((36..=20_000).contains(&one.expose_secret().len()));
         assert_ne!(hash(one.expose_secret()), hash(other.expose_secret()));
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_proves_itself_with_is_neither_the_token_nor_its_hash() {
+    fn csrf_token_differs_from_the_token_and_its_hash() {
         let token = generate().unwrap();
         let csrf = csrf(token.expose_secret());
         assert!(csrf.len() == 64 && csrf != *token.expose_secret() && csrf != hex::encode(hash(token.expose_secret())));

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_is_paid_for_while_it_is_done() {
+    fn work_is_paid_in_steps() {
         let remaining = Arc::new(AtomicU64::new(3));
         let account = remaining.clone();
         let pay = move |steps| account.try_update(Relaxed, Relaxed, |left| left.checked_sub(steps)).is_ok();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exhausted_budget_covers_nothing_more() {
+    fn exhausted_budget_rejects_all_further_work() {
         let budget = WorkBudget::new(40);
         assert!(budget.compare(4));
         assert_eq!((budget.spent(), budget.is_exhausted()), (20, false));

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn stars_take_any_run_and_question_marks_one_character() {
+    fn stars_match_any_sequence_and_question_marks_one_character() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("", "a", false),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_do_not_multiply() {
+    fn many_stars_do_not_take_exponential_time() {
         // A backtracking matcher needs exponential time, so the test would not terminate.
         for star in ["*a", "*?"] {
             let (pattern, text) = (format!("{}c", star.repeat(500)), format!("{}b", "a".repeat(1_024)));

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_one_form_however_it_was_encoded() {
+    fn path_has_one_canonical_form() {
         for (raw, canonical) in [
             ("/v3/projects", "/v3/projects/"),
             ("/v3/projects/", "/v3/projects/"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_sorted_and_encoded_once() {
+    fn query_is_sorted_and_encoded_once() {
         for (raw, canonical) in [
             ("", ""),
             ("b=2&a=1", "a=1&b=2"),

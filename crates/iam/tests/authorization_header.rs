@@ -1,4 +1,4 @@
-//! The `Authorization` header: what is read, what is refused, and that nothing makes it panic.
+//! `Authorization` header: accepted and rejected values, and robustness against random input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError};
@@ -13,7 +13,7 @@ fn parse(header: &str) -> Result<Authorization, SignatureError> {
 }
 
 #[test]
-fn parts_are_read_with_and_without_blanks_in_any_order() {
+fn parts_are_parsed_in_any_order_with_optional_spaces() {
     for header in [
         format!("SDK-HMAC-SHA256 Access=AKEXAMPLE0000000000, SignedHeaders=host;x-sdk-date, Signature={HEX}"),
         format!("SDK-HMAC-SHA256 Access=AKEXAMPLE0000000000,SignedHeaders=Host;X-Sdk-Date,Signature={HEX}"),
@@ -26,7 +26,7 @@ fn parts_are_read_with_and_without_blanks_in_any_order() {
 }
 
 #[test]
-fn another_algorithm_is_named_as_such() {
+fn other_algorithm_is_rejected() {
     for header in [
         "",
         "Bearer abc",
@@ -42,7 +42,7 @@ fn another_algorithm_is_named_as_such() {
 }
 
 #[test]
-fn what_is_missing_repeated_or_strange_is_named() {
+fn missing_repeated_and_unknown_parts_are_reported() {
     let (access, signed, signature) =
         ("Access=AKEXAMPLE0000000000", "SignedHeaders=host;x-sdk-date", format!("Signature={HEX}"));
     for (parts, wrong) in [
@@ -74,12 +74,12 @@ fn header_value() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn garbage_never_panics(header in "(SDK-HMAC-SHA256 )?(Access|SignedHeaders|Signature|[,=; ]|\\PC){0,40}") {
+    fn random_headers_do_not_panic(header in "(SDK-HMAC-SHA256 )?(Access|SignedHeaders|Signature|[,=; ]|\\PC){0,40}") {
         let _ = parse(&header);
     }
 
     #[test]
-    fn what_is_signed_verifies_and_nothing_else_does(
+    fn only_the_signed_request_verifies(
         method in "GET|POST|PUT|DELETE",
         path in "/(\\PC|%[0-9a-fA-F]{2}|[%/+~]){0,20}",
         query in "(\\PC|%[0-9a-fA-F]{2}|[&=+%]){0,30}",

@@ -1,4 +1,4 @@
-//! Arbitrary and broken input: nothing panics, and nothing is allowed that was not written.
+//! Random and malformed input: no panics, and no unintended permissions.
 
 use clew_iam::decision::{Action, could_ever_allow};
 use clew_iam::policy::{Policy, system};
@@ -14,7 +14,7 @@ const VALID: &str = r#"{"Version":"5.0","Statement":[
  "Condition":{"StringEquals":{"g:ResourceTag/env":["dev","test"]},"IpAddressIfExists":{"g:SourceIp":"10.0.0.0/8"}}},
 {"Effect":"Deny","NotAction":["gaussdbformysql:*:get*"],"Condition":{"ForAnyValue:StringNotMatch":{"g:TagKeys":"e*"}}}]}"#;
 
-/// Any JSON, some of it with names that policies use.
+/// Random JSON that often uses names of policies.
 fn any_json() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         Just("Version".to_owned()),
@@ -51,8 +51,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// No request is allowed, by whatever statement.
-fn allows_nothing(text: &str) {
+/// Asserts that the policy allows no action.
+fn assert_allows_nothing(text: &str) {
     let Ok(policy) = Policy::parse(text) else { return };
     let principal = Facts::default().principal(&[policy]);
     for &action in Action::ALL {
@@ -64,17 +64,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn arbitrary_bytes_are_no_policy(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn random_bytes_are_rejected(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         prop_assert!(Policy::parse(&String::from_utf8_lossy(&bytes)).is_err());
     }
 
     #[test]
-    fn arbitrary_text_is_no_policy(text in "\\PC{0,300}") {
+    fn random_text_is_rejected(text in "\\PC{0,300}") {
         prop_assert!(Policy::parse(&text).is_err());
     }
 
     #[test]
-    fn arbitrary_json_is_no_policy(value in any_json()) {
+    fn random_json_is_rejected(value in any_json()) {
         let errors = Policy::parse(&value.to_string());
         prop_assert!(errors.is_err(), "{}", value);
         let errors = errors.unwrap_err();
@@ -82,25 +82,25 @@ proptest! {
         prop_assert!(errors.findings().iter().all(|finding| finding.line >= 1 && finding.column >= 1));
     }
 
-    /// A version and a list make no policy of what stands in it.
+    /// A valid document around a random statement is rejected.
     #[test]
-    fn arbitrary_statements_are_no_statements(statement in any_json(), version in prop::sample::select(vec!["1.0", "1.1", "5.0"])) {
+    fn random_statements_are_rejected(statement in any_json(), version in prop::sample::select(vec!["1.0", "1.1", "5.0"])) {
         let document = json!({"Version": version, "Statement": [statement]}).to_string();
         prop_assert!(Policy::parse(&document).is_err());
     }
 
-    /// An arbitrary condition never makes a statement match that would otherwise be refused, and never panics.
+    /// A random condition or resource does not panic and allows nothing.
     #[test]
-    fn arbitrary_conditions_and_resources(condition in any_json(), resource in any_json()) {
+    fn random_conditions_and_resources_allow_nothing(condition in any_json(), resource in any_json()) {
         let statement = json!({"Effect": "Deny", "Action": ["*:*:*"], "Condition": condition, "Resource": resource});
         for version in ["1.1", "5.0"] {
-            allows_nothing(&json!({"Version": version, "Statement": [statement]}).to_string());
+            assert_allows_nothing(&json!({"Version": version, "Statement": [statement]}).to_string());
         }
     }
 
-    /// A policy with bytes changed, cut or doubled is refused, or it is another policy that can be decided by.
+    /// A modified policy is rejected, or it is a valid policy that can be evaluated.
     #[test]
-    fn broken_policies(at in 0..VALID.len(), length in 0_usize..40, put in "\\PC{0,6}", cut in any::<bool>()) {
+    fn mutated_policies_do_not_panic(at in 0..VALID.len(), length in 0_usize..40, put in "\\PC{0,6}", cut in any::<bool>()) {
         let (start, end) = (VALID.floor_char_boundary(at), VALID.floor_char_boundary((at + length).min(VALID.len())));
         let text = if cut { VALID[..start].to_owned() } else { format!("{}{put}{}", &VALID[..start], &VALID[end..]) };
         if let Ok(policy) = Policy::parse(&text) {
@@ -108,19 +108,19 @@ proptest! {
                 let _ = Facts { action: action.name.to_owned(), ..Facts::default() }.decide(std::slice::from_ref(&policy));
             }
         } else if !cut {
-            // What is refused as a whole allows nothing of its parts: there is no policy to ask.
+            // A rejected document has no policy, so none of its statements can allow anything.
             prop_assert!(text != VALID);
         }
     }
 
-    /// Without its closing brackets no policy is left.
+    /// A document without its closing brackets is rejected.
     #[test]
-    fn a_policy_cut_short_is_none(at in 0..VALID.len()) {
+    fn truncated_policies_are_rejected(at in 0..VALID.len()) {
         prop_assert!(Policy::parse(&VALID[..VALID.floor_char_boundary(at)]).is_err());
     }
 
     #[test]
-    fn arbitrary_headers_are_no_authorization(header in ".{0,300}", known in any::<bool>()) {
+    fn random_authorization_headers_are_rejected(header in ".{0,300}", known in any::<bool>()) {
         let header = if known { format!("SDK-HMAC-SHA256 Access={header}") } else { header };
         if let Ok(read) = Authorization::parse(&header) {
             prop_assert!(known && !read.signed_headers.is_empty());
@@ -128,17 +128,17 @@ proptest! {
     }
 
     #[test]
-    fn tokens_hash_to_32_bytes_that_tell_them_apart(one in ".{0,100}", other in ".{0,100}") {
+    fn token_hashes_are_unique(one in ".{0,100}", other in ".{0,100}") {
         prop_assert_eq!(token::hash(&one) == token::hash(&other), one == other);
     }
 }
 
 #[test]
-fn system_policies_survive_losing_any_byte() {
+fn system_policies_without_any_one_byte_do_not_panic() {
     for policy in &system::ALL {
         for at in 0..policy.document.len() {
             let text = format!("{}{}", &policy.document[..at], &policy.document[at + 1..]);
-            // Blanks, letters of actions: some losses leave a policy, none may break the reader.
+            // Some deletions leave a valid policy; none may cause a panic.
             if let Ok(rest) = Policy::parse(&text) {
                 assert_eq!(rest.statements().len(), 1);
             }
