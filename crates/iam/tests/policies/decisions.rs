@@ -122,7 +122,7 @@ fn conditions_apply_equally_to_deny() {
             for (requests, allowed) in [(&row.allow, false), (&row.none, true)] {
                 for request in requests {
                     let request_facts = facts(request);
-                    // An unsupported key prevents a match of the Allow only; covered by `effects.json`.
+                    // For an unsupported key, an Allow does not match and a Deny may; covered by `effects.json`.
                     if !Action::find(&request_facts.action).unwrap().keys.is_empty() {
                         let decision = request_facts.decide(&policies);
                         assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.what);
