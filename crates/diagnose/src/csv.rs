@@ -26,7 +26,7 @@ pub fn detailed_header_row(language: Language) -> Vec<u8> {
     row
 }
 
-/// Header row with the given column names, which must need no quotes.
+/// Header row with the given column names. The names are written without quotes.
 #[must_use]
 pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { BOM.to_vec() } else { Vec::new() };
@@ -116,7 +116,7 @@ fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// Classes of the bytes in a text, as a bit set. They decide about quoting and escaping.
+/// Classes of the bytes in a text, as a bit set. The set decides whether the text is quoted and escaped.
 #[derive(Clone, Copy)]
 struct ByteClasses(u8);
 

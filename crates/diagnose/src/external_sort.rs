@@ -145,7 +145,7 @@ impl<S: SpillStorage> SortedRows<S> {
         })
     }
 
-    /// Passes blocks of adjacent rows to `take`. Rows that were added in order need one read for many rows.
+    /// Passes blocks of adjacent rows to `take`. Rows that were added in sort order are read in large blocks.
     fn read_blocks(
         &mut self,
         offset: usize,

@@ -100,8 +100,8 @@ pub struct Chosen {
 impl Chosen {
     /// Selects the groups that an intelligent kill ends.
     ///
-    /// A session qualifies if it executes a statement, has done so for at least `threshold`, is not internal, and its
-    /// account is not protected.
+    /// A session qualifies if it has executed a statement for at least `threshold`.
+    /// Internal sessions and sessions of protected accounts never qualify.
     /// The caller removes Clew's own sessions first.
     ///
     /// Groups with equal rank are ordered by total time (descending), then by template.

@@ -4,13 +4,13 @@ use clew_model::Session;
 
 /// Prefixes of the commands of replication threads, background threads and binary log readers (`mysqlbinlog`).
 /// `binlog dump` matches `Binlog Dump GTID` too.
-const COMMAND_STARTS: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
+const INTERNAL_COMMAND_PREFIXES: [&[u8]; 4] = [b"binlog dump", b"daemon", b"slave_", b"register slave"];
 
 /// User of replication threads, and of MariaDB's appliers and background workers.
 const SYSTEM_USER: &[u8] = b"system user";
 
 /// Hosts of threads without a client connection: empty, or the state of a replica that connects to its source.
-const NO_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
+const NO_CLIENT_HOSTS: [&[u8]; 2] = [b"", b"connecting host"];
 
 /// Whether a session is internal: replication, binlog dump, event scheduler, daemon (DESIGN.md section 2).
 ///
@@ -19,13 +19,13 @@ const NO_CLIENT: [&[u8]; 2] = [b"", b"connecting host"];
 ///
 /// Two kinds of sessions are detected elsewhere.
 /// The source that reads the sessions detects Clew's own.
-/// On MySQL, a replication thread inside a trigger is listed under the trigger's definer; before a kill the source
-/// reads the thread's type.
+/// On MySQL, a replication thread inside a trigger is listed under the trigger's definer.
+/// Before a kill the source reads the type of the thread.
 #[must_use]
 pub fn is_internal(session: &Session) -> bool {
     let starts = |start: &[u8]| session.command.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    let without_client = session.user == SYSTEM_USER && NO_CLIENT.contains(&session.host.as_slice());
-    without_client || COMMAND_STARTS.iter().any(|start| starts(start))
+    let without_client = session.user == SYSTEM_USER && NO_CLIENT_HOSTS.contains(&session.host.as_slice());
+    without_client || INTERNAL_COMMAND_PREFIXES.iter().any(|start| starts(start))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ const BACKUP_STATEMENTS: [&[&str]; 5] = [
     &["CLONE", "INSTANCE"],
 ];
 /// Prefix of the statement with which mysqldump, mariadb-dump and mydumper read a table.
-const DUMP_SELECT: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
+const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
 /// Whether a storage engine can roll back the changes of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,7 +237,8 @@ fn backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> 
     {
         return Some("FLUSH TABLES WITH READ LOCK".to_owned());
     }
-    let dump = statement.get(..DUMP_SELECT.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT));
+    let dump =
+        statement.get(..DUMP_SELECT_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT_PREFIX));
     dump.then(|| "SELECT /*!40001 SQL_NO_CACHE */".to_owned())
 }
 

@@ -22,7 +22,7 @@ pub struct KillRule {
 pub enum Verdict {
     /// The session does not match the rule.
     Unmatched,
-    /// The session matches, but is excluded from killing_rule.
+    /// The session matches, but is excluded from kills.
     Spared(Spared),
     /// The session is to be killed.
     Killed,
@@ -89,7 +89,7 @@ impl KillRule {
     }
 }
 
-/// Returns the sessions that any rule killing_rule, each with the index of the first such rule.
+/// Returns the sessions that any rule kills, each with the index of the first such rule.
 pub fn victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,

@@ -32,7 +32,7 @@ use std::fmt::Write;
 use clew_model::{COLUMNS, DETAIL_COLUMNS, Session, SessionDetail, Transaction};
 
 use crate::waits::is_wait_state;
-use entry::Entry;
+use entry::SessionEntry;
 
 /// Maximum number of bytes of a statement in the feed. The session's detail request returns the full statement.
 pub const STATEMENT_KEPT: usize = 1024;
@@ -68,7 +68,7 @@ pub struct LiveList {
     version: u32,
     /// Time of the latest sample, in milliseconds since 1970.
     at: i64,
-    entries: HashMap<u64, Entry>,
+    entries: HashMap<u64, SessionEntry>,
     /// Version and id of ended sessions, oldest first.
     ended: VecDeque<(u32, u64)>,
     /// Minimum version for which a delta is available.
@@ -113,11 +113,11 @@ impl LiveList {
                 Some(existing) if existing.is_same_session(&live.session) => existing.update(version, at, &live),
                 // The server reused the id for another session.
                 Some(existing) => {
-                    *existing = Entry::new(version, at, &live);
+                    *existing = SessionEntry::new(version, at, &live);
                     self.ended.push_back((version, id));
                 }
                 None => {
-                    self.entries.insert(id, Entry::new(version, at, &live));
+                    self.entries.insert(id, SessionEntry::new(version, at, &live));
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! Sort order of a snapshot: sort key, then session id. Rows without a key come last in both directions (DESIGN.md
-//! section 6).
+//! Sort order of a snapshot: sort key, then session id (DESIGN.md section 6).
+//!
+//! Rows without a key come last in both directions.
 
 use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 

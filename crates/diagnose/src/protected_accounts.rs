@@ -7,7 +7,7 @@ use clew_model::Session;
 use crate::internal_sessions::is_internal;
 
 /// Accounts of cloud vendors and of server components (DESIGN.md section 6).
-const PROTECTED: [&str; 9] = [
+const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
     "rdsadmin",
     "rdsbackup",
     "rdsmetric",
@@ -27,7 +27,7 @@ pub struct ProtectedAccounts(HashSet<Vec<u8>>);
 impl Default for ProtectedAccounts {
     /// Default accounts of DESIGN.md section 6.
     fn default() -> Self {
-        Self::new(PROTECTED)
+        Self::new(DEFAULT_PROTECTED_ACCOUNTS)
     }
 }
 

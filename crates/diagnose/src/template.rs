@@ -2,9 +2,8 @@
 //!
 //! The input is a statement as the server lists it: arbitrary bytes, often truncated, sometimes malformed.
 //! The session's `sql_mode` is unknown.
-//! So there is no grammar and no parse error.
-//! If two SQL modes read a byte differently, it is kept only if both read it as code.
-//! No literal of any mode reaches the template.
+//! So the lexer works without a grammar and never fails.
+//! A byte is kept only if every SQL mode reads it as code, so no literal of any mode reaches the template.
 //!
 //! - `lexer` splits the statement into tokens; `quoted`, `comment` and `number` find where these tokens end.
 //! - `sql_modes` scans the text in all modes in parallel if a backslash before a quote makes them differ.
@@ -21,8 +20,9 @@ mod sql_modes;
 use lexer::{Lexer, LexerEnd, Token};
 use normalize::Normalizer;
 
-/// Template of a MySQL or MariaDB statement: the text without literals, equal for statements that differ only in
-/// values.
+/// Template of a MySQL or MariaDB statement: its text without literals.
+///
+/// Statements that differ only in values have the same template.
 ///
 /// | in the statement | in the template |
 /// |---|---|

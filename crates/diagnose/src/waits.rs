@@ -5,12 +5,12 @@
 //! InnoDB lock waits are matched by transaction, metadata locks by the servers' compatibility matrix.
 //! Waits that no table lists are inferred from the session's state and statement.
 //!
-//! - `build` creates the graph; `edges` detects the waits for InnoDB locks (`rows`), metadata locks (`metadata`), and
-//!   flushed or engine-locked tables (`tables`).
+//! - `build` creates the graph from the waits that `edges` detects.
+//! - `edges` has a module for each kind of lock: InnoDB (`rows`), `metadata`, flushed and engine-locked `tables`.
 //! - `lock_requests` lists or infers pending metadata locks; `compatibility` has the compatibility matrix.
 //! - `cycle` and `rank` find the root blockers; `unexplained` lists waiters without a detected blocker.
-//! - `remedy` proposes how to end a root blocker; `tree` and `dot` render the graph; `details` summarizes it by
-//!   session.
+//! - `remedy` proposes how to end a root blocker.
+//! - `tree` and `dot` render the graph; `details` summarizes it by session.
 //!
 //! ```
 //! use clew_diagnose::waits::{

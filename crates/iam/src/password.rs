@@ -48,14 +48,14 @@ fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 
-fn argon2id() -> Result<Argon2<'static>, SecretError> {
+fn argon2id_hasher() -> Result<Argon2<'static>, SecretError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 /// Hashes a password with a random salt, and returns the PHC string. Takes tens of milliseconds on one core.
 pub fn hash(password: &SecretString) -> Result<String, SecretError> {
-    let hash: PasswordHash = argon2id()?
+    let hash: PasswordHash = argon2id_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(hash.to_string())
@@ -64,15 +64,15 @@ pub fn hash(password: &SecretString) -> Result<String, SecretError> {
 /// Verifies a password against a PHC string. An invalid PHC string matches no password.
 #[must_use]
 pub fn verify(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id()) else { return false };
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify`], for logins of unknown users. Otherwise the response time would reveal which users
-/// exist.
+/// Takes as long as [`verify`], for logins of unknown users.
+/// Otherwise the response time would reveal which users exist.
 pub fn verify_against_nothing(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
-    if let Ok(argon2id) = argon2id() {
+    if let Ok(argon2id) = argon2id_hasher() {
         let hashed =
             argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
         // The result is unused; without `black_box` the compiler may remove the computation.

@@ -56,7 +56,7 @@ pub struct Environment {
 
 /// Caller of a request, as input of policy evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Requester<'a> {
+pub(crate) struct Caller<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) user_name: &'a str,
     pub(crate) domain_id: &'a DomainId,
@@ -66,7 +66,7 @@ pub(crate) struct Requester<'a> {
 /// Complete input of policy evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    pub(crate) requester: Requester<'a>,
+    pub(crate) caller: Caller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a Environment,

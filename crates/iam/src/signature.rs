@@ -118,8 +118,9 @@ fn encode_hex(hash: &[u8; 32]) -> String {
     }
 }
 
-/// Percent-encodes all characters but letters, digits and `-._~`. Paths and queries encoded with it are already
-/// canonical.
+/// Percent-encodes all characters but letters, digits and `-._~`.
+///
+/// Paths and queries that are encoded with it are already canonical.
 #[must_use]
 pub fn encode(text: &str) -> String {
     canonical::encode(text.as_bytes())

@@ -1,7 +1,7 @@
 //! Tokens: issued by `POST /v3/auth/tokens` in `X-Subject-Token`, sent by clients in `X-Auth-Token` (spec section 3.2).
 //!
-//! A token is a random string without content. The store keeps only its hash, so read access to the store does not
-//! allow impersonation.
+//! A token is a random string without content.
+//! The store keeps only its hash, so read access to the store does not allow impersonation.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};

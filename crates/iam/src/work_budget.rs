@@ -12,18 +12,19 @@ const DEFAULT_UNITS: u64 = 64 << 20;
 /// Fixed cost of one comparison, in units, because many short patterns cost more than their bytes.
 const COMPARISON_COST: u64 = 16;
 
-/// Remaining work for one request. After exhaustion no statement matches, and [`decide`](crate::decision::decide)
-/// denies.
+/// Remaining work for one request.
+///
+/// After exhaustion no statement matches, and [`decide`](crate::decision::decide) denies.
 #[derive(Debug)]
 pub struct WorkBudget {
     limit: u64,
     remaining: AtomicU64,
     exhausted: AtomicBool,
-    account: Option<Account>,
+    account: Option<PaymentAccount>,
 }
 
-/// Rate limit from which the work is paid as it is done, shared by several requests of a principal.
-struct Account {
+/// Rate limit that is charged for the work as it is done, shared by several requests of a principal.
+struct PaymentAccount {
     step: u64,
     /// Spent units at which the next step must be paid.
     due: AtomicU64,
@@ -31,13 +32,13 @@ struct Account {
     overdrawn: AtomicBool,
 }
 
-impl fmt::Debug for Account {
+impl fmt::Debug for PaymentAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
+        f.debug_struct("PaymentAccount").field("step", &self.step).field("due", &self.due).finish_non_exhaustive()
     }
 }
 
-impl Account {
+impl PaymentAccount {
     /// Pays for the steps that are complete at `spent` units.
     fn covers(&self, spent: u64) -> bool {
         let due = self.due.load(Relaxed);
@@ -71,7 +72,7 @@ impl WorkBudget {
     #[must_use]
     pub fn paid_by(step: u64, pay: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let account =
-            Account { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
+            PaymentAccount { step, due: AtomicU64::new(step), pay: Box::new(pay), overdrawn: AtomicBool::new(false) };
         Self { account: Some(account), ..Self::default() }
     }
 

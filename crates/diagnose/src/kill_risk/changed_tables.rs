@@ -2,8 +2,8 @@
 //!
 //! The server does not list the tables of a running statement.
 //! The parser covers the statements that a kill can leave half done on a non-transactional table.
-//! These are data changes (`INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`), definition and maintenance statements
-//! (`ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`).
+//! Data changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
+//! Definition and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`.
 //! Tables changed by triggers, by foreign keys and by functions called from a `SELECT` are not detected.
 
 use crate::template::{CodeToken, code_tokens};
@@ -12,7 +12,7 @@ use crate::template::{CodeToken, code_tokens};
 const MAX_PARSED_BYTES: usize = 64 << 10;
 /// Maximum number of tokens of a statement that are parsed.
 const MAX_TOKENS: usize = 4096;
-/// Maximum number of tables reported for a statement. Ellipsis tables make the list incomplete.
+/// Maximum number of tables reported for a statement. More tables make the list incomplete.
 const MAX_TABLES: usize = 32;
 
 /// Effect of a statement on the tables that it names.

@@ -9,18 +9,18 @@ use crate::template::template;
 use crate::text::clean;
 
 /// Indexes of columns with special handling.
-const USER: usize = 1;
-const HOST: usize = 2;
-const STATE: usize = 4;
-const COMMAND: usize = 5;
-pub(super) const STATEMENT: usize = 6;
-const STATE_DURATION: usize = 7;
-pub(super) const WAITS_FOR: usize = 16;
-pub(super) const TEMPLATE: usize = 19;
-pub(super) const COUNT: usize = 20;
+const USER_COLUMN: usize = 1;
+const HOST_COLUMN: usize = 2;
+const STATE_COLUMN: usize = 4;
+const COMMAND_COLUMN: usize = 5;
+pub(super) const STATEMENT_COLUMN: usize = 6;
+const STATE_DURATION_COLUMN: usize = 7;
+pub(super) const WAITS_FOR_COLUMN: usize = 16;
+pub(super) const TEMPLATE_COLUMN: usize = 19;
+pub(super) const COLUMN_COUNT: usize = 20;
 
 /// Maximum number of cells in a delta. A full row is shorter than a larger delta.
-const MAX_DELTA_CELLS: usize = COUNT / 2;
+const MAX_DELTA_CELLS: usize = COLUMN_COUNT / 2;
 /// Tolerance of a duration, in milliseconds: servers report whole seconds.
 const DURATION_TOLERANCE_MILLIS: i64 = 1000;
 
@@ -32,27 +32,27 @@ enum CellValue {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct SessionEntry {
     /// Version in which the session was added.
     added_version: u32,
     /// Version of the last change of any cell.
     pub(super) changed_version: u32,
-    cells: [CellValue; COUNT],
-    cell_versions: [u32; COUNT],
-    /// Sample time at which each number of [`RUNNING`] was stored, in milliseconds stored_at 1970.
+    cells: [CellValue; COLUMN_COUNT],
+    cell_versions: [u32; COLUMN_COUNT],
+    /// Sample time at which each number of [`RUNNING`] was stored, in milliseconds since 1970.
     stored_at: [i64; RUNNING.len()],
     waits_for_masked: Option<Box<str>>,
 }
 
-impl Entry {
+impl SessionEntry {
     pub(super) fn new(version: u32, at: i64, live: &LiveSession) -> Self {
         let mut cells = read_cells(live);
-        set_cell(&mut cells, TEMPLATE, template_cell(live));
+        set_cell(&mut cells, TEMPLATE_COLUMN, template_cell(live));
         Self {
             added_version: version,
             changed_version: version,
             cells,
-            cell_versions: [version; COUNT],
+            cell_versions: [version; COLUMN_COUNT],
             stored_at: [at; RUNNING.len()],
             waits_for_masked: live.waits_for_masked.as_deref().map(Box::from),
         }
@@ -62,19 +62,21 @@ impl Entry {
     pub(super) fn is_same_session(&self, session: &Session) -> bool {
         let same = |at: usize, text: &[u8]| matches!(self.cells.get(at), Some(CellValue::Text(stored)) if **stored == *clean(text));
         // Before authentication a session has no account and, on some servers, no port.
-        same(HOST, &session.host) && (same(USER, &session.user) || same(USER, b"unauthenticated user"))
+        same(HOST_COLUMN, &session.host)
+            && (same(USER_COLUMN, &session.user) || same(USER_COLUMN, b"unauthenticated user"))
     }
 
     pub(super) fn update(&mut self, version: u32, at: i64, live: &LiveSession) {
         let mut new_cells = read_cells(live);
-        let statement = |cells: &[CellValue; COUNT]| cells.get(STATEMENT).cloned();
+        let statement = |cells: &[CellValue; COLUMN_COUNT]| cells.get(STATEMENT_COLUMN).cloned();
         let same_statement = statement(&self.cells) == statement(&new_cells);
         // The template is the most expensive cell, so it is computed only for a new statement.
-        let template = if same_statement { self.cells.get(TEMPLATE).cloned() } else { Some(template_cell(live)) };
-        set_cell(&mut new_cells, TEMPLATE, template.unwrap_or(CellValue::Empty));
+        let template =
+            if same_statement { self.cells.get(TEMPLATE_COLUMN).cloned() } else { Some(template_cell(live)) };
+        set_cell(&mut new_cells, TEMPLATE_COLUMN, template.unwrap_or(CellValue::Empty));
         let differs = |column: usize| self.cells.get(column) != new_cells.get(column);
         // A new state, command or statement restarts the duration, even if the numbers match.
-        let restarted = [STATE, COMMAND, STATEMENT].into_iter().any(differs);
+        let restarted = [STATE_COLUMN, COMMAND_COLUMN, STATEMENT_COLUMN].into_iter().any(differs);
         let columns = self.cells.iter_mut().zip(&mut self.cell_versions).zip(new_cells).enumerate();
         for (column, ((old, changed), new)) in columns {
             let stored_at = match RUNNING.iter().position(|running| *running == column) {
@@ -83,7 +85,8 @@ impl Entry {
             };
             let is_expected = match (&stored_at, &*old, &new) {
                 (Some(stored_at), CellValue::Number(old), CellValue::Number(new)) => {
-                    !(restarted && column == STATE_DURATION) && is_expected_duration(*old, at - **stored_at, *new)
+                    !(restarted && column == STATE_DURATION_COLUMN)
+                        && is_expected_duration(*old, at - **stored_at, *new)
                 }
                 (_, old, new) => old == new,
             };
@@ -102,14 +105,14 @@ impl Entry {
 
     /// Writes all cells with their values at time `at`.
     pub(super) fn write_full(&self, out: &mut String, at: i64, masked: bool) {
-        for column in 0..COUNT {
+        for column in 0..COLUMN_COUNT {
             out.push(if column == 0 { '[' } else { ',' });
             self.write_cell(out, column, at, masked);
         }
         out.push(']');
     }
 
-    /// Writes the cells that changed stored_at `version`.
+    /// Writes the cells that changed since `version`.
     ///
     /// Writes the full row if most cells changed, or if the session is newer than `version`.
     pub(super) fn write_delta(&self, out: &mut String, version: u32, at: i64, masked: bool) {
@@ -125,8 +128,8 @@ impl Entry {
     }
 
     fn write_cell(&self, out: &mut String, column: usize, at: i64, masked: bool) {
-        let source = if masked && column == STATEMENT { TEMPLATE } else { column };
-        if masked && column == WAITS_FOR {
+        let source = if masked && column == STATEMENT_COLUMN { TEMPLATE_COLUMN } else { column };
+        if masked && column == WAITS_FOR_COLUMN {
             return write_text(out, self.waits_for_masked.as_deref());
         }
         match self.cells.get(source) {
@@ -148,9 +151,9 @@ fn is_expected_duration(old: u64, passed: i64, new: u64) -> bool {
     milliseconds(new).saturating_sub(milliseconds(old)).saturating_sub(passed).abs() <= DURATION_TOLERANCE_MILLIS
 }
 
-fn read_cells(live: &LiveSession) -> [CellValue; COUNT] {
+fn read_cells(live: &LiveSession) -> [CellValue; COLUMN_COUNT] {
     let row = SessionRow { session: &live.session, transaction: live.transaction.as_ref() };
-    let mut cells = [const { CellValue::Empty }; COUNT];
+    let mut cells = [const { CellValue::Empty }; COLUMN_COUNT];
     let of_session = COLUMNS.iter().map(|column| (column.cell)(&row));
     let details = DETAIL_COLUMNS.iter().filter(|column| column.key != "statement_digest");
     let of_detail = details.map(|column| (column.cell)(&live.detail));
@@ -159,7 +162,7 @@ fn read_cells(live: &LiveSession) -> [CellValue; COUNT] {
             Cell::Empty => CellValue::Empty,
             Cell::Number(number) => CellValue::Number(number),
             Cell::Text(text) => {
-                CellValue::Text(clean(if column == STATEMENT { truncate_statement(text) } else { text }).into())
+                CellValue::Text(clean(if column == STATEMENT_COLUMN { truncate_statement(text) } else { text }).into())
             }
         };
     }
@@ -181,7 +184,7 @@ fn truncate_statement(statement: &[u8]) -> &[u8] {
     }
 }
 
-fn set_cell(cells: &mut [CellValue; COUNT], column: usize, value: CellValue) {
+fn set_cell(cells: &mut [CellValue; COLUMN_COUNT], column: usize, value: CellValue) {
     if let Some(cell) = cells.get_mut(column) {
         *cell = value;
     }

@@ -31,11 +31,11 @@ fn since(list: &LiveList, version: u32, masked: bool) -> Value {
 #[test]
 fn column_indexes_match_the_column_list() {
     let columns = columns();
-    assert_eq!(columns.len(), entry::COUNT);
+    assert_eq!(columns.len(), entry::COLUMN_COUNT);
     let at = |column: usize| columns[column];
     assert_eq!(RUNNING.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
     assert_eq!(
-        [1, 2, 4, 5, entry::STATEMENT, entry::WAITS_FOR, entry::TEMPLATE].map(at),
+        [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
     );
 }

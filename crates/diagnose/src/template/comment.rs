@@ -9,8 +9,8 @@ pub(super) enum Comment {
     None,
     /// Comment or hint of this length.
     Plain(usize),
-    /// `/*! … */` or `/*M! … */`, whose content some servers execute. The content starts after the mark and the
-    /// version.
+    /// `/*! … */` or `/*M! … */`, whose content some servers execute.
+    /// The content starts after the mark and the version.
     Executable { start: usize, length: usize },
     /// The end of the comment, or its start, is ambiguous.
     Ambiguous,

@@ -12,11 +12,11 @@ const MAY_ADJOIN_STRINGS: [&str; 8] = ["COMMENT", "DATE", "END", "ESCAPE", "PASS
 pub(super) struct Keyword {
     /// Spelling in templates. Synonyms have the same spelling.
     pub(super) word: &'static str,
-    kind: Kind,
+    kind: KeywordKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum KeywordKind {
     PrecedesSign,
     PrecedesOperand,
     Reserved,
@@ -28,27 +28,33 @@ enum Kind {
 impl Keyword {
     /// Whether a sign after it belongs to a number.
     pub(super) fn precedes_sign(self) -> bool {
-        self.kind == Kind::PrecedesSign
+        self.kind == KeywordKind::PrecedesSign
     }
 
     /// Whether an operand follows.
     pub(super) fn precedes_operand(self) -> bool {
-        matches!(self.kind, Kind::PrecedesSign | Kind::PrecedesOperand)
+        matches!(self.kind, KeywordKind::PrecedesSign | KeywordKind::PrecedesOperand)
     }
 
     /// Whether it cannot be an unquoted name.
     pub(super) fn is_reserved(self) -> bool {
-        matches!(self.kind, Kind::PrecedesSign | Kind::PrecedesOperand | Kind::Reserved | Kind::TimeFunction)
+        matches!(
+            self.kind,
+            KeywordKind::PrecedesSign
+                | KeywordKind::PrecedesOperand
+                | KeywordKind::Reserved
+                | KeywordKind::TimeFunction
+        )
     }
 
     /// Whether it is a keyword only directly before a parenthesis.
     pub(super) fn is_function(self) -> bool {
-        self.kind == Kind::Function
+        self.kind == KeywordKind::Function
     }
 
     /// Whether it is a date or time function that needs no parentheses, such as `CURRENT_DATE`.
     pub(super) fn is_time_function(self) -> bool {
-        self.kind == Kind::TimeFunction
+        self.kind == KeywordKind::TimeFunction
     }
 }
 
@@ -61,47 +67,51 @@ const BUCKETS: usize = 4096;
 static KEYWORDS: LazyLock<Vec<Vec<Entry>>> = LazyLock::new(|| {
     let mut table = vec![Vec::new(); BUCKETS];
     let lists = [
-        (lists::PRECEDING_SIGNS, Kind::PrecedesSign),
-        (lists::PRECEDING_OPERANDS, Kind::PrecedesOperand),
-        (lists::RESERVED, Kind::Reserved),
-        (lists::SYNTAX, Kind::NotReserved),
-        (lists::OFTEN_USED_AS_NAMES, Kind::NotReserved),
-        (lists::FUNCTIONS, Kind::Function),
+        (lists::PRECEDING_SIGNS, KeywordKind::PrecedesSign),
+        (lists::PRECEDING_OPERANDS, KeywordKind::PrecedesOperand),
+        (lists::OTHER_RESERVED, KeywordKind::Reserved),
+        (lists::STATEMENT_KEYWORDS, KeywordKind::NotReserved),
+        (lists::OFTEN_USED_AS_NAMES, KeywordKind::NotReserved),
+        (lists::FUNCTIONS, KeywordKind::Function),
     ];
     for (words, kind) in lists {
         for word in words.split_ascii_whitespace() {
-            insert(&mut table, word, Keyword { word, kind });
+            insert_keyword(&mut table, word, Keyword { word, kind });
         }
     }
-    for (word, other) in pairs(lists::SYNONYMS) {
-        let kind = find(&table, word.as_bytes()).map_or(Kind::NotReserved, |keyword| keyword.kind);
-        insert(&mut table, word, Keyword { word: other, kind });
+    for (word, other) in parse_pairs(lists::SYNONYMS) {
+        let kind = find_in_table(&table, word.as_bytes()).map_or(KeywordKind::NotReserved, |keyword| keyword.kind);
+        insert_keyword(&mut table, word, Keyword { word: other, kind });
     }
-    for (word, other) in pairs(lists::TIME_FUNCTIONS) {
-        insert(&mut table, word, Keyword { word: other, kind: Kind::TimeFunction });
+    for (word, other) in parse_pairs(lists::TIME_FUNCTIONS) {
+        insert_keyword(&mut table, word, Keyword { word: other, kind: KeywordKind::TimeFunction });
     }
     for word in lists::INTRODUCERS.split_ascii_whitespace() {
-        insert(&mut table, word, Keyword { word: INTRODUCER, kind: Kind::NotReserved });
+        insert_keyword(&mut table, word, Keyword { word: INTRODUCER_SPELLING, kind: KeywordKind::NotReserved });
     }
-    insert(&mut table, INTRODUCER, Keyword { word: INTRODUCER, kind: Kind::NotReserved });
+    insert_keyword(
+        &mut table,
+        INTRODUCER_SPELLING,
+        Keyword { word: INTRODUCER_SPELLING, kind: KeywordKind::NotReserved },
+    );
     table
 });
 
 /// Spelling of all character set introducers in templates.
-const INTRODUCER: &str = "_charset";
+const INTRODUCER_SPELLING: &str = "_charset";
 
-fn pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+fn parse_pairs(words: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     words.split_ascii_whitespace().filter_map(|pair| pair.split_once('='))
 }
 
-fn insert(table: &mut [Vec<Entry>], word: &'static str, keyword: Keyword) {
+fn insert_keyword(table: &mut [Vec<Entry>], word: &'static str, keyword: Keyword) {
     if let Some(bucket) = table.get_mut(bucket_index(word.as_bytes())) {
         bucket.retain(|(other, _)| !other.eq_ignore_ascii_case(word));
         bucket.push((word, keyword));
     }
 }
 
-fn find<'a>(table: &'a [Vec<Entry>], word: &[u8]) -> Option<&'a Keyword> {
+fn find_in_table<'a>(table: &'a [Vec<Entry>], word: &[u8]) -> Option<&'a Keyword> {
     let bucket = table.get(bucket_index(word))?;
     bucket.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(word)).map(|(_, keyword)| keyword)
 }
@@ -117,7 +127,7 @@ fn bucket_index(word: &[u8]) -> usize {
 
 /// Finds the keyword of a word, ignoring case.
 pub(super) fn find_keyword(word: &[u8]) -> Option<&'static Keyword> {
-    find(&KEYWORDS, word)
+    find_in_table(&KEYWORDS, word)
 }
 
 /// Whether a string may directly precede or follow the word.
@@ -155,8 +165,7 @@ pub(super) fn word_length(rest: &[u8]) -> usize {
 
 /// Number of characters in a word.
 ///
-/// `None` if it has non-ASCII characters other than letters and digits, such as typographic quotes around an intended
-/// string.
+/// `None` if it has non-ASCII characters other than letters and digits, such as typographic quotes.
 pub(super) fn count_characters(word: &[u8]) -> Option<usize> {
     if word.is_ascii() {
         return Some(word.len());

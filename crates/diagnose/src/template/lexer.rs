@@ -5,7 +5,7 @@ mod token;
 pub(super) use self::token::{FollowedBy, Token};
 use super::comment::{self, Comment};
 use super::keywords;
-use super::number::{self, Number};
+use super::number::{self, NumberToken};
 use super::quoted::{self, StringEnd};
 
 /// Reason for the end of the token stream.
@@ -168,7 +168,7 @@ impl<'a> Lexer<'a> {
         if length > MAX_QUOTED_NAME_BYTES || text.chars().any(is_forbidden) {
             return Some(Token::Value);
         }
-        let is_plain = name.get(1..length - 1).is_some_and(is_plain);
+        let is_plain = name.get(1..length - 1).is_some_and(needs_no_quotes);
         Some(Token::Name(name, is_plain, self.followed_by()))
     }
 
@@ -217,7 +217,7 @@ impl<'a> Lexer<'a> {
 
     fn read_number(&mut self) -> Option<Token<'a>> {
         match number::classify(self.rest()) {
-            Number::Literal(length) => {
+            NumberToken::Literal(length) => {
                 self.position += length;
                 if matches!(self.peek(0), Some(b'\'' | b'"')) {
                     self.first_quote.get_or_insert(self.position);
@@ -225,7 +225,7 @@ impl<'a> Lexer<'a> {
                 }
                 Some(Token::Number)
             }
-            Number::Word => self.read_word(),
+            NumberToken::Word => self.read_word(),
         }
     }
 
@@ -321,11 +321,11 @@ impl<'a> Iterator for Lexer<'a> {
 }
 
 /// Whether a name needs no quotes, unless it is a keyword.
-fn is_plain(name: &[u8]) -> bool {
+fn needs_no_quotes(name: &[u8]) -> bool {
     keywords::word_length(name) == name.len()
         && !is_dollar_quote(name)
         && keywords::count_characters(name).is_some_and(|letters| (1..=MAX_WORD_CHARS).contains(&letters))
-        && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify(name) == Number::Word)
+        && (!name.first().is_some_and(u8::is_ascii_digit) || number::classify(name) == NumberToken::Word)
 }
 
 /// Whether a word opens a dollar-quoted string, which MySQL 9 uses for the code of functions.

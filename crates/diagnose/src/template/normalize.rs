@@ -2,7 +2,7 @@
 
 mod state;
 
-use self::state::{Group, LastToken, PasswordState, Rows, Sign, Values};
+use self::state::{Group, LastToken, PasswordState, PendingSign, RowRun, ValueList};
 use super::keywords;
 use super::lexer::{FollowedBy, Token};
 
@@ -14,8 +14,8 @@ const MAX_DEPTH: usize = 100;
 pub(super) struct Normalizer {
     out: Vec<u8>,
     last: LastToken,
-    values: Option<Values>,
-    pending_sign: Option<Sign>,
+    values: Option<ValueList>,
+    pending_sign: Option<PendingSign>,
     password: PasswordState,
     statement: Group,
     groups: Vec<Group>,
@@ -54,7 +54,7 @@ impl Normalizer {
             Token::Ellipsis => self.push_ellipsis(),
             Token::Open => self.open_group(),
             Token::Close => self.close_group(),
-            Token::Comma => self.write(b",", false, LastToken::Comma),
+            Token::Comma => self.write_token(b",", false, LastToken::Comma),
             Token::Semicolon if matches!(self.last, LastToken::Start | LastToken::Semicolon) => {}
             Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_sign() => {
                 self.push_sign(sign)
@@ -77,11 +77,11 @@ impl Normalizer {
     }
 
     /// Innermost group; `None` beyond [`MAX_DEPTH`].
-    fn group(&mut self) -> Option<&mut Group> {
+    fn current_group(&mut self) -> Option<&mut Group> {
         if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
     }
 
-    fn write(&mut self, text: &[u8], space: bool, last: LastToken) {
+    fn write_token(&mut self, text: &[u8], space: bool, last: LastToken) {
         if space {
             self.out.push(b' ');
         }
@@ -138,10 +138,10 @@ impl Normalizer {
         let space = self.needs_space_before(word);
         match keyword {
             Some(keyword) if keyword.is_function() && followed_by != FollowedBy::Parenthesis => {
-                self.write(word, space, LastToken::FunctionName);
+                self.write_token(word, space, LastToken::FunctionName);
             }
-            Some(keyword) => self.write(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
-            None => self.write(word, space, LastToken::Word(None)),
+            Some(keyword) => self.write_token(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
+            None => self.write_token(word, space, LastToken::Word(None)),
         }
         let written = keyword.map_or("", |keyword| keyword.word);
         self.password = match password {
@@ -157,15 +157,15 @@ impl Normalizer {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
         let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
         if !is_plain || self.last == LastToken::At(false) {
-            return self.write(name, space, LastToken::Name);
+            return self.write_token(name, space, LastToken::Name);
         }
         let is_part =
             self.last == LastToken::Dot || (followed_by == FollowedBy::Dot && self.last != LastToken::At(true));
         let keyword = if is_part { None } else { keywords::find_keyword(word) };
         match keyword {
-            None => self.write(word, space || self.needs_space_before(word), LastToken::Name),
-            Some(keyword) if keyword.is_function() => self.write(word, space, LastToken::FunctionName),
-            Some(_) => self.write(name, space, LastToken::QuotedName),
+            None => self.write_token(word, space || self.needs_space_before(word), LastToken::Name),
+            Some(keyword) if keyword.is_function() => self.write_token(word, space, LastToken::FunctionName),
+            Some(_) => self.write_token(name, space, LastToken::QuotedName),
         }
     }
 
@@ -188,16 +188,16 @@ impl Normalizer {
             return self.collapse_values();
         }
         let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
-        self.write(b"?", space, LastToken::Value);
-        self.values = Some(Values { end: self.out.len(), is_list: false });
+        self.write_token(b"?", space, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: false });
     }
 
     /// Collapses another value of a list after a value and a comma.
     fn collapse_values(&mut self) {
         let Some(values) = self.values else { return };
         self.out.truncate(values.end);
-        self.write(if values.is_list { b"" } else { b", ..." }, false, LastToken::Value);
-        self.values = Some(Values { end: self.out.len(), is_list: true });
+        self.write_token(if values.is_list { b"" } else { b", ..." }, false, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
     fn push_ellipsis(&mut self) {
@@ -209,8 +209,8 @@ impl Normalizer {
             return self.collapse_rows();
         }
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
-        self.write(b"...", space, LastToken::Value);
-        self.values = Some(Values { end: self.out.len(), is_list: true });
+        self.write_token(b"...", space, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: true });
     }
 
     fn open_group(&mut self) {
@@ -221,7 +221,7 @@ impl Normalizer {
         };
         let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
         let open = self.out.len() + usize::from(space);
-        self.write(b"(", space, LastToken::Open);
+        self.write_token(b"(", space, LastToken::Open);
         if self.groups.len() < MAX_DEPTH && self.excess_depth == 0 {
             self.groups.push(Group { open, is_in_list, ..Group::default() });
         } else {
@@ -232,14 +232,14 @@ impl Normalizer {
     fn close_group(&mut self) {
         let group = if self.excess_depth > 0 { None } else { self.groups.pop() };
         self.excess_depth = self.excess_depth.saturating_sub(1);
-        let Some(group) = group else { return self.write(b")", false, LastToken::Close) };
+        let Some(group) = group else { return self.write_token(b")", false, LastToken::Close) };
         let content = self.out.get(group.open + 1..).unwrap_or_default();
         let is_row = matches!(content, b"?" | b"..." | b"?, ...");
         if content == b"?, ..." || (content == b"?" && group.is_in_list) {
             self.out.truncate(group.open + 1);
             self.out.extend_from_slice(b"...");
         }
-        self.write(b")", false, LastToken::Close);
+        self.write_token(b")", false, LastToken::Close);
         if is_row {
             self.push_row(group.open);
         }
@@ -255,19 +255,19 @@ impl Normalizer {
             return self.collapse_rows();
         }
         let end = self.out.len();
-        if let Some(group) = self.group() {
-            group.rows = Some(Rows { start: open, end, collapsed_end: end });
+        if let Some(group) = self.current_group() {
+            group.rows = Some(RowRun { start: open, end, collapsed_end: end });
         }
     }
 
     /// Rows of the innermost group, if their output ends at `collapsed_end`.
-    fn rows_before(&mut self, collapsed_end: usize) -> Option<Rows> {
-        self.group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
+    fn rows_before(&mut self, collapsed_end: usize) -> Option<RowRun> {
+        self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
     }
 
     /// Removes the output after the rows, because it equals them.
     fn collapse_rows(&mut self) {
-        let Some(mut rows) = self.group().and_then(|group| group.rows) else { return };
+        let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
         self.out.truncate(rows.collapsed_end);
         if rows.collapsed_end == rows.end {
             self.out.extend_from_slice(b", ...");
@@ -275,37 +275,38 @@ impl Normalizer {
         }
         self.last = LastToken::Close;
         self.values = None;
-        if let Some(group) = self.group() {
+        if let Some(group) = self.current_group() {
             group.rows = Some(rows);
         }
     }
 
     fn push_sign(&mut self, sign: &[u8]) {
-        let first = self.pending_sign.unwrap_or(Sign { at: self.out.len(), last: self.last, values: self.values });
+        let first =
+            self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
         let space = !matches!(self.last, LastToken::Start | LastToken::Open);
-        self.write(sign, space, LastToken::Operator(true));
+        self.write_token(sign, space, LastToken::Operator(true));
         self.pending_sign = Some(first);
     }
 
     fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
         let space = !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_adjacent(is_adjacent);
-        self.write(signs, space, LastToken::At(signs.len() == 2));
+        self.write_token(signs, space, LastToken::At(signs.len() == 2));
     }
 
     fn push_other(&mut self, token: &Token<'_>) {
         let inside = matches!(self.last, LastToken::Start | LastToken::Open);
         match *token {
-            Token::Semicolon => self.write(b";", false, LastToken::Semicolon),
+            Token::Semicolon => self.write_token(b";", false, LastToken::Semicolon),
             Token::Dot => {
                 let apart = matches!(self.last, LastToken::QuotedName | LastToken::Word(Some(_)))
                     || self.out.last() == Some(&b'.');
-                self.write(b".", apart, LastToken::Dot);
+                self.write_token(b".", apart, LastToken::Dot);
             }
             Token::Operator(operator) => {
                 let of_table = self.last == LastToken::Dot && operator == b"*";
                 let operator = if operator == b"<>" { b"!=" } else { operator };
                 let before_sign = !matches!(operator, b"!" | b"~" | b":" | b":=" | b"{" | b"}");
-                self.write(operator, !inside && !of_table, LastToken::Operator(before_sign));
+                self.write_token(operator, !inside && !of_table, LastToken::Operator(before_sign));
             }
             _ => {}
         }

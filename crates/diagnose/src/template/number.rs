@@ -4,7 +4,7 @@ use super::keywords;
 
 /// Classification of a token that starts with a digit, or with a dot before a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
+pub(super) enum NumberToken {
     /// Number of this length.
     Literal(usize),
     /// Name, as in `SELECT * FROM 1t`.
@@ -12,10 +12,10 @@ pub(super) enum Number {
 }
 
 /// Classifies the token at the start of `rest`.
-pub(super) fn classify(rest: &[u8]) -> Number {
+pub(super) fn classify(rest: &[u8]) -> NumberToken {
     // Also if other characters follow: servers read that as a name, but it may be a truncated or malformed number.
     if matches!(rest, [b'0', b'x' | b'X' | b'b' | b'B', ..]) {
-        return Number::Literal(keywords::word_length(rest));
+        return NumberToken::Literal(keywords::word_length(rest));
     }
     let whole = digits_end(rest, 0);
     let (mantissa, is_real) = match rest.get(whole) {
@@ -23,9 +23,9 @@ pub(super) fn classify(rest: &[u8]) -> Number {
         _ => (whole, false),
     };
     if let Some(length) = exponent_end(rest, mantissa) {
-        return Number::Literal(length);
+        return NumberToken::Literal(length);
     }
-    if is_real || keywords::word_length(rest) == whole { Number::Literal(mantissa) } else { Number::Word }
+    if is_real || keywords::word_length(rest) == whole { NumberToken::Literal(mantissa) } else { NumberToken::Word }
 }
 
 /// End offset of the digits from `at` on.

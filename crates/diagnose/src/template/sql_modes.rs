@@ -1,6 +1,6 @@
 //! Parallel scan of a statement in several SQL modes.
 //!
-//! `'a\', b, 'c'` is two strings with `NO_BACKSLASH_ESCAPES`, and an unclosed string without it.
+//! `'a\', b, 'c'` is two strings with `NO_BACKSLASH_ESCAPES`, and a longer first string without it.
 //! The SQL mode of a session is unknown.
 //! So from such a string on, the text is scanned in every mode until all modes are in code again.
 //! The text between is one literal.
@@ -40,7 +40,7 @@ struct ModeScanner {
 }
 
 /// Error: the text after this position is ambiguous.
-struct Ambiguous;
+struct AmbiguousText;
 
 impl ModeScanner {
     fn new(rules: EscapeRules) -> Self {
@@ -56,7 +56,7 @@ impl ModeScanner {
     }
 
     /// Consumes the first byte of `rest`.
-    fn step(&mut self, rest: &[u8]) -> Result<(), Ambiguous> {
+    fn step(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         if self.skips_next {
             self.skips_next = false;
             return Ok(());
@@ -68,21 +68,21 @@ impl ModeScanner {
             (ScanState::String(quote), [byte, ..]) if *byte == quote => self.state = ScanState::Code,
             (ScanState::Name, [b'`', b'`', ..]) => self.skips_next = true,
             (ScanState::Name, [b'`', ..]) | (ScanState::Line, [b'\n', ..]) => self.state = ScanState::Code,
-            (ScanState::Line, [0, ..]) => return Err(Ambiguous),
+            (ScanState::Line, [0, ..]) => return Err(AmbiguousText),
             (ScanState::Block, [b'*', b'/', ..]) => (self.state, self.skips_next) = (ScanState::Code, true),
             _ => {}
         }
         Ok(())
     }
 
-    fn step_in_code(&mut self, rest: &[u8]) -> Result<(), Ambiguous> {
+    fn step_in_code(&mut self, rest: &[u8]) -> Result<(), AmbiguousText> {
         match rest {
             [quote @ (b'\'' | b'"'), ..] => self.state = ScanState::String(*quote),
             [b'`', ..] => self.state = ScanState::Name,
             [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => self.state = ScanState::Line,
             // The lexer does not read on after these either; every `$` is rejected for simplicity.
             [0 | b'[' | b'$', ..] | [b'-', b'-', 0x80..=0xff, ..] | [b'/', b'*', b'!' | b'+' | b'M', ..] => {
-                return Err(Ambiguous);
+                return Err(AmbiguousText);
             }
             [b'/', b'*', ..] => (self.state, self.skips_next) = (ScanState::Block, true),
             _ => {}

@@ -9,7 +9,7 @@ use super::{edges, rank, unexplained};
 #[must_use]
 pub fn graph(observed: &Observed) -> WaitGraph {
     let index = ObservationIndex::new(observed);
-    let mut edges = edges::detect_all(&index);
+    let mut edges = edges::detect_waits(&index);
     let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
     let waits = edges.into_sorted_waits();
     let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
@@ -17,12 +17,12 @@ pub fn graph(observed: &Observed) -> WaitGraph {
     names.dedup();
     let (roots, cycles) = rank::rank_roots(&waits, &names);
     let unexplained = unexplained::unexplained_sessions(&index, &waits, &unknown_reasons);
-    let parties: Vec<PartyFacts> = names.iter().map(|&party| facts(party, &index)).collect();
+    let parties: Vec<PartyFacts> = names.iter().map(|&party| party_facts(party, &index)).collect();
     let vanished = parties.iter().filter(|facts| facts.is_gone()).map(|facts| facts.party).collect();
     WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
 }
 
-fn facts(party: Party, index: &ObservationIndex<'_>) -> PartyFacts {
+fn party_facts(party: Party, index: &ObservationIndex<'_>) -> PartyFacts {
     let (session, transaction) = match party {
         Party::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
         Party::Transaction(id) => (None, index.detached.get(&id)),

@@ -4,13 +4,14 @@
 //! One matrix serves MySQL and MariaDB, objects and scopes, because the modes that both have agree.
 //! `INTENTION_EXCLUSIVE` occurs on scopes only, `SHARED_WRITE_LOW_PRIO` on MySQL only.
 //! MariaDB's backup lock has its own modes and matrix.
-//! Not modelled: after `max_write_lock_count` grants in a row a server reverses priorities, which never happens by
-//! default.
+//! The priority reversal after `max_write_lock_count` grants in a row is not modelled.
+//! With the default setting it never happens.
 
 use super::metadata::MetadataMode;
 
-/// Conflicts with granted locks. Rows: requested mode; columns: granted mode, in the order of [`MetadataMode::ALL`];
-/// `-`: conflict.
+/// Conflicts with granted locks; `-` marks a conflict.
+///
+/// Rows are requested modes, columns are granted modes, in the order of [`MetadataMode::ALL`].
 const GRANTED_CONFLICTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE

@@ -21,7 +21,7 @@ pub(super) fn strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Ve
 struct ComponentSearch {
     /// Visit number of each node.
     order: Vec<Option<usize>>,
-    /// Lowest visit number of an on_stack node that each node reaches.
+    /// Lowest visit number of a node on the stack that each node reaches.
     low: Vec<usize>,
     /// Whether each node is on the stack.
     on_stack: Vec<bool>,

@@ -10,7 +10,7 @@ use super::index::ObservationIndex;
 use edge_set::EdgeSet;
 
 /// Detects all waits.
-pub(super) fn detect_all(index: &ObservationIndex<'_>) -> EdgeSet {
+pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
     let mut edges = EdgeSet::default();
     rows::add_edges(&mut edges, index);
     metadata::add_edges(&mut edges, index);

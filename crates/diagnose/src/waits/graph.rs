@@ -246,7 +246,7 @@ impl WaitGraph {
         visited
     }
 
-    /// Idle sessions among the roots, whose last statements are worth reading.
+    /// Idle sessions among the roots. Their last statements show the purpose of their transactions.
     #[must_use]
     pub fn idle_roots(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

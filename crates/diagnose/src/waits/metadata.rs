@@ -15,8 +15,7 @@ pub enum LockStatus {
 }
 
 impl LockStatus {
-    /// Parses `LOCK_STATUS`. `None` for transitional values such as `VICTIM`, `TIMEOUT`, `KILLED`,
-    /// `PRE_ACQUIRE_NOTIFY`.
+    /// Parses `LOCK_STATUS`. `None` for transitional values such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         match printed {

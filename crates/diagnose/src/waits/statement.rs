@@ -9,7 +9,7 @@ const MAX_PARSED_BYTES: usize = 64 << 10;
 
 /// A parsed statement.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(super) struct WaitingStatement {
     tokens: Vec<Token>,
     database: Option<String>,
 }
@@ -48,7 +48,7 @@ pub(super) enum FlushedTables {
     Named(Vec<(Option<String>, String)>),
 }
 
-impl Statement {
+impl WaitingStatement {
     /// Parses a statement. `database` is the session's default database.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
         let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
@@ -219,8 +219,8 @@ fn is_word_char(char: char) -> bool {
 mod tests {
     use super::*;
 
-    fn statement(sql: &str) -> Statement {
-        Statement::new(sql.as_bytes(), Some(b"shop"))
+    fn statement(sql: &str) -> WaitingStatement {
+        WaitingStatement::new(sql.as_bytes(), Some(b"shop"))
     }
 
     #[test]

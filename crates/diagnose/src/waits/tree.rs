@@ -130,7 +130,7 @@ impl<'a> Forest<'a> {
     }
 }
 
-/// Pending part of the renderer, on a stack.
+/// Pending part of the drawing, on a stack.
 enum DrawStep<'a> {
     Waiter(&'a Wait, Indent),
     Folded(Party, String, Indent),

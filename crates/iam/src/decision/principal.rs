@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::action::{Action, Target};
 use crate::policy::Policy;
-use crate::request::{Environment, Request, Requester, Resource};
+use crate::request::{Caller, Environment, Request, Resource};
 use crate::work_budget::WorkBudget;
 
 /// Scope of a principal's credentials.
@@ -87,12 +87,12 @@ impl Principal {
         resource: &'a Resource<'a>,
         environment: &'a Environment,
     ) -> Request<'a> {
-        let requester = Requester {
+        let caller = Caller {
             user_id: &self.user_id,
             user_name: &self.user_name,
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        Request { requester, action, resource, environment, budget: &self.budget }
+        Request { caller, action, resource, environment, budget: &self.budget }
     }
 }

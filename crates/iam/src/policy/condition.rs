@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::policy::key::Key;
-use crate::policy::operator::{Comparison, Quantifier, Test};
-use crate::policy::pattern::{self, Case};
+use crate::policy::key::ConditionKey;
+use crate::policy::operator::{Comparison, OperatorTest, Quantifier};
+use crate::policy::pattern::{self, CaseSensitivity};
 use crate::work_budget::WorkBudget;
 
 /// A condition of a statement.
@@ -16,8 +16,8 @@ use crate::work_budget::WorkBudget;
 pub(super) struct Condition {
     /// Operator as written in the document.
     pub(super) operator: String,
-    pub(super) test: Test,
-    pub(super) key: Key,
+    pub(super) test: OperatorTest,
+    pub(super) key: ConditionKey,
     pub(super) expected: Vec<ExpectedValue>,
 }
 
@@ -65,7 +65,9 @@ impl ExpectedValue {
             (Self::Text(expected), Comparison::SameIgnoringCase) => {
                 lowercase_chars(value).eq(lowercase_chars(expected))
             }
-            (Self::Text(expected), Comparison::Pattern) => pattern::matches(expected, value, Case::Sensitive, budget),
+            (Self::Text(expected), Comparison::Pattern) => {
+                pattern::matches(expected, value, CaseSensitivity::Sensitive, budget)
+            }
             (Self::Text(expected), Comparison::Start) => {
                 let mut value = lowercase_chars(value);
                 lowercase_chars(expected).all(|expected| value.next() == Some(expected))
@@ -126,7 +128,7 @@ impl Condition {
     /// As in the cloud that the model comes from, a positive operator does not match it, and a negated one does.
     /// So "not equal to prod" holds for a resource without the tag. `Null` requires that the tag exists.
     pub(super) fn holds(&self, values: &[Cow<'_, str>], budget: &WorkBudget) -> bool {
-        let Test { operator, quantifier, if_exists } = self.test;
+        let OperatorTest { operator, quantifier, if_exists } = self.test;
         if matches!(operator.comparison, Comparison::Null) {
             return self.expected.contains(&ExpectedValue::Bool(values.is_empty()));
         }

@@ -8,7 +8,7 @@ use jsonc_parser::common::Ranged;
 
 use super::diagnostic::{Finding, JsonPath, PolicyErrors};
 use super::policy_model::Effect;
-use super::schema::{SCHEMAS, Schema};
+use super::schema::{DocumentSchema, SCHEMAS};
 use super::statement::{PatternSet, Statement};
 use super::urn::ResourcePattern;
 use super::{Policy, lint, spanned_json};
@@ -94,7 +94,7 @@ impl DocumentParser<'_> {
         }
     }
 
-    fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static Schema, Vec<Statement>)> {
+    fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
         let root = LocatedValue { value: root, path: JsonPath::root() };
         let elements = Elements::parse(self, &root)?;
         // The allowed elements depend on the version.
@@ -111,7 +111,7 @@ impl DocumentParser<'_> {
         Some((schema, statements))
     }
 
-    fn parse_version(&mut self, elements: &Elements<'_>) -> Option<&'static Schema> {
+    fn parse_version(&mut self, elements: &Elements<'_>) -> Option<&'static DocumentSchema> {
         let at = elements.require(self, "Version")?;
         let version = self.parse_string(&at)?;
         let schema = SCHEMAS.iter().find(|schema| schema.version == version);
@@ -124,7 +124,7 @@ impl DocumentParser<'_> {
         schema
     }
 
-    fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static Schema) -> Option<Statement> {
+    fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
         let elements = Elements::parse(self, at)?;
         elements.report_unknown(self, schema.statement, schema.version);
         let sid = elements.find("Sid").and_then(|sid| self.parse_string(&sid));
@@ -151,7 +151,7 @@ impl DocumentParser<'_> {
         Some(statement)
     }
 
-    fn parse_effect(&mut self, at: &LocatedValue<'_>, schema: &Schema) -> Option<Effect> {
+    fn parse_effect(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<Effect> {
         let text = self.parse_string(at)?;
         let named = |name: &str| text == name || (schema.effect_ignores_case() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
@@ -161,12 +161,17 @@ impl DocumentParser<'_> {
         effect.map(|(_, effect)| effect)
     }
 
-    fn parse_actions(&mut self, at: &LocatedValue<'_>, negated: bool, schema: &Schema) -> Option<PatternSet<String>> {
+    fn parse_actions(
+        &mut self,
+        at: &LocatedValue<'_>,
+        negated: bool,
+        schema: &DocumentSchema,
+    ) -> Option<PatternSet<String>> {
         let list = self.parse_list(at, schema.limits.actions, "actions")?;
         Some(PatternSet { negated, patterns: collect_all(list.iter().map(|at| self.parse_action(at, schema)))? })
     }
 
-    fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &Schema) -> Option<String> {
+    fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
         let text = self.parse_string(at)?;
         let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.action_chars, "characters");
         if let Some(message) = schema.action_error(text) {
@@ -181,7 +186,7 @@ impl DocumentParser<'_> {
         &mut self,
         at: &LocatedValue<'_>,
         negated: bool,
-        schema: &Schema,
+        schema: &DocumentSchema,
     ) -> Option<PatternSet<ResourcePattern>> {
         let is_legacy = schema.limits.uris > 0 && matches!(at.value, Value::Object(_));
         let list = if is_legacy {
@@ -198,7 +203,12 @@ impl DocumentParser<'_> {
         })
     }
 
-    fn parse_resource(&mut self, at: &LocatedValue<'_>, is_legacy: bool, schema: &Schema) -> Option<ResourcePattern> {
+    fn parse_resource(
+        &mut self,
+        at: &LocatedValue<'_>,
+        is_legacy: bool,
+        schema: &DocumentSchema,
+    ) -> Option<ResourcePattern> {
         let text = self.parse_string(at)?;
         let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {

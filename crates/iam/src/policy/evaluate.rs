@@ -4,7 +4,7 @@ use std::iter;
 
 use crate::action::Action;
 use crate::policy::condition::Condition;
-use crate::policy::pattern::{self, Case};
+use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::{Effect, Model};
 use crate::policy::statement::{PatternSet, Statement};
 use crate::policy::urn::{ResourcePattern, Urn};
@@ -33,7 +33,7 @@ impl Statement {
     /// Whether the statement names the action.
     pub(crate) fn names_action(&self, model: Model, action: Action, budget: &WorkBudget) -> bool {
         let name = model.name_of(action);
-        self.actions.matches(|pattern| pattern::matches(pattern, name, Case::Insensitive, budget))
+        self.actions.matches(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, budget))
     }
 
     /// All mismatches, that of the action first.
@@ -51,8 +51,8 @@ impl Statement {
     /// Whether the statement names the resource of the request.
     ///
     /// An action without a resource type matches the resource `*` only (spec section 4.3).
-    /// `NotResource` is ambiguous for it, so an Allow does not match and a Deny does: a change of all instances is not
-    /// covered by "all but mine".
+    /// `NotResource` is ambiguous for such an action, so an Allow does not match and a Deny does.
+    /// For example, a change of all instances is not covered by "all but mine".
     fn names_resource(&self, model: Model, request: &Request<'_>) -> bool {
         let Some(resources) = &self.resources else { return true };
         let urn = Urn::of(model, request);

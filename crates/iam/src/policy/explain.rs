@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::policy::condition::{Condition, ExpectedValue};
 use crate::policy::evaluate::Mismatch;
-use crate::policy::pattern::{self, Case};
+use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::Model;
 use crate::policy::statement::Statement;
 use crate::policy::urn::Urn;
@@ -41,7 +41,7 @@ impl Statement {
             .actions
             .patterns
             .iter()
-            .find(|pattern| pattern::matches(pattern, name, Case::Insensitive, request.budget));
+            .find(|pattern| pattern::matches(pattern, name, CaseSensitivity::Insensitive, request.budget));
         let says = match (self.actions.negated, fits) {
             (false, Some(pattern)) => format!("the statement names {pattern:?}"),
             (false, None) => format!("the statement names {}", quote_list(&self.actions.patterns)),

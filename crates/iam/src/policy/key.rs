@@ -7,7 +7,7 @@ use crate::request::Request;
 
 /// Source of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum ValueSource {
     CurrentTime,
     PeerAddress,
     SecureTransport,
@@ -31,53 +31,53 @@ pub(super) enum Source {
 
 /// A key, or a family of keys if the name ends with a slash.
 #[derive(Debug)]
-pub(super) struct KeyRow {
+pub(super) struct KeyDefinition {
     pub(super) name: &'static str,
-    pub(super) source: Source,
+    pub(super) source: ValueSource,
 }
 
-const fn row(name: &'static str, source: Source) -> KeyRow {
-    KeyRow { name, source }
+const fn row(name: &'static str, source: ValueSource) -> KeyDefinition {
+    KeyDefinition { name, source }
 }
 
 /// All condition keys.
-pub(super) static KEYS: &[KeyRow] = &[
-    row("g:CurrentTime", Source::CurrentTime),
-    row("g:SourceIp", Source::PeerAddress),
-    row("g:SecureTransport", Source::SecureTransport),
-    row("g:DomainId", Source::DomainId),
-    row("g:DomainName", Source::DomainName),
-    row("g:UserId", Source::UserId),
-    row("g:UserName", Source::UserName),
-    row("g:PrincipalType", Source::PrincipalType),
-    row("g:PrincipalUrn", Source::PrincipalUrn),
-    row("g:ProjectId", Source::ProjectId),
-    row("g:ProjectName", Source::ProjectName),
-    row("g:RequestedRegion", Source::RequestedRegion),
-    row("g:ServiceName", Source::ServiceName),
-    row("g:EnterpriseProjectId", Source::EnterpriseProjectId),
-    row("g:ResourceTag/", Source::ResourceTag),
-    row("g:RequestTag/", Source::RequestTag),
-    row("g:TagKeys", Source::TagKeys),
-    row("g:MFAPresent", Source::Unavailable),
-    row("g:MFAAge", Source::Unavailable),
-    row("g:PrincipalTag/", Source::Unavailable),
-    row("g:SourceVpc", Source::Unavailable),
-    row("g:SourceVpce", Source::Unavailable),
+pub(super) static KEYS: &[KeyDefinition] = &[
+    row("g:CurrentTime", ValueSource::CurrentTime),
+    row("g:SourceIp", ValueSource::PeerAddress),
+    row("g:SecureTransport", ValueSource::SecureTransport),
+    row("g:DomainId", ValueSource::DomainId),
+    row("g:DomainName", ValueSource::DomainName),
+    row("g:UserId", ValueSource::UserId),
+    row("g:UserName", ValueSource::UserName),
+    row("g:PrincipalType", ValueSource::PrincipalType),
+    row("g:PrincipalUrn", ValueSource::PrincipalUrn),
+    row("g:ProjectId", ValueSource::ProjectId),
+    row("g:ProjectName", ValueSource::ProjectName),
+    row("g:RequestedRegion", ValueSource::RequestedRegion),
+    row("g:ServiceName", ValueSource::ServiceName),
+    row("g:EnterpriseProjectId", ValueSource::EnterpriseProjectId),
+    row("g:ResourceTag/", ValueSource::ResourceTag),
+    row("g:RequestTag/", ValueSource::RequestTag),
+    row("g:TagKeys", ValueSource::TagKeys),
+    row("g:MFAPresent", ValueSource::Unavailable),
+    row("g:MFAAge", ValueSource::Unavailable),
+    row("g:PrincipalTag/", ValueSource::Unavailable),
+    row("g:SourceVpc", ValueSource::Unavailable),
+    row("g:SourceVpce", ValueSource::Unavailable),
 ];
 
 /// Condition key of a statement.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct ConditionKey {
     /// Key as written in the document.
     pub(super) text: String,
     /// Entry of the table; `None` for an unknown key, which never has a value.
-    pub(super) row: Option<&'static KeyRow>,
+    pub(super) row: Option<&'static KeyDefinition>,
     /// Tag key: the part after the slash.
     tag: String,
 }
 
-impl Key {
+impl ConditionKey {
     /// Parses a key. Case is ignored, except after a slash.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
@@ -89,24 +89,24 @@ impl Key {
         Self { text: text.to_owned(), row, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
-    fn source(&self) -> Source {
-        self.row.map_or(Source::Unavailable, |row| row.source)
+    fn source(&self) -> ValueSource {
+        self.row.map_or(ValueSource::Unavailable, |row| row.source)
     }
 
     /// Whether the key can have several values at once.
     pub(super) fn has_many_values(&self) -> bool {
-        self.source() == Source::TagKeys
+        self.source() == ValueSource::TagKeys
     }
 
     /// Whether the key describes the resource of an action or its request tags, not the request as a whole.
     pub(super) fn describes_resource(&self) -> bool {
-        use Source::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
+        use ValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
     /// Values of the key in a request. Empty if the key is missing.
     pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { requester, action, resource, environment, .. } = *request;
+        let Request { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
         let owned = |text: String| vec![Cow::Owned(text)];
@@ -116,26 +116,26 @@ impl Key {
             return Vec::new();
         }
         match self.source() {
-            Source::Unavailable => Vec::new(),
-            Source::CurrentTime => owned(environment.now.to_string()),
-            Source::PeerAddress => {
+            ValueSource::Unavailable => Vec::new(),
+            ValueSource::CurrentTime => owned(environment.now.to_string()),
+            ValueSource::PeerAddress => {
                 environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
             }
-            Source::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
-            Source::DomainId => one(requester.domain_id.as_str()),
-            Source::DomainName => one(requester.domain_name),
-            Source::UserId => one(requester.user_id.as_str()),
-            Source::UserName => one(requester.user_name),
-            Source::PrincipalType => one("User"),
-            Source::PrincipalUrn => owned(format!("iam::{}:user:{}", requester.domain_id, requester.user_name)),
-            Source::ProjectId => some(resource.project.map(|project| project.id.as_str())),
-            Source::ProjectName => some(resource.project.map(|project| project.name)),
-            Source::RequestedRegion => one(resource.region),
-            Source::ServiceName => some(model.name_of(action).split(':').next()),
-            Source::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
-            Source::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
-            Source::RequestTag => some(self.find_tag_value(resource.request_tags)),
-            Source::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
+            ValueSource::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
+            ValueSource::DomainId => one(caller.domain_id.as_str()),
+            ValueSource::DomainName => one(caller.domain_name),
+            ValueSource::UserId => one(caller.user_id.as_str()),
+            ValueSource::UserName => one(caller.user_name),
+            ValueSource::PrincipalType => one("User"),
+            ValueSource::PrincipalUrn => owned(format!("iam::{}:user:{}", caller.domain_id, caller.user_name)),
+            ValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
+            ValueSource::ProjectName => some(resource.project.map(|project| project.name)),
+            ValueSource::RequestedRegion => one(resource.region),
+            ValueSource::ServiceName => some(model.name_of(action).split(':').next()),
+            ValueSource::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
+            ValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
+            ValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
+            ValueSource::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use crate::action::{Action, Target};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::{KEYS, Source};
+use crate::policy::key::{KEYS, ValueSource};
 use crate::policy::operator::Quantifier;
-use crate::policy::pattern::{self, Case};
+use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::{Effect, Model};
 use crate::policy::statement::Statement;
 use crate::policy::suggestion::suggest_nearest;
@@ -18,7 +18,7 @@ pub(super) fn lint_depends() -> String {
 /// Warning about an action pattern that matches no action of Clew.
 pub(super) fn lint_action(pattern: &str, model: Model) -> Option<String> {
     let budget = WorkBudget::default();
-    let fits = |name: &str| pattern::matches(pattern, name, Case::Insensitive, &budget);
+    let fits = |name: &str| pattern::matches(pattern, name, CaseSensitivity::Insensitive, &budget);
     if Action::ALL.iter().any(|action| fits(model.name_of(*action))) {
         return None;
     }
@@ -44,8 +44,8 @@ pub(super) fn lint_resource(resource: &ResourcePattern, model: Model) -> Option<
         ResourcePattern::Any => true,
         ResourcePattern::Urn([service, _, _, kind, _]) => {
             let budget = WorkBudget::default();
-            pattern::matches(service, model.service(), Case::Sensitive, &budget)
-                && pattern::matches(kind, "instance", Case::Sensitive, &budget)
+            pattern::matches(service, model.service(), CaseSensitivity::Sensitive, &budget)
+                && pattern::matches(kind, "instance", CaseSensitivity::Sensitive, &budget)
         }
         ResourcePattern::Foreign(_) => false,
     };
@@ -66,7 +66,7 @@ pub(super) fn lint_condition(condition: &Condition) -> Vec<String> {
             let hint = suggest_nearest(&key.text, KEYS.iter().map(|row| row.name));
             warnings.push(format!("Clew knows no condition key {:?}, so it never has a value; {hint}", key.text));
         }
-        Some(row) if row.source == Source::Unavailable => {
+        Some(row) if row.source == ValueSource::Unavailable => {
             warnings.push(format!("Clew cannot know {:?}, so it never has a value", key.text));
         }
         Some(_) => {}

@@ -43,8 +43,8 @@ const fn row(name: &'static str, comparison: Comparison, negated: bool) -> Opera
 /// All operators, without prefix and suffix.
 ///
 /// The spec marks some operators as case-sensitive; the others ignore case.
-/// `StringStartWith`, `StringEndWith` and their negations are not in the spec's table but in the cloud's examples, so
-/// they ignore case.
+/// `StringStartWith`, `StringEndWith` and their negations ignore case too.
+/// These four are missing in the spec's table, but occur in the cloud's examples.
 pub(super) static OPERATORS: &[Operator] = &[
     row("StringEquals", Comparison::Same, false),
     row("StringNotEquals", Comparison::Same, true),
@@ -83,14 +83,14 @@ pub(super) enum Quantifier {
 
 /// An operator with its prefix and suffix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Test {
+pub(super) struct OperatorTest {
     pub(super) operator: &'static Operator,
     pub(super) quantifier: Option<Quantifier>,
     /// Whether the condition holds if the key is missing.
     pub(super) if_exists: bool,
 }
 
-impl Test {
+impl OperatorTest {
     /// Parses an operator with prefix and suffix. The error describes the problem.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {

@@ -1,23 +1,22 @@
 //! Wildcard patterns: `*` matches any sequence of characters, `?` exactly one character (spec section 4.3).
 //!
 //! Tenants write the patterns, so the running time must not depend on their structure.
-//! A pattern without `?` is matched in linear time: a substring search finds the texts between the stars one after the
-//! other.
+//! A pattern without `?` is matched in linear time by searching the texts between the stars one after the other.
 //! Other patterns take at most the product of both lengths.
-//! Every step is paid from the work budget of the request.
+//! Every step is charged to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
 
 /// Case sensitivity of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Case {
+pub(super) enum CaseSensitivity {
     /// `a` differs from `A`.
     Sensitive,
     /// `a` equals `A`.
     Insensitive,
 }
 
-impl Case {
+impl CaseSensitivity {
     fn equal_chars(self, one: char, other: char) -> bool {
         match self {
             Self::Sensitive => one == other,
@@ -28,12 +27,12 @@ impl Case {
 }
 
 /// Whether the pattern matches the whole text. False if the budget is exhausted.
-pub(super) fn matches(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
+pub(super) fn matches(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.compare(pattern.len() + text.len()) {
         return false;
     }
     match case {
-        Case::Sensitive if !pattern.contains('?') => matches_literals(pattern, text),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_literals(pattern, text),
         _ => matches_stepwise(pattern, text, case, budget),
     }
 }
@@ -56,9 +55,9 @@ fn matches_literals(pattern: &str, text: &str) -> bool {
 /// Matches a pattern character by character.
 ///
 /// After a mismatch it backtracks to the last `*` only, because an earlier one can match no more than the last one.
-fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
+fn matches_stepwise(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     /// Number of steps paid at once.
-    const BATCH: u64 = 256;
+    const STEPS_PER_BATCH: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -67,7 +66,7 @@ fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) 
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % BATCH == 0 && !budget.spend(BATCH) {
+        if steps % STEPS_PER_BATCH == 0 && !budget.spend(STEPS_PER_BATCH) {
             return false;
         }
         match pattern.next() {
@@ -98,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn matches_unlimited(pattern: &str, text: &str, case: Case) -> bool {
+    fn matches_unlimited(pattern: &str, text: &str, case: CaseSensitivity) -> bool {
         let budget = WorkBudget::new(u64::MAX);
         matches(pattern, text, case, &budget)
     }
@@ -129,10 +128,10 @@ mod tests {
             ("日*", "日本", true),
             ("A", "a", false),
         ] {
-            assert_eq!(matches_unlimited(pattern, text, Case::Sensitive), expected, "{pattern:?} {text:?}");
+            assert_eq!(matches_unlimited(pattern, text, CaseSensitivity::Sensitive), expected, "{pattern:?} {text:?}");
         }
-        assert!(matches_unlimited("GAUSS*", "gaussdb", Case::Insensitive));
-        assert!(matches_unlimited("É?", "éa", Case::Insensitive));
+        assert!(matches_unlimited("GAUSS*", "gaussdb", CaseSensitivity::Insensitive));
+        assert!(matches_unlimited("É?", "éa", CaseSensitivity::Insensitive));
     }
 
     /// Definition of the wildcards, in exponential time.
@@ -153,7 +152,7 @@ mod tests {
         fn patterns_match_as_defined(pattern in "[ab*?é]{0,8}", text in "[abé]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             let expected = by_definition(&chars(&pattern), &chars(&text));
-            prop_assert_eq!(matches_unlimited(&pattern, &text, Case::Sensitive), expected);
+            prop_assert_eq!(matches_unlimited(&pattern, &text, CaseSensitivity::Sensitive), expected);
         }
     }
 
@@ -162,7 +161,7 @@ mod tests {
         // A backtracking matcher needs exponential time, so the test would not terminate.
         for star in ["*a", "*?"] {
             let (pattern, text) = (format!("{}c", star.repeat(500)), format!("{}b", "a".repeat(1_024)));
-            assert!(!matches_unlimited(&pattern, &text, Case::Sensitive));
+            assert!(!matches_unlimited(&pattern, &text, CaseSensitivity::Sensitive));
         }
     }
 
@@ -170,9 +169,9 @@ mod tests {
     fn steps_of_a_pattern_with_question_marks_are_paid_for() {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
-        assert!(!matches(&pattern, &text, Case::Sensitive, &unlimited));
+        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
         assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
         let small = WorkBudget::new(100_000);
-        assert!(!matches(&pattern, &text, Case::Sensitive, &small) && small.is_exhausted());
+        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }
 }

@@ -5,7 +5,7 @@ use crate::policy::spanned_json::MAX_BYTES;
 
 /// Limits of a document.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct DocumentLimits {
     /// Maximum length of the text, in characters.
     pub(super) text_chars: usize,
     pub(super) statements: usize,
@@ -23,18 +23,18 @@ pub(super) struct Limits {
 
 /// Schema of a document version.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub(super) struct DocumentSchema {
     pub(super) version: &'static str,
     pub(super) model: Model,
     /// Allowed elements of the document.
     pub(super) document: &'static [&'static str],
     /// Allowed elements of a statement.
     pub(super) statement: &'static [&'static str],
-    pub(super) limits: Limits,
+    pub(super) limits: DocumentLimits,
 }
 
 /// Limits of versions 1.0 and 1.1 (spec section 4.5).
-const ROLE_LIMITS: Limits = Limits {
+const ROLE_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: 6_144,
     statements: 8,
     actions: 100,
@@ -49,7 +49,7 @@ const ROLE_LIMITS: Limits = Limits {
 };
 
 /// Limits of version 5.0. The spec defines none; the maximum length of the text is Clew's own.
-const IDENTITY_LIMITS: Limits = Limits {
+const IDENTITY_LIMITS: DocumentLimits = DocumentLimits {
     text_chars: MAX_BYTES,
     statements: usize::MAX,
     actions: usize::MAX,
@@ -64,22 +64,22 @@ const IDENTITY_LIMITS: Limits = Limits {
 };
 
 /// Schemas of all versions.
-pub(super) static SCHEMAS: [Schema; 3] = [
-    Schema {
+pub(super) static SCHEMAS: [DocumentSchema; 3] = [
+    DocumentSchema {
         version: "1.0",
         model: Model::RoleBased,
         document: &["Version", "Statement", "Depends"],
         statement: &["Effect", "Action"],
         limits: ROLE_LIMITS,
     },
-    Schema {
+    DocumentSchema {
         version: "1.1",
         model: Model::RoleBased,
         document: &["Version", "Statement"],
         statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         limits: ROLE_LIMITS,
     },
-    Schema {
+    DocumentSchema {
         version: "5.0",
         model: Model::IdentityBased,
         document: &["Version", "Statement"],
@@ -88,7 +88,7 @@ pub(super) static SCHEMAS: [Schema; 3] = [
     },
 ];
 
-impl Schema {
+impl DocumentSchema {
     /// Whether the case of `Allow` and `Deny` is ignored. It matters in version 5.0.
     pub(super) fn effect_ignores_case(&self) -> bool {
         self.model == Model::RoleBased

@@ -1,7 +1,7 @@
 //! Resource names in policies: `service:region:domain:type:path` (spec section 4.4).
 
 use crate::action::Target;
-use crate::policy::pattern::{self, Case};
+use crate::policy::pattern::{self, CaseSensitivity};
 use crate::policy::policy_model::Model;
 use crate::request::Request;
 use crate::work_budget::WorkBudget;
@@ -22,7 +22,7 @@ impl<'a> Urn<'a> {
         }
         // For all instances of a project, only patterns for every instance match.
         let id = request.resource.instance.map_or("*", |instance| instance.id.as_str());
-        Self::Instance([model.service(), request.resource.region, request.requester.domain_id.as_str(), "instance", id])
+        Self::Instance([model.service(), request.resource.region, request.caller.domain_id.as_str(), "instance", id])
     }
 }
 
@@ -57,7 +57,7 @@ impl ResourcePattern {
             (Self::Urn(patterns), Urn::Instance(parts)) => patterns
                 .iter()
                 .zip(parts)
-                .all(|(pattern, part)| pattern::matches(pattern, part, Case::Sensitive, budget)),
+                .all(|(pattern, part)| pattern::matches(pattern, part, CaseSensitivity::Sensitive, budget)),
             (Self::Urn(_), Urn::None) | (Self::Foreign(_), _) => false,
         }
     }

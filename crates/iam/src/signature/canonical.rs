@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use super::RequestToSign;
 
 /// Characters that are percent-encoded: all but letters, digits and `-._~`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Initial capacity, sufficient for the canonical form of an SDK request without parameters, in bytes.
 const TYPICAL_LENGTH: usize = 640;
@@ -43,7 +43,7 @@ fn push_path(text: &mut String, raw: &str) {
         if at > 0 {
             text.push('/');
         }
-        text.extend(percent_encode(segment, RESERVED));
+        text.extend(percent_encode(segment, ENCODED_CHARS));
     }
     if decoded.last() != Some(&b'/') {
         text.push('/');
@@ -56,20 +56,20 @@ fn push_query(text: &mut String, raw: &str) {
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decode_form(key), decode_form(value)))
+        .map(|(key, value)| (decode_query_part(key), decode_query_part(value)))
         .collect();
     pairs.sort();
     for (at, (key, value)) in pairs.iter().enumerate() {
         if at > 0 {
             text.push('&');
         }
-        text.extend(percent_encode(key, RESERVED));
+        text.extend(percent_encode(key, ENCODED_CHARS));
         text.push('=');
-        text.extend(percent_encode(value, RESERVED));
+        text.extend(percent_encode(value, ENCODED_CHARS));
     }
 }
 
-fn decode_form(text: &str) -> Decoded<'_> {
+fn decode_query_part(text: &str) -> Decoded<'_> {
     if text.contains('+') {
         return percent_decode_str(&text.replace('+', " ")).collect();
     }
@@ -82,7 +82,7 @@ fn decode(text: &str) -> Decoded<'_> {
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
-    percent_encode(bytes, RESERVED).to_string()
+    percent_encode(bytes, ENCODED_CHARS).to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Keyword lists.
 //!
-//! Sources: `information_schema.keywords` of MySQL 9.7, synonyms by MySQL's digests, and MariaDB's list of reserved
-//! words.
+//! Sources: `information_schema.keywords` and digests of MySQL 9.7, and MariaDB's list of reserved words.
 
 /// Reserved words after which MySQL reads a sign as part of a number.
 pub(super) const PRECEDING_SIGNS: &str = "\
@@ -13,7 +12,7 @@ pub(super) const PRECEDING_OPERANDS: &str = "\
     SQL_CALC_FOUND_ROWS SQL_SMALL_RESULT STRAIGHT_JOIN TRAILING USING VALUES WHERE";
 
 /// Remaining reserved words of MySQL 9.7 and MariaDB 11.
-pub(super) const RESERVED: &str = "\
+pub(super) const OTHER_RESERVED: &str = "\
     ACCESSIBLE ADD ALTER ANALYZE AS ASC ASENSITIVE BEFORE BIGINT BLOB CALL CASCADE CHANGE CHAR CHARACTER CHECK COLLATE \
     COLUMN CONDITION CONSTRAINT CONTINUE CONVERT CREATE CROSS CUBE CUME_DIST CURRENT_DATE CURRENT_ROLE CURRENT_TIME \
     CURRENT_TIMESTAMP CURRENT_USER CURSOR DATABASE DATABASES DAY_HOUR DAY_MICROSECOND DAY_MINUTE DAY_SECOND DEC DECIMAL \
@@ -33,7 +32,7 @@ pub(super) const RESERVED: &str = "\
     ZEROFILL";
 
 /// Non-reserved words of statements that are rarely used as names.
-pub(super) const SYNTAX: &str = "\
+pub(super) const STATEMENT_KEYWORDS: &str = "\
     AFTER AUTO_INCREMENT BEGIN BOOLEAN CHARSET COLUMNS COMMIT COMMITTED CONSISTENT DATETIME DEALLOCATE DUPLICATE END \
     ENGINE ENUM ESCAPE EXECUTE FIELDS FLUSH FOLLOWING GLOBAL IDENTIFIED ISOLATION MODIFY NAMES NOWAIT PRECEDING PREPARE \
     PRIVILEGES PROCESSLIST REPEATABLE REPLICATION ROLLBACK ROLLUP SAVEPOINT SERIALIZABLE SESSION SHARE START TABLES \

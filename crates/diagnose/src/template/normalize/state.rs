@@ -27,35 +27,35 @@ pub(super) enum LastToken {
 
 /// Value or list of values, and its end in the output. Followed by nothing or by a comma.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Values {
+pub(super) struct ValueList {
     pub(super) end: usize,
     pub(super) is_list: bool,
 }
 
 /// Equal rows: range of the first row, and the end of their output.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct RowRun {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) collapsed_end: usize,
 }
 
-/// Open parenthesis, or the statement as a statement.
+/// Open parenthesis, or the whole statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Group {
     /// Offset of the parenthesis in the output.
     pub(super) open: usize,
     /// Whether it is the list of an `IN` operator.
     pub(super) is_in_list: bool,
-    pub(super) rows: Option<Rows>,
+    pub(super) rows: Option<RowRun>,
 }
 
 /// One or more signs that belong to the operand after them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sign {
+pub(super) struct PendingSign {
     pub(super) at: usize,
     pub(super) last: LastToken,
-    pub(super) values: Option<Values>,
+    pub(super) values: Option<ValueList>,
 }
 
 /// Progress in `IDENTIFIED BY`, which precedes a password.

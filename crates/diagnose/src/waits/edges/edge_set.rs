@@ -34,7 +34,7 @@ impl Edge {
 }
 
 /// Reason for a wait, before it is merged with others for the same blocker.
-pub(super) struct Reason {
+pub(super) struct WaitReason {
     pub(super) on: Arc<Resource>,
     pub(super) wanted: Cow<'static, str>,
     pub(super) held: Option<Cow<'static, str>>,
@@ -46,11 +46,11 @@ pub(super) struct Reason {
 
 impl EdgeSet {
     /// Adds a wait, or merges it with the existing one. A party never waits for itself.
-    pub(super) fn add(&mut self, waiter: Party, blocker: Party, reason: Reason) {
+    pub(super) fn add(&mut self, waiter: Party, blocker: Party, reason: WaitReason) {
         if waiter == blocker {
             return;
         }
-        let Reason { on, wanted, held, strength, queued, inferred, seconds } = reason;
+        let WaitReason { on, wanted, held, strength, queued, inferred, seconds } = reason;
         let wait = Wait { waiter, blocker, on, wanted, held, queued, inferred, seconds };
         let edge = Edge { wait, strength };
         match self.edges.entry((waiter, blocker)) {

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{Observed, SessionFacts};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-use crate::waits::statement::Statement;
+use crate::waits::statement::WaitingStatement;
 use crate::waits::wait_state::StateWait;
 
 /// Pending request of a session for a lock.
-pub(super) struct Request {
+pub(super) struct LockRequest {
     pub(super) session: u64,
     pub(super) object: MetadataObject,
     pub(super) mode: MetadataMode,
@@ -18,11 +18,11 @@ pub(super) struct Request {
 }
 
 /// All pending requests.
-pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<Request> {
+pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<LockRequest> {
     let mut requests = listed_requests(index.observed);
     if !index.observed.pending_seen {
         let known: HashSet<u64> = requests.iter().map(|request| request.session).collect();
-        let held = held_objects(index.observed);
+        let held = granted_objects(index.observed);
         let waiting = index.state_waits.iter().filter(|(session, _)| !known.contains(session));
         for (session, wait) in waiting {
             if let (StateWait::Metadata(kind), Some(facts)) = (wait, index.sessions.get(session)) {
@@ -33,17 +33,17 @@ pub(super) fn pending_requests(index: &ObservationIndex<'_>) -> Vec<Request> {
     requests
 }
 
-fn listed_requests(observed: &Observed) -> Vec<Request> {
+fn listed_requests(observed: &Observed) -> Vec<LockRequest> {
     let pending = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Pending);
     pending
         .filter_map(|lock| {
             let session = lock.session?;
-            Some(Request { session, object: lock.object.clone(), mode: lock.mode, inferred: false })
+            Some(LockRequest { session, object: lock.object.clone(), mode: lock.mode, inferred: false })
         })
         .collect()
 }
 
-fn held_objects(observed: &Observed) -> HashSet<&MetadataObject> {
+fn granted_objects(observed: &Observed) -> HashSet<&MetadataObject> {
     let held = observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted);
     held.map(|lock| &lock.object).collect()
 }
@@ -51,10 +51,10 @@ fn held_objects(observed: &Observed) -> HashSet<&MetadataObject> {
 /// Infers the requests of a session.
 ///
 /// Candidates are the locked objects of the kind that its state names; its statement selects among them.
-fn infer_requests(facts: &SessionFacts, kind: &MetadataKind, held: &HashSet<&MetadataObject>) -> Vec<Request> {
+fn infer_requests(facts: &SessionFacts, kind: &MetadataKind, held: &HashSet<&MetadataObject>) -> Vec<LockRequest> {
     let session = &facts.session;
     let Some(text) = session.statement.as_deref() else { return Vec::new() };
-    let statement = Statement::new(text, session.database.as_deref());
+    let statement = WaitingStatement::new(text, session.database.as_deref());
     let mode = statement.requested_mode(kind);
     let of_kind = held.iter().filter(|object| object.kind == *kind);
     let matching = of_kind.filter(|object| match kind {
@@ -65,7 +65,7 @@ fn infer_requests(facts: &SessionFacts, kind: &MetadataKind, held: &HashSet<&Met
         }),
         _ => object.name.as_deref().is_some_and(|name| statement.names_object(object.schema.as_deref(), name)),
     });
-    matching.map(|&object| Request { session: session.id, object: object.clone(), mode, inferred: true }).collect()
+    matching.map(|&object| LockRequest { session: session.id, object: object.clone(), mode, inferred: true }).collect()
 }
 
 /// Whether a name occurs in quotes in a statement, as the name of a user lock does.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, Reason};
-use super::lock_requests::{self, Request};
+use super::edge_set::{EdgeSet, WaitReason};
+use super::lock_requests::{self, LockRequest};
 use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
 use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
@@ -16,7 +16,7 @@ use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObj
 struct ContestedObject {
     granted: BTreeMap<MetadataMode, HashSet<Party>>,
     pending: BTreeMap<MetadataMode, HashSet<Party>>,
-    requests: Vec<Request>,
+    requests: Vec<LockRequest>,
     /// Whether a granted lock on the object has no known owner.
     has_unknown_owner: bool,
 }
@@ -30,12 +30,12 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     }
     for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
         let Some(contested) = objects.get_mut(&lock.object) else { continue };
-        let owners = owners(lock, index);
+        let owners = lock_owners(lock, index);
         contested.has_unknown_owner |= owners.is_empty();
         contested.granted.entry(lock.mode).or_default().extend(owners);
     }
     for (object, contested) in objects {
-        let on = Arc::new(resource(object));
+        let on = Arc::new(metadata_resource(object));
         for request in &contested.requests {
             add_waits(edges, index, &on, &contested, request);
         }
@@ -47,13 +47,13 @@ fn add_waits(
     index: &ObservationIndex<'_>,
     on: &Arc<Resource>,
     contested: &ContestedObject,
-    request: &Request,
+    request: &LockRequest,
 ) {
     let waiter = Party::Session(request.session);
     let mut blocked = false;
     let mut add = |blocker: Party, held: MetadataMode, queued: bool| {
         blocked |= blocker != waiter;
-        let reason = Reason {
+        let reason = WaitReason {
             on: on.clone(),
             wanted: request.mode.name().into(),
             held: Some(held.name().into()),
@@ -87,9 +87,9 @@ fn add_waits(
 
 /// Owners of a lock.
 ///
-/// A lock without a session belongs to a detached transaction: one with InnoDB locks on the same table, or the only one
-/// that exists.
-fn owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
+/// A lock without a session belongs to a detached transaction with InnoDB locks on the same table.
+/// If there is only one detached transaction, the lock belongs to it.
+fn lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
     if let Some(session) = lock.session {
         return vec![Party::Session(session)];
     }
@@ -108,7 +108,7 @@ fn owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
     }
 }
 
-fn resource(object: MetadataObject) -> Resource {
+fn metadata_resource(object: MetadataObject) -> Resource {
     let MetadataObject { kind, schema, name } = object;
     Resource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, Reason};
+use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{LockOwner, LockedObject, TransactionFacts};
@@ -25,8 +25,8 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
         edges.add(
             waiter,
             blocker,
-            Reason {
-                on: Arc::new(resource(&wait.lock)),
+            WaitReason {
+                on: Arc::new(row_resource(&wait.lock)),
                 wanted: wait.lock.mode.clone().into(),
                 held: wait.held_mode.clone().map(Into::into),
                 strength: 0,
@@ -40,7 +40,7 @@ pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     }
 }
 
-fn resource(lock: &LockedObject) -> Resource {
+fn row_resource(lock: &LockedObject) -> Resource {
     Resource {
         kind: if lock.whole_table { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),

@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::edge_set::{EdgeSet, Reason};
+use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
 use crate::waits::index::ObservationIndex;
 use crate::waits::input::{SessionFacts, SessionRole};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-use crate::waits::statement::{FlushedTables, Statement};
+use crate::waits::statement::{FlushedTables, WaitingStatement};
 use crate::waits::wait_state::StateWait;
 
 type Holders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataMode)>>;
@@ -67,7 +67,7 @@ fn add_flush_waits(
     own: &[&MetadataObject],
 ) {
     let statement =
-        waiter.session.statement.as_deref().map(|text| Statement::new(text, waiter.session.database.as_deref()));
+        waiter.session.statement.as_deref().map(|text| WaitingStatement::new(text, waiter.session.database.as_deref()));
     let flushed = statement.and_then(|statement| statement.flushed_tables());
     let is_flushed = |object: &MetadataObject| match &flushed {
         Some(FlushedTables::All) => true,
@@ -81,9 +81,9 @@ fn add_flush_waits(
         (locked_tables || is_running(index, session)) && index.state_waits.get(&session) != Some(&StateWait::TableFlush)
     };
     for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
-        let on = Arc::new(resource(ResourceKind::TableFlush, object));
+        let on = Arc::new(table_resource(ResourceKind::TableFlush, object));
         for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
-            let reason = Reason {
+            let reason = WaitReason {
                 on: on.clone(),
                 wanted: "FLUSH".into(),
                 held: Some(mode.name().into()),
@@ -118,9 +118,9 @@ fn add_table_level_waits(
                 && index.state_waits.get(&session) != Some(&StateWait::TableLevelLock)
         });
         let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_running(index, *session));
-        let on = Arc::new(resource(ResourceKind::TableLevelLock, object));
+        let on = Arc::new(table_resource(ResourceKind::TableLevelLock, object));
         for &(session, mode) in if running.is_empty() { idle } else { running } {
-            let reason = Reason {
+            let reason = WaitReason {
                 on: on.clone(),
                 wanted: if writes { "WRITE" } else { "READ" }.into(),
                 held: Some(if is_write_mode(mode) { "WRITE" } else { "READ" }.into()),
@@ -152,6 +152,6 @@ fn is_running(index: &ObservationIndex<'_>, session: u64) -> bool {
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
+fn table_resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
     Resource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

@@ -4,18 +4,22 @@ use jsonc_parser::ast::Value;
 
 use super::{DocumentParser, Elements, LocatedValue, collect_all};
 use crate::policy::condition::{Condition, ExpectedValue};
-use crate::policy::key::Key;
+use crate::policy::key::ConditionKey;
 use crate::policy::lint;
-use crate::policy::operator::Test;
-use crate::policy::schema::Schema;
+use crate::policy::operator::OperatorTest;
+use crate::policy::schema::DocumentSchema;
 
 impl DocumentParser<'_> {
-    pub(super) fn parse_conditions(&mut self, at: &LocatedValue<'_>, schema: &Schema) -> Option<Vec<Condition>> {
+    pub(super) fn parse_conditions(
+        &mut self,
+        at: &LocatedValue<'_>,
+        schema: &DocumentSchema,
+    ) -> Option<Vec<Condition>> {
         let operators = Elements::parse(self, at)?;
         let mut is_valid = self.check_max(at, operators.iter().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter() {
-            let test = match Test::parse(name) {
+            let test = match OperatorTest::parse(name) {
                 Ok(test) => test,
                 Err(message) => {
                     self.report_error_at(start, &at.path, message);
@@ -41,10 +45,10 @@ impl DocumentParser<'_> {
     fn parse_condition(
         &mut self,
         operator: &str,
-        test: Test,
+        test: OperatorTest,
         key: &str,
         (at, start): (&LocatedValue<'_>, usize),
-        schema: &Schema,
+        schema: &DocumentSchema,
     ) -> Option<Condition> {
         if key.is_empty() || key.ends_with('/') {
             self.report_error_at(
@@ -59,12 +63,17 @@ impl DocumentParser<'_> {
             _ => vec![at.clone()],
         };
         let expected = collect_all(values.iter().map(|at| self.parse_value(at, test, schema)))?;
-        let condition = Condition { operator: operator.to_owned(), test, key: Key::parse(key), expected };
+        let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
         self.warn(at, || lint::lint_condition(&condition));
         Some(condition)
     }
 
-    fn parse_value(&mut self, at: &LocatedValue<'_>, test: Test, schema: &Schema) -> Option<ExpectedValue> {
+    fn parse_value(
+        &mut self,
+        at: &LocatedValue<'_>,
+        test: OperatorTest,
+        schema: &DocumentSchema,
+    ) -> Option<ExpectedValue> {
         let given = self.parse_string(at)?;
         let length = given.chars().count();
         if length < schema.limits.min_value_chars {

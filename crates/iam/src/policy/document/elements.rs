@@ -19,7 +19,7 @@ impl<'v> Elements<'v> {
     /// Reads the elements of a non-empty object. Reports repeated names.
     pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
-            parser.report_error(at, format!("this is {}; write an object, {{...}}", kind(at.value)));
+            parser.report_error(at, format!("this is {}; write an object, {{...}}", type_name(at.value)));
             return None;
         };
         if object.properties.is_empty() {
@@ -104,7 +104,7 @@ impl DocumentParser<'_> {
             Value::BooleanLit(truth) => format!("write it as a string, \"{}\"", truth.value),
             _ => "write a string, \"...\"".to_owned(),
         };
-        self.report_error(at, format!("this is {}; {hint}", kind(at.value)));
+        self.report_error(at, format!("this is {}; {hint}", type_name(at.value)));
         None
     }
 
@@ -116,7 +116,7 @@ impl DocumentParser<'_> {
         what: &str,
     ) -> Option<Vec<LocatedValue<'v>>> {
         let Value::Array(array) = at.value else {
-            self.report_error(at, format!("this is {}; write a list, [...]", kind(at.value)));
+            self.report_error(at, format!("this is {}; write a list, [...]", type_name(at.value)));
             return None;
         };
         if array.elements.is_empty() {
@@ -137,7 +137,7 @@ impl DocumentParser<'_> {
     }
 }
 
-fn kind(value: &Value<'_>) -> &'static str {
+fn type_name(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",
