@@ -23,7 +23,7 @@ impl WaitGraph {
     #[must_use]
     pub fn cure(&self, root: &Root) -> Option<Cure<'_>> {
         let remedies: Vec<Cure<'_>> = root.parties.iter().filter_map(|&party| self.remedy_for(party)).collect();
-        // In a cycle, the kill of any member resolves all waits.
+        // In a cycle, the kill of any member is sufficient.
         remedies.iter().find(|remedy| matches!(remedy, Cure::Kill(_))).or_else(|| remedies.first()).copied()
     }
 

@@ -52,11 +52,11 @@ proptest! {
         let previews: Vec<_> = rules.iter().map(|rule| preview(rule, &sessions, &protected)).collect();
         let killed = victims(&rules, sessions, &protected);
         for (rule, victim) in &killed {
-            prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which its preview hides");
+            prop_assert!(previews[*rule].contains(&victim.id), "rule {rule} kills {victim:?}, which is not in its preview");
             prop_assert!(previews[..*rule].iter().all(|before| !before.contains(&victim.id)), "an earlier rule kills it");
         }
         let ids: BTreeSet<u64> = killed.iter().map(|(_, victim)| victim.id).collect();
-        prop_assert_eq!(ids.len(), killed.len(), "one session dies once");
+        prop_assert_eq!(ids.len(), killed.len(), "a session is killed once");
         prop_assert_eq!(ids, previews.into_iter().flatten().collect());
     }
 

@@ -57,16 +57,17 @@ async fn templates_group_statements_like_digests_server() {
         }
     }
     connection.disconnect().await.unwrap();
-    assert!(digests.len() >= 1_500, "MySQL understands only {} of {} statements", digests.len(), corpus.len());
+    assert!(digests.len() >= 1_500, "only {} of {} statements are valid for MySQL", digests.len(), corpus.len());
 
     let mut listed = BTreeSet::new();
     for difference in DIFFERENCES {
         for (outlier, other) in difference.statements {
-            let digest = |statement| &digests.get(statement).unwrap_or_else(|| panic!("not there: {statement}")).0;
+            let digest =
+                |statement| &digests.get(statement).unwrap_or_else(|| panic!("not in the corpus: {statement}")).0;
             let (one_digest, one_template) =
                 (digest(outlier) == digest(other), template_text(outlier) == template_text(other));
-            assert_ne!(one_digest, one_template, "{}: it is gone for {outlier} and {other}", difference.kind);
-            assert!(difference.why.len() > 20, "{}: why?", difference.kind);
+            assert_ne!(one_digest, one_template, "{}: no longer differs for {outlier} and {other}", difference.kind);
+            assert!(difference.why.len() > 20, "{}: the reason is missing", difference.kind);
             listed.insert(*outlier);
         }
     }
@@ -145,7 +146,7 @@ fn truncated_corpus_statements_leak_no_literal() {
             assert_no_leak(&planted.as_bytes()[..end]);
         }
         let once = template(statement.as_bytes());
-        assert_eq!(template(&once), once, "the template of {statement} has another");
+        assert_eq!(template(&once), once, "the template of {statement} is not idempotent");
     }
     assert!(literals >= 1_200, "only {literals} literals");
 }

@@ -23,7 +23,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             ("insert into t values (true)", "insert into t values (1)"),
             ("select a from t join u on true", "select a from t join u on 1"),
         ],
-        why: "They are literals: MySQL shows them, and so whether someone is an administrator.",
+        why: "They are literals. In MySQL's digest they reveal, for example, whether a user is an administrator.",
     },
     Difference {
         kind: "ORDER BY 1 and GROUP BY 1 become ORDER BY ? and GROUP BY ?",
@@ -33,10 +33,10 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             ("select a from t group by 1", "select a from t group by 2"),
             ("select a from t group by 2", "select a from t group by 1"),
         ],
-        why: "A number is a literal wherever it stands; only a parser could tell a position from a value.",
+        why: "Every number is treated as a literal; only a full parser can distinguish a position from a value.",
     },
     Difference {
-        kind: "hints are left out",
+        kind: "optimizer hints are removed",
         statements: &[
             ("select /*+ MAX_EXECUTION_TIME(1000) */ a from t", "select a from t"),
             ("select /*+ BKA(t) */ a from t", "select a from t"),
@@ -44,10 +44,10 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             ("select /*+ SET_VAR(sort_buffer_size = 1024) */ a from t", "select a from t"),
             ("update /*+ NO_MERGE(x) */ t set a = 1", "update t set a = 1"),
         ],
-        why: "What a statement asks for is the same with them; they are tried out on it while it is slow.",
+        why: "Hints do not change the result of a statement, and are added to it for tuning.",
     },
     Difference {
-        kind: "what /*! */ holds is left out",
+        kind: "the content of /*! */ is removed",
         statements: &[
             ("select /*!40001 SQL_NO_CACHE */ a from t", "select a from t"),
             ("select /*! 1, */ a from t", "select a from t"),
@@ -63,10 +63,10 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
                 "create table t (a int) partition by hash (a) partitions 8",
             ),
         ],
-        why: "Whether it is run depends on the server's version, and where it ends may depend on that, too.",
+        why: "Its execution, and sometimes its end, depend on the version of the server.",
     },
     Difference {
-        kind: "names that look like values become ?",
+        kind: "names that resemble values become ?",
         statements: &[
             ("select `it's` from t", "select `a\"b` from t"),
             ("select `a\"b` from t", "select `x, y` from t"),
@@ -75,29 +75,29 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             ("select t.1 from t", "select t.`1` from t"),
             ("select t.2 from t", "select t.1 from t"),
         ],
-        why: "A quote left open, a value pasted into backticks or a broken number may be a literal: better none than one.",
+        why: "An unclosed quote, a value in backticks or a malformed number may be a literal, so it is removed.",
     },
     Difference {
-        kind: "NOT NULL is no value",
+        kind: "NOT NULL is not a value",
         statements: &[("select not null", "select not 1")],
-        why: "Only a parser could tell it from the NOT NULL of a column, which is everywhere.",
+        why: "Only a full parser can distinguish it from the frequent NOT NULL of a column definition.",
     },
     Difference {
-        kind: "a sign behind EVERY stays",
+        kind: "a sign after EVERY is preserved",
         statements: &[(
             "create event e on schedule every -1 day do delete from t where a = 1",
             "create event e on schedule every 1 day do delete from t where a = 1",
         )],
-        why: "EVERY may be the name of a column that something is subtracted from.",
+        why: "EVERY may be the name of a column in a subtraction.",
     },
     Difference {
-        kind: "words that MariaDB reserves are one in any case of letters",
+        kind: "words that only MariaDB reserves ignore case",
         statements: &[
             ("select page_checksum from t", "select PAGE_CHECKSUM from t"),
             ("select PAGE_CHECKSUM from t", "select page_checksum from t"),
             ("select current_role from t", "select Current_Role from t"),
             ("select Current_Role from t", "select current_role from t"),
         ],
-        why: "A template does not know which server its statement is from; to MySQL these are names.",
+        why: "The server of a statement is unknown to the template; in MySQL these words are names.",
     },
 ];

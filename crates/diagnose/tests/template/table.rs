@@ -22,9 +22,9 @@ fn templates_match_the_table() {
         let found = template(statement.as_bytes());
         let found = String::from_utf8_lossy(&found);
         if found != expected {
-            writeln!(wrong, "{statement}\n  is      {found}\n  not     {expected}").unwrap();
+            writeln!(wrong, "{statement}\n  actual    {found}\n  expected  {expected}").unwrap();
         }
-        assert_eq!(template(found.as_bytes()), found.as_bytes(), "the template of {statement} has another");
+        assert_eq!(template(found.as_bytes()), found.as_bytes(), "the template of {statement} is not idempotent");
         assert_no_leak(statement.as_bytes());
         count += 1;
     }
