@@ -1,9 +1,9 @@
-//! How fast rows become CSV, in bytes of text a second: `cargo bench -p clew-diagnose --bench csv`.
+//! Throughput of CSV bench_encoding, in bytes of text a second: `cargo bench -p clew-diagnose --bench csv`.
 //!
-//! `idle` and `busy` are the rows of any server: short texts and numbers; the others are one statement of 1 KiB each, that must only
-//! be copied, quoted, quoted with quotes in it, or cleaned.
+//! `idle` and `busy` are typical rows with short texts and numbers.
+//! The others have a statement of 1 KiB that is copied, quoted, quoted with doubled quotes, or escaped.
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use clew_diagnose::csv;
 use clew_model::{Session, SessionRow, Transaction};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-fn idle() -> Session {
+fn idle_session() -> Session {
     Session {
         id: 40_917,
         user: b"shop_app".to_vec(),
@@ -24,12 +24,12 @@ fn idle() -> Session {
     }
 }
 
-fn running(statement: &str) -> Session {
+fn running_session(statement: &str) -> Session {
     let state = Some(b"Sending data".to_vec());
-    Session { command: b"Query".to_vec(), state, statement: Some(statement.into()), ..idle() }
+    Session { command: b"Query".to_vec(), state, statement: Some(statement.into()), ..idle_session() }
 }
 
-fn transaction() -> Transaction {
+fn open_transaction() -> Transaction {
     Transaction {
         session_id: 40_917,
         id: 421_948_831_113_064,
@@ -42,12 +42,12 @@ fn transaction() -> Transaction {
     }
 }
 
-fn encoding(criterion: &mut Criterion) {
-    let kib = |piece: &str| running(&piece.repeat(1024 / piece.len()));
-    let transaction = transaction();
+fn bench_encoding(criterion: &mut Criterion) {
+    let kib = |piece: &str| running_session(&piece.repeat(1024 / piece.len()));
+    let transaction = open_transaction();
     let rows = [
-        ("idle", idle(), None),
-        ("busy", running("UPDATE orders SET state = 'paid' WHERE id = 918273"), Some(&transaction)),
+        ("idle", idle_session(), None),
+        ("busy", running_session("UPDATE orders SET state = 'paid' WHERE id = 918273"), Some(&transaction)),
         ("copied", kib("SELECT * FROM orders WHERE id = 918273 AND state = 'paid' UNION "), None),
         ("quoted", kib("INSERT INTO orders (id, state) VALUES (918273, 'paid'), (1, '');"), None),
         ("doubled", kib("SELECT \"a\" FROM orders WHERE \"state\" = \"paid\" OR \"b\" IN (\"c\") --"), None),
@@ -70,5 +70,5 @@ fn encoding(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encoding);
+criterion_group!(benches, bench_encoding);
 criterion_main!(benches);

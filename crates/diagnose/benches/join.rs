@@ -1,10 +1,10 @@
-//! How fast sessions become a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
+//! Throughput of a snapshot, in rows a second: `cargo bench -p clew-diagnose --bench join`.
 //!
-//! Ten thousand sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written, in the
-//! order in which a server lists them (`as listed`) and in another one (`reordered`).
+//! 10,000 sessions, a quarter of them with a transaction, are joined, filtered, ranked, encoded, sorted and written.
+//! The output is in the order of the server's list (`as listed`) or in another order (`reordered`).
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
-#![allow(clippy::expect_used, reason = "a program for developers: what cannot fail ends it")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
+#![allow(clippy::expect_used, reason = "benchmark: an impossible error aborts it")]
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -14,9 +14,9 @@ use clew_diagnose::{Filter, Order, RowSorter, csv};
 use clew_model::{Selection, Session, SessionRow, SortDirection, SortKey, Transaction};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-const SESSIONS: u64 = 10_000;
+const SESSION_COUNT: u64 = 10_000;
 
-fn sessions() -> Vec<Session> {
+fn build_sessions() -> Vec<Session> {
     let session = |id: u64| Session {
         id,
         user: b"shop_app".to_vec(),
@@ -28,10 +28,10 @@ fn sessions() -> Vec<Session> {
         statement: (id.is_multiple_of(4))
             .then(|| format!("UPDATE orders SET state = 'paid' WHERE id = {id}").into_bytes()),
     };
-    (1..=SESSIONS).map(session).collect()
+    (1..=SESSION_COUNT).map(session).collect()
 }
 
-fn transactions() -> HashMap<u64, Transaction> {
+fn build_transactions() -> HashMap<u64, Transaction> {
     let transaction = |session_id: u64| Transaction {
         session_id,
         id: 421_000_000_000_000 + session_id,
@@ -42,10 +42,10 @@ fn transactions() -> HashMap<u64, Transaction> {
         rows_modified: 2,
         ..Transaction::default()
     };
-    (1..=SESSIONS).step_by(4).map(|id| (id, transaction(id))).collect()
+    (1..=SESSION_COUNT).step_by(4).map(|id| (id, transaction(id))).collect()
 }
 
-fn snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
+fn write_snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, selection: &Selection) -> Vec<u8> {
     let (filter, order) = (Filter::new(selection), Order::new(selection));
     let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
     let mut encoded = Vec::new();
@@ -63,20 +63,20 @@ fn snapshot(sessions: &[Session], transactions: &HashMap<u64, Transaction>, sele
     out
 }
 
-fn joining(criterion: &mut Criterion) {
-    let (sessions, transactions) = (sessions(), transactions());
+fn bench_snapshot(criterion: &mut Criterion) {
+    let (sessions, transactions) = (build_sessions(), build_transactions());
     let listed = Selection::default();
     let sort_key = SortKey::TransactionDuration;
     let reordered = Selection { sort_key, sort_direction: SortDirection::Descending, ..Selection::default() };
     let mut group = criterion.benchmark_group("join");
-    group.throughput(Throughput::Elements(SESSIONS));
+    group.throughput(Throughput::Elements(SESSION_COUNT));
     for (name, selection) in [("as listed", listed), ("reordered", reordered)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(snapshot(&sessions, &transactions, black_box(&selection))));
+            bencher.iter(|| black_box(write_snapshot(&sessions, &transactions, black_box(&selection))));
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, joining);
+criterion_group!(benches, bench_snapshot);
 criterion_main!(benches);

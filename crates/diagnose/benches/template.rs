@@ -1,17 +1,17 @@
-//! How fast templates are made, in bytes of statement a second: `cargo bench -p clew-diagnose --bench template`.
+//! Throughput of bench_templates, in bytes of statement a second: `cargo bench -p clew-diagnose --bench template`.
 //!
-//! `mix` is what a busy shop runs, and what the figure in decision 0014 is of; the others show where time goes. Between other work
-//! of the machine, the least of several runs says most: `-- --sample-size 200`.
+//! `mix` is the load of a busy shop, from which decision 0014 takes its figure; the others isolate parts of it.
+//! On a busy machine, the minimum of several runs is the most reliable figure: `-- --sample-size 200`.
 
-#![allow(missing_docs, reason = "what criterion's macros make has none")]
+#![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
 
 use clew_diagnose::template;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Statements of an application's requests.
-const SHORT: [&str; 12] = [
+/// Statements of an application.
+const SHORT_STATEMENTS: [&str; 12] = [
     "SELECT c FROM sbtest1 WHERE id=5021",
     "UPDATE sbtest1 SET k=k+1 WHERE id=4998",
     "SELECT DISTINCT c FROM sbtest1 WHERE id BETWEEN 4912 AND 5011 ORDER BY c",
@@ -26,14 +26,14 @@ const SHORT: [&str; 12] = [
     "SELECT JSON_EXTRACT(payload, '$.customer.address.city') FROM events WHERE kind = 'checkout' AND payload->>'$.total' > 100 /* trace: 4bf92f3577b34da6a3ce929d0e0e4736 */",
 ];
 
-/// Keys of a cache that is being filled.
-fn list() -> String {
+/// Lookup of many keys, as for filling a cache.
+fn key_list_statement() -> String {
     let keys: Vec<_> = (0..2_000_u64).map(|key| (key * 7_919 + 1_000_003).to_string()).collect();
     format!("SELECT id, title, body FROM articles WHERE id IN ({}) AND published = 1", keys.join(", "))
 }
 
-/// A load of rows.
-fn rows() -> String {
+/// Insert of many rows.
+fn bulk_insert_statement() -> String {
     let rows: Vec<_> = (0..300)
         .map(|row| {
             format!(
@@ -46,23 +46,27 @@ fn rows() -> String {
     format!("INSERT INTO readers (id, name, email, joined_at, left_at, remark) VALUES {}", rows.join(", "))
 }
 
-/// What tools and frameworks write around their statements.
-fn comments() -> String {
+/// Statement with comments of tools and frameworks.
+fn commented_statement() -> String {
     "/* app=shop, controller=orders, action=show, request_id=4bf92f3577b34da6 */ SELECT o.*, -- everything\n  c.name # of whom\nFROM orders o /* the big one */ \
      JOIN customers c ON c.id = o.customer_id\n    WHERE o.id = 918273 /* that's it */"
         .to_owned()
 }
 
-fn templates(criterion: &mut Criterion) {
-    let kinds = [("list", vec![list()]), ("rows", vec![rows()]), ("comments", vec![comments()])];
-    let one_by_one: Vec<String> = SHORT.iter().map(|statement| (*statement).to_owned()).collect();
-    // By bytes: half of it short statements, the rest long ones.
+fn bench_templates(criterion: &mut Criterion) {
+    let kinds = [
+        ("list", vec![key_list_statement()]),
+        ("rows", vec![bulk_insert_statement()]),
+        ("comments", vec![commented_statement()]),
+    ];
+    let one_by_one: Vec<String> = SHORT_STATEMENTS.iter().map(|statement| (*statement).to_owned()).collect();
+    // Half of the bytes are short statements, the rest long ones.
     let mut mix = Vec::new();
     for _ in 0..40 {
         mix.extend(one_by_one.clone());
-        mix.push(comments());
+        mix.push(commented_statement());
     }
-    mix.extend([list(), rows()]);
+    mix.extend([key_list_statement(), bulk_insert_statement()]);
     let mut group = criterion.benchmark_group("template");
     for (name, statements) in [("mix", mix), ("short", one_by_one)].into_iter().chain(kinds) {
         group.throughput(Throughput::Bytes(statements.iter().map(|statement| statement.len() as u64).sum()));
@@ -77,5 +81,5 @@ fn templates(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, templates);
+criterion_group!(benches, bench_templates);
 criterion_main!(benches);

@@ -1,31 +1,32 @@
-//! Rows as CSV: RFC 4180, CRLF, quotes where needed, UTF-8 (DESIGN.md section 6).
+//! CSV encoding of rows: RFC 4180, CRLF, minimal quoting, UTF-8 (DESIGN.md section 6).
 
 use clew_model::{COLUMNS, Cell, Column, ColumnKind, DETAIL_COLUMNS, Language, SessionDetail, SessionRow};
 
-use crate::text::{push_clean, push_number};
+use crate::text::{push_number, push_valid_utf8};
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// The header row with its line end. In zh-cn it starts with a byte order mark: spreadsheets want one to read the labels.
+/// Header row with its line end.
+/// In `zh-cn` it starts with a byte order mark, which spreadsheets need to detect UTF-8.
 #[must_use]
 pub fn header_row(language: Language) -> Vec<u8> {
-    let mut row = names(&COLUMNS, language);
+    let mut row = column_names(&COLUMNS, language);
     row.extend_from_slice(b"\r\n");
     if language == Language::ZhCn { [BOM, &row].concat() } else { row }
 }
 
-/// The same of a detailed snapshot.
+/// Header row of a detailed snapshot.
 #[must_use]
 pub fn detailed_header_row(language: Language) -> Vec<u8> {
     let mut row = header_row(language);
     row.truncate(row.len().saturating_sub(2));
     row.push(b',');
-    row.extend(names(&DETAIL_COLUMNS, language));
+    row.extend(column_names(&DETAIL_COLUMNS, language));
     row.extend_from_slice(b"\r\n");
     row
 }
 
-/// A header row of these names, which need no quotes.
+/// Header row with the given column names. The names are written without quotes.
 #[must_use]
 pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) -> Vec<u8> {
     let mut row = if language == Language::ZhCn { BOM.to_vec() } else { Vec::new() };
@@ -34,7 +35,7 @@ pub fn header_of(language: Language, names: impl Iterator<Item = &'static str>) 
     row
 }
 
-fn names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
+fn column_names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     let name = |column: &Column<C>| match language {
         Language::EnUs => column.key,
         Language::ZhCn => column.label_zh,
@@ -42,14 +43,16 @@ fn names<C>(columns: &[Column<C>], language: Language) -> Vec<u8> {
     columns.iter().map(name).collect::<Vec<_>>().join(",").into_bytes()
 }
 
-/// Appends one row with its line end. With `formula_guard`, text that a spreadsheet would take for a formula gets a leading
-/// quote mark; numbers never do.
+/// Appends one row with its line end.
+///
+/// With `formula_guard`, a cell with text that a spreadsheet would evaluate as a formula gets a leading `'`.
+/// Numbers are never changed.
 pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     begin_row(out, row, formula_guard);
     out.extend_from_slice(b"\r\n");
 }
 
-/// The same without its line end: [`finish_row`] adds the rest.
+/// Appends the columns of a plain snapshot without line end; [`finish_row`] appends the rest.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     for (at, column) in COLUMNS.iter().enumerate() {
         if at > 0 {
@@ -59,7 +62,8 @@ pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>, formula_guard: bool) {
     }
 }
 
-/// Appends one row of any cells with its line end, each with whether it is guarded.
+/// Appends one row of arbitrary cells with its line end.
+/// The flag of each cell enables the formula guard.
 pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>, bool)>) {
     for (at, (cell, formula_guard)) in cells.enumerate() {
         if at > 0 {
@@ -70,7 +74,7 @@ pub fn encode_cells<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'a>
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the cells of a detailed snapshot and the line end.
+/// Appends the detail columns and the line end.
 pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail, formula_guard: bool) {
     for column in &DETAIL_COLUMNS {
         out.push(b',');
@@ -88,21 +92,21 @@ fn push_cell(out: &mut Vec<u8>, cell: Cell<'_>, formula_guard: bool) {
 }
 
 fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
-    let look = Look::at(text);
-    let is_quoted = look.has(Look::SEPARATOR | Look::QUOTE);
+    let classes = ByteClasses::classify(text);
+    let is_quoted = classes.has(ByteClasses::SEPARATOR | ByteClasses::QUOTE);
     if is_quoted {
         out.push(b'"');
     }
     if formula_guard && matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')) {
         out.push(b'\'');
     }
-    if look.has(Look::ODD | Look::QUOTE) {
-        // A quote is no part of any other character, so that cleaning piece by piece cleans the whole.
+    if classes.has(ByteClasses::MAY_NEED_ESCAPE | ByteClasses::QUOTE) {
+        // A quote is never part of a multi-byte character, so each part can be escaped on its own.
         for (at, piece) in text.split(|&byte| byte == b'"').enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\"\"");
             }
-            push_clean(out, piece);
+            push_valid_utf8(out, piece);
         }
     } else {
         out.extend_from_slice(text);
@@ -112,49 +116,49 @@ fn push_text(out: &mut Vec<u8>, text: &[u8], formula_guard: bool) {
     }
 }
 
-/// What of a text matters for how it is written: a bit for each kind of byte that it has.
+/// Classes of the bytes in a text, as a bit set. The set decides whether the text is quoted and escaped.
 #[derive(Clone, Copy)]
-struct Look(u8);
+struct ByteClasses(u8);
 
-impl Look {
-    /// What stands between cells and rows.
+impl ByteClasses {
+    /// Separators of cells and rows.
     const SEPARATOR: u8 = 1;
     const QUOTE: u8 = 2;
-    /// What may need cleaning.
-    const ODD: u8 = 4;
+    /// NUL and non-ASCII bytes: the text may contain invalid UTF-8.
+    const MAY_NEED_ESCAPE: u8 = 4;
 
     #[allow(clippy::indexing_slicing, reason = "one for each byte")]
-    const OF_BYTES: [u8; 256] = {
-        let mut of_bytes = [0; 256];
+    const TABLE: [u8; 256] = {
+        let mut table = [0; 256];
         let mut byte = u8::MIN;
         loop {
-            of_bytes[byte as usize] = Self::of_byte(byte);
+            table[byte as usize] = Self::classify_byte(byte);
             if byte == u8::MAX {
-                break of_bytes;
+                break table;
             }
             byte += 1;
         }
     };
 
-    /// One pass without a way out: over many bytes at a time, as compilers know to do it, and over the few that are left, or all
-    /// of a short text, by a table.
-    fn at(text: &[u8]) -> Self {
+    /// Classifies a text without early exit.
+    /// Blocks of 32 bytes are vectorised by the compiler; a lookup table classifies the remaining bytes.
+    fn classify(text: &[u8]) -> Self {
         let (blocks, rest) = text.as_chunks::<32>();
         let mut bits = 0;
         for block in blocks {
-            bits |= block.iter().fold(0, |bits, &byte| bits | Self::of_byte(byte));
+            bits |= block.iter().fold(0, |bits, &byte| bits | Self::classify_byte(byte));
         }
         for &byte in rest {
-            bits |= Self::OF_BYTES.get(usize::from(byte)).copied().unwrap_or(Self::ODD);
+            bits |= Self::TABLE.get(usize::from(byte)).copied().unwrap_or(Self::MAY_NEED_ESCAPE);
         }
         Self(bits)
     }
 
-    const fn of_byte(byte: u8) -> u8 {
+    const fn classify_byte(byte: u8) -> u8 {
         let separator = matches!(byte, b',' | b'\n' | b'\r') as u8 * Self::SEPARATOR;
-        let odd = (byte == 0 || !byte.is_ascii()) as u8 * Self::ODD;
+        let may_need_escape = (byte == 0 || !byte.is_ascii()) as u8 * Self::MAY_NEED_ESCAPE;
         let quote = (byte == b'"') as u8 * Self::QUOTE;
-        separator | quote | odd
+        separator | quote | may_need_escape
     }
 
     fn has(self, kinds: u8) -> bool {
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_keys_in_english_and_labels_with_a_mark_in_chinese() {
+    fn header_has_keys_in_english_and_labels_with_bom_in_chinese() {
         let english = String::from_utf8(header_row(Language::EnUs)).unwrap();
         assert!(english.starts_with("session_id,user,host,database_name,execution_status,command,sql_statement,"));
         assert!(english.ends_with(",rows_updated_by_transactions\r\n"));
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn details_come_after_the_columns_of_the_api() {
+    fn detail_columns_follow_the_api_columns() {
         let english = String::from_utf8(detailed_header_row(Language::EnUs)).unwrap();
         let base = String::from_utf8(header_row(Language::EnUs)).unwrap();
         let added = ",statement_digest,program_name,waits_for,blocker_id,root_blocker_id\r\n";
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_fills_its_columns() {
+    fn transaction_columns_are_filled() {
         let session = Session { id: 1, seconds: 37, command: b"Sleep".to_vec(), ..Session::default() };
         let transaction = Transaction {
             session_id: 1,
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_disarmed_in_text_only_when_asked() {
+    fn formula_guard_prefixes_formulas_if_enabled() {
         for start in ["=", "+", "-", "@", "\t", "\r"] {
             let statement = format!("{start}1");
             let session = Session { statement: Some(statement.clone().into()), ..Session::default() };
@@ -238,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_bytes_and_quotes_meet_in_one_text() {
+    fn invalid_bytes_and_quotes_are_escaped_in_the_same_cell() {
         for (statement, cell) in [
             (&b"caf\xe9"[..], r"caf\xe9"),
             (b"caf\xe9 \"\xff\", \0", r#""caf\xe9 ""\xff"", \x00""#),
@@ -252,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_survives_a_csv_reader(
+        fn any_text_round_trips_through_a_csv_reader(
             user in "\\PC*", database in proptest::option::of("[,\"\r\n a-z]*"), statement in any::<String>(),
         ) {
             let session = Session {

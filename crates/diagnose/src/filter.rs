@@ -1,57 +1,62 @@
-//! Which sessions a selection means (DESIGN.md section 6).
+//! Filter of the sessions that a selection matches (DESIGN.md section 6).
 
 use std::borrow::Cow;
 
 use clew_model::{Selection, SessionClass, SessionRow};
 use memchr::memmem;
 
-use crate::internal::is_internal;
+use crate::internal_sessions::is_internal;
 
-/// A [`Selection`] made ready to be asked about each row.
+/// A [`Selection`] prepared for matching rows.
 #[derive(Debug)]
 pub struct Filter<'a> {
     selection: Cow<'a, Selection>,
     threshold_seconds: u64,
     sql_key: Option<SqlKey>,
-    internal: bool,
+    includes_internal: bool,
 }
 
 impl<'a> Filter<'a> {
-    /// Clew's own sessions are not this filter's business: they are known by their ids alone, to who opened them.
+    /// Creates a filter that excludes internal sessions.
+    ///
+    /// The filter does not detect Clew's own sessions: only the source that opened them has their ids.
     #[must_use]
     pub fn new(selection: &'a Selection) -> Self {
-        Self::of(Cow::Borrowed(selection))
+        Self::from_selection(Cow::Borrowed(selection))
     }
 
-    fn of(selection: Cow<'a, Selection>) -> Self {
+    fn from_selection(selection: Cow<'a, Selection>) -> Self {
         Self {
             threshold_seconds: selection.threshold_seconds(),
             sql_key: selection.sql_key.as_deref().map(SqlKey::new),
-            internal: false,
+            includes_internal: false,
             selection,
         }
     }
 
-    /// Lets internal sessions pass too.
+    /// Includes internal sessions.
     #[must_use]
     pub fn with_internal(self) -> Self {
-        Self { internal: true, ..self }
+        Self { includes_internal: true, ..self }
     }
 
-    /// Whether the row belongs to the snapshot.
+    /// Whether the row matches the selection.
     #[must_use]
     pub fn keeps(&self, row: &SessionRow<'_>) -> bool {
         let session = row.session;
-        (self.internal || !is_internal(session))
-            && self.is_of_class(row)
+        (self.includes_internal || !is_internal(session))
+            && self.matches_class(row)
             && self.selection.user.as_ref().is_none_or(|user| user.as_bytes() == session.user)
             && self.selection.host.as_ref().is_none_or(|host| host.matches(&session.host))
             && self.selection.database.as_ref().is_none_or(|name| session.database.as_deref() == Some(name.as_bytes()))
             && self.selection.command.as_ref().is_none_or(|name| session.command.eq_ignore_ascii_case(name.as_bytes()))
-            && self.sql_key.as_ref().is_none_or(|key| session.statement.as_deref().is_some_and(|sql| key.is_in(sql)))
+            && self
+                .sql_key
+                .as_ref()
+                .is_none_or(|key| session.statement.as_deref().is_some_and(|sql| key.occurs_in(sql)))
     }
 
-    fn is_of_class(&self, row: &SessionRow<'_>) -> bool {
+    fn matches_class(&self, row: &SessionRow<'_>) -> bool {
         let active = !row.session.command.eq_ignore_ascii_case(b"Sleep");
         match self.selection.class {
             SessionClass::Total => true,
@@ -63,29 +68,32 @@ impl<'a> Filter<'a> {
 }
 
 impl Filter<'static> {
-    /// The same of a selection that nobody else keeps.
+    /// Creates a filter that owns its selection.
     #[must_use]
     pub fn owning(selection: Selection) -> Self {
-        Self::of(Cow::Owned(selection))
+        Self::from_selection(Cow::Owned(selection))
     }
 }
 
-/// Part of a statement, looked for without regard to case.
+/// Case-insensitive search for a part of a statement.
 #[derive(Debug)]
 struct SqlKey {
-    lower: String,
+    lowercase: String,
     finder: memmem::Finder<'static>,
 }
 
 impl SqlKey {
     fn new(key: &str) -> Self {
-        let lower = key.to_lowercase();
-        Self { finder: memmem::Finder::new(lower.as_bytes()).into_owned(), lower }
+        let lowercase = key.to_lowercase();
+        Self { finder: memmem::Finder::new(lowercase.as_bytes()).into_owned(), lowercase }
     }
 
-    /// ASCII folds byte by byte, which keeps bytes that are not UTF-8 searchable; a key with other letters needs Unicode's rules.
-    fn is_in(&self, statement: &[u8]) -> bool {
-        if self.lower.is_ascii() {
+    /// Searches a statement.
+    ///
+    /// An ASCII key is compared byte by byte, so statements that are not valid UTF-8 can be searched too.
+    /// A key with other characters needs Unicode case folding.
+    fn occurs_in(&self, statement: &[u8]) -> bool {
+        if self.lowercase.is_ascii() {
             self.finder.find(&statement.to_ascii_lowercase()).is_some()
         } else {
             self.finder.find(String::from_utf8_lossy(statement).to_lowercase().as_bytes()).is_some()
@@ -131,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn each_text_filter_means_what_the_design_says() {
-        for (field, value, kept) in [
+    fn text_filters_match_as_specified() {
+        for (field, value, matches) in [
             ("user", "app", true),
             ("user", "APP", false),
             ("user", "ap", false),
@@ -148,12 +156,12 @@ mod tests {
             ("sql_key", "会", true),
             ("sql_key", "update", false),
         ] {
-            assert_eq!(keeps(&draft(field, value), &session(), None), kept, "{field} {value}");
+            assert_eq!(keeps(&draft(field, value), &session(), None), matches, "{field} {value}");
         }
     }
 
     #[test]
-    fn classes_turn_exactly_at_the_threshold() {
+    fn classes_include_the_threshold() {
         let slow = draft("filter", "slow");
         assert!(keeps(&slow, &session(), None));
         assert!(!keeps(&slow, &Session { seconds: 9, ..session() }, None));
@@ -167,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_joined_by_and_and_internal_sessions_never_shown() {
+    fn all_filters_must_match_and_internal_sessions_are_excluded() {
         let selection = Selection { user: Some("app".into()), database: Some("other".into()), ..Selection::default() };
         assert!(!keeps(&selection, &session(), None));
         let internal = Session { command: b"Binlog Dump GTID".to_vec(), ..session() };
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_beside_bytes_that_are_not_utf8() {
+    fn sql_key_is_found_in_invalid_utf8() {
         let session = Session { statement: Some(b"\xff SELECT \xe9".to_vec()), ..session() };
         assert!(keeps(&draft("sql_key", "select"), &session, None));
     }

@@ -1,4 +1,6 @@
-//! JSON output: unsafe characters escaped; rows as objects with the column keys, numbers as numbers, `null` where a cell is empty.
+//! JSON encoding. Unsafe characters are escaped.
+//!
+//! A row is an object with the column keys; numbers are numbers, an empty cell is `null`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,28 +8,31 @@ use std::fmt::Write as _;
 use clew_model::{COLUMNS, Cell, DETAIL_COLUMNS, SessionDetail, SessionRow, is_unsafe};
 use serde::Serialize;
 
-use crate::text::{push_clean, push_number};
+use crate::text::{push_number, push_valid_utf8};
 
-/// A value as JSON in one line, with unsafe characters escaped (see [`escape`]). Fails as its own serialisation does.
+/// Serializes a value to one line of JSON with unsafe characters escaped (see [`escape`]).
+/// Fails if the value's `Serialize` implementation fails.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string(value).map(escape_string)
 }
 
-/// The same in indented lines.
+/// Serializes a value to indented JSON with unsafe characters escaped.
 pub fn to_string_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(escape_string)
 }
 
-/// JSON text with the characters escaped that can drive a terminal or hide text ([`is_unsafe`]): serialisers escape those below U+0020
-/// only. Outside of strings JSON has none of them, so the value stays the same.
+/// Escapes the characters in JSON that can control a terminal or hide text ([`is_unsafe`]).
+///
+/// Serializers escape only characters below U+0020.
+/// JSON has unsafe characters only inside strings, so the value does not change.
 #[must_use]
 pub fn escape(json: &str) -> Cow<'_, str> {
-    if !may_need_escapes(json.as_bytes()) || !json.chars().any(must_be_escaped) {
+    if !may_need_escapes(json.as_bytes()) || !json.chars().any(needs_escape) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 64);
     for char in json.chars() {
-        if must_be_escaped(char) {
+        if needs_escape(char) {
             for unit in char.encode_utf16(&mut [0; 2]) {
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
@@ -45,7 +50,7 @@ fn escape_string(json: String) -> String {
     }
 }
 
-/// The same for bytes that are JSON in UTF-8.
+/// Escapes unsafe characters in UTF-8 encoded JSON.
 #[must_use]
 pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
     if !may_need_escapes(&json) {
@@ -57,12 +62,12 @@ pub fn escape_bytes(json: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// White space between the tokens of JSON is the only control character that a serialiser writes.
-fn must_be_escaped(char: char) -> bool {
+/// Whitespace between tokens is the only raw control character in the output of a serializer.
+fn needs_escape(char: char) -> bool {
     !matches!(char, '\n' | '\r' | '\t') && is_unsafe(char)
 }
 
-/// Nearly all JSON is ASCII without DEL, which takes a fraction of the time of a look at each character.
+/// Fast check. Nearly all JSON is ASCII without DEL, which is cheaper to test than each character.
 fn may_need_escapes(json: &[u8]) -> bool {
     !json.is_ascii() || memchr::memchr(0x7f, json).is_some()
 }
@@ -73,14 +78,14 @@ pub fn encode_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     out.push(b'}');
 }
 
-/// The same without its end: [`finish_row`] adds the rest.
+/// Appends the start of a row's object; [`finish_row`] appends the rest.
 pub fn begin_row(out: &mut Vec<u8>, row: &SessionRow<'_>) {
     for (at, column) in COLUMNS.iter().enumerate() {
         push_cell(out, if at == 0 { b'{' } else { b',' }, column.key, (column.cell)(row));
     }
 }
 
-/// Appends the fields of a detailed snapshot and the object's end.
+/// Appends the fields of a detailed snapshot and the end of the object.
 pub fn finish_row(out: &mut Vec<u8>, detail: &SessionDetail) {
     for column in &DETAIL_COLUMNS {
         push_cell(out, b',', column.key, (column.cell)(detail));
@@ -101,12 +106,12 @@ fn push_cell(out: &mut Vec<u8>, before: u8, key: &str, cell: Cell<'_>) {
 
 fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     let mut clean = Vec::with_capacity(text.len());
-    push_clean(&mut clean, text);
+    push_valid_utf8(&mut clean, text);
     let clean = String::from_utf8_lossy(&clean);
     if may_need_escapes(clean.as_bytes()) {
         out.extend_from_slice(to_string(&clean).unwrap_or_default().as_bytes());
     } else {
-        // A `Vec` takes every byte and a string has no key that could fail.
+        // Writing to a `Vec` does not fail, and a string has no map key that could be invalid.
         let _ = serde_json::to_writer(out, &clean);
     }
 }
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_change_the_text_and_not_the_value() {
+    fn escaping_preserves_the_value() {
         let text = "a\u{9b}2J\u{202e}b\u{2066}\u{61c}\u{200b}\u{7f}\u{feff}\u{e0041}\u{1b}\n会话🧵";
         let value = serde_json::json!({ text: [text] });
         let pretty = to_string_pretty(&value).unwrap();
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_an_object_that_any_reader_takes() {
+    fn row_is_a_valid_json_object() {
         let session = Session {
             id: 9,
             user: b"o\"brien\xff".to_vec(),

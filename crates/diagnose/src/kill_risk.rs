@@ -1,8 +1,9 @@
-//! Risks of a kill: damage that ending a session can do beyond the rollback of its transaction.
+//! Risks of a kill: damage beyond the rollback of the session's transaction.
 //!
-//! [`kill_risks`] is the only place that decides them, and [`KillRisk::text`] the only text: the page, the command line and the API show
-//! the same. Kill tasks and intelligent kills spare a session with a risk for which [`KillRisk::is_unsafe`] holds.
-//! `docs/decisions/0046-risks-of-a-kill.md` has the reasons.
+//! [`kill_risks`] is the only function that detects risks, and [`KillRisk::text`] is their only text.
+//! The web page, the command line and the API show the same.
+//! Kill tasks and intelligent kills skip a session with a risk for which [`KillRisk::is_unsafe`] is true.
+//! `docs/decisions/0046-risks-of-a-kill.md` documents the reasons.
 
 mod changed_tables;
 mod text;
@@ -13,10 +14,10 @@ use clew_model::{Session, Transaction};
 
 pub use changed_tables::{ChangedTables, StatementEffect, TableRef, changed_tables};
 
-/// Changed rows of a transaction from which on its rollback is reported as long.
+/// Minimum number of changed rows for which a rollback is reported as long.
 pub const LONG_ROLLBACK_ROWS: u64 = 100_000;
 
-/// Programs that make backups, by the name that they send as connection attribute `program_name`.
+/// Backup programs, by their connection attribute `program_name`.
 const BACKUP_PROGRAMS: [&str; 10] = [
     "mysqldump",
     "mariadb-dump",
@@ -29,7 +30,7 @@ const BACKUP_PROGRAMS: [&str; 10] = [
     "mysqlbackup",
     "mariadb-hotcopy",
 ];
-/// First words of statements that backup programs send.
+/// First words of statements that backup programs execute.
 const BACKUP_STATEMENTS: [&[&str]; 5] = [
     &["BACKUP", "STAGE"],
     &["BACKUP", "LOCK"],
@@ -37,19 +38,19 @@ const BACKUP_STATEMENTS: [&[&str]; 5] = [
     &["LOCK", "TABLES", "FOR", "BACKUP"],
     &["CLONE", "INSTANCE"],
 ];
-/// Beginning of the statement by which mysqldump, mariadb-dump and mydumper read a table.
-const DUMP_SELECT: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
+/// Prefix of the statement with which mysqldump, mariadb-dump and mydumper read a table.
+const DUMP_SELECT_PREFIX: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */";
 
-/// Whether an engine rolls back what a statement changed.
+/// Whether a storage engine can roll back the changes of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EngineKind {
-    /// It does, as InnoDB.
+    /// Can roll back, like InnoDB.
     Transactional,
-    /// It does not, as MyISAM and Aria.
+    /// Cannot roll back, like MyISAM and Aria.
     NonTransactional,
 }
 
-/// Engines of tables, as far as they could be read.
+/// Storage engines of tables, as far as they could be read.
 #[derive(Debug, Clone, Default)]
 pub struct TableEngines(HashMap<TableRef, (String, EngineKind)>);
 
@@ -65,7 +66,7 @@ impl TableEngines {
         self.0.contains_key(table)
     }
 
-    fn of(&self, table: &TableRef) -> Option<&(String, EngineKind)> {
+    fn get(&self, table: &TableRef) -> Option<&(String, EngineKind)> {
         self.0.get(table)
     }
 }
@@ -75,51 +76,52 @@ impl TableEngines {
 pub struct TableAtRisk {
     /// Schema and name.
     pub table: TableRef,
-    /// Its engine; `None` where it could not be read.
+    /// Storage engine; `None` if it could not be read.
     pub engine: Option<String>,
 }
 
-/// A risk of ending a session.
+/// A risk of killing a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KillRisk {
-    /// The session runs DDL or maintenance on tables without transactions: they can be left damaged (errors 144 and 145).
+    /// The session runs DDL or maintenance on non-transactional tables.
+    /// The kill can leave the tables damaged (errors 144 and 145).
     TableDamage {
         /// Leading keywords of the statement.
         statement: &'static str,
-        /// The tables.
+        /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
-    /// The session changes rows of tables without transactions: the change can be left half done.
+    /// The session changes rows of non-transactional tables. The kill can leave the change half done.
     PartialChange {
         /// Leading keywords of the statement.
         statement: &'static str,
-        /// The tables.
+        /// Non-transactional tables.
         tables: Vec<TableAtRisk>,
     },
     /// The engine of tables that the statement changes could not be read.
     UnknownEngine {
         /// Leading keywords of the statement.
         statement: &'static str,
-        /// The tables.
+        /// Tables with an unknown engine.
         tables: Vec<TableAtRisk>,
     },
-    /// The statement changes tables that could not be read from its text.
+    /// The changed tables could not be read from the statement's text.
     UnknownTables {
         /// Leading keywords of the statement.
         statement: &'static str,
     },
-    /// The transaction changed so many rows that its rollback takes long.
+    /// The rollback of the transaction takes long because it changed many rows.
     LongRollback {
-        /// Rows that it changed.
+        /// Number of rows that the transaction changed.
         rows_modified: u64,
-        /// Seconds since it began.
+        /// Age of the transaction, in seconds.
         seconds: u64,
     },
     /// The session sends the binary log to a replica or to a program.
     Replication,
     /// The session belongs to a backup.
     Backup {
-        /// The program or statement by which it was recognised.
+        /// Program or statement that identifies the backup.
         evidence: String,
     },
 }
@@ -139,8 +141,9 @@ impl KillRisk {
         }
     }
 
-    /// Whether a kill can damage or half-change a table: automatic kills spare the session then. An engine or a table that could not be
-    /// read counts.
+    /// Whether a kill can damage a table or leave a change half done.
+    ///
+    /// Automatic kills skip such a session. An unknown engine or table counts as unsafe.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         match self {
@@ -152,14 +155,14 @@ impl KillRisk {
         }
     }
 
-    /// Whether the risk holds too where only the statement is killed and the transaction stays open.
+    /// Whether the risk also applies to `KILL QUERY`, which leaves the transaction open.
     #[must_use]
     pub fn applies_to_statement(&self) -> bool {
         !matches!(self, Self::LongRollback { .. })
     }
 }
 
-/// Risks of ending a session. `program` is the name of its client program, where the server shows it.
+/// Detects the risks of killing a session. `program` is the name of its client program, if the server exposes it.
 #[must_use]
 pub fn kill_risks(
     session: &Session,
@@ -180,14 +183,14 @@ pub fn kill_risks(
     risks
 }
 
-/// Those of the risks that come from the tables that the session's statement changes.
+/// Detects the risks to the tables that the session's statement changes.
 #[must_use]
 pub fn table_risks(session: &Session, engines: &TableEngines) -> Vec<KillRisk> {
     let changed = session.statement.as_deref().and_then(|text| changed_tables(text, session.database.as_deref()));
     let Some(changed) = changed else { return Vec::new() };
     let (mut non_transactional, mut unknown) = (Vec::new(), Vec::new());
     for table in changed.tables {
-        match engines.of(&table) {
+        match engines.get(&table) {
             Some((_, EngineKind::Transactional)) => {}
             Some((engine, EngineKind::NonTransactional)) => {
                 non_transactional.push(TableAtRisk { engine: Some(engine.clone()), table });
@@ -234,7 +237,8 @@ fn backup_evidence(session: &Session, program: Option<&[u8]>) -> Option<String> 
     {
         return Some("FLUSH TABLES WITH READ LOCK".to_owned());
     }
-    let dump = statement.get(..DUMP_SELECT.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT));
+    let dump =
+        statement.get(..DUMP_SELECT_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(DUMP_SELECT_PREFIX));
     dump.then(|| "SELECT /*!40001 SQL_NO_CACHE */".to_owned())
 }
 
@@ -307,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn rollback_is_long_from_many_changed_rows_on() {
+    fn rollback_of_many_changed_rows_is_reported_as_long() {
         let risks = |rows_modified| {
             let open = Transaction { rows_modified, seconds: 40, ..Transaction::default() };
             kill_risks(&session("SELECT 1"), Some(&open), None, &engines())

@@ -1,45 +1,46 @@
-//! Which sessions a rule kills: one way to decide it, for the preview, for the worker, and for a rule that is only tried.
+//! Kill rules: select the sessions to kill, for the preview, the worker and dry runs.
 
 use std::borrow::Cow;
 
 use clew_model::{KillCriteria, Session, SessionRow};
 
 use crate::filter::Filter;
-use crate::internal::{ProtectedAccounts, is_internal, may_be_killed};
+use crate::internal_sessions::is_internal;
+use crate::protected_accounts::{ProtectedAccounts, is_killable};
 use crate::template::template;
 
-/// Criteria made ready to be asked about each session.
+/// Kill criteria prepared for matching sessions.
 #[derive(Debug)]
 pub struct KillRule {
     filter: Filter<'static>,
     seconds: u64,
-    looks_at_templates: bool,
+    matches_templates: bool,
 }
 
-/// What a rule means for a session.
+/// Result of evaluating a rule for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is not what the rule looks for.
+    /// The session does not match the rule.
     Unmatched,
-    /// It is, but it must live.
+    /// The session matches, but is excluded from kills.
     Spared(Spared),
-    /// It is killed.
+    /// The session is to be killed.
     Killed,
 }
 
-/// Why a session that a rule looks for is not killed.
+/// Reason for which a matching session is not killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Spared {
-    /// Replication, event scheduler or another thread of the server.
+    /// Internal session: replication, event scheduler or another server thread.
     Internal,
     /// The account is protected.
     Protected,
-    /// It was killed before, and is about to end.
+    /// The session was killed before and is terminating.
     Dying,
 }
 
 impl Spared {
-    /// The reason in one word, for output that machines read.
+    /// Machine-readable name of the reason.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,59 +52,62 @@ impl Spared {
 }
 
 impl KillRule {
-    /// The rule of these criteria.
+    /// Creates a rule from its criteria.
     #[must_use]
     pub fn new(criteria: &KillCriteria) -> Self {
-        // Internal sessions match like all others: that they live is said, not left out.
+        // Internal sessions match like all others, so that the preview can report them as excluded.
         let filter = Filter::owning(criteria.selection()).with_internal();
-        Self { filter, seconds: criteria.seconds.into(), looks_at_templates: false }
+        Self { filter, seconds: criteria.seconds.into(), matches_templates: false }
     }
 
-    /// The same for somebody who may see templates only: the part of the statement is looked for in the template. If it were looked for
-    /// in the statement, a rule would tell whether a literal stands in it.
+    /// Restricts the rule to templates, for a user who may not see literals.
+    ///
+    /// With `masked`, the statement filter is applied to the template.
+    /// Applied to the statement, it would reveal whether a literal occurs.
     #[must_use]
     pub fn masked(self, masked: bool) -> Self {
-        Self { looks_at_templates: masked, ..self }
+        Self { matches_templates: masked, ..self }
     }
 
-    /// Whether the session meets all criteria, whoever it is.
+    /// Whether the session meets all criteria, including internal and protected sessions.
     #[must_use]
     pub fn matches(&self, session: &Session) -> bool {
         if session.seconds < self.seconds {
             return false;
         }
-        let seen = if self.looks_at_templates { Cow::Owned(masked(session)) } else { Cow::Borrowed(session) };
-        self.filter.keeps(&SessionRow { session: &seen, transaction: None })
+        let visible = if self.matches_templates { Cow::Owned(mask_statement(session)) } else { Cow::Borrowed(session) };
+        self.filter.keeps(&SessionRow { session: &visible, transaction: None })
     }
 
-    /// What the rule means for the session. Clew's own sessions are known to whoever reads them, and come to no rule.
+    /// Evaluates the rule for a session. The caller removes Clew's own sessions first.
     #[must_use]
     pub fn judge(&self, session: &Session, protected: &ProtectedAccounts) -> Verdict {
         if !self.matches(session) {
             return Verdict::Unmatched;
         }
-        spared(session, protected).map_or(Verdict::Killed, Verdict::Spared)
+        spare_reason(session, protected).map_or(Verdict::Killed, Verdict::Spared)
     }
 }
 
-/// The sessions that die by any of the rules, each with the position of the first rule that kills it.
+/// Returns the sessions that any rule kills, each with the index of the first such rule.
 pub fn victims(
     rules: &[KillRule],
     sessions: impl IntoIterator<Item = Session>,
     protected: &ProtectedAccounts,
 ) -> Vec<(usize, Session)> {
-    let kills = |session: &Session| rules.iter().position(|rule| rule.judge(session, protected) == Verdict::Killed);
-    sessions.into_iter().filter_map(|session| Some((kills(&session)?, session))).collect()
+    let killing_rule =
+        |session: &Session| rules.iter().position(|rule| rule.judge(session, protected) == Verdict::Killed);
+    sessions.into_iter().filter_map(|session| Some((killing_rule(&session)?, session))).collect()
 }
 
-fn spared(session: &Session, protected: &ProtectedAccounts) -> Option<Spared> {
-    if !may_be_killed(session, protected) {
+fn spare_reason(session: &Session, protected: &ProtectedAccounts) -> Option<Spared> {
+    if !is_killable(session, protected) {
         return Some(if is_internal(session) { Spared::Internal } else { Spared::Protected });
     }
     session.command.eq_ignore_ascii_case(b"Killed").then_some(Spared::Dying)
 }
 
-fn masked(session: &Session) -> Session {
+fn mask_statement(session: &Session) -> Session {
     let statement = session.statement.as_deref().map(template);
     Session { statement, ..session.clone() }
 }

@@ -1,10 +1,11 @@
-//! From raw sessions to an answer.
+//! Diagnosis of sessions: filter, sort, encode, explain lock waits.
 //!
-//! Which sessions are meant ([`Filter`]), in what order ([`RowSorter`]), and how a row is written ([`csv`], [`json`]). Rows
-//! pass one at a time: a snapshot of a hundred thousand sessions needs a few megabytes, whatever its statements weigh.
+//! [`Filter`] selects sessions, [`RowSorter`] sorts them, [`csv`] and [`json`] encode the rows.
+//! Rows are processed one at a time.
+//! A snapshot of 100,000 sessions needs a few megabytes of memory, whatever the size of its statements.
 //!
-//! Pure: nothing here opens a file, a socket or a runtime. Where bytes must rest, the caller hands in anything that can be
-//! written, read and rewound.
+//! The crate is pure: it opens no file, no socket and no runtime.
+//! The caller passes the spill storage: any type that implements `Read`, `Write` and `Seek`.
 //!
 //! ```
 //! use clew_diagnose::{Filter, csv};
@@ -26,25 +27,27 @@ pub mod live;
 pub mod terminal;
 pub mod waits;
 
+mod external_sort;
 mod filter;
-mod intelligent;
-mod internal;
+mod intelligent_kill;
+mod internal_sessions;
 mod kill_risk;
 mod kill_rule;
 mod order;
-mod sorter;
+mod protected_accounts;
 mod template;
 mod text;
 
+pub use external_sort::{RowSorter, SortedRows, SpillStorage};
 pub use filter::Filter;
-pub use intelligent::{Chosen, SessionGroup, Strategy};
-pub use internal::{ProtectedAccounts, is_internal, may_be_killed};
+pub use intelligent_kill::{Chosen, SessionGroup, Strategy};
+pub use internal_sessions::is_internal;
 pub use kill_risk::{
     ChangedTables, EngineKind, KillRisk, LONG_ROLLBACK_ROWS, StatementEffect, TableAtRisk, TableEngines, TableRef,
     changed_tables, kill_risks, table_risks,
 };
 pub use kill_rule::{KillRule, Spared, Verdict, victims};
 pub use order::{Order, Rank};
-pub use sorter::{RowSorter, SortedRows, Spool};
+pub use protected_accounts::{ProtectedAccounts, is_killable};
 pub use template::template;
-pub use text::{clean, push_clean};
+pub use text::{clean, push_valid_utf8};

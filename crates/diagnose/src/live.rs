@@ -1,10 +1,11 @@
-//! The sessions of a node as they change: what a viewer who knows them as of one look must be told to know them as of another.
+//! Session feed: the sessions of a node as versioned data with deltas.
 //!
-//! Each look has a number, its version, and each cell remembers in which it last changed. So nothing is kept for a viewer but the version
-//! that it knows: whoever reads slowly is told less often and more at once, and whoever comes back is told what it missed.
+//! Each sample increments the version, and each cell stores the version of its last change.
+//! So the server stores only one version number per subscriber.
+//! A slow subscriber gets fewer and larger deltas; a reconnecting subscriber gets the changes that it missed.
 //!
-//! Ages that only go on with the clock are no change: ten thousand idle sessions cost nothing. Whoever shows one adds the time since
-//! the look that it came with.
+//! A duration that only grows with the clock is not a change, so 10,000 idle sessions cause no traffic.
+//! The subscriber adds the time that has passed since the sample in which the cell was sent.
 //!
 //! ```
 //! use clew_diagnose::live::{LiveList, LiveSession};
@@ -31,139 +32,144 @@ use std::fmt::Write;
 use clew_model::{COLUMNS, DETAIL_COLUMNS, Session, SessionDetail, Transaction};
 
 use crate::waits::is_wait_state;
-use entry::Entry;
+use entry::SessionEntry;
 
-/// Bytes of a statement that the list keeps. The whole is had by asking for the session.
+/// Maximum number of bytes of a statement in the feed. The session's detail request returns the full statement.
 pub const STATEMENT_KEPT: usize = 1024;
-/// Ends of sessions that are remembered at least: who knows the list from before has to be told all of it.
-const GONE_KEPT: usize = 10_000;
+/// Minimum number of ended sessions that are stored. A subscriber with an older version needs the full list.
+const MIN_ENDED_CAPACITY: usize = 10_000;
 
-/// Keys of the columns, in order: those of a snapshot, what is known besides, and the statement's template.
+/// Column keys in order: columns of a snapshot, detail columns, and the statement's template.
 #[must_use]
 pub fn columns() -> Vec<&'static str> {
     let details = DETAIL_COLUMNS.iter().map(|column| column.key).filter(|key| *key != "statement_digest");
     COLUMNS.iter().map(|column| column.key).chain(details).chain(["sql_template"]).collect()
 }
 
-/// Places of the columns whose numbers go on with the clock by themselves.
+/// Indexes of the columns whose numbers grow with the clock.
 pub const RUNNING: [usize; 3] = [7, 8, 10];
 
-/// A session of one look.
+/// A session of one sample.
 #[derive(Debug, Clone, Default)]
 pub struct LiveSession {
-    /// Its row.
+    /// Session as listed by the server.
     pub session: Session,
-    /// Its open transaction.
+    /// Open transaction of the session.
     pub transaction: Option<Transaction>,
-    /// What else is known of it.
+    /// Details of the session.
     pub detail: SessionDetail,
-    /// What it waits for, for eyes that may see no literals.
+    /// Masked `waits_for`, for users who may not see literals.
     pub waits_for_masked: Option<String>,
 }
 
-/// The sessions of a node.
+/// Versioned list of a node's sessions.
 #[derive(Debug, Default)]
 pub struct LiveList {
     version: u32,
-    /// When the latest look was, in milliseconds since 1970.
+    /// Time of the latest sample, in milliseconds since 1970.
     at: i64,
-    entries: HashMap<u64, Entry>,
-    /// Sessions that ended, and in which version.
-    gone: VecDeque<(u32, u64)>,
-    /// Who knows the list from before this version must be told all of it.
-    floor: u32,
+    entries: HashMap<u64, SessionEntry>,
+    /// Version and id of ended sessions, oldest first.
+    ended: VecDeque<(u32, u64)>,
+    /// Minimum version for which a delta is available.
+    min_delta_version: u32,
 }
 
 impl LiveList {
-    /// How many looks there were.
+    /// Current version: the number of samples.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// When the latest look was, in milliseconds since 1970.
+    /// Time of the latest sample, in milliseconds since 1970.
     #[must_use]
     pub fn at(&self) -> i64 {
         self.at
     }
 
-    /// How many sessions there are.
+    /// Number of sessions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list has no session.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Takes a look that was made at this moment, in milliseconds since 1970.
+    /// Applies a sample taken at `at`, in milliseconds since 1970.
     pub fn update(&mut self, at: i64, sessions: Vec<LiveSession>) {
         self.version += 1;
         self.at = at;
         let version = self.version;
-        let mut there = HashSet::with_capacity(sessions.len());
+        let mut present = HashSet::with_capacity(sessions.len());
         for live in sessions {
             let id = live.session.id;
-            there.insert(id);
+            present.insert(id);
             match self.entries.get_mut(&id) {
-                Some(known) if known.is_of(&live.session) => known.update(version, at, &live),
-                // Its number was given to another session.
-                Some(known) => {
-                    *known = Entry::new(version, at, &live);
-                    self.gone.push_back((version, id));
+                Some(existing) if existing.is_same_session(&live.session) => existing.update(version, at, &live),
+                // The server reused the id for another session.
+                Some(existing) => {
+                    *existing = SessionEntry::new(version, at, &live);
+                    self.ended.push_back((version, id));
                 }
                 None => {
-                    self.entries.insert(id, Entry::new(version, at, &live));
+                    self.entries.insert(id, SessionEntry::new(version, at, &live));
                 }
             }
         }
-        let gone = &mut self.gone;
+        let ended = &mut self.ended;
         self.entries.retain(|id, _| {
-            let is_there = there.contains(id);
-            if !is_there {
-                gone.push_back((version, *id));
+            let is_present = present.contains(id);
+            if !is_present {
+                ended.push_back((version, *id));
             }
-            is_there
+            is_present
         });
-        while self.gone.len() > GONE_KEPT.max(self.entries.len()) {
-            if let Some((version, _)) = self.gone.pop_front() {
-                self.floor = version;
+        while self.ended.len() > MIN_ENDED_CAPACITY.max(self.entries.len()) {
+            if let Some((version, _)) = self.ended.pop_front() {
+                self.min_delta_version = version;
             }
         }
     }
 
-    /// All sessions as an object of JSON: each with its cells in the order of [`columns`]. `masked` is for eyes that may see no literals.
+    /// All sessions as a JSON object: session id to cells in the order of [`columns`].
+    ///
+    /// With `masked`, literals are removed.
     #[must_use]
     pub fn whole(&self, masked: bool) -> String {
         let mut out = String::from("{");
         for (number, (id, entry)) in self.entries.iter().enumerate() {
             let _ = write!(out, "{}\"{id}\":", if number == 0 { "" } else { "," });
-            entry.write_whole(&mut out, self.at, masked);
+            entry.write_full(&mut out, self.at, masked);
         }
         out.push('}');
         out
     }
 
-    /// What changed since a version, as two fields of JSON: `changed`, by session either all cells or those that changed by their place,
-    /// and `gone`. One that is in both is another session than before. Nothing where that is not known any more.
+    /// Changes since a version, as the JSON fields `changed` and `gone`.
+    ///
+    /// `changed` maps a session id to all cells, or to the changed cells by column index.
+    /// `gone` lists the ids of ended sessions; an id in both fields was reused by another session.
+    /// `None` if the version is too old.
     #[must_use]
     pub fn since(&self, version: u32, masked: bool) -> Option<String> {
-        if version < self.floor || version > self.version || version == 0 {
+        if version < self.min_delta_version || version > self.version || version == 0 {
             return None;
         }
         let mut out = String::from("\"changed\":{");
         let mut first = true;
-        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.changed > version) {
+        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.changed_version > version) {
             let _ = write!(out, "{}\"{id}\":", if first { "" } else { "," });
-            entry.write_since(&mut out, version, self.at, masked);
+            entry.write_delta(&mut out, version, self.at, masked);
             first = false;
         }
         out.push_str("},\"gone\":[");
-        let from = self.gone.partition_point(|(ended, _)| *ended <= version);
-        for (number, (_, id)) in self.gone.range(from..).enumerate() {
+        let from = self.ended.partition_point(|(ended_in, _)| *ended_in <= version);
+        for (number, (_, id)) in self.ended.range(from..).enumerate() {
             let _ = write!(out, "{}{id}", if number == 0 { "" } else { "," });
         }
         out.push(']');
@@ -171,23 +177,23 @@ impl LiveList {
     }
 }
 
-/// How many sessions there are of each kind.
+/// Number of sessions by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// All.
+    /// All sessions.
     pub total: u64,
-    /// Those that do something.
+    /// Sessions that are not idle.
     pub active: u64,
-    /// Those that have done it for long.
+    /// Active sessions whose state lasts at least the threshold.
     pub slow: u64,
-    /// Those whose transaction has been open for long.
+    /// Sessions with a transaction that is open for at least the threshold.
     pub long: u64,
-    /// Those that wait for a lock.
+    /// Sessions that wait for a lock.
     pub waiting: u64,
 }
 
 impl Counts {
-    /// Counts one more session. `threshold` is in seconds.
+    /// Counts a session. `threshold` is in seconds.
     pub fn count(&mut self, session: &Session, transaction: Option<&Transaction>, threshold: u64) {
         let active = !session.command.eq_ignore_ascii_case(b"Sleep");
         let waits = transaction.is_some_and(|open| open.lock_wait_seconds.is_some() || open.waits_for_a_lock())

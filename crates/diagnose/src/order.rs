@@ -1,32 +1,34 @@
-//! The order of a snapshot: the sort key, then the session id; empty keys last in both directions (DESIGN.md section 6).
+//! Sort order of a snapshot: sort key, then session id (DESIGN.md section 6).
+//!
+//! Rows without a key come last in both directions.
 
 use clew_model::{Selection, SessionRow, SortDirection, SortKey};
 
-/// How rows are ranked.
+/// Sort order of rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     key: SortKey,
     direction: SortDirection,
 }
 
-/// What a row is sorted by, the smaller one first.
+/// Sort key of a row; smaller ranks come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// Rows without a key come last in both directions.
+    /// True for a row without a key, which comes last in both directions.
     pub(crate) is_empty: bool,
-    /// As it is upwards, with each bit turned round downwards.
+    /// Value of the key; inverted bitwise for a descending order.
     pub(crate) key: u64,
     pub(crate) session_id: u64,
 }
 
 impl Order {
-    /// The order that a selection asks for.
+    /// Sort order of a selection.
     #[must_use]
     pub fn new(selection: &Selection) -> Self {
         Self { key: selection.sort_key, direction: selection.sort_direction }
     }
 
-    /// The rank of a row. Ties are broken by the session id, upwards in both directions.
+    /// Rank of a row. Ties are broken by ascending session id in both directions.
     #[must_use]
     pub fn rank(&self, row: &SessionRow<'_>) -> Rank {
         let transaction = row.transaction;
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_sort_as_numbers_with_empty_ones_last() {
+    fn keys_sort_numerically_with_empty_keys_last() {
         use SortDirection::{Ascending, Descending};
         assert_eq!(sorted(SortKey::Id, Ascending), [7, 9, 20, 100]);
         assert_eq!(sorted(SortKey::Id, Descending), [100, 20, 9, 7]);

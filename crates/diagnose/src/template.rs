@@ -1,44 +1,48 @@
-//! Statements without their literals: [`template`].
+//! Statement templates: normalized statements without literals, see [`template`].
 //!
-//! A statement comes as the server lists it: any bytes, often cut, now and then broken, from a session whose `sql_mode` nobody
-//! knows. So there is no parser here and no failure. Where two ways to read a statement differ, a byte is kept only if both of
-//! them take it for code: what is a literal in one of them never survives.
+//! The input is a statement as the server lists it: arbitrary bytes, often truncated, sometimes malformed.
+//! The session's `sql_mode` is unknown.
+//! So the lexer works without a grammar and never fails.
+//! A byte is kept only if every SQL mode reads it as code, so no literal of any mode reaches the template.
 //!
-//! - `lexer` takes the statement apart; `quoted`, `comment` and `number` say where such a thing ends.
-//! - `readings` reads on in every mode at once where a backslash before a quote makes the modes differ.
-//! - `fold` puts the tokens together again, with lists folded and spaces made even; `words` knows the grammar's.
+//! - `lexer` splits the statement into tokens; `quoted`, `comment` and `number` find where these tokens end.
+//! - `sql_modes` scans the text in all modes in parallel if a backslash before a quote makes them differ.
+//! - `normalize` writes the tokens, collapses lists and normalizes spaces; `keywords` classifies words.
 
 mod comment;
-mod fold;
+mod keywords;
 mod lexer;
+mod normalize;
 mod number;
 mod quoted;
-mod readings;
-mod words;
+mod sql_modes;
 
-use fold::Fold;
-use lexer::{Ending, Lexer, Token};
+use lexer::{Lexer, LexerEnd, Token};
+use normalize::Normalizer;
 
-/// The template of a statement of MySQL or MariaDB: what two runs of one statement with other values have in common.
+/// Template of a MySQL or MariaDB statement: its text without literals.
+///
+/// Statements that differ only in values have the same template.
 ///
 /// | in the statement | in the template |
 /// |---|---|
-/// | strings, numbers, `NULL`, `TRUE`, `FALSE` as values, `?`, `:name` | `?`, the sign of a number included |
+/// | strings, numbers, `NULL`, `TRUE`, `FALSE` as values, `?`, `:name` | `?`, which includes the sign of a number |
 /// | `1, 2, 3` and `(1, 2, 3)` | `?, ...` and `(...)` |
 /// | rows of values, `(1, 2), (3, 4)` | `(...), ...` |
-/// | names, `@@variables` | as they are, without backticks where they need none |
+/// | names, `@@variables` | unchanged, without unnecessary backticks |
 /// | `@variables` | `@?` |
-/// | words of the grammar | reserved ones in capitals, others in small letters, synonyms as one |
+/// | keywords | reserved words in upper case, others in lower case, synonyms unified |
 /// | `_utf8mb4'x'` | `_charset ?` |
-/// | spaces, line ends, the last `;` | made even, left out |
-/// | comments, hints, `/*! … */` | left out; of a statement that is nothing else, what `/*! … */` holds, else `/* ... */` |
-/// | a quoted name in `"` | `?`: in most servers' mode it is a string |
-/// | from where it cannot be read safely | `...` |
+/// | spaces, line ends, the last `;` | normalized, removed |
+/// | comments, hints, `/*! … */` | removed; if the statement has nothing else, the content of `/*! … */`, else `/* ... */` |
+/// | a name in `"` | `?`: in the default SQL mode it is a string |
+/// | text from the first unreadable position on | `...` |
 ///
-/// Two statements share a template where MySQL gives them one digest. What few differences there are, and why, is in
-/// `docs/decisions/0014-templates-group-as-mysql-does.md`.
+/// Two statements have the same template if MySQL computes the same digest for them.
+/// `docs/decisions/0014-templates-group-as-mysql-does.md` lists the few differences.
 ///
-/// Never fails, whatever the bytes; takes time and memory in proportion to them. A template is its own template.
+/// Never fails. Time and memory are linear in the length of the statement.
+/// The template of a template is the template itself.
 ///
 /// ```
 /// use clew_diagnose::template;
@@ -48,60 +52,61 @@ use lexer::{Ending, Lexer, Token};
 /// ```
 #[must_use]
 pub fn template(statement: &[u8]) -> Vec<u8> {
-    let (template, lexer) = folded(Lexer::new(statement));
+    let (template, lexer) = normalize_tokens(Lexer::new(statement));
     if !template.is_empty() {
         template
-    } else if lexer.met_executable() {
-        folded(Lexer::new(statement).opening_comments()).0
-    } else if lexer.met_comment() {
+    } else if lexer.has_executable_comment() {
+        normalize_tokens(Lexer::new(statement).with_executable_comments()).0
+    } else if lexer.has_comment() {
         b"/* ... */".to_vec()
     } else {
         template
     }
 }
 
-/// The template of what a lexer has before it, and the lexer behind it.
-fn folded(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
+/// Normalizes the tokens of a lexer. Returns the template and the exhausted lexer.
+fn normalize_tokens(mut lexer: Lexer<'_>) -> (Vec<u8>, Lexer<'_>) {
     let start = lexer.clone();
-    let mut fold = Fold::default();
+    let mut normalizer = Normalizer::default();
     for token in &mut lexer {
-        fold.push(&token);
+        normalizer.push(&token);
     }
     match lexer.ending() {
-        Ending::Whole => {}
-        Ending::Unreadable => fold.cut(),
-        // Which quotes open and which close is in doubt from the first one on.
-        Ending::Astray(first_quote) => {
-            fold = Fold::default();
-            for token in start.up_to(first_quote) {
-                fold.push(&token);
+        LexerEnd::Complete => {}
+        LexerEnd::Unreadable => normalizer.mark_unreadable(),
+        // From the first quote on it is unknown which quotes open and which close.
+        LexerEnd::UnpairedQuotes(first_quote) => {
+            normalizer = Normalizer::default();
+            for token in start.truncated_at(first_quote) {
+                normalizer.push(&token);
             }
-            fold.cut();
+            normalizer.mark_unreadable();
         }
     }
-    (fold.finish(), lexer)
+    (normalizer.finish(), lexer)
 }
 
-/// A token of a statement, with literals left out: what a parser of leading keywords and table names needs.
+/// Token of a statement without its literals, for parsers of leading keywords and table names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodeToken {
-    /// A keyword, or a name without quotes.
+    /// Keyword or unquoted name.
     Word(String),
-    /// A name in backticks, without them.
+    /// Name in backticks, without them.
     QuotedName(String),
     Dot,
     Comma,
     Open,
     Close,
     Semicolon,
-    /// A literal, a variable or an operator.
+    /// Literal, variable or operator.
     Other,
 }
 
-/// The first `max` tokens of a statement, with the content of executable comments, and whether these are all tokens and every byte was
-/// readable.
+/// First `max` tokens of a statement, including the content of executable comments.
+///
+/// The flag is true if these are all tokens and every byte was readable.
 pub(crate) fn code_tokens(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool) {
-    let mut lexer = Lexer::new(statement).opening_comments();
+    let mut lexer = Lexer::new(statement).with_executable_comments();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = |token: Token<'_>| match token {
         Token::Word(word, _) => CodeToken::Word(text(word)),
@@ -114,16 +119,16 @@ pub(crate) fn code_tokens(statement: &[u8], max: usize) -> (Vec<CodeToken>, bool
         Token::Open => CodeToken::Open,
         Token::Close => CodeToken::Close,
         Token::Semicolon => CodeToken::Semicolon,
-        Token::Variable(_) | Token::At(..) | Token::Number | Token::Value | Token::More | Token::Operator(_) => {
+        Token::Variable(_) | Token::At(..) | Token::Number | Token::Value | Token::Ellipsis | Token::Operator(_) => {
             CodeToken::Other
         }
     };
     let tokens: Vec<CodeToken> = lexer.by_ref().take(max).map(code).collect();
-    let complete = lexer.next().is_none() && lexer.ending() == Ending::Whole;
+    let complete = lexer.next().is_none() && lexer.ending() == LexerEnd::Complete;
     (tokens, complete)
 }
 
-/// The first words of a statement among its first `max` tokens; literals and signs are left out.
+/// Words among the first `max` tokens of a statement. Literals and punctuation are skipped.
 pub(crate) fn leading_words(statement: &[u8], max: usize) -> Vec<String> {
     let word = |token| match token {
         CodeToken::Word(word) => Some(word),
@@ -132,8 +137,8 @@ pub(crate) fn leading_words(statement: &[u8], max: usize) -> Vec<String> {
     code_tokens(statement, max).0.into_iter().filter_map(word).collect()
 }
 
-/// The words and names of a template, in order; those in backticks with them.
-pub(crate) fn words_of(template: &[u8]) -> Vec<String> {
+/// Words and names of a template in order. Quoted names keep their backticks.
+pub(crate) fn words_and_names(template: &[u8]) -> Vec<String> {
     let text = |token| match token {
         Token::Word(word, _) | Token::Name(word, ..) => String::from_utf8(word.to_vec()).ok(),
         _ => None,

@@ -1,7 +1,7 @@
-//! Text for terminals: sanitised, and cut to the width of the terminal.
+//! Text for terminals: sanitized, and truncated to the terminal's width.
 //!
-//! [`clew_model::is_unsafe`] is the one definition of the characters that no output sends raw: [`one_line`] and [`sanitize`] use it for text,
-//! [`crate::json::escape`] for JSON.
+//! [`clew_model::is_unsafe`] defines the characters that are never written raw.
+//! [`one_line`] and [`sanitize`] apply it to text, [`crate::json::escape`] to JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,26 +10,26 @@ use clew_model::is_unsafe;
 
 use crate::text::clean;
 
-/// Any bytes as one line without unsafe characters: they become spaces, and a run of spaces becomes one.
+/// Converts bytes to one line: unsafe characters become spaces, and runs of spaces are collapsed.
 #[must_use]
 pub fn one_line(bytes: &[u8]) -> String {
     clew_model::one_line(&clean(bytes))
 }
 
-/// Text of several lines without unsafe characters: line ends and tabs stay, other unsafe characters become `\u{1b}` and the like.
+/// Escapes unsafe characters in multi-line text, for example as `\u{1b}`. Line ends and tabs are preserved.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     replace_unsafe(text, |_| None)
 }
 
-/// The same for text that holds the colours of this program too: the few sequences that set and reset colour and weight stay.
+/// Escapes unsafe characters in styled text. SGR sequences that set or reset colour and weight are preserved.
 #[must_use]
 pub fn sanitize_styled(text: &str) -> Cow<'_, str> {
-    replace_unsafe(text, style_length)
+    replace_unsafe(text, sgr_length)
 }
 
-/// `kept` is the length of the sequence at the beginning of a text that stays though it has unsafe characters.
-fn replace_unsafe(text: &str, kept: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
+/// Escapes unsafe characters. `preserved` returns the length of a leading sequence that stays as it is.
+fn replace_unsafe(text: &str, preserved: impl Fn(&str) -> Option<usize>) -> Cow<'_, str> {
     let is_replaced = |char: char| !matches!(char, '\n' | '\t') && is_unsafe(char);
     if !text.chars().any(is_replaced) {
         return Cow::Borrowed(text);
@@ -37,9 +37,9 @@ fn replace_unsafe(text: &str, kept: impl Fn(&str) -> Option<usize>) -> Cow<'_, s
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
     while let Some(char) = rest.chars().next() {
-        let kept = if rest.starts_with("\r\n") { Some(2) } else { kept(rest) };
-        let (taken, left) = rest.split_at(kept.unwrap_or(char.len_utf8()));
-        if kept.is_none() && is_replaced(char) {
+        let preserved_length = if rest.starts_with("\r\n") { Some(2) } else { preserved(rest) };
+        let (taken, left) = rest.split_at(preserved_length.unwrap_or(char.len_utf8()));
+        if preserved_length.is_none() && is_replaced(char) {
             let _ = write!(out, "{}", char.escape_unicode());
         } else {
             out.push_str(taken);
@@ -49,14 +49,14 @@ fn replace_unsafe(text: &str, kept: impl Fn(&str) -> Option<usize>) -> Cow<'_, s
     Cow::Owned(out)
 }
 
-/// Maximum length of a sequence that sets a style.
-const MAX_STYLE_LENGTH: usize = 16;
+/// Maximum length of an SGR sequence, in bytes.
+const MAX_SGR_LENGTH: usize = 16;
 
-/// Length of the sequence of SGR at the beginning of a text, if it only sets or resets colour, weight, dimming or italics: concealed and
-/// inverse text stay out.
-fn style_length(text: &str) -> Option<usize> {
+/// Length of a leading SGR sequence that only sets or resets colour, weight, dimming or italics.
+/// Sequences for concealed and inverse text are rejected.
+fn sgr_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
-    let end = parameters.bytes().take(MAX_STYLE_LENGTH).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
+    let end = parameters.bytes().take(MAX_SGR_LENGTH).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
     let (list, rest) = parameters.split_at_checked(end)?;
     let mut numbers = list.split(';');
     while let Some(number) = numbers.next() {
@@ -72,13 +72,13 @@ fn style_length(text: &str) -> Option<usize> {
     rest.starts_with('m').then_some(text.len() - rest.len() + 1)
 }
 
-/// Columns of a terminal that a text takes: East Asian letters and pictures take two.
+/// Display width of a text in terminal columns. East Asian characters and emoji take two columns.
 #[must_use]
 pub fn columns(text: &str) -> usize {
-    text.chars().map(width).sum()
+    text.chars().map(char_width).sum()
 }
 
-fn width(char: char) -> usize {
+fn char_width(char: char) -> usize {
     match char {
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
         '\u{1100}'..='\u{115f}'
@@ -94,7 +94,7 @@ fn width(char: char) -> usize {
     }
 }
 
-/// The text in at most so many columns, with `…` where it was cut.
+/// Truncates a text to at most `limit` columns and marks the cut with `…`.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
     if columns(text) <= limit {
@@ -103,7 +103,7 @@ pub fn cut(text: &str, limit: usize) -> String {
     let mut kept = String::new();
     let mut used = 0;
     for char in text.chars() {
-        used += width(char);
+        used += char_width(char);
         if used + 1 > limit {
             break;
         }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_cut_by_columns_and_do_nothing_to_a_terminal() {
+    fn lines_are_truncated_by_width_without_control_characters() {
         assert_eq!(one_line(b"a\n\t b\x1b[31m\xff\0"), r"a b [31m\xff\x00");
         assert_eq!(one_line("a\u{202e}b\u{9b}2Jc\u{200b}d".as_bytes()), "a b 2Jc d");
         assert_eq!(cut("abcdef", 6), "abcdef");
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(columns(&cut("会话会话", 6)), 5);
     }
 
-    /// One character of each kind that must not reach a terminal.
+    /// One character of each unsafe kind.
     const UNSAFE: &[char] = &[
         '\0',
         '\u{7}',
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_styles_survive() {
+    fn only_plain_styles_are_preserved() {
         let styled = "\u{1b}[1m\u{1b}[38;5;9mred\u{1b}[39m\u{1b}[0m \u{1b}[2;31mx\u{1b}[m";
         assert_eq!(sanitize_styled(styled), styled);
         assert_eq!(sanitize("\u{1b}[1m"), r"\u{1b}[1m");

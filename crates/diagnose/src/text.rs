@@ -1,21 +1,21 @@
-//! Text of any bytes as text that every reader can take.
+//! Conversion of arbitrary bytes to valid UTF-8.
 
-/// Appends `bytes` as UTF-8: what is not UTF-8 becomes `\xNN`, byte by byte, and a NUL `\x00` (DESIGN.md section 6).
-pub fn push_clean(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Nearly always all of it is, and to find that out takes a fraction of a look at each character.
+/// Appends `bytes` as UTF-8: an invalid byte becomes `\xNN`, a NUL becomes `\x00` (DESIGN.md section 6).
+pub fn push_valid_utf8(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Nearly all input is valid, and this check is much faster than a loop over characters.
     if std::str::from_utf8(bytes).is_ok() {
-        push_without_nul(out, bytes);
+        push_escaping_nul(out, bytes);
         return;
     }
     for chunk in bytes.utf8_chunks() {
-        push_without_nul(out, chunk.valid().as_bytes());
+        push_escaping_nul(out, chunk.valid().as_bytes());
         for &byte in chunk.invalid() {
             push_escape(out, byte);
         }
     }
 }
 
-fn push_without_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
+fn push_escaping_nul(out: &mut Vec<u8>, mut valid: &[u8]) {
     while let Some(at) = memchr::memchr(0, valid) {
         let (before, rest) = valid.split_at(at);
         out.extend_from_slice(before);
@@ -30,16 +30,16 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
 }
 
-/// Appends a number.
+/// Appends a number in decimal.
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The same as text.
+/// Converts `bytes` to text: an invalid byte becomes `\xNN`, a NUL becomes `\x00`.
 #[must_use]
 pub fn clean(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
-    push_clean(&mut out, bytes);
+    push_valid_utf8(&mut out, bytes);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_bytes_are_shown_and_good_ones_kept() {
+    fn invalid_bytes_are_escaped_and_valid_text_is_preserved() {
         assert_eq!(clean("Grüße 会话 🧵".as_bytes()), "Grüße 会话 🧵");
         assert_eq!(clean(b"caf\xe9"), r"caf\xe9");
         assert_eq!(clean(b"a\0b\0"), r"a\x00b\x00");
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn output_is_always_utf8_without_nul(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let text = clean(&bytes);
             prop_assert!(!text.contains('\0'));
             if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) {

@@ -1,13 +1,16 @@
-//! Who waits for whom, and who is at the root of it.
+//! Wait graph: waiters, blockers and root blockers.
 //!
-//! A source reads each of a server's tables once and hands over what it saw ([`Observed`]); the graph is joined here: waits for
-//! InnoDB's locks by transaction, metadata locks by the servers' own rules of compatibility, and what no table shows by
-//! state and statement.
+//! A source reads each table of the server once and passes the rows as [`Observed`].
+//! The graph is built here, not in SQL.
+//! InnoDB lock waits are matched by transaction, metadata locks by the servers' compatibility matrix.
+//! Waits that no table lists are inferred from the session's state and statement.
 //!
-//! - `join` makes the graph: `edges` finds the waits: of `rows`, of `metadata` (whose `requests` may have to be concluded), of flushed and engine-locked
-//!   `tables`; `compatibility` is the servers' table of which metadata lock stands in the way of which.
-//! - `cycle` and `rank` find the roots; `unexplained` names who waits for nobody knows whom.
-//! - `cure` says what ends a root; `tree` and `dot` draw the graph, `details` says it by session.
+//! - `build` creates the graph from the waits that `edges` detects.
+//! - `edges` has a module for each kind of lock: InnoDB (`rows`), `metadata`, flushed and engine-locked `tables`.
+//! - `lock_requests` lists or infers pending metadata locks; `compatibility` has the compatibility matrix.
+//! - `cycle` and `rank` find the root blockers; `unexplained` lists waiters without a detected blocker.
+//! - `remedy` proposes how to end a root blocker.
+//! - `tree` and `dot` render the graph; `details` summarizes it by session.
 //!
 //! ```
 //! use clew_diagnose::waits::{
@@ -34,36 +37,36 @@
 //! assert_eq!(graph.roots[0].frees, 2);
 //! ```
 
+mod build;
 mod compatibility;
-mod cure;
 mod cycle;
-mod describe;
 mod details;
+mod display;
 mod dot;
 mod edges;
-mod freed;
 mod graph;
-mod join;
-mod lookup;
-mod masked;
+mod impact;
+mod index;
+mod input;
+mod masking;
 mod metadata;
-mod observed;
 mod rank;
-mod state;
+mod remedy;
+mod serialize;
 mod statement;
 mod surviving;
 mod tree;
 mod unexplained;
-mod written;
+mod wait_state;
 
-pub use cure::Cure;
+pub use build::graph;
 pub use dot::dot;
 pub use graph::{Party, PartyFacts, Resource, ResourceKind, Root, Unexplained, Wait, WaitGraph};
-pub use join::graph;
-pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-pub use observed::{
+pub use input::{
     LockOwner, LockedObject, MetadataLock, Observed, RowWait, SessionFacts, SessionRole, TableName, TransactionFacts,
 };
-pub use state::is_wait as is_wait_state;
+pub use metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
+pub use remedy::Cure;
 pub use surviving::SurvivingBlocker;
 pub use tree::{TreeLayout, TreeLine, TreeLineKind, tree};
+pub use wait_state::is_wait_state;

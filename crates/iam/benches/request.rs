@@ -1,7 +1,7 @@
-//! What a signed request costs before anything is done for it: `cargo bench -p clew-iam --bench request`.
+//! Cost of authenticating and authorizing a request: `cargo bench -p clew-iam --bench request`.
 //!
-//! `signature` is one check of the SDK's five headers, of a status question without a body and of a small POST; `decision` is one
-//! decision on a policy of the system, and on twenty policies with conditions of which none allows it.
+//! `signature` verifies the SDK's five headers, for a status request without body and for a small POST.
+//! `decision` evaluates one system policy, and twenty policies with conditions of which none allows the action.
 
 #![allow(missing_docs, reason = "what criterion's macros make has none")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
@@ -19,9 +19,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-const PATH: &str = "/v3/054e292c9880d4992f02c0196d3ea468/instances/6754902da1f447269c6979b0590102a5in07/nodes/941d21130b3c4899ad1a752a0945befdno07/realtime-session";
+const REQUEST_PATH: &str = "/v3/054e292c9880d4992f02c0196d3ea468/instances/6754902da1f447269c6979b0590102a5in07/nodes/941d21130b3c4899ad1a752a0945befdno07/realtime-session";
 
-fn signatures(criterion: &mut Criterion) {
+fn bench_signatures(criterion: &mut Criterion) {
     let secret = SecretString::from("SKEXAMPLE000000000000000000000000000000");
     let key: AccessKeyId = "AKEXAMPLE0000000000".parse().unwrap();
     let now = Timestamp::now();
@@ -34,12 +34,13 @@ fn signatures(criterion: &mut Criterion) {
         ("x-sdk-date", &date),
     ];
     let names = headers.map(|(name, _)| name);
-    let path = format!("{PATH}-task");
+    let path = format!("{REQUEST_PATH}-task");
     let query = "request_id=realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
     let mut group = criterion.benchmark_group("signature");
-    for (name, method, path, query, body) in
-        [("status", "GET", path.as_str(), query, &b""[..]), ("collect", "POST", PATH, "", br#"{"filter":"slow"}"#)]
-    {
+    for (name, method, path, query, body) in [
+        ("status", "GET", path.as_str(), query, &b""[..]),
+        ("collect", "POST", REQUEST_PATH, "", br#"{"filter":"slow"}"#),
+    ] {
         let request =
             || RequestToSign { method, path, query, headers: &headers, body_sha256: signature::body_sha256(body) };
         let header = signature::sign(&request(), &names, &date, &key, &secret);
@@ -53,7 +54,7 @@ fn signatures(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn decisions(criterion: &mut Criterion) {
+fn bench_decisions(criterion: &mut Criterion) {
     let read_only = system::find("TaurusDBReadOnlyAccessPolicy").unwrap().clone();
     let others: Vec<_> = (0..20)
         .map(|number| {
@@ -91,12 +92,12 @@ fn decisions(criterion: &mut Criterion) {
             grants: grants.collect(),
             budget: Arc::default(),
         };
-        let ask = || decide(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
-        assert_eq!(ask().is_allowed(), allowed, "{name}");
-        group.bench_function(name, |bencher| bencher.iter(|| black_box(ask())));
+        let run_decision = || decide(&principal, Action::GET_REALTIME_SESSION, black_box(&resource), &environment);
+        assert_eq!(run_decision().is_allowed(), allowed, "{name}");
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(run_decision())));
     }
     group.finish();
 }
 
-criterion_group!(benches, signatures, decisions);
+criterion_group!(benches, bench_signatures, bench_decisions);
 criterion_main!(benches);

@@ -1,15 +1,15 @@
-//! The secret half of an access key. The public half is [`clew_model::AccessKeyId`].
+//! Secret access keys. The public half is [`clew_model::AccessKeyId`].
 
 use secrecy::SecretString;
 
-use crate::secret::{ALPHANUMERIC, SecretError, characters};
+use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
 
-/// Characters of a secret key, as the cloud's own have.
+/// Length of a secret key, in characters. The cloud's keys have the same length.
 pub const SECRET_LENGTH: usize = 40;
 
-/// A new secret key: 40 letters and digits, 238 bits.
+/// Generates a secret key of 40 letters and digits, which has 238 bits of entropy.
 pub fn generate_secret() -> Result<SecretString, SecretError> {
-    characters(SECRET_LENGTH, ALPHANUMERIC)
+    random_characters(SECRET_LENGTH, ALPHANUMERIC)
 }
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_key_is_40_letters_and_digits() {
+    fn secret_key_has_40_letters_and_digits() {
         let secret = generate_secret().unwrap();
         assert_eq!(secret.expose_secret().len(), 40);
         assert!(secret.expose_secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));

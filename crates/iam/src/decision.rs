@@ -1,7 +1,7 @@
-//! Who may do what: the one place of decisions.
+//! Authorization decisions.
 //!
-//! First what the credentials are good for, then whether the principal is an administrator, then the policies: an explicit
-//! Deny beats every Allow, and what nothing allows is denied (spec section 4.6).
+//! The checks run in order: scope of the credentials, administrator, policies.
+//! An explicit Deny overrides every Allow, and an action without an Allow is denied (spec section 4.6).
 
 mod explanation;
 mod principal;
@@ -17,68 +17,70 @@ pub use principal::{Grant, Principal, Scope, Via};
 
 use crate::policy::Effect;
 
-/// The answer.
+/// Result of an authorization decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "lowercase")]
 pub enum Decision {
-    /// They may.
+    /// The action is allowed.
     Allow,
-    /// They may not.
+    /// The action is denied.
     Deny {
-        /// Why, for the log. An answer must not tell [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`], or it
-        /// would tell which projects exist.
-        #[serde(serialize_with = "in_words")]
+        /// Reason, for logs only.
+        ///
+        /// A response must not distinguish [`DenyReason::UnknownProject`] from [`DenyReason::ForeignProject`].
+        /// Otherwise it would reveal which projects exist.
+        #[serde(serialize_with = "serialize_reason")]
         reason: DenyReason,
     },
 }
 
 impl Decision {
-    /// True if they may.
+    /// Whether the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         *self == Self::Allow
     }
 }
 
-fn in_words<S: Serializer>(reason: &DenyReason, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_reason<S: Serializer>(reason: &DenyReason, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(reason)
 }
 
-/// Why not.
+/// Reason for a denial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DenyReason {
-    /// There is no such project.
+    /// The project does not exist.
     #[error("there is no such project")]
     UnknownProject,
     /// The project belongs to another domain.
     #[error("the project belongs to another domain")]
     ForeignProject,
-    /// The token is for another project.
+    /// The token is scoped to another project.
     #[error("the token is for another project")]
     OtherProject,
-    /// The token is for a domain.
+    /// The token is scoped to a domain.
     #[error("the token is for a domain; this needs one for the project")]
     DomainToken,
-    /// The token is for a project.
+    /// The token is scoped to a project.
     #[error("the token is for a project; this needs one for the domain")]
     ProjectToken,
-    /// Nothing allows it.
+    /// No policy allows the action.
     #[error("no policy allows it")]
     NoPolicy,
-    /// A policy forbids it.
+    /// A policy denies the action.
     #[error("statement {statement} of the policy {policy:?} denies it")]
     ExplicitDeny {
-        /// The policy's name.
+        /// Name of the policy.
         policy: String,
-        /// Which of its statements, from 1.
+        /// Number of the statement, from 1.
         statement: usize,
     },
-    /// Evaluating the policies takes more work than one request may use.
+    /// The evaluation of the policies exceeds the work budget of the request.
     #[error("the policies that reach the user take too much work to evaluate")]
     WorkBudget,
 }
 
-/// Whether the principal's credentials are good for the action there, whatever the policies say.
+/// Checks the scope of the principal's credentials, independent of policies.
 pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_>) -> Result<(), DenyReason> {
     if action.target == Target::Domain {
         return match principal.scope {
@@ -99,9 +101,9 @@ pub fn check_scope(principal: &Principal, action: Action, resource: &Resource<'_
     }
 }
 
-/// Whether the principal may do the action to the resource.
+/// Decides whether the principal may perform the action on the resource.
 ///
-/// An action on a domain is one on the principal's own: the caller looks nowhere else.
+/// An action on a domain always applies to the principal's own domain.
 #[must_use]
 pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, environment: &Environment) -> Decision {
     if let Err(reason) = check_scope(principal, action, resource) {
@@ -133,8 +135,11 @@ pub fn decide(principal: &Principal, action: Action, resource: &Resource<'_>, en
     decision
 }
 
-/// Whether some policy could allow the action in the project, whatever the resource and the conditions: a list is then
-/// filtered, else refused. The caller checks [`check_scope`] separately. False where the principal's work budget is exhausted.
+/// Whether any policy can allow the action in the project, for some resource and conditions.
+///
+/// If true, a list is filtered by resource; otherwise the request is denied.
+/// The caller checks [`check_scope`] separately.
+/// False if the principal's work budget is exhausted.
 #[must_use]
 pub fn could_ever_allow(principal: &Principal, action: Action, project: &ProjectId) -> bool {
     let grants = || principal.grants.iter().filter(|grant| grant.project.as_ref().is_none_or(|only| only == project));
@@ -142,7 +147,7 @@ pub fn could_ever_allow(principal: &Principal, action: Action, project: &Project
         grants().any(|grant| {
             let names = |statement: &crate::policy::Statement| {
                 statement.effect() == effect
-                    && statement.names(grant.policy.model(), action, &principal.budget)
+                    && statement.names_action(grant.policy.model(), action, &principal.budget)
                     && (!always || statement.is_unconditional())
             };
             grant.policy.statements().iter().any(names)

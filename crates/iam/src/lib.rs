@@ -1,10 +1,10 @@
-//! Who is asking, and what they may do.
+//! Authentication and authorization.
 //!
-//! Signatures of requests (SDK-HMAC-SHA256), passwords, tokens, the secret halves of access keys, policies, and the one place
-//! that decides whether a principal may do an action. Pure: nothing here reads, writes, waits or asks the clock; only the
-//! making of secrets asks the system for random bytes.
+//! The crate covers request signatures (SDK-HMAC-SHA256), passwords, tokens, secret access keys and policies.
+//! One function, [`decision::decide`], decides whether a principal may perform an action.
+//! The crate is pure: no I/O, no clock. Only the generation of secrets reads random bytes from the system.
 //!
-//! Not for: keeping identities (clew-store), HTTP (clew-api, clew-client).
+//! Out of scope: storage of identities (`clew-store`), HTTP (`clew-api`, `clew-client`).
 //!
 //! ```
 //! use clew_iam::signature::{self, Authorization, RequestToSign};

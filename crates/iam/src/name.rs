@@ -1,32 +1,32 @@
-//! What identities and policies may be called. Names stand in URLs, shells and policies.
+//! Rules for names of identities and policies, which occur in URLs, shells and policies.
 
 use std::fmt;
 
-/// Most characters of a description (spec section 4.3 says so of policies).
+/// Maximum length of a description, in characters (spec section 4.3, for policies).
 pub const DESCRIPTION_LENGTH: usize = 1000;
 
-/// What a kind of name may be: so many ASCII letters, digits and signs.
+/// Rule for a kind of name: length, ASCII letters, digits and additional characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
-    /// Most characters.
+    /// Maximum length, in characters.
     pub longest: usize,
-    /// Characters that it may have besides letters and digits.
+    /// Allowed characters besides letters and digits.
     pub signs: &'static str,
-    /// Words that it may not be: in the path of a URL they mean something else.
+    /// Reserved words, which have another meaning in the path of a URL.
     reserved: &'static [&'static str],
 }
 
-/// Names of domains, projects, users and groups.
+/// Rule for names of domains, projects, users and groups.
 pub const IDENTITY: NameRule = NameRule { longest: 64, signs: "-_.", reserved: &[".", ".."] };
-/// Names of policies (spec section 4.3).
+/// Rule for names of policies (spec section 4.3).
 pub const POLICY: NameRule = NameRule { longest: 128, signs: "_+=.@-", reserved: &[".", "..", "validate", "simulate"] };
 
 impl NameRule {
-    /// Whether this may be a name.
+    /// Whether the name is valid.
     #[must_use]
     pub fn allows(self, name: &str) -> bool {
-        let known = |letter: char| letter.is_ascii_alphanumeric() || self.signs.contains(letter);
-        (1..=self.longest).contains(&name.len()) && name.chars().all(known) && !self.reserved.contains(&name)
+        let is_allowed_char = |letter: char| letter.is_ascii_alphanumeric() || self.signs.contains(letter);
+        (1..=self.longest).contains(&name.len()) && name.chars().all(is_allowed_char) && !self.reserved.contains(&name)
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_a_length_and_an_alphabet_and_mean_nothing_else() {
+    fn names_respect_length_alphabet_and_reserved_words() {
         for good in ["a", "ada.l-1_x", &"a".repeat(64)] {
             assert!(IDENTITY.allows(good), "{good:?}");
         }

@@ -1,4 +1,4 @@
-//! Passwords of users: Argon2id, kept as PHC strings.
+//! User passwords: Argon2id hashes, stored as PHC strings.
 
 use std::hint::black_box;
 
@@ -7,81 +7,82 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::secret::{ALPHANUMERIC, SecretError, characters};
+use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
 
-/// Memory of one hash, in KiB: 19 MiB, the first choice of the OWASP password storage guide.
+/// Memory of one hash, in KiB: 19 MiB, the first recommendation of the OWASP password storage cheat sheet.
 pub const MEMORY_KIB: u32 = 19 * 1024;
-/// Passes over that memory.
+/// Number of passes over the memory.
 pub const PASSES: u32 = 2;
-/// Lanes of that memory.
+/// Number of parallel lanes.
 pub const LANES: u32 = 1;
 
-/// Characters of a password that Clew makes.
+/// Length of a generated password, in characters.
 pub const GENERATED_LENGTH: usize = 24;
 
-/// Fewest characters of a password that a user chooses.
+/// Minimum length of a user-chosen password, in characters.
 pub const LEAST_LENGTH: usize = 8;
-/// Most characters of it.
+/// Maximum length of a user-chosen password, in characters.
 pub const MOST_LENGTH: usize = 128;
 
-/// Why a password may not be chosen.
+/// Reason for rejecting a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRule {
-    /// Too short or too long.
+    /// The password is too short or too long.
     #[error("a password has {LEAST_LENGTH} to {MOST_LENGTH} characters")]
     Length,
-    /// The first thing that anyone would try.
+    /// The password equals the user name, which an attacker would try first.
     #[error("a password cannot be the name of its user")]
     UserName,
 }
 
-/// Whether a user of this name may choose the password: 8 to 128 characters, and not the name in whatever case.
+/// Checks a user-chosen password: 8 to 128 characters, and different from the user name, ignoring case.
 pub fn check(password: &SecretString, user_name: &str) -> Result<(), PasswordRule> {
     let password = password.expose_secret();
     if !(LEAST_LENGTH..=MOST_LENGTH).contains(&password.chars().count()) {
         return Err(PasswordRule::Length);
     }
-    if lower_case(password).eq(lower_case(user_name)) { Err(PasswordRule::UserName) } else { Ok(()) }
+    if lowercase_chars(password).eq(lowercase_chars(user_name)) { Err(PasswordRule::UserName) } else { Ok(()) }
 }
 
-fn lower_case(text: &str) -> impl Iterator<Item = char> + '_ {
+fn lowercase_chars(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }
 
-fn argon2id() -> Result<Argon2<'static>, SecretError> {
+fn argon2id_hasher() -> Result<Argon2<'static>, SecretError> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// The PHC string of a password, with a salt of its own. Takes tens of milliseconds of one core.
+/// Hashes a password with a random salt, and returns the PHC string. Takes tens of milliseconds on one core.
 pub fn hash(password: &SecretString) -> Result<String, SecretError> {
-    let hash: PasswordHash = argon2id()?
+    let hash: PasswordHash = argon2id_hasher()?
         .hash_password(password.expose_secret().as_bytes())
         .map_err(|error| SecretError::Hash(error.to_string()))?;
     Ok(hash.to_string())
 }
 
-/// Whether this is the password of that PHC string. A string that is none fits no password.
+/// Verifies a password against a PHC string. An invalid PHC string matches no password.
 #[must_use]
 pub fn verify(password: &SecretString, hash: &str) -> bool {
-    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id()) else { return false };
+    let (Ok(hash), Ok(argon2id)) = (PasswordHash::new(hash), argon2id_hasher()) else { return false };
     argon2id.verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
 }
 
-/// Takes as long as [`verify`]: call it where there is no user to verify, or the time would tell which names exist.
+/// Takes as long as [`verify`], for logins of unknown users.
+/// Otherwise the response time would reveal which users exist.
 pub fn verify_against_nothing(password: &SecretString) {
     let mut output = [0_u8; Params::DEFAULT_OUTPUT_LEN];
-    if let Ok(argon2id) = argon2id() {
+    if let Ok(argon2id) = argon2id_hasher() {
         let hashed =
             argon2id.hash_password_into(password.expose_secret().as_bytes(), b"no such user here", &mut output);
-        // Its answer is of no use to anyone, and without this the compiler may leave the work out.
+        // The result is unused; without `black_box` the compiler may remove the computation.
         let _ = black_box((hashed, output));
     }
 }
 
-/// A new password: 24 letters and digits, 142 bits.
+/// Generates a password of 24 letters and digits, which has 142 bits of entropy.
 pub fn generate() -> Result<SecretString, SecretError> {
-    characters(GENERATED_LENGTH, ALPHANUMERIC)
+    random_characters(GENERATED_LENGTH, ALPHANUMERIC)
 }
 
 #[cfg(test)]
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_fits_its_own_hash_only() {
+    fn password_matches_only_its_own_hash() {
         let password = generate().unwrap();
         let hashed = hash(&password).unwrap();
         assert!(verify(&password, &hashed));
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_password_has_a_length_and_is_not_the_name() {
+    fn password_must_have_a_valid_length_and_differ_from_the_name() {
         let rule = |password: &str, name: &str| check(&SecretString::from(password), name);
         assert_eq!(rule("1234567", "ada"), Err(PasswordRule::Length));
         assert_eq!(rule("12345678", "ada"), Ok(()));
@@ -110,13 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn hashes_say_the_parameters_they_were_made_with() {
+    fn hashes_contain_their_parameters() {
         let hashed = hash(&SecretString::from("x")).unwrap();
         assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
     }
 
     #[test]
-    fn what_is_no_hash_fits_nothing() {
+    fn invalid_hash_matches_no_password() {
         for broken in ["", "plain", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$", "$argon2id$v=19$m=1,t=0,p=0$YQ$YQ"]
         {
             assert!(!verify(&SecretString::from("plain"), broken), "{broken:?}");
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_user_costs_a_whole_hash() {
+    fn dummy_verification_computes_a_hash() {
         verify_against_nothing(&SecretString::from("whatever"));
     }
 }

@@ -1,47 +1,48 @@
-//! Policies: documents that say who may do what (spec sections 4.3 to 4.7).
+//! Policies: documents that grant permissions (spec sections 4.3 to 4.7).
 //!
-//! A policy is a list of statements. A statement matches a request if it names the action, names the resource, and all its
-//! conditions hold; what then happens is [`crate::decision`]'s part.
+//! A policy is a list of statements.
+//! A statement matches a request if it names the action and the resource, and all its conditions hold.
+//! [`crate::decision`] combines the matching statements to a decision.
 //!
-//! Where the spec is silent:
+//! Behaviour that the spec leaves open:
 //!
-//! | question | answer |
+//! | case | behaviour |
 //! |---|---|
-//! | a key that is not there, without IfExists | a positive operator does not hold; a negated one does; `ForAnyValue:` does not; `ForAllValues:` does |
-//! | a plain operator on a key with many values | one value that fits is enough; for a negated operator none may |
-//! | a value that cannot be read as the operator needs it | is not equal, less, greater, or in a network |
-//! | `StringStartWith`, `StringEndWith` and their negations | without regard to case, and without wildcards |
-//! | names of keys | without regard to case; of two tags that differ in case only, the one written as in the policy |
-//! | wildcards in a URN | `*` and `?`, within one part; case matters |
-//! | a request about no instance in particular | its URN ends in `*`, so only what names every instance names it |
-//! | an action that takes no resource | an Allow reaches it with the resource `*` only and with no condition on a resource; a Deny with NotResource does reach it, and sees keys of a resource as not there |
-//! | a legacy `{"uri": [...]}` that is no URN | accepted, names nothing |
-//! | `${...}` | taken as it stands |
+//! | a missing key without `IfExists` | a positive operator does not hold; a negated one does; `ForAnyValue:` does not; `ForAllValues:` does |
+//! | a plain operator on a key with several values | one matching value is sufficient; for a negated operator no value may match |
+//! | a value of the wrong type for the operator | is not equal, less, greater, or in a network |
+//! | `StringStartWith`, `StringEndWith` and their negations | ignore case, no wildcards |
+//! | names of keys | ignore case; if two tags differ only in case, the exact match has precedence |
+//! | wildcards in a URN | `*` and `?`, within one part, case-sensitive |
+//! | a request for no particular instance | its URN ends in `*`, so only patterns for every instance match |
+//! | an action without a resource type | an Allow matches only with the resource `*` and without conditions on a resource; a Deny with NotResource matches, and keys of a resource are missing |
+//! | a legacy `{"uri": [...]}` that is not a URN | accepted, matches nothing |
+//! | `${...}` | taken literally |
 
 mod condition;
+mod diagnostic;
 mod document;
 mod evaluate;
 mod explain;
-mod finding;
-mod grammar;
-mod hint;
-mod json;
 mod key;
-mod model;
+mod lint;
 mod operator;
 mod pattern;
-mod review;
+mod policy_model;
+mod schema;
+mod spanned_json;
 mod statement;
+mod suggestion;
 mod urn;
 
 pub mod system;
 
-pub use finding::{Finding, PolicyErrors};
-pub use json::MAX_BYTES;
-pub use model::{Effect, Model};
+pub use diagnostic::{Finding, PolicyErrors};
+pub use policy_model::{Effect, Model};
+pub use spanned_json::MAX_BYTES;
 pub use statement::Statement;
 
-/// A policy that was found to be right.
+/// A valid policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
     version: &'static str,
@@ -52,19 +53,19 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// `1.0`, `1.1` or `5.0`.
+    /// Version: `1.0`, `1.1` or `5.0`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         self.version
     }
 
-    /// The model that its version belongs to.
+    /// Permission model of the version.
     #[must_use]
     pub fn model(&self) -> Model {
         self.model
     }
 
-    /// Its statements: at least one.
+    /// Statements of the policy. Never empty.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {
         &self.statements
@@ -76,7 +77,9 @@ impl Policy {
         self.bytes
     }
 
-    /// What is right but worth a second look: unknown actions, keys that are never there, statements that can never match.
+    /// Warnings about valid but suspicious content.
+    ///
+    /// Examples are unknown actions, keys that never have a value, and statements that never match.
     #[must_use]
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings

@@ -1,4 +1,4 @@
-//! What is asked: who wants to do what, to what, and in which circumstances. Policies and decisions look at nothing else.
+//! Input of policy evaluation: caller, action, resource and environment.
 
 use std::net::IpAddr;
 
@@ -8,68 +8,68 @@ use jiff::Timestamp;
 use crate::action::Action;
 use crate::work_budget::WorkBudget;
 
-/// The project of a request.
+/// Project of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct ProjectFacts<'a> {
-    /// Its id, as the request names it.
+    /// Id from the request.
     pub id: &'a ProjectId,
-    /// Its name; empty if there is no such project.
+    /// Name; empty if the project does not exist.
     pub name: &'a str,
-    /// The domain that owns it; nothing if there is no such project, or it is disabled.
+    /// Domain that owns the project; `None` if the project does not exist or is disabled.
     pub domain_id: Option<&'a DomainId>,
 }
 
-/// The instance of a request.
+/// Instance of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct InstanceFacts<'a> {
-    /// Its id, as the request names it.
+    /// Id from the request.
     pub id: &'a InstanceId,
-    /// Its enterprise project; nothing if there is no such instance.
+    /// Enterprise project; `None` if the instance does not exist.
     pub enterprise_project_id: Option<&'a str>,
-    /// Its tags; none if there is no such instance.
+    /// Tags; empty if the instance does not exist.
     pub tags: &'a [Tag],
 }
 
-/// What the action would be done to.
+/// Resource that an action applies to.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
-    /// The project; nothing for an action on the domain.
+    /// Project; `None` for an action on the domain.
     pub project: Option<ProjectFacts<'a>>,
-    /// The region that this server plays.
+    /// Region of this server.
     pub region: &'a str,
-    /// The instance; nothing where the request is about none, or about all of a project.
+    /// Instance; `None` if the request applies to no instance, or to all instances of a project.
     pub instance: Option<InstanceFacts<'a>>,
-    /// Tags that the request would add or remove.
+    /// Tags that the request adds or removes.
     pub request_tags: &'a [Tag],
 }
 
-/// The circumstances of a request.
+/// Environment of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment {
-    /// When it came.
+    /// Time of the request.
     pub now: Timestamp,
-    /// From where; nothing if that is not known.
+    /// Client address, if known.
     pub source_ip: Option<IpAddr>,
-    /// True if it came over TLS.
+    /// Whether the request uses TLS.
     pub secure_transport: bool,
 }
 
-/// The user who asks, as policies see them.
+/// Caller of a request, as input of policy evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Requester<'a> {
+pub(crate) struct Caller<'a> {
     pub(crate) user_id: &'a UserId,
     pub(crate) user_name: &'a str,
     pub(crate) domain_id: &'a DomainId,
     pub(crate) domain_name: &'a str,
 }
 
-/// Everything a statement can look at.
+/// Complete input of policy evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    pub(crate) requester: Requester<'a>,
+    pub(crate) caller: Caller<'a>,
     pub(crate) action: Action,
     pub(crate) resource: &'a Resource<'a>,
     pub(crate) environment: &'a Environment,
-    /// Pays for every comparison.
+    /// Work budget that every comparison draws from.
     pub(crate) budget: &'a WorkBudget,
 }

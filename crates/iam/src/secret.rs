@@ -1,26 +1,26 @@
-//! Random characters for passwords, tokens and secret keys.
+//! Generation of random strings for passwords, tokens and secret keys.
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// A secret that could not be made or hashed.
+/// Error of generating or hashing a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The system gave no random bytes.
+    /// The system provides no random bytes.
     #[error("cannot make a secret: the system gives no random bytes ({0})")]
     Random(#[source] getrandom::Error),
-    /// Argon2 refused the password or found no memory.
+    /// Argon2 rejected the password, or memory allocation failed.
     #[error("cannot hash a password: {0}")]
     Hash(String),
 }
 
-/// Digits and letters: they pass through URLs, shells and configuration files as they are.
+/// Digits and letters, which need no escaping in URLs, shells and configuration files.
 pub(crate) const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// That many characters of the alphabet, each equally likely.
-pub(crate) fn characters(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
-    // Bytes past the last whole multiple of the alphabet would make its first letters likelier: they are thrown away.
-    let fair = 256 - 256 % alphabet.len();
+/// Generates `count` uniformly distributed characters of the alphabet.
+pub(crate) fn random_characters(count: usize, alphabet: &[u8]) -> Result<SecretString, SecretError> {
+    // Rejection sampling: bytes beyond the last multiple of the alphabet's length would favour its first letters.
+    let uniform_range = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(count);
     let mut random = Zeroizing::new([0_u8; 64]);
     while text.len() < count {
@@ -28,7 +28,7 @@ pub(crate) fn characters(count: usize, alphabet: &[u8]) -> Result<SecretString, 
         let letters = random
             .iter()
             .map(|&byte| usize::from(byte))
-            .filter(|&byte| byte < fair)
+            .filter(|&byte| byte < uniform_range)
             .filter_map(|byte| alphabet.get(byte % alphabet.len()))
             .map(|&letter| char::from(letter));
         text.extend(letters.take(count - text.len()));
@@ -43,8 +43,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_have_their_length_and_are_drawn_fairly() {
-        let text = characters(200_000, ALPHANUMERIC).unwrap();
+    fn secrets_have_the_requested_length_and_uniform_characters() {
+        let text = random_characters(200_000, ALPHANUMERIC).unwrap();
         let mut counts = [0_u32; 256];
         for byte in text.expose_secret().bytes() {
             counts[usize::from(byte)] += 1;
@@ -62,8 +62,8 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_comes_twice() {
-        let two = [characters(40, ALPHANUMERIC).unwrap(), characters(40, ALPHANUMERIC).unwrap()];
+    fn secrets_are_unique() {
+        let two = [random_characters(40, ALPHANUMERIC).unwrap(), random_characters(40, ALPHANUMERIC).unwrap()];
         assert_ne!(two[0].expose_secret(), two[1].expose_secret());
     }
 }

@@ -1,6 +1,6 @@
-//! SDK-HMAC-SHA256: how the cloud's SDKs sign requests (spec section 8.1).
+//! SDK-HMAC-SHA256 request signatures, as used by the cloud's SDKs (spec section 8.1).
 //!
-//! Both halves stand here, so that what the client signs and what the server checks cannot drift apart.
+//! Signing and verification are in one module, so that client and server cannot diverge.
 
 mod authorization;
 mod canonical;
@@ -16,11 +16,11 @@ use subtle::ConstantTimeEq;
 
 pub use authorization::Authorization;
 
-/// The algorithm's name in the `Authorization` header.
+/// Name of the algorithm in the `Authorization` header.
 pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
-/// How far a request's date may be from the server's clock, in either direction.
+/// Maximum difference between the request's date and the server's clock, in either direction.
 pub const MAX_DRIFT: SignedDuration = SignedDuration::from_mins(15);
-/// Value of `X-Sdk-Content-Sha256` that leaves the body out of the signature.
+/// Value of `X-Sdk-Content-Sha256` that excludes the body from the signature.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 const EMPTY_BODY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -28,89 +28,89 @@ const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const DATE_HEADER: &str = "x-sdk-date";
 const CONTENT_HASH_HEADER: &str = "x-sdk-content-sha256";
 
-/// What of a request is signed.
+/// Signed parts of a request.
 #[derive(Debug, Clone)]
 pub struct RequestToSign<'a, T = String> {
-    /// `GET`, `POST`, …
+    /// HTTP method, such as `GET`.
     pub method: &'a str,
-    /// The path as it goes over the wire, percent-encoded.
+    /// Path as sent, percent-encoded.
     pub path: &'a str,
-    /// The query as it goes over the wire, without `?`.
+    /// Query as sent, without `?`.
     pub query: &'a str,
-    /// All headers: name in lower case, value as text.
+    /// All headers, with lower-case names.
     pub headers: &'a [(T, T)],
     /// SHA-256 of the body in hexadecimal, from [`body_sha256`].
     pub body_sha256: String,
 }
 
 impl<T: AsRef<str>> RequestToSign<'_, T> {
-    /// The value of a header, trimmed; the first if it was sent more than once.
-    fn value(&self, name: &str) -> Option<&str> {
+    /// Trimmed value of a header; the first one if the header is repeated.
+    fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.as_ref() == name).map(|(_, value)| value.as_ref().trim())
     }
 
-    /// How often a header was sent.
-    fn times_sent(&self, name: &str) -> usize {
+    /// Number of occurrences of a header.
+    fn count_headers(&self, name: &str) -> usize {
         self.headers.iter().filter(|(header, _)| header.as_ref() == name).count()
     }
 
-    /// The hash that enters the signature: the SDK takes its own header's word unless the body is empty.
+    /// Body hash for the canonical request. Like the SDK, takes the value of the header unless the body is empty.
     fn hash_to_sign(&self) -> &str {
-        match self.value(CONTENT_HASH_HEADER) {
-            Some(told) if self.body_sha256 != EMPTY_BODY_SHA256 => told,
+        match self.header_value(CONTENT_HASH_HEADER) {
+            Some(header_hash) if self.body_sha256 != EMPTY_BODY_SHA256 => header_hash,
             _ => &self.body_sha256,
         }
     }
 }
 
-/// Why a signature is not accepted.
+/// Reason for rejecting a signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The header names another algorithm, or none.
+    /// The header names another algorithm or none.
     #[error("the Authorization header does not start with {ALGORITHM}")]
     Algorithm,
-    /// A part of the header is missing, repeated or not of its form.
+    /// A part of the header is missing, repeated or malformed.
     #[error("the Authorization header has no valid {0}")]
     Malformed(&'static str),
-    /// A header that must be signed is not in the list.
+    /// A required header is not signed.
     #[error("the header {0} is not among the signed ones")]
     NotSigned(String),
-    /// A header of the list was not sent.
+    /// A signed header is missing from the request.
     #[error("the header {0} is listed as signed but was not sent")]
     NotSent(String),
-    /// A signed header was sent more than once, so that it is unclear which was signed.
+    /// A signed header is repeated, so it is ambiguous which value was signed.
     #[error("the signed header {0} was sent more than once")]
     Repeated(String),
-    /// `X-Sdk-Date` is not of its form.
+    /// `X-Sdk-Date` is malformed.
     #[error("X-Sdk-Date is not of the form YYYYMMDDTHHMMSSZ")]
     Date,
-    /// The request is too old, or from the future.
+    /// The request date differs too much from the server's clock.
     #[error(
         "X-Sdk-Date is more than 15 minutes away from the server's clock, which says {now}; set the client's clock"
     )]
     Drift {
-        /// The server's clock.
+        /// Time of the server.
         now: Timestamp,
     },
-    /// The body is not the one that was signed.
+    /// The body differs from the signed one.
     #[error("X-Sdk-Content-Sha256 is not the hash of the body")]
     Body,
-    /// `UNSIGNED-PAYLOAD` where the body must be signed.
+    /// `UNSIGNED-PAYLOAD` for a body that must be signed.
     #[error("the body must be signed: {UNSIGNED_PAYLOAD} is only for content types other than JSON and BSON")]
     UnsignedBody,
-    /// The signature is of other content or another secret key.
+    /// The signature is for another request or another secret key.
     #[error("the signature does not fit the request")]
     Mismatch,
 }
 
-/// SHA-256 of a body, in lower-case hexadecimal.
+/// SHA-256 of a body in lower-case hexadecimal.
 #[must_use]
 pub fn body_sha256(body: &[u8]) -> String {
-    if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { hexadecimal(&Sha256::digest(body).into()) }
+    if body.is_empty() { EMPTY_BODY_SHA256.to_owned() } else { encode_hex(&Sha256::digest(body).into()) }
 }
 
-/// Lower-case hexadecimal, at once: `hex::encode` pushes letter after letter.
-fn hexadecimal(hash: &[u8; 32]) -> String {
+/// Encodes a hash in lower-case hexadecimal. Faster than `hex::encode`, which pushes single characters.
+fn encode_hex(hash: &[u8; 32]) -> String {
     let mut letters = vec![0; 64];
     match hex::encode_to_slice(hash, &mut letters).map(|()| String::from_utf8(letters)) {
         Ok(Ok(text)) => text,
@@ -118,22 +118,25 @@ fn hexadecimal(hash: &[u8; 32]) -> String {
     }
 }
 
-/// Percent-encodes all but letters, digits and `-._~`: a path or query built with it stands on the wire as it is signed.
+/// Percent-encodes all characters but letters, digits and `-._~`.
+///
+/// Paths and queries that are encoded with it are already canonical.
 #[must_use]
 pub fn encode(text: &str) -> String {
     canonical::encode(text.as_bytes())
 }
 
-/// A moment as `X-Sdk-Date` wants it: `YYYYMMDDTHHMMSSZ`.
+/// Formats a timestamp for `X-Sdk-Date`: `YYYYMMDDTHHMMSSZ`.
 #[must_use]
 pub fn date(now: Timestamp) -> String {
     now.strftime(DATE_FORMAT).to_string()
 }
 
-/// The value of the `Authorization` header.
+/// Signs a request and returns the value of the `Authorization` header.
 ///
-/// `date` must be what the request carries in `X-Sdk-Date`. Names in `signed_headers` are taken in any order; those with `_`,
-/// which the SDK never signs because gateways drop them, and those that the request does not carry are left out.
+/// `date` must equal the request's `X-Sdk-Date`. `signed_headers` may be in any order.
+/// Headers that the request does not have are skipped.
+/// Headers with `_` in their name are skipped too: the SDK never signs them because gateways drop them.
 #[must_use]
 pub fn sign<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
@@ -145,17 +148,17 @@ pub fn sign<T: AsRef<str>>(
     let mut signed: Vec<String> = signed_headers
         .iter()
         .map(|name| name.to_ascii_lowercase())
-        .filter(|name| !name.contains('_') && request.value(name).is_some())
+        .filter(|name| !name.contains('_') && request.header_value(name).is_some())
         .collect();
     signed.sort();
     signed.dedup();
-    let signature = hexadecimal(&signature(request, &signed, date, secret));
+    let signature = encode_hex(&compute_signature(request, &signed, date, secret));
     format!("{ALGORITHM} Access={access_key}, SignedHeaders={}, Signature={signature}", signed.join(";"))
 }
 
-/// Whether the request is the one that the holder of the secret key signed, not longer than 15 minutes ago.
+/// Verifies the signature of a request, and that its date is within 15 minutes of `now`.
 ///
-/// The caller has looked up `secret` by `authorization.access_key`.
+/// `secret` is the secret key of `authorization.access_key`.
 pub fn verify<T: AsRef<str>>(
     authorization: &Authorization,
     request: &RequestToSign<'_, T>,
@@ -164,34 +167,34 @@ pub fn verify<T: AsRef<str>>(
 ) -> Result<(), SignatureError> {
     let signed = &authorization.signed_headers;
     for name in ["host", DATE_HEADER] {
-        must_be_signed(signed, name)?;
+        require_signed(signed, name)?;
     }
     for name in signed {
-        match request.times_sent(name) {
+        match request.count_headers(name) {
             0 => return Err(SignatureError::NotSent(name.clone())),
             1 => {}
             _ => return Err(SignatureError::Repeated(name.clone())),
         }
     }
-    let date = request.value(DATE_HEADER).ok_or(SignatureError::Date)?;
+    let date = request.header_value(DATE_HEADER).ok_or(SignatureError::Date)?;
     check_drift(date, now)?;
     check_body(signed, request)?;
-    let expected = signature(request, signed, date, secret);
+    let expected = compute_signature(request, signed, date, secret);
     if expected.ct_eq(authorization.signature()).into() { Ok(()) } else { Err(SignatureError::Mismatch) }
 }
 
-fn must_be_signed(signed: &[String], name: &str) -> Result<(), SignatureError> {
+fn require_signed(signed: &[String], name: &str) -> Result<(), SignatureError> {
     if signed.iter().any(|one| one == name) { Ok(()) } else { Err(SignatureError::NotSigned(name.to_owned())) }
 }
 
 fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
-    let form_is_right = date.len() == 16
+    let is_well_formed = date.len() == 16
         && date.bytes().enumerate().all(|(at, byte)| match at {
             8 => byte == b'T',
             15 => byte == b'Z',
             _ => byte.is_ascii_digit(),
         });
-    if !form_is_right {
+    if !is_well_formed {
         return Err(SignatureError::Date);
     }
     let signed_at = DateTime::strptime(DATE_FORMAT, date)
@@ -200,10 +203,10 @@ fn check_drift(date: &str, now: Timestamp) -> Result<(), SignatureError> {
     if now.duration_since(signed_at).abs() <= MAX_DRIFT { Ok(()) } else { Err(SignatureError::Drift { now }) }
 }
 
-/// Checks that the body is bound to the signature: by its real hash, or not at all where that is allowed.
+/// Checks that the signature covers the body, by its hash, unless `UNSIGNED-PAYLOAD` is allowed.
 fn check_body<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) -> Result<(), SignatureError> {
-    let Some(hash) = request.value(CONTENT_HASH_HEADER) else { return Ok(()) };
-    if request.times_sent(CONTENT_HASH_HEADER) > 1 {
+    let Some(hash) = request.header_value(CONTENT_HASH_HEADER) else { return Ok(()) };
+    if request.count_headers(CONTENT_HASH_HEADER) > 1 {
         return Err(SignatureError::Repeated(CONTENT_HASH_HEADER.to_owned()));
     }
     if hash.eq_ignore_ascii_case(&request.body_sha256) {
@@ -212,23 +215,23 @@ fn check_body<T: AsRef<str>>(signed: &[String], request: &RequestToSign<'_, T>) 
     if hash != UNSIGNED_PAYLOAD {
         return Err(SignatureError::Body);
     }
-    // Both headers must be signed, or whoever stands between could turn a signed body into an unsigned one.
-    must_be_signed(signed, CONTENT_HASH_HEADER)?;
-    must_be_signed(signed, "content-type")?;
-    let content_type = request.value("content-type").unwrap_or_default().to_ascii_lowercase();
+    // Both headers must be signed. Otherwise a man in the middle could turn a signed body into an unsigned one.
+    require_signed(signed, CONTENT_HASH_HEADER)?;
+    require_signed(signed, "content-type")?;
+    let content_type = request.header_value("content-type").unwrap_or_default().to_ascii_lowercase();
     let must_be_hashed = content_type.is_empty()
         || ["application/json", "application/bson"].iter().any(|prefix| content_type.starts_with(prefix));
     if must_be_hashed { Err(SignatureError::UnsignedBody) } else { Ok(()) }
 }
 
-/// HMAC of the string to sign, with the secret key itself: there is no derived key.
-fn signature<T: AsRef<str>>(
+/// HMAC of the string to sign. The secret key is used directly, without key derivation.
+fn compute_signature<T: AsRef<str>>(
     request: &RequestToSign<'_, T>,
     signed: &[String],
     date: &str,
     secret: &SecretString,
 ) -> [u8; 32] {
-    let canonical = canonical::request(request, signed);
+    let canonical = canonical::build_request(request, signed);
     let to_sign = format!("{ALGORITHM}\n{date}\n{}", body_sha256(canonical.as_bytes()));
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
         unreachable!("HMAC takes a key of any length")

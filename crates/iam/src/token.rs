@@ -1,29 +1,30 @@
-//! Tokens: what `POST /v3/auth/tokens` gives in `X-Subject-Token` and requests carry in `X-Auth-Token` (spec section 3.2).
+//! Tokens: issued by `POST /v3/auth/tokens` in `X-Subject-Token`, sent by clients in `X-Auth-Token` (spec section 3.2).
 //!
-//! A token is a random string that means nothing by itself. What it stands for is kept under its hash, so that whoever
-//! reads the store cannot act as its users.
+//! A token is a random string without content.
+//! The store keeps only its hash, so read access to the store does not allow impersonation.
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use crate::secret::{ALPHANUMERIC, SecretError, characters};
+use crate::secret::{ALPHANUMERIC, SecretError, random_characters};
 
-/// Characters of a token; the API takes 36 to 20,000 (spec section 0).
+/// Length of a token, in characters. The API allows 36 to 20,000 (spec section 0).
 pub const LENGTH: usize = 64;
 
-/// A new token: letters and digits only.
+/// Generates a token of letters and digits.
 pub fn generate() -> Result<SecretString, SecretError> {
-    characters(LENGTH, ALPHANUMERIC)
+    random_characters(LENGTH, ALPHANUMERIC)
 }
 
-/// The key under which a token is kept. A token has 381 random bits, so a fast hash is enough.
+/// Storage key of a token. A token has 381 random bits, so a fast hash is sufficient.
 #[must_use]
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What a page that was signed in with a token proves itself with: whoever has the token can make it, and it tells nothing of the token
-/// nor of its [`hash`].
+/// CSRF token of a page session, derived from the token.
+///
+/// The page can derive it from its token; it reveals neither the token nor its [`hash`].
 #[must_use]
 pub fn csrf(token: &str) -> String {
     hex::encode(Sha256::new().chain_update(b"clew csrf\0").chain_update(token.as_bytes()).finalize())
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_fits_the_api_and_its_hash_is_its_own() {
+    fn token_length_is_valid_and_hashes_are_unique() {
         let (one, other) = (generate().unwrap(), generate().unwrap());
         assert!((36..=20_000).contains(&one.expose_secret().len()));
         assert_ne!(hash(one.expose_secret()), hash(other.expose_secret()));
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_proves_itself_with_is_neither_the_token_nor_its_hash() {
+    fn csrf_token_differs_from_the_token_and_its_hash() {
         let token = generate().unwrap();
         let csrf = csrf(token.expose_secret());
         assert!(csrf.len() == 64 && csrf != *token.expose_secret() && csrf != hex::encode(hash(token.expose_secret())));

@@ -1,4 +1,4 @@
-//! Signatures: the vectors of spec section 8.1, and everything that must not pass.
+//! Request signatures: examples of spec section 8.1, and requests that must be rejected.
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 use clew_iam::signature::{self, Authorization, RequestToSign, SignatureError, UNSIGNED_PAYLOAD};
@@ -12,9 +12,9 @@ const DATE: &str = "20260612T000000Z";
 const NODE: &str = "/v3/054e292c9880d4992f02c0196d3ea468/instances/6754902da1f447269c6979b0590102a5in07/nodes/941d21130b3c4899ad1a752a0945befdno07";
 const SIGNED: [&str; 6] = ["content-type", "host", "user-agent", "x-language", "x-project-id", "x-sdk-date"];
 
-/// A request that owns its parts, so that a test can change one and ask again.
+/// A request that owns its parts, so that a test can modify one and verify again.
 #[derive(Clone)]
-struct Sent {
+struct SentRequest {
     method: &'static str,
     path: String,
     query: String,
@@ -23,7 +23,7 @@ struct Sent {
     authorization: String,
 }
 
-impl Sent {
+impl SentRequest {
     fn new(method: &'static str, path: &str, query: &str, content_type: &str, body: &[u8]) -> Self {
         let headers = [
             ("content-type", content_type),
@@ -100,8 +100,8 @@ fn expected_header(signature: &str) -> String {
 }
 
 #[test]
-fn the_download_of_the_specification_has_its_signature() {
-    let request = Sent::new(
+fn download_example_of_the_spec_is_reproduced() {
+    let request = SentRequest::new(
         "GET",
         &format!("{NODE}/realtime-session-result"),
         "request_id=realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9",
@@ -114,15 +114,15 @@ fn the_download_of_the_specification_has_its_signature() {
 }
 
 #[test]
-fn the_collection_of_the_specification_has_its_signature() {
+fn collection_example_of_the_spec_is_reproduced() {
     let signature = "6f7dd58475523de1b09ed9c77038b639388aaef775f2c18309405cdc84631924";
-    assert_eq!(Sent::collect().authorization, expected_header(signature));
-    assert_eq!(Sent::collect().verify(), Ok(()));
+    assert_eq!(SentRequest::collect().authorization, expected_header(signature));
+    assert_eq!(SentRequest::collect().verify(), Ok(()));
 }
 
 #[test]
-fn fifteen_minutes_of_drift_pass_in_both_directions_and_a_second_more_does_not() {
-    let request = Sent::collect();
+fn drift_of_15_minutes_is_accepted_and_more_is_rejected() {
+    let request = SentRequest::collect();
     for direction in [1, -1] {
         let edge = now() + SignedDuration::from_mins(15) * direction;
         assert_eq!(request.verify_at(edge), Ok(()));
@@ -132,7 +132,7 @@ fn fifteen_minutes_of_drift_pass_in_both_directions_and_a_second_more_does_not()
 }
 
 #[test]
-fn a_date_of_another_form_is_refused() {
+fn malformed_date_is_rejected() {
     for date in [
         "",
         "20260612",
@@ -147,7 +147,7 @@ fn a_date_of_another_form_is_refused() {
         "２0260612T0000Z",
         "99999999T999999Z",
     ] {
-        let mut request = Sent::collect();
+        let mut request = SentRequest::collect();
         request.set("x-sdk-date", date);
         let request = request.sign(&SIGNED);
         assert_eq!(request.verify(), Err(SignatureError::Date), "{date:?}");
@@ -155,8 +155,8 @@ fn a_date_of_another_form_is_refused() {
 }
 
 #[test]
-fn whatever_is_altered_on_the_way_shows() {
-    type Alteration = fn(&mut Sent);
+fn modified_requests_are_rejected() {
+    type Alteration = fn(&mut SentRequest);
     let alterations: [(&str, Alteration); 9] = [
         ("method", |sent| sent.method = "PUT"),
         ("path", |sent| sent.path.push('x')),
@@ -169,15 +169,15 @@ fn whatever_is_altered_on_the_way_shows() {
         ("date", |sent| sent.set("x-sdk-date", "20260612T000001Z")),
     ];
     for (what, alter) in alterations {
-        let mut request = Sent::collect();
+        let mut request = SentRequest::collect();
         alter(&mut request);
         assert_eq!(request.verify(), Err(SignatureError::Mismatch), "{what}");
     }
 }
 
 #[test]
-fn an_altered_query_shows() {
-    let mut request = Sent::new("GET", "/v3/projects", "name=a&name=b", "application/json", b"");
+fn modified_query_is_rejected() {
+    let mut request = SentRequest::new("GET", "/v3/projects", "name=a&name=b", "application/json", b"");
     assert_eq!(request.verify(), Ok(()));
     for query in ["name=a", "name=b&name=c", "name=a&name=b&x=", "name=a&name=b&name=b", "name=ab"] {
         request.query = query.into();
@@ -186,8 +186,8 @@ fn an_altered_query_shows() {
 }
 
 #[test]
-fn another_secret_another_key_or_another_signature_does_not_fit() {
-    let request = Sent::collect();
+fn other_secret_key_or_signature_is_rejected() {
+    let request = SentRequest::collect();
     let authorization = Authorization::parse(&request.authorization).unwrap();
     let other = SecretString::from("SKEXAMPLE000000000000000000000000000001");
     let verified = signature::verify(&authorization, &request.to_sign(), &other, now());
@@ -197,7 +197,8 @@ fn another_secret_another_key_or_another_signature_does_not_fit() {
     for at in [0, 31, 63] {
         let mut hex = hex.to_owned().into_bytes();
         hex[at] = if hex[at] == b'0' { b'1' } else { b'0' };
-        let altered = Sent { authorization: format!("{parts}={}", String::from_utf8(hex).unwrap()), ..request.clone() };
+        let altered =
+            SentRequest { authorization: format!("{parts}={}", String::from_utf8(hex).unwrap()), ..request.clone() };
         assert_eq!(altered.verify(), Err(SignatureError::Mismatch), "digit {at}");
     }
 }
@@ -206,52 +207,52 @@ fn another_secret_another_key_or_another_signature_does_not_fit() {
 fn host_and_date_must_be_signed() {
     for name in ["host", "x-sdk-date"] {
         let signed: Vec<&str> = SIGNED.into_iter().filter(|one| *one != name).collect();
-        let request = Sent::collect().sign(&signed);
+        let request = SentRequest::collect().sign(&signed);
         assert_eq!(request.verify(), Err(SignatureError::NotSigned(name.into())));
     }
-    assert_eq!(Sent::collect().sign(&["host", "x-sdk-date"]).verify(), Ok(()));
+    assert_eq!(SentRequest::collect().sign(&["host", "x-sdk-date"]).verify(), Ok(()));
 }
 
 #[test]
-fn a_signed_header_must_have_been_sent_and_only_once() {
-    let mut request = Sent::collect();
+fn signed_header_must_be_sent_exactly_once() {
+    let mut request = SentRequest::collect();
     request.headers.retain(|(name, _)| name != "x-language");
     assert_eq!(request.verify(), Err(SignatureError::NotSent("x-language".into())));
     for name in SIGNED {
-        let request = Sent::collect().with_header(name, "another value");
+        let request = SentRequest::collect().with_header(name, "another value");
         assert_eq!(request.verify(), Err(SignatureError::Repeated(name.into())));
     }
-    let request = Sent::collect().with_header("accept", "*/*").with_header("accept", "text/csv");
+    let request = SentRequest::collect().with_header("accept", "*/*").with_header("accept", "text/csv");
     assert_eq!(request.verify(), Ok(()), "what is not signed may come as often as it likes");
 }
 
 #[test]
-fn the_list_counts_in_the_order_in_which_it_was_sent() {
-    let request = Sent::collect();
+fn order_of_signed_headers_is_significant() {
+    let request = SentRequest::collect();
     let authorization = request.authorization.replace("content-type;host", "host;content-type");
-    assert_eq!(Sent { authorization, ..request }.verify(), Err(SignatureError::Mismatch));
+    assert_eq!(SentRequest { authorization, ..request }.verify(), Err(SignatureError::Mismatch));
 }
 
 #[test]
-fn a_declared_body_hash_must_be_the_real_one() {
+fn declared_body_hash_must_match_the_body() {
     let name = "x-sdk-content-sha256";
     let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
-    let real = signature::body_sha256(&Sent::collect().body);
-    assert_eq!(Sent::collect().with_header(name, &real).sign(&signed).verify(), Ok(()));
+    let real = signature::body_sha256(&SentRequest::collect().body);
+    assert_eq!(SentRequest::collect().with_header(name, &real).sign(&signed).verify(), Ok(()));
 
     let other = signature::body_sha256(b"other");
-    assert_eq!(Sent::collect().with_header(name, &other).sign(&signed).verify(), Err(SignatureError::Body));
+    assert_eq!(SentRequest::collect().with_header(name, &other).sign(&signed).verify(), Err(SignatureError::Body));
 
-    let mut altered = Sent::collect().with_header(name, &real).sign(&signed);
+    let mut altered = SentRequest::collect().with_header(name, &real).sign(&signed);
     altered.body = br#"{"filter": "long"}"#.to_vec();
     assert_eq!(altered.verify(), Err(SignatureError::Body));
 
-    let twice = Sent::collect().with_header(name, &real).with_header(name, &other);
+    let twice = SentRequest::collect().with_header(name, &real).with_header(name, &other);
     assert_eq!(twice.verify(), Err(SignatureError::Repeated(name.into())));
 }
 
 #[test]
-fn a_body_may_go_unsigned_only_where_it_is_neither_json_nor_bson() {
+fn unsigned_body_is_allowed_only_for_other_types_than_json_and_bson() {
     let name = "x-sdk-content-sha256";
     let signed: Vec<&str> = SIGNED.into_iter().chain([name]).collect();
     for (content_type, expected) in [
@@ -263,7 +264,7 @@ fn a_body_may_go_unsigned_only_where_it_is_neither_json_nor_bson() {
         ("application/bson", Err(SignatureError::UnsignedBody)),
         ("", Err(SignatureError::UnsignedBody)),
     ] {
-        let mut request = Sent::new("PUT", "/v3/file", "", content_type, b"content");
+        let mut request = SentRequest::new("PUT", "/v3/file", "", content_type, b"content");
         request.headers.push((name.to_owned(), UNSIGNED_PAYLOAD.to_owned()));
         let mut request = request.sign(&signed);
         assert_eq!(request.verify(), expected, "{content_type}");
@@ -273,67 +274,67 @@ fn a_body_may_go_unsigned_only_where_it_is_neither_json_nor_bson() {
 }
 
 #[test]
-fn nobody_on_the_way_can_unsign_a_body() {
+fn signed_body_cannot_be_made_unsigned() {
     let name = "x-sdk-content-sha256";
-    // The header is added and the content type changed after the signature was made.
+    // The header and the content type are changed after signing.
     let signed: Vec<&str> = SIGNED.into_iter().filter(|one| *one != "content-type").collect();
-    let mut request = Sent::collect().sign(&signed).with_header(name, UNSIGNED_PAYLOAD);
+    let mut request = SentRequest::collect().sign(&signed).with_header(name, UNSIGNED_PAYLOAD);
     request.set("content-type", "text/plain");
     assert_eq!(request.verify(), Err(SignatureError::NotSigned(name.into())));
 
     let signed: Vec<&str> = signed.into_iter().chain([name]).collect();
-    let mut request = Sent::collect().with_header(name, UNSIGNED_PAYLOAD);
+    let mut request = SentRequest::collect().with_header(name, UNSIGNED_PAYLOAD);
     request.set("content-type", "text/plain");
     assert_eq!(request.sign(&signed).verify(), Err(SignatureError::NotSigned("content-type".into())));
 }
 
 #[test]
-fn equal_requests_in_other_clothes_have_one_signature() {
-    let plain = Sent::new("GET", "/v3/会话/a b~", "b=2&a=é&a=1", "application/json", b"");
+fn equivalent_requests_have_the_same_signature() {
+    let plain = SentRequest::new("GET", "/v3/会话/a b~", "b=2&a=é&a=1", "application/json", b"");
     for (path, query) in [
         ("/v3/%E4%BC%9A%E8%AF%9D/a%20b~", "a=1&a=%C3%A9&b=2"),
         ("/v3/%e4%bc%9a%e8%af%9d/a%20b%7E/", "b=2&a=%c3%a9&a=1"),
     ] {
-        let other = Sent::new("get", path, query, "  application/json\t", b"");
+        let other = SentRequest::new("get", path, query, "  application/json\t", b"");
         assert_eq!(other.authorization, plain.authorization, "{path} {query}");
         assert_eq!(other.verify(), Ok(()));
     }
 }
 
 #[test]
-fn what_is_encoded_twice_is_another_path() {
-    let once = Sent::new("GET", "/v3/a%20b", "", "application/json", b"");
-    let twice = Sent::new("GET", "/v3/a%2520b", "", "application/json", b"");
+fn double_encoding_changes_the_path() {
+    let once = SentRequest::new("GET", "/v3/a%20b", "", "application/json", b"");
+    let twice = SentRequest::new("GET", "/v3/a%2520b", "", "application/json", b"");
     assert_ne!(once.authorization, twice.authorization);
 }
 
 #[test]
-fn names_with_an_underscore_are_left_out() {
-    let request = Sent::collect().with_header("x_trace_id", "1");
+fn headers_with_underscores_are_not_signed() {
+    let request = SentRequest::collect().with_header("x_trace_id", "1");
     let signed: Vec<&str> = SIGNED.into_iter().chain(["x_trace_id"]).collect();
     let mut request = request.sign(&signed);
-    assert_eq!(request.authorization, Sent::collect().authorization);
+    assert_eq!(request.authorization, SentRequest::collect().authorization);
     request.set("x_trace_id", "2");
     assert_eq!(request.verify(), Ok(()));
 }
 
 #[test]
-fn dates_are_written_as_they_are_read() {
+fn dates_round_trip() {
     assert_eq!(signature::date(now()), DATE);
     assert_eq!(signature::date("2026-01-02T03:04:05.999Z".parse().unwrap()), "20260102T030405Z");
 }
 
-/// Requests that the official SDK's signer (Python, 3.1.219) was given by hand: an unsigned payload with and without a
-/// body, and a path and query that need encoding.
+/// Requests signed by the official SDK (Python, 3.1.219): an unsigned payload with and without a body, and a path and
+/// query that need encoding.
 #[test]
-fn the_official_signer_gives_the_same_for_unsigned_bodies_and_odd_characters() {
+fn signatures_match_the_official_sdk() {
     let query = "B=1&a=true&a-b=x%20y%2Bz~%2A%C3%A9&b=1&b=2&b=3";
     for (path, query, body, expected) in [
         ("/v3/file", "", "", "ed49d77b87d656f9da61bbdebfde3dcb3dfc5a9d0225420d32b3ce5b838f2cf8"),
         ("/v3/file", "", "content", "6de88addf8204373bc1261137a7ad027a17aac81272bbfc299541732422c442b"),
         ("/v3/会话/a b:c+d%20e", query, "", "269d10273c409e130b47e372815a98598129327e3207ba5cbd970916b1cfe2ce"),
     ] {
-        let mut request = Sent::new("GET", path, query, "text/csv", body.as_bytes());
+        let mut request = SentRequest::new("GET", path, query, "text/csv", body.as_bytes());
         request.headers.retain(|(name, _)| ["content-type", "host", "x-sdk-date"].contains(&name.as_str()));
         let request = request.with_header("x-sdk-content-sha256", UNSIGNED_PAYLOAD);
         let request = request.sign(&["content-type", "host", "x-sdk-content-sha256", "x-sdk-date"]);

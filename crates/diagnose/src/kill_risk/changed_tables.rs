@@ -1,73 +1,76 @@
-//! Tables that a statement changes, read from its leading keywords and table list.
+//! Parser for the tables that a statement changes, by its leading keywords and table list.
 //!
-//! The server does not list the tables of a running statement. The parser covers the statements that a kill can leave half done on a
-//! table without transactions: data changes (`INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`), and definition or maintenance statements
-//! (`ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`). Tables changed by triggers, by foreign keys and
-//! by functions called from a `SELECT` are not detected.
+//! The server does not list the tables of a running statement.
+//! The parser covers the statements that a kill can leave half done on a non-transactional table.
+//! Data changes: `INSERT`, `REPLACE`, `UPDATE`, `DELETE`, `LOAD`.
+//! Definition and maintenance: `ALTER`, `REPAIR`, `OPTIMIZE`, `ANALYZE`, `TRUNCATE TABLE`, `CREATE` and `DROP INDEX`.
+//! Tables changed by triggers, by foreign keys and by functions called from a `SELECT` are not detected.
 
 use crate::template::{CodeToken, code_tokens};
 
-/// Bytes of a statement that are parsed.
+/// Maximum number of bytes of a statement that are parsed.
 const MAX_PARSED_BYTES: usize = 64 << 10;
-/// Tokens of a statement that are parsed.
+/// Maximum number of tokens of a statement that are parsed.
 const MAX_TOKENS: usize = 4096;
-/// Tables of a statement that are reported; more make the list incomplete.
+/// Maximum number of tables reported for a statement. More tables make the list incomplete.
 const MAX_TABLES: usize = 32;
 
 /// Effect of a statement on the tables that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatementEffect {
-    /// It rewrites or checks the table itself: DDL, `REPAIR`, `OPTIMIZE`, `ANALYZE`.
+    /// Rewrites or checks the table: DDL, `REPAIR`, `OPTIMIZE`, `ANALYZE`.
     Definition,
-    /// It changes rows.
+    /// Changes rows.
     Rows,
 }
 
-/// A table by schema and name.
+/// Reference to a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableRef {
-    /// Schema; `None` where the statement names none and the session has no default database.
+    /// Schema; `None` if the statement does not qualify the table and the session has no default database.
     pub schema: Option<String>,
-    /// Name.
+    /// Table name.
     pub name: String,
 }
 
 /// Tables that a statement changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedTables {
-    /// Leading keywords of the statement: `REPAIR TABLE`.
+    /// Leading keywords of the statement, such as `REPAIR TABLE`.
     pub statement: &'static str,
     /// Effect on the tables.
     pub effect: StatementEffect,
-    /// The tables, each once, in the order of the statement.
+    /// Tables without duplicates, in the order of the statement.
     pub tables: Vec<TableRef>,
-    /// Whether every table that the statement names was read.
+    /// Whether every table of the statement was parsed.
     pub is_complete: bool,
 }
 
-/// Tables that a statement changes; `None` for a statement that changes no table by its keywords. `database` is the session's default.
+/// Parses the tables that a statement changes. `database` is the session's default database.
+///
+/// `None` if the statement's keywords change no table.
 #[must_use]
 pub fn changed_tables(statement: &[u8], database: Option<&[u8]>) -> Option<ChangedTables> {
     let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
-    let (tokens, all_read) = code_tokens(head, MAX_TOKENS);
+    let (tokens, reached_end) = code_tokens(head, MAX_TOKENS);
     let mut parser = Parser {
         tokens: &tokens,
-        at: 0,
-        // A statement that ends where reading stopped may name more tables.
-        all_read: all_read && head.len() == statement.len(),
+        position: 0,
+        // A statement that ends at the parser's limit may name more tables.
+        reached_end: reached_end && head.len() == statement.len(),
         database: database.and_then(|name| String::from_utf8(name.to_vec()).ok()),
         tables: Vec::new(),
         is_complete: true,
     };
-    let (statement, effect) = parser.statement()?;
+    let (statement, effect) = parser.parse_statement()?;
     let is_complete = parser.is_complete && !parser.tables.is_empty();
     Some(ChangedTables { statement, effect, tables: parser.tables, is_complete })
 }
 
 struct Parser<'t> {
     tokens: &'t [CodeToken],
-    at: usize,
-    all_read: bool,
+    position: usize,
+    reached_end: bool,
     database: Option<String>,
     tables: Vec<TableRef>,
     is_complete: bool,
@@ -75,20 +78,20 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn peek(&self) -> Option<&'t CodeToken> {
-        self.tokens.get(self.at)
+        self.tokens.get(self.position)
     }
 
-    fn is_word(&self, keyword: &str) -> bool {
+    fn is_keyword(&self, keyword: &str) -> bool {
         matches!(self.peek(), Some(CodeToken::Word(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn is_any(&self, keywords: &[&str]) -> bool {
-        keywords.iter().any(|keyword| self.is_word(keyword))
+    fn is_any_keyword(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is_keyword(keyword))
     }
 
     fn accept(&mut self, keywords: &[&str]) -> bool {
-        let accepted = self.is_any(keywords);
-        self.at += usize::from(accepted);
+        let accepted = self.is_any_keyword(keywords);
+        self.position += usize::from(accepted);
         accepted
     }
 
@@ -96,7 +99,7 @@ impl<'t> Parser<'t> {
         while self.accept(keywords) {}
     }
 
-    /// Moves behind the next of these keywords that is not in parentheses. False where there is none.
+    /// Moves past the next of these keywords outside of parentheses. False if there is none.
     fn skip_past(&mut self, keywords: &[&str]) -> bool {
         while let Some(token) = self.peek() {
             if self.accept(keywords) {
@@ -105,7 +108,7 @@ impl<'t> Parser<'t> {
             match token {
                 CodeToken::Open => self.skip_parentheses(),
                 CodeToken::Semicolon => return false,
-                _ => self.at += 1,
+                _ => self.position += 1,
             }
         }
         false
@@ -119,43 +122,43 @@ impl<'t> Parser<'t> {
                 CodeToken::Close => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            self.at += 1;
+            self.position += 1;
             if depth == 0 {
                 return;
             }
         }
     }
 
-    fn statement(&mut self) -> Option<(&'static str, StatementEffect)> {
+    fn parse_statement(&mut self) -> Option<(&'static str, StatementEffect)> {
         use StatementEffect::{Definition, Rows};
         // MariaDB: SET STATEMENT variable = value FOR statement.
-        if self.is_word("SET") {
-            self.at += 1;
+        if self.is_keyword("SET") {
+            self.position += 1;
             if !self.accept(&["STATEMENT"]) || !self.skip_past(&["FOR"]) {
                 return None;
             }
         }
         // MariaDB: ANALYZE [FORMAT = JSON] statement runs the statement.
-        if self.is_word("ANALYZE") {
-            self.at += 1;
+        if self.is_keyword("ANALYZE") {
+            self.position += 1;
             self.skip_words(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
             if self.accept(&["TABLE", "TABLES"]) {
-                self.table_list();
+                self.parse_table_list();
                 return Some(("ANALYZE TABLE", Definition));
             }
             if self.accept(&["FORMAT"]) {
-                // The sign and the format.
-                self.at += 2;
+                // Skips `=` and the format.
+                self.position += 2;
             }
         }
-        if self.is_word("WITH") && !self.skip_to(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
+        if self.is_keyword("WITH") && !self.skip_to(&["UPDATE", "DELETE", "SELECT", "INSERT", "REPLACE"]) {
             return None;
         }
         let verb = ["ALTER", "REPAIR", "OPTIMIZE", "TRUNCATE", "CREATE", "DROP", "LOAD", "INSERT", "REPLACE", "UPDATE"]
             .into_iter()
             .chain(["DELETE", "CALL"])
-            .find(|verb| self.is_word(verb))?;
-        self.at += 1;
+            .find(|verb| self.is_keyword(verb))?;
+        self.position += 1;
         match verb {
             "ALTER" => {
                 self.skip_words(&["ONLINE", "OFFLINE", "IGNORE"]);
@@ -163,7 +166,7 @@ impl<'t> Parser<'t> {
                     return None;
                 }
                 self.skip_words(&["IF", "EXISTS"]);
-                self.table();
+                self.parse_table();
                 Some(("ALTER TABLE", Definition))
             }
             "REPAIR" | "OPTIMIZE" => {
@@ -171,12 +174,12 @@ impl<'t> Parser<'t> {
                 if !self.accept(&["TABLE", "TABLES"]) {
                     return None;
                 }
-                self.table_list();
+                self.parse_table_list();
                 Some((if verb == "REPAIR" { "REPAIR TABLE" } else { "OPTIMIZE TABLE" }, Definition))
             }
             "TRUNCATE" => {
                 self.accept(&["TABLE"]);
-                self.table();
+                self.parse_table();
                 Some(("TRUNCATE TABLE", Definition))
             }
             "CREATE" | "DROP" => {
@@ -185,7 +188,7 @@ impl<'t> Parser<'t> {
                     return None;
                 }
                 if self.skip_past(&["ON"]) {
-                    self.table();
+                    self.parse_table();
                 } else {
                     self.is_complete = false;
                 }
@@ -196,7 +199,7 @@ impl<'t> Parser<'t> {
                     return None;
                 }
                 if self.skip_past(&["TABLE"]) {
-                    self.table();
+                    self.parse_table();
                 } else {
                     self.is_complete = false;
                 }
@@ -204,19 +207,19 @@ impl<'t> Parser<'t> {
             }
             "INSERT" | "REPLACE" => {
                 self.skip_words(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
-                self.table();
+                self.parse_table();
                 Some((if verb == "INSERT" { "INSERT" } else { "REPLACE" }, Rows))
             }
             "UPDATE" => {
                 self.skip_words(&["LOW_PRIORITY", "IGNORE"]);
-                self.references(&["SET"]);
+                self.parse_references(&["SET"]);
                 Some(("UPDATE", Rows))
             }
             "DELETE" => {
-                self.delete();
+                self.parse_delete();
                 Some(("DELETE", Rows))
             }
-            // The server lists the inner statement while a procedure runs; `CALL` itself shows only between two of them.
+            // While a procedure runs, the server lists its inner statement. `CALL` is visible only between two of them.
             _ => {
                 self.is_complete = false;
                 Some(("CALL", Rows))
@@ -224,96 +227,99 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Moves to the next of these keywords that is not in parentheses.
+    /// Moves to the next of these keywords outside of parentheses. False if there is none.
     fn skip_to(&mut self, keywords: &[&str]) -> bool {
         let found = self.skip_past(keywords);
-        self.at -= usize::from(found);
+        self.position -= usize::from(found);
         found
     }
 
-    /// `DELETE FROM t`, `DELETE FROM t USING references`, `DELETE t FROM references`: the references name every table that is changed,
-    /// also where the list before them holds aliases.
-    fn delete(&mut self) {
+    /// Parses `DELETE FROM t`, `DELETE FROM t USING references` and `DELETE t FROM references`.
+    ///
+    /// The table references name every changed table, even if the list before them contains aliases.
+    fn parse_delete(&mut self) {
         self.skip_words(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
-        let start = self.at;
+        let start = self.position;
         if !self.skip_past(&["FROM"]) {
             self.is_complete = false;
             return;
         }
-        if self.at == start + 1 && self.skip_past(&["USING"]) {
-            return self.references(&["WHERE"]);
+        if self.position == start + 1 && self.skip_past(&["USING"]) {
+            return self.parse_references(&["WHERE"]);
         }
-        if self.at > start {
-            self.at = start;
+        if self.position > start {
+            self.position = start;
             self.skip_past(&["FROM"]);
         }
-        self.references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
+        self.parse_references(&["WHERE", "ORDER", "LIMIT", "RETURNING"]);
     }
 
-    /// Every table of a list of table references, which ends with one of these keywords or, unless it is `SET`, with the statement. More
-    /// tables than are changed, where some are only joined.
-    fn references(&mut self, ends: &[&str]) {
+    /// Parses the tables of a list of table references.
+    ///
+    /// The list ends with one of the keywords `ends` or, unless that is `SET`, with the statement.
+    /// The result may include tables that are only joined.
+    fn parse_references(&mut self, ends: &[&str]) {
         let may_end_statement = !ends.contains(&"SET");
         let mut expects_table = true;
         while let Some(token) = self.peek() {
-            if self.is_any(ends) {
+            if self.is_any_keyword(ends) {
                 return;
             }
             match token {
                 CodeToken::Semicolon => break,
                 CodeToken::Open if expects_table => {
-                    self.at += 1;
-                    if self.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
-                        self.at -= 1;
+                    self.position += 1;
+                    if self.is_any_keyword(&["SELECT", "WITH", "VALUES", "TABLE"]) {
+                        self.position -= 1;
                         self.skip_parentheses();
                         expects_table = false;
                     }
                 }
                 CodeToken::Open => self.skip_parentheses(),
                 CodeToken::Comma => {
-                    self.at += 1;
+                    self.position += 1;
                     expects_table = true;
                 }
                 CodeToken::Word(word)
                     if ["JOIN", "STRAIGHT_JOIN"].iter().any(|join| word.eq_ignore_ascii_case(join)) =>
                 {
-                    self.at += 1;
+                    self.position += 1;
                     expects_table = true;
                 }
-                CodeToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => self.at += 1,
+                CodeToken::Word(word) if expects_table && word.eq_ignore_ascii_case("LATERAL") => self.position += 1,
                 _ if expects_table => {
                     expects_table = false;
-                    self.table();
+                    self.parse_table();
                 }
-                _ => self.at += 1,
+                _ => self.position += 1,
             }
         }
-        self.is_complete &= may_end_statement && self.all_read;
+        self.is_complete &= may_end_statement && self.reached_end;
     }
 
-    /// A list of names, to its end.
-    fn table_list(&mut self) {
+    /// Parses a list of table names.
+    fn parse_table_list(&mut self) {
         loop {
-            self.table();
+            self.parse_table();
             if self.peek() != Some(&CodeToken::Comma) {
                 break;
             }
-            self.at += 1;
+            self.position += 1;
         }
-        // The list is the end of the statement, but for options.
-        self.is_complete &= self.all_read;
+        // The list is complete only if the statement was read to its end.
+        self.is_complete &= self.reached_end;
     }
 
-    /// One name, with or without schema. What cannot be a name makes the list incomplete.
-    fn table(&mut self) {
-        let Some(first) = self.name() else {
+    /// Parses one table name with optional schema. A token that is not a name makes the list incomplete.
+    fn parse_table(&mut self) {
+        let Some(first) = self.parse_name() else {
             self.is_complete = false;
-            self.at += 1;
+            self.position += 1;
             return;
         };
         let (schema, name) = if self.peek() == Some(&CodeToken::Dot) {
-            self.at += 1;
-            let Some(second) = self.name() else {
+            self.position += 1;
+            let Some(second) = self.parse_name() else {
                 // `t.*` in the list of a DELETE.
                 self.is_complete = false;
                 return;
@@ -333,12 +339,12 @@ impl<'t> Parser<'t> {
         self.tables.push(table);
     }
 
-    fn name(&mut self) -> Option<String> {
+    fn parse_name(&mut self) -> Option<String> {
         let name = match self.peek()? {
             CodeToken::Word(name) | CodeToken::QuotedName(name) => name.clone(),
             _ => return None,
         };
-        self.at += 1;
+        self.position += 1;
         Some(name)
     }
 }
@@ -347,7 +353,7 @@ impl<'t> Parser<'t> {
 mod tests {
     use super::*;
 
-    /// Keywords, tables as `schema.name`, and `…` where the list is incomplete.
+    /// Leading keywords, tables as `schema.name`, and `…` if the list is incomplete.
     fn read(statement: &str) -> String {
         let Some(changed) = changed_tables(statement.as_bytes(), Some(b"db")) else { return "none".to_owned() };
         let names =
@@ -417,13 +423,13 @@ mod tests {
     }
 
     #[test]
-    fn table_without_any_schema_is_reported_without_one() {
+    fn table_without_schema_is_reported_without_schema() {
         let changed = changed_tables(b"INSERT INTO t VALUES (1)", None).unwrap();
         assert_eq!(changed.tables, [TableRef { schema: None, name: "t".into() }]);
     }
 
     #[test]
-    fn long_lists_and_cut_statements_are_incomplete() {
+    fn long_lists_and_truncated_statements_are_incomplete() {
         let names = (0..40).map(|at| format!("t{at}")).collect::<Vec<_>>().join(", ");
         let changed = changed_tables(format!("OPTIMIZE TABLE {names}").as_bytes(), Some(b"db")).unwrap();
         assert_eq!((changed.tables.len(), changed.is_complete), (MAX_TABLES, false));

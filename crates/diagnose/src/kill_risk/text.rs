@@ -1,4 +1,4 @@
-//! Texts of the risks of a kill, in both languages.
+//! Texts of kill risks in English and Chinese.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use clew_model::Language;
 use super::{KillRisk, TableAtRisk};
 use crate::terminal::one_line;
 
-/// Tables that a text names; of more it gives the count.
+/// Maximum number of tables named in a text. The rest is counted.
 const MAX_NAMED_TABLES: usize = 5;
 
 impl KillRisk {
-    /// What a kill can do, in one or two sentences.
+    /// Description of the risk in one or two sentences.
     #[must_use]
     pub fn text(&self, language: Language) -> String {
         match language {
-            Language::EnUs => self.english(),
-            Language::ZhCn => self.chinese(),
+            Language::EnUs => self.english_text(),
+            Language::ZhCn => self.chinese_text(),
         }
     }
 
-    fn english(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| list(tables, ", ", |more| format!(" and {more} more"));
+    fn english_text(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| join_tables(tables, ", ", |more| format!(" and {more} more"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} runs on {}, whose engine has no transactions. A kill can leave the table damaged (errors 144, 145) until \
@@ -57,8 +57,8 @@ impl KillRisk {
         }
     }
 
-    fn chinese(&self) -> String {
-        let tables = |tables: &[TableAtRisk]| list(tables, "、", |more| format!(" 等另外 {more} 张表"));
+    fn chinese_text(&self) -> String {
+        let tables = |tables: &[TableAtRisk]| join_tables(tables, "、", |more| format!(" 等另外 {more} 张表"));
         match self {
             Self::TableDamage { statement, tables: at_risk } => format!(
                 "{statement} 正在操作表 {}，其存储引擎不支持事务。Kill 可能导致表损坏（错误 144、145），需执行 REPAIR TABLE 修复。",
@@ -86,14 +86,14 @@ impl KillRisk {
     }
 }
 
-/// The English text.
+/// Formats the risk in English.
 impl fmt::Display for KillRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.english())
+        out.write_str(&self.english_text())
     }
 }
 
-/// `shop.log (MyISAM)`; the engine only where it is known.
+/// Formats the table as `shop.log (MyISAM)`; the engine is omitted if unknown.
 impl fmt::Display for TableAtRisk {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.table.schema {
@@ -104,7 +104,7 @@ impl fmt::Display for TableAtRisk {
     }
 }
 
-fn list(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
+fn join_tables(tables: &[TableAtRisk], separator: &str, more: impl Fn(usize) -> String) -> String {
     let named: Vec<String> = tables.iter().take(MAX_NAMED_TABLES).map(ToString::to_string).collect();
     let mut text = named.join(separator);
     if tables.len() > MAX_NAMED_TABLES {

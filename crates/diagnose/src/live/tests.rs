@@ -29,21 +29,21 @@ fn since(list: &LiveList, version: u32, masked: bool) -> Value {
 }
 
 #[test]
-fn the_columns_stand_where_the_code_takes_them_to_be() {
+fn column_indexes_match_the_column_list() {
     let columns = columns();
-    assert_eq!(columns.len(), entry::COUNT);
-    let at = |place: usize| columns[place];
+    assert_eq!(columns.len(), entry::COLUMN_COUNT);
+    let at = |column: usize| columns[column];
     assert_eq!(RUNNING.map(at), ["state_duration", "transaction_duration", "transaction_lock_wait_time"]);
     assert_eq!(
-        [1, 2, 4, 5, entry::STATEMENT, entry::WAITS_FOR, entry::TEMPLATE].map(at),
+        [1, 2, 4, 5, entry::STATEMENT_COLUMN, entry::WAITS_FOR_COLUMN, entry::TEMPLATE_COLUMN].map(at),
         ["user", "host", "execution_status", "command", "sql_statement", "waits_for", "sql_template"]
     );
 }
 
 #[test]
-fn an_age_that_goes_on_is_no_change_and_one_that_begins_anew_is() {
+fn growing_duration_is_not_a_change_but_a_restarted_one_is() {
     let mut list = LiveList::default();
-    let mut look = |at: i64, seconds: u64, transaction: Option<u64>| {
+    let mut apply_sample = |at: i64, seconds: u64, transaction: Option<u64>| {
         let mut live = session(7, None);
         live.session.seconds = seconds;
         live.transaction = transaction.map(|seconds| Transaction { seconds, ..Transaction::default() });
@@ -52,18 +52,18 @@ fn an_age_that_goes_on_is_no_change_and_one_that_begins_anew_is() {
         (changed.map(|fields| json(&format!("{{{fields}}}"))["changed"].clone()), all["7"][7].clone())
     };
     let nothing = || Some(serde_json::json!({}));
-    assert_eq!(look(0, 5, None), (None, 5.into()));
-    assert_eq!(look(1_100, 6, None), (nothing(), 6.into()));
-    assert_eq!(look(2_200, 8, None), (nothing(), 7.into()), "a second off: servers round");
-    assert_eq!(look(60_000, 65, None), (nothing(), 65.into()));
-    assert_eq!(look(61_000, 0, None), (Some(serde_json::json!({ "7": { "7": 0 } })), 0.into()));
-    assert_eq!(look(62_000, 1, Some(0)).0.unwrap()["7"]["8"], 0);
-    assert_eq!(look(63_000, 2, Some(1)), (nothing(), 2.into()));
-    assert_eq!(look(64_000, 3, None).0.unwrap()["7"]["8"], Value::Null);
+    assert_eq!(apply_sample(0, 5, None), (None, 5.into()));
+    assert_eq!(apply_sample(1_100, 6, None), (nothing(), 6.into()));
+    assert_eq!(apply_sample(2_200, 8, None), (nothing(), 7.into()), "a second off: servers round");
+    assert_eq!(apply_sample(60_000, 65, None), (nothing(), 65.into()));
+    assert_eq!(apply_sample(61_000, 0, None), (Some(serde_json::json!({ "7": { "7": 0 } })), 0.into()));
+    assert_eq!(apply_sample(62_000, 1, Some(0)).0.unwrap()["7"]["8"], 0);
+    assert_eq!(apply_sample(63_000, 2, Some(1)), (nothing(), 2.into()));
+    assert_eq!(apply_sample(64_000, 3, None).0.unwrap()["7"]["8"], Value::Null);
 }
 
 #[test]
-fn a_statement_that_begins_anew_has_its_age_told() {
+fn new_statement_sends_its_duration() {
     let mut list = LiveList::default();
     list.update(0, vec![session(7, Some("SELECT 1"))]);
     list.update(500, vec![session(7, Some("SELECT 2"))]);
@@ -71,18 +71,18 @@ fn a_statement_that_begins_anew_has_its_age_told() {
 }
 
 #[test]
-fn a_number_that_was_given_to_another_session_is_gone_and_new() {
+fn reused_id_is_sent_as_gone_and_changed() {
     let mut list = LiveList::default();
     list.update(0, vec![session(7, None)]);
     let mut other = session(7, None);
     other.session.host = b"h:2".to_vec();
     list.update(1_000, vec![other]);
-    let told = since(&list, 1, false);
-    assert_eq!((told["gone"][0].as_u64(), told["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
+    let delta = since(&list, 1, false);
+    assert_eq!((delta["gone"][0].as_u64(), delta["changed"]["7"][2].as_str()), (Some(7), Some("h:2")));
 }
 
 #[test]
-fn masked_eyes_see_no_literal() {
+fn masked_output_has_no_literals() {
     let secret = "SELECT * FROM t WHERE card = '4111-1111' AND pin = 1234";
     let mut live = session(7, Some(secret));
     live.detail.waits_for = Some("row of shop.t, '4111-1111'".into());
@@ -102,7 +102,7 @@ fn masked_eyes_see_no_literal() {
 }
 
 #[test]
-fn a_long_statement_is_cut_between_two_characters() {
+fn long_statement_is_truncated_at_a_character_boundary() {
     let mut list = LiveList::default();
     list.update(0, vec![session(7, Some(&format!("x{}", "電".repeat(1000))))]);
     let statement = json(&list.whole(false))["7"][6].as_str().unwrap().to_owned();
@@ -118,51 +118,51 @@ fn a_long_statement_is_cut_between_two_characters() {
 }
 
 #[test]
-fn what_is_too_long_ago_is_not_told_in_part() {
+fn delta_for_an_expired_version_is_refused() {
     let mut list = LiveList::default();
-    assert_eq!(list.since(0, false), None, "nobody knows anything of a list that was never looked at");
+    assert_eq!(list.since(0, false), None, "an empty list has no delta");
     list.update(0, (0..30_000).map(|id| session(id, None)).collect());
     list.update(1, vec![session(1, None)]);
     assert!(list.since(2, false).is_some() && list.since(3, false).is_none());
-    assert_eq!(list.since(1, false), None, "not all of those that ended are remembered");
-    assert!(list.gone.len() <= GONE_KEPT);
+    assert_eq!(list.since(1, false), None, "some ended sessions are no longer stored");
+    assert!(list.ended.len() <= MIN_ENDED_CAPACITY);
 }
 
-/// What a viewer knows.
+/// Subscriber that applies deltas.
 #[derive(Default)]
-struct Viewer {
+struct Subscriber {
     version: u32,
     at: i64,
     rows: BTreeMap<String, Vec<Value>>,
-    told_at: BTreeMap<(String, usize), i64>,
+    sent_at: BTreeMap<(String, usize), i64>,
 }
 
-impl Viewer {
-    fn told(&mut self, list: &LiveList) {
+impl Subscriber {
+    fn apply_delta(&mut self, list: &LiveList) {
         match list.since(self.version, false) {
             None => {
                 self.rows = serde_json::from_str(&list.whole(false)).unwrap();
-                self.told_at.clear();
+                self.sent_at.clear();
                 for id in self.rows.keys() {
-                    self.told_at.extend(RUNNING.map(|place| ((id.clone(), place), list.at())));
+                    self.sent_at.extend(RUNNING.map(|column| ((id.clone(), column), list.at())));
                 }
             }
             Some(fields) => {
-                let told = json(&format!("{{{fields}}}"));
-                for id in told["gone"].as_array().unwrap() {
+                let delta = json(&format!("{{{fields}}}"));
+                for id in delta["gone"].as_array().unwrap() {
                     self.rows.remove(&id.to_string());
                 }
-                for (id, change) in told["changed"].as_object().unwrap() {
+                for (id, change) in delta["changed"].as_object().unwrap() {
                     match change {
                         Value::Array(all) => {
                             self.rows.insert(id.clone(), all.clone());
-                            self.told_at.extend(RUNNING.map(|place| ((id.clone(), place), list.at())));
+                            self.sent_at.extend(RUNNING.map(|column| ((id.clone(), column), list.at())));
                         }
                         some => {
-                            for (place, value) in some.as_object().unwrap() {
-                                let place: usize = place.parse().unwrap();
-                                self.rows.get_mut(id).unwrap()[place] = value.clone();
-                                self.told_at.insert((id.clone(), place), list.at());
+                            for (column, value) in some.as_object().unwrap() {
+                                let column: usize = column.parse().unwrap();
+                                self.rows.get_mut(id).unwrap()[column] = value.clone();
+                                self.sent_at.insert((id.clone(), column), list.at());
                             }
                         }
                     }
@@ -172,13 +172,13 @@ impl Viewer {
         (self.version, self.at) = (list.version(), list.at());
     }
 
-    /// What it shows: ages go on from when they were told.
-    fn shown(&self) -> BTreeMap<String, Vec<Value>> {
+    /// Rows as displayed: durations grow from the time at which they were sent.
+    fn displayed_rows(&self) -> BTreeMap<String, Vec<Value>> {
         let mut rows = self.rows.clone();
         for (id, row) in &mut rows {
-            for place in RUNNING {
-                if let Some(number) = row[place].as_i64() {
-                    row[place] = (number + (self.at - self.told_at[&(id.clone(), place)]) / 1000).into();
+            for column in RUNNING {
+                if let Some(number) = row[column].as_i64() {
+                    row[column] = (number + (self.at - self.sent_at[&(id.clone(), column)]) / 1000).into();
                 }
             }
         }
@@ -186,35 +186,35 @@ impl Viewer {
     }
 }
 
-/// Sessions of a look: which are there, what each does, for how long.
-fn look() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
+/// Random sample: session id, activity and duration.
+fn sample() -> impl Strategy<Value = Vec<(u64, u8, u64)>> {
     proptest::collection::vec((0u64..6, 0u8..4, 0u64..4), 0..8)
 }
 
 proptest! {
     #[test]
-    fn whoever_is_told_the_changes_knows_what_is_so(looks in proptest::collection::vec((look(), any::<bool>()), 1..30)) {
-        let (mut list, mut viewer) = (LiveList::default(), Viewer::default());
-        for (number, (sessions, told)) in looks.into_iter().enumerate() {
+    fn applying_deltas_reproduces_the_sessions(samples in proptest::collection::vec((sample(), any::<bool>()), 1..30)) {
+        let (mut list, mut subscriber) = (LiveList::default(), Subscriber::default());
+        for (number, (sessions, is_sent)) in samples.into_iter().enumerate() {
             let at = i64::try_from(number).unwrap() * 1000;
-            let sessions: BTreeMap<u64, LiveSession> = sessions.into_iter().map(|(id, does, seconds)| {
-                let mut live = session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][does as usize]);
+            let sessions: BTreeMap<u64, LiveSession> = sessions.into_iter().map(|(id, activity, seconds)| {
+                let mut live = session(id, [None, Some("SELECT 1"), Some("SELECT 'b'"), Some("UPDATE t")][activity as usize]);
                 live.session.seconds = seconds;
-                live.session.host = format!("h:{}", does / 2).into();
-                live.transaction = (does > 1).then(|| Transaction { seconds, ..Transaction::default() });
+                live.session.host = format!("h:{}", activity / 2).into();
+                live.transaction = (activity > 1).then(|| Transaction { seconds, ..Transaction::default() });
                 (id, live)
             }).collect();
             list.update(at, sessions.values().cloned().collect());
-            if !told {
+            if !is_sent {
                 continue;
             }
-            viewer.told(&list);
-            let shown = viewer.shown();
-            prop_assert_eq!(shown.keys().cloned().collect::<Vec<_>>(), sessions.keys().map(u64::to_string).collect::<Vec<_>>());
-            for (id, row) in shown {
+            subscriber.apply_delta(&list);
+            let displayed = subscriber.displayed_rows();
+            prop_assert_eq!(displayed.keys().cloned().collect::<Vec<_>>(), sessions.keys().map(u64::to_string).collect::<Vec<_>>());
+            for (id, row) in displayed {
                 let live = &sessions[&id.parse::<u64>().unwrap()];
                 prop_assert_eq!(row[6].as_str(), live.session.statement.as_deref().map(|text| std::str::from_utf8(text).unwrap()));
-                let near = |shown: &Value, is: u64| shown.as_u64().unwrap().abs_diff(is) <= 2;
+                let near = |displayed: &Value, is: u64| displayed.as_u64().unwrap().abs_diff(is) <= 2;
                 prop_assert!(near(&row[7], live.session.seconds), "{:?} {:?}", row, live);
                 prop_assert_eq!(row[8].is_null(), live.transaction.is_none());
             }

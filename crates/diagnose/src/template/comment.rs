@@ -1,62 +1,63 @@
-//! Where comments end.
+//! Length of comments.
 
-use super::readings;
+use super::sql_modes;
 
-/// What stands where a comment may begin.
+/// Classification of a possible comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comment {
-    /// None.
+    /// No comment.
     None,
-    /// A comment or a hint of this length.
+    /// Comment or hint of this length.
     Plain(usize),
-    /// `/*! … */` or `/*M! … */`: some servers run what it holds. That starts behind the mark and the version.
+    /// `/*! … */` or `/*M! … */`, whose content some servers execute.
+    /// The content starts after the mark and the version.
     Executable { start: usize, length: usize },
-    /// It is not sure where it ends, or whether it is one.
-    Unreadable,
+    /// The end of the comment, or its start, is ambiguous.
+    Ambiguous,
 }
 
-/// The comment at the start of `rest`, if there is one.
-pub(super) fn at(rest: &[u8]) -> Comment {
+/// Classifies the comment at the start of `rest`.
+pub(super) fn classify(rest: &[u8]) -> Comment {
     match rest {
-        [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => line(rest),
-        // A space of another character set, maybe.
-        [b'-', b'-', 0x80..=0xff, ..] => Comment::Unreadable,
-        [b'/', b'*', b'!', ..] => executable(rest, 3),
-        [b'/', b'*', b'M', b'!', ..] => executable(rest, 4),
-        [b'/', b'*', b'+', ..] => match closing(rest) {
-            Some(length) if !is_settled(rest, length) => Comment::Unreadable,
+        [b'#', ..] | [b'-', b'-'] | [b'-', b'-', 0..=b' ' | 0x7f, ..] => line_comment(rest),
+        // The byte may belong to a space of another character set.
+        [b'-', b'-', 0x80..=0xff, ..] => Comment::Ambiguous,
+        [b'/', b'*', b'!', ..] => executable_comment(rest, 3),
+        [b'/', b'*', b'M', b'!', ..] => executable_comment(rest, 4),
+        [b'/', b'*', b'+', ..] => match closing_length(rest) {
+            Some(length) if !is_unambiguous(rest, length) => Comment::Ambiguous,
             end => Comment::Plain(end.unwrap_or(rest.len())),
         },
-        [b'/', b'*', ..] => Comment::Plain(closing(rest).unwrap_or(rest.len())),
+        [b'/', b'*', ..] => Comment::Plain(closing_length(rest).unwrap_or(rest.len())),
         _ => Comment::None,
     }
 }
 
-/// To the end of its line. Servers end it at a NUL too, and go on behind that.
-fn line(rest: &[u8]) -> Comment {
+/// Comment to the end of the line. Servers also end it at a NUL and continue after that.
+fn line_comment(rest: &[u8]) -> Comment {
     match memchr::memchr2(b'\n', 0, rest) {
-        Some(end) if rest.get(end) == Some(&0) => Comment::Unreadable,
+        Some(end) if rest.get(end) == Some(&0) => Comment::Ambiguous,
         end => Comment::Plain(end.map_or(rest.len(), |end| end + 1)),
     }
 }
 
-fn executable(rest: &[u8], mark: usize) -> Comment {
+fn executable_comment(rest: &[u8], mark: usize) -> Comment {
     let version = rest.iter().skip(mark).take_while(|byte| byte.is_ascii_digit()).count();
-    // `/*!99999` is how comments are written that no server runs.
-    let runs = !rest.get(mark..).unwrap_or_default().starts_with(b"99");
-    match closing(rest) {
-        Some(length) if !is_settled(rest, length) => Comment::Unreadable,
-        end if runs => Comment::Executable { start: mark + version, length: end.unwrap_or(rest.len()) },
+    // `/*!99999` marks a comment that no server executes.
+    let is_executed = !rest.get(mark..).unwrap_or_default().starts_with(b"99");
+    match closing_length(rest) {
+        Some(length) if !is_unambiguous(rest, length) => Comment::Ambiguous,
+        end if is_executed => Comment::Executable { start: mark + version, length: end.unwrap_or(rest.len()) },
         end => Comment::Plain(end.unwrap_or(rest.len())),
     }
 }
 
-/// The length up to the first `*/`.
-fn closing(rest: &[u8]) -> Option<usize> {
+/// Length up to and including the first `*/`.
+fn closing_length(rest: &[u8]) -> Option<usize> {
     memchr::memmem::find(rest.get(2..)?, b"*/").map(|end| end + 4)
 }
 
-/// Whether a comment of this length ends there for a server that reads what it holds as well as for one that skips it.
-fn is_settled(rest: &[u8], length: usize) -> bool {
-    readings::end_in_code(rest, 2..length - 2)
+/// Whether the comment ends at this length both for servers that execute its content and for those that skip it.
+fn is_unambiguous(rest: &[u8], length: usize) -> bool {
+    sql_modes::all_end_in_code(rest, 2..length - 2)
 }

@@ -1,49 +1,50 @@
-//! Where strings and quoted names end.
+//! Length of strings and quoted names.
 
-use super::readings;
+use super::sql_modes;
 
-/// The end of a string.
+/// End of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quoted {
-    /// Behind its closing quote, or where all readings meet again.
-    Ends(usize),
-    /// It does not end, in any reading.
+pub(super) enum StringEnd {
+    /// End offset: after the closing quote, or where all SQL modes are in code again.
+    At(usize),
+    /// The string is unclosed in every SQL mode.
     Unclosed,
-    /// It may have ended, and what follows may be another.
-    Unreadable,
+    /// The end of the string is ambiguous.
+    Ambiguous,
 }
 
-/// Where the string ends whose opening quote stands at `start`.
+/// Finds the end of the string whose opening quote is at `start`.
 ///
-/// A doubled quote is a character of it. Whether a backslash makes the next quote one depends on `NO_BACKSLASH_ESCAPES`.
-pub(super) fn text(bytes: &[u8], start: usize) -> Quoted {
-    let Some(&quote) = bytes.get(start) else { return Quoted::Unclosed };
+/// A doubled quote is part of the string.
+/// A backslash escapes the next quote unless the SQL mode has `NO_BACKSLASH_ESCAPES`.
+pub(super) fn find_string_end(bytes: &[u8], start: usize) -> StringEnd {
+    let Some(&quote) = bytes.get(start) else { return StringEnd::Unclosed };
     let mut at = start + 1;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let Some(found) = memchr::memchr2(quote, b'\\', rest) else { return Quoted::Unclosed };
+        let Some(found) = memchr::memchr2(quote, b'\\', rest) else { return StringEnd::Unclosed };
         at += found;
         if bytes.get(at) == Some(&quote) {
             if bytes.get(at + 1) != Some(&quote) {
-                return Quoted::Ends(at + 1);
+                return StringEnd::At(at + 1);
             }
             at += 2;
             continue;
         }
         let backslashes = bytes.iter().skip(at).take_while(|&&byte| byte == b'\\').count();
         let before_quote = bytes.get(at + backslashes) == Some(&quote);
-        if before_quote && !readings::ends_whole(bytes.get(..at).unwrap_or_default()) {
-            return Quoted::Unreadable;
+        if before_quote && !sql_modes::ends_on_char_boundary(bytes.get(..at).unwrap_or_default()) {
+            return StringEnd::Ambiguous;
         }
         if before_quote && backslashes % 2 == 1 {
-            return readings::meet(bytes, start).map_or(Quoted::Unreadable, Quoted::Ends);
+            return sql_modes::find_resync(bytes, start).map_or(StringEnd::Ambiguous, StringEnd::At);
         }
         at += backslashes;
     }
 }
 
-/// The length of a name in backticks, with them; nothing if it does not end.
-pub(super) fn name(rest: &[u8]) -> Option<usize> {
+/// Length of a name in backticks, including them; `None` if it is unclosed.
+pub(super) fn quoted_name_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         at += memchr::memchr(b'`', rest.get(at..)?)?;

@@ -1,14 +1,18 @@
-//! Which metadata lock stands in the way of which.
+//! Compatibility of metadata lock modes.
 //!
-//! The rules are those that the servers document in their metadata-lock subsystem. One table serves MySQL and MariaDB, objects
-//! and scopes: `INTENTION_EXCLUSIVE` occurs on scopes only, `SHARED_WRITE_LOW_PRIO` on MySQL only, and where both occur they
-//! agree. MariaDB's backup lock has modes, and so a table, of its own. Left out is that a server turns priorities round after
-//! `max_write_lock_count` grants in a row, which by default never comes.
+//! The rules are documented by the servers in their metadata lock subsystem.
+//! One matrix serves MySQL and MariaDB, objects and scopes, because the modes that both have agree.
+//! `INTENTION_EXCLUSIVE` occurs on scopes only, `SHARED_WRITE_LOW_PRIO` on MySQL only.
+//! MariaDB's backup lock has its own modes and matrix.
+//! The priority reversal after `max_write_lock_count` grants in a row is not modelled.
+//! With the default setting it never happens.
 
 use super::metadata::MetadataMode;
 
-/// Rows: what is asked for. Columns: what others hold, in the order of [`MetadataMode::ALL`]. `-` stands in the way.
-const HELD: [&[u8]; 11] = [
+/// Conflicts with granted locks; `-` marks a conflict.
+///
+/// Rows are requested modes, columns are granted modes, in the order of [`MetadataMode::ALL`].
+const GRANTED_CONFLICTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"- + + + + + + + + + -", // SHARED
@@ -23,8 +27,8 @@ const HELD: [&[u8]; 11] = [
     b"- - - - - - - - - - -", // EXCLUSIVE
 ];
 
-/// The same for what others ask for, and therefore stand before the request in the queue.
-const ASKED: [&[u8]; 11] = [
+/// Conflicts with pending requests of other sessions, which precede the request in the queue.
+const PENDING_CONFLICTS: [&[u8]; 11] = [
     //   IX S SH SR SW LP SU RO NW RW X
     b"+ - + + + + + + + + -", // INTENTION_EXCLUSIVE
     b"+ + + + + + + + + + -", // SHARED
@@ -39,8 +43,8 @@ const ASKED: [&[u8]; 11] = [
     b"+ + + + + + + + + + +", // EXCLUSIVE
 ];
 
-/// MariaDB's backup lock: rows ask, columns hold.
-const BACKUP_HELD: [&[u8]; 14] = [
+/// Conflicts of MariaDB's backup lock with granted locks.
+const BACKUP_GRANTED_CONFLICTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"- - - - - + + + + + + - + +", // BACKUP_START
     b"- + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -58,8 +62,8 @@ const BACKUP_HELD: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// The same for what others ask for.
-const BACKUP_ASKED: [&[u8]; 14] = [
+/// Conflicts of MariaDB's backup lock with pending requests of other sessions.
+const BACKUP_PENDING_CONFLICTS: [&[u8]; 14] = [
     //   S0 S1 S2 S3 S4 F1 F2 D TD SD DD BL AC C
     b"+ - - - - + + + + + + - + +", // BACKUP_START
     b"+ + + + + + + + + + + + + +", // BACKUP_FLUSH
@@ -77,18 +81,18 @@ const BACKUP_ASKED: [&[u8]; 14] = [
     b"+ + + + - + - + + + + + + +", // BACKUP_COMMIT
 ];
 
-/// Whether a request has to wait for a lock of that mode that another session holds on the same object.
-pub(super) fn waits_for_held(wanted: MetadataMode, held: MetadataMode) -> bool {
-    conflicts(&HELD, &BACKUP_HELD, wanted, held)
+/// Whether a request conflicts with a lock that another session holds on the same object.
+pub(super) fn conflicts_with_granted(wanted: MetadataMode, held: MetadataMode) -> bool {
+    lookup_conflict(&GRANTED_CONFLICTS, &BACKUP_GRANTED_CONFLICTS, wanted, held)
 }
 
-/// Whether a request has to wait as long as another session asks for that mode on the same object.
-pub(super) fn waits_for_asked(wanted: MetadataMode, asked: MetadataMode) -> bool {
-    conflicts(&ASKED, &BACKUP_ASKED, wanted, asked)
+/// Whether a request queues behind a pending request of another session for the same object.
+pub(super) fn conflicts_with_pending(wanted: MetadataMode, asked: MetadataMode) -> bool {
+    lookup_conflict(&PENDING_CONFLICTS, &BACKUP_PENDING_CONFLICTS, wanted, asked)
 }
 
-/// Modes of different tables never meet on one object.
-fn conflicts(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: MetadataMode) -> bool {
+/// Looks up a conflict. False for modes of different matrices, which never occur on the same object.
+fn lookup_conflict(plain: &[&[u8]], backup: &[&[u8]], row: MetadataMode, column: MetadataMode) -> bool {
     let first_backup = MetadataMode::BackupStart as usize;
     let (row, column) = (row as usize, column as usize);
     let (table, row, column) = match (row.checked_sub(first_backup), column.checked_sub(first_backup)) {
@@ -106,13 +110,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_has_a_cell_for_every_mode() {
+    fn matrices_cover_every_mode() {
         let first_backup = BackupStart as usize;
         for (table, width) in [
-            (&HELD[..], first_backup),
-            (&ASKED[..], first_backup),
-            (&BACKUP_HELD[..], MetadataMode::ALL.len() - first_backup),
-            (&BACKUP_ASKED[..], MetadataMode::ALL.len() - first_backup),
+            (&GRANTED_CONFLICTS[..], first_backup),
+            (&PENDING_CONFLICTS[..], first_backup),
+            (&BACKUP_GRANTED_CONFLICTS[..], MetadataMode::ALL.len() - first_backup),
+            (&BACKUP_PENDING_CONFLICTS[..], MetadataMode::ALL.len() - first_backup),
         ] {
             assert_eq!(table.len(), width);
             for row in table {
@@ -123,30 +127,33 @@ mod tests {
         }
     }
 
-    /// Two sessions cannot hold what excludes each other, whoever came first.
+    /// Two sessions cannot hold conflicting locks, in whatever order they are granted.
     #[test]
-    fn holding_excludes_both_ways_on_objects_and_scopes() {
+    fn granted_conflicts_are_symmetric() {
         let first_backup = BackupStart as usize;
         for &one in &MetadataMode::ALL[..first_backup] {
             for &other in &MetadataMode::ALL[..first_backup] {
-                assert_eq!(waits_for_held(one, other), waits_for_held(other, one), "{one:?} {other:?}");
+                assert_eq!(conflicts_with_granted(one, other), conflicts_with_granted(other, one), "{one:?} {other:?}");
             }
         }
     }
 
-    /// What the servers rely on themselves: what waits stands in the way of nobody whom it would not block once granted.
+    /// The servers rely on this themselves: a pending request blocks no request that it would not block once granted.
     #[test]
-    fn nothing_waits_for_a_request_that_it_would_not_wait_for_once_granted() {
+    fn pending_conflicts_are_a_subset_of_granted_conflicts() {
         for &wanted in MetadataMode::ALL {
             for &other in MetadataMode::ALL {
-                assert!(!waits_for_asked(wanted, other) || waits_for_held(wanted, other), "{wanted:?} {other:?}");
+                assert!(
+                    !conflicts_with_pending(wanted, other) || conflicts_with_granted(wanted, other),
+                    "{wanted:?} {other:?}"
+                );
             }
         }
     }
 
-    /// Each was seen on MySQL 9.7.4 or MariaDB 10.11.19 (spec/waits.md).
+    /// Each conflict was observed on MySQL 9.7.4 or MariaDB 10.11.19 (spec/waits.md).
     #[test]
-    fn what_was_seen_on_servers_is_what_the_table_says() {
+    fn observed_conflicts_match_the_matrix() {
         for (wanted, held) in [
             (IntentionExclusive, Shared),
             (SharedRead, SharedNoReadWrite),
@@ -157,13 +164,18 @@ mod tests {
             (BackupTransDml, BackupFtwrl1),
             (BackupDdl, BackupBlockDdl),
         ] {
-            assert!(waits_for_held(wanted, held), "{wanted:?} {held:?}");
+            assert!(conflicts_with_granted(wanted, held), "{wanted:?} {held:?}");
         }
-        assert!(waits_for_asked(SharedRead, Exclusive), "a reader behind an ALTER that waits");
-        assert!(!waits_for_asked(SharedHighPrio, Exclusive), "information_schema does not queue");
-        assert!(!waits_for_asked(Exclusive, Exclusive), "the second ALTER waits for who holds, not for the first");
-        assert!(!waits_for_held(SharedRead, SharedWrite) && !waits_for_held(SharedWrite, SharedWrite));
-        assert!(!waits_for_held(SharedRead, SharedUpgradable), "ALTER's first lock lets everybody read");
-        assert!(!waits_for_held(BackupTransDml, BackupDdl) && !waits_for_held(SharedRead, BackupFtwrl2));
+        assert!(conflicts_with_pending(SharedRead, Exclusive), "a reader behind an ALTER that waits");
+        assert!(!conflicts_with_pending(SharedHighPrio, Exclusive), "information_schema does not queue");
+        assert!(
+            !conflicts_with_pending(Exclusive, Exclusive),
+            "the second ALTER waits for who holds, not for the first"
+        );
+        assert!(!conflicts_with_granted(SharedRead, SharedWrite) && !conflicts_with_granted(SharedWrite, SharedWrite));
+        assert!(!conflicts_with_granted(SharedRead, SharedUpgradable), "ALTER's first lock lets everybody read");
+        assert!(
+            !conflicts_with_granted(BackupTransDml, BackupDdl) && !conflicts_with_granted(SharedRead, BackupFtwrl2)
+        );
     }
 }

@@ -1,53 +1,54 @@
-//! Parties that wait for each other.
+//! Cycles of parties that wait for each other.
 
-/// The strongly connected components of a graph, each of its nodes in order, and every component after those that it leads to
-/// (Tarjan's algorithm with a stack of its own: a chain may be as long as there are sessions).
-pub(super) fn components(leads_to: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut search = Search {
-        order: vec![None; leads_to.len()],
-        low: vec![0; leads_to.len()],
-        open: vec![false; leads_to.len()],
+/// Strongly connected components of a graph, with sorted nodes; each component follows those that it leads to.
+///
+/// Tarjan's algorithm with an explicit stack, because a chain can be as long as the session list.
+pub(super) fn strongly_connected_components(successors: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut search = ComponentSearch {
+        order: vec![None; successors.len()],
+        low: vec![0; successors.len()],
+        on_stack: vec![false; successors.len()],
         stack: Vec::new(),
         visited: 0,
-        found: Vec::new(),
+        components: Vec::new(),
     };
-    for start in 0..leads_to.len() {
-        search.from(start, leads_to);
+    for start in 0..successors.len() {
+        search.search_from(start, successors);
     }
-    search.found
+    search.components
 }
 
-struct Search {
-    /// When each node was met.
+struct ComponentSearch {
+    /// Visit number of each node.
     order: Vec<Option<usize>>,
-    /// The earliest open node that each is known to lead to.
+    /// Lowest visit number of a node on the stack that each node reaches.
     low: Vec<usize>,
-    /// Whether each is on the stack.
-    open: Vec<bool>,
+    /// Whether each node is on the stack.
+    on_stack: Vec<bool>,
     stack: Vec<usize>,
     visited: usize,
-    found: Vec<Vec<usize>>,
+    components: Vec<Vec<usize>>,
 }
 
-// Every index is a node's number, which is below the length of every list.
+// Every index is a node number, which is below the length of every list.
 #[allow(clippy::indexing_slicing)]
-impl Search {
-    fn from(&mut self, start: usize, leads_to: &[Vec<usize>]) {
+impl ComponentSearch {
+    fn search_from(&mut self, start: usize, successors: &[Vec<usize>]) {
         if self.order[start].is_some() {
             return;
         }
         let mut path = vec![(start, 0)];
-        self.meet(start);
+        self.visit(start);
         while let Some((node, next)) = path.last_mut() {
             let node = *node;
-            if let Some(&target) = leads_to[node].get(*next) {
+            if let Some(&target) = successors[node].get(*next) {
                 *next += 1;
                 match self.order[target] {
                     None => {
-                        self.meet(target);
+                        self.visit(target);
                         path.push((target, 0));
                     }
-                    Some(order) if self.open[target] => self.low[node] = self.low[node].min(order),
+                    Some(order) if self.on_stack[target] => self.low[node] = self.low[node].min(order),
                     Some(_) => {}
                 }
             } else {
@@ -55,34 +56,34 @@ impl Search {
                 if let Some(&(before, _)) = path.last() {
                     self.low[before] = self.low[before].min(self.low[node]);
                 }
-                self.close(node);
+                self.pop_component(node);
             }
         }
     }
 
-    fn meet(&mut self, node: usize) {
+    fn visit(&mut self, node: usize) {
         self.order[node] = Some(self.visited);
         self.low[node] = self.visited;
-        self.open[node] = true;
+        self.on_stack[node] = true;
         self.stack.push(node);
         self.visited += 1;
     }
 
-    /// Takes a whole component off the stack if `node` is the first of it.
-    fn close(&mut self, node: usize) {
+    /// Pops a component off the stack if `node` is its first visited node.
+    fn pop_component(&mut self, node: usize) {
         if self.order[node] != Some(self.low[node]) {
             return;
         }
         let mut component = Vec::new();
         while let Some(member) = self.stack.pop() {
-            self.open[member] = false;
+            self.on_stack[member] = false;
             component.push(member);
             if member == node {
                 break;
             }
         }
         component.sort_unstable();
-        self.found.push(component);
+        self.components.push(component);
     }
 }
 
@@ -93,16 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_as_long_as_a_server_has_sessions_needs_no_deep_stack() {
+    fn long_chain_does_not_overflow_the_stack() {
         let chain: Vec<Vec<usize>> =
             (0..200_000).map(|node| if node == 0 { Vec::new() } else { vec![node - 1] }).collect();
-        assert_eq!(components(&chain).len(), 200_000);
+        assert_eq!(strongly_connected_components(&chain).len(), 200_000);
     }
 
-    fn reaches(leads_to: &[Vec<usize>]) -> Vec<Vec<bool>> {
-        let count = leads_to.len();
+    fn reaches(successors: &[Vec<usize>]) -> Vec<Vec<bool>> {
+        let count = successors.len();
         let mut reach = vec![vec![false; count]; count];
-        for (from, targets) in leads_to.iter().enumerate() {
+        for (from, targets) in successors.iter().enumerate() {
             reach[from][from] = true;
             for &to in targets {
                 reach[from][to] = true;
@@ -120,20 +121,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn components_are_those_who_reach_each_other(edges in proptest::collection::vec((0..12_usize, 0..12_usize), 0..40)) {
-            let mut leads_to = vec![Vec::new(); 12];
+        fn components_are_mutually_reachable_nodes(edges in proptest::collection::vec((0..12_usize, 0..12_usize), 0..40)) {
+            let mut successors = vec![Vec::new(); 12];
             for (from, to) in edges {
-                leads_to[from].push(to);
+                successors[from].push(to);
             }
-            let reach = reaches(&leads_to);
-            let found = components(&leads_to);
+            let reach = reaches(&successors);
+            let components = strongly_connected_components(&successors);
             let mut place = [0; 12];
-            for (at, component) in found.iter().enumerate() {
+            for (at, component) in components.iter().enumerate() {
                 for &node in component {
                     place[node] = at;
                 }
             }
-            prop_assert_eq!(found.iter().map(Vec::len).sum::<usize>(), 12);
+            prop_assert_eq!(components.iter().map(Vec::len).sum::<usize>(), 12);
             for from in 0..12 {
                 for to in 0..12 {
                     prop_assert_eq!(place[from] == place[to], reach[from][to] && reach[to][from]);

@@ -1,4 +1,4 @@
-//! The graph by session, in the few words that a list of sessions has room for.
+//! Wait details by session, for columns of a session list.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,17 @@ use clew_model::SessionDetail;
 use super::graph::{Party, Root, Wait, WaitGraph};
 
 impl WaitGraph {
-    /// What each waiting session waits for, and who blocks it: the session on the way to the first root, and that root. Those
-    /// whose blocker cannot be seen are among them, without a blocker.
+    /// Resource, blocker and root blocker of each waiting session.
+    ///
+    /// The blocker is the one on the way to the first root.
+    /// Sessions without a detected blocker are included without blocker ids.
     #[must_use]
     pub fn details(&self) -> HashMap<u64, SessionDetail> {
         let first_roots = self.first_roots();
         let waiting = self.waits.chunk_by(|left, right| left.waiter == right.waiter);
         let explained = waiting.filter_map(|waits| {
             let waiter = waits.first()?.waiter;
-            Some((waiter.session()?, self.detail(waiter, waits, &first_roots)?))
+            Some((waiter.session()?, self.session_detail(waiter, waits, &first_roots)?))
         });
         let unexplained = self.unexplained.iter().map(|unexplained| {
             let waits_for = Some(format!("{}: its blocker cannot be seen", unexplained.state));
@@ -24,28 +26,35 @@ impl WaitGraph {
         unexplained.chain(explained).collect()
     }
 
-    fn detail(&self, waiter: Party, waits: &[Wait], first_roots: &HashMap<Party, usize>) -> Option<SessionDetail> {
+    fn session_detail(
+        &self,
+        waiter: Party,
+        waits: &[Wait],
+        first_roots: &HashMap<Party, usize>,
+    ) -> Option<SessionDetail> {
         let root_of = |party: Party| first_roots.get(&party);
-        let best = root_of(waiter)?;
-        let root = self.roots.get(*best)?;
-        let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(best)).or_else(|| waits.first())?;
-        let at_root = at_root(root, waiter, wait.blocker);
-        let named = |what: &str, party: Party| match party {
+        let root_index = root_of(waiter)?;
+        let root = self.roots.get(*root_index)?;
+        let wait = waits.iter().find(|wait| root_of(wait.blocker) == Some(root_index)).or_else(|| waits.first())?;
+        let root_blocker = root_blocker(root, waiter, wait.blocker);
+        let describe_party = |what: &str, party: Party| match party {
             Party::Session(_) => String::new(),
             Party::Transaction(_) => format!("; {what} is {party}"),
         };
-        let blocked = named("its blocker", wait.blocker);
-        let rooted = if at_root == wait.blocker { String::new() } else { named("at the root", at_root) };
+        let blocked = describe_party("its blocker", wait.blocker);
+        let rooted =
+            if root_blocker == wait.blocker { String::new() } else { describe_party("at the root", root_blocker) };
         Some(SessionDetail {
             waits_for: Some(format!("{}{blocked}{rooted}", wait.on)),
             blocker_id: wait.blocker.session(),
-            root_blocker_id: at_root.session(),
+            root_blocker_id: root_blocker.session(),
             ..SessionDetail::default()
         })
     }
 
-    /// The worst root that each party hangs on or is at, by its place among the roots. One walk from each root, the worst first,
-    /// into whoever no worse one holds.
+    /// Index of the first root that each party waits for or is a member of.
+    ///
+    /// One traversal from each root, worst first, visits only parties that no worse root reached.
     fn first_roots(&self) -> HashMap<Party, usize> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
         for wait in &self.waits {
@@ -53,11 +62,11 @@ impl WaitGraph {
         }
         let mut first = HashMap::new();
         for (rank, root) in self.roots.iter().enumerate() {
-            let mut open = root.parties.clone();
-            while let Some(party) = open.pop() {
-                if let std::collections::hash_map::Entry::Vacant(place) = first.entry(party) {
-                    place.insert(rank);
-                    open.extend(waiters.get(&party).into_iter().flatten());
+            let mut pending = root.parties.clone();
+            while let Some(party) = pending.pop() {
+                if let std::collections::hash_map::Entry::Vacant(entry) = first.entry(party) {
+                    entry.insert(rank);
+                    pending.extend(waiters.get(&party).into_iter().flatten());
                 }
             }
         }
@@ -65,8 +74,8 @@ impl WaitGraph {
     }
 }
 
-/// In a cycle everybody is at the root, the waiter perhaps too: then it is the one that it waits for.
-fn at_root(root: &Root, waiter: Party, blocker: Party) -> Party {
+/// Root blocker of a waiter. In a cycle it is the member that the waiter waits for, if any.
+fn root_blocker(root: &Root, waiter: Party, blocker: Party) -> Party {
     if root.parties.contains(&blocker) {
         return blocker;
     }

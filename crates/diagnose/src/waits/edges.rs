@@ -1,19 +1,19 @@
-//! Waits, joined from all that was read.
+//! EdgeSet of the graph: detected waits.
 
-mod found;
+mod edge_set;
+mod lock_requests;
 mod metadata;
-mod requests;
 mod rows;
 mod tables;
 
-use super::lookup::Lookup;
-use found::Edges;
+use super::index::ObservationIndex;
+use edge_set::EdgeSet;
 
-/// Every wait that `lookup` tells of.
-pub(super) fn all(lookup: &Lookup<'_>) -> Edges {
-    let mut edges = Edges::default();
-    rows::add(&mut edges, lookup);
-    metadata::add(&mut edges, lookup);
-    tables::add(&mut edges, lookup);
+/// Detects all waits.
+pub(super) fn detect_waits(index: &ObservationIndex<'_>) -> EdgeSet {
+    let mut edges = EdgeSet::default();
+    rows::add_edges(&mut edges, index);
+    metadata::add_edges(&mut edges, index);
+    tables::add_edges(&mut edges, index);
     edges
 }

@@ -1,4 +1,4 @@
-//! The wait graph: who waits for whom, and who is at the root of it.
+//! Types of the wait graph.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -8,21 +8,21 @@ use std::sync::Arc;
 use clew_model::{Limitation, Session};
 use serde::Serialize;
 
+use super::input::{SessionRole, TransactionFacts};
 use super::metadata::MetadataKind;
-use super::observed::{SessionRole, TransactionFacts};
 
-/// An end of a wait.
+/// Waiter or blocker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
-    /// A session, by its thread id.
+    /// Session, by its thread id.
     Session(u64),
-    /// A transaction of no session, by its number: prepared by XA, or its session is gone.
+    /// Transaction without a session, by its number: prepared by XA, or its session has ended.
     Transaction(u64),
 }
 
 impl Party {
-    /// The session's thread id.
+    /// Thread id of the session; `None` for a transaction.
     #[must_use]
     pub fn session(self) -> Option<u64> {
         match self {
@@ -32,82 +32,82 @@ impl Party {
     }
 }
 
-/// Who waits for whom, joined from everything that was read. Equal for every order in which it was read.
+/// Wait graph: waits, root blockers and cycles. Independent of the order in which rows were read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WaitGraph {
-    /// Every wait, once for each pair, by waiter and blocker.
+    /// Waits, one for each pair, sorted by waiter and blocker.
     pub waits: Vec<Wait>,
-    /// Where the waits begin: the worst first.
+    /// Root blockers, worst first.
     pub roots: Vec<Root>,
-    /// Parties that wait for each other, whether or not somebody outside holds them all.
+    /// Cycles of parties that wait for each other, including cycles that wait for a root outside.
     pub cycles: Vec<Vec<Party>>,
-    /// Everybody in the waits, in order.
+    /// All waiters and blockers, sorted.
     pub parties: Vec<PartyFacts>,
-    /// Those of the parties that were gone when the sessions were read, or not yet there, or not to be seen.
+    /// Parties that were missing when the sessions were read: ended, not yet connected, or invisible to the account.
     pub vanished: Vec<Party>,
-    /// Sessions that wait by what the server says, and nobody is known for whom.
+    /// Sessions that wait according to the server, without a detected blocker.
     pub unexplained: Vec<Unexplained>,
-    /// What could not be read, and why.
+    /// Data that could not be read, with reasons.
     pub limitations: Vec<Limitation>,
 }
 
-/// One party waits for another.
+/// A party waits for another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {
-    /// Who waits.
+    /// Waiting party.
     pub waiter: Party,
-    /// For whom.
+    /// Blocking party.
     pub blocker: Party,
-    /// For what.
-    #[serde(serialize_with = "behind")]
+    /// Resource that the waiter requests.
+    #[serde(serialize_with = "serialize_resource")]
     pub on: Arc<Resource>,
-    /// The mode that the waiter asks for.
+    /// Requested lock mode.
     pub wanted: Cow<'static, str>,
-    /// The mode that stands in its way, where it is known.
+    /// Blocking lock mode, if known.
     pub held: Option<Cow<'static, str>>,
-    /// Whether the blocker waits for the same thing itself, and is only before the waiter in the queue.
+    /// Whether the blocker waits for the same resource and only precedes the waiter in the queue.
     pub queued: bool,
-    /// Whether this was concluded from the waiter's state and statement, because the server does not show its request.
+    /// Whether the wait was inferred from state and statement, because the server does not list the request.
     pub inferred: bool,
-    /// Whole seconds since the waiter began to wait, where known.
+    /// Seconds since the wait began, if known.
     pub seconds: Option<u64>,
 }
 
-fn behind<S: serde::Serializer>(on: &Arc<Resource>, to: S) -> Result<S::Ok, S::Error> {
+fn serialize_resource<S: serde::Serializer>(on: &Arc<Resource>, to: S) -> Result<S::Ok, S::Error> {
     on.as_ref().serialize(to)
 }
 
-/// What is waited for.
+/// Resource that a party waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Resource {
-    /// Kind of thing.
+    /// Kind of resource.
     pub kind: ResourceKind,
-    /// Its schema.
+    /// Schema of the resource.
     pub schema: Option<String>,
-    /// Its name: of a table, a routine, a user lock.
+    /// Name of the table, routine or user lock.
     pub name: Option<String>,
-    /// The index, for a lock on a record.
+    /// Index, for a lock on a record.
     pub index: Option<String>,
-    /// The locked record, as the server prints it.
+    /// Locked record, as printed by the server.
     pub data: Option<String>,
 }
 
-/// Kinds of things that are waited for.
+/// Kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
-    /// A record, or the gap before it.
+    /// Record, or the gap before it.
     Row,
-    /// A table, by InnoDB's own lock.
+    /// InnoDB table lock.
     InnoDbTable,
-    /// A definition, a scope or a name.
+    /// Metadata lock.
     Metadata(MetadataKind),
-    /// That everybody closes a table that was flushed.
+    /// Flush of a table, which waits until all sessions have closed it.
     TableFlush,
-    /// A table of an engine that locks tables as a whole, as MyISAM does.
+    /// Table-level lock of a storage engine such as MyISAM.
     TableLevelLock,
 }
 
-/// The kind in words: `row`.
+/// Formats the kind as text, such as `row`.
 impl fmt::Display for ResourceKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,48 +121,48 @@ impl fmt::Display for ResourceKind {
     }
 }
 
-/// Where waits begin: a party that waits for nobody, or a cycle whose members wait only for each other.
+/// Root blocker: a party that does not wait, or a cycle whose members wait only for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// The root blocker; the members of the cycle.
+    /// The blocking party, or the members of the cycle.
     pub parties: Vec<Party>,
-    /// How many wait for it, directly or not; in a cycle, its other members too.
+    /// Number of direct and indirect waiters; for a cycle, plus all but one of its members.
     pub holds: usize,
-    /// Maximum number of waiters that the end of this root unblocks: those that wait for no other root. The first of them to get the lock
-    /// may block the rest.
+    /// Maximum number of waiters that the end of this root unblocks: those that wait for no other root.
+    /// The first waiter that gets the lock may block the rest.
     pub frees: usize,
-    /// The longest that any of those waits, in whole seconds; 0 where unknown.
+    /// Longest wait among the waiters, in seconds; 0 if unknown.
     pub longest_seconds: u64,
 }
 
-/// A party of the graph.
+/// Details of a party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartyFacts {
-    /// Which.
+    /// The party.
     pub party: Party,
-    /// The session, unless there is none or it was not to be seen.
+    /// Session; `None` if the party has none or it was not visible.
     pub session: Option<Session>,
-    /// Whose it is.
+    /// Role of the session.
     pub role: SessionRole,
-    /// Its open transaction.
+    /// Open transaction.
     pub transaction: Option<TransactionFacts>,
-    /// The latest statements of its transaction, oldest first, if it is idle and the server kept them.
+    /// Latest statements of an idle session's transaction, oldest first, if the server recorded them.
     pub last_statements: Vec<Vec<u8>>,
 }
 
-/// A session that waits for nobody knows whom.
+/// Waiting session without a detected blocker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unexplained {
-    /// The session.
+    /// Id of the session.
     pub session: u64,
-    /// What it waits for, in the server's words.
+    /// State as reported by the server.
     pub state: String,
-    /// Why its blocker is not known.
+    /// Reason for the missing blocker.
     pub why: String,
 }
 
 impl PartyFacts {
-    /// Whether it stands in a wait, but was not among the sessions or transactions that were read.
+    /// Whether the party is part of a wait but missing from the sessions or transactions that were read.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         match self.party {
@@ -171,19 +171,19 @@ impl PartyFacts {
         }
     }
 
-    /// The statement that its session runs.
+    /// Running statement of the session.
     #[must_use]
     pub fn statement(&self) -> Option<&[u8]> {
         self.session.as_ref()?.statement.as_deref()
     }
 
-    /// Whether it is a session that runs nothing.
+    /// Whether the party is an idle session.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.command.eq_ignore_ascii_case(b"Sleep"))
     }
 
-    /// Whether its transaction is being undone: nothing ends that sooner.
+    /// Whether the transaction is being rolled back, which nothing shortens.
     #[must_use]
     pub fn is_rolling_back(&self) -> bool {
         self.transaction.as_ref().is_some_and(|facts| facts.transaction.is_rolling_back())
@@ -191,14 +191,14 @@ impl PartyFacts {
 }
 
 impl WaitGraph {
-    /// What is known of a party.
+    /// Details of a party.
     #[must_use]
     pub fn facts(&self, party: Party) -> Option<&PartyFacts> {
-        let place = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
-        self.parties.get(place)
+        let index = self.parties.binary_search_by_key(&party, |facts| facts.party).ok()?;
+        self.parties.get(index)
     }
 
-    /// For whom a party waits, and for what.
+    /// Waits of a party.
     #[must_use]
     pub fn waits_of(&self, waiter: Party) -> &[Wait] {
         let start = self.waits.partition_point(|wait| wait.waiter < waiter);
@@ -206,45 +206,47 @@ impl WaitGraph {
         self.waits.get(start..end).unwrap_or_default()
     }
 
-    /// The roots that a party hangs on, the worst first; none if it does not wait.
+    /// Roots that block a party, worst first. Empty if the party does not wait.
     #[must_use]
     pub fn roots_of(&self, waiter: Party) -> Vec<&Root> {
-        let mut met: BTreeSet<Party> = BTreeSet::from([waiter]);
-        let mut open = vec![waiter];
-        while let Some(party) = open.pop() {
-            open.extend(self.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| met.insert(blocker)));
+        let mut visited: BTreeSet<Party> = BTreeSet::from([waiter]);
+        let mut pending = vec![waiter];
+        while let Some(party) = pending.pop() {
+            pending.extend(
+                self.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| visited.insert(blocker)),
+            );
         }
         if self.waits_of(waiter).is_empty() {
             return Vec::new();
         }
-        self.roots.iter().filter(|root| root.parties.iter().any(|party| met.contains(party))).collect()
+        self.roots.iter().filter(|root| root.parties.iter().any(|party| visited.contains(party))).collect()
     }
 
-    /// How many wait for a party, directly or behind others who do.
+    /// Number of direct and indirect waiters of a party.
     #[must_use]
     pub fn held_up_by(&self, blocker: Party) -> usize {
         self.waiters_behind(&[blocker]).len()
     }
 
-    /// Parties that wait for any of these, directly or behind others who do; without these themselves.
+    /// Direct and indirect waiters of the blockers, without the blockers themselves.
     #[must_use]
     pub fn waiters_behind(&self, blockers: &[Party]) -> BTreeSet<Party> {
         let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
         for wait in &self.waits {
             waiters.entry(wait.blocker).or_default().push(wait.waiter);
         }
-        let mut met: BTreeSet<Party> = blockers.iter().copied().collect();
-        let mut open: Vec<Party> = blockers.to_vec();
-        while let Some(party) = open.pop() {
-            open.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| met.insert(**waiter)));
+        let mut visited: BTreeSet<Party> = blockers.iter().copied().collect();
+        let mut pending: Vec<Party> = blockers.to_vec();
+        while let Some(party) = pending.pop() {
+            pending.extend(waiters.get(&party).into_iter().flatten().filter(|waiter| visited.insert(**waiter)));
         }
         for blocker in blockers {
-            met.remove(blocker);
+            visited.remove(blocker);
         }
-        met
+        visited
     }
 
-    /// Sessions at a root that run nothing: what they ran last tells what they are about.
+    /// Idle sessions among the roots. Their last statements show the purpose of their transactions.
     #[must_use]
     pub fn idle_roots(&self) -> Vec<u64> {
         let roots = self.roots.iter().flat_map(|root| &root.parties);

@@ -1,21 +1,21 @@
-//! Metadata locks: what they are on, and their modes in both families of servers.
+//! Metadata locks: objects, and modes of MySQL and MariaDB.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Whether a metadata lock is held or asked for.
+/// Status of a metadata lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LockStatus {
-    /// Held.
+    /// The session holds the lock.
     Granted,
-    /// Asked for.
+    /// The session waits for the lock.
     Pending,
 }
 
 impl LockStatus {
-    /// From `LOCK_STATUS`. States in between (`VICTIM`, `TIMEOUT`, `KILLED`, `PRE_ACQUIRE_NOTIFY`, …) are neither.
+    /// Parses `LOCK_STATUS`. `None` for transitional values such as `VICTIM`, `TIMEOUT` and `PRE_ACQUIRE_NOTIFY`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         match printed {
@@ -26,20 +26,21 @@ impl LockStatus {
     }
 }
 
-/// What a metadata lock is on.
+/// Object of a metadata lock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MetadataObject {
     /// Kind of object.
     pub kind: MetadataKind,
-    /// Its schema; nothing for objects outside any.
+    /// Schema; `None` for objects outside of schemas.
     pub schema: Option<String>,
-    /// Its name; nothing for a schema, and for what there is only one of.
+    /// Name; `None` for a schema and for server-wide scopes.
     pub name: Option<String>,
 }
 
 impl MetadataObject {
-    /// From the columns for type, schema and name, of either table. Empty text is nothing; MariaDB puts the name of a user lock
-    /// into the schema's column.
+    /// Creates an object from the type, schema and name columns of `metadata_locks` or `metadata_lock_info`.
+    ///
+    /// Empty text becomes `None`. MariaDB reports the name of a user lock in the schema column.
     #[must_use]
     pub fn new(kind: MetadataKind, schema: Option<String>, name: Option<String>) -> Self {
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -51,14 +52,14 @@ impl MetadataObject {
     }
 }
 
-/// Kinds of objects.
+/// Kind of object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetadataKind {
-    /// The server as a whole: MySQL's `FLUSH TABLES WITH READ LOCK` against changes.
+    /// Global scope: `FLUSH TABLES WITH READ LOCK` of MySQL, which blocks changes.
     Global,
-    /// MySQL's `FLUSH TABLES WITH READ LOCK` against commits.
+    /// Commit scope: `FLUSH TABLES WITH READ LOCK` of MySQL, which blocks commits.
     Commit,
-    /// `LOCK INSTANCE FOR BACKUP` of MySQL; every global lock of MariaDB.
+    /// `LOCK INSTANCE FOR BACKUP` of MySQL; all global locks of MariaDB.
     Backup,
     /// A schema.
     Schema,
@@ -74,13 +75,13 @@ pub enum MetadataKind {
     Event,
     /// A tablespace.
     Tablespace,
-    /// A name that `GET_LOCK` locked.
+    /// User lock, taken with `GET_LOCK`.
     UserLock,
-    /// Another kind, by the server's name for it, in lower case.
+    /// Any other kind, with the server's name in lower case.
     Other(Box<str>),
 }
 
-/// The server's names: of `performance_schema` (both families), then of `metadata_lock_info`.
+/// Kinds by the names in `performance_schema` (both servers), then in `metadata_lock_info`.
 const KINDS: [(&str, MetadataKind); 22] = [
     ("GLOBAL", MetadataKind::Global),
     ("COMMIT", MetadataKind::Commit),
@@ -107,7 +108,7 @@ const KINDS: [(&str, MetadataKind); 22] = [
 ];
 
 impl MetadataKind {
-    /// From `OBJECT_TYPE` of `metadata_locks`, or `LOCK_TYPE` of `metadata_lock_info`.
+    /// Parses `OBJECT_TYPE` of `metadata_locks`, or `LOCK_TYPE` of `metadata_lock_info`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
         KINDS
@@ -117,7 +118,7 @@ impl MetadataKind {
     }
 }
 
-/// The kind in words: `user lock`.
+/// Formats the kind as text, such as `user lock`.
 impl fmt::Display for MetadataKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -139,15 +140,15 @@ impl fmt::Display for MetadataKind {
 
 macro_rules! modes {
     ($($(#[$about:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// How much a metadata lock excludes. Which exclude which: `compatibility`.
+        /// Mode of a metadata lock. The conflicts are in `compatibility`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MetadataMode { $($(#[$about])* $variant),+ }
 
         impl MetadataMode {
-            /// Every mode.
+            /// All modes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The servers' name: `SHARED_READ`.
+            /// Name used by the servers, such as `SHARED_READ`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
@@ -157,60 +158,60 @@ macro_rules! modes {
 }
 
 modes! {
-    /// Something below the object is changed. On scopes only: server, schema, backup, …
+    /// Change of an object within the scope: server, schema, backup.
     IntentionExclusive = "INTENTION_EXCLUSIVE",
-    /// The object exists and is looked at.
+    /// Access to the definition.
     Shared = "SHARED",
-    /// As `Shared`, and does not queue behind a waiting `Exclusive`.
+    /// Like `Shared`, but does not queue behind a pending `Exclusive`.
     SharedHighPrio = "SHARED_HIGH_PRIO",
-    /// Rows are read.
+    /// Read of rows.
     SharedRead = "SHARED_READ",
-    /// Rows are changed.
+    /// Change of rows.
     SharedWrite = "SHARED_WRITE",
-    /// Rows are changed, with low priority. MySQL only.
+    /// Change of rows with low priority. MySQL only.
     SharedWriteLowPrio = "SHARED_WRITE_LOW_PRIO",
-    /// A change of definition is prepared.
+    /// Preparation of a definition change.
     SharedUpgradable = "SHARED_UPGRADABLE",
     /// `LOCK TABLES … READ`.
     SharedReadOnly = "SHARED_READ_ONLY",
-    /// A change of definition that lets rows be read. MariaDB's user locks, too.
+    /// Definition change that allows reads. Also MariaDB's user locks.
     SharedNoWrite = "SHARED_NO_WRITE",
     /// `LOCK TABLES … WRITE`.
     SharedNoReadWrite = "SHARED_NO_READ_WRITE",
-    /// The definition is changed.
+    /// Definition change.
     Exclusive = "EXCLUSIVE",
     /// MariaDB's `BACKUP STAGE START`.
     BackupStart = "BACKUP_START",
     /// MariaDB's `BACKUP STAGE FLUSH`.
     BackupFlush = "BACKUP_FLUSH",
-    /// `BACKUP STAGE FLUSH` waits for changes of tables without transactions.
+    /// `BACKUP STAGE FLUSH`, which waits for changes of non-transactional tables.
     BackupWaitFlush = "BACKUP_WAIT_FLUSH",
     /// `BACKUP STAGE BLOCK_DDL`.
     BackupWaitDdl = "BACKUP_WAIT_DDL",
     /// `BACKUP STAGE BLOCK_COMMIT`.
     BackupWaitCommit = "BACKUP_WAIT_COMMIT",
-    /// `FLUSH TABLES WITH READ LOCK`, first step: against changes.
+    /// First step of `FLUSH TABLES WITH READ LOCK`, which blocks changes.
     BackupFtwrl1 = "BACKUP_FTWRL1",
-    /// `FLUSH TABLES WITH READ LOCK`, second step: against commits.
+    /// Second step of `FLUSH TABLES WITH READ LOCK`, which blocks commits.
     BackupFtwrl2 = "BACKUP_FTWRL2",
-    /// Rows of tables without transactions are changed.
+    /// Change of rows in non-transactional tables.
     BackupDml = "BACKUP_DML",
-    /// Rows of tables with transactions are changed.
+    /// Change of rows in transactional tables.
     BackupTransDml = "BACKUP_TRANS_DML",
-    /// Rows of system tables are changed.
+    /// Change of rows in system tables.
     BackupSysDml = "BACKUP_SYS_DML",
-    /// A definition is changed.
+    /// Definition change.
     BackupDdl = "BACKUP_DDL",
-    /// Definitions must not change for a while.
+    /// Temporary block of definition changes.
     BackupBlockDdl = "BACKUP_BLOCK_DDL",
-    /// `ALTER TABLE` copies rows.
+    /// Copy of rows by `ALTER TABLE`.
     BackupAlterCopy = "BACKUP_ALTER_COPY",
-    /// A transaction commits.
+    /// Commit of a transaction.
     BackupCommit = "BACKUP_COMMIT",
 }
 
 impl MetadataMode {
-    /// From `LOCK_TYPE` of `metadata_locks`, or `LOCK_MODE` of `metadata_lock_info`, which begins with `MDL_`.
+    /// Parses `LOCK_TYPE` of `metadata_locks`, or `LOCK_MODE` of `metadata_lock_info`, which has the prefix `MDL_`.
     #[must_use]
     pub fn parse(printed: &str) -> Option<Self> {
         let name = printed.strip_prefix("MDL_").unwrap_or(printed);

@@ -1,28 +1,34 @@
-//! Root blockers: who they are, how many hang on each, and which is the worst.
+//! Detection and ranking of root blockers.
 
 use std::collections::{HashMap, HashSet};
 
 use super::cycle;
 use super::graph::{Party, Root, Wait};
 
-/// Roots, the worst first, and cycles, of waits that are sorted by waiter.
-pub(super) fn roots(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
-    let queue = Queue::new(waits, parties);
-    let components = cycle::components(&queue.blockers);
-    let ends = root_components(&components, &queue);
-    let frees = freed(&components, &ends, &queue);
-    let mut held = HashMap::new();
-    let mut roots: Vec<Root> = ends
+/// Returns the roots, worst first, and the cycles. `waits` must be sorted by waiter.
+pub(super) fn rank_roots(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Party>>) {
+    let adjacency = Adjacency::new(waits, parties);
+    let components = cycle::strongly_connected_components(&adjacency.blockers);
+    let root_members = root_components(&components, &adjacency);
+    let unblocked = count_unblocked(&components, &root_members, &adjacency);
+    let mut reach_cache = HashMap::new();
+    let mut roots: Vec<Root> = root_members
         .iter()
         .map(|members| {
-            let direct = queue.direct_waiters(members);
-            // Transactions that read one table block the same waiters: all of them hold what one of them holds.
-            let (holds, longest_seconds) = *held.entry(direct).or_insert_with_key(|direct| queue.reach(direct));
+            let direct = adjacency.direct_waiters(members);
+            // Transactions that read the same table block the same waiters, so the result is cached by the set of
+            // direct waiters.
+            let (holds, longest_seconds) =
+                *reach_cache.entry(direct).or_insert_with_key(|direct| adjacency.count_reachable(direct));
             Root {
-                parties: queue.named(members),
+                parties: adjacency.parties_of(members),
                 holds: holds + members.len() - 1,
-                frees: frees.get(members).copied().unwrap_or(0) + members.len() - 1,
-                longest_seconds: longest_seconds.max(if members.len() > 1 { queue.longest(members) } else { 0 }),
+                frees: unblocked.get(members).copied().unwrap_or(0) + members.len() - 1,
+                longest_seconds: longest_seconds.max(if members.len() > 1 {
+                    adjacency.max_seconds(members)
+                } else {
+                    0
+                }),
             }
         })
         .collect();
@@ -32,33 +38,33 @@ pub(super) fn roots(waits: &[Wait], parties: &[Party]) -> (Vec<Root>, Vec<Vec<Pa
             .then(left.parties.cmp(&right.parties))
     });
     let mut cycles: Vec<Vec<Party>> =
-        components.iter().filter(|members| members.len() > 1).map(|members| queue.named(members)).collect();
+        components.iter().filter(|members| members.len() > 1).map(|members| adjacency.parties_of(members)).collect();
     cycles.sort();
     (roots, cycles)
 }
 
-/// The waits between parties, both ways, by the parties' places in their list.
-struct Queue<'a> {
+/// Adjacency lists in both directions, by index into `parties`.
+struct Adjacency<'a> {
     parties: &'a [Party],
     blockers: Vec<Vec<usize>>,
     waiters: Vec<Vec<usize>>,
     seconds: Vec<u64>,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Adjacency<'a> {
     fn new(waits: &[Wait], parties: &'a [Party]) -> Self {
-        let mut queue = Self {
+        let mut adjacency = Self {
             parties,
             blockers: vec![Vec::new(); parties.len()],
             waiters: vec![Vec::new(); parties.len()],
             seconds: vec![0; parties.len()],
         };
-        let place = |party| parties.binary_search(party).ok();
+        let index_of = |party| parties.binary_search(party).ok();
         for wait in waits {
-            let (Some(waiter), Some(blocker)) = (place(&wait.waiter), place(&wait.blocker)) else { continue };
-            queue.add(waiter, blocker, wait.seconds.unwrap_or(0));
+            let (Some(waiter), Some(blocker)) = (index_of(&wait.waiter), index_of(&wait.blocker)) else { continue };
+            adjacency.add(waiter, blocker, wait.seconds.unwrap_or(0));
         }
-        queue
+        adjacency
     }
 
     fn add(&mut self, waiter: usize, blocker: usize, seconds: u64) {
@@ -77,15 +83,15 @@ impl<'a> Queue<'a> {
         self.blockers.get(node).map_or(&[], Vec::as_slice)
     }
 
-    fn named(&self, members: &[usize]) -> Vec<Party> {
+    fn parties_of(&self, members: &[usize]) -> Vec<Party> {
         members.iter().filter_map(|&node| self.parties.get(node).copied()).collect()
     }
 
-    fn longest(&self, nodes: &[usize]) -> u64 {
+    fn max_seconds(&self, nodes: &[usize]) -> u64 {
         nodes.iter().filter_map(|&node| self.seconds.get(node).copied()).max().unwrap_or(0)
     }
 
-    /// Those outside who wait for a member themselves.
+    /// Parties outside of `members` that wait directly for a member.
     fn direct_waiters(&self, members: &[usize]) -> Vec<usize> {
         let waiters = members.iter().filter_map(|&node| self.waiters.get(node)).flatten().copied();
         let mut waiters: Vec<usize> = waiters.filter(|waiter| members.binary_search(waiter).is_err()).collect();
@@ -94,37 +100,38 @@ impl<'a> Queue<'a> {
         waiters
     }
 
-    /// How many these are together with all who wait for them, and the longest that any of those waits.
-    fn reach(&self, first: &[usize]) -> (usize, u64) {
-        let mut met: HashSet<usize> = first.iter().copied().collect();
-        let mut open: Vec<usize> = first.to_vec();
+    /// Number of `first` and all their direct and indirect waiters, and the longest wait among them.
+    fn count_reachable(&self, first: &[usize]) -> (usize, u64) {
+        let mut visited: HashSet<usize> = first.iter().copied().collect();
+        let mut pending: Vec<usize> = first.to_vec();
         let mut longest = 0;
-        while let Some(node) = open.pop() {
-            longest = longest.max(self.longest(&[node]));
-            open.extend(self.waiters.get(node).into_iter().flatten().filter(|&&waiter| met.insert(waiter)));
+        while let Some(node) = pending.pop() {
+            longest = longest.max(self.max_seconds(&[node]));
+            pending.extend(self.waiters.get(node).into_iter().flatten().filter(|&&waiter| visited.insert(waiter)));
         }
-        (met.len(), longest)
+        (visited.len(), longest)
     }
 }
 
-/// Components that wait for nobody outside.
-fn root_components<'c>(components: &'c [Vec<usize>], queue: &Queue<'_>) -> Vec<&'c Vec<usize>> {
+/// Components without a wait for a party outside.
+fn root_components<'c>(components: &'c [Vec<usize>], adjacency: &Adjacency<'_>) -> Vec<&'c Vec<usize>> {
     let waits_outside = |members: &[usize]| {
         members
             .iter()
-            .any(|&node| queue.blockers_of(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
+            .any(|&node| adjacency.blockers_of(node).iter().any(|blocker| members.binary_search(blocker).is_err()))
     };
     components.iter().filter(|members| !waits_outside(members)).collect()
 }
 
-/// For each root, how many parties hang on it and on no other root. Blockers come before their waiters in `components`, so that
-/// one pass says of each component whose it is.
-fn freed<'c>(
+/// Number of parties, for each root, that wait for this root only.
+///
+/// `components` lists blockers before their waiters, so one pass determines the root of each component.
+fn count_unblocked<'c>(
     components: &'c [Vec<usize>],
     roots: &[&'c Vec<usize>],
-    queue: &Queue<'_>,
+    adjacency: &Adjacency<'_>,
 ) -> HashMap<&'c Vec<usize>, usize> {
-    let mut only_root: HashMap<usize, Option<&'c Vec<usize>>> = HashMap::new();
+    let mut only_roots: HashMap<usize, Option<&'c Vec<usize>>> = HashMap::new();
     let roots: HashSet<&Vec<usize>> = roots.iter().copied().collect();
     let mut count = HashMap::new();
     for members in components {
@@ -133,11 +140,11 @@ fn freed<'c>(
         } else {
             let outside = members
                 .iter()
-                .flat_map(|&node| queue.blockers_of(node))
+                .flat_map(|&node| adjacency.blockers_of(node))
                 .filter(|&blocker| members.binary_search(blocker).is_err());
-            common(outside.map(|blocker| only_root.get(blocker).copied().flatten()))
+            common_value(outside.map(|blocker| only_roots.get(blocker).copied().flatten()))
         };
-        only_root.extend(members.iter().map(|&node| (node, owner)));
+        only_roots.extend(members.iter().map(|&node| (node, owner)));
         if let Some(root) = owner.filter(|&root| root != members) {
             *count.entry(root).or_insert(0) += members.len();
         }
@@ -145,8 +152,8 @@ fn freed<'c>(
     count
 }
 
-/// The one thing that all are; nothing if they differ or one is nothing.
-fn common<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
+/// The common value of all items; `None` if they differ, or if any item is `None`.
+fn common_value<T: PartialEq + Copy>(mut all: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = all.next()??;
     all.all(|other| other == Some(first)).then_some(first)
 }

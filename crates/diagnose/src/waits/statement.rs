@@ -1,32 +1,32 @@
-//! What a waiting session's statement asks for, where the server does not show its request: which tables it names, and how
-//! much it locks. Taken from the statement's template, so that nothing inside a literal passes for a name.
+//! Tables and lock modes that a waiting session's statement requests, if the server does not list the request.
+//! The parser reads the statement's template, so no text inside a literal is taken for a name.
 
 use super::metadata::{MetadataKind, MetadataMode};
 use crate::template::template;
 
-/// Bytes of a statement that are looked at. The tables of one that is longer and waits stand before that.
-const LOOKED_AT: usize = 64 << 10;
+/// Maximum number of bytes of a statement that are parsed. The tables of longer waiting statements come before that.
+const MAX_PARSED_BYTES: usize = 64 << 10;
 
-/// A statement, taken apart.
+/// A parsed statement.
 #[derive(Debug)]
-pub(super) struct Statement {
-    pieces: Vec<Piece>,
+pub(super) struct WaitingStatement {
+    tokens: Vec<Token>,
     database: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    /// A keyword or name.
+enum Token {
+    /// Keyword or name.
     Word(String),
-    /// A name in backticks, without them.
+    /// Name in backticks, without them.
     Quoted(String),
-    /// The dot between two names.
+    /// Dot between two names.
     Dot,
-    /// Anything else.
+    /// Any other token.
     Other,
 }
 
-impl Piece {
+impl Token {
     fn name(&self) -> Option<&str> {
         match self {
             Self::Word(name) | Self::Quoted(name) => Some(name),
@@ -34,45 +34,47 @@ impl Piece {
         }
     }
 
-    fn is(&self, keyword: &str) -> bool {
+    fn is_keyword(&self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
-/// The tables that a `FLUSH TABLES` waits for.
+/// Tables of a `FLUSH TABLES` statement.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flushed {
-    /// Every table.
+pub(super) enum FlushedTables {
+    /// All tables.
     All,
-    /// These: schema, where it is known, and name.
+    /// Named tables: schema, if known, and name.
     Named(Vec<(Option<String>, String)>),
 }
 
-impl Statement {
-    /// A statement that runs with a default database.
+impl WaitingStatement {
+    /// Parses a statement. `database` is the session's default database.
     pub(super) fn new(statement: &[u8], database: Option<&[u8]>) -> Self {
-        let head = statement.get(..LOOKED_AT).unwrap_or(statement);
+        let head = statement.get(..MAX_PARSED_BYTES).unwrap_or(statement);
         Self {
-            pieces: pieces(&String::from_utf8_lossy(&template(head))),
+            tokens: tokenize(&String::from_utf8_lossy(&template(head))),
             database: database.map(|name| String::from_utf8_lossy(name).into_owned()),
         }
     }
 
-    fn begins(&self, keywords: &[&str]) -> bool {
-        keywords.iter().enumerate().all(|(at, keyword)| self.pieces.get(at).is_some_and(|piece| piece.is(keyword)))
+    fn starts_with(&self, keywords: &[&str]) -> bool {
+        keywords
+            .iter()
+            .enumerate()
+            .all(|(at, keyword)| self.tokens.get(at).is_some_and(|token| token.is_keyword(keyword)))
     }
 
-    fn has(&self, keyword: &str) -> bool {
-        self.pieces.iter().any(|piece| piece.is(keyword))
+    fn has_keyword(&self, keyword: &str) -> bool {
+        self.tokens.iter().any(|token| token.is_keyword(keyword))
     }
 
     fn drops_schema(&self) -> bool {
-        self.begins(&["DROP", "DATABASE"]) || self.begins(&["DROP", "SCHEMA"])
+        self.starts_with(&["DROP", "DATABASE"]) || self.starts_with(&["DROP", "SCHEMA"])
     }
 
-    /// Whether the statement names an object of a schema, in either way to write it. Letters of either case are the same, as
-    /// servers may be set so.
-    pub(super) fn names(&self, schema: Option<&str>, name: &str) -> bool {
+    /// Whether the statement names an object, qualified or not. Case-insensitive, as servers may be configured.
+    pub(super) fn names_object(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
             Some(schema) if self.drops_schema() => self.has_name(None, schema),
             _ => self.has_name(schema, name),
@@ -81,7 +83,7 @@ impl Statement {
 
     fn has_name(&self, schema: Option<&str>, name: &str) -> bool {
         let same = |left: &str, right: &str| left.eq_ignore_ascii_case(right);
-        self.qualified().any(|(qualifier, found)| {
+        self.qualified_names().any(|(qualifier, found)| {
             same(found, name)
                 && match (schema, qualifier.or(self.database.as_deref())) {
                     (Some(schema), Some(qualifier)) => same(schema, qualifier),
@@ -90,55 +92,57 @@ impl Statement {
         })
     }
 
-    /// Every name with what stands before its dot.
-    fn qualified(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
-        self.pieces.iter().enumerate().filter_map(|(at, piece)| {
-            let after_dot = at >= 2 && self.pieces.get(at - 1) == Some(&Piece::Dot);
-            let qualifier = if after_dot { self.pieces.get(at - 2).and_then(Piece::name) } else { None };
-            Some((qualifier, piece.name()?))
+    /// All names with their qualifier.
+    fn qualified_names(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        self.tokens.iter().enumerate().filter_map(|(at, token)| {
+            let after_dot = at >= 2 && self.tokens.get(at - 1) == Some(&Token::Dot);
+            let qualifier = if after_dot { self.tokens.get(at - 2).and_then(Token::name) } else { None };
+            Some((qualifier, token.name()?))
         })
     }
 
-    /// The mode that the statement asks for on an object of that kind: the strongest of those that it may ask for in turn.
-    pub(super) fn wanted(&self, kind: &MetadataKind) -> MetadataMode {
+    /// Requested lock mode on an object of this kind. If the statement requests several in turn, the strongest.
+    pub(super) fn requested_mode(&self, kind: &MetadataKind) -> MetadataMode {
         use MetadataMode as Mode;
-        let defines = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
-        let defines = defines.iter().any(|verb| self.begins(&[verb]));
-        let changes = ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.begins(&[verb]));
+        let is_definition = ["ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "OPTIMIZE", "REPAIR", "FLUSH"];
+        let is_definition = is_definition.iter().any(|verb| self.starts_with(&[verb]));
+        let is_change = ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"].iter().any(|verb| self.starts_with(&[verb]));
         match kind {
             MetadataKind::UserLock => Mode::SharedNoWrite,
-            MetadataKind::Backup => self.wanted_of_backup(defines),
+            MetadataKind::Backup => self.requested_backup_mode(is_definition),
             MetadataKind::Global | MetadataKind::Commit => {
-                if self.begins(&["FLUSH"]) {
+                if self.starts_with(&["FLUSH"]) {
                     Mode::Shared
                 } else {
                     Mode::IntentionExclusive
                 }
             }
-            MetadataKind::Schema if !self.drops_schema() && !self.has("SCHEMA") && !self.has("DATABASE") => {
+            MetadataKind::Schema
+                if !self.drops_schema() && !self.has_keyword("SCHEMA") && !self.has_keyword("DATABASE") =>
+            {
                 Mode::IntentionExclusive
             }
-            MetadataKind::Table if self.begins(&["LOCK"]) => {
-                if self.has("WRITE") {
+            MetadataKind::Table if self.starts_with(&["LOCK"]) => {
+                if self.has_keyword("WRITE") {
                     Mode::SharedNoReadWrite
                 } else {
                     Mode::SharedReadOnly
                 }
             }
-            _ if defines => Mode::Exclusive,
-            MetadataKind::Table if changes || self.has("UPDATE") => Mode::SharedWrite,
+            _ if is_definition => Mode::Exclusive,
+            MetadataKind::Table if is_change || self.has_keyword("UPDATE") => Mode::SharedWrite,
             MetadataKind::Table => Mode::SharedRead,
             _ => Mode::Shared,
         }
     }
 
-    fn wanted_of_backup(&self, defines: bool) -> MetadataMode {
+    fn requested_backup_mode(&self, is_definition: bool) -> MetadataMode {
         use MetadataMode as Mode;
-        if self.begins(&["FLUSH"]) {
+        if self.starts_with(&["FLUSH"]) {
             return Mode::BackupFtwrl2;
         }
-        if self.begins(&["BACKUP", "STAGE"]) {
-            let stage = self.pieces.get(2).and_then(Piece::name).unwrap_or_default().to_ascii_uppercase();
+        if self.starts_with(&["BACKUP", "STAGE"]) {
+            let stage = self.tokens.get(2).and_then(Token::name).unwrap_or_default().to_ascii_uppercase();
             return match stage.as_str() {
                 "START" => Mode::BackupStart,
                 "FLUSH" => Mode::BackupWaitFlush,
@@ -147,35 +151,38 @@ impl Statement {
             };
         }
         match () {
-            () if defines => Mode::BackupDdl,
-            () if self.begins(&["COMMIT"]) || self.begins(&["XA"]) => Mode::BackupCommit,
-            // Waits for all that changes of tables with transactions, of system tables, and commits of themselves wait for.
+            () if is_definition => Mode::BackupDdl,
+            () if self.starts_with(&["COMMIT"]) || self.starts_with(&["XA"]) => Mode::BackupCommit,
+            // `BackupDml` conflicts with every mode that `BackupTransDml`, `BackupSysDml` and `BackupCommit` conflict with.
             () => Mode::BackupDml,
         }
     }
 
-    /// What it flushes, if it is a `FLUSH TABLES`.
-    pub(super) fn flushed(&self) -> Option<Flushed> {
-        let mut pieces = self.pieces.iter().peekable();
-        pieces.next().filter(|piece| piece.is("FLUSH"))?;
-        while pieces.next_if(|piece| ["NO_WRITE_TO_BINLOG", "LOCAL"].iter().any(|word| piece.is(word))).is_some() {}
-        pieces.next().filter(|piece| piece.is("TABLES") || piece.is("TABLE"))?;
+    /// Tables that the statement flushes, if it is `FLUSH TABLES`.
+    pub(super) fn flushed_tables(&self) -> Option<FlushedTables> {
+        let mut tokens = self.tokens.iter().peekable();
+        tokens.next().filter(|token| token.is_keyword("FLUSH"))?;
+        while tokens
+            .next_if(|token| ["NO_WRITE_TO_BINLOG", "LOCAL"].iter().any(|word| token.is_keyword(word)))
+            .is_some()
+        {}
+        tokens.next().filter(|token| token.is_keyword("TABLES") || token.is_keyword("TABLE"))?;
         let mut named = Vec::new();
-        while let Some(piece) = pieces.next_if(|piece| !piece.is("WITH") && !piece.is("FOR")) {
-            let Some(name) = piece.name() else { continue };
-            if pieces.next_if(|piece| **piece == Piece::Dot).is_some() {
-                let table = pieces.next().and_then(Piece::name).unwrap_or_default();
+        while let Some(token) = tokens.next_if(|token| !token.is_keyword("WITH") && !token.is_keyword("FOR")) {
+            let Some(name) = token.name() else { continue };
+            if tokens.next_if(|token| **token == Token::Dot).is_some() {
+                let table = tokens.next().and_then(Token::name).unwrap_or_default();
                 named.push((Some(name.to_owned()), table.to_owned()));
             } else {
                 named.push((self.database.clone(), name.to_owned()));
             }
         }
-        Some(if named.is_empty() { Flushed::All } else { Flushed::Named(named) })
+        Some(if named.is_empty() { FlushedTables::All } else { FlushedTables::Named(named) })
     }
 }
 
-fn pieces(template: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+fn tokenize(template: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
     let mut chars = template.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
@@ -187,24 +194,24 @@ fn pieces(template: &str) -> Vec<Piece> {
                     }
                     name.push(char);
                 }
-                pieces.push(Piece::Quoted(name));
+                tokens.push(Token::Quoted(name));
             }
-            '.' => pieces.push(Piece::Dot),
+            '.' => tokens.push(Token::Dot),
             ' ' => {}
-            _ if is_of_word(char) => {
+            _ if is_word_char(char) => {
                 let mut word = String::from(char);
-                while let Some(next) = chars.next_if(|&next| is_of_word(next)) {
+                while let Some(next) = chars.next_if(|&next| is_word_char(next)) {
                     word.push(next);
                 }
-                pieces.push(Piece::Word(word));
+                tokens.push(Token::Word(word));
             }
-            _ => pieces.push(Piece::Other),
+            _ => tokens.push(Token::Other),
         }
     }
-    pieces
+    tokens
 }
 
-fn is_of_word(char: char) -> bool {
+fn is_word_char(char: char) -> bool {
     char.is_alphanumeric() || matches!(char, '_' | '$' | '@')
 }
 
@@ -212,12 +219,12 @@ fn is_of_word(char: char) -> bool {
 mod tests {
     use super::*;
 
-    fn statement(sql: &str) -> Statement {
-        Statement::new(sql.as_bytes(), Some(b"shop"))
+    fn statement(sql: &str) -> WaitingStatement {
+        WaitingStatement::new(sql.as_bytes(), Some(b"shop"))
     }
 
     #[test]
-    fn tables_are_found_however_they_are_written() {
+    fn table_names_match_in_any_notation() {
         for (sql, schema, table, named) in [
             ("select * from orders", "shop", "orders", true),
             ("select * from `Orders` o", "shop", "orders", true),
@@ -229,12 +236,12 @@ mod tests {
             ("drop database shop", "shop", "orders", true),
             ("drop database other", "shop", "orders", false),
         ] {
-            assert_eq!(statement(sql).names(Some(schema), table), named, "{sql}");
+            assert_eq!(statement(sql).names_object(Some(schema), table), named, "{sql}");
         }
     }
 
     #[test]
-    fn the_verb_tells_the_mode() {
+    fn statement_verb_determines_the_lock_mode() {
         for (sql, kind, mode) in [
             ("select 1 from t", MetadataKind::Table, MetadataMode::SharedRead),
             ("select 1 from t for update", MetadataKind::Table, MetadataMode::SharedWrite),
@@ -253,20 +260,25 @@ mod tests {
             ("backup stage block_ddl", MetadataKind::Backup, MetadataMode::BackupWaitDdl),
             ("do get_lock('x', 5)", MetadataKind::UserLock, MetadataMode::SharedNoWrite),
         ] {
-            assert_eq!(statement(sql).wanted(&kind), mode, "{sql}");
+            assert_eq!(statement(sql).requested_mode(&kind), mode, "{sql}");
         }
     }
 
     #[test]
-    fn flush_names_its_tables() {
+    fn flush_statement_lists_its_tables() {
         let named = |tables: &[(&str, &str)]| {
-            Some(Flushed::Named(tables.iter().map(|&(schema, table)| (Some(schema.into()), table.into())).collect()))
+            Some(FlushedTables::Named(
+                tables.iter().map(|&(schema, table)| (Some(schema.into()), table.into())).collect(),
+            ))
         };
-        assert_eq!(statement("FLUSH TABLES").flushed(), Some(Flushed::All));
-        assert_eq!(statement("flush local tables with read lock").flushed(), Some(Flushed::All));
-        assert_eq!(statement("flush tables t, `o`.`u` for export").flushed(), named(&[("shop", "t"), ("o", "u")]));
-        assert_eq!(statement("flush no_write_to_binlog table t").flushed(), named(&[("shop", "t")]));
-        assert_eq!(statement("flush logs").flushed(), None);
-        assert_eq!(statement("select 1").flushed(), None);
+        assert_eq!(statement("FLUSH TABLES").flushed_tables(), Some(FlushedTables::All));
+        assert_eq!(statement("flush local tables with read lock").flushed_tables(), Some(FlushedTables::All));
+        assert_eq!(
+            statement("flush tables t, `o`.`u` for export").flushed_tables(),
+            named(&[("shop", "t"), ("o", "u")])
+        );
+        assert_eq!(statement("flush no_write_to_binlog table t").flushed_tables(), named(&[("shop", "t")]));
+        assert_eq!(statement("flush logs").flushed_tables(), None);
+        assert_eq!(statement("select 1").flushed_tables(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Root blockers that survive a kill: sessions that the victims wait for and that are not among the victims.
+//! Root blockers that survive a kill: they block the victims but are not among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,27 +12,28 @@ use crate::terminal::one_line;
 pub struct SurvivingBlocker {
     /// The root blocker.
     pub party: Party,
-    /// Account and client host, where the session was seen.
+    /// Account and client host, if the session was visible.
     pub account: Option<String>,
-    /// Seconds that it has run no statement, if it runs none.
+    /// Seconds that the session has been idle; `None` if it runs a statement.
     pub idle_seconds: Option<u64>,
-    /// Victims that wait for it, directly or behind others.
+    /// Number of victims that wait for it, directly or indirectly.
     pub waiting: usize,
-    /// All victims.
+    /// Number of all victims.
     pub victims: usize,
 }
 
 impl WaitGraph {
-    /// Root blockers of these victims that are not among them, the one with the most waiting victims first. Without them the waits stay, or
-    /// come back with the next statements.
+    /// Root blockers of the victims that are not among them, most waiting victims first.
+    ///
+    /// If they stay, the waits stay, or return with the next statements.
     #[must_use]
     pub fn surviving_blockers(&self, victims: &[u64]) -> Vec<SurvivingBlocker> {
-        let doomed: BTreeSet<Party> = victims.iter().copied().map(Party::Session).collect();
+        let victim_parties: BTreeSet<Party> = victims.iter().copied().map(Party::Session).collect();
         let mut waiting: BTreeMap<Party, usize> = BTreeMap::new();
-        for &victim in &doomed {
+        for &victim in &victim_parties {
             for root in self.roots_of(victim) {
-                // A cycle of which one member ends is broken up.
-                if root.parties.iter().any(|party| doomed.contains(party)) {
+                // The end of one member breaks a cycle.
+                if root.parties.iter().any(|party| victim_parties.contains(party)) {
                     continue;
                 }
                 for &party in &root.parties {
@@ -52,7 +53,7 @@ impl WaitGraph {
                         .filter(|_| facts.is_some_and(super::graph::PartyFacts::is_idle))
                         .map(|one| one.seconds),
                     waiting,
-                    victims: doomed.len(),
+                    victims: victim_parties.len(),
                 }
             })
             .collect();
@@ -62,7 +63,7 @@ impl WaitGraph {
 }
 
 impl SurvivingBlocker {
-    /// `8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims`.
+    /// Sentence such as `8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims`.
     #[must_use]
     pub fn text(&self, language: Language) -> String {
         let Self { waiting, victims, .. } = self;
@@ -73,7 +74,7 @@ impl SurvivingBlocker {
                     blocker.extend([", ", account.as_str()]);
                 }
                 if let Some(seconds) = self.idle_seconds {
-                    blocker.extend([", idle for ", &*super::describe::duration(seconds)]);
+                    blocker.extend([", idle for ", &*super::display::format_duration(seconds)]);
                 }
                 format!("{waiting} of {victims} wait for {blocker}, which is not among the victims")
             }

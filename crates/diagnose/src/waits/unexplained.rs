@@ -1,71 +1,75 @@
-//! Sessions that wait by what the server says, and nobody is known for whom.
+//! Waiting sessions without a detected blocker.
 
 use std::collections::{HashMap, HashSet};
 
 use clew_model::{LimitationKind, Transaction};
 
 use super::graph::{Unexplained, Wait};
-use super::lookup::Lookup;
+use super::index::ObservationIndex;
+use super::input::SessionRole;
 use super::metadata::{LockStatus, MetadataKind};
-use super::observed::SessionRole;
-use super::state::StateWait;
+use super::wait_state::StateWait;
 
-/// Those without a wait in the graph, by session.
-pub(super) fn sessions(lookup: &Lookup<'_>, waits: &[Wait], doubts: &HashMap<u64, String>) -> Vec<Unexplained> {
+/// Sessions that wait according to the server but have no wait in the graph, sorted by id.
+pub(super) fn unexplained_sessions(
+    index: &ObservationIndex<'_>,
+    waits: &[Wait],
+    unknown_reasons: &HashMap<u64, String>,
+) -> Vec<Unexplained> {
     let explained: HashSet<u64> = waits.iter().filter_map(|wait| wait.waiter.session()).collect();
-    let asking: HashSet<u64> = lookup
+    let with_pending_request: HashSet<u64> = index
         .observed
         .metadata_locks
         .iter()
         .filter(|lock| lock.status == LockStatus::Pending)
         .filter_map(|lock| lock.session)
         .collect();
-    let mut found = Vec::new();
-    for facts in &lookup.observed.sessions {
+    let mut sessions = Vec::new();
+    for facts in &index.observed.sessions {
         let session = &facts.session;
-        let concerns =
+        let is_candidate =
             matches!(facts.role, SessionRole::User | SessionRole::Applier) && !explained.contains(&session.id);
-        let by_state = lookup.states.get(&session.id);
-        let in_innodb = lookup.transactions.get(&session.id).is_some_and(|facts| facts.transaction.waits_for_a_lock());
-        if !concerns || (by_state.is_none() && !in_innodb) {
+        let by_state = index.state_waits.get(&session.id);
+        let in_innodb = index.transactions.get(&session.id).is_some_and(|facts| facts.transaction.waits_for_a_lock());
+        if !is_candidate || (by_state.is_none() && !in_innodb) {
             continue;
         }
         let state = match by_state {
             Some(_) => crate::text::clean(session.state.as_deref().unwrap_or_default()),
             None => Transaction::LOCK_WAIT.to_owned(),
         };
-        let why = doubts.get(&session.id).cloned().unwrap_or_else(|| match by_state {
-            Some(wait) => why(wait, lookup, asking.contains(&session.id)),
-            None => lacking(lookup, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(|| {
-                "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned()
-            }),
+        let why = unknown_reasons.get(&session.id).cloned().unwrap_or_else(|| match by_state {
+            Some(wait) => unknown_blocker_reason(wait, index, with_pending_request.contains(&session.id)),
+            None => limitation_text(index, &[LimitationKind::NoRowLocks, LimitationKind::LostThreads]).unwrap_or_else(
+                || "The server lists no lock that it waits for: it was got, or given up, between two reads.".to_owned(),
+            ),
         });
-        found.push(Unexplained { session: session.id, state, why });
+        sessions.push(Unexplained { session: session.id, state, why });
     }
-    found.sort();
-    found
+    sessions.sort();
+    sessions
 }
 
-/// Limitations by which metadata locks are missing.
-const METADATA_LOCKS_MISSING: [LimitationKind; 4] = [
+/// Limitations that cause missing metadata locks.
+const MISSING_METADATA_LOCKS: [LimitationKind; 4] = [
     LimitationKind::NoMetadataLocks,
     LimitationKind::NoPerformanceSchema,
     LimitationKind::LostMetadataLocks,
     LimitationKind::LostThreads,
 ];
 
-fn why(wait: &StateWait, lookup: &Lookup<'_>, asks: bool) -> String {
-    if let Some(lacking) = lacking(lookup, &METADATA_LOCKS_MISSING) {
-        return lacking;
+fn unknown_blocker_reason(wait: &StateWait, index: &ObservationIndex<'_>, has_pending_request: bool) -> String {
+    if let Some(limitation_text) = limitation_text(index, &MISSING_METADATA_LOCKS) {
+        return limitation_text;
     }
     match wait {
-        StateWait::Metadata(kind) if asks => format!(
+        StateWait::Metadata(kind) if has_pending_request => format!(
             "Nobody is listed as holding this {kind}: it was taken before the server began to record such locks, or is just let go."
         ),
-        StateWait::Metadata(MetadataKind::UserLock) if !lookup.observed.pending_seen => {
+        StateWait::Metadata(MetadataKind::UserLock) if !index.observed.pending_seen => {
             "The server does not list requests, and no held user lock is named in its statement.".to_owned()
         }
-        StateWait::Metadata(_) if !lookup.observed.pending_seen => {
+        StateWait::Metadata(_) if !index.observed.pending_seen => {
             "The server does not list requests, and no held lock fits its statement.".to_owned()
         }
         StateWait::Metadata(_) => {
@@ -77,9 +81,9 @@ fn why(wait: &StateWait, lookup: &Lookup<'_>, asks: bool) -> String {
     }
 }
 
-/// What a limitation of one of these kinds says, if there is one.
-fn lacking(lookup: &Lookup<'_>, kinds: &[LimitationKind]) -> Option<String> {
-    let limit = lookup.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind))?;
+/// Text of the first limitation of these kinds, if any.
+fn limitation_text(index: &ObservationIndex<'_>, kinds: &[LimitationKind]) -> Option<String> {
+    let limit = index.observed.limitations.iter().find(|limit| kinds.contains(&limit.kind))?;
     Some(match &limit.remedy {
         Some(remedy) => format!("{} What would show it: {remedy}", limit.why),
         None => limit.why.clone(),

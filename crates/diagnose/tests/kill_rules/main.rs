@@ -1,7 +1,7 @@
-//! What kill rules mean, and what no rule ever does.
+//! Kill rules: criteria, and properties that hold for every rule.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
-mod drawn;
-mod laws;
-mod meaning;
+mod criteria;
+mod generators;
+mod properties;

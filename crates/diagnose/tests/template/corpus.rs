@@ -1,4 +1,4 @@
-//! The statements of `corpus.txt`: grouped as MySQL groups them, and without their literals wherever they are cut.
+//! Statements of `corpus.txt`: grouped like MySQL's digests, and without literals, even if truncated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +8,40 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use proptest::prelude::*;
 
-use crate::differences::DIFFERENCES;
+use crate::digest_differences::DIFFERENCES;
 
 const CORPUS: &str = include_str!("corpus.txt");
 
-/// The statements that a line stands for.
-fn expanded(line: &str) -> Vec<String> {
+/// Expands the alternatives of a line to statements.
+fn expand_choices(line: &str) -> Vec<String> {
     let Some((before, rest)) = line.split_once('«') else { return vec![line.to_owned()] };
     let (choices, after) = rest.split_once('»').unwrap_or_else(|| panic!("« without » in {line}"));
-    let after = expanded(after);
+    let after = expand_choices(after);
     choices.split('¦').flat_map(|choice| after.iter().map(move |after| format!("{before}{choice}{after}"))).collect()
 }
 
 fn corpus() -> BTreeSet<String> {
-    CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with("##")).flat_map(expanded).collect()
+    CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with("##")).flat_map(expand_choices).collect()
 }
 
-/// What MySQL says of a statement: the hash, and the text for messages. Nothing if it is no statement to it.
+/// MySQL's digest of a statement: hash, and text for messages. `None` for an invalid statement.
 async fn digest(connection: &mut Conn, statement: &str) -> Option<(String, String)> {
-    let asked = "SELECT STATEMENT_DIGEST(?), STATEMENT_DIGEST_TEXT(?)";
-    connection.exec_first(asked, (statement, statement)).await.ok().flatten()
+    let query = "SELECT STATEMENT_DIGEST(?), STATEMENT_DIGEST_TEXT(?)";
+    connection.exec_first(query, (statement, statement)).await.ok().flatten()
 }
 
-fn shown(statement: &str) -> String {
+fn template_text(statement: &str) -> String {
     String::from_utf8(template(statement.as_bytes())).unwrap()
 }
 
-/// Statements of one group that are not of one group elsewhere.
-fn torn(groups: &BTreeMap<String, Vec<(&str, String)>>) -> Vec<String> {
-    let is_torn = |members: &&Vec<(&str, String)>| members.iter().any(|(_, other)| *other != members[0].1);
-    groups.values().filter(is_torn).map(|members| format!("{members:#?}")).collect()
+/// Groups whose statements have different values of the other kind.
+fn split_groups(groups: &BTreeMap<String, Vec<(&str, String)>>) -> Vec<String> {
+    let is_split = |members: &&Vec<(&str, String)>| members.iter().any(|(_, other)| *other != members[0].1);
+    groups.values().filter(is_split).map(|members| format!("{members:#?}")).collect()
 }
 
 #[tokio::test]
-async fn statements_share_a_template_exactly_when_they_share_a_digest_server() {
+async fn templates_group_statements_like_digests_server() {
     let arguments = ["--max-digest-length=65536", "--performance-schema-digests-size=200"];
     let options = ServerOptions { arguments: arguments.map(Into::into).to_vec(), ..ServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
@@ -57,36 +57,38 @@ async fn statements_share_a_template_exactly_when_they_share_a_digest_server() {
         }
     }
     connection.disconnect().await.unwrap();
-    assert!(digests.len() >= 1_500, "MySQL understands only {} of {} statements", digests.len(), corpus.len());
+    assert!(digests.len() >= 1_500, "only {} of {} statements are valid for MySQL", digests.len(), corpus.len());
 
     let mut listed = BTreeSet::new();
     for difference in DIFFERENCES {
-        for (odd, other) in difference.statements {
-            let digest = |statement| &digests.get(statement).unwrap_or_else(|| panic!("not there: {statement}")).0;
-            let (one_digest, one_template) = (digest(odd) == digest(other), shown(odd) == shown(other));
-            assert_ne!(one_digest, one_template, "{}: it is gone for {odd} and {other}", difference.kind);
-            assert!(difference.why.len() > 20, "{}: why?", difference.kind);
-            listed.insert(*odd);
+        for (outlier, other) in difference.statements {
+            let digest =
+                |statement| &digests.get(statement).unwrap_or_else(|| panic!("not in the corpus: {statement}")).0;
+            let (one_digest, one_template) =
+                (digest(outlier) == digest(other), template_text(outlier) == template_text(other));
+            assert_ne!(one_digest, one_template, "{}: no longer differs for {outlier} and {other}", difference.kind);
+            assert!(difference.why.len() > 20, "{}: the reason is missing", difference.kind);
+            listed.insert(*outlier);
         }
     }
 
     let (mut by_digest, mut by_template) = (BTreeMap::new(), BTreeMap::new());
     for (&statement, (hash, text)) in digests.iter().filter(|(statement, _)| !listed.contains(*statement)) {
-        let template = shown(statement);
+        let template = template_text(statement);
         by_digest.entry(text.clone()).or_insert_with(Vec::new).push((statement, template.clone()));
         by_template.entry(template).or_insert_with(Vec::new).push((statement, hash.clone()));
     }
-    let (apart, together) = (torn(&by_digest), torn(&by_template));
+    let (apart, together) = (split_groups(&by_digest), split_groups(&by_template));
     assert!(apart.is_empty(), "one digest, several templates: {}", apart.join("\n"));
     assert!(together.is_empty(), "one template, several digests: {}", together.join("\n"));
 }
 
-/// What stands in for every string and number.
+/// Replacement for every string and number.
 const TEXT: &str = "QJXZKWVB";
 const NUMBER: &str = "5308417269";
 
-/// A statement that MySQL understands, with other literals.
-fn planted(statement: &str) -> String {
+/// Replaces the literals of a valid statement.
+fn plant_literals(statement: &str) -> String {
     let mut planted = String::new();
     let mut rest = statement;
     while let Some(first) = rest.chars().next() {
@@ -116,15 +118,15 @@ fn planted(statement: &str) -> String {
 fn assert_no_leak(statement: &[u8]) {
     let template = template(statement);
     assert!(
-        !holds_a_piece(&template),
+        !contains_fragment(&template),
         "{} of {}",
         String::from_utf8_lossy(&template),
         String::from_utf8_lossy(statement)
     );
 }
 
-/// Three letters or digits of what is planted.
-fn holds_a_piece(bytes: &[u8]) -> bool {
+/// Whether the bytes contain three consecutive characters of a planted literal.
+fn contains_fragment(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let (text, number) = (TEXT.to_ascii_lowercase(), NUMBER.as_bytes());
     lower.windows(3).any(|window| {
@@ -133,18 +135,18 @@ fn holds_a_piece(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn no_literal_survives_in_any_statement_wherever_it_is_cut() {
+fn truncated_corpus_statements_leak_no_literal() {
     let corpus = corpus();
     assert!(corpus.len() >= 1_500, "only {}", corpus.len());
     let mut literals = 0;
     for statement in &corpus {
-        let planted = planted(statement);
+        let planted = plant_literals(statement);
         literals += planted.matches(TEXT).count() + planted.matches(NUMBER).count();
         for end in 0..=planted.len() {
             assert_no_leak(&planted.as_bytes()[..end]);
         }
         let once = template(statement.as_bytes());
-        assert_eq!(template(&once), once, "the template of {statement} has another");
+        assert_eq!(template(&once), once, "the template of {statement} is not idempotent");
     }
     assert!(literals >= 1_200, "only {literals} literals");
 }
@@ -153,12 +155,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_literal_survives_before_or_among_any_bytes(
+    fn literals_among_random_bytes_do_not_leak(
         before in proptest::collection::vec(any::<u8>().prop_filter("opens nothing", |byte| !b"'\"`#/-*@$\\[".contains(byte)), 0..20),
         after in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
-        // By chance they are what is looked for.
-        prop_assume!(!holds_a_piece(&before) && !holds_a_piece(&after));
+        // Random bytes may contain a fragment.
+        prop_assume!(!contains_fragment(&before) && !contains_fragment(&after));
         let literal = format!(" '{TEXT}' , {NUMBER} , 0x{NUMBER} ");
         assert_no_leak(&[&before, literal.as_bytes(), &after].concat());
     }

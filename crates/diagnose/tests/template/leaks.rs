@@ -1,13 +1,13 @@
-//! No literal survives: in any mode, however it is quoted, wherever the statement is cut.
+//! Literals do not leak: in any SQL mode, with any quotes, at any truncation.
 
 use std::fmt::Write;
 
 use clew_diagnose::template;
 use proptest::prelude::*;
 
-/// What is planted in literals and comments. No four bytes of it stand anywhere else in the statements below.
+/// Planted literals and comments. No four bytes of them occur elsewhere in the statements below.
 const SECRETS: [&str; 6] = ["QJXZKWVB", "qj7x-zk9w", "会议室密码", "🧵🔑🧶", "J'XQ", "jqzx@wvk.zq"];
-/// The same for numbers.
+/// Planted numbers.
 const NUMBERS: [&str; 9] = [
     "5308417269",
     "-5308417269",
@@ -20,27 +20,27 @@ const NUMBERS: [&str; 9] = [
     "0b1100101",
 ];
 
-/// A mode of a server, as far as quotes go.
+/// SQL mode of a server, as far as it affects quotes.
 #[derive(Debug, Clone, Copy)]
-struct Mode {
+struct SqlMode {
     backslash_escapes: bool,
     ansi_quotes: bool,
-    /// Whether it runs what `/*! */` holds.
-    executes: bool,
+    /// Whether the server executes the content of `/*! */`.
+    executes_comments: bool,
 }
 
-fn mode() -> impl Strategy<Value = Mode> {
-    any::<(bool, bool, bool)>().prop_map(|(backslash_escapes, ansi_quotes, executes)| Mode {
+fn sql_mode() -> impl Strategy<Value = SqlMode> {
+    any::<(bool, bool, bool)>().prop_map(|(backslash_escapes, ansi_quotes, executes_comments)| SqlMode {
         backslash_escapes,
         ansi_quotes,
-        executes,
+        executes_comments,
     })
 }
 
-/// What a server in `mode` takes for one string, with secrets and whatever may confuse a reader in it.
-fn string(mode: Mode) -> impl Strategy<Value = String> {
+/// Random string literal for an SQL mode, with secrets and confusing parts.
+fn string_literal(mode: SqlMode) -> impl Strategy<Value = String> {
     let quote = if mode.ansi_quotes { Just("'").boxed() } else { prop_oneof![4 => Just("'"), 1 => Just("\"")].boxed() };
-    let odd = [
+    let special_parts = [
         " ",
         ", ",
         "(",
@@ -71,7 +71,7 @@ fn string(mode: Mode) -> impl Strategy<Value = String> {
         "\\",
         "x",
     ];
-    let piece = prop_oneof![proptest::sample::select(&SECRETS), proptest::sample::select(odd.to_vec())];
+    let piece = prop_oneof![proptest::sample::select(&SECRETS), proptest::sample::select(special_parts.to_vec())];
     (quote, proptest::collection::vec(piece, 1..5)).prop_map(move |(quote, pieces)| {
         let mut text = quote.to_owned();
         for piece in pieces {
@@ -80,7 +80,7 @@ fn string(mode: Mode) -> impl Strategy<Value = String> {
                 "\\" if mode.backslash_escapes => text.push_str("\\\\"),
                 "''" | "\"\"" => text.push_str(&quote.repeat(2)),
                 "\\'" | "\\\"" | "\\" => text.push_str(piece),
-                // Another kind of quote may stand alone; its own is doubled.
+                // The other kind of quote is literal; its own kind is doubled.
                 _ => text.push_str(&piece.replace(quote, &quote.repeat(2))),
             }
         }
@@ -88,8 +88,8 @@ fn string(mode: Mode) -> impl Strategy<Value = String> {
     })
 }
 
-/// What is no literal, with quotes where a server takes them for nothing special.
-fn harmless(mode: Mode) -> impl Strategy<Value = String> {
+/// Random code that is not a literal, with quotes that have no special meaning.
+fn non_literal(mode: SqlMode) -> impl Strategy<Value = String> {
     let plain = [
         "select",
         "a",
@@ -122,7 +122,7 @@ fn harmless(mode: Mode) -> impl Strategy<Value = String> {
         "/* /* ' */",
     ];
     let quoted = if mode.ansi_quotes { vec!["\"it's\"", "\"a\\\"", "\"a\"\"b\"", "\"c\""] } else { vec!["b"] };
-    let executable = if mode.executes {
+    let executable = if mode.executes_comments {
         vec![
             "/*!40101 and 'QJXZKWVB' */",
             "/*! -- it's QJXZKWVB */\n and */",
@@ -136,18 +136,18 @@ fn harmless(mode: Mode) -> impl Strategy<Value = String> {
         .prop_map(ToOwned::to_owned)
 }
 
-fn statement() -> impl Strategy<Value = (Mode, String)> {
-    mode().prop_flat_map(|mode| {
+fn statement() -> impl Strategy<Value = (SqlMode, String)> {
+    sql_mode().prop_flat_map(|mode| {
         let introducer =
             proptest::sample::select(vec!["", "", "", "N", "_utf8mb4", "_utf8mb4 ", "date ", "@", "identified by "]);
-        let text = (introducer, string(mode)).prop_map(|(introducer, text)| introducer.to_owned() + &text);
+        let text = (introducer, string_literal(mode)).prop_map(|(introducer, text)| introducer.to_owned() + &text);
         let number = proptest::sample::select(NUMBERS.to_vec()).prop_map(ToOwned::to_owned);
-        let piece = prop_oneof![3 => harmless(mode), 3 => text, 1 => number];
+        let piece = prop_oneof![3 => non_literal(mode), 3 => text, 1 => number];
         proptest::collection::vec(piece, 1..12).prop_map(move |pieces| (mode, pieces.join(" ")))
     })
 }
 
-/// Fails if four bytes in a row of a planted literal stand in the template.
+/// Fails if four consecutive bytes of a planted literal occur in the template.
 pub(crate) fn assert_no_leak(statement: &[u8]) {
     let template = template(statement);
     let lower = template.to_ascii_lowercase();
@@ -165,7 +165,7 @@ pub(crate) fn assert_no_leak(statement: &[u8]) {
     }
 }
 
-fn assert_no_leak_wherever_it_is_cut(statement: &[u8]) {
+fn assert_no_leak_when_truncated(statement: &[u8]) {
     for end in 0..=statement.len() {
         assert_no_leak(&statement[..end]);
     }
@@ -175,13 +175,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_literal_survives_in_any_mode_wherever_the_statement_is_cut((_mode, statement) in statement()) {
-        assert_no_leak_wherever_it_is_cut(statement.as_bytes());
+    fn truncated_statements_leak_no_literal_in_any_sql_mode((_mode, statement) in statement()) {
+        assert_no_leak_when_truncated(statement.as_bytes());
     }
 }
 
 #[test]
-fn no_literal_survives_where_the_modes_disagree() {
+fn ambiguous_quotes_leak_no_literal() {
     for statement in [
         r"select * from t where a = 'it\'s', b = 'QJXZKWVB'",
         r"select * from t where path = 'C:\', secret = 'QJXZKWVB'",
@@ -189,7 +189,7 @@ fn no_literal_survives_where_the_modes_disagree() {
         r#"select "C:\", x, "QJXZKWVB""#,
         r#"select "a\", 'QJXZKWVB', 'b"', 'c'"#,
         r"select 'a\\\', x, 'QJXZKWVB'",
-        // Two modes meet at the line's end; in the third, one quote escapes and the other does not.
+        // Two modes agree at the end of the line; in the third, one quote is escaped and the other is not.
         "select \"a\\\" 'b\\' \" -- \" \n, QJXZKWVB '",
         r"select 'a\\', 'QJXZKWVB'",
         "/*!99999 it's */ select 'QJXZKWVB'",
@@ -203,12 +203,12 @@ fn no_literal_survives_where_the_modes_disagree() {
         "create function f() returns int language javascript as $js$ QJXZKWVB $js$",
         "select ‘QJXZKWVB QJXZKWVB QJXZKWVB’",
     ] {
-        assert_no_leak_wherever_it_is_cut(statement.as_bytes());
+        assert_no_leak_when_truncated(statement.as_bytes());
     }
 }
 
 #[test]
-fn no_literal_survives_where_quotes_were_forgotten() {
+fn unpaired_quotes_leak_no_literal() {
     for statement in [
         "select * from t where name = 'O'Brien' and word = 'QJXZKWVB'",
         "select * from t where name = 'O'Brien' and word = \"QJXZKWVB\" and x = '",
@@ -218,13 +218,14 @@ fn no_literal_survives_where_quotes_were_forgotten() {
         "create user u identified by QJXZKWVB",
         "select 'a' \\'QJXZKWVB\\'",
     ] {
-        assert_no_leak_wherever_it_is_cut(statement.as_bytes());
+        assert_no_leak_when_truncated(statement.as_bytes());
     }
 }
 
-/// Half of a character of GBK is a backslash: a server that did not turn it into UTF-8 reads the quote behind it otherwise.
+/// The second byte of a GBK character can be a backslash. A server that did not convert it reads the next quote
+/// differently.
 #[test]
-fn no_literal_survives_where_text_is_not_utf8() {
+fn invalid_utf8_leaks_no_literal() {
     for statement in [
         b"select '\xbf\\', 'QJXZKWVB'".as_slice(),
         b"select '\xbf\\\\', QJXZKWVB, 'x'",
@@ -234,12 +235,12 @@ fn no_literal_survives_where_text_is_not_utf8() {
         b"select `\xbf`, 'QJXZKWVB'",
         b"select '\xff\xfeQJXZKWVB\xc3', 'QJXZKWVB\xf0\x9f'",
     ] {
-        assert_no_leak_wherever_it_is_cut(statement);
+        assert_no_leak_when_truncated(statement);
     }
 }
 
 #[test]
-fn no_literal_survives_in_a_statement_of_many_megabytes() {
+fn large_statement_leaks_no_literal() {
     let mut statement = String::from("insert into t(a, b) values ");
     while statement.len() < 8 << 20 {
         write!(statement, "('QJXZKWVB it''s', 5308417269),").unwrap();

@@ -1,4 +1,4 @@
-//! What templates look like, statement by statement: `table.txt`.
+//! Expected templates of single statements: `table.txt`.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use clew_diagnose::template;
 
 use crate::leaks::assert_no_leak;
 
-/// A line with a statement, then one with its template behind four spaces. Lines that start with `##` say what follows.
+/// Pairs of lines: a statement, then its template, indented by four spaces. Lines with `##` are headings.
 const TABLE: &str = include_str!("table.txt");
 
 #[test]
-fn statements_have_these_templates() {
+fn templates_match_the_table() {
     let mut wrong = String::new();
     let mut lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with("##"));
     let mut count = 0;
@@ -22,9 +22,9 @@ fn statements_have_these_templates() {
         let found = template(statement.as_bytes());
         let found = String::from_utf8_lossy(&found);
         if found != expected {
-            writeln!(wrong, "{statement}\n  is      {found}\n  not     {expected}").unwrap();
+            writeln!(wrong, "{statement}\n  actual    {found}\n  expected  {expected}").unwrap();
         }
-        assert_eq!(template(found.as_bytes()), found.as_bytes(), "the template of {statement} has another");
+        assert_eq!(template(found.as_bytes()), found.as_bytes(), "the template of {statement} is not idempotent");
         assert_no_leak(statement.as_bytes());
         count += 1;
     }

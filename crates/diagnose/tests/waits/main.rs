@@ -1,15 +1,15 @@
-//! The wait graph: what servers show of each kind of wait, and what must hold for any of them.
+//! Wait graph: each kind of wait as servers list it, and properties that hold for every graph.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod build;
-mod by_session;
-mod cure;
-mod drawn;
-mod freed;
-mod inferred;
-mod kinds;
-mod laws;
-mod odd;
-mod sizes;
-mod surviving;
+mod builder;
+mod edge_cases;
+mod impact;
+mod inferred_requests;
+mod large_incidents;
+mod properties;
+mod remedy;
+mod rendering;
+mod session_details;
+mod surviving_blockers;
+mod wait_kinds;

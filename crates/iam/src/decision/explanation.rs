@@ -1,4 +1,4 @@
-//! Why a decision came out as it did, statement by statement: for `policy simulate`.
+//! Explanation of a decision by statement, for `policy simulate`.
 
 use serde::Serialize;
 
@@ -6,44 +6,44 @@ use crate::action::Action;
 use crate::decision::{Decision, Environment, Principal, Resource, Via, check_scope, decide};
 use crate::policy::Effect;
 
-/// Names a statement among those that reach a user.
+/// Reference to a statement of a policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatementRef {
-    /// The policy's name.
+    /// Name of the policy.
     pub policy: String,
-    /// How the policy reaches the user.
+    /// Attachment through which the policy applies to the user.
     pub via: Via,
-    /// Which of its statements, from 1.
+    /// Number of the statement, from 1.
     pub statement: usize,
-    /// The statement's Sid, if it has one.
+    /// Sid of the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
 }
 
-/// Whether a statement matched, and why.
+/// Result of evaluating a statement, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
-    /// What it does if it matches.
+    /// Effect of the statement if it matches.
     pub effect: Effect,
-    /// True if it matched.
+    /// Whether the statement matched.
     pub matched: bool,
-    /// The reasons in words: those for which it did not match, or else what it matched by.
+    /// Reasons in words: every mismatch, or else the matching elements.
     pub reasons: Vec<String>,
 }
 
-/// A decision with all that led to it.
+/// A decision with all evaluated statements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// The same as [`decide`] says.
+    /// Result of [`decide`].
     #[serde(flatten)]
     pub decision: Decision,
-    /// The statement that decided: the first Deny that matched, or else the first Allow. Nothing if none did.
+    /// Deciding statement: the first matching Deny, or else the first matching Allow. `None` if no statement matched.
     pub deciding: Option<StatementRef>,
-    /// Every statement that reaches the principal.
+    /// All statements that apply to the principal.
     pub statements: Vec<(StatementRef, Why)>,
 }
 
-/// The decision, and for each statement why it did or did not match.
+/// Decides like [`decide`], and explains for each statement why it did or did not match.
 #[must_use]
 pub fn explain(
     principal: &Principal,
@@ -55,7 +55,7 @@ pub fn explain(
     let mut statements = Vec::new();
     for grant in principal.grants.iter() {
         for (index, statement) in grant.policy.statements().iter().enumerate() {
-            let (mut matched, mut reasons) = statement.reasons(grant.policy.model(), &request);
+            let (mut matched, mut reasons) = statement.explain(grant.policy.model(), &request);
             if !grant.reaches(action, resource) {
                 (matched, reasons) = (false, vec!["the policy is attached for another project only".to_owned()]);
             }

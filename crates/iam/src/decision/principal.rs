@@ -1,4 +1,4 @@
-//! Who is asking: the user, what their credentials are good for, and the policies that reach them.
+//! Principals: user, credential scope, and policies that apply to the user.
 
 use std::sync::Arc;
 
@@ -7,92 +7,92 @@ use serde::Serialize;
 
 use crate::action::{Action, Target};
 use crate::policy::Policy;
-use crate::request::{Environment, Request, Requester, Resource};
+use crate::request::{Caller, Environment, Request, Resource};
 use crate::work_budget::WorkBudget;
 
-/// What a principal's credentials are good for.
+/// Scope of a principal's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// A token of one project.
+    /// Token for one project.
     Project(ProjectId),
-    /// A token of the whole domain: for identities, not for a project's things (spec section 3.2).
+    /// Token for the domain: valid for identities, not for resources of a project (spec section 3.2).
     Domain,
-    /// An access key: any project of the domain, and the domain.
+    /// Access key: valid for all projects of the domain, and for the domain.
     AccessKey,
 }
 
-/// How a policy reaches a user.
+/// Attachment through which a policy applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
-    /// It is attached to the user.
+    /// Attached to the user.
     User,
-    /// It is attached to a group of this name.
+    /// Attached to the group with this name.
     Group(String),
 }
 
-/// A policy that reaches a user.
+/// A policy that applies to a user.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// The policy.
     pub policy: Arc<Policy>,
-    /// Its name.
+    /// Name of the policy.
     pub policy_name: String,
-    /// How it reaches the user.
+    /// Attachment through which the policy applies to the user.
     pub via: Via,
-    /// The one project that it is good for; nothing means all of them, and the domain.
+    /// Project to which the grant is limited; `None` for all projects and the domain.
     pub project: Option<ProjectId>,
 }
 
 impl Grant {
-    /// True if the grant is good for where the action would be done.
+    /// Whether the grant covers the action on the resource.
     pub(crate) fn reaches(&self, action: Action, resource: &Resource<'_>) -> bool {
         let Some(only) = &self.project else { return true };
         action.target != Target::Domain && resource.project.as_ref().is_some_and(|project| project.id == only)
     }
 }
 
-/// Who is asking.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// The user.
+    /// Id of the user.
     pub user_id: UserId,
-    /// Their name.
+    /// Name of the user.
     pub user_name: String,
-    /// The domain they belong to.
+    /// Id of the user's domain.
     pub domain_id: DomainId,
-    /// Its name.
+    /// Name of the domain.
     pub domain_name: String,
-    /// What their credentials are good for.
+    /// Scope of the credentials.
     pub scope: Scope,
-    /// May do everything in their domain, whatever the policies say.
+    /// Whether the user may perform every action in the domain, regardless of policies.
     pub administrator: bool,
-    /// The policies that reach them, directly and by their groups.
+    /// Policies that apply to the user, directly or through groups.
     pub grants: Arc<[Grant]>,
-    /// The work that evaluating them may take, for all decisions of one request together.
+    /// Work budget for evaluating the policies, shared by all decisions of one request.
     pub budget: Arc<WorkBudget>,
 }
 
 impl Principal {
-    /// Bytes of the documents of all policies that reach them.
+    /// Total size of the policy documents that apply to the user, in bytes.
     #[must_use]
     pub fn policy_bytes(&self) -> usize {
         self.grants.iter().map(|grant| grant.policy.bytes()).sum()
     }
 
-    /// What they ask, as policies see it.
+    /// Request of this principal, as input of policy evaluation.
     pub(super) fn request<'a>(
         &'a self,
         action: Action,
         resource: &'a Resource<'a>,
         environment: &'a Environment,
     ) -> Request<'a> {
-        let requester = Requester {
+        let caller = Caller {
             user_id: &self.user_id,
             user_name: &self.user_name,
             domain_id: &self.domain_id,
             domain_name: &self.domain_name,
         };
-        Request { requester, action, resource, environment, budget: &self.budget }
+        Request { caller, action, resource, environment, budget: &self.budget }
     }
 }

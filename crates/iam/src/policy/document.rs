@@ -1,4 +1,4 @@
-//! Reads a document: every error and every warning with its place.
+//! Parser for policy documents. Errors and warnings have positions.
 
 mod conditions;
 mod elements;
@@ -6,87 +6,87 @@ mod elements;
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 
-use super::finding::{Finding, Path, PolicyErrors};
-use super::grammar::{GRAMMARS, Grammar};
-use super::model::Effect;
-use super::statement::{Named, Statement};
+use super::diagnostic::{Finding, JsonPath, PolicyErrors};
+use super::policy_model::Effect;
+use super::schema::{DocumentSchema, SCHEMAS};
+use super::statement::{PatternSet, Statement};
 use super::urn::ResourcePattern;
-use super::{Policy, json, review};
+use super::{Policy, lint, spanned_json};
 use elements::Elements;
 
 impl Policy {
-    /// Parses a document, with warnings. Fails with up to a hundred errors.
+    /// Parses a document with warnings. Fails with up to 100 errors.
     pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, true)
     }
 
-    /// Parses a stored document for evaluation: without warnings, whose hints cost much more than the rest.
+    /// Parses a stored document for evaluation. Warnings are skipped, because their suggestions are expensive.
     pub fn parse_stored(text: &str) -> Result<Self, PolicyErrors> {
         Self::parse_document(text, false)
     }
 
     fn parse_document(text: &str, with_warnings: bool) -> Result<Self, PolicyErrors> {
-        let root = json::read(text).map_err(|finding| PolicyErrors(vec![finding]))?;
+        let root = spanned_json::parse(text).map_err(|finding| PolicyErrors(vec![finding]))?;
         let max_warnings = if with_warnings { MAX_FINDINGS } else { 0 };
-        let mut reader = Reader { text, errors: Vec::new(), warnings: Vec::new(), max_warnings };
-        let policy = reader.document(&root);
-        let Reader { mut errors, mut warnings, .. } = reader;
+        let mut parser = DocumentParser { text, errors: Vec::new(), warnings: Vec::new(), max_warnings };
+        let policy = parser.parse_document(&root);
+        let DocumentParser { mut errors, mut warnings, .. } = parser;
         let in_order_of_text = |finding: &Finding| (finding.line, finding.column);
         errors.sort_by_key(in_order_of_text);
         warnings.sort_by_key(in_order_of_text);
         match policy {
-            Some((grammar, statements)) if errors.is_empty() => {
+            Some((schema, statements)) if errors.is_empty() => {
                 let bytes = text.len();
-                Ok(Self { version: grammar.version, model: grammar.model, statements, warnings, bytes })
+                Ok(Self { version: schema.version, model: schema.model, statements, warnings, bytes })
             }
             _ => Err(PolicyErrors(errors)),
         }
     }
 }
 
-/// Errors, and warnings, of one document that are reported: each takes time in proportion to the whole document.
+/// Maximum number of reported errors, and of warnings. Each takes time linear in the length of the document.
 const MAX_FINDINGS: usize = 100;
 
-/// A value and where it stands.
+/// A value with its path.
 #[derive(Clone)]
-pub(super) struct At<'v> {
+pub(super) struct LocatedValue<'v> {
     pub(super) value: &'v Value<'v>,
-    pub(super) path: Path,
+    pub(super) path: JsonPath,
 }
 
-impl At<'_> {
+impl LocatedValue<'_> {
     fn offset(&self) -> usize {
         self.value.range().start
     }
 }
 
-/// Collects what is wrong on its way through a document. A part that is wrong comes back as nothing.
-pub(super) struct Reader<'t> {
+/// Collects errors and warnings while parsing. An invalid part is returned as `None`.
+pub(super) struct DocumentParser<'t> {
     text: &'t str,
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
     max_warnings: usize,
 }
 
-/// All parts, or nothing if one is wrong; every part is looked at, for each has errors of its own.
-pub(super) fn all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+/// Collects all parts, or `None` if one is invalid. Every part is parsed, so that all errors are reported.
+pub(super) fn collect_all<T>(parts: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let parts: Vec<_> = parts.collect();
     parts.into_iter().collect()
 }
 
-impl Reader<'_> {
-    pub(super) fn error(&mut self, at: usize, path: &Path, message: impl Into<String>) {
+impl DocumentParser<'_> {
+    pub(super) fn report_error_at(&mut self, at: usize, path: &JsonPath, message: impl Into<String>) {
         if self.errors.len() < MAX_FINDINGS {
             self.errors.push(Finding::new(self.text, at, path, message));
         }
     }
 
-    pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>) {
-        self.error(at.offset(), &at.path, message);
+    pub(super) fn report_error(&mut self, at: &LocatedValue<'_>, message: impl Into<String>) {
+        self.report_error_at(at.offset(), &at.path, message);
     }
 
-    /// Adds warnings while there are not too many. They are not computed otherwise.
-    pub(super) fn warn<M: IntoIterator<Item = String>>(&mut self, at: &At<'_>, messages: impl FnOnce() -> M) {
+    /// Adds warnings up to the maximum. Beyond that they are not computed.
+    pub(super) fn warn<M: IntoIterator<Item = String>>(&mut self, at: &LocatedValue<'_>, messages: impl FnOnce() -> M) {
         let left = self.max_warnings - self.warnings.len();
         if left > 0 {
             let found = messages().into_iter().take(left);
@@ -94,117 +94,137 @@ impl Reader<'_> {
         }
     }
 
-    fn document(&mut self, root: &Value<'_>) -> Option<(&'static Grammar, Vec<Statement>)> {
-        let root = At { value: root, path: Path::root() };
-        let elements = Elements::read(self, &root)?;
-        // What else the document may hold depends on the version.
-        let grammar = self.version(&elements)?;
-        elements.only(self, grammar.document, grammar.version);
+    fn parse_document(&mut self, root: &Value<'_>) -> Option<(&'static DocumentSchema, Vec<Statement>)> {
+        let root = LocatedValue { value: root, path: JsonPath::root() };
+        let elements = Elements::parse(self, &root)?;
+        // The allowed elements depend on the version.
+        let schema = self.parse_version(&elements)?;
+        elements.report_unknown(self, schema.document, schema.version);
         let length = self.text.chars().count();
-        self.at_most(&root, length, grammar.limits.text, "characters");
+        self.check_max(&root, length, schema.limits.text_chars, "characters");
         if let Some(depends) = elements.find("Depends") {
-            self.warn(&depends, || [review::depends()]);
+            self.warn(&depends, || [lint::lint_depends()]);
         }
         let statements = elements.require(self, "Statement")?;
-        let statements = self.list(&statements, grammar.limits.statements, "statements")?;
-        let statements = all(statements.iter().map(|at| self.statement(at, grammar)))?;
-        Some((grammar, statements))
+        let statements = self.parse_list(&statements, schema.limits.statements, "statements")?;
+        let statements = collect_all(statements.iter().map(|at| self.parse_statement(at, schema)))?;
+        Some((schema, statements))
     }
 
-    fn version(&mut self, elements: &Elements<'_>) -> Option<&'static Grammar> {
+    fn parse_version(&mut self, elements: &Elements<'_>) -> Option<&'static DocumentSchema> {
         let at = elements.require(self, "Version")?;
-        let version = self.string(&at)?;
-        let grammar = GRAMMARS.iter().find(|grammar| grammar.version == version);
-        if grammar.is_none() {
-            self.wrong(
+        let version = self.parse_string(&at)?;
+        let schema = SCHEMAS.iter().find(|schema| schema.version == version);
+        if schema.is_none() {
+            self.report_error(
                 &at,
                 format!("there is no version {version:?}; write \"5.0\" for an identity policy, \"1.1\" else"),
             );
         }
-        grammar
+        schema
     }
 
-    fn statement(&mut self, at: &At<'_>, grammar: &'static Grammar) -> Option<Statement> {
-        let elements = Elements::read(self, at)?;
-        elements.only(self, grammar.statement, grammar.version);
-        let sid = elements.find("Sid").and_then(|sid| self.string(&sid));
-        let effect = elements.require(self, "Effect").and_then(|effect| self.effect(&effect, grammar));
+    fn parse_statement(&mut self, at: &LocatedValue<'_>, schema: &'static DocumentSchema) -> Option<Statement> {
+        let elements = Elements::parse(self, at)?;
+        elements.report_unknown(self, schema.statement, schema.version);
+        let sid = elements.find("Sid").and_then(|sid| self.parse_string(&sid));
+        let effect = elements.require(self, "Effect").and_then(|effect| self.parse_effect(&effect, schema));
         if !elements.has_either("Action", "NotAction") {
-            self.wrong(at, "the statement has no Action; write which actions it is about");
+            self.report_error(at, "the statement has no Action; write which actions it is about");
         }
-        let actions =
-            elements.one_of(self, "Action", "NotAction").and_then(|(at, except)| self.actions(&at, except, grammar));
-        let resources =
-            elements.one_of(self, "Resource", "NotResource").map(|(at, except)| self.resources(&at, except, grammar));
-        let conditions = elements.find("Condition").map(|at| self.conditions(&at, grammar));
+        let actions = elements
+            .find_exclusive(self, "Action", "NotAction")
+            .and_then(|(at, negated)| self.parse_actions(&at, negated, schema));
+        let resources = elements
+            .find_exclusive(self, "Resource", "NotResource")
+            .map(|(at, negated)| self.parse_resources(&at, negated, schema));
+        let conditions = elements.find("Condition").map(|at| self.parse_conditions(&at, schema));
         let statement = Statement {
             sid: sid.map(str::to_owned),
             effect: effect?,
             actions: actions?,
-            // What is there and wrong must not pass for what is not there.
+            // An invalid element must not be treated like a missing one.
             resources: resources.map_or(Some(None), |resources| resources.map(Some))?,
             conditions: conditions.unwrap_or_else(|| Some(Vec::new()))?,
         };
-        self.warn(at, || review::statement(&statement, grammar.model));
+        self.warn(at, || lint::lint_statement(&statement, schema.model));
         Some(statement)
     }
 
-    fn effect(&mut self, at: &At<'_>, grammar: &Grammar) -> Option<Effect> {
-        let text = self.string(at)?;
-        let named = |name: &str| text == name || (grammar.effect_ignores_case() && text.eq_ignore_ascii_case(name));
+    fn parse_effect(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<Effect> {
+        let text = self.parse_string(at)?;
+        let named = |name: &str| text == name || (schema.effect_ignores_case() && text.eq_ignore_ascii_case(name));
         let effect = [("Allow", Effect::Allow), ("Deny", Effect::Deny)].into_iter().find(|(name, _)| named(name));
         if effect.is_none() {
-            self.wrong(at, format!("{text:?} is no effect; write \"Allow\" or \"Deny\""));
+            self.report_error(at, format!("{text:?} is no effect; write \"Allow\" or \"Deny\""));
         }
         effect.map(|(_, effect)| effect)
     }
 
-    fn actions(&mut self, at: &At<'_>, except: bool, grammar: &Grammar) -> Option<Named<String>> {
-        let list = self.list(at, grammar.limits.actions, "actions")?;
-        Some(Named { except, patterns: all(list.iter().map(|at| self.action(at, grammar)))? })
+    fn parse_actions(
+        &mut self,
+        at: &LocatedValue<'_>,
+        negated: bool,
+        schema: &DocumentSchema,
+    ) -> Option<PatternSet<String>> {
+        let list = self.parse_list(at, schema.limits.actions, "actions")?;
+        Some(PatternSet { negated, patterns: collect_all(list.iter().map(|at| self.parse_action(at, schema)))? })
     }
 
-    fn action(&mut self, at: &At<'_>, grammar: &Grammar) -> Option<String> {
-        let text = self.string(at)?;
-        let short = self.at_most(at, text.chars().count(), grammar.limits.action_chars, "characters");
-        if let Some(message) = grammar.action_error(text) {
-            self.wrong(at, message);
+    fn parse_action(&mut self, at: &LocatedValue<'_>, schema: &DocumentSchema) -> Option<String> {
+        let text = self.parse_string(at)?;
+        let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.action_chars, "characters");
+        if let Some(message) = schema.action_error(text) {
+            self.report_error(at, message);
             return None;
         }
-        self.warn(at, || review::action(text, grammar.model));
-        short.then(|| text.to_owned())
+        self.warn(at, || lint::lint_action(text, schema.model));
+        is_within_limit.then(|| text.to_owned())
     }
 
-    fn resources(&mut self, at: &At<'_>, except: bool, grammar: &Grammar) -> Option<Named<ResourcePattern>> {
-        let of_old = grammar.limits.uris > 0 && matches!(at.value, Value::Object(_));
-        let list = if of_old {
-            let elements = Elements::read(self, at)?;
-            elements.only(self, &["uri"], grammar.version);
+    fn parse_resources(
+        &mut self,
+        at: &LocatedValue<'_>,
+        negated: bool,
+        schema: &DocumentSchema,
+    ) -> Option<PatternSet<ResourcePattern>> {
+        let is_legacy = schema.limits.uris > 0 && matches!(at.value, Value::Object(_));
+        let list = if is_legacy {
+            let elements = Elements::parse(self, at)?;
+            elements.report_unknown(self, &["uri"], schema.version);
             let uris = elements.require(self, "uri")?;
-            self.list(&uris, grammar.limits.uris, "URIs")?
+            self.parse_list(&uris, schema.limits.uris, "URIs")?
         } else {
-            self.list(at, grammar.limits.resources, "resources")?
+            self.parse_list(at, schema.limits.resources, "resources")?
         };
-        Some(Named { except, patterns: all(list.iter().map(|at| self.resource(at, of_old, grammar)))? })
+        Some(PatternSet {
+            negated,
+            patterns: collect_all(list.iter().map(|at| self.parse_resource(at, is_legacy, schema)))?,
+        })
     }
 
-    fn resource(&mut self, at: &At<'_>, of_old: bool, grammar: &Grammar) -> Option<ResourcePattern> {
-        let text = self.string(at)?;
-        let short = self.at_most(at, text.chars().count(), grammar.limits.resource_chars, "characters");
+    fn parse_resource(
+        &mut self,
+        at: &LocatedValue<'_>,
+        is_legacy: bool,
+        schema: &DocumentSchema,
+    ) -> Option<ResourcePattern> {
+        let text = self.parse_string(at)?;
+        let is_within_limit = self.check_max(at, text.chars().count(), schema.limits.resource_chars, "characters");
         let pattern = match ResourcePattern::parse(text) {
-            None if of_old && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
+            None if is_legacy && !text.is_empty() => ResourcePattern::Foreign(text.to_owned()),
             None => {
-                let example = grammar.model.service();
+                let example = schema.model.service();
                 let message = format!(
                     "{text:?} is no resource: write \"*\", or service:region:domain:type:path such as \
                      \"{example}:*:*:instance:*\""
                 );
-                self.wrong(at, message);
+                self.report_error(at, message);
                 return None;
             }
             Some(pattern) => pattern,
         };
-        self.warn(at, || review::resource(&pattern, grammar.model));
-        short.then_some(pattern)
+        self.warn(at, || lint::lint_resource(&pattern, schema.model));
+        is_within_limit.then_some(pattern)
     }
 }

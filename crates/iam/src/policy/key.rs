@@ -1,13 +1,13 @@
-//! The keys of conditions: one table (spec section 4.7), and their values in a request.
+//! Condition keys in one table (spec section 4.7), and their values in a request.
 
 use std::borrow::Cow;
 
-use crate::policy::model::Model;
+use crate::policy::policy_model::Model;
 use crate::request::Request;
 
-/// Where a key's value comes from.
+/// Source of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum ValueSource {
     CurrentTime,
     PeerAddress,
     SecureTransport,
@@ -25,60 +25,60 @@ pub(super) enum Source {
     ResourceTag,
     RequestTag,
     TagKeys,
-    /// A self-hosted service cannot know it.
-    Nowhere,
+    /// The value is not available to a self-hosted service.
+    Unavailable,
 }
 
-/// A key, or with a slash at its end a family of keys.
+/// A key, or a family of keys if the name ends with a slash.
 #[derive(Debug)]
-pub(super) struct KeyRow {
+pub(super) struct KeyDefinition {
     pub(super) name: &'static str,
-    pub(super) source: Source,
+    pub(super) source: ValueSource,
 }
 
-const fn row(name: &'static str, source: Source) -> KeyRow {
-    KeyRow { name, source }
+const fn row(name: &'static str, source: ValueSource) -> KeyDefinition {
+    KeyDefinition { name, source }
 }
 
-/// All of them.
-pub(super) static KEYS: &[KeyRow] = &[
-    row("g:CurrentTime", Source::CurrentTime),
-    row("g:SourceIp", Source::PeerAddress),
-    row("g:SecureTransport", Source::SecureTransport),
-    row("g:DomainId", Source::DomainId),
-    row("g:DomainName", Source::DomainName),
-    row("g:UserId", Source::UserId),
-    row("g:UserName", Source::UserName),
-    row("g:PrincipalType", Source::PrincipalType),
-    row("g:PrincipalUrn", Source::PrincipalUrn),
-    row("g:ProjectId", Source::ProjectId),
-    row("g:ProjectName", Source::ProjectName),
-    row("g:RequestedRegion", Source::RequestedRegion),
-    row("g:ServiceName", Source::ServiceName),
-    row("g:EnterpriseProjectId", Source::EnterpriseProjectId),
-    row("g:ResourceTag/", Source::ResourceTag),
-    row("g:RequestTag/", Source::RequestTag),
-    row("g:TagKeys", Source::TagKeys),
-    row("g:MFAPresent", Source::Nowhere),
-    row("g:MFAAge", Source::Nowhere),
-    row("g:PrincipalTag/", Source::Nowhere),
-    row("g:SourceVpc", Source::Nowhere),
-    row("g:SourceVpce", Source::Nowhere),
+/// All condition keys.
+pub(super) static KEYS: &[KeyDefinition] = &[
+    row("g:CurrentTime", ValueSource::CurrentTime),
+    row("g:SourceIp", ValueSource::PeerAddress),
+    row("g:SecureTransport", ValueSource::SecureTransport),
+    row("g:DomainId", ValueSource::DomainId),
+    row("g:DomainName", ValueSource::DomainName),
+    row("g:UserId", ValueSource::UserId),
+    row("g:UserName", ValueSource::UserName),
+    row("g:PrincipalType", ValueSource::PrincipalType),
+    row("g:PrincipalUrn", ValueSource::PrincipalUrn),
+    row("g:ProjectId", ValueSource::ProjectId),
+    row("g:ProjectName", ValueSource::ProjectName),
+    row("g:RequestedRegion", ValueSource::RequestedRegion),
+    row("g:ServiceName", ValueSource::ServiceName),
+    row("g:EnterpriseProjectId", ValueSource::EnterpriseProjectId),
+    row("g:ResourceTag/", ValueSource::ResourceTag),
+    row("g:RequestTag/", ValueSource::RequestTag),
+    row("g:TagKeys", ValueSource::TagKeys),
+    row("g:MFAPresent", ValueSource::Unavailable),
+    row("g:MFAAge", ValueSource::Unavailable),
+    row("g:PrincipalTag/", ValueSource::Unavailable),
+    row("g:SourceVpc", ValueSource::Unavailable),
+    row("g:SourceVpce", ValueSource::Unavailable),
 ];
 
-/// A key of a statement.
+/// Condition key of a statement.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
-    /// As it stands in the document.
+pub(super) struct ConditionKey {
+    /// Key as written in the document.
     pub(super) text: String,
-    /// Nothing if no row has it: then it never has a value.
-    pub(super) row: Option<&'static KeyRow>,
-    /// What stands after the slash.
+    /// Entry of the table; `None` for an unknown key, which never has a value.
+    pub(super) row: Option<&'static KeyDefinition>,
+    /// Tag key: the part after the slash.
     tag: String,
 }
 
-impl Key {
-    /// A key of this name: case matters only after a slash, and there least.
+impl ConditionKey {
+    /// Parses a key. Case is ignored, except after a slash.
     pub(super) fn parse(text: &str) -> Self {
         let family = text.split_once('/');
         let row = KEYS.iter().find(|row| match (row.name.strip_suffix('/'), family) {
@@ -89,58 +89,58 @@ impl Key {
         Self { text: text.to_owned(), row, tag: family.map_or_else(String::new, |(_, tag)| tag.to_owned()) }
     }
 
-    fn source(&self) -> Source {
-        self.row.map_or(Source::Nowhere, |row| row.source)
+    fn source(&self) -> ValueSource {
+        self.row.map_or(ValueSource::Unavailable, |row| row.source)
     }
 
-    /// True if it can have several values at once.
+    /// Whether the key can have several values at once.
     pub(super) fn has_many_values(&self) -> bool {
-        self.source() == Source::TagKeys
+        self.source() == ValueSource::TagKeys
     }
 
-    /// True if it describes what an action is done to or brings along, rather than the request as a whole.
+    /// Whether the key describes the resource of an action or its request tags, not the request as a whole.
     pub(super) fn describes_resource(&self) -> bool {
-        use Source::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
+        use ValueSource::{EnterpriseProjectId, RequestTag, ResourceTag, TagKeys};
         matches!(self.source(), EnterpriseProjectId | ResourceTag | RequestTag | TagKeys)
     }
 
-    /// Its values in a request: none if it is not there.
+    /// Values of the key in a request. Empty if the key is missing.
     pub(super) fn values<'a>(&'a self, model: Model, request: &Request<'a>) -> Vec<Cow<'a, str>> {
-        let Request { requester, action, resource, environment, .. } = *request;
+        let Request { caller, action, resource, environment, .. } = *request;
         let one = |text: &'a str| vec![Cow::Borrowed(text)];
         let some = |text: Option<&'a str>| text.map(Cow::Borrowed).into_iter().collect();
-        let made = |text: String| vec![Cow::Owned(text)];
+        let owned = |text: String| vec![Cow::Owned(text)];
         let instance = resource.instance;
         if self.describes_resource() && action.keys.is_empty() {
-            // Whatever the caller knows of an instance or its tags, this action is not about them.
+            // The action does not apply to an instance or tags, even if the caller passes them.
             return Vec::new();
         }
         match self.source() {
-            Source::Nowhere => Vec::new(),
-            Source::CurrentTime => made(environment.now.to_string()),
-            Source::PeerAddress => {
-                environment.source_ip.map_or_else(Vec::new, |address| made(address.to_canonical().to_string()))
+            ValueSource::Unavailable => Vec::new(),
+            ValueSource::CurrentTime => owned(environment.now.to_string()),
+            ValueSource::PeerAddress => {
+                environment.source_ip.map_or_else(Vec::new, |address| owned(address.to_canonical().to_string()))
             }
-            Source::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
-            Source::DomainId => one(requester.domain_id.as_str()),
-            Source::DomainName => one(requester.domain_name),
-            Source::UserId => one(requester.user_id.as_str()),
-            Source::UserName => one(requester.user_name),
-            Source::PrincipalType => one("User"),
-            Source::PrincipalUrn => made(format!("iam::{}:user:{}", requester.domain_id, requester.user_name)),
-            Source::ProjectId => some(resource.project.map(|project| project.id.as_str())),
-            Source::ProjectName => some(resource.project.map(|project| project.name)),
-            Source::RequestedRegion => one(resource.region),
-            Source::ServiceName => some(model.name_of(action).split(':').next()),
-            Source::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
-            Source::ResourceTag => some(instance.and_then(|instance| self.tag_of(instance.tags))),
-            Source::RequestTag => some(self.tag_of(resource.request_tags)),
-            Source::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
+            ValueSource::SecureTransport => one(if environment.secure_transport { "true" } else { "false" }),
+            ValueSource::DomainId => one(caller.domain_id.as_str()),
+            ValueSource::DomainName => one(caller.domain_name),
+            ValueSource::UserId => one(caller.user_id.as_str()),
+            ValueSource::UserName => one(caller.user_name),
+            ValueSource::PrincipalType => one("User"),
+            ValueSource::PrincipalUrn => owned(format!("iam::{}:user:{}", caller.domain_id, caller.user_name)),
+            ValueSource::ProjectId => some(resource.project.map(|project| project.id.as_str())),
+            ValueSource::ProjectName => some(resource.project.map(|project| project.name)),
+            ValueSource::RequestedRegion => one(resource.region),
+            ValueSource::ServiceName => some(model.name_of(action).split(':').next()),
+            ValueSource::EnterpriseProjectId => some(instance.and_then(|instance| instance.enterprise_project_id)),
+            ValueSource::ResourceTag => some(instance.and_then(|instance| self.find_tag_value(instance.tags))),
+            ValueSource::RequestTag => some(self.find_tag_value(resource.request_tags)),
+            ValueSource::TagKeys => resource.request_tags.iter().map(|tag| Cow::Borrowed(tag.key.as_str())).collect(),
         }
     }
 
-    /// The value of the tag that the key names: the one written just so, or else the first that differs in case only.
-    fn tag_of<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
+    /// Value of the tag that the key names. An exact match has precedence over one that differs in case.
+    fn find_tag_value<'a>(&self, tags: &'a [clew_model::Tag]) -> Option<&'a str> {
         let exact = tags.iter().find(|tag| tag.key == self.tag);
         let found = exact.or_else(|| tags.iter().find(|tag| tag.key.eq_ignore_ascii_case(&self.tag)));
         found.map(|tag| tag.value.as_str())

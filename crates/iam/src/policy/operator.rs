@@ -1,38 +1,38 @@
-//! The operators of conditions: one table (spec section 4.7).
+//! Condition operators in one table (spec section 4.7).
 
 use std::cmp::Ordering;
 
-/// How a value of the request is compared with those of a statement.
+/// Comparison of a request's value with the values of a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Comparison {
-    /// The same text.
+    /// Equal text.
     Same,
-    /// The same text but for case.
+    /// Equal text, ignoring case.
     SameIgnoringCase,
-    /// The text matches a pattern of `*` and `?`; case matters.
+    /// Text that matches a pattern with `*` and `?`; case-sensitive.
     Pattern,
-    /// The text starts so, but for case.
+    /// Text with this prefix, ignoring case.
     Start,
-    /// The text ends so, but for case.
+    /// Text with this suffix, ignoring case.
     End,
-    /// The request's number stands in this order to that of the statement.
+    /// Number with this ordering relative to the statement's.
     Number(fn(Ordering) -> bool),
-    /// The request's moment stands in this order to that of the statement.
+    /// Date with this ordering relative to the statement's.
     Date(fn(Ordering) -> bool),
-    /// The same truth value.
+    /// Equal boolean.
     Bool,
-    /// The address is in the network.
+    /// Address within the network.
     Network,
-    /// The key is not there.
+    /// Missing key.
     Null,
 }
 
-/// An operator.
+/// A condition operator.
 #[derive(Debug)]
 pub(super) struct Operator {
     pub(super) name: &'static str,
     pub(super) comparison: Comparison,
-    /// True if the request's value must miss all values of the statement.
+    /// Whether the value must match none of the statement's values.
     pub(super) negated: bool,
 }
 
@@ -40,10 +40,11 @@ const fn row(name: &'static str, comparison: Comparison, negated: bool) -> Opera
     Operator { name, comparison, negated }
 }
 
-/// All of them, without prefix and suffix.
+/// All operators, without prefix and suffix.
 ///
-/// The spec's table says of some operators that case matters; "not annotated otherwise" it does not. So it does not for
-/// StringStartWith, StringEndWith and their negations, which the table lacks and the cloud's examples use.
+/// The spec marks some operators as case-sensitive; the others ignore case.
+/// `StringStartWith`, `StringEndWith` and their negations ignore case too.
+/// These four are missing in the spec's table, but occur in the cloud's examples.
 pub(super) static OPERATORS: &[Operator] = &[
     row("StringEquals", Comparison::Same, false),
     row("StringNotEquals", Comparison::Same, true),
@@ -71,26 +72,26 @@ pub(super) static OPERATORS: &[Operator] = &[
     row("Null", Comparison::Null, false),
 ];
 
-/// How the values of a key that has many are taken.
+/// Quantifier for keys with several values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantifier {
-    /// `ForAnyValue:` at least one holds; none is false.
+    /// `ForAnyValue:` at least one value matches; false without values.
     Any,
-    /// `ForAllValues:` each holds; none is true.
+    /// `ForAllValues:` every value matches; true without values.
     All,
 }
 
 /// An operator with its prefix and suffix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Test {
+pub(super) struct OperatorTest {
     pub(super) operator: &'static Operator,
     pub(super) quantifier: Option<Quantifier>,
-    /// A key that is not there makes the condition true.
+    /// Whether the condition holds if the key is missing.
     pub(super) if_exists: bool,
 }
 
-impl Test {
-    /// The test of this name; or what is wrong with it.
+impl OperatorTest {
+    /// Parses an operator with prefix and suffix. The error describes the problem.
     pub(super) fn parse(name: &str) -> Result<Self, String> {
         let (quantifier, bare) = if let Some(rest) = name.strip_prefix("ForAnyValue:") {
             (Some(Quantifier::Any), rest)
@@ -102,9 +103,12 @@ impl Test {
         let (bare, if_exists) = bare.strip_suffix("IfExists").map_or((bare, false), |bare| (bare, true));
         let Some(operator) = OPERATORS.iter().find(|operator| operator.name == bare) else {
             let known = OPERATORS.iter().map(|operator| operator.name);
-            // What other clouds call them.
+            // Translates the operator names of other clouds.
             let translated = bare.replace("Like", "Match").replace("Numeric", "Number");
-            return Err(format!("there is no operator {name:?}; {}", super::hint::nearest(&translated, known)));
+            return Err(format!(
+                "there is no operator {name:?}; {}",
+                super::suggestion::suggest_nearest(&translated, known)
+            ));
         };
         if matches!(operator.comparison, Comparison::Null) && (quantifier.is_some() || if_exists) {
             return Err("Null takes neither a prefix nor IfExists: it asks itself whether the key is there".to_owned());

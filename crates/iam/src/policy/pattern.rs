@@ -1,42 +1,45 @@
-//! Wildcards: `*` stands for any run of characters, `?` for exactly one (spec section 4.3).
+//! Wildcard patterns: `*` matches any sequence of characters, `?` exactly one character (spec section 4.3).
 //!
-//! Patterns come from tenants, so the time must not depend on how they are written. A pattern without `?` is matched in linear time:
-//! the texts between its stars are found one after the other by substring search. Other patterns take at most the product of both
-//! lengths; every step is paid from the work budget of the request.
+//! Tenants write the patterns, so the running time must not depend on their structure.
+//! A pattern without `?` is matched in linear time by searching the texts between the stars one after the other.
+//! Other patterns take at most the product of both lengths.
+//! Every step is charged to the work budget of the request.
 
 use crate::work_budget::WorkBudget;
 
-/// How two characters are compared.
+/// Case sensitivity of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Case {
-    /// `a` is not `A`.
-    Matters,
-    /// `a` is `A`.
-    Ignored,
+pub(super) enum CaseSensitivity {
+    /// `a` differs from `A`.
+    Sensitive,
+    /// `a` equals `A`.
+    Insensitive,
 }
 
-impl Case {
-    fn same(self, one: char, other: char) -> bool {
+impl CaseSensitivity {
+    fn equal_chars(self, one: char, other: char) -> bool {
         match self {
-            Self::Matters => one == other,
-            Self::Ignored if one.is_ascii() && other.is_ascii() => one.eq_ignore_ascii_case(&other),
-            Self::Ignored => one.to_lowercase().eq(other.to_lowercase()),
+            Self::Sensitive => one == other,
+            Self::Insensitive if one.is_ascii() && other.is_ascii() => one.eq_ignore_ascii_case(&other),
+            Self::Insensitive => one.to_lowercase().eq(other.to_lowercase()),
         }
     }
 }
 
 /// Whether the pattern matches the whole text. False if the budget is exhausted.
-pub(super) fn matches(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
+pub(super) fn matches(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
     if !budget.compare(pattern.len() + text.len()) {
         return false;
     }
     match case {
-        Case::Matters if !pattern.contains('?') => matches_literals(pattern, text),
+        CaseSensitivity::Sensitive if !pattern.contains('?') => matches_literals(pattern, text),
         _ => matches_stepwise(pattern, text, case, budget),
     }
 }
 
-/// A pattern whose only wildcard is `*`. The leftmost place of each text between two stars leaves the most for those after it.
+/// Matches a pattern whose only wildcard is `*`.
+///
+/// The leftmost match of each text between two stars leaves the most text for the following ones.
 fn matches_literals(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -49,10 +52,12 @@ fn matches_literals(pattern: &str, text: &str) -> bool {
     true
 }
 
-/// A mismatch goes back to the last `*` only: an earlier one could take no more than the last one can.
-fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) -> bool {
-    /// Steps that are paid for at once.
-    const BATCH: u64 = 256;
+/// Matches a pattern character by character.
+///
+/// After a mismatch it backtracks to the last `*` only, because an earlier one can match no more than the last one.
+fn matches_stepwise(pattern: &str, text: &str, case: CaseSensitivity, budget: &WorkBudget) -> bool {
+    /// Number of steps paid at once.
+    const STEPS_PER_BATCH: u64 = 256;
     if pattern.chars().filter(|&wanted| wanted != '*').count() > text.chars().count() {
         return false;
     }
@@ -61,7 +66,7 @@ fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) 
     let mut steps = 0;
     loop {
         steps += 1;
-        if steps % BATCH == 0 && !budget.spend(BATCH) {
+        if steps % STEPS_PER_BATCH == 0 && !budget.spend(STEPS_PER_BATCH) {
             return false;
         }
         match pattern.next() {
@@ -70,9 +75,9 @@ fn matches_stepwise(pattern: &str, text: &str, case: Case, budget: &WorkBudget) 
                 continue;
             }
             Some(wanted) => match text.next() {
-                Some(found) if wanted == '?' || case.same(wanted, found) => continue,
+                Some(found) if wanted == '?' || case.equal_chars(wanted, found) => continue,
                 Some(_) => {}
-                // What is left of the pattern finds even less in a shorter rest.
+                // Backtracking cannot help: the remaining text would be even shorter.
                 None => return false,
             },
             None if text.as_str().is_empty() => return true,
@@ -92,13 +97,13 @@ mod tests {
 
     use super::*;
 
-    fn matches_unlimited(pattern: &str, text: &str, case: Case) -> bool {
+    fn matches_unlimited(pattern: &str, text: &str, case: CaseSensitivity) -> bool {
         let budget = WorkBudget::new(u64::MAX);
         matches(pattern, text, case, &budget)
     }
 
     #[test]
-    fn stars_take_any_run_and_question_marks_one_character() {
+    fn stars_match_any_sequence_and_question_marks_one_character() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("", "a", false),
@@ -123,13 +128,13 @@ mod tests {
             ("日*", "日本", true),
             ("A", "a", false),
         ] {
-            assert_eq!(matches_unlimited(pattern, text, Case::Matters), expected, "{pattern:?} {text:?}");
+            assert_eq!(matches_unlimited(pattern, text, CaseSensitivity::Sensitive), expected, "{pattern:?} {text:?}");
         }
-        assert!(matches_unlimited("GAUSS*", "gaussdb", Case::Ignored));
-        assert!(matches_unlimited("É?", "éa", Case::Ignored));
+        assert!(matches_unlimited("GAUSS*", "gaussdb", CaseSensitivity::Insensitive));
+        assert!(matches_unlimited("É?", "éa", CaseSensitivity::Insensitive));
     }
 
-    /// The definition of the wildcards, in exponential time.
+    /// Definition of the wildcards, in exponential time.
     fn by_definition(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),
@@ -147,16 +152,16 @@ mod tests {
         fn patterns_match_as_defined(pattern in "[ab*?é]{0,8}", text in "[abé]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             let expected = by_definition(&chars(&pattern), &chars(&text));
-            prop_assert_eq!(matches_unlimited(&pattern, &text, Case::Matters), expected);
+            prop_assert_eq!(matches_unlimited(&pattern, &text, CaseSensitivity::Sensitive), expected);
         }
     }
 
     #[test]
-    fn many_stars_do_not_multiply() {
-        // A backtracking matcher takes longer than the universe has: the test would never end.
+    fn many_stars_do_not_take_exponential_time() {
+        // A backtracking matcher needs exponential time, so the test would not terminate.
         for star in ["*a", "*?"] {
             let (pattern, text) = (format!("{}c", star.repeat(500)), format!("{}b", "a".repeat(1_024)));
-            assert!(!matches_unlimited(&pattern, &text, Case::Matters));
+            assert!(!matches_unlimited(&pattern, &text, CaseSensitivity::Sensitive));
         }
     }
 
@@ -164,9 +169,9 @@ mod tests {
     fn steps_of_a_pattern_with_question_marks_are_paid_for() {
         let (pattern, text) = (format!("*?{}b", "a".repeat(500)), "a".repeat(1_000));
         let unlimited = WorkBudget::new(u64::MAX);
-        assert!(!matches(&pattern, &text, Case::Matters, &unlimited));
+        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &unlimited));
         assert!(unlimited.spent() > 200_000, "{}", unlimited.spent());
         let small = WorkBudget::new(100_000);
-        assert!(!matches(&pattern, &text, Case::Matters, &small) && small.is_exhausted());
+        assert!(!matches(&pattern, &text, CaseSensitivity::Sensitive, &small) && small.is_exhausted());
     }
 }

@@ -1,57 +1,57 @@
-//! A statement of a policy.
+//! Statements of a policy.
 
 use crate::policy::condition::Condition;
-use crate::policy::model::Effect;
+use crate::policy::policy_model::Effect;
 use crate::policy::urn::ResourcePattern;
 
-/// What a statement names: these, or all but these.
+/// Patterns of a statement, or their complement.
 #[derive(Debug, Clone)]
-pub(super) struct Named<P> {
-    /// True for NotAction and NotResource.
-    pub(super) except: bool,
+pub(super) struct PatternSet<P> {
+    /// True for `NotAction` and `NotResource`.
+    pub(super) negated: bool,
     pub(super) patterns: Vec<P>,
 }
 
-impl<P> Named<P> {
-    /// Whether what the patterns are tried on is named.
-    pub(super) fn names(&self, fits: impl FnMut(&P) -> bool) -> bool {
-        self.patterns.iter().any(fits) != self.except
+impl<P> PatternSet<P> {
+    /// Whether the patterns, or their complement, match. `fits` tests one pattern.
+    pub(super) fn matches(&self, fits: impl FnMut(&P) -> bool) -> bool {
+        self.patterns.iter().any(fits) != self.negated
     }
 }
 
-/// One statement of a policy.
+/// A statement of a policy.
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub(super) sid: Option<String>,
     pub(super) effect: Effect,
-    pub(super) actions: Named<String>,
-    /// Nothing means all.
-    pub(super) resources: Option<Named<ResourcePattern>>,
+    pub(super) actions: PatternSet<String>,
+    /// Resources; `None` for all.
+    pub(super) resources: Option<PatternSet<ResourcePattern>>,
     pub(super) conditions: Vec<Condition>,
 }
 
 impl Statement {
-    /// Its Sid, if it has one.
+    /// Sid, if the statement has one.
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
         self.sid.as_deref()
     }
 
-    /// What it does when it matches.
+    /// Effect of the statement if it matches.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// True if it matches every request for an action that it names.
+    /// Whether the statement matches every request for its actions.
     pub(crate) fn is_unconditional(&self) -> bool {
-        self.conditions.is_empty() && self.is_for_everything()
+        self.conditions.is_empty() && self.names_every_resource()
     }
 
-    /// True if it names every resource.
-    pub(super) fn is_for_everything(&self) -> bool {
+    /// Whether the statement names every resource.
+    pub(super) fn names_every_resource(&self) -> bool {
         let everything =
-            |named: &Named<ResourcePattern>| !named.except && named.patterns.contains(&ResourcePattern::Any);
+            |named: &PatternSet<ResourcePattern>| !named.negated && named.patterns.contains(&ResourcePattern::Any);
         self.resources.as_ref().is_none_or(everything)
     }
 }

@@ -1,27 +1,27 @@
-//! The policies that come with Clew: full access, read-only, and "may look, may not kill", each in both models.
+//! System policies: full access, read-only, and view without kill, each in both models.
 //!
-//! Read-only sees lists, processes and collections, but statements only as the project shows them: where it masks them,
-//! as templates. "ViewNoKill" sees whole statements as well, everything that somebody on call looks at. Neither changes
-//! anything.
+//! Read-only covers lists, processes and collections, with statements masked as the project requires.
+//! `ViewNoKill` also shows full statements, which on-call engineers need.
+//! Both allow no changes.
 
 use std::sync::{Arc, LazyLock};
 
 use super::Policy;
 
-/// A policy that comes with Clew.
+/// A predefined policy.
 #[derive(Debug)]
 pub struct SystemPolicy {
-    /// Its name.
+    /// Name of the policy.
     pub name: &'static str,
-    /// What it is for.
+    /// Purpose of the policy.
     pub description: &'static str,
-    /// The document.
+    /// Policy document.
     pub document: &'static str,
     policy: LazyLock<Option<Arc<Policy>>>,
 }
 
 impl SystemPolicy {
-    /// The document, read once. Nothing if it is wrong, which a test keeps from happening.
+    /// Parsed document, cached. `None` if the document is invalid, which a test excludes.
     #[must_use]
     pub fn policy(&self) -> Option<&Arc<Policy>> {
         self.policy.as_ref()
@@ -30,7 +30,7 @@ impl SystemPolicy {
 
 macro_rules! system_policies {
     ($($name:literal $file:literal $description:literal;)+) => {
-        /// All of them.
+        /// All system policies.
         pub static ALL: [SystemPolicy; 6] = [$(SystemPolicy {
             name: $name,
             description: $description,
@@ -55,7 +55,7 @@ system_policies! {
         "Everything that can be seen, whole statements too; nothing can be changed or killed";
 }
 
-/// The one of this name.
+/// Finds a system policy by name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Arc<Policy>> {
     ALL.iter().find(|policy| policy.name == name)?.policy()

@@ -1,17 +1,17 @@
-//! Resources as policies name them: `service:region:domain:type:path` (spec section 4.4).
+//! Resource names in policies: `service:region:domain:type:path` (spec section 4.4).
 
 use crate::action::Target;
-use crate::policy::model::Model;
-use crate::policy::pattern::{self, Case};
+use crate::policy::pattern::{self, CaseSensitivity};
+use crate::policy::policy_model::Model;
 use crate::request::Request;
 use crate::work_budget::WorkBudget;
 
-/// The resource of a request, as statements see it.
+/// Resource of a request, as input of policy evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Urn<'a> {
-    /// An instance, by its five parts.
+    /// Instance, by the five parts of its URN.
     Instance([&'a str; 5]),
-    /// The action takes no resource.
+    /// No resource, for an action without a resource type.
     None,
 }
 
@@ -20,25 +20,25 @@ impl<'a> Urn<'a> {
         if request.action.target != Target::Instance {
             return Self::None;
         }
-        // All instances of a project: only what names every instance names them.
+        // For all instances of a project, only patterns for every instance match.
         let id = request.resource.instance.map_or("*", |instance| instance.id.as_str());
-        Self::Instance([model.service(), request.resource.region, request.requester.domain_id.as_str(), "instance", id])
+        Self::Instance([model.service(), request.resource.region, request.caller.domain_id.as_str(), "instance", id])
     }
 }
 
-/// A resource of a statement.
+/// Resource pattern of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ResourcePattern {
-    /// `*`
+    /// Matches everything: `*`.
     Any,
-    /// A URN, each part with wildcards of its own: `*` never reaches over a colon.
+    /// URN with wildcards in each part; `*` never matches across a colon.
     Urn([String; 5]),
-    /// Something of another service in the form of old (spec section 4.5). It names nothing here.
+    /// Legacy resource of another service (spec section 4.5), which matches nothing.
     Foreign(String),
 }
 
 impl ResourcePattern {
-    /// `*` or five parts.
+    /// Parses `*` or a URN of five parts.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::Any);
@@ -46,17 +46,18 @@ impl ResourcePattern {
         let parts: Vec<String> = text.split(':').map(str::to_owned).collect();
         let parts: [String; 5] = parts.try_into().ok()?;
         let [service, _, _, kind, path] = &parts;
-        // Region and domain may be left out by services that have none.
-        let whole = !service.is_empty() && !kind.is_empty() && !path.is_empty();
-        whole.then_some(Self::Urn(parts))
+        // Region and domain may be empty for services without them.
+        let is_complete = !service.is_empty() && !kind.is_empty() && !path.is_empty();
+        is_complete.then_some(Self::Urn(parts))
     }
 
     pub(super) fn matches(&self, urn: &Urn<'_>, budget: &WorkBudget) -> bool {
         match (self, urn) {
             (Self::Any, _) => true,
-            (Self::Urn(patterns), Urn::Instance(parts)) => {
-                patterns.iter().zip(parts).all(|(pattern, part)| pattern::matches(pattern, part, Case::Matters, budget))
-            }
+            (Self::Urn(patterns), Urn::Instance(parts)) => patterns
+                .iter()
+                .zip(parts)
+                .all(|(pattern, part)| pattern::matches(pattern, part, CaseSensitivity::Sensitive, budget)),
             (Self::Urn(_), Urn::None) | (Self::Foreign(_), _) => false,
         }
     }

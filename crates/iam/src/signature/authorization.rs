@@ -1,21 +1,21 @@
-//! The `Authorization` header of a signed request, read.
+//! Parser for the `Authorization` header of a signed request.
 
 use clew_model::AccessKeyId;
 
 use super::{ALGORITHM, SignatureError};
 
-/// `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
+/// Parsed header: `SDK-HMAC-SHA256 Access=…, SignedHeaders=a;b;c, Signature=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// Whose key signed.
+    /// Id of the signing access key.
     pub access_key: AccessKeyId,
-    /// Names of the signed headers, in lower case, in the order in which they were signed.
+    /// Names of the signed headers in lower case, in the order of signing.
     pub signed_headers: Vec<String>,
     signature: [u8; 32],
 }
 
 impl Authorization {
-    /// Reads the header's value. Parts may come in any order; each exactly once, and no other.
+    /// Parses the value of the header. The three parts may be in any order, each exactly once.
     pub fn parse(header: &str) -> Result<Self, SignatureError> {
         let parts = header.trim().strip_prefix(ALGORITHM).ok_or(SignatureError::Algorithm)?;
         if !parts.starts_with(' ') {
@@ -36,8 +36,8 @@ impl Authorization {
         }
         Ok(Self {
             access_key: access.and_then(|id| id.parse().ok()).ok_or(SignatureError::Malformed("Access"))?,
-            signed_headers: signed.and_then(header_names).ok_or(SignatureError::Malformed("SignedHeaders"))?,
-            signature: signature.and_then(digest).ok_or(SignatureError::Malformed("Signature"))?,
+            signed_headers: signed.and_then(parse_header_names).ok_or(SignatureError::Malformed("SignedHeaders"))?,
+            signature: signature.and_then(parse_digest).ok_or(SignatureError::Malformed("Signature"))?,
         })
     }
 
@@ -46,8 +46,8 @@ impl Authorization {
     }
 }
 
-/// The names of the list; nothing if one is empty, repeated or no header name.
-fn header_names(list: &str) -> Option<Vec<String>> {
+/// Parses the list of header names; `None` if one is empty, repeated or invalid.
+fn parse_header_names(list: &str) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for name in list.split(';') {
         let name = name.to_ascii_lowercase();
@@ -61,7 +61,7 @@ fn header_names(list: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-fn digest(text: &str) -> Option<[u8; 32]> {
+fn parse_digest(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)

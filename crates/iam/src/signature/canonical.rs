@@ -1,4 +1,4 @@
-//! The canonical form of a request: what two parties that never saw each other's bytes both sign (spec section 8.1).
+//! Canonical form of a request, which client and server sign (spec section 8.1).
 
 use std::borrow::Cow;
 
@@ -6,17 +6,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::RequestToSign;
 
-/// Everything but letters, digits and `-._~`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Characters that are percent-encoded: all but letters, digits and `-._~`.
+const ENCODED_CHARS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Bytes that hold what an SDK's request without parameters is made into.
-const USUAL_LENGTH: usize = 640;
+/// Initial capacity, sufficient for the canonical form of an SDK request without parameters, in bytes.
+const TYPICAL_LENGTH: usize = 640;
 
 type Decoded<'a> = Cow<'a, [u8]>;
 
-/// Method, path, query, headers, their names, hash of the body: one a line; an empty line ends the headers.
-pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
-    let mut text = String::with_capacity(USUAL_LENGTH);
+/// Builds the canonical request, one item a line: method, path, query, headers, header names, body hash.
+///
+/// An empty line ends the headers.
+pub(super) fn build_request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_headers: &[String]) -> String {
+    let mut text = String::with_capacity(TYPICAL_LENGTH);
     text.push_str(request.method);
     text.make_ascii_uppercase();
     text.push('\n');
@@ -24,7 +26,7 @@ pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_head
     text.push('\n');
     push_query(&mut text, request.query);
     for name in signed_headers {
-        text.extend(["\n", name, ":", request.value(name).unwrap_or_default()]);
+        text.extend(["\n", name, ":", request.header_value(name).unwrap_or_default()]);
     }
     text.push_str("\n\n");
     for (at, name) in signed_headers.iter().enumerate() {
@@ -34,40 +36,40 @@ pub(super) fn request<T: AsRef<str>>(request: &RequestToSign<'_, T>, signed_head
     text
 }
 
-/// Decoded, encoded again segment by segment, and ended with `/`: however a path was encoded, its form here is one.
+/// Appends the canonical path: decoded, encoded again by segment, and terminated with `/`.
 fn push_path(text: &mut String, raw: &str) {
     let decoded = decode(raw);
     for (at, segment) in decoded.split(|&byte| byte == b'/').enumerate() {
         if at > 0 {
             text.push('/');
         }
-        text.extend(percent_encode(segment, RESERVED));
+        text.extend(percent_encode(segment, ENCODED_CHARS));
     }
     if decoded.last() != Some(&b'/') {
         text.push('/');
     }
 }
 
-/// Pairs, decoded, sorted by key and then value, encoded again. `+` is read as a space, as those who parse queries do.
+/// Appends the canonical query: decoded, sorted by key and value, encoded again. `+` is decoded as a space.
 fn push_query(text: &mut String, raw: &str) {
     let mut pairs: Vec<(Decoded<'_>, Decoded<'_>)> = raw
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decode_form(key), decode_form(value)))
+        .map(|(key, value)| (decode_query_part(key), decode_query_part(value)))
         .collect();
     pairs.sort();
     for (at, (key, value)) in pairs.iter().enumerate() {
         if at > 0 {
             text.push('&');
         }
-        text.extend(percent_encode(key, RESERVED));
+        text.extend(percent_encode(key, ENCODED_CHARS));
         text.push('=');
-        text.extend(percent_encode(value, RESERVED));
+        text.extend(percent_encode(value, ENCODED_CHARS));
     }
 }
 
-fn decode_form(text: &str) -> Decoded<'_> {
+fn decode_query_part(text: &str) -> Decoded<'_> {
     if text.contains('+') {
         return percent_decode_str(&text.replace('+', " ")).collect();
     }
@@ -75,12 +77,12 @@ fn decode_form(text: &str) -> Decoded<'_> {
 }
 
 fn decode(text: &str) -> Decoded<'_> {
-    // The library looks at byte after byte to find out that there is nothing to decode.
+    // Faster than the library, which scans every byte even if nothing is encoded.
     if text.contains('%') { percent_decode_str(text).into() } else { text.as_bytes().into() }
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
-    percent_encode(bytes, RESERVED).to_string()
+    percent_encode(bytes, ENCODED_CHARS).to_string()
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_one_form_however_it_was_encoded() {
+    fn path_has_one_canonical_form() {
         for (raw, canonical) in [
             ("/v3/projects", "/v3/projects/"),
             ("/v3/projects/", "/v3/projects/"),
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_sorted_and_encoded_once() {
+    fn query_is_sorted_and_encoded_once() {
         for (raw, canonical) in [
             ("", ""),
             ("b=2&a=1", "a=1&b=2"),

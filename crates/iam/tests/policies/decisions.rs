@@ -1,8 +1,10 @@
-//! The tables of decisions in `cases/`: each row holds policies and the requests that they allow, deny, or leave alone.
+//! Decision tables in `cases/`: each row has policies, and requests that they allow, deny, or do not match.
 //!
-//! `condition` is short for one statement that allows everything under that condition, `statements` for one policy of the
-//! given version (5.0 if none is). A request is an object of facts (see `facts.rs`); a string is short for an instance
-//! with that value of the tag `env`, null for one without the tag, a list for a request that adds tags of these keys.
+//! `condition` abbreviates a statement that allows everything under the condition.
+//! `statements` abbreviates a policy of the given version (default 5.0).
+//! A request is an object of facts (see `facts.rs`).
+//! A string abbreviates an instance with that value of the tag `env`, null an instance without the tag, a list a
+//! request that adds tags with these keys.
 
 use clew_iam::decision::{Action, Decision, DenyReason};
 use clew_iam::policy::Policy;
@@ -34,10 +36,10 @@ struct Row {
     statements: Option<Value>,
     #[serde(default)]
     policies: Vec<Value>,
-    /// Requests that are allowed.
+    /// Allowed requests.
     #[serde(default)]
     allow: Vec<Value>,
-    /// Requests that nothing allows.
+    /// Requests without a matching statement.
     #[serde(default)]
     none: Vec<Value>,
     /// Requests that a statement denies.
@@ -49,7 +51,7 @@ fn policy(document: &Value) -> Policy {
     Policy::parse(&document.to_string()).unwrap_or_else(|errors| panic!("{document}: {errors}"))
 }
 
-fn under(version: &str, effect: &str, condition: &Value) -> Policy {
+fn conditional_policy(version: &str, effect: &str, condition: &Value) -> Policy {
     let statement = json!({"Effect": effect, "Action": ["*:*:*"], "Condition": condition});
     policy(&json!({"Version": version, "Statement": [statement]}))
 }
@@ -61,7 +63,7 @@ impl Row {
 
     fn policies(&self) -> Vec<Policy> {
         match (&self.condition, &self.statements) {
-            (Some(condition), None) => vec![under(self.version(), "Allow", condition)],
+            (Some(condition), None) => vec![conditional_policy(self.version(), "Allow", condition)],
             (None, Some(statements)) => vec![policy(&json!({"Version": self.version(), "Statement": statements}))],
             (None, None) => self.policies.iter().map(policy).collect(),
             (Some(_), Some(_)) => panic!("{}: a condition and statements", self.what),
@@ -83,7 +85,7 @@ fn facts(request: &Value) -> Facts {
 }
 
 #[test]
-fn every_row_is_decided_as_written() {
+fn decisions_match_the_tables() {
     let mut decisions = 0;
     for (table, text) in TABLES {
         let rows: Vec<Row> = serde_json::from_str(text).unwrap_or_else(|error| panic!("{table}: {error}"));
@@ -108,19 +110,19 @@ fn every_row_is_decided_as_written() {
     assert!(decisions >= 400, "only {decisions} decisions");
 }
 
-/// What allows under a condition denies under it too, whatever else allows.
+/// A condition under which an Allow matches also makes a Deny match.
 #[test]
-fn every_condition_denies_where_it_would_allow() {
+fn conditions_apply_equally_to_deny() {
     for (table, text) in TABLES {
         let rows: Vec<Row> = serde_json::from_str(text).unwrap();
         for row in &rows {
             let Some(condition) = &row.condition else { continue };
             let everything = policy(&json!({"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": ["*"]}]}));
-            let policies = [everything, under(row.version(), "Deny", condition)];
+            let policies = [everything, conditional_policy(row.version(), "Deny", condition)];
             for (requests, allowed) in [(&row.allow, false), (&row.none, true)] {
                 for request in requests {
                     let request_facts = facts(request);
-                    // What an action does not support counts against the request both times; `effects.json` has it.
+                    // For an unsupported key, an Allow does not match and a Deny may; covered by `effects.json`.
                     if !Action::find(&request_facts.action).unwrap().keys.is_empty() {
                         let decision = request_facts.decide(&policies);
                         assert_eq!(decision.is_allowed(), allowed, "{table}: {}: {request}", row.what);

@@ -1,4 +1,4 @@
-//! What is no policy, and where it says so.
+//! Errors of invalid documents, with their positions.
 
 mod limits;
 mod operators;
@@ -6,7 +6,7 @@ mod operators;
 use clew_iam::policy::{Model, Policy};
 use serde_json::{Value, json};
 
-/// Every error of a document, as `line:column path: message`.
+/// Errors of a document, as `line:column path: message`.
 fn errors(text: &str) -> Vec<String> {
     match Policy::parse(text) {
         Ok(_) => Vec::new(),
@@ -14,29 +14,29 @@ fn errors(text: &str) -> Vec<String> {
     }
 }
 
-/// The one error of a document; its beginning and a part of its message.
+/// The only error of a document.
 fn only_error(text: &str) -> String {
     let errors = errors(text);
     assert_eq!(errors.len(), 1, "{text}: {errors:#?}");
     errors.into_iter().next().unwrap()
 }
 
-fn statement_of(version: &str, statement: &Value) -> String {
+fn document_with(version: &str, statement: &Value) -> String {
     json!({"Version": version, "Statement": [statement]}).to_string()
 }
 
-fn is_refused(version: &str, statement: &Value, path: &str, why: &str) {
-    let error = only_error(&statement_of(version, statement));
+fn assert_rejected(version: &str, statement: &Value, path: &str, why: &str) {
+    let error = only_error(&document_with(version, statement));
     assert!(error.contains(&format!(": $.Statement[0]{path}: ")) && error.contains(why), "{statement}: {error}");
 }
 
-fn is_accepted(version: &str, statement: &Value) {
-    let errors = errors(&statement_of(version, statement));
+fn assert_accepted(version: &str, statement: &Value) {
+    let errors = errors(&document_with(version, statement));
     assert!(errors.is_empty(), "{version} {statement}: {errors:?}");
 }
 
 #[test]
-fn every_error_is_named_with_its_place_in_one_go() {
+fn all_errors_are_reported_with_their_positions() {
     let text = r#"{
   "Version": "5.0",
   "Statment": [],
@@ -88,8 +88,8 @@ fn columns_count_characters() {
 }
 
 #[test]
-fn what_json_does_not_allow_is_refused_where_it_stands() {
-    let right = statement_of("5.0", &json!({"Effect": "Allow", "Action": ["*"]}));
+fn invalid_json_is_reported_at_its_position() {
+    let right = document_with("5.0", &json!({"Effect": "Allow", "Action": ["*"]}));
     assert!(errors(&right).is_empty());
     for (text, at) in [
         (String::new(), "1:1"),
@@ -125,7 +125,7 @@ fn what_json_does_not_allow_is_refused_where_it_stands() {
 }
 
 #[test]
-fn escapes_mean_what_they_stand_for() {
+fn json_escapes_are_decoded() {
     let text = r#"{"\u0056ersion":"5.0","Statement":[{"Effect":"\u0041llow","Action":["\u002a"]}]}"#;
     assert!(errors(text).is_empty());
     let twice = r#"{"Version":"5.0","\u0056ersion":"1.1","Statement":[{"Effect":"Allow","Action":["*:*:*"]}]}"#;
@@ -133,7 +133,7 @@ fn escapes_mean_what_they_stand_for() {
 }
 
 #[test]
-fn a_name_twice_in_one_object_is_an_error() {
+fn repeated_element_is_an_error() {
     let text = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Effect":"Allow","Action":["*"]}]}"#;
     assert_eq!(only_error(text), "1:48: $.Statement[0].Effect: \"Effect\" is here twice; keep one");
     let text = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"],
@@ -145,7 +145,7 @@ fn a_name_twice_in_one_object_is_an_error() {
 }
 
 #[test]
-fn nothing_is_empty() {
+fn empty_values_are_errors() {
     for (text, path) in [
         ("{}", "$: the object is empty"),
         (r#"{"Version":"5.0"}"#, "$: the element \"Statement\" is missing"),
@@ -154,38 +154,53 @@ fn nothing_is_empty() {
     ] {
         assert!(only_error(text).contains(path), "{text}: {}", only_error(text));
     }
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": []}), ".Action", "the list is empty");
-    is_refused("5.0", &json!({"Effect": "Allow", "NotAction": []}), ".NotAction", "the list is empty");
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Resource": []}), ".Resource", "the list is empty");
-    is_refused(
+    assert_rejected("5.0", &json!({"Effect": "Allow", "Action": []}), ".Action", "the list is empty");
+    assert_rejected("5.0", &json!({"Effect": "Allow", "NotAction": []}), ".NotAction", "the list is empty");
+    assert_rejected(
+        "5.0",
+        &json!({"Effect": "Allow", "Action": ["*"], "Resource": []}),
+        ".Resource",
+        "the list is empty",
+    );
+    assert_rejected(
         "5.0",
         &json!({"Effect": "Allow", "Action": ["*"], "Condition": {}}),
         ".Condition",
         "the object is empty",
     );
-    is_refused(
+    assert_rejected(
         "5.0",
         &json!({"Effect": "Allow", "Action": ["*"], "Condition": {"Bool": {}}}),
         ".Condition.Bool",
         "the object is empty",
     );
-    is_refused("5.0", &json!({"Effect": "Allow"}), "", "has no Action");
-    is_refused("5.0", &json!({"Action": ["*"]}), "", "\"Effect\" is missing");
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": [""]}), ".Action[0]", "is no action");
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Resource": [""]}), ".Resource[0]", "is no resource");
+    assert_rejected("5.0", &json!({"Effect": "Allow"}), "", "has no Action");
+    assert_rejected("5.0", &json!({"Action": ["*"]}), "", "\"Effect\" is missing");
+    assert_rejected("5.0", &json!({"Effect": "Allow", "Action": [""]}), ".Action[0]", "is no action");
+    assert_rejected(
+        "5.0",
+        &json!({"Effect": "Allow", "Action": ["*"], "Resource": [""]}),
+        ".Resource[0]",
+        "is no resource",
+    );
 }
 
 #[test]
-fn wrong_types_are_named() {
+fn wrong_types_are_reported() {
     for (value, why) in
         [(json!("x"), "a string"), (json!(1), "a number"), (json!({"a": 1}), "an object"), (json!(null), "null")]
     {
-        is_refused("5.0", &json!({"Effect": "Allow", "Action": value}), ".Action", why);
+        assert_rejected("5.0", &json!({"Effect": "Allow", "Action": value}), ".Action", why);
     }
-    is_refused("5.0", &json!({"Effect": ["Allow"], "Action": ["*"]}), ".Effect", "a list");
-    is_refused("5.0", &json!({"Sid": 1, "Effect": "Allow", "Action": ["*"]}), ".Sid", "write it as a string, \"1\"");
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Condition": []}), ".Condition", "a list");
-    is_refused("5.0", &json!({"Effect": "Allow", "Action": [null]}), ".Action[0]", "null");
+    assert_rejected("5.0", &json!({"Effect": ["Allow"], "Action": ["*"]}), ".Effect", "a list");
+    assert_rejected(
+        "5.0",
+        &json!({"Sid": 1, "Effect": "Allow", "Action": ["*"]}),
+        ".Sid",
+        "write it as a string, \"1\"",
+    );
+    assert_rejected("5.0", &json!({"Effect": "Allow", "Action": ["*"], "Condition": []}), ".Condition", "a list");
+    assert_rejected("5.0", &json!({"Effect": "Allow", "Action": [null]}), ".Action[0]", "null");
     for text in
         [r#"{"Version":"5.0","Statement":{"Effect":"Allow","Action":["*"]}}"#, r#"{"Version":"5.0","Statement":["x"]}"#]
     {
@@ -197,14 +212,14 @@ fn wrong_types_are_named() {
 }
 
 #[test]
-fn versions_are_three() {
+fn unknown_versions_are_rejected() {
     for version in ["1.0", "1.1", "5.0"] {
-        let policy = Policy::parse(&statement_of(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
+        let policy = Policy::parse(&document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}))).unwrap();
         let model = if version == "5.0" { Model::IdentityBased } else { Model::RoleBased };
         assert_eq!((policy.version(), policy.model()), (version, model));
     }
     for version in ["", "1", "1.2", "5", "5.1", "2012-10-17"] {
-        let text = statement_of(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}));
+        let text = document_with(version, &json!({"Effect": "Allow", "Action": ["*:*:*"]}));
         assert!(only_error(&text).contains("$.Version: there is no version"), "{version}");
     }
     assert!(only_error(r#"{"Version":5.0,"Statement":[]}"#).contains("write it as a string, \"5.0\""));
@@ -212,34 +227,44 @@ fn versions_are_three() {
 }
 
 #[test]
-fn each_version_has_its_elements_and_forms() {
+fn elements_and_formats_depend_on_the_version() {
     let with = |name: &str, value: Value| {
         let mut statement = json!({"Effect": "Allow", "Action": ["gaussdb:instance:list"]});
         statement[name] = value;
         statement
     };
-    is_refused("1.0", &with("Resource", json!(["*"])), ".Resource", "version 1.0 has no element");
-    is_refused("1.0", &with("Condition", json!({"Bool": {"g:SecureTransport": "true"}})), ".Condition", "version 1.0");
-    is_refused("1.1", &with("Sid", json!("x")), ".Sid", "version 1.1 has no element");
-    is_refused("5.0", &with("Principal", json!("*")), ".Principal", "version 5.0 has no element");
-    is_refused("5.0", &with("Resource", json!({"uri": ["*"]})), ".Resource", "this is an object");
-    is_refused("1.1", &with("Resource", json!({"url": ["*"], "uri": ["*"]})), ".Resource.url", "did you mean \"uri\"?");
-    is_refused("5.0", &json!({"Effect": "allow", "Action": ["*"]}), ".Effect", "is no effect");
-    is_refused("5.0", &json!({"Effect": "ALLOW", "Action": ["*"]}), ".Effect", "is no effect");
+    assert_rejected("1.0", &with("Resource", json!(["*"])), ".Resource", "version 1.0 has no element");
+    assert_rejected(
+        "1.0",
+        &with("Condition", json!({"Bool": {"g:SecureTransport": "true"}})),
+        ".Condition",
+        "version 1.0",
+    );
+    assert_rejected("1.1", &with("Sid", json!("x")), ".Sid", "version 1.1 has no element");
+    assert_rejected("5.0", &with("Principal", json!("*")), ".Principal", "version 5.0 has no element");
+    assert_rejected("5.0", &with("Resource", json!({"uri": ["*"]})), ".Resource", "this is an object");
+    assert_rejected(
+        "1.1",
+        &with("Resource", json!({"url": ["*"], "uri": ["*"]})),
+        ".Resource.url",
+        "did you mean \"uri\"?",
+    );
+    assert_rejected("5.0", &json!({"Effect": "allow", "Action": ["*"]}), ".Effect", "is no effect");
+    assert_rejected("5.0", &json!({"Effect": "ALLOW", "Action": ["*"]}), ".Effect", "is no effect");
     for action in
         ["gaussdb:instance:lis?", "*", "gaussdb:*", "GaussDB:instance:list", "gaussdb:instance:list:x", "gaussdb::list"]
     {
-        is_refused("1.1", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
+        assert_rejected("1.1", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
     }
     for action in ["a:b", "a:b:c:d", "a::c", ":b:c", "a:b:", "a:b:c d", "a:b:ç", "a"] {
-        is_refused("5.0", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
+        assert_rejected("5.0", &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", "is no action");
     }
     for resource in ["x", "a:b:c:d", "a:b:c:d:e:f", ":::instance:x", "a:b:c::e", "a:b:c:d:", "**"] {
-        is_refused("5.0", &with("Resource", json!([resource])), ".Resource[0]", "is no resource");
-        is_refused("1.1", &with("NotResource", json!([resource])), ".NotResource[0]", "is no resource");
+        assert_rejected("5.0", &with("Resource", json!([resource])), ".Resource[0]", "is no resource");
+        assert_rejected("1.1", &with("NotResource", json!([resource])), ".NotResource[0]", "is no resource");
     }
     let both = json!({"Effect": "Allow", "Action": ["*"], "Resource": ["*"], "NotResource": ["*"]});
-    is_refused("5.0", &both, ".NotResource", "exclude each other");
+    assert_rejected("5.0", &both, ".NotResource", "exclude each other");
     let depends =
         r#"{"Version":"1.0","Depends":[{"any":"thing"}],"Statement":[{"Effect":"Allow","Action":["a:b:c"]}]}"#;
     assert!(errors(depends).is_empty());

@@ -1,4 +1,4 @@
-//! Why a decision came out as it did, in words.
+//! Explanations of decisions.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ fn tagged(env: &str) -> Facts {
     Facts { tags: [("env".to_owned(), env.to_owned())].into(), ..Facts::default() }
 }
 
-/// The reasons of each statement, marked with + if it matched.
+/// Reasons of each statement; the flag is true if the statement matched.
 fn reasons(explanation: &Explanation) -> Vec<(bool, String)> {
     explanation.statements.iter().map(|(_, why)| (why.matched, why.reasons.join(" | "))).collect()
 }
 
 #[test]
-fn each_statement_says_why() {
+fn each_statement_has_reasons() {
     let policy = policy(&json!([
         {"Effect": "Allow", "Action": ["gaussdbformysql:instance:get", "ecs:*:*"]},
         {"Effect": "Allow", "NotAction": ["gaussdbformysql:instance:list*"]},
@@ -68,7 +68,7 @@ fn each_statement_says_why() {
 }
 
 #[test]
-fn a_deny_decides_over_an_earlier_allow() {
+fn deny_overrides_an_earlier_allow() {
     let allow = policy(&json!([{"Effect": "Allow", "Action": ["*"]}]));
     let deny = policy(&json!([{"Effect": "Allow", "Action": ["*"]}, {"Effect": "Deny", "Action": ["*"]}]));
     let explanation = explanation(&Facts::default(), &[allow, deny]);
@@ -81,7 +81,7 @@ fn a_deny_decides_over_an_earlier_allow() {
 }
 
 #[test]
-fn what_an_action_does_not_support_is_said() {
+fn unsupported_condition_is_explained() {
     let policy = policy(
         &json!([{"Effect": "Allow", "Action": ["*"], "Condition": {"StringEquals": {"g:ResourceTag/env": "x"}}}]),
     );
@@ -93,7 +93,7 @@ fn what_an_action_does_not_support_is_said() {
 }
 
 #[test]
-fn where_policies_do_not_decide_none_is_named() {
+fn no_statement_is_deciding_without_policy_evaluation() {
     let policy = policy(&json!([{"Effect": "Allow", "Action": ["*"]}]));
     let facts = Facts::default();
     let mut principal = facts.principal(std::slice::from_ref(&policy));
@@ -108,7 +108,7 @@ fn where_policies_do_not_decide_none_is_named() {
 }
 
 #[test]
-fn a_grant_of_another_project_is_told_apart() {
+fn grant_for_another_project_is_explained() {
     let facts = Facts::default();
     let mut principal = facts.principal(&[]);
     let policy = Arc::new(policy(&json!([{"Effect": "Allow", "Action": ["*"]}])));

@@ -1,4 +1,4 @@
-//! Requests as the tables of decisions write them.
+//! Requests in the notation of the decision tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const USER: &str = "fedcba9876543210fedcba9876543210";
 pub(crate) const INSTANCE: &str = "d54b974caa7cf2a3272c0136aafc1501in07";
 
-/// A request. What a table leaves out is as in [`Facts::default`].
+/// A request. Missing fields have the values of [`Facts::default`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Facts {
@@ -51,8 +51,8 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// Calls with the request made of these facts.
-    pub(crate) fn with<T>(&self, use_it: impl FnOnce(Action, &Resource<'_>, &Environment) -> T) -> T {
+    /// Calls a function with the action, resource and environment of the request.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(Action, &Resource<'_>, &Environment) -> T) -> T {
         let tags = |map: &BTreeMap<String, String>| -> Vec<Tag> {
             map.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
         };
@@ -75,10 +75,10 @@ impl Facts {
             secure_transport: self.tls,
         };
         let action = Action::find(&self.action).unwrap_or_else(|| panic!("no action {:?}", self.action));
-        use_it(action, &resource, &environment)
+        call(action, &resource, &environment)
     }
 
-    /// The user of the request, reached by these policies.
+    /// Principal of the request, with these policies attached.
     pub(crate) fn principal(&self, policies: &[Policy]) -> Principal {
         let grant = |(index, policy): (usize, &Policy)| Grant {
             policy: Arc::new(policy.clone()),

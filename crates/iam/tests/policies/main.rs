@@ -1,12 +1,12 @@
-//! Policies: what they allow and deny, what is no policy, and that nothing breaks the reader.
+//! Policies: decisions, document errors, and robustness against random input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
-mod beside_iam_rs;
 mod decisions;
+mod differential_iam_rs;
 mod documents;
 mod explanations;
 mod facts;
-mod garbage;
+mod random_input;
 mod scopes;
 mod system_policies;
 mod warnings;

@@ -1,4 +1,4 @@
-//! What policies cannot widen: scopes of credentials, grants of one project; and who needs none.
+//! Limits of policies: scopes of credentials, grants for one project, and administrators.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use clew_iam::decision::{
 use clew_iam::policy::Policy;
 use clew_model::{DomainId, ProjectId, UserId};
 
-const EVERYTHING: &str = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]}]}"#;
+const ALLOW_ALL: &str = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]}]}"#;
 
 fn grant(document: &str, project: Option<ProjectId>) -> Grant {
     let policy = Arc::new(Policy::parse(document).unwrap());
@@ -29,7 +29,7 @@ fn principal(domain_id: &DomainId, scope: Scope, administrator: bool, grants: &[
     }
 }
 
-fn ask(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
+fn decide_for(principal: &Principal, action: Action, project: Option<(&ProjectId, Option<&DomainId>)>) -> Decision {
     let project = project.map(|(id, domain_id)| ProjectFacts { id, name: "eu-1", domain_id });
     let resource = Resource { project, region: "eu-1", instance: None, request_tags: &[] };
     let now = "2026-06-12T12:00:00Z".parse().unwrap();
@@ -41,10 +41,10 @@ fn denied(reason: DenyReason) -> Decision {
 }
 
 #[test]
-fn every_kind_of_credential_is_held_to_its_domain_and_scope() {
+fn credentials_are_limited_to_their_domain_and_scope() {
     let (own, foreign) = (DomainId::generate(), DomainId::generate());
     let (project, sibling) = (ProjectId::generate(), ProjectId::generate());
-    // Kind of credential, then what it may do in the project and in the domain.
+    // Scope of the credentials, expected decision in the project, expected decision in the domain.
     let scopes = [
         (Scope::AccessKey, Decision::Allow, Decision::Allow),
         (Scope::Project(project.clone()), Decision::Allow, denied(DenyReason::ProjectToken)),
@@ -52,71 +52,71 @@ fn every_kind_of_credential_is_held_to_its_domain_and_scope() {
         (Scope::Domain, denied(DenyReason::DomainToken), Decision::Allow),
     ];
     for (scope, in_project, in_domain) in scopes {
-        // Neither an administrator nor whoever may do everything by policy leaves their scope.
+        // Administrators and users with all permissions are limited to the scope of their credentials.
         for principal in [
             principal(&own, scope.clone(), true, &[]),
-            principal(&own, scope.clone(), false, &[grant(EVERYTHING, None)]),
+            principal(&own, scope.clone(), false, &[grant(ALLOW_ALL, None)]),
         ] {
             for &action in Action::ALL {
                 if action.target == Target::Domain {
-                    assert_eq!(ask(&principal, action, None), in_domain, "{principal:?} {action:?}");
+                    assert_eq!(decide_for(&principal, action, None), in_domain, "{principal:?} {action:?}");
                     continue;
                 }
                 assert_eq!(
-                    ask(&principal, action, Some((&project, Some(&own)))),
+                    decide_for(&principal, action, Some((&project, Some(&own)))),
                     in_project,
                     "{principal:?} {action:?}"
                 );
                 assert_eq!(
-                    ask(&principal, action, Some((&project, Some(&foreign)))),
+                    decide_for(&principal, action, Some((&project, Some(&foreign)))),
                     denied(DenyReason::ForeignProject)
                 );
-                assert_eq!(ask(&principal, action, Some((&project, None))), denied(DenyReason::UnknownProject));
-                assert_eq!(ask(&principal, action, None), denied(DenyReason::UnknownProject));
+                assert_eq!(decide_for(&principal, action, Some((&project, None))), denied(DenyReason::UnknownProject));
+                assert_eq!(decide_for(&principal, action, None), denied(DenyReason::UnknownProject));
             }
         }
     }
 }
 
 #[test]
-fn without_policies_only_the_administrator_may() {
+fn only_administrators_are_allowed_without_policies() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     for &action in Action::ALL {
         let user = principal(&domain, Scope::AccessKey, false, &[]);
-        assert_eq!(ask(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
+        assert_eq!(decide_for(&user, action, Some((&project, Some(&domain)))), denied(DenyReason::NoPolicy));
         assert!(!could_ever_allow(&user, action, &project));
         let denial = r#"{"Version":"5.0","Statement":[{"Effect":"Deny","Action":["*"]}]}"#;
         let administrator = principal(&domain, Scope::AccessKey, true, &[grant(denial, None)]);
-        assert_eq!(ask(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
+        assert_eq!(decide_for(&administrator, action, Some((&project, Some(&domain)))), Decision::Allow);
         assert!(could_ever_allow(&administrator, action, &project));
     }
 }
 
 #[test]
-fn a_grant_of_one_project_is_good_there_only() {
+fn grant_for_one_project_applies_only_there() {
     let (domain, project, sibling) = (DomainId::generate(), ProjectId::generate(), ProjectId::generate());
-    let user = principal(&domain, Scope::AccessKey, false, &[grant(EVERYTHING, Some(project.clone()))]);
+    let user = principal(&domain, Scope::AccessKey, false, &[grant(ALLOW_ALL, Some(project.clone()))]);
     for &action in Action::ALL {
-        let here = ask(&user, action, Some((&project, Some(&domain))));
+        let here = decide_for(&user, action, Some((&project, Some(&domain))));
         assert_eq!(here.is_allowed(), action.target != Target::Domain, "{action:?}");
-        assert!(!ask(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
+        assert!(!decide_for(&user, action, Some((&sibling, Some(&domain)))).is_allowed(), "{action:?}");
         assert!(could_ever_allow(&user, action, &project) && !could_ever_allow(&user, action, &sibling));
     }
 }
 
 #[test]
-fn an_explicit_deny_is_named() {
+fn explicit_deny_names_its_statement() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     let document =
         r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]},{"Effect":"Deny","Action":["*"]}]}"#;
     let user = principal(&domain, Scope::AccessKey, false, &[grant(document, None)]);
     let reason = DenyReason::ExplicitDeny { policy: "p".to_owned(), statement: 2 };
     assert_eq!(reason.to_string(), "statement 2 of the policy \"p\" denies it");
-    assert_eq!(ask(&user, Action::LIST_PROCESSES, Some((&project, Some(&domain)))), denied(reason));
+    assert_eq!(decide_for(&user, Action::LIST_PROCESSES, Some((&project, Some(&domain)))), denied(reason));
 }
 
 #[test]
-fn what_could_ever_be_allowed_is_listed_and_filtered() {
+fn possible_permissions_are_detected() {
     let (domain, project) = (DomainId::generate(), ProjectId::generate());
     let could = |statements: &str| {
         let document = format!(r#"{{"Version":"5.0","Statement":[{statements}]}}"#);
@@ -135,13 +135,13 @@ fn what_could_ever_be_allowed_is_listed_and_filtered() {
 }
 
 #[test]
-fn the_table_of_actions_is_consistent() {
+fn action_table_is_consistent() {
     for (index, action) in Action::ALL.iter().enumerate() {
         assert_eq!(Action::find(&action.name.to_uppercase()), Some(*action));
         assert!(Action::ALL.iter().skip(index + 1).all(|other| other.name != action.name), "{}", action.name);
         assert_eq!(action.name.split(':').count(), 3);
         assert_eq!(action.alias.split(':').count(), 3);
-        // What takes no resource supports no condition on one.
+        // An action without a resource type supports no condition on a resource.
         assert_eq!(action.keys.is_empty(), action.target != Target::Instance, "{}", action.name);
         let reads =
             ["get", "list", "show"].iter().any(|verb| action.name.rsplit(':').next().unwrap().starts_with(verb));

@@ -1,4 +1,4 @@
-//! The policies that come with Clew.
+//! System policies.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use clew_iam::policy::{Model, system};
 use crate::facts::Facts;
 
 #[test]
-fn all_are_right_without_warnings() {
+fn system_policies_parse_without_warnings() {
     assert_eq!(system::ALL.len(), 6);
     for policy in &system::ALL {
         let parsed = policy.policy().unwrap_or_else(|| panic!("{} is no policy", policy.name));
@@ -21,19 +21,21 @@ fn all_are_right_without_warnings() {
 }
 
 #[test]
-fn each_allows_what_it_is_for() {
-    let looks = |action: Action| matches!(action.level, AccessLevel::List | AccessLevel::Read);
-    let whole_text = |action: Action| action == Action::GET_REALTIME_SESSION_TEXT;
+fn system_policies_allow_the_intended_actions() {
+    let is_read_only = |action: Action| matches!(action.level, AccessLevel::List | AccessLevel::Read);
+    let shows_full_text = |action: Action| action == Action::GET_REALTIME_SESSION_TEXT;
     for (names, allowed) in [
         (["TaurusDB FullAccess", "TaurusDBFullAccessPolicy"], &(|_| true) as &dyn Fn(Action) -> bool),
-        (["TaurusDB ReadOnlyAccess", "TaurusDBReadOnlyAccessPolicy"], &|action| looks(action) && !whole_text(action)),
-        (["TaurusDB ViewNoKillAccess", "TaurusDBViewNoKillAccessPolicy"], &looks),
+        (["TaurusDB ReadOnlyAccess", "TaurusDBReadOnlyAccessPolicy"], &|action| {
+            is_read_only(action) && !shows_full_text(action)
+        }),
+        (["TaurusDB ViewNoKillAccess", "TaurusDBViewNoKillAccessPolicy"], &is_read_only),
     ] {
         for name in names {
             let policy = system::find(name).unwrap();
             for &action in Action::ALL {
                 let facts = Facts { action: action.name.to_owned(), ..Facts::default() };
-                // Instances are not identities: none of these opens users, policies or the audit.
+                // No system policy grants access to users, policies or the audit.
                 let expected = action.target != Target::Domain && allowed(action);
                 let decision = facts.decide(&[policy.as_ref().clone()]);
                 assert_eq!(decision.is_allowed(), expected, "{name} {}", action.name);

@@ -1,4 +1,4 @@
-//! What is right but hardly meant.
+//! Warnings about valid but suspicious documents.
 
 use clew_iam::policy::Policy;
 use serde_json::{Value, json};
@@ -8,15 +8,15 @@ fn warnings(version: &str, statement: &Value) -> Vec<String> {
     Policy::parse(&document).unwrap().warnings().iter().map(ToString::to_string).collect()
 }
 
-/// The statement has this one warning, at this path.
-fn is_pointed_out(version: &str, statement: &Value, path: &str, message: &str) {
+/// Asserts that the statement has exactly this warning at this path.
+fn assert_warning(version: &str, statement: &Value, path: &str, message: &str) {
     let found = warnings(version, statement);
     assert_eq!(found.len(), 1, "{statement}: {found:?}");
     assert!(found[0].contains(&format!(": $.Statement[0]{path}: ")) && found[0].contains(message), "{found:?}");
 }
 
 #[test]
-fn actions_that_match_nothing() {
+fn actions_that_match_nothing_are_reported() {
     for (version, action, message) in [
         ("5.0", "gaussdbformysql:instance:lst", "did you mean \"gaussdbformysql:instance:list\"?"),
         ("5.0", "gaussdbformysql:backup:*", "knows no such action"),
@@ -25,23 +25,23 @@ fn actions_that_match_nothing() {
         ("1.1", "gaussdbformysql:instance:get", "version 1.x says \"gaussdb:instance:list\""),
         ("5.0", "ecs:*:*", "\"ecs\" is no service of Clew's"),
     ] {
-        is_pointed_out(version, &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", message);
+        assert_warning(version, &json!({"Effect": "Allow", "Action": [action]}), ".Action[0]", message);
     }
 }
 
 #[test]
-fn resources_that_are_not_clews() {
+fn resources_of_other_services_are_reported() {
     let message = "names nothing of Clew's";
     for resource in ["gaussdb:*:*:instance:*", "gaussdbformysql:*:*:backup:*", "ecs:*:*:*:*"] {
         let statement = json!({"Effect": "Allow", "Action": ["gaussdbformysql:*:*"], "Resource": [resource]});
-        is_pointed_out("5.0", &statement, ".Resource[0]", message);
+        assert_warning("5.0", &statement, ".Resource[0]", message);
     }
     let statement = json!({"Effect": "Allow", "Action": ["gaussdb:*:*"], "Resource": {"uri": ["/iam/x"]}});
-    is_pointed_out("1.1", &statement, ".Resource.uri[0]", message);
+    assert_warning("1.1", &statement, ".Resource.uri[0]", message);
 }
 
 #[test]
-fn keys_and_values_that_are_not_what_they_seem() {
+fn suspicious_keys_and_values_are_reported() {
     for (operator, key, value, message) in [
         ("Bool", "g:MFAPresent", "true", "Clew cannot know"),
         ("NumberLessThan", "g:MFAAge", "60", "Clew cannot know"),
@@ -54,12 +54,12 @@ fn keys_and_values_that_are_not_what_they_seem() {
         ("StringEquals", "g:DomainName", "${g:UserName}", "fills in no variables"),
     ] {
         let statement = json!({"Effect": "Deny", "Action": ["*"], "Condition": {operator: {key: value}}});
-        is_pointed_out("5.0", &statement, &format!(".Condition.{operator}[{key:?}]"), message);
+        assert_warning("5.0", &statement, &format!(".Condition.{operator}[{key:?}]"), message);
     }
 }
 
 #[test]
-fn statements_that_reach_further_or_less_far_than_they_seem_to() {
+fn statements_with_unexpected_reach_are_reported() {
     let (modify, tagged) = ("gaussdbformysql:instance:modify*", json!({"StringEquals": {"g:ResourceTag/a": "x"}}));
     let each_key = json!({"ForAllValues:StringEquals": {"g:TagKeys": "x"}});
     for (statement, message) in [
@@ -71,12 +71,12 @@ fn statements_that_reach_further_or_less_far_than_they_seem_to() {
         ),
         (json!({"Effect": "Allow", "Action": [modify], "Condition": tagged}), "this never matches"),
     ] {
-        is_pointed_out("5.0", &statement, "", message);
+        assert_warning("5.0", &statement, "", message);
     }
 }
 
 #[test]
-fn what_is_plain_is_left_in_peace() {
+fn ordinary_statements_have_no_warnings() {
     for (version, statement) in [
         ("5.0", json!({"Effect": "Allow", "Action": ["*"], "Resource": ["*"]})),
         (
@@ -101,7 +101,7 @@ fn what_is_plain_is_left_in_peace() {
 }
 
 #[test]
-fn a_role_that_depends_on_others_says_so() {
+fn depends_is_reported() {
     let document = r#"{"Version":"1.0","Depends":[],"Statement":[{"Effect":"Allow","Action":["gaussdb:*:*"]}]}"#;
     let policy = Policy::parse(document).unwrap();
     assert_eq!(

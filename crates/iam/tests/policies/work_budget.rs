@@ -1,4 +1,4 @@
-//! Policies that are made to be expensive: the work is counted and bounded.
+//! Work budget: expensive policies are counted and bounded.
 
 use clew_iam::decision::{Action, Decision, DenyReason, WorkBudget, could_ever_allow, decide, explain};
 use clew_iam::policy::{MAX_BYTES, Policy};
@@ -11,7 +11,7 @@ use crate::facts::{Facts, PROJECT};
 const POLICY_BYTES: usize = 62 << 10;
 const POLICIES: usize = 80;
 
-/// A policy of 62 KiB whose patterns almost match names made of many `a`: each `*aaa…b` begins at every place.
+/// A policy of 62 KiB with patterns that almost match names of many `a`: `*aaa…b` partially matches at every position.
 fn expensive_policy(star: &str) -> Policy {
     let pattern = format!("{star}{}b", "a".repeat(31));
     let count = POLICY_BYTES / (pattern.len() + 3);
@@ -22,12 +22,12 @@ fn expensive_policy(star: &str) -> Policy {
     Policy::parse(&document.to_string()).unwrap()
 }
 
-/// The user of the longest name, with these policies.
+/// Request of a user with a name of maximum length.
 fn facts() -> Facts {
     Facts { user: "a".repeat(64), ..Facts::default() }
 }
 
-fn reached_by(policies: usize, star: &str) -> clew_iam::decision::Principal {
+fn principal_with(policies: usize, star: &str) -> clew_iam::decision::Principal {
     let allow = r#"{"Version":"5.0","Statement":[{"Effect":"Allow","Action":["*"]}]}"#;
     let mut all = vec![expensive_policy(star); policies];
     all.push(Policy::parse(allow).unwrap());
@@ -35,8 +35,8 @@ fn reached_by(policies: usize, star: &str) -> clew_iam::decision::Principal {
 }
 
 #[test]
-fn eighty_policies_of_almost_matching_patterns_stay_within_the_budget() {
-    let principal = reached_by(POLICIES, "*");
+fn expensive_patterns_stay_within_the_budget() {
+    let principal = principal_with(POLICIES, "*");
     let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Allow);
     let (spent, bytes) = (principal.budget.spent(), principal.policy_bytes() as u64);
@@ -45,13 +45,13 @@ fn eighty_policies_of_almost_matching_patterns_stay_within_the_budget() {
 }
 
 #[test]
-fn an_exhausted_budget_denies_and_says_so() {
-    let mut principal = reached_by(POLICIES, "*?");
+fn exhausted_budget_denies_with_a_reason() {
+    let mut principal = principal_with(POLICIES, "*?");
     principal.budget = WorkBudget::new(8 << 20).into();
     let decision = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(decision, Decision::Deny { reason: DenyReason::WorkBudget });
     assert!(principal.budget.is_exhausted());
-    // The rest of the request is denied too, whatever it asks.
+    // All further decisions of the request are denied too.
     let again = facts().with(|action, resource, environment| decide(&principal, action, resource, environment));
     assert_eq!(again, Decision::Deny { reason: DenyReason::WorkBudget });
     let project: ProjectId = PROJECT.parse().unwrap();
@@ -66,7 +66,7 @@ fn an_exhausted_budget_denies_and_says_so() {
 }
 
 #[test]
-fn every_kind_of_comparison_is_paid_for() {
+fn every_comparison_is_charged() {
     for (operator, key, value) in [
         ("StringEquals", "g:UserName", "x"),
         ("StringEqualsIgnoreCase", "g:UserName", "x"),
@@ -103,14 +103,14 @@ fn every_kind_of_comparison_is_paid_for() {
 }
 
 #[test]
-fn a_document_of_mistakes_and_oddities_reports_a_hundred() {
-    let odd = |action: &str| {
+fn reports_are_limited_to_100() {
+    let document_with = |action: &str| {
         let count = (MAX_BYTES - 100) / (action.len() + 3);
         let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": vec![action; count] }] });
         document.to_string()
     };
-    let unknown = odd("clew:a:b");
+    let unknown = document_with("clew:a:b");
     assert_eq!(Policy::parse(&unknown).unwrap().warnings().len(), 100);
     assert_eq!(Policy::parse_stored(&unknown).unwrap().warnings().len(), 0);
-    assert_eq!(Policy::parse(&odd("a b")).unwrap_err().findings().len(), 100);
+    assert_eq!(Policy::parse(&document_with("a b")).unwrap_err().findings().len(), 100);
 }

@@ -1,22 +1,22 @@
-//! What a statement is made of.
+//! Tokens of a statement.
 
-/// A piece of a statement.
+/// Token of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::template) enum Token<'a> {
-    /// A name or keyword without quotes.
-    Word(&'a [u8], Touched),
-    /// A name in backticks, with them. Whether a word could be written instead.
-    Name(&'a [u8], bool, Touched),
-    /// `@name`. Whether it directly follows what comes before it, as in `root@localhost`.
+    /// Name or keyword without quotes.
+    Word(&'a [u8], FollowedBy),
+    /// Name in backticks, including them. The flag is true if the name needs no quotes.
+    Name(&'a [u8], bool, FollowedBy),
+    /// `@name`. The flag is true if it directly follows another token, as in `root@localhost`.
     Variable(bool),
-    /// `@` before anything else, or `@@`.
+    /// `@` before anything but a name, or `@@`. The flag is true if it directly follows another token.
     At(&'a [u8], bool),
-    /// A number: a sign may be part of it.
+    /// Number, which may have a sign.
     Number,
-    /// Any other literal, or a placeholder.
+    /// Literal other than a number, or placeholder.
     Value,
-    /// `...`: what an earlier template left out.
-    More,
+    /// `...`: omitted text of an existing template.
+    Ellipsis,
     Open,
     Close,
     Comma,
@@ -25,13 +25,13 @@ pub(in crate::template) enum Token<'a> {
     Operator(&'a [u8]),
 }
 
-/// What touches the end of a name or keyword.
+/// Character directly after a name or keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::template) enum Touched {
-    /// `(`: some functions are such only then.
-    Call,
-    /// `.`: so it is a name.
+pub(in crate::template) enum FollowedBy {
+    /// `(`, which makes some names a function call.
+    Parenthesis,
+    /// `.`, which makes the word a name.
     Dot,
-    /// Anything else.
+    /// Any other character, or the end.
     Other,
 }

@@ -3,73 +3,81 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::found::{Edges, Reason};
-use super::requests::{self, Request};
-use crate::waits::compatibility::{waits_for_asked, waits_for_held};
+use super::edge_set::{EdgeSet, WaitReason};
+use super::lock_requests::{self, LockRequest};
+use crate::waits::compatibility::{conflicts_with_granted, conflicts_with_pending};
 use crate::waits::graph::{Party, Resource, ResourceKind};
-use crate::waits::lookup::Lookup;
+use crate::waits::index::ObservationIndex;
+use crate::waits::input::{MetadataLock, TableName};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-use crate::waits::observed::{MetadataLock, TableName};
 
-/// Locks on one object that somebody asks for.
+/// Locks on an object for which at least one request is pending.
 #[derive(Default)]
-struct Contested {
-    held: BTreeMap<MetadataMode, HashSet<Party>>,
-    asked: BTreeMap<MetadataMode, HashSet<Party>>,
-    requests: Vec<Request>,
-    /// Whether a lock on it belongs to nobody who could be found.
-    has_stranger: bool,
+struct ContestedObject {
+    granted: BTreeMap<MetadataMode, HashSet<Party>>,
+    pending: BTreeMap<MetadataMode, HashSet<Party>>,
+    requests: Vec<LockRequest>,
+    /// Whether a granted lock on the object has no known owner.
+    has_unknown_owner: bool,
 }
 
-pub(super) fn add(edges: &mut Edges, lookup: &Lookup<'_>) {
-    let mut contested: HashMap<MetadataObject, Contested> = HashMap::new();
-    for request in requests::all(lookup) {
-        let place = contested.entry(request.object.clone()).or_default();
-        place.asked.entry(request.mode).or_default().insert(Party::Session(request.session));
-        place.requests.push(request);
+pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+    let mut objects: HashMap<MetadataObject, ContestedObject> = HashMap::new();
+    for request in lock_requests::pending_requests(index) {
+        let contested = objects.entry(request.object.clone()).or_default();
+        contested.pending.entry(request.mode).or_default().insert(Party::Session(request.session));
+        contested.requests.push(request);
     }
-    for lock in lookup.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
-        let Some(place) = contested.get_mut(&lock.object) else { continue };
-        let owners = owners(lock, lookup);
-        place.has_stranger |= owners.is_empty();
-        place.held.entry(lock.mode).or_default().extend(owners);
+    for lock in index.observed.metadata_locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
+        let Some(contested) = objects.get_mut(&lock.object) else { continue };
+        let owners = lock_owners(lock, index);
+        contested.has_unknown_owner |= owners.is_empty();
+        contested.granted.entry(lock.mode).or_default().extend(owners);
     }
-    for (object, place) in contested {
-        let on = Arc::new(resource(object));
-        for request in &place.requests {
-            connect(edges, lookup, &on, &place, request);
+    for (object, contested) in objects {
+        let on = Arc::new(metadata_resource(object));
+        for request in &contested.requests {
+            add_waits(edges, index, &on, &contested, request);
         }
     }
 }
 
-fn connect(edges: &mut Edges, lookup: &Lookup<'_>, on: &Arc<Resource>, place: &Contested, request: &Request) {
+fn add_waits(
+    edges: &mut EdgeSet,
+    index: &ObservationIndex<'_>,
+    on: &Arc<Resource>,
+    contested: &ContestedObject,
+    request: &LockRequest,
+) {
     let waiter = Party::Session(request.session);
     let mut blocked = false;
     let mut add = |blocker: Party, held: MetadataMode, queued: bool| {
         blocked |= blocker != waiter;
-        let reason = Reason {
+        let reason = WaitReason {
             on: on.clone(),
             wanted: request.mode.name().into(),
             held: Some(held.name().into()),
             strength: held as usize,
             queued,
             inferred: request.inferred,
-            seconds: lookup.seconds(request.session),
+            seconds: index.seconds_in_state(request.session),
         };
         edges.add(waiter, blocker, reason);
     };
-    for (&held, owners) in place.held.iter().filter(|&(&held, _)| waits_for_held(request.mode, held)) {
+    for (&held, owners) in contested.granted.iter().filter(|&(&held, _)| conflicts_with_granted(request.mode, held)) {
         for &owner in owners {
             add(owner, held, false);
         }
     }
-    for (&asked, owners) in place.asked.iter().filter(|&(&asked, _)| waits_for_asked(request.mode, asked)) {
+    for (&pending, owners) in
+        contested.pending.iter().filter(|&(&pending, _)| conflicts_with_pending(request.mode, pending))
+    {
         for &owner in owners {
-            add(owner, asked, true);
+            add(owner, pending, true);
         }
     }
-    if !blocked && place.has_stranger {
-        edges.doubts.insert(
+    if !blocked && contested.has_unknown_owner {
+        edges.unknown_reasons.insert(
             request.session,
             "What it waits for is held by no session: a prepared XA transaction (see XA RECOVER), or a thread that just ended."
                 .to_owned(),
@@ -77,9 +85,11 @@ fn connect(edges: &mut Edges, lookup: &Lookup<'_>, on: &Arc<Resource>, place: &C
     }
 }
 
-/// Who holds a lock. One without a session belongs to a transaction without one: to those that have locks on the same table, or to
-/// the only one there is.
-fn owners(lock: &MetadataLock, lookup: &Lookup<'_>) -> Vec<Party> {
+/// Owners of a lock.
+///
+/// A lock without a session belongs to a detached transaction with InnoDB locks on the same table.
+/// If there is only one detached transaction, the lock belongs to it.
+fn lock_owners(lock: &MetadataLock, index: &ObservationIndex<'_>) -> Vec<Party> {
     if let Some(session) = lock.session {
         return vec![Party::Session(session)];
     }
@@ -90,15 +100,15 @@ fn owners(lock: &MetadataLock, lookup: &Lookup<'_>) -> Vec<Party> {
         _ => None,
     };
     let with_table =
-        lookup.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
+        index.detached.iter().filter(|(_, facts)| table.as_ref().is_some_and(|table| facts.tables.contains(table)));
     let owners: Vec<Party> = with_table.map(|(&id, _)| Party::Transaction(id)).collect();
-    match (owners.is_empty(), lookup.detached.len()) {
-        (true, 1) => lookup.detached.keys().map(|&id| Party::Transaction(id)).collect(),
+    match (owners.is_empty(), index.detached.len()) {
+        (true, 1) => index.detached.keys().map(|&id| Party::Transaction(id)).collect(),
         _ => owners,
     }
 }
 
-fn resource(object: MetadataObject) -> Resource {
+fn metadata_resource(object: MetadataObject) -> Resource {
     let MetadataObject { kind, schema, name } = object;
     Resource { kind: ResourceKind::Metadata(kind), schema, name, index: None, data: None }
 }

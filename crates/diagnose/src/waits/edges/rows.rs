@@ -1,32 +1,32 @@
-//! Waits for locks of InnoDB.
+//! Waits for InnoDB locks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::found::{Edges, Reason};
+use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
-use crate::waits::lookup::Lookup;
-use crate::waits::observed::{LockOwner, LockedObject, TransactionFacts};
+use crate::waits::index::ObservationIndex;
+use crate::waits::input::{LockOwner, LockedObject, TransactionFacts};
 
-pub(super) fn add(edges: &mut Edges, lookup: &Lookup<'_>) {
-    let owners = Owners::new(lookup);
-    for wait in &lookup.observed.row_waits {
-        let Ok(waiter) = owners.party(wait.waiting, &owners.reading_waiters) else { continue };
-        let blocker = match owners.party(wait.blocking, &owners.reading_holders) {
+pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
+    let owners = OwnerResolver::new(index);
+    for wait in &index.observed.row_waits {
+        let Ok(waiter) = owners.resolve(wait.waiting, &owners.read_only_waiters) else { continue };
+        let blocker = match owners.resolve(wait.blocking, &owners.read_only_holders) {
             Ok(blocker) => blocker,
             Err(why) => {
                 if let Party::Session(session) = waiter {
-                    edges.doubts.insert(session, why);
+                    edges.unknown_reasons.insert(session, why);
                 }
                 continue;
             }
         };
-        let waiting = waiter.session().and_then(|session| lookup.transactions.get(&session));
+        let waiting = waiter.session().and_then(|session| index.transactions.get(&session));
         edges.add(
             waiter,
             blocker,
-            Reason {
-                on: Arc::new(resource(&wait.lock)),
+            WaitReason {
+                on: Arc::new(row_resource(&wait.lock)),
                 wanted: wait.lock.mode.clone().into(),
                 held: wait.held_mode.clone().map(Into::into),
                 strength: 0,
@@ -34,13 +34,13 @@ pub(super) fn add(edges: &mut Edges, lookup: &Lookup<'_>) {
                 inferred: false,
                 seconds: waiting
                     .and_then(|facts| facts.transaction.lock_wait_seconds)
-                    .or_else(|| waiter.session().and_then(|session| lookup.seconds(session))),
+                    .or_else(|| waiter.session().and_then(|session| index.seconds_in_state(session))),
             },
         );
     }
 }
 
-fn resource(lock: &LockedObject) -> Resource {
+fn row_resource(lock: &LockedObject) -> Resource {
     Resource {
         kind: if lock.whole_table { ResourceKind::InnoDbTable } else { ResourceKind::Row },
         schema: lock.schema.clone(),
@@ -50,61 +50,65 @@ fn resource(lock: &LockedObject) -> Resource {
     }
 }
 
-/// Whose a lock is.
-struct Owners<'a> {
-    lookup: &'a Lookup<'a>,
+/// Resolves the owners of InnoDB locks.
+struct OwnerResolver<'a> {
+    index: &'a ObservationIndex<'a>,
     by_transaction: HashMap<u64, u64>,
-    /// Sessions whose transaction has MariaDB's number of all that only read: those that wait …
-    reading_waiters: Vec<u64>,
-    /// … and those that hold locks.
-    reading_holders: Vec<u64>,
+    /// Waiting sessions with a read-only transaction, for which MariaDB reports the id 0.
+    read_only_waiters: Vec<u64>,
+    /// Sessions that hold locks with a read-only transaction.
+    read_only_holders: Vec<u64>,
 }
 
-impl<'a> Owners<'a> {
-    fn new(lookup: &'a Lookup<'a>) -> Self {
-        let mut owners =
-            Self { lookup, by_transaction: HashMap::new(), reading_waiters: Vec::new(), reading_holders: Vec::new() };
-        for (&session, facts) in &lookup.transactions {
+impl<'a> OwnerResolver<'a> {
+    fn new(index: &'a ObservationIndex<'a>) -> Self {
+        let mut owners = Self {
+            index,
+            by_transaction: HashMap::new(),
+            read_only_waiters: Vec::new(),
+            read_only_holders: Vec::new(),
+        };
+        for (&session, facts) in &index.transactions {
             let transaction = &facts.transaction;
             if transaction.id != 0 {
                 owners.by_transaction.insert(transaction.id, session);
             } else if transaction.waits_for_a_lock() {
-                owners.reading_waiters.push(session);
+                owners.read_only_waiters.push(session);
             }
-            if transaction.id == 0 && holds(facts) {
-                owners.reading_holders.push(session);
+            if transaction.id == 0 && holds_locks(facts) {
+                owners.read_only_holders.push(session);
             }
         }
-        owners.reading_waiters.sort_unstable();
-        owners.reading_holders.sort_unstable();
+        owners.read_only_waiters.sort_unstable();
+        owners.read_only_holders.sort_unstable();
         owners
     }
 
-    /// The owner, or why it cannot be told.
-    fn party(&self, owner: LockOwner, readers: &[u64]) -> Result<Party, String> {
+    /// Owner of a lock, or the reason for which it is unknown.
+    fn resolve(&self, owner: LockOwner, read_only_sessions: &[u64]) -> Result<Party, String> {
         if let Some(&session) = self.by_transaction.get(&owner.transaction) {
             return Ok(Party::Session(session));
         }
-        if owner.transaction != 0 && self.lookup.detached.contains_key(&owner.transaction) {
+        if owner.transaction != 0 && self.index.detached.contains_key(&owner.transaction) {
             return Ok(Party::Transaction(owner.transaction));
         }
-        match (owner.session, owner.transaction, readers) {
+        match (owner.session, owner.transaction, read_only_sessions) {
             (Some(session), _, _) | (None, 0, &[session]) => Ok(Party::Session(session)),
-            (None, 0, _) => Err(one_of(readers)),
+            (None, 0, _) => Err(unknown_owner_reason(read_only_sessions)),
             (None, transaction, _) => Ok(Party::Transaction(transaction)),
         }
     }
 }
 
-fn holds(facts: &TransactionFacts) -> bool {
+fn holds_locks(facts: &TransactionFacts) -> bool {
     facts.transaction.rows_locked > 0 || facts.transaction.tables_locked.is_some_and(|tables| tables > 0)
 }
 
-/// MariaDB does not tell them apart.
-fn one_of(sessions: &[u64]) -> String {
-    const NAMED: usize = 5;
-    let names: Vec<String> = sessions.iter().take(NAMED).map(u64::to_string).collect();
-    let more = sessions.len().saturating_sub(NAMED);
+/// Reason for an unknown owner: MariaDB does not distinguish read-only transactions.
+fn unknown_owner_reason(sessions: &[u64]) -> String {
+    const MAX_LISTED: usize = 5;
+    let names: Vec<String> = sessions.iter().take(MAX_LISTED).map(u64::to_string).collect();
+    let more = sessions.len().saturating_sub(MAX_LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     match names.as_slice() {
         [] => "The transaction that blocks it only reads, and the server gives such ones no number.".to_owned(),

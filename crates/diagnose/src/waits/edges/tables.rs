@@ -1,40 +1,40 @@
-//! Waits that no table of the server lists: for a flushed table, and for tables that their engine locks as a whole. Who uses the
-//! table shows in its metadata locks.
+//! Waits that no server table lists: for a flushed table, and for a table-level lock of the storage engine.
+//! Users of the table are detected by their metadata locks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::found::{Edges, Reason};
+use super::edge_set::{EdgeSet, WaitReason};
 use crate::waits::graph::{Party, Resource, ResourceKind};
-use crate::waits::lookup::Lookup;
+use crate::waits::index::ObservationIndex;
+use crate::waits::input::{SessionFacts, SessionRole};
 use crate::waits::metadata::{LockStatus, MetadataKind, MetadataMode, MetadataObject};
-use crate::waits::observed::{SessionFacts, SessionRole};
-use crate::waits::state::StateWait;
-use crate::waits::statement::{Flushed, Statement};
+use crate::waits::statement::{FlushedTables, WaitingStatement};
+use crate::waits::wait_state::StateWait;
 
 type Holders<'a> = HashMap<&'a MetadataObject, Vec<(u64, MetadataMode)>>;
 
-pub(super) fn add(edges: &mut Edges, lookup: &Lookup<'_>) {
+pub(super) fn add_edges(edges: &mut EdgeSet, index: &ObservationIndex<'_>) {
     let waits = |wait: &StateWait| matches!(wait, StateWait::TableFlush | StateWait::TableLevelLock);
-    if !lookup.states.values().any(waits) {
+    if !index.state_waits.values().any(waits) {
         return;
     }
-    let holders = holders(lookup);
+    let holders = table_holders(index);
     let own = own_tables(&holders);
-    for (&session, wait) in lookup.states.iter().filter(|(_, wait)| waits(wait)) {
-        let Some(facts) = lookup.sessions.get(&session) else { continue };
+    for (&session, wait) in index.state_waits.iter().filter(|(_, wait)| waits(wait)) {
+        let Some(facts) = index.sessions.get(&session) else { continue };
         let own = own.get(&session).map(Vec::as_slice).unwrap_or_default();
         match wait {
-            StateWait::TableFlush => flush(edges, lookup, &holders, facts, own),
-            _ => table_level(edges, lookup, &holders, facts, own),
+            StateWait::TableFlush => add_flush_waits(edges, index, &holders, facts, own),
+            _ => add_table_level_waits(edges, index, &holders, facts, own),
         }
     }
 }
 
-/// Held locks on tables, by table.
-fn holders<'a>(lookup: &Lookup<'a>) -> Holders<'a> {
+/// Granted locks on tables, by table.
+fn table_holders<'a>(index: &ObservationIndex<'a>) -> Holders<'a> {
     let mut holders = Holders::new();
-    for lock in &lookup.observed.metadata_locks {
+    for lock in &index.observed.metadata_locks {
         if let (MetadataKind::Table, LockStatus::Granted, Some(session)) =
             (&lock.object.kind, lock.status, lock.session)
         {
@@ -55,49 +55,55 @@ fn own_tables<'a>(holders: &Holders<'a>) -> HashMap<u64, Vec<&'a MetadataObject>
     own
 }
 
-/// A flush waits until every statement that runs has closed its tables, and for `LOCK TABLES`; so does whoever opens a flushed
-/// table anew. An open transaction that is idle keeps no table open.
-fn flush(
-    edges: &mut Edges,
-    lookup: &Lookup<'_>,
+/// Adds the waits of a flush, or of a session that reopens a flushed table.
+///
+/// A flush waits until every running statement has closed its tables, and for `LOCK TABLES`.
+/// An idle open transaction keeps no table open.
+fn add_flush_waits(
+    edges: &mut EdgeSet,
+    index: &ObservationIndex<'_>,
     holders: &Holders<'_>,
     waiter: &SessionFacts,
     own: &[&MetadataObject],
 ) {
     let statement =
-        waiter.session.statement.as_deref().map(|text| Statement::new(text, waiter.session.database.as_deref()));
-    let flushed = statement.and_then(|statement| statement.flushed());
-    let is_meant = |object: &MetadataObject| match &flushed {
-        Some(Flushed::All) => true,
-        Some(Flushed::Named(tables)) => tables.iter().any(|(schema, table)| is_table(object, schema.as_deref(), table)),
+        waiter.session.statement.as_deref().map(|text| WaitingStatement::new(text, waiter.session.database.as_deref()));
+    let flushed = statement.and_then(|statement| statement.flushed_tables());
+    let is_flushed = |object: &MetadataObject| match &flushed {
+        Some(FlushedTables::All) => true,
+        Some(FlushedTables::Named(tables)) => {
+            tables.iter().any(|(schema, table)| is_same_table(object, schema.as_deref(), table))
+        }
         None => own.contains(&object),
     };
-    let kept_open = |session: u64, mode: MetadataMode| {
+    let keeps_open = |session: u64, mode: MetadataMode| {
         let locked_tables = matches!(mode, MetadataMode::SharedReadOnly | MetadataMode::SharedNoReadWrite);
-        (locked_tables || is_running(lookup, session)) && lookup.states.get(&session) != Some(&StateWait::TableFlush)
+        (locked_tables || is_running(index, session)) && index.state_waits.get(&session) != Some(&StateWait::TableFlush)
     };
-    for (object, locks) in holders.iter().filter(|(object, _)| is_meant(object)) {
-        let on = Arc::new(resource(ResourceKind::TableFlush, object));
-        for &(session, mode) in locks.iter().filter(|&&(session, mode)| kept_open(session, mode)) {
-            let reason = Reason {
+    for (object, locks) in holders.iter().filter(|(object, _)| is_flushed(object)) {
+        let on = Arc::new(table_resource(ResourceKind::TableFlush, object));
+        for &(session, mode) in locks.iter().filter(|&&(session, mode)| keeps_open(session, mode)) {
+            let reason = WaitReason {
                 on: on.clone(),
                 wanted: "FLUSH".into(),
                 held: Some(mode.name().into()),
                 strength: mode as usize,
                 queued: false,
                 inferred: true,
-                seconds: lookup.seconds(waiter.session.id),
+                seconds: index.seconds_in_state(waiter.session.id),
             };
             edges.add(Party::Session(waiter.session.id), Party::Session(session), reason);
         }
     }
 }
 
-/// Writers exclude each other and readers. Whoever waits for a table lock itself holds none; if nobody runs, an idle session has
-/// `LOCK TABLES`.
-fn table_level(
-    edges: &mut Edges,
-    lookup: &Lookup<'_>,
+/// Adds the waits for a table-level lock. Writers exclude each other and readers.
+///
+/// A session that waits for a table-level lock holds none.
+/// If no session is running, an idle session holds `LOCK TABLES`.
+fn add_table_level_waits(
+    edges: &mut EdgeSet,
+    index: &ObservationIndex<'_>,
     holders: &Holders<'_>,
     waiter: &SessionFacts,
     own: &[&MetadataObject],
@@ -105,47 +111,47 @@ fn table_level(
     let id = waiter.session.id;
     for &object in own {
         let locks = holders.get(object).map(Vec::as_slice).unwrap_or_default();
-        let writes = locks.iter().any(|&(session, mode)| session == id && is_write(mode));
+        let writes = locks.iter().any(|&(session, mode)| session == id && is_write_mode(mode));
         let others = locks.iter().filter(|&&(session, mode)| {
             session != id
-                && (writes || is_write(mode))
-                && lookup.states.get(&session) != Some(&StateWait::TableLevelLock)
+                && (writes || is_write_mode(mode))
+                && index.state_waits.get(&session) != Some(&StateWait::TableLevelLock)
         });
-        let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_running(lookup, *session));
-        let on = Arc::new(resource(ResourceKind::TableLevelLock, object));
+        let (running, idle): (Vec<_>, Vec<_>) = others.partition(|(session, _)| is_running(index, *session));
+        let on = Arc::new(table_resource(ResourceKind::TableLevelLock, object));
         for &(session, mode) in if running.is_empty() { idle } else { running } {
-            let reason = Reason {
+            let reason = WaitReason {
                 on: on.clone(),
                 wanted: if writes { "WRITE" } else { "READ" }.into(),
-                held: Some(if is_write(mode) { "WRITE" } else { "READ" }.into()),
+                held: Some(if is_write_mode(mode) { "WRITE" } else { "READ" }.into()),
                 strength: mode as usize,
                 queued: false,
                 inferred: true,
-                seconds: lookup.seconds(id),
+                seconds: index.seconds_in_state(id),
             };
             edges.add(Party::Session(id), Party::Session(session), reason);
         }
     }
 }
 
-fn is_table(object: &MetadataObject, schema: Option<&str>, table: &str) -> bool {
+fn is_same_table(object: &MetadataObject, schema: Option<&str>, table: &str) -> bool {
     let same = |left: Option<&str>, right: &str| left.is_some_and(|left| left.eq_ignore_ascii_case(right));
     same(object.name.as_deref(), table) && schema.is_none_or(|schema| same(object.schema.as_deref(), schema))
 }
 
-fn is_write(mode: MetadataMode) -> bool {
+fn is_write_mode(mode: MetadataMode) -> bool {
     use MetadataMode::{Exclusive, SharedNoReadWrite, SharedNoWrite, SharedWrite, SharedWriteLowPrio};
     matches!(mode, SharedWrite | SharedWriteLowPrio | SharedNoWrite | SharedNoReadWrite | Exclusive)
 }
 
-/// Clew's own reads end at once and are nobody's cause.
-fn is_running(lookup: &Lookup<'_>, session: u64) -> bool {
-    lookup
+/// Whether a session executes a statement. Clew's own reads are excluded: they end at once and block nothing.
+fn is_running(index: &ObservationIndex<'_>, session: u64) -> bool {
+    index
         .sessions
         .get(&session)
         .is_some_and(|facts| facts.role != SessionRole::Clew && !facts.session.command.eq_ignore_ascii_case(b"Sleep"))
 }
 
-fn resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
+fn table_resource(kind: ResourceKind, object: &MetadataObject) -> Resource {
     Resource { kind, schema: object.schema.clone(), name: object.name.clone(), index: None, data: None }
 }

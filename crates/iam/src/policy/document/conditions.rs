@@ -1,53 +1,57 @@
-//! Reads the element Condition: operators, their keys, the values of each.
+//! Parser for the element Condition: operators, keys and values.
 
 use jsonc_parser::ast::Value;
 
-use super::{At, Elements, Reader, all};
-use crate::policy::condition::{Condition, Wanted};
-use crate::policy::grammar::Grammar;
-use crate::policy::key::Key;
-use crate::policy::operator::Test;
-use crate::policy::review;
+use super::{DocumentParser, Elements, LocatedValue, collect_all};
+use crate::policy::condition::{Condition, ExpectedValue};
+use crate::policy::key::ConditionKey;
+use crate::policy::lint;
+use crate::policy::operator::OperatorTest;
+use crate::policy::schema::DocumentSchema;
 
-impl Reader<'_> {
-    pub(super) fn conditions(&mut self, at: &At<'_>, grammar: &Grammar) -> Option<Vec<Condition>> {
-        let operators = Elements::read(self, at)?;
-        let mut right = self.at_most(at, operators.iter().count(), grammar.limits.operators, "operators");
+impl DocumentParser<'_> {
+    pub(super) fn parse_conditions(
+        &mut self,
+        at: &LocatedValue<'_>,
+        schema: &DocumentSchema,
+    ) -> Option<Vec<Condition>> {
+        let operators = Elements::parse(self, at)?;
+        let mut is_valid = self.check_max(at, operators.iter().count(), schema.limits.operators, "operators");
         let mut conditions = Vec::new();
         for (name, at, start) in operators.iter() {
-            let test = match Test::parse(name) {
+            let test = match OperatorTest::parse(name) {
                 Ok(test) => test,
                 Err(message) => {
-                    self.error(start, &at.path, message);
-                    right = false;
+                    self.report_error_at(start, &at.path, message);
+                    is_valid = false;
                     continue;
                 }
             };
-            let Some(keys) = Elements::read(self, &at) else {
-                right = false;
+            let Some(keys) = Elements::parse(self, &at) else {
+                is_valid = false;
                 continue;
             };
-            right &= self.at_most(&at, keys.iter().count(), grammar.limits.keys, "keys");
+            is_valid &= self.check_max(&at, keys.iter().count(), schema.limits.keys, "keys");
             for (key, at, start) in keys.iter() {
-                match self.condition(name, test, key, (&at, start), grammar) {
+                match self.parse_condition(name, test, key, (&at, start), schema) {
                     Some(condition) => conditions.push(condition),
-                    None => right = false,
+                    None => is_valid = false,
                 }
             }
         }
-        right.then_some(conditions)
+        is_valid.then_some(conditions)
     }
 
-    fn condition(
+    fn parse_condition(
         &mut self,
         operator: &str,
-        test: Test,
+        test: OperatorTest,
         key: &str,
-        (at, start): (&At<'_>, usize),
-        grammar: &Grammar,
+        (at, start): (&LocatedValue<'_>, usize),
+        schema: &DocumentSchema,
     ) -> Option<Condition> {
         if key.is_empty() || key.ends_with('/') {
-            self.error(
+            self.report_error_at(
                 start,
                 &at.path,
                 format!("{key:?} is no condition key; write one such as \"g:ResourceTag/env\""),
@@ -55,27 +59,32 @@ impl Reader<'_> {
             return None;
         }
         let values = match at.value {
-            Value::Array(_) => self.list(at, usize::MAX, "values")?,
+            Value::Array(_) => self.parse_list(at, usize::MAX, "values")?,
             _ => vec![at.clone()],
         };
-        let wanted = all(values.iter().map(|at| self.value(at, test, grammar)))?;
-        let condition = Condition { operator: operator.to_owned(), test, key: Key::parse(key), wanted };
-        self.warn(at, || review::condition(&condition));
+        let expected = collect_all(values.iter().map(|at| self.parse_value(at, test, schema)))?;
+        let condition = Condition { operator: operator.to_owned(), test, key: ConditionKey::parse(key), expected };
+        self.warn(at, || lint::lint_condition(&condition));
         Some(condition)
     }
 
-    fn value(&mut self, at: &At<'_>, test: Test, grammar: &Grammar) -> Option<Wanted> {
-        let given = self.string(at)?;
+    fn parse_value(
+        &mut self,
+        at: &LocatedValue<'_>,
+        test: OperatorTest,
+        schema: &DocumentSchema,
+    ) -> Option<ExpectedValue> {
+        let given = self.parse_string(at)?;
         let length = given.chars().count();
-        if length < grammar.limits.value_chars_least {
-            self.wrong(at, "the value is empty; this version takes at least one character");
+        if length < schema.limits.min_value_chars {
+            self.report_error(at, "the value is empty; this version takes at least one character");
             return None;
         }
-        let short = self.at_most(at, length, grammar.limits.value_chars, "characters");
-        match Wanted::parse(test.operator.comparison, given) {
-            Ok(wanted) => short.then_some(wanted),
+        let is_within_limit = self.check_max(at, length, schema.limits.value_chars, "characters");
+        match ExpectedValue::parse(test.operator.comparison, given) {
+            Ok(expected) => is_within_limit.then_some(expected),
             Err(expected) => {
-                self.wrong(at, format!("{} wants {expected}, not {given:?}", test.operator.name));
+                self.report_error(at, format!("{} wants {expected}, not {given:?}", test.operator.name));
                 None
             }
         }

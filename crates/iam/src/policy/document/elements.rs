@@ -1,29 +1,29 @@
-//! The parts that documents are made of: elements of objects, lists, strings.
+//! Parsers for objects, lists and strings.
 
 use std::collections::HashSet;
 
 use jsonc_parser::ast::{ObjectProp, Value};
 
-use super::{At, Reader};
-use crate::policy::finding::Path;
-use crate::policy::hint;
+use super::{DocumentParser, LocatedValue};
+use crate::policy::diagnostic::JsonPath;
+use crate::policy::suggestion;
 
-/// The elements of an object.
+/// Elements of an object.
 pub(super) struct Elements<'v> {
     properties: &'v [ObjectProp<'v>],
-    path: Path,
+    path: JsonPath,
     at: usize,
 }
 
 impl<'v> Elements<'v> {
-    /// Those of a value that should be an object with something in it, each name once.
-    pub(super) fn read(reader: &mut Reader<'_>, at: &At<'v>) -> Option<Self> {
+    /// Reads the elements of a non-empty object. Reports repeated names.
+    pub(super) fn parse(parser: &mut DocumentParser<'_>, at: &LocatedValue<'v>) -> Option<Self> {
         let Value::Object(object) = at.value else {
-            reader.wrong(at, format!("this is {}; write an object, {{...}}", kind(at.value)));
+            parser.report_error(at, format!("this is {}; write an object, {{...}}", type_name(at.value)));
             return None;
         };
         if object.properties.is_empty() {
-            reader.wrong(at, "the object is empty");
+            parser.report_error(at, "the object is empty");
             return None;
         }
         let elements = Self { properties: &object.properties, path: at.path.clone(), at: object.range.start };
@@ -31,7 +31,7 @@ impl<'v> Elements<'v> {
         for property in &object.properties {
             let name = property.name.as_str();
             if !names.insert(name) {
-                reader.error(
+                parser.report_error_at(
                     property.range.start,
                     &elements.path.key(name),
                     format!("{name:?} is here twice; keep one"),
@@ -41,33 +41,33 @@ impl<'v> Elements<'v> {
         Some(elements)
     }
 
-    /// Reports those that are none of the known ones.
-    pub(super) fn only(&self, reader: &mut Reader<'_>, known: &[&str], version: &str) {
+    /// Reports unknown elements.
+    pub(super) fn report_unknown(&self, parser: &mut DocumentParser<'_>, known: &[&str], version: &str) {
         for property in self.properties {
             let name = property.name.as_str();
             if !known.contains(&name) {
-                let hint = hint::nearest(name, known.iter().copied());
+                let hint = suggestion::suggest_nearest(name, known.iter().copied());
                 let message = format!("version {version} has no element {name:?} here; {hint}");
-                reader.error(property.range.start, &self.path.key(name), message);
+                parser.report_error_at(property.range.start, &self.path.key(name), message);
             }
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'v str, At<'v>, usize)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'v str, LocatedValue<'v>, usize)> {
         self.properties.iter().map(|property| {
             let name = property.name.as_str();
-            (name, At { value: &property.value, path: self.path.key(name) }, property.range.start)
+            (name, LocatedValue { value: &property.value, path: self.path.key(name) }, property.range.start)
         })
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<At<'v>> {
+    pub(super) fn find(&self, name: &str) -> Option<LocatedValue<'v>> {
         self.iter().find(|(found, ..)| *found == name).map(|(_, at, _)| at)
     }
 
-    pub(super) fn require(&self, reader: &mut Reader<'_>, name: &str) -> Option<At<'v>> {
+    pub(super) fn require(&self, parser: &mut DocumentParser<'_>, name: &str) -> Option<LocatedValue<'v>> {
         let found = self.find(name);
         if found.is_none() {
-            reader.error(self.at, &self.path, format!("the element {name:?} is missing"));
+            parser.report_error_at(self.at, &self.path, format!("the element {name:?} is missing"));
         }
         found
     }
@@ -76,11 +76,16 @@ impl<'v> Elements<'v> {
         self.find(one).is_some() || self.find(other).is_some()
     }
 
-    /// The one of two that exclude each other that is there, and whether it is the second.
-    pub(super) fn one_of(&self, reader: &mut Reader<'_>, first: &str, second: &str) -> Option<(At<'v>, bool)> {
+    /// Finds one of two mutually exclusive elements; the flag is true for the second one.
+    pub(super) fn find_exclusive(
+        &self,
+        parser: &mut DocumentParser<'_>,
+        first: &str,
+        second: &str,
+    ) -> Option<(LocatedValue<'v>, bool)> {
         match (self.find(first), self.find(second)) {
             (Some(at), Some(other)) => {
-                reader.wrong(&other, format!("{first} and {second} exclude each other; keep one"));
+                parser.report_error(&other, format!("{first} and {second} exclude each other; keep one"));
                 Some((at, false))
             }
             (Some(at), None) => Some((at, false)),
@@ -89,8 +94,8 @@ impl<'v> Elements<'v> {
     }
 }
 
-impl Reader<'_> {
-    pub(super) fn string<'v>(&mut self, at: &At<'v>) -> Option<&'v str> {
+impl DocumentParser<'_> {
+    pub(super) fn parse_string<'v>(&mut self, at: &LocatedValue<'v>) -> Option<&'v str> {
         if let Value::StringLit(text) = at.value {
             return Some(&text.value);
         }
@@ -99,35 +104,40 @@ impl Reader<'_> {
             Value::BooleanLit(truth) => format!("write it as a string, \"{}\"", truth.value),
             _ => "write a string, \"...\"".to_owned(),
         };
-        self.wrong(at, format!("this is {}; {hint}", kind(at.value)));
+        self.report_error(at, format!("this is {}; {hint}", type_name(at.value)));
         None
     }
 
-    /// The entries of a list with at least one.
-    pub(super) fn list<'v>(&mut self, at: &At<'v>, most: usize, what: &str) -> Option<Vec<At<'v>>> {
+    /// Entries of a non-empty list.
+    pub(super) fn parse_list<'v>(
+        &mut self,
+        at: &LocatedValue<'v>,
+        max: usize,
+        what: &str,
+    ) -> Option<Vec<LocatedValue<'v>>> {
         let Value::Array(array) = at.value else {
-            self.wrong(at, format!("this is {}; write a list, [...]", kind(at.value)));
+            self.report_error(at, format!("this is {}; write a list, [...]", type_name(at.value)));
             return None;
         };
         if array.elements.is_empty() {
-            self.wrong(at, "the list is empty");
+            self.report_error(at, "the list is empty");
             return None;
         }
-        self.at_most(at, array.elements.len(), most, what);
-        let entry = |(index, value)| At { value, path: at.path.index(index) };
+        self.check_max(at, array.elements.len(), max, what);
+        let entry = |(index, value)| LocatedValue { value, path: at.path.index(index) };
         Some(array.elements.iter().enumerate().map(entry).collect())
     }
 
-    /// Reports what is too much.
-    pub(super) fn at_most(&mut self, at: &At<'_>, count: usize, most: usize, what: &str) -> bool {
-        if count > most {
-            self.wrong(at, format!("{count} {what} are too many; this version takes {most} at most"));
+    /// Reports a count above the maximum. Returns whether the count is allowed.
+    pub(super) fn check_max(&mut self, at: &LocatedValue<'_>, count: usize, max: usize, what: &str) -> bool {
+        if count > max {
+            self.report_error(at, format!("{count} {what} are too many; this version takes {max} at most"));
         }
-        count <= most
+        count <= max
     }
 }
 
-fn kind(value: &Value<'_>) -> &'static str {
+fn type_name(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",

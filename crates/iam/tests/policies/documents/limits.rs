@@ -1,12 +1,12 @@
-//! How much a document may hold.
+//! Limits of documents.
 
 use clew_iam::policy::MAX_BYTES;
 use serde_json::{Value, json};
 
-use super::{errors, is_accepted, only_error, statement_of};
+use super::{assert_accepted, document_with, errors, only_error};
 
 #[test]
-fn depth_and_length_have_an_end() {
+fn depth_and_length_are_limited() {
     for open in ["[", "{\"a\":", "[{\"a\":"] {
         let error = only_error(&open.repeat(1_000_000 / open.len() / 20));
         assert!(error.contains("recursion limit exceeded"), "{error}");
@@ -16,9 +16,9 @@ fn depth_and_length_have_an_end() {
     assert!(only_error(&"[".repeat(100_000_000)).contains("65536 are read at most"));
 }
 
-/// What an author gets right at the limit and wrong one past it (spec section 4.5).
+/// Each limit is tested at its value and one past it (spec section 4.5).
 #[test]
-fn versions_1_have_limits_and_5_has_not() {
+fn versions_1_x_have_limits_and_5_0_has_none() {
     let list = |count: usize, item: &str| vec![item.to_owned(); count];
     let with = |name: &str, value: Value| {
         let mut statement = json!({"Effect": "Allow", "Action": ["a:b:c"]});
@@ -59,11 +59,11 @@ fn versions_1_have_limits_and_5_has_not() {
         (with("Condition", value(1024)), with("Condition", value(1025)), ".Condition.StringEquals[\"g:UserName\"][0]"),
         (with("Condition", value(1)), with("Condition", value(0)), ".Condition.StringEquals[\"g:UserName\"][0]"),
     ] {
-        is_accepted("1.1", &most);
-        let error = only_error(&statement_of("1.1", &too_much));
+        assert_accepted("1.1", &most);
+        let error = only_error(&document_with("1.1", &too_much));
         assert!(error.contains(&format!("$.Statement[0]{path}: ")), "{error}");
         if !path.ends_with("uri") {
-            is_accepted("5.0", &too_much);
+            assert_accepted("5.0", &too_much);
         }
     }
     let statements = |version: &str, count: usize| {

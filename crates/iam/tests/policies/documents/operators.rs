@@ -1,11 +1,11 @@
-//! The operators of conditions, and the values that each takes.
+//! Condition operators and the values that they accept.
 
 use serde_json::json;
 
-use super::{is_accepted, is_refused, only_error, statement_of};
+use super::{assert_accepted, assert_rejected, document_with, only_error};
 
 #[test]
-fn operators_take_their_own_values_only() {
+fn operators_reject_values_of_other_types() {
     for (operator, right, wrong) in [
         (
             "NumberEquals",
@@ -28,10 +28,10 @@ fn operators_take_their_own_values_only() {
         let with =
             |value: &str| json!({"Effect": "Allow", "Action": ["*"], "Condition": {operator: {"g:UserName": value}}});
         for value in right {
-            is_accepted("5.0", &with(value));
+            assert_accepted("5.0", &with(value));
         }
         for value in wrong {
-            is_refused(
+            assert_rejected(
                 "5.0",
                 &with(value),
                 &format!(".Condition.{operator}[\"g:UserName\"]"),
@@ -42,13 +42,13 @@ fn operators_take_their_own_values_only() {
 }
 
 #[test]
-fn operators_are_those_of_the_table() {
+fn unknown_operators_are_rejected() {
     let with =
         |operator: &str| json!({"Effect": "Allow", "Action": ["*"], "Condition": {operator: {"g:UserName": "true"}}});
     for operator in
         ["StringEqualsIfExists", "ForAnyValue:StringNotMatch", "ForAllValues:StringEndWithIfExists", "ForAnyValue:Bool"]
     {
-        is_accepted("5.0", &with(operator));
+        assert_accepted("5.0", &with(operator));
     }
     for (operator, hint) in [
         ("StringLike", "did you mean"),
@@ -64,12 +64,12 @@ fn operators_are_those_of_the_table() {
         ("NullIfExists", "Null takes neither"),
         ("ForAnyValue:Null", "Null takes neither"),
     ] {
-        let error = only_error(&statement_of("5.0", &with(operator)));
+        let error = only_error(&document_with("5.0", &with(operator)));
         assert!(error.contains(hint), "{operator}: {error}");
     }
     for key in ["", "g:ResourceTag/"] {
         let condition = json!({"StringEquals": {key: "x"}});
         let statement = json!({"Effect": "Allow", "Action": ["*"], "Condition": condition});
-        assert!(only_error(&statement_of("5.0", &statement)).contains("is no condition key"), "{key}");
+        assert!(only_error(&document_with("5.0", &statement)).contains("is no condition key"), "{key}");
     }
 }

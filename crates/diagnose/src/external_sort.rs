@@ -1,0 +1,232 @@
+//! External sort: encoded rows are spilled to storage, and only their ranks and offsets are sorted in memory.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::order::Rank;
+
+/// Storage of spilled rows, such as a temporary file.
+pub trait SpillStorage: Read + Write + Seek + Send {}
+
+impl<T: Read + Write + Seek + Send> SpillStorage for T {}
+
+/// Size of the write buffer, and of the blocks in which adjacent rows are read, in bytes.
+const IO_BLOCK_BYTES: usize = 64 << 10;
+
+/// Sorts rows that need not fit into memory.
+#[derive(Debug)]
+pub struct RowSorter<S: SpillStorage> {
+    spill: io::BufWriter<S>,
+    end: u64,
+    locations: Vec<RowLocation>,
+}
+
+/// Rank and location of a row. The fields of the rank are stored flat, which saves a fifth of the memory.
+#[derive(Debug, Clone, Copy)]
+struct RowLocation {
+    key: u64,
+    session_id: u64,
+    offset: u64,
+    length: u32,
+    is_empty: bool,
+}
+
+impl RowLocation {
+    fn new(rank: Rank, offset: u64, length: u32) -> Self {
+        let Rank { is_empty, key, session_id } = rank;
+        Self { key, session_id, offset, length, is_empty }
+    }
+
+    fn rank(&self) -> Rank {
+        Rank { is_empty: self.is_empty, key: self.key, session_id: self.session_id }
+    }
+
+    fn end(&self) -> u64 {
+        self.offset + u64::from(self.length)
+    }
+
+    /// Whether one read covers both rows: `next` follows directly and starts in the same block.
+    fn shares_block_with(&self, next: &Self) -> bool {
+        let block_number = |location: &Self| location.offset / IO_BLOCK_BYTES as u64;
+        self.end() == next.offset && block_number(self) == block_number(next)
+    }
+}
+
+impl<S: SpillStorage> RowSorter<S> {
+    /// Creates a sorter that spills to `spill`, which must be empty.
+    pub fn new(spill: S) -> Self {
+        Self { spill: io::BufWriter::with_capacity(IO_BLOCK_BYTES, spill), end: 0, locations: Vec::new() }
+    }
+
+    /// Adds an encoded row. Fails on an I/O error, and on a row of 4 GiB or more.
+    pub fn push(&mut self, rank: Rank, encoded: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(encoded.len()).map_err(|_| io::Error::other("a row has 4 GiB or more"))?;
+        self.spill.write_all(encoded)?;
+        self.locations.push(RowLocation::new(rank, self.end, length));
+        self.end += u64::from(length);
+        Ok(())
+    }
+
+    /// Size of all rows added so far, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// Sorts the rows. Fails on an I/O error.
+    pub fn finish(self) -> io::Result<SortedRows<S>> {
+        let Self { spill, end, mut locations } = self;
+        let spill = spill.into_inner().map_err(io::IntoInnerError::into_error)?;
+        locations.sort_unstable_by_key(RowLocation::rank);
+        Ok(SortedRows { spill, locations, bytes: end })
+    }
+}
+
+/// Sorted rows.
+#[derive(Debug)]
+pub struct SortedRows<S> {
+    spill: S,
+    locations: Vec<RowLocation>,
+    bytes: u64,
+}
+
+impl<S: SpillStorage> SortedRows<S> {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.locations.len() as u64
+    }
+
+    /// Size of all encoded rows, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Writes all rows in order with `separator` between them. Fails on an I/O error.
+    pub fn write_to(&mut self, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+        self.write_part(0, self.locations.len(), out, separator)
+    }
+
+    /// Writes at most `limit` rows after the first `offset`, with `separator` between them.
+    pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write, separator: &[u8]) -> io::Result<()> {
+        if !separator.is_empty() {
+            return self.write_finished(offset, limit, out, separator, |_, _| {});
+        }
+        self.read_blocks(offset, limit, |_, rows| out.write_all(rows))
+    }
+
+    /// Writes at most `limit` rows after the first `offset`, each completed by `finish`.
+    ///
+    /// `finish` gets the session id and the encoded part of the row.
+    pub fn write_finished(
+        &mut self,
+        offset: usize,
+        limit: usize,
+        out: &mut dyn Write,
+        separator: &[u8],
+        finish: impl Fn(u64, &mut Vec<u8>),
+    ) -> io::Result<()> {
+        let mut row = Vec::new();
+        let mut is_first = true;
+        self.read_blocks(offset, limit, |locations, mut rest| {
+            for location in locations {
+                let Some((encoded, others)) = rest.split_at_checked(location.length as usize) else { break };
+                rest = others;
+                if !is_first {
+                    out.write_all(separator)?;
+                }
+                is_first = false;
+                row.clear();
+                row.extend_from_slice(encoded);
+                finish(location.session_id, &mut row);
+                out.write_all(&row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Passes blocks of adjacent rows to `take`. Rows that were added in sort order are read in large blocks.
+    fn read_blocks(
+        &mut self,
+        offset: usize,
+        limit: usize,
+        mut take: impl FnMut(&[RowLocation], &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let locations = self.locations.get(offset..).unwrap_or_default();
+        let locations = locations.get(..limit).unwrap_or(locations);
+        let mut buffer = Vec::new();
+        let mut position = None;
+        for block in locations.chunk_by(RowLocation::shares_block_with) {
+            let (Some(first), Some(last)) = (block.first(), block.last()) else { continue };
+            if position != Some(first.offset) {
+                self.spill.seek(SeekFrom::Start(first.offset))?;
+            }
+            position = Some(last.end());
+            buffer.resize(usize::try_from(last.end() - first.offset).map_err(io::Error::other)?, 0);
+            self.spill.read_exact(&mut buffer)?;
+            take(block, &buffer)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use clew_model::{Selection, Session, SessionRow, SortDirection};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::order::Order;
+
+    proptest! {
+        #[test]
+        fn rows_are_returned_complete_and_sorted(
+            ids in proptest::collection::hash_set(0_u64..5000, 0..300).prop_map(Vec::from_iter),
+            came_sorted: bool,
+            descending: bool,
+            offset in 0_usize..400,
+            limit in 0_usize..400,
+        ) {
+            let mut ids = ids;
+            if came_sorted {
+                ids.sort_unstable();
+            }
+            let sort_direction = if descending { SortDirection::Descending } else { SortDirection::Ascending };
+            let selection = Selection { sort_direction, ..Selection::default() };
+            let order = Order::new(&selection);
+            let mut sorter = RowSorter::new(Cursor::new(Vec::new()));
+            for &id in &ids {
+                let session = Session { id, ..Session::default() };
+                let text = format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()));
+                sorter.push(order.rank(&SessionRow { session: &session, transaction: None }), text.as_bytes()).unwrap();
+            }
+            let mut rows = sorter.finish().unwrap();
+            prop_assert_eq!(rows.rows(), ids.len() as u64);
+            let mut out = Vec::new();
+            rows.write_to(&mut out, b"\n").unwrap();
+            let mut expected = ids;
+            expected.sort_unstable_by(|left, right| if descending { right.cmp(left) } else { left.cmp(right) });
+            let expected: Vec<_> =
+                expected.iter().map(|id| format!("{id}{}", "x".repeat(usize::try_from(id % 900).unwrap()))).collect();
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected.join("\n"));
+            let mut part = Vec::new();
+            rows.write_part(offset, limit, &mut part, b"\n").unwrap();
+            let expected: Vec<_> = expected.into_iter().skip(offset).take(limit).collect();
+            prop_assert_eq!(String::from_utf8(part).unwrap(), expected.join("\n"));
+        }
+    }
+
+    #[test]
+    fn full_spill_storage_returns_an_error() {
+        let mut room = [0_u8; 10];
+        let selection = Selection::default();
+        let order = Order::new(&selection);
+        let session = Session::default();
+        let rank = order.rank(&SessionRow { session: &session, transaction: None });
+        let mut sorter = RowSorter::new(Cursor::new(room.as_mut_slice()));
+        sorter.push(rank, &[b'x'; 20]).unwrap();
+        assert!(sorter.finish().is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Protected accounts, and the check that a session may be killed.
+
+use std::collections::HashSet;
+
+use clew_model::Session;
+
+use crate::internal_sessions::is_internal;
+
+/// Accounts of cloud vendors and of server components (DESIGN.md section 6).
+const DEFAULT_PROTECTED_ACCOUNTS: [&str; 9] = [
+    "rdsadmin",
+    "rdsbackup",
+    "rdsmetric",
+    "rdsRepl",
+    "mysql.sys",
+    "mysql.session",
+    "mysql.infoschema",
+    "mariadb.sys",
+    "event_scheduler",
+];
+
+/// Accounts whose sessions are never killed.
+/// Internal sessions ([`is_internal`]) are never killed either, whatever this list contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectedAccounts(HashSet<Vec<u8>>);
+
+impl Default for ProtectedAccounts {
+    /// Default accounts of DESIGN.md section 6.
+    fn default() -> Self {
+        Self::new(DEFAULT_PROTECTED_ACCOUNTS)
+    }
+}
+
+impl ProtectedAccounts {
+    /// Protects only these accounts, given by name without host. Replaces the default list.
+    pub fn new<N: Into<Vec<u8>>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Adds accounts to the list.
+    #[must_use]
+    pub fn and<N: Into<Vec<u8>>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.0.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether the account is protected, by name without host. Case-sensitive, as on the servers.
+    #[must_use]
+    pub fn protects(&self, user: &[u8]) -> bool {
+        self.0.contains(user)
+    }
+}
+
+/// Whether a session may be killed: it is not internal and its account is not protected.
+///
+/// Does not detect Clew's own sessions; the source that reads the server does.
+#[must_use]
+pub fn is_killable(session: &Session, protected: &ProtectedAccounts) -> bool {
+    !is_internal(session) && !protected.protects(&session.user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_protected_by_their_exact_name() {
+        let protected = ProtectedAccounts::default();
+        for (user, is_protected) in [("rdsadmin", true), ("rdsRepl", true), ("rdsrepl", false), ("app", false)] {
+            assert_eq!(protected.protects(user.as_bytes()), is_protected, "{user}");
+        }
+        assert!(protected.clone().and(["app"]).protects(b"app"));
+        assert!(protected.and(["app"]).protects(b"mysql.sys"));
+        assert!(!ProtectedAccounts::new(["app"]).protects(b"rdsadmin"));
+    }
+
+    #[test]
+    fn only_user_sessions_of_unprotected_accounts_are_killable() {
+        let protected = ProtectedAccounts::default().and(["billing"]);
+        for (user, command, may) in [
+            ("app", "Query", true),
+            ("app", "Sleep", true),
+            ("app", "Binlog Dump GTID", false),
+            ("system user", "Query", false),
+            ("rdsadmin", "Query", false),
+            ("billing", "Sleep", false),
+            ("Billing", "Sleep", true),
+        ] {
+            let session = Session { user: user.into(), command: command.into(), ..Session::default() };
+            assert_eq!(is_killable(&session, &protected), may, "{user} {command}");
+        }
+        let event = Session { user: b"event_scheduler".to_vec(), command: b"Daemon".to_vec(), ..Session::default() };
+        assert!(!is_killable(&event, &ProtectedAccounts::new::<&str>([])), "whatever is protected");
+    }
+}

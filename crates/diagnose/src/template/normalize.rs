@@ -1,0 +1,328 @@
+//! Normalization of tokens: collapses lists and normalizes spaces.
+
+mod state;
+
+use self::state::{Group, LastToken, PasswordState, PendingSign, RowRun, ValueList};
+use super::keywords;
+use super::lexer::{FollowedBy, Token};
+
+/// Maximum nesting depth of parentheses in which rows are collapsed. Applications nest less deeply.
+const MAX_DEPTH: usize = 100;
+
+/// Builder of a template.
+#[derive(Debug)]
+pub(super) struct Normalizer {
+    out: Vec<u8>,
+    last: LastToken,
+    values: Option<ValueList>,
+    pending_sign: Option<PendingSign>,
+    password: PasswordState,
+    statement: Group,
+    groups: Vec<Group>,
+    /// Number of open parentheses beyond [`MAX_DEPTH`].
+    excess_depth: usize,
+}
+
+impl Default for Normalizer {
+    fn default() -> Self {
+        Self {
+            out: Vec::new(),
+            last: LastToken::Start,
+            values: None,
+            pending_sign: None,
+            password: PasswordState::NotExpected,
+            statement: Group::default(),
+            groups: Vec::new(),
+            excess_depth: 0,
+        }
+    }
+}
+
+impl Normalizer {
+    /// Appends a token.
+    pub(super) fn push(&mut self, token: &Token<'_>) {
+        match *token {
+            Token::Word(word, followed_by) => self.push_word(word, followed_by),
+            Token::Name(name, is_plain, followed_by) => self.push_name(name, is_plain, followed_by),
+            Token::Variable(is_adjacent) => {
+                self.push_at_sign(b"@", is_adjacent);
+                self.push_value(false);
+            }
+            Token::At(signs, is_adjacent) => self.push_at_sign(signs, is_adjacent),
+            Token::Number => self.push_value(true),
+            Token::Value => self.push_value(false),
+            Token::Ellipsis => self.push_ellipsis(),
+            Token::Open => self.open_group(),
+            Token::Close => self.close_group(),
+            Token::Comma => self.write_token(b",", false, LastToken::Comma),
+            Token::Semicolon if matches!(self.last, LastToken::Start | LastToken::Semicolon) => {}
+            Token::Operator(sign @ (b"-" | b"+")) if self.pending_sign.is_some() || self.expects_sign() => {
+                self.push_sign(sign)
+            }
+            _ => self.push_other(token),
+        }
+    }
+
+    /// Marks the rest of the statement as unreadable.
+    pub(super) fn mark_unreadable(&mut self) {
+        self.push_ellipsis();
+    }
+
+    /// Returns the template.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        while matches!(self.out.last(), Some(b';' | b' ')) {
+            self.out.pop();
+        }
+        self.out
+    }
+
+    /// Innermost group; `None` beyond [`MAX_DEPTH`].
+    fn current_group(&mut self) -> Option<&mut Group> {
+        if self.excess_depth > 0 { None } else { Some(self.groups.last_mut().unwrap_or(&mut self.statement)) }
+    }
+
+    fn write_token(&mut self, text: &[u8], space: bool, last: LastToken) {
+        if space {
+            self.out.push(b' ');
+        }
+        self.out.extend_from_slice(text);
+        self.last = last;
+        if last != LastToken::Comma {
+            self.values = None;
+        }
+        if !matches!(last, LastToken::Comma | LastToken::Open | LastToken::Close) {
+            self.password = PasswordState::NotExpected;
+        }
+        self.pending_sign = None;
+    }
+
+    /// Whether a sign at this position belongs to a number, according to MySQL's grammar.
+    fn expects_sign(&self) -> bool {
+        match self.last {
+            LastToken::Open | LastToken::Comma | LastToken::Operator(true) => true,
+            LastToken::Word(word) => word.is_some_and(|word| word.precedes_sign()),
+            _ => false,
+        }
+    }
+
+    /// Whether an operand is expected at this position.
+    fn expects_operand(&self) -> bool {
+        match self.last {
+            LastToken::Start | LastToken::Open | LastToken::Comma | LastToken::Semicolon | LastToken::Operator(_) => {
+                true
+            }
+            LastToken::Word(word) => word.is_some_and(|word| word.precedes_operand()),
+            _ => false,
+        }
+    }
+
+    fn push_word(&mut self, word: &[u8], followed_by: FollowedBy) {
+        // Next to a dot every word is a name, except in `@@GLOBAL.x`.
+        let is_part =
+            self.last == LastToken::Dot || (followed_by == FollowedBy::Dot && self.last != LastToken::At(true));
+        let keyword = if is_part { None } else { keywords::find_keyword(word) };
+        let reserved = keyword.filter(|keyword| keyword.is_reserved());
+        if reserved.is_some_and(|reserved| matches!(reserved.word, "NULL" | "TRUE" | "FALSE"))
+            && self.expects_operand()
+            && !matches!(self.last, LastToken::Word(Some(before)) if before.word == "NOT" || before.word == "SET")
+        {
+            return self.push_value(false);
+        }
+        let password = self.password;
+        if password == PasswordState::Expected
+            && !equals_ignoring_case(word, "RANDOM")
+            && !equals_ignoring_case(word, "PASSWORD")
+        {
+            return self.push_value(false);
+        }
+        let space = self.needs_space_before(word);
+        match keyword {
+            Some(keyword) if keyword.is_function() && followed_by != FollowedBy::Parenthesis => {
+                self.write_token(word, space, LastToken::FunctionName);
+            }
+            Some(keyword) => self.write_token(keyword.word.as_bytes(), space, LastToken::Word(reserved)),
+            None => self.write_token(word, space, LastToken::Word(None)),
+        }
+        let written = keyword.map_or("", |keyword| keyword.word);
+        self.password = match password {
+            _ if written == "IDENTIFIED" => PasswordState::AfterIdentified,
+            PasswordState::AfterIdentified if written == "BY" => PasswordState::Expected,
+            PasswordState::Expected => PasswordState::Expected,
+            _ => PasswordState::NotExpected,
+        };
+    }
+
+    /// Appends a quoted name. The quotes are removed if the unquoted name has the same meaning.
+    fn push_name(&mut self, name: &[u8], is_plain: bool, followed_by: FollowedBy) {
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
+        let word = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
+        if !is_plain || self.last == LastToken::At(false) {
+            return self.write_token(name, space, LastToken::Name);
+        }
+        let is_part =
+            self.last == LastToken::Dot || (followed_by == FollowedBy::Dot && self.last != LastToken::At(true));
+        let keyword = if is_part { None } else { keywords::find_keyword(word) };
+        match keyword {
+            None => self.write_token(word, space || self.needs_space_before(word), LastToken::Name),
+            Some(keyword) if keyword.is_function() => self.write_token(word, space, LastToken::FunctionName),
+            Some(_) => self.write_token(name, space, LastToken::QuotedName),
+        }
+    }
+
+    fn needs_space_before(&self, word: &[u8]) -> bool {
+        match self.last {
+            LastToken::Start | LastToken::Open | LastToken::At(true) => false,
+            LastToken::Dot => word.first().is_some_and(u8::is_ascii_digit) && !self.ends_with_name_and_dot(),
+            _ => true,
+        }
+    }
+
+    fn push_value(&mut self, is_number: bool) {
+        if let Some(sign) = self.pending_sign.take()
+            && is_number
+        {
+            self.out.truncate(sign.at);
+            (self.last, self.values) = (sign.last, sign.values);
+        }
+        if self.last == LastToken::Comma && self.values.is_some() {
+            return self.collapse_values();
+        }
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open | LastToken::Dot | LastToken::At(_));
+        self.write_token(b"?", space, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: false });
+    }
+
+    /// Collapses another value of a list after a value and a comma.
+    fn collapse_values(&mut self) {
+        let Some(values) = self.values else { return };
+        self.out.truncate(values.end);
+        self.write_token(if values.is_list { b"" } else { b", ..." }, false, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: true });
+    }
+
+    fn push_ellipsis(&mut self) {
+        if self.last == LastToken::Comma && self.values.is_some() {
+            return self.collapse_values();
+        }
+        if self.last == LastToken::Comma && self.rows_before(self.out.len().saturating_sub(1)).is_some() {
+            self.out.pop();
+            return self.collapse_rows();
+        }
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open);
+        self.write_token(b"...", space, LastToken::Value);
+        self.values = Some(ValueList { end: self.out.len(), is_list: true });
+    }
+
+    fn open_group(&mut self) {
+        let space = match self.last {
+            LastToken::Start | LastToken::Open | LastToken::Name => false,
+            LastToken::Word(reserved) => reserved.is_some_and(|reserved| !reserved.is_time_function()),
+            _ => true,
+        };
+        let is_in_list = matches!(self.last, LastToken::Word(Some(word)) if word.word == "IN");
+        let open = self.out.len() + usize::from(space);
+        self.write_token(b"(", space, LastToken::Open);
+        if self.groups.len() < MAX_DEPTH && self.excess_depth == 0 {
+            self.groups.push(Group { open, is_in_list, ..Group::default() });
+        } else {
+            self.excess_depth += 1;
+        }
+    }
+
+    fn close_group(&mut self) {
+        let group = if self.excess_depth > 0 { None } else { self.groups.pop() };
+        self.excess_depth = self.excess_depth.saturating_sub(1);
+        let Some(group) = group else { return self.write_token(b")", false, LastToken::Close) };
+        let content = self.out.get(group.open + 1..).unwrap_or_default();
+        let is_row = matches!(content, b"?" | b"..." | b"?, ...");
+        if content == b"?, ..." || (content == b"?" && group.is_in_list) {
+            self.out.truncate(group.open + 1);
+            self.out.extend_from_slice(b"...");
+        }
+        self.write_token(b")", false, LastToken::Close);
+        if is_row {
+            self.push_row(group.open);
+        }
+    }
+
+    /// Collapses the row that starts at `open` if it equals the row before it.
+    fn push_row(&mut self, open: usize) {
+        let is_equal = self.rows_before(open.saturating_sub(2)).is_some_and(|rows| {
+            self.out.get(rows.collapsed_end..open) == Some(b", ")
+                && self.out.get(rows.start..rows.end) == self.out.get(open..)
+        });
+        if is_equal {
+            return self.collapse_rows();
+        }
+        let end = self.out.len();
+        if let Some(group) = self.current_group() {
+            group.rows = Some(RowRun { start: open, end, collapsed_end: end });
+        }
+    }
+
+    /// Rows of the innermost group, if their output ends at `collapsed_end`.
+    fn rows_before(&mut self, collapsed_end: usize) -> Option<RowRun> {
+        self.current_group()?.rows.filter(|rows| rows.collapsed_end == collapsed_end)
+    }
+
+    /// Removes the output after the rows, because it equals them.
+    fn collapse_rows(&mut self) {
+        let Some(mut rows) = self.current_group().and_then(|group| group.rows) else { return };
+        self.out.truncate(rows.collapsed_end);
+        if rows.collapsed_end == rows.end {
+            self.out.extend_from_slice(b", ...");
+            rows.collapsed_end = self.out.len();
+        }
+        self.last = LastToken::Close;
+        self.values = None;
+        if let Some(group) = self.current_group() {
+            group.rows = Some(rows);
+        }
+    }
+
+    fn push_sign(&mut self, sign: &[u8]) {
+        let first =
+            self.pending_sign.unwrap_or(PendingSign { at: self.out.len(), last: self.last, values: self.values });
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open);
+        self.write_token(sign, space, LastToken::Operator(true));
+        self.pending_sign = Some(first);
+    }
+
+    fn push_at_sign(&mut self, signs: &[u8], is_adjacent: bool) {
+        let space = !matches!(self.last, LastToken::Start | LastToken::Open) && !self.is_adjacent(is_adjacent);
+        self.write_token(signs, space, LastToken::At(signs.len() == 2));
+    }
+
+    fn push_other(&mut self, token: &Token<'_>) {
+        let inside = matches!(self.last, LastToken::Start | LastToken::Open);
+        match *token {
+            Token::Semicolon => self.write_token(b";", false, LastToken::Semicolon),
+            Token::Dot => {
+                let apart = matches!(self.last, LastToken::QuotedName | LastToken::Word(Some(_)))
+                    || self.out.last() == Some(&b'.');
+                self.write_token(b".", apart, LastToken::Dot);
+            }
+            Token::Operator(operator) => {
+                let of_table = self.last == LastToken::Dot && operator == b"*";
+                let operator = if operator == b"<>" { b"!=" } else { operator };
+                let before_sign = !matches!(operator, b"!" | b"~" | b":" | b":=" | b"{" | b"}");
+                self.write_token(operator, !inside && !of_table, LastToken::Operator(before_sign));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the token still directly follows a name or literal in the output.
+    fn is_adjacent(&self, is_adjacent: bool) -> bool {
+        is_adjacent && self.out.last().is_some_and(|&byte| keywords::is_word_byte(byte) || matches!(byte, b'`' | b'?'))
+    }
+
+    fn ends_with_name_and_dot(&self) -> bool {
+        let before = self.out.len().checked_sub(2).and_then(|before| self.out.get(before));
+        before.is_some_and(|&byte| keywords::is_word_byte(byte) || byte == b'`')
+    }
+}
+
+fn equals_ignoring_case(word: &[u8], name: &str) -> bool {
+    word.eq_ignore_ascii_case(name.as_bytes())
+}

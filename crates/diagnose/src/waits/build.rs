@@ -1,0 +1,38 @@
+//! Construction of the graph.
+
+use super::graph::{Party, PartyFacts, WaitGraph};
+use super::index::ObservationIndex;
+use super::input::Observed;
+use super::{edges, rank, unexplained};
+
+/// Builds the graph. Linear in the number of waits and of locks on requested resources.
+#[must_use]
+pub fn graph(observed: &Observed) -> WaitGraph {
+    let index = ObservationIndex::new(observed);
+    let mut edges = edges::detect_waits(&index);
+    let unknown_reasons = std::mem::take(&mut edges.unknown_reasons);
+    let waits = edges.into_sorted_waits();
+    let mut names: Vec<Party> = waits.iter().flat_map(|wait| [wait.waiter, wait.blocker]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (roots, cycles) = rank::rank_roots(&waits, &names);
+    let unexplained = unexplained::unexplained_sessions(&index, &waits, &unknown_reasons);
+    let parties: Vec<PartyFacts> = names.iter().map(|&party| party_facts(party, &index)).collect();
+    let vanished = parties.iter().filter(|facts| facts.is_gone()).map(|facts| facts.party).collect();
+    WaitGraph { waits, roots, cycles, parties, vanished, unexplained, limitations: observed.limitations.clone() }
+}
+
+fn party_facts(party: Party, index: &ObservationIndex<'_>) -> PartyFacts {
+    let (session, transaction) = match party {
+        Party::Session(id) => (index.sessions.get(&id), index.transactions.get(&id)),
+        Party::Transaction(id) => (None, index.detached.get(&id)),
+    };
+    let last = party.session().and_then(|id| index.observed.last_statements.get(&id));
+    PartyFacts {
+        party,
+        session: session.map(|facts| facts.session.clone()),
+        role: session.map(|facts| facts.role).unwrap_or_default(),
+        transaction: transaction.map(|&facts| facts.clone()),
+        last_statements: last.cloned().unwrap_or_default(),
+    }
+}

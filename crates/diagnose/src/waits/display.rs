@@ -1,0 +1,132 @@
+//! Text for parts of the graph.
+
+use std::fmt;
+
+use super::graph::{Party, PartyFacts, Resource, ResourceKind, Wait};
+use super::input::SessionRole;
+use super::metadata::MetadataKind;
+use crate::terminal::one_line;
+
+/// Formats the party, such as `session 12`.
+impl fmt::Display for Party {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(out, "session {id}"),
+            Self::Transaction(id) => write!(out, "transaction {id} without a session"),
+        }
+    }
+}
+
+/// Formats the resource, such as `row 42 of shop.orders (PRIMARY)`.
+impl fmt::Display for Resource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = [self.schema.as_deref(), self.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(".");
+        match (&self.kind, self.data.as_deref()) {
+            (ResourceKind::Row, Some(data)) => write!(out, "row {data} of {name}")?,
+            (ResourceKind::Row, None) => write!(out, "a row of {name}")?,
+            (ResourceKind::InnoDbTable, _) => write!(out, "table {name} (InnoDB)")?,
+            (ResourceKind::Metadata(MetadataKind::Table), _) => write!(out, "definition of {name}")?,
+            (ResourceKind::Metadata(kind), _) if name.is_empty() => kind.fmt(out)?,
+            (ResourceKind::Metadata(kind), _) => write!(out, "{kind} {name}")?,
+            (ResourceKind::TableFlush, _) => write!(out, "flush of {name}")?,
+            (ResourceKind::TableLevelLock, _) => write!(out, "table lock of {name}")?,
+        }
+        self.index.as_deref().map_or(Ok(()), |index| write!(out, " ({index})"))
+    }
+}
+
+/// Description of a party, such as `session 12, app@10.0.0.7, idle for 15 min`, or with the duration of its wait.
+pub(super) fn party_summary(facts: &PartyFacts, wait: Option<&Wait>) -> String {
+    let mut text = facts.party.to_string();
+    if let Some(session) = &facts.session {
+        text.extend([", ", &*one_line(&session.user), "@", &*one_line(session.host_part())]);
+    } else if facts.is_gone() {
+        text += ", gone when sessions were read";
+    }
+    match (wait.and_then(|wait| wait.seconds), &facts.session) {
+        (Some(seconds), _) => text.extend([", waits ", &*format_duration(seconds)]),
+        (None, Some(session)) if facts.is_idle() => text.extend([", idle for ", &*format_duration(session.seconds)]),
+        (None, Some(session)) => {
+            text.extend([", ", &*one_line(&session.command), " ", &*format_duration(session.seconds)])
+        }
+        (None, None) => {}
+    }
+    match facts.role {
+        SessionRole::User => {}
+        SessionRole::Applier => text += " (replication applier)",
+        SessionRole::Internal => text += " (internal)",
+        SessionRole::Clew => text += " (Clew's own)",
+    }
+    text
+}
+
+/// Summary of a party's open transaction.
+pub(super) fn transaction_summary(facts: &PartyFacts) -> Option<String> {
+    let open = facts.transaction.as_ref()?;
+    let transaction = &open.transaction;
+    let mut text = format!(
+        "open for {}, {}, {} changed",
+        format_duration(transaction.seconds),
+        format_count(transaction.rows_locked, "row locked", "rows locked"),
+        transaction.rows_modified,
+    );
+    if facts.party.session().is_some() && transaction.id != 0 {
+        text = format!("transaction {}, {text}", transaction.id);
+    }
+    if facts.is_rolling_back() {
+        text += ", rolling back";
+    }
+    if let Some(xid) = &open.xid {
+        text.extend([", XA ", &*one_line(xid.as_bytes())]);
+    }
+    Some(text)
+}
+
+fn format_count(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Description of a wait, such as `for row 42 of shop.orders (PRIMARY): X against S`.
+///
+/// `behind` in place of `against` marks a blocker that itself waits for the resource.
+pub(super) fn wait_summary(wait: &Wait) -> String {
+    let mut text = format!("for {}: {}", one_line(wait.on.to_string().as_bytes()), wait.wanted);
+    match (&wait.held, wait.queued) {
+        (Some(held), false) if *held == wait.wanted => {}
+        (Some(held), false) => text.extend([" against ", &**held]),
+        (Some(held), true) => text.extend([" behind ", &**held]),
+        (None, _) => {}
+    }
+    if wait.inferred {
+        text += " (by its state)";
+    }
+    text
+}
+
+/// Formats a duration as `35 s`, `15 min`, `2 h 5 min`, or `3 d 4 h`.
+pub(super) fn format_duration(seconds: u64) -> String {
+    let two = |large: u64, name: &str, small: u64, rest: &str| match small {
+        0 => format!("{large} {name}"),
+        _ => format!("{large} {name} {small} {rest}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (900, "15 min"), (901, "15 min 1 s"), (7_500, "2 h 5 min"), (273_600, "3 d 4 h")]
+        {
+            assert_eq!(format_duration(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Impact of a kill: parties that it unblocks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::graph::{Party, WaitGraph};
+
+impl WaitGraph {
+    /// Parties that are unblocked once all of `gone` have ended, directly or through other unblocked parties.
+    ///
+    /// Sorted, without the members of `gone`.
+    #[must_use]
+    pub fn freed_by(&self, gone: &[Party]) -> Vec<Party> {
+        let mut waiters: HashMap<Party, Vec<Party>> = HashMap::new();
+        for wait in &self.waits {
+            waiters.entry(wait.blocker).or_default().push(wait.waiter);
+        }
+        let mut unblocked_or_gone: BTreeSet<Party> = gone.iter().copied().collect();
+        let mut pending: Vec<Party> = gone.to_vec();
+        let mut unblocked = BTreeSet::new();
+        while let Some(party) = pending.pop() {
+            for &waiter in waiters.get(&party).into_iter().flatten() {
+                let is_still_blocked =
+                    || self.waits_of(waiter).iter().any(|wait| !unblocked_or_gone.contains(&wait.blocker));
+                if unblocked_or_gone.contains(&waiter) || is_still_blocked() {
+                    continue;
+                }
+                unblocked_or_gone.insert(waiter);
+                unblocked.insert(waiter);
+                pending.push(waiter);
+            }
+        }
+        unblocked.into_iter().collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! JSON serialization of the graph.
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::graph::{PartyFacts, ResourceKind};
+use crate::text::clean;
+
+impl Serialize for ResourceKind {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// Fields of a vanished session, and of a transaction without a session, are `null`.
+impl Serialize for PartyFacts {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let session = self.session.as_ref();
+        let transaction = self.transaction.as_ref();
+        let text = |bytes: Option<&Vec<u8>>| bytes.map(|bytes| clean(bytes));
+        let last: Vec<String> = self.last_statements.iter().map(|statement| clean(statement)).collect();
+        let mut out = to.serialize_struct("PartyFacts", 16)?;
+        out.serialize_field("party", &self.party)?;
+        out.serialize_field("role", &self.role)?;
+        out.serialize_field("user", &text(session.map(|session| &session.user)))?;
+        out.serialize_field("host", &text(session.map(|session| &session.host)))?;
+        out.serialize_field("database", &text(session.and_then(|session| session.database.as_ref())))?;
+        out.serialize_field("command", &text(session.map(|session| &session.command)))?;
+        out.serialize_field("state", &text(session.and_then(|session| session.state.as_ref())))?;
+        out.serialize_field("seconds", &session.map(|session| session.seconds))?;
+        out.serialize_field("statement", &text(session.and_then(|session| session.statement.as_ref())))?;
+        out.serialize_field("last_statements", &last)?;
+        out.serialize_field("transaction_id", &transaction.map(|facts| facts.transaction.id))?;
+        out.serialize_field("transaction_state", &transaction.map(|facts| &facts.transaction.state))?;
+        out.serialize_field("transaction_seconds", &transaction.map(|facts| facts.transaction.seconds))?;
+        out.serialize_field("rows_locked", &transaction.map(|facts| facts.transaction.rows_locked))?;
+        out.serialize_field("rows_modified", &transaction.map(|facts| facts.transaction.rows_modified))?;
+        out.serialize_field("xid", &transaction.and_then(|facts| facts.xid.as_ref()))?;
+        out.serialize_field("gone", &(session.is_none() && self.party.session().is_some()))?;
+        out.end()
+    }
+}

@@ -1,0 +1,73 @@
+//! Waits by session state.
+
+use super::metadata::MetadataKind;
+
+/// Wait for a lock, by the session's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StateWait {
+    /// Wait for a metadata lock.
+    Metadata(MetadataKind),
+    /// Wait until other sessions close a flushed table.
+    TableFlush,
+    /// Wait for a table-level lock of the storage engine.
+    TableLevelLock,
+}
+
+/// States by name in lower case. Observed on MySQL 9.7.4 and MariaDB 10.11.19 (spec/waits.md).
+const STATE_WAITS: [(&str, StateWait); 12] = [
+    ("user lock", StateWait::Metadata(MetadataKind::UserLock)),
+    ("waiting for table metadata lock", StateWait::Metadata(MetadataKind::Table)),
+    ("waiting for schema metadata lock", StateWait::Metadata(MetadataKind::Schema)),
+    ("waiting for stored function metadata lock", StateWait::Metadata(MetadataKind::Function)),
+    ("waiting for stored procedure metadata lock", StateWait::Metadata(MetadataKind::Procedure)),
+    ("waiting for trigger metadata lock", StateWait::Metadata(MetadataKind::Trigger)),
+    ("waiting for event metadata lock", StateWait::Metadata(MetadataKind::Event)),
+    ("waiting for global read lock", StateWait::Metadata(MetadataKind::Global)),
+    ("waiting for commit lock", StateWait::Metadata(MetadataKind::Commit)),
+    ("waiting for backup lock", StateWait::Metadata(MetadataKind::Backup)),
+    ("waiting for table flush", StateWait::TableFlush),
+    ("waiting for table level lock", StateWait::TableLevelLock),
+];
+
+/// Whether a session in this state waits for another session. False for InnoDB lock waits, which no state shows.
+#[must_use]
+pub fn is_wait_state(state: &[u8]) -> bool {
+    parse_wait_state(state).is_some()
+}
+
+/// Parses a state; `None` if it is not a lock wait.
+pub(super) fn parse_wait_state(state: &[u8]) -> Option<StateWait> {
+    let state = String::from_utf8_lossy(state).to_ascii_lowercase();
+    if let Some((_, wait)) = STATE_WAITS.iter().find(|(name, _)| *name == state) {
+        return Some(wait.clone());
+    }
+    let lock = state.strip_prefix("waiting for ")?.strip_suffix(" lock")?;
+    let kind = lock.strip_suffix(" metadata").unwrap_or(lock);
+    Some(StateWait::Metadata(MetadataKind::parse(kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_of_mysql_and_mariadb_are_parsed() {
+        for (state, expected) in [
+            ("Waiting for table metadata lock", Some(StateWait::Metadata(MetadataKind::Table))),
+            ("Waiting for global read lock", Some(StateWait::Metadata(MetadataKind::Global))),
+            ("Waiting for backup lock", Some(StateWait::Metadata(MetadataKind::Backup))),
+            ("User lock", Some(StateWait::Metadata(MetadataKind::UserLock))),
+            ("Waiting for table flush", Some(StateWait::TableFlush)),
+            ("Waiting for tablespace metadata lock", Some(StateWait::Metadata(MetadataKind::Tablespace))),
+            (
+                "Waiting for locking service lock",
+                Some(StateWait::Metadata(MetadataKind::Other("locking service".into()))),
+            ),
+            ("updating", None),
+            ("", None),
+            ("Waiting for master to send event", None),
+        ] {
+            assert_eq!(parse_wait_state(state.as_bytes()), expected, "{state}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Matching of each criterion.
+
+use clew_diagnose::{KillRule, ProtectedAccounts, Spared, Verdict, victims};
+use clew_model::{HostPattern, KillCriteria, Session};
+
+fn session() -> Session {
+    Session {
+        id: 5,
+        user: b"app".to_vec(),
+        host: b"10.0.0.7:51234".to_vec(),
+        database: Some(b"shop".to_vec()),
+        command: b"Query".to_vec(),
+        seconds: 10,
+        state: None,
+        statement: Some(b"SELECT * FROM orders WHERE card = '4711'".to_vec()),
+    }
+}
+
+fn judge(criteria: &KillCriteria, session: &Session) -> Verdict {
+    KillRule::new(criteria).judge(session, &ProtectedAccounts::default())
+}
+
+#[test]
+fn criteria_match_like_snapshot_filters() {
+    let any = KillCriteria::after(1);
+    for (field, value, matches) in [
+        ("user", "app", true),
+        ("user", "APP", false),
+        ("host", "10.0.0.7", true),
+        ("host", "10.0.0.7:1", false),
+        ("db", "shop", true),
+        ("db", "Shop", false),
+        ("command", "query", true),
+        ("command", "quer", false),
+        ("sql", "FROM ORDERS", true),
+        ("sql", "items", false),
+    ] {
+        let mut criteria = any.clone();
+        let slot = match field {
+            "user" => &mut criteria.user,
+            "db" => &mut criteria.database,
+            "command" => &mut criteria.command,
+            _ => &mut criteria.sql_key,
+        };
+        if field == "host" {
+            criteria.host = Some(HostPattern::parse(value));
+        } else {
+            *slot = Some(value.to_owned());
+        }
+        let expected = if matches { Verdict::Killed } else { Verdict::Unmatched };
+        assert_eq!(judge(&criteria, &session()), expected, "{field} {value}");
+    }
+}
+
+#[test]
+fn sessions_match_from_the_minimum_duration_on() {
+    for (seconds, verdict) in [(9, Verdict::Killed), (10, Verdict::Killed), (11, Verdict::Unmatched)] {
+        assert_eq!(judge(&KillCriteria::after(seconds), &session()), verdict, "{seconds}");
+    }
+    let idle = Session { command: b"Sleep".to_vec(), statement: None, ..session() };
+    assert_eq!(judge(&KillCriteria::after(10), &idle), Verdict::Killed);
+    let sql = KillCriteria { sql_key: Some("s".into()), ..KillCriteria::after(10) };
+    assert_eq!(judge(&sql, &idle), Verdict::Unmatched);
+}
+
+#[test]
+fn spared_sessions_are_reported_with_the_reason() {
+    let client = "10.0.0.7:51234";
+    for (user, host, command, verdict) in [
+        ("system user", "", "Connect", Verdict::Spared(Spared::Internal)),
+        ("system user", "connecting host", "Connect", Verdict::Spared(Spared::Internal)),
+        ("repl", client, "Binlog Dump", Verdict::Spared(Spared::Internal)),
+        ("rdsadmin", client, "Query", Verdict::Spared(Spared::Protected)),
+        ("app", client, "Killed", Verdict::Spared(Spared::Dying)),
+        // A client session of an account with the name of server threads is not internal.
+        ("system user", client, "Query", Verdict::Killed),
+    ] {
+        let session = Session { user: user.into(), host: host.into(), command: command.into(), ..session() };
+        assert_eq!(judge(&KillCriteria::after(1), &session), verdict, "{user} {host}");
+        assert_eq!(judge(&KillCriteria::after(11), &session), Verdict::Unmatched, "{user} {host}");
+    }
+}
+
+#[test]
+fn masked_rule_does_not_match_literals() {
+    let rule = |part: &str| KillRule::new(&KillCriteria { sql_key: Some(part.into()), ..KillCriteria::after(1) });
+    assert!(rule("4711").matches(&session()));
+    assert!(!rule("4711").masked(true).matches(&session()));
+    assert!(rule("card = ?").masked(true).matches(&session()));
+}
+
+#[test]
+fn victim_is_attributed_to_the_first_matching_rule() {
+    let rules = [11, 5, 1].map(|seconds| KillRule::new(&KillCriteria::after(seconds)));
+    let sessions = [10, 3, 0].map(|seconds| Session { seconds, id: seconds, ..session() });
+    let dead: Vec<_> = victims(&rules, sessions, &ProtectedAccounts::default())
+        .into_iter()
+        .map(|(rule, session)| (rule, session.id))
+        .collect();
+    assert_eq!(dead, [(1, 10), (2, 3)]);
+}

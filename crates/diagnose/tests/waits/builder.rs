@@ -1,0 +1,118 @@
+//! Builder for observed data, and short forms of graphs for assertions.
+
+use clew_diagnose::waits::{
+    LockOwner, LockStatus, LockedObject, MetadataKind, MetadataLock, MetadataMode, MetadataObject, Observed, Party,
+    RowWait, SessionFacts, TransactionFacts, WaitGraph, graph,
+};
+use clew_model::{Session, Transaction};
+
+/// Empty data of a server that lists pending requests.
+pub(crate) fn observed() -> Observed {
+    Observed { pending_seen: true, ..Observed::default() }
+}
+
+pub(crate) trait ObservedBuilder {
+    fn session(self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self;
+    fn transaction(self, id: u64, session: u64, state: &str) -> Self;
+    fn row_wait(self, waiting: u64, blocking: u64) -> Self;
+    fn granted_lock(self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self;
+    fn pending_lock(self, session: u64, kind: &str, object: &str, mode: &str) -> Self;
+}
+
+impl ObservedBuilder for Observed {
+    fn session(mut self, id: u64, command: &str, state: &str, seconds: u64, statement: &str) -> Self {
+        let session = Session {
+            id,
+            user: b"app".to_vec(),
+            host: format!("10.0.0.{}:4000", id % 250).into_bytes(),
+            database: Some(b"shop".to_vec()),
+            command: command.into(),
+            seconds,
+            state: Some(state.into()),
+            statement: (!statement.is_empty()).then(|| statement.into()),
+        };
+        self.sessions.push(SessionFacts { session, ..SessionFacts::default() });
+        self
+    }
+
+    fn transaction(mut self, id: u64, session_id: u64, state: &str) -> Self {
+        let lock_wait_seconds = (state == "LOCK WAIT").then_some(id % 60);
+        let transaction = Transaction {
+            id,
+            session_id,
+            state: Transaction::state_of(state.to_owned()),
+            rows_locked: 1,
+            lock_wait_seconds,
+            ..Transaction::default()
+        };
+        self.transactions.push(TransactionFacts { transaction, ..TransactionFacts::default() });
+        self
+    }
+
+    fn row_wait(mut self, waiting: u64, blocking: u64) -> Self {
+        let owner = |transaction| LockOwner { transaction, session: None };
+        let lock = LockedObject {
+            schema: Some("shop".into()),
+            table: Some("orders".into()),
+            index: Some("PRIMARY".into()),
+            mode: "X,REC_NOT_GAP".into(),
+            whole_table: false,
+            data: Some("42".into()),
+        };
+        self.row_waits.push(RowWait {
+            waiting: owner(waiting),
+            blocking: owner(blocking),
+            lock,
+            held_mode: Some("X,REC_NOT_GAP".into()),
+        });
+        self
+    }
+
+    fn granted_lock(mut self, session: impl Into<Option<u64>>, kind: &str, object: &str, mode: &str) -> Self {
+        self.metadata_locks.push(lock(session.into(), kind, object, mode, LockStatus::Granted));
+        self
+    }
+
+    fn pending_lock(mut self, session: u64, kind: &str, object: &str, mode: &str) -> Self {
+        self.metadata_locks.push(lock(Some(session), kind, object, mode, LockStatus::Pending));
+        self
+    }
+}
+
+fn lock(session: Option<u64>, kind: &str, object: &str, mode: &str, status: LockStatus) -> MetadataLock {
+    let (schema, name) = object.split_once('.').unwrap_or((object, ""));
+    MetadataLock {
+        object: MetadataObject::new(MetadataKind::parse(kind), Some(schema.into()), Some(name.into())),
+        mode: MetadataMode::parse(mode).unwrap(),
+        status,
+        session,
+    }
+}
+
+/// Waiter and blocker of every wait, transactions as negative numbers.
+pub(crate) fn wait_pairs(graph: &WaitGraph) -> Vec<(i64, i64)> {
+    graph.waits.iter().map(|wait| (signed_id(wait.waiter), signed_id(wait.blocker))).collect()
+}
+
+/// Every root, worst first: parties, number of waiters, number of waiters of this root only.
+pub(crate) fn root_counts(graph: &WaitGraph) -> Vec<(Vec<i64>, usize, usize)> {
+    let root = |root: &clew_diagnose::waits::Root| {
+        (root.parties.iter().copied().map(signed_id).collect(), root.holds, root.frees)
+    };
+    graph.roots.iter().map(root).collect()
+}
+
+pub(crate) fn signed_id(party: Party) -> i64 {
+    match party {
+        Party::Session(id) => i64::try_from(id).unwrap(),
+        Party::Transaction(id) => -i64::try_from(id).unwrap(),
+    }
+}
+
+/// Builds the graph and asserts its waits.
+#[track_caller]
+pub(crate) fn assert_waits(observed: &Observed, expected: &[(i64, i64)]) -> WaitGraph {
+    let graph = graph(observed);
+    assert_eq!(wait_pairs(&graph), expected, "{graph:#?}");
+    graph
+}

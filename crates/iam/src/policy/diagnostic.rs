@@ -1,0 +1,70 @@
+//! Errors and warnings in documents, with their positions.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Error or warning in a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Line number, from 1.
+    pub line: usize,
+    /// Column number, from 1, in characters.
+    pub column: usize,
+    /// JSONPath of the value, such as `$.Statement[0].Action[1]`.
+    pub path: String,
+    /// Description of the problem, and its fix.
+    pub message: String,
+}
+
+impl Finding {
+    /// Creates a diagnostic for a byte offset in the text.
+    pub(super) fn new(text: &str, at: usize, path: &JsonPath, message: impl Into<String>) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            path: path.0.clone(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}: {}", self.line, self.column, self.path, self.message)
+    }
+}
+
+/// All errors of an invalid document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("this is no policy: {}", .0.iter().map(Finding::to_string).collect::<Vec<_>>().join("; "))]
+pub struct PolicyErrors(pub(super) Vec<Finding>);
+
+impl PolicyErrors {
+    /// Errors in the order of the text. Never empty.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.0
+    }
+}
+
+/// JSONPath of a value.
+#[derive(Debug, Clone)]
+pub(super) struct JsonPath(String);
+
+impl JsonPath {
+    pub(super) fn root() -> Self {
+        Self("$".to_owned())
+    }
+
+    pub(super) fn key(&self, name: &str) -> Self {
+        let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        Self(if plain { format!("{}.{name}", self.0) } else { format!("{}[{name:?}]", self.0) })
+    }
+
+    pub(super) fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}

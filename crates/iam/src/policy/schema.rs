@@ -1,0 +1,122 @@
+//! Allowed elements and limits of documents, by version (spec sections 4.3 and 4.5).
+
+use crate::policy::policy_model::Model;
+use crate::policy::spanned_json::MAX_BYTES;
+
+/// Limits of a document.
+#[derive(Debug)]
+pub(super) struct DocumentLimits {
+    /// Maximum length of the text, in characters.
+    pub(super) text_chars: usize,
+    pub(super) statements: usize,
+    pub(super) actions: usize,
+    pub(super) action_chars: usize,
+    pub(super) resources: usize,
+    /// Maximum number of entries in the legacy list `{"uri": [...]}`.
+    pub(super) uris: usize,
+    pub(super) resource_chars: usize,
+    pub(super) operators: usize,
+    pub(super) keys: usize,
+    pub(super) min_value_chars: usize,
+    pub(super) value_chars: usize,
+}
+
+/// Schema of a document version.
+#[derive(Debug)]
+pub(super) struct DocumentSchema {
+    pub(super) version: &'static str,
+    pub(super) model: Model,
+    /// Allowed elements of the document.
+    pub(super) document: &'static [&'static str],
+    /// Allowed elements of a statement.
+    pub(super) statement: &'static [&'static str],
+    pub(super) limits: DocumentLimits,
+}
+
+/// Limits of versions 1.0 and 1.1 (spec section 4.5).
+const ROLE_LIMITS: DocumentLimits = DocumentLimits {
+    text_chars: 6_144,
+    statements: 8,
+    actions: 100,
+    action_chars: 128,
+    resources: 10,
+    uris: 20,
+    resource_chars: 1_500,
+    operators: 10,
+    keys: 10,
+    min_value_chars: 1,
+    value_chars: 1_024,
+};
+
+/// Limits of version 5.0. The spec defines none; the maximum length of the text is Clew's own.
+const IDENTITY_LIMITS: DocumentLimits = DocumentLimits {
+    text_chars: MAX_BYTES,
+    statements: usize::MAX,
+    actions: usize::MAX,
+    action_chars: usize::MAX,
+    resources: usize::MAX,
+    uris: 0,
+    resource_chars: usize::MAX,
+    operators: usize::MAX,
+    keys: usize::MAX,
+    min_value_chars: 0,
+    value_chars: usize::MAX,
+};
+
+/// Schemas of all versions.
+pub(super) static SCHEMAS: [DocumentSchema; 3] = [
+    DocumentSchema {
+        version: "1.0",
+        model: Model::RoleBased,
+        document: &["Version", "Statement", "Depends"],
+        statement: &["Effect", "Action"],
+        limits: ROLE_LIMITS,
+    },
+    DocumentSchema {
+        version: "1.1",
+        model: Model::RoleBased,
+        document: &["Version", "Statement"],
+        statement: &["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
+        limits: ROLE_LIMITS,
+    },
+    DocumentSchema {
+        version: "5.0",
+        model: Model::IdentityBased,
+        document: &["Version", "Statement"],
+        statement: &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
+        limits: IDENTITY_LIMITS,
+    },
+];
+
+impl DocumentSchema {
+    /// Whether the case of `Allow` and `Deny` is ignored. It matters in version 5.0.
+    pub(super) fn effect_ignores_case(&self) -> bool {
+        self.model == Model::RoleBased
+    }
+
+    /// Error in the format of an action, `service:type:operation`.
+    ///
+    /// In version 5.0 a wildcard may replace several parts.
+    /// In versions 1.x there are always three parts, `*` is the only wildcard, and the service is in lower case.
+    pub(super) fn action_error(&self, action: &str) -> Option<String> {
+        let parts: Vec<&str> = action.split(':').collect();
+        let error = |what: &str| Some(format!("{action:?} is no action: {what}"));
+        let three = parts.len() == 3 || (parts.len() < 3 && self.model == Model::IdentityBased && action.contains('*'));
+        if !three || parts.iter().any(|part| part.is_empty()) {
+            return error("it has the form service:type:operation, such as \"gaussdb:instance:list\"");
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":*?_-".contains(&byte);
+        if !action.bytes().all(allowed) {
+            return error("it is made of letters, digits, - _ and wildcards");
+        }
+        if self.model == Model::RoleBased {
+            if action.contains('?') {
+                return error("the only wildcard of this version is *");
+            }
+            if parts.first().is_some_and(|service| service.bytes().any(|byte| byte.is_ascii_uppercase())) {
+                return error("the name of a service is in lower case");
+            }
+        }
+        None
+    }
+}
