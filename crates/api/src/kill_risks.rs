@@ -1,4 +1,4 @@
-//! Risks of a kill as the API shows them.
+//! Wire format of the risks of a kill.
 
 use clew_diagnose::KillRisk;
 use clew_model::Language;

@@ -1,4 +1,4 @@
-//! One session, whole.
+//! Routes for the details and the execution plan of one session.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
@@ -16,7 +16,7 @@ use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 
-/// Ids of project, instance and node, and the session's.
+/// Ids of project, instance, node and session.
 type SessionPath = (String, String, String, String);
 
 /// A session with everything around it.
@@ -102,15 +102,15 @@ pub(crate) async fn show(
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
-    let id = session_id(&session)?;
+    let id = parse_session_id(&session)?;
     let masked = target.is_masked_for(&service, &caller);
     let read =
         service.read_node(&target.node, async |limits| read_session(&target.node.url, id, &limits).await).await?;
-    Ok(Json(view(read.ok_or_else(|| no_such_session(id))?, masked)))
+    Ok(Json(session_view(read.ok_or_else(|| no_such_session(id))?, masked)))
 }
 
-fn view(read: WholeSession, masked: bool) -> SessionDetail {
-    let shown = |statement: &Vec<u8>| statement_text(statement, masked);
+fn session_view(read: WholeSession, masked: bool) -> SessionDetail {
+    let text = |statement: &Vec<u8>| statement_text(statement, masked);
     let WholeSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
     SessionDetail {
@@ -121,20 +121,20 @@ fn view(read: WholeSession, masked: bool) -> SessionDetail {
         command: clean(&session.command),
         time: session.seconds,
         state: session.state.as_deref().map(clean),
-        statement: session.statement.as_ref().map(shown),
+        statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
         sql_template: session.statement.as_deref().map(|statement| clean(&template(statement))),
         masked,
-        transaction: transaction.map(|open| OpenTransaction {
-            id: open.id,
-            state: open.state.into(),
-            seconds: open.seconds,
-            lock_wait_seconds: open.lock_wait_seconds,
-            rows_locked: open.rows_locked,
-            tables_locked: open.tables_locked,
-            rows_modified: open.rows_modified,
+        transaction: transaction.map(|transaction| OpenTransaction {
+            id: transaction.id,
+            state: transaction.state.into(),
+            seconds: transaction.seconds,
+            lock_wait_seconds: transaction.lock_wait_seconds,
+            rows_locked: transaction.rows_locked,
+            tables_locked: transaction.tables_locked,
+            rows_modified: transaction.rows_modified,
         }),
-        last_statements: last_statements.iter().map(shown).collect(),
+        last_statements: last_statements.iter().map(text).collect(),
         attributes: attributes
             .into_iter()
             .map(|(name, value)| Attribute { name: clean(&name), value: value.as_deref().map(clean) })
@@ -178,9 +178,9 @@ pub(crate) async fn explain(
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<ExplainAnswer>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
-    let id = session_id(&session)?;
+    let id = parse_session_id(&session)?;
     if target.is_masked_for(&service, &caller) {
-        // Servers print literals into plans, each its own way.
+        // Plans contain literals, in a format that differs between servers.
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =
@@ -192,7 +192,7 @@ pub(crate) async fn explain(
     }
 }
 
-fn session_id(text: &str) -> Result<u64, Refusal> {
+fn parse_session_id(text: &str) -> Result<u64, Refusal> {
     text.parse().ok().filter(|id| *id > 0).ok_or_else(|| wrong("session_id", text))
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct KillEffectView {
 }
 
 impl KillEffectView {
-    /// The effect of kills with these outcomes; nothing where none was taken.
+    /// Reads the effect of kills with these outcomes. `None` if the server accepted no kill.
     pub(super) async fn read(
         service: &Service,
         node: &Node,

@@ -1,4 +1,4 @@
-//! A session, as the page sees it. The token is not in it.
+//! Wire format of a browser session. It does not contain the token.
 
 use clew_store::{Project, User};
 use jiff::Timestamp;
@@ -52,7 +52,8 @@ impl Session {
             domain: Named { id: user.domain_id.to_string(), name: user.domain_name.clone() },
             project: project.map(named),
             projects: projects.iter().map(named).collect(),
-            expires_at: Timestamp::from_second(expires_at).map_or_else(|_| String::new(), |moment| moment.to_string()),
+            expires_at: Timestamp::from_second(expires_at)
+                .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
             csrf_token: csrf_token.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
         }
