@@ -11,10 +11,10 @@ use crate::refusal::Refusal;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct PageParameters {
-    /// Entries to leave out
+    /// Number of entries to skip
     #[param(minimum = 0, maximum = 2_147_483_647, default = 0)]
     offset: Option<u32>,
-    /// Entries to return
+    /// Maximum number of entries to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
 }

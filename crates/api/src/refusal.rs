@@ -41,34 +41,34 @@ pub(crate) enum Detail {
     Failure(Failure),
 }
 
-/// The body of every error.
+/// Body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
-    /// Code of the error
+    /// Error code
     #[schema(example = "DBS.280001")]
     pub(crate) error_code: String,
-    /// What is wrong, in the language of X-Language
+    /// Error message, in the language of X-Language
     #[schema(example = "Parameter error.")]
     pub(crate) error_msg: String,
-    /// Name of the request; only with the gateway's codes (APIGW)
+    /// Request id; only with the gateway's codes (APIGW)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Everything that is wrong with a policy; only where one was given
+    /// Diagnostics of an invalid policy; only if the request contains one
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<FindingView>,
 }
 
-/// Something wrong with a policy, or something worth a second look.
+/// Error or warning about a policy.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FindingView {
-    /// From 1
+    /// Line number, from 1
     line: usize,
-    /// From 1, in characters
+    /// Column number, from 1, in characters
     column: usize,
-    /// Where in the document
+    /// JSON path in the document
     #[schema(example = "$.Statement[0].Action[1]")]
     path: String,
-    /// What is wrong, and what to do
+    /// Description of the problem and its fix
     message: String,
 }
 

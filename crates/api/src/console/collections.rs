@@ -21,11 +21,11 @@ const MAX_COLLECTIONS: u32 = 200;
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeCollections {
-    /// The newest first, 200 at most
+    /// Newest first, at most 200
     collections: Vec<NodeCollection>,
 }
 
-/// A collection.
+/// Collection of a node.
 #[derive(Serialize, ToSchema)]
 struct NodeCollection {
     request_id: String,
@@ -38,14 +38,14 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and order of the request; absent fields were not set. `sql_key` is *** where the project masks statements
+    /// Filters and order of the request; unset fields are absent. `sql_key` is *** if the project masks statements
     #[schema(value_type = Object)]
     filter: Selection,
-    /// Whether statements are kept as templates
+    /// Whether statements are stored as SQL templates
     masked: bool,
-    /// Whether the caller may download it: whole statements are not for everyone where the project masks them
+    /// Whether the caller may download the result. If the project masks statements, results with full statements require a permission
     readable: bool,
-    /// Why it failed, if it did
+    /// Reason of the failure; null if the collection did not fail
     #[schema(required)]
     reason: Option<String>,
 }
@@ -71,7 +71,7 @@ pub(crate) async fn list(
     Ok(Json(NodeCollections { collections }))
 }
 
-/// Remove a collection that has ended, with its result.
+/// Remove a completed collection and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",

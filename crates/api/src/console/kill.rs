@@ -34,35 +34,35 @@ use effect::KillEffectView;
 use preview::Costs;
 use request::{KillBody, KillRequest, SelectedSession};
 
-/// What became of the sessions, or would.
+/// Results of a kill, or of its preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillAnswer {
-    /// In the order of the request
+    /// Results, in the order of the request
     sessions: Vec<KillOfSession>,
-    /// Why what it costs could not be read; only with preview
+    /// Why the costs could not be read; only with preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// What is odd about the selection, as that the sessions wait for another one that is not among them; only with preview
+    /// Warnings about the selection, such as a root blocker that is not selected; only with preview
     warnings: Vec<String>,
-    /// Effect of the kills; null with preview, and where nothing was killed
+    /// Effect of the kills; null with preview, and if nothing was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// What became of a session, or would.
+/// Result of killing one session, or of its preview.
 #[derive(Serialize, ToSchema)]
 struct KillOfSession {
     id: u64,
     /// would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Particulars
+    /// Details
     message: String,
-    /// What was seen of it just now; null if it is gone
+    /// Current state of the session; null if it has ended
     #[schema(required)]
     session: Option<SeenSession>,
 }
 
-/// A session as it was seen just now.
+/// Current state of a session.
 #[derive(Serialize, ToSchema)]
 struct SeenSession {
     user: String,
@@ -74,21 +74,21 @@ struct SeenSession {
     state: Option<String>,
     /// Seconds in the current state
     time: u64,
-    /// The statement; its SQL template where the project masks statements or the caller may not list sessions
+    /// Statement; its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// What is undone; null if it has no open transaction, and without preview
+    /// Open transaction of the session, which ends with its connection; null without one, and without preview
     #[schema(required)]
     transaction: Option<preview::TransactionCost>,
-    /// Sessions that ending this one unblocks at most: the first of them to get the lock may block the rest. Only with preview
+    /// Sessions that the kill can unblock at most: the first to get the lock may block the others. Only with preview
     frees: Vec<u64>,
-    /// How many wait for it, directly or behind others; only with preview
+    /// Number of sessions that wait for this one, directly or indirectly; only with preview
     holds_up: usize,
-    /// Risks of ending it; only with preview
+    /// Risks of killing the session; only with preview
     risks: Vec<KillRiskView>,
 }
 
-/// End sessions of a node, or what they run; or show what would end.
+/// Kill sessions of a node or their statements, or preview the kill.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",

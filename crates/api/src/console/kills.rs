@@ -24,7 +24,7 @@ const MAX_AUDIT_ROWS: u32 = 1000;
 pub(crate) struct NodeKills {
     /// The newest first
     kills: Vec<NodeKill>,
-    /// Kills of the node
+    /// Number of kills of the node
     total_count: u64,
 }
 
@@ -34,15 +34,15 @@ struct NodeKill {
     id: i64,
     /// manual, intelligent or task
     source: &'static str,
-    /// The intelligent kill, or the kill task
+    /// Id of the intelligent kill or of the kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Who ordered it; null while it is under way, and where the audit does not say it any more
+    /// Name of the user who requested the kill; null while the kill is in progress, and if the audit no longer has it
     #[schema(required)]
     by: Option<String>,
     /// connection or query
     what: String,
-    /// In the words of who asked; may be empty
+    /// Reason given by the user; may be empty
     reason: String,
     /// Thread id
     session_id: u64,
@@ -58,14 +58,14 @@ struct NodeKill {
     /// Template of its statement
     #[schema(required)]
     sql_template: Option<String>,
-    /// When it was decided (UTC)
+    /// Time of the request (UTC)
     asked_at: String,
     #[schema(required)]
     ended_at: Option<String>,
-    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while it is not known
+    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is in progress
     #[schema(required)]
     outcome: Option<&'static str>,
-    /// Particulars
+    /// Details
     #[schema(required)]
     message: Option<String>,
 }

@@ -20,7 +20,7 @@ pub(crate) struct Locks {
     graph: WaitGraph,
 }
 
-/// Show who waits for whom on a node, and who holds them all up: what `clew locks --format json` shows.
+/// Show the lock waits of a node and their root blockers: the output of `clew locks --format json`.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",

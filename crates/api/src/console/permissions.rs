@@ -14,12 +14,12 @@ use crate::caller::Caller;
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// What the caller may do.
+/// Permissions of the caller on an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Permissions {
-    /// By the names of actions, as policies have them
+    /// Permissions, by action name as in policies
     permissions: BTreeMap<&'static str, Permission>,
-    /// Whether statements are shown to the caller as templates only
+    /// Whether the caller sees SQL templates instead of statements
     masked: bool,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct Permissions {
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,
-    /// Why not, in the language of X-Language
+    /// Reason of the denial, in the language of X-Language; null if allowed
     #[schema(required)]
     reason: Option<String>,
 }
 
-/// Show what the caller may do with an instance.
+/// Show the caller's permissions on an instance.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/permissions",

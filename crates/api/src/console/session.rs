@@ -39,7 +39,7 @@ fn no_store() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Sign a browser in with user name and password. The token goes into a cookie that no script can read.
+/// Sign a browser in with user name and password. The token is set as an HttpOnly cookie.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session",
@@ -75,7 +75,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, headers, session))
 }
 
-/// Show who is signed in, and for what.
+/// Show the session's user and scope.
 #[utoipa::path(
     get,
     path = "/clew/v1/console/session",
@@ -100,7 +100,7 @@ pub(crate) async fn show(
     Ok(([no_store()], Json(session)))
 }
 
-/// Sign out: the token is taken back.
+/// Sign out and revoke the token.
 #[utoipa::path(
     delete,
     path = "/clew/v1/console/session",
@@ -121,8 +121,8 @@ pub(crate) async fn end(
     Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
 }
 
-/// Change the project of the session, or change to the domain. Replaces the session's token; the expiry is unchanged. Only a session that began
-/// on the page, with a password, can do so: a token of POST /v3/auth/tokens keeps its scope.
+/// Change the session to another project, or to the domain. Replaces the token; the expiry is unchanged. Requires a session that began with a
+/// password on the page: a token of POST /v3/auth/tokens keeps its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",

@@ -19,7 +19,7 @@ use crate::statement_text::statement_text;
 /// Ids of project, instance, node and session.
 type SessionPath = (String, String, String, String);
 
-/// A session with everything around it.
+/// Details of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionDetail {
     /// Thread id
@@ -34,23 +34,23 @@ pub(crate) struct SessionDetail {
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// The whole statement; its template where statements are masked
+    /// Full statement; its SQL template if statements are masked
     #[schema(required)]
     statement: Option<String>,
-    /// Whether there is more of the statement than 8 MiB
+    /// Whether the statement is truncated at 8 MiB
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
-    /// Whether literals are left out of everything
+    /// Whether literals are masked in all fields
     masked: bool,
-    /// The open transaction
+    /// Open transaction
     #[schema(required)]
     transaction: Option<OpenTransaction>,
-    /// The latest statements of the transaction, oldest first; templates where statements are masked
+    /// Latest statements of the transaction, oldest first; SQL templates if statements are masked
     last_statements: Vec<String>,
-    /// What the client told of itself, by name
+    /// Connection attributes of the client, by name
     attributes: Vec<Attribute>,
-    /// The waits that it has part in, as the locks of the node have them
+    /// Lock waits that involve the session, in the format of the node's locks
     #[schema(value_type = Object)]
     waits: WaitGraph,
     /// What could not be read, and why
@@ -63,9 +63,9 @@ struct OpenTransaction {
     id: u64,
     /// RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     state: String,
-    /// Since it began
+    /// Age of the transaction, in seconds
     seconds: u64,
-    /// That it has waited for a lock; null if it does not wait
+    /// Seconds of waiting for a lock; null if the session does not wait
     #[schema(required)]
     lock_wait_seconds: Option<u64>,
     rows_locked: u64,
@@ -81,7 +81,7 @@ struct Attribute {
     value: Option<String>,
 }
 
-/// Show one session whole.
+/// Show the details of a session.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
@@ -144,19 +144,19 @@ fn session_view(read: WholeSession, masked: bool) -> SessionDetail {
     }
 }
 
-/// A plan, or why there is none.
+/// Execution plan, or the reason why the server returned none.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainAnswer {
-    /// text: a table, a line for each row
+    /// Format of the plan: text, a table with one line per row
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Why there is none, in the server's words
+    /// Error message of the server; null if there is a plan
     #[schema(required)]
     refused: Option<String>,
 }
 
-/// Ask the server for the plan of what a session runs.
+/// Explain the statement that a session runs.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",

@@ -39,17 +39,17 @@ const INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Seconds between two events, if the node can bear it
+    /// Minimum time between two events, in seconds; longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
-    /// Where to go on, for those who cannot send Last-Event-ID
+    /// Alternative to the Last-Event-ID header
     last_event_id: Option<String>,
 }
 
 /// Watch the sessions of a node.
 ///
-/// Events: `snapshot` (all sessions), `changes` (what changed since the event before), `limitations` (what cannot be seen), `trouble` (the node
-/// cannot be read), `end` (why no more will come). The connection stays open.
+/// Events: `snapshot` (all sessions), `changes` (changes since the previous event), `limitations` (data that the server hides), `trouble` (the
+/// node cannot be read), `end` (reason of the end of the stream). The connection stays open.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",

@@ -13,11 +13,11 @@ use super::refused_outcome;
 use crate::Service;
 use crate::kill_risks::KillRiskView;
 
-/// What is undone with a session.
+/// Open transaction of a session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Undone)]
 pub(super) struct TransactionCost {
-    /// Since the transaction began
+    /// Age of the transaction, in seconds
     seconds: u64,
     rows_modified: u64,
     rows_locked: u64,

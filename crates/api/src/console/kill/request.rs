@@ -28,20 +28,20 @@ pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
 pub(crate) struct KillBody {
     #[schema(min_items = 1, max_items = 1000)]
     sessions: Vec<SelectedSession>,
-    /// connection, or query: then sessions, their transactions and their locks stay
+    /// `connection` ends the sessions; `query` ends only their statements and keeps sessions, transactions and locks
     #[schema(example = "connection")]
     what: String,
-    /// Why, for the audit
+    /// Reason, for the audit
     #[schema(max_length = 255)]
     reason: Option<String>,
-    /// Show what would end, and end nothing
+    /// Preview the kill without killing anything
     preview: Option<bool>,
-    /// Ids of sessions that other requests of the same selection would end: warnings count them as victims. Only with preview
+    /// Ids of sessions that other requests of the same selection kill: warnings count them as victims. Only with preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
 
-/// A session as it was seen.
+/// Selected session, as listed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = Chosen)]
 #[serde(deny_unknown_fields)]
@@ -50,9 +50,9 @@ pub(crate) struct SelectedSession {
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// When what it does began, in milliseconds since 1970: with query, what began later is left alone
+    /// Start of the statement, in milliseconds since 1970: with `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// The server instance that listed it, as the live list sends it: after a restart or a fail-over nothing is killed
+    /// Server instance that listed the session, as in the live list: after a restart or a failover nothing is killed
     pub(super) server: Option<String>,
 }
 

@@ -20,12 +20,12 @@ pub(crate) struct SignInBody {
     password: String,
 }
 
-/// What a session is for.
+/// Scope of a session.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct ProjectChoice {
-    /// One of the projects of the session; null for the domain: identities, policies, the audit
+    /// Id of one of the session's projects; null for the domain: identities, policies, the audit
     #[schema(required)]
     project_id: Option<String>,
 }
