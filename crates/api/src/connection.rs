@@ -10,7 +10,7 @@ use ipnet::IpNet;
 pub struct Connection {
     /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub peer: IpAddr,
-    /// Whether the client uses TLS, to Clew or to a trusted proxy.
+    /// True if the client uses TLS, to Clew or to a trusted proxy.
     pub tls: bool,
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct KillRiskView {
     kind: &'static str,
     /// Possible damage, in the language of X-Language
     message: String,
-    /// Whether kill tasks and intelligent kills spare the session because of this risk
+    /// True if kill tasks and intelligent kills spare the session because of this risk
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

@@ -70,11 +70,12 @@ impl Query {
 
 /// Error for an unknown field name, with the most similar known name as a suggestion.
 pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> Refusal {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
-    let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= (name.chars().count() / 3).max(1));
+    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
+    let closest =
+        known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
     let field = ("field", shown(name));
-    match near {
-        Some(near) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*near).to_owned())]),
+    match closest {
+        Some(closest) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())]),
         None => Refusal::parameter("parameter-unknown-field", vec![field]),
     }
 }

@@ -41,9 +41,9 @@ struct NodeCollection {
     /// Filters and order of the request; unset fields are absent. `sql_key` is *** if the project masks statements
     #[schema(value_type = Object)]
     filter: Selection,
-    /// Whether statements are stored as SQL templates
+    /// True if statements are stored as SQL templates
     masked: bool,
-    /// Whether the caller may download the result. If the project masks statements, results with full statements require a permission
+    /// True if the caller may download the result. If the project masks statements, results with full statements require a permission
     readable: bool,
     /// Reason of the failure; null if the collection did not fail
     #[schema(required)]

@@ -39,7 +39,7 @@ use request::{KillBody, KillRequest, SelectedSession};
 pub(crate) struct KillAnswer {
     /// Results, in the order of the request
     sessions: Vec<KillOfSession>,
-    /// Why the costs could not be read; only with preview
+    /// Reason for unreadable costs; only with preview
     #[schema(required)]
     costs_unknown: Option<String>,
     /// Warnings about the selection, such as a root blocker that is not selected; only with preview

@@ -19,16 +19,16 @@ use crate::refusal::{ErrorBody, Refusal};
 /// Maximum number of audit rows searched for the users who ordered the kills of a page.
 const MAX_AUDIT_ROWS: u32 = 1000;
 
-/// A page of kills.
+/// Page of kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeKills {
-    /// The newest first
+    /// Kills, newest first
     kills: Vec<NodeKill>,
     /// Number of kills of the node
     total_count: u64,
 }
 
-/// A kill.
+/// Kill of a session.
 #[derive(Serialize, ToSchema)]
 struct NodeKill {
     id: i64,
@@ -51,11 +51,11 @@ struct NodeKill {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Seconds that it had been in its state
+    /// Seconds in its state before the kill
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Template of its statement
+    /// SQL template of its statement
     #[schema(required)]
     sql_template: Option<String>,
     /// Time of the request (UTC)

@@ -19,11 +19,11 @@ use crate::refusal::{ErrorBody, Refusal};
 pub(crate) struct Permissions {
     /// Permissions, by action name as in policies
     permissions: BTreeMap<&'static str, Permission>,
-    /// Whether the caller sees SQL templates instead of statements
+    /// True if the caller sees SQL templates instead of statements
     masked: bool,
 }
 
-/// Whether an action is allowed.
+/// Permission for one action.
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,

@@ -37,11 +37,11 @@ pub(crate) struct SessionDetail {
     /// Full statement; its SQL template if statements are masked
     #[schema(required)]
     statement: Option<String>,
-    /// Whether the statement is truncated at 8 MiB
+    /// True if the statement is truncated at 8 MiB
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
-    /// Whether literals are masked in all fields
+    /// True if literals are masked in all fields
     masked: bool,
     /// Open transaction
     #[schema(required)]
@@ -53,7 +53,7 @@ pub(crate) struct SessionDetail {
     /// Lock waits that involve the session, in the format of the node's locks
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// What could not be read, and why
+    /// Data that could not be read, with the reason
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }

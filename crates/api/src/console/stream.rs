@@ -34,7 +34,7 @@ use subscriber::Subscriber;
 /// Allowed intervals between two events, in seconds.
 const INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
-/// How a viewer wants to see a node.
+/// Query parameters of an event stream.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]

@@ -91,25 +91,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn incoming_bytes_are_discarded_until_the_peer_closes() {
-        let (ours, mut theirs) = duplex(16);
-        let closing = tokio::spawn(async move { Linger::new(ours).shutdown().await });
-        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "it said that it writes no more");
-        theirs.write_all(&[7; 10_000]).await.unwrap();
+        let (stream, mut peer) = duplex(16);
+        let closing = tokio::spawn(async move { Linger::new(stream).shutdown().await });
+        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the write side is shut down");
+        peer.write_all(&[7; 10_000]).await.unwrap();
         assert!(!closing.is_finished());
-        drop(theirs);
+        drop(peer);
         closing.await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn lingering_ends_after_the_timeout() {
-        let (ours, mut theirs) = duplex(16);
+        let (stream, mut peer) = duplex(16);
         let start = Instant::now();
         let drip = tokio::spawn(async move {
-            while theirs.write_all(b"a").await.is_ok() {
+            while peer.write_all(b"a").await.is_ok() {
                 sleep(LINGER_TIMEOUT / 10).await;
             }
         });
-        Linger::new(ours).shutdown().await.unwrap();
+        Linger::new(stream).shutdown().await.unwrap();
         // The paused clock advances only while all tasks are idle.
         assert_eq!(start.elapsed(), LINGER_TIMEOUT);
         drip.await.unwrap();

@@ -84,26 +84,26 @@ mod tests {
 
     #[tokio::test]
     async fn stalled_writes_time_out() {
-        let (ours, _theirs) = duplex(16);
-        let mut ours = WriteTimeout::new(ours, Duration::from_millis(50));
-        let written = timeout(Duration::from_secs(10), ours.write_all(&[7; 64])).await.unwrap();
+        let (stream, _peer) = duplex(16);
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(50));
+        let written = timeout(Duration::from_secs(10), stream.write_all(&[7; 64])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn slow_readers_do_not_time_out() {
-        let (ours, mut theirs) = duplex(1);
-        let mut ours = WriteTimeout::new(ours, Duration::from_secs(1));
+        let (stream, mut peer) = duplex(1);
+        let mut stream = WriteTimeout::new(stream, Duration::from_secs(1));
         let reading = tokio::spawn(async move {
             let mut read = Vec::new();
             for _ in 0..8 {
                 // The total time exceeds the limit.
                 sleep(Duration::from_millis(200)).await;
-                read.push(theirs.read_u8().await.unwrap());
+                read.push(peer.read_u8().await.unwrap());
             }
             read
         });
-        ours.write_all(b"a clew..").await.unwrap();
+        stream.write_all(b"a clew..").await.unwrap();
         assert_eq!(reading.await.unwrap(), b"a clew..");
     }
 }

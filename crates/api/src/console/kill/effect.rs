@@ -17,7 +17,7 @@ pub(crate) struct KillEffectView {
     unblocked: Vec<u64>,
     /// Sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
-    /// Why the effect is unknown
+    /// Reason for an unknown effect; null if the effect is known
     #[schema(required)]
     unknown: Option<String>,
 }

@@ -29,7 +29,7 @@ pub(super) struct Costs {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
-    /// Why costs are missing or incomplete.
+    /// Reason for missing or incomplete costs.
     pub(super) unknown: Option<String>,
 }
 

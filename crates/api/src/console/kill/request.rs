@@ -21,7 +21,7 @@ const MAX_REASON_CHARS: usize = 255;
 /// Tolerance of start times, in seconds: servers round to whole seconds, and their clocks differ.
 pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
 
-/// Sessions to end.
+/// Sessions to kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]

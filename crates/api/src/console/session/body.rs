@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::iam::sign_in::Who;
 use crate::refusal::Refusal;
 
-/// Who signs in.
+/// Credentials of a sign-in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]

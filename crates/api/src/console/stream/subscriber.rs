@@ -33,12 +33,12 @@ pub(super) struct Subscriber {
     interval: Duration,
     /// Position of the last sent list.
     position: Option<Position>,
-    /// Whether statements in the last sent list were masked.
+    /// True if statements in the last sent list were masked.
     masked: bool,
     /// Number of the last sent failure.
     last_failure: u64,
     state: State,
-    /// Whether an update has not been sent yet.
+    /// True if an update has not been sent yet.
     pending: bool,
     /// Earliest time of the next event.
     due: Instant,

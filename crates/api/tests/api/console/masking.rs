@@ -41,10 +41,15 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
         }
         seen
     };
-    let whole = stream(&unmasked, SECRET).await;
-    assert!(whole.contains("\"masked\":false") && whole.contains(TEMPLATE), "{whole}");
-    let seen = stream(&masked, TEMPLATE).await;
-    assert!(seen.contains("\"masked\":true") && !seen.contains(SECRET) && !seen.contains("id = 1"), "{seen}");
+    let full = stream(&unmasked, SECRET).await;
+    assert!(full.contains("\"masked\":false") && full.contains(TEMPLATE), "{full}");
+    let masked_response = stream(&masked, TEMPLATE).await;
+    assert!(
+        masked_response.contains("\"masked\":true")
+            && !masked_response.contains(SECRET)
+            && !masked_response.contains("id = 1"),
+        "{masked_response}"
+    );
 
     // All other routes that show statements.
     let get = async |token: &str, rest: &str| server.call(Method::GET, &path(&server, rest)).token(token).send().await;
@@ -54,11 +59,11 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
         (format!("sessions/{blocker}"), ""),
         ("locks".to_owned(), "id = 1"),
     ] {
-        let (whole, seen) = (get(&unmasked, &rest).await, get(&masked, &rest).await);
-        assert!(whole.status == 200 && whole.text().contains(literal), "{rest}: {}", whole.text());
-        assert_eq!(seen.status, 200, "{}", seen.text());
+        let (full, masked_response) = (get(&unmasked, &rest).await, get(&masked, &rest).await);
+        assert!(full.status == 200 && full.text().contains(literal), "{rest}: {}", full.text());
+        assert_eq!(masked_response.status, 200, "{}", masked_response.text());
         for literal in [SECRET, "id = 1", "v = 2", "\"data\":\"1\""] {
-            assert!(!seen.text().contains(literal), "{flavor} {rest}: {}", seen.text());
+            assert!(!masked_response.text().contains(literal), "{flavor} {rest}: {}", masked_response.text());
         }
     }
     let kill = json!({
@@ -68,9 +73,13 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
     let preview = async |token: &str| {
         server.call(Method::POST, &path(&server, "kill")).token(token).body(kill.to_string()).send().await
     };
-    let (whole, seen) = (preview(&unmasked).await, preview(&masked).await);
-    assert!(whole.text().contains(SECRET), "{}", whole.text());
-    assert!(seen.text().contains(TEMPLATE) && !seen.text().contains(SECRET), "{}", seen.text());
+    let (full, masked_response) = (preview(&unmasked).await, preview(&masked).await);
+    assert!(full.text().contains(SECRET), "{}", full.text());
+    assert!(
+        masked_response.text().contains(TEMPLATE) && !masked_response.text().contains(SECRET),
+        "{}",
+        masked_response.text()
+    );
 
     let explain = path(&server, &format!("sessions/{waiter}/explain"));
     let message = server.call(Method::POST, &explain).token(&masked).send().await.refused(403, "DBS.280015");
