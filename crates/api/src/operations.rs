@@ -9,7 +9,7 @@ pub(crate) enum AuditMode {
     /// Every outcome.
     Always,
     /// Denials only. A successful request either changes nothing, or the store records its change in the same transaction.
-    Refused,
+    DenialsOnly,
 }
 
 /// A route that authenticates its caller or signs a user in.

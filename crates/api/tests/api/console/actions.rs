@@ -60,14 +60,14 @@ async fn blocker_is_shown_and_killed(flavor: Flavor) {
     assert_eq!((&seen["session"]["frees"], &seen["session"]["holds_up"]), (&json!([waiter]), &json!(1)), "{preview}");
     assert_eq!(seen["session"]["transaction"]["rows_modified"], 1, "{preview}");
     assert_eq!((&preview["effect"], &seen["session"]["risks"]), (&Value::Null, &json!([])), "{preview}");
-    assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview kills nobody");
+    assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview must not kill");
 
     // Another session with the same id is not killed.
     let other = json!({ "id": blocker, "user": user, "host": "10.9.9.9:1" });
     let gone = kill(&server, &json!({ "sessions": [other], "what": "connection" })).await.ok(200);
     assert_eq!((&gone["sessions"][0]["outcome"], &gone["sessions"][0]["session"]), (&json!("gone"), &Value::Null));
     let idle_query = kill(&server, &json!({ "sessions": [chosen], "what": "query" })).await.ok(200);
-    assert_eq!(idle_query["sessions"][0]["outcome"], "refused", "it runs nothing: {idle_query}");
+    assert_eq!(idle_query["sessions"][0]["outcome"], "refused", "the session is idle: {idle_query}");
     assert_eq!(detail(&server, blocker).await["id"], blocker);
 
     let body = json!({ "sessions": [chosen, { "id": 4_000_000_000_u64, "user": "a", "host": "b" }], "what": "connection", "reason": "blocks checkout" });
@@ -132,10 +132,10 @@ async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
     let began = jiff::Timestamp::now().as_millisecond() - shown["time"].as_i64().unwrap() * 1000;
     let chosen = |since: i64| json!({ "id": busy.id, "user": shown["user"], "host": shown["host"], "since": since });
     let another = kill(&server, &json!({ "sessions": [chosen(began - 60_000)], "what": "query" })).await.ok(200);
-    assert_eq!(another["sessions"][0]["outcome"], "refused", "what began later is left alone: {another}");
+    assert_eq!(another["sessions"][0]["outcome"], "refused", "a later statement must not be killed: {another}");
     let ended = kill(&server, &json!({ "sessions": [chosen(began)], "what": "query" })).await.ok(200);
     assert_eq!(ended["sessions"][0]["outcome"], "killed", "{flavor}: {ended}");
-    assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session lives");
+    assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session must survive");
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn permissions_report_denied_actions() {
 async fn collections_are_listed_and_removed() {
     let server = Server::start().await;
     let finished = server.finished(b"a\r\n").await;
-    let failed = server.failed(Failure::new(FailureKind::Unreachable, "nobody there")).await;
+    let failed = server.failed(Failure::new(FailureKind::Unreachable, "connection refused")).await;
     let full = server.finished(b"a\r\n").await;
     let queued = server.queued().await;
     let list =
@@ -194,7 +194,7 @@ async fn collections_are_listed_and_removed() {
         (&json!("finished"), &json!(1), &json!(3))
     );
     assert_eq!((&of(&finished)["readable"], &of(&queued)["readable"]), (&json!(true), &json!(false)));
-    assert!(of(&failed)["reason"].as_str().unwrap().contains("nobody there"));
+    assert!(of(&failed)["reason"].as_str().unwrap().contains("connection refused"));
     assert_eq!((&of(&queued)["status"], &of(&queued)["finished_at"]), (&json!("queued"), &Value::Null));
 
     let remove = |id: &str| server.call(Method::DELETE, &path(&server, &format!("collections/{id}")));
@@ -206,7 +206,7 @@ async fn collections_are_listed_and_removed() {
     remove("nonsense").send().await.refused(400, "DBS.280001");
     assert_eq!(list().await.len(), 3);
     server.get(&server.result_of(&finished)).await.refused(400, "DBS.200543");
-    assert_eq!(server.audit_of("DeleteRealtimeSession").await.len(), 2, "one was refused, one was done");
+    assert_eq!(server.audit_of("DeleteRealtimeSession").await.len(), 2, "one denied and one successful removal");
 
     // Another node has other collections.
     let other = path(&server, "collections").replace(server.node().as_str(), server.instance.nodes[1].id.as_str());

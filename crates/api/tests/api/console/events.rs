@@ -45,7 +45,9 @@ impl Events {
             if let Some(event) = self.read.pop_front() {
                 return Some(event);
             }
-            let Ok(chunk) = timeout(READ_TIMEOUT, self.response.chunk()).await else { panic!("nothing comes") };
+            let Ok(chunk) = timeout(READ_TIMEOUT, self.response.chunk()).await else {
+                panic!("no data within the timeout")
+            };
             self.unread.extend_from_slice(&chunk.unwrap()?);
             while let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.unread.drain(..end + 2).collect();
@@ -57,7 +59,7 @@ impl Events {
     /// Returns the next event with this name. Panics if an event comes before it that is not in `others`, or too many that are.
     pub(super) async fn expect(&mut self, name: &str, others: &[&str]) -> Event {
         for _ in 0..MAX_OTHER_EVENTS {
-            let event = self.next().await.unwrap_or_else(|| panic!("it ended without {name}"));
+            let event = self.next().await.unwrap_or_else(|| panic!("stream ended without {name}"));
             if event.name == name {
                 return event;
             }

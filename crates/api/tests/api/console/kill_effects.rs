@@ -294,7 +294,7 @@ async fn page_requires_the_instance_name_for_a_task_for_all_sessions() {
     api(&wrong).await.refused(400, "DBS.280001");
     let listed = server.get(&tasks).await.ok(200)["processes"].as_array().unwrap().clone();
     let opted: Vec<_> = listed.iter().map(|task| task.get("include_unsafe")).collect();
-    assert_eq!(opted, [Some(&json!(true)), None, None, None], "left out where it is not set");
+    assert_eq!(opted, [Some(&json!(true)), None, None, None], "unset field must be absent");
     let audited = server.audit_of("AddKillTask").await;
     assert!(audited.iter().any(|row| row.event.detail["asked"]["include_unsafe"] == true), "{audited:?}");
 }

@@ -37,7 +37,7 @@ async fn masked_users_see_no_literals(flavor: Flavor) {
         let mut seen = String::new();
         while !(seen.contains(shown) && seen.contains("LOCK WAIT")) {
             seen.push_str(&events.next().await.unwrap().text);
-            assert!(seen.len() < 1 << 20, "{shown} does not come");
+            assert!(seen.len() < 1 << 20, "no event with {shown}");
         }
         seen
     };

@@ -60,7 +60,7 @@ async fn await_change(events: &mut Events, is_match: impl Fn(&Event) -> bool) ->
             return (event, before);
         }
         before += 1;
-        assert!(before < 60, "it does not come: {event:?}");
+        assert!(before < 60, "no matching event: {event:?}");
     }
 }
 
@@ -93,7 +93,10 @@ async fn changes_of_sessions_are_streamed(flavor: Flavor) {
     }
     assert_eq!(cell(&event.data["changed"][&id], template), Some(&json!("SELECT SLEEP(?), ?")), "{event:?}");
     assert_eq!(event.data["counts"]["active"], 1);
-    assert!(event.data["changed"].get(idle.id.to_string()).is_none(), "an idle session is no news: {event:?}");
+    assert!(
+        event.data["changed"].get(idle.id.to_string()).is_none(),
+        "an idle session must not be reported as changed: {event:?}"
+    );
     drop(idle);
     node.run(&[&format!("KILL {}", busy.id)]).await.unwrap();
     let gone = |event: &Event| event.data["gone"].as_array().unwrap().contains(&json!(busy.id));
@@ -181,7 +184,7 @@ async fn subscribers_share_one_sample(flavor: Flavor) {
         if statement_count(&node).await - before == count_cost {
             break;
         }
-        assert!(attempt < 20, "{flavor}: the node is read though nobody looks");
+        assert!(attempt < 20, "{flavor}: the node is sampled without subscribers");
     }
 }
 
@@ -295,7 +298,7 @@ async fn stream_ends_when_the_server_stops() {
     assert!(events.next().await.is_none());
     // The server does not wait for open streams: the grace period is half a minute.
     let stopped = tokio::time::timeout(Duration::from_secs(20), &mut server.serving).await;
-    stopped.expect("it waits for a viewer").unwrap().unwrap();
+    stopped.expect("server waits for a subscriber").unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -307,7 +310,7 @@ async fn failures_to_read_the_node_are_streamed_repeatedly() {
     assert_eq!(trouble.data["kind"], "unreachable", "{trouble:?}");
     assert!(trouble.data["reason"].as_str().unwrap().contains("127.0.0.1") && trouble.data["at"].is_u64());
     assert!(!trouble.text.contains("nodepass"));
-    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "it is tried again");
+    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "sampling must be retried");
 }
 
 /// Returns the node's own count of failed logins since its start.
@@ -362,7 +365,7 @@ async fn interval_is_applied_and_validated() {
     let mut quick = watch(&server).await;
     let first = slow.expect("snapshot", &[]).await;
     let second = slow.expect("changes", &[]).await;
-    assert!(version(&second) >= version(&first) + 2, "several looks at once: {first:?} {second:?}");
+    assert!(version(&second) >= version(&first) + 2, "several samples per event: {first:?} {second:?}");
     let quick = [quick.expect("snapshot", &[]).await, quick.expect("changes", &[]).await];
     assert_eq!(version(&quick[1]), version(&quick[0]) + 1);
 }

@@ -68,7 +68,7 @@ async fn event_streams_per_principal_are_limited() {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(accepted, "a stream that was closed still counts");
+    assert!(accepted, "closed stream still counts");
 }
 
 /// Creates a user whose policies have 210 KiB and take about 32 Mi units of work per decision.
@@ -122,7 +122,7 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
             connection.write_all(server.raw(&format!("GET {path}"), "\r\n").as_bytes()).await.unwrap();
             let text = answer(&mut connection).await;
             assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("connection: close\r\n"), "{text}");
-            assert_eq!(until_closed(&mut connection).await, b"", "the next client needs it");
+            assert_eq!(until_closed(&mut connection).await, b"", "connection must be released");
         }
     }
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
@@ -141,7 +141,7 @@ async fn operations_endpoints_work_while_all_connections_are_in_use() {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(accepted, "a connection that was closed still counts");
+    assert!(accepted, "closed connection still counts");
 }
 
 #[tokio::test]
