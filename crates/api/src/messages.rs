@@ -9,16 +9,16 @@ use unic_langid::langid;
 
 type Bundle = FluentBundle<FluentResource>;
 
-static ENGLISH: LazyLock<Bundle> =
+static ENGLISH_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
-static CHINESE: LazyLock<Bundle> =
+static CHINESE_BUNDLE: LazyLock<Bundle> =
     LazyLock::new(|| load_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
 /// Formats a message with its variables. An unknown id, which a unit test rules out, is returned as the message.
 pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
-        Language::EnUs => &*ENGLISH,
-        Language::ZhCn => &*CHINESE,
+        Language::EnUs => &*ENGLISH_BUNDLE,
+        Language::ZhCn => &*CHINESE_BUNDLE,
     };
     let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
     let arguments: FluentArgs<'_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();

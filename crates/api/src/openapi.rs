@@ -18,14 +18,14 @@ use crate::refusal::ErrorBody;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(ErrorBody)),
-    modifiers(&Security),
+    modifiers(&SecuritySchemes),
     security(("token" = []), ("access_key" = []), ("browser" = []))
 )]
-pub(crate) struct Description;
+pub(crate) struct ApiDocument;
 
-struct Security;
+struct SecuritySchemes;
 
-impl utoipa::Modify for Security {
+impl utoipa::Modify for SecuritySchemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let header = |name: &str, description: &str| {
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
@@ -65,7 +65,7 @@ const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
 const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the path names is not there");
 
 /// Adds operation ids and common error responses to the operations of an OpenAPI document.
-pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in described_operations(item) {
             let operation =

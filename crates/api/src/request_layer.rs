@@ -85,7 +85,7 @@ pub(crate) async fn handle_request(
         response = (refusal.status(), body).into_response();
         response.headers_mut().extend(headers);
     }
-    security_headers::add(response.headers_mut(), tls && service.settings.hsts);
+    security_headers::add_security_headers(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

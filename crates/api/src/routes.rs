@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::openapi::{self, Description};
+use crate::openapi::{self, ApiDocument};
 use crate::refusal::Refusal;
 use crate::request_layer::{self, RouteAuth};
 use crate::{Service, administration, console, iam, ops, taurusdb};
@@ -65,7 +65,7 @@ fn identity_routes() -> OpenApiRouter<Service> {
         .routes(routes!(iam::domains::caller_identity))
         .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
         .routes(routes!(iam::temporary_keys::create))
-        .routes(routes!(console::session::show, console::session::end))
+        .routes(routes!(console::session::show, console::session::delete))
         .routes(routes!(console::session::choose_project))
         .merge(administration::routes())
         .layer(map_response(iam::map_iam_errors))
@@ -98,7 +98,7 @@ fn public_routes() -> OpenApiRouter<Service> {
 pub(crate) fn router(service: Service) -> Router {
     // One layer per route: every request clones the state of every layer around its route.
     let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
-    let router = OpenApiRouter::with_openapi(Description::openapi());
+    let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;
     let router = if operations_only {
         router.merge(operations_routes().layer(layer(RouteAuth::Public)))
@@ -125,11 +125,11 @@ async fn no_such_api() -> Refusal {
 /// Returns the OpenAPI document of the API as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    let (_, mut document) = OpenApiRouter::with_openapi(Description::openapi())
+    let (_, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
         .merge(authenticated_routes())
         .merge(sign_in_routes())
         .merge(public_routes())
         .split_for_parts();
-    openapi::complete(&mut document);
+    openapi::complete_document(&mut document);
     document.to_pretty_json().unwrap_or_default()
 }

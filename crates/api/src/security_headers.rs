@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the security headers to a response. Set `hsts` only for responses over TLS.
-pub(crate) fn add(headers: &mut HeaderMap, hsts: bool) {
+pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.to_str().unwrap_or_default();

@@ -30,7 +30,7 @@ const MIXED_OPERATIONS: &str = "RefusedRequests";
 
 /// Key of a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Caller {
+enum CallerKey {
     User(UserId),
     /// The claimed name is part of the key only if it belongs to a domain: otherwise each request could create a key of its own.
     Unknown {
@@ -44,7 +44,7 @@ enum Caller {
 }
 
 /// Kind of a refusal: operation, outcome, code and reason. `None` stands for all kinds beyond [`MAX_KINDS`].
-type Kind = Option<(String, Outcome, Option<String>, &'static str)>;
+type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
 /// Count of refusals of one caller and kind since the first refusal.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ struct Window {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    windows: HashMap<Caller, HashMap<Kind, Window>>,
+struct OpenWindows {
+    windows: HashMap<CallerKey, HashMap<RefusalKind, Window>>,
     /// Events of ended windows, to be recorded.
     pending: VecDeque<AuditEvent>,
 }
@@ -74,7 +74,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusals {
     window: Duration,
-    state: Mutex<State>,
+    state: Mutex<OpenWindows>,
 }
 
 impl RepeatedRefusals {
@@ -100,7 +100,7 @@ impl RepeatedRefusals {
     }
 
     /// Opens a window for the first refusal of a kind and returns its key. Counts a further refusal and returns `None`.
-    fn open_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(Caller, Kind)> {
+    fn open_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
         let mut state = self.lock_state();
         let (caller, kind) = state.key(event, reason);
@@ -139,25 +139,25 @@ impl RepeatedRefusals {
         }
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, OpenWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl OpenWindows {
     /// Returns the key of a refusal: its own caller and kind, or shared ones beyond [`MAX_CALLERS`] and [`MAX_KINDS`].
-    fn key(&self, event: &AuditEvent, reason: &'static str) -> (Caller, Kind) {
+    fn key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
         let caller = caller_of(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_KINDS => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_CALLERS => (caller, kind),
-            None => (Caller::Others { domain: domain_of(event) }, None),
+            None => (CallerKey::Others { domain: domain_of(event) }, None),
         }
     }
 
-    fn close_window(&mut self, caller: &Caller, kind: &Kind) {
+    fn close_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
@@ -190,10 +190,10 @@ impl State {
     }
 }
 
-fn caller_of(event: &AuditEvent) -> Caller {
+fn caller_of(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
-        (Actor::User { id, .. }, _) => Caller::User(id.clone()),
-        (actor, domain) => Caller::Unknown {
+        (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
+        (actor, domain) => CallerKey::Unknown {
             peer: event.origin.peer.map(Neighbourhood::from),
             claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
         },

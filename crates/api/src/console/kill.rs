@@ -31,7 +31,7 @@ use crate::kill_risks::KillRiskView;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 use effect::KillEffectView;
-use preview::Costs;
+use preview::KillCosts;
 use request::{KillBody, KillRequest, SelectedSession};
 
 /// Results of a kill, or of its preview.
@@ -230,7 +230,7 @@ fn session_view(
     current: &Session,
     masked: bool,
     request: &KillRequest,
-    costs: Option<&Costs>,
+    costs: Option<&KillCosts>,
     language: Language,
 ) -> SeenSession {
     let text = |statement: &[u8]| statement_text(statement, masked);

@@ -110,7 +110,7 @@ pub(crate) async fn show(
         (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
     )
 )]
-pub(crate) async fn end(
+pub(crate) async fn delete(
     State(service): State<Service>,
     caller: Caller,
     headers: HeaderMap,

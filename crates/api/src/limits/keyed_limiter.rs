@@ -25,7 +25,7 @@ pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
 }
 
 type Limiter<K, C> =
-    RateLimiter<Access<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
+    RateLimiter<KeyCheck<K>, PeekableStore<K>, C, governor::middleware::NoOpMiddleware<<C as Clock>::Instant>>;
 
 impl<K: Hash + Eq + Clone> KeyedLimiter<K> {
     /// Creates a limiter with a sustained rate and a burst. Returns `None`, no limit, if either is 0.
@@ -50,28 +50,28 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
 
     /// Consumes one permit. Returns the time until the next permit if none is left.
     pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
-        self.check_access(&Access { key: key.clone(), consumes: true })
+        self.check_key(&KeyCheck { key: key.clone(), consumes: true })
     }
 
     /// Consumes `count` permits or none. Caps the count at the burst, the maximum that can ever be available.
     pub(super) fn check_n(&self, key: &K, count: u32) -> Result<(), Duration> {
         let count = NonZeroU32::new(count.min(self.burst.get())).unwrap_or(NonZeroU32::MIN);
-        let outcome = self.limiter.check_key_n(&Access { key: key.clone(), consumes: true }, count);
+        let outcome = self.limiter.check_key_n(&KeyCheck { key: key.clone(), consumes: true }, count);
         // `InsufficientCapacity` cannot occur: the count is at most the burst.
         outcome.map_or(Ok(()), |outcome| outcome.map_err(|until| until.wait_time_from(self.clock.now())))
     }
 
     /// Like `check`, without consuming a permit.
     pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
-        self.check_access(&Access { key: key.clone(), consumes: false })
+        self.check_key(&KeyCheck { key: key.clone(), consumes: false })
     }
 
-    fn check_access(&self, access: &Access<K>) -> Result<(), Duration> {
+    fn check_key(&self, check: &KeyCheck<K>) -> Result<(), Duration> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_SWEEPS == CHECKS_BETWEEN_SWEEPS - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        self.limiter.check_key(access).map_err(|until| until.wait_time_from(self.clock.now()))
+        self.limiter.check_key(check).map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 
@@ -83,7 +83,7 @@ impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimiter<K, C> {
 
 /// A check of a key, with or without consuming a permit.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Access<K> {
+struct KeyCheck<K> {
     key: K,
     consumes: bool,
 }
@@ -92,17 +92,17 @@ struct Access<K> {
 struct PeekableStore<K: Hash + Eq + Clone>(HashMapStateStore<K>);
 
 impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
-    type Key = Access<K>;
+    type Key = KeyCheck<K>;
 
-    fn measure_and_replace<T, F, E>(&self, access: &Access<K>, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, check: &KeyCheck<K>, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        if access.consumes {
-            return self.0.measure_and_replace(&access.key, measure);
+        if check.consumes {
+            return self.0.measure_and_replace(&check.key, measure);
         }
         let peeked: Result<Infallible, Result<T, E>> =
-            self.0.measure_and_replace(&access.key, |state| Err(measure(state).map(|(outcome, _)| outcome)));
+            self.0.measure_and_replace(&check.key, |state| Err(measure(state).map(|(outcome, _)| outcome)));
         match peeked {
             Ok(never) => match never {},
             Err(outcome) => outcome,
@@ -110,7 +110,7 @@ impl<K: Hash + Eq + Clone> StateStore for PeekableStore<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<Access<K>> for PeekableStore<K> {
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<KeyCheck<K>> for PeekableStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.0.retain_recent(drop_below);
     }

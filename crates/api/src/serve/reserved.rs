@@ -30,10 +30,10 @@ pub(super) enum Admission {
 }
 
 impl Admission {
-    /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add`].
+    /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add_security_headers`].
     pub(super) fn refusal<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
         let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
-        (!is_allowed).then(|| refuse(request, metrics, hsts))
+        (!is_allowed).then(|| build_refusal(request, metrics, hsts))
     }
 }
 
@@ -47,7 +47,7 @@ fn refuse<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     let body = Json(refusal.body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
-    security_headers::add(response.headers_mut(), hsts);
+    security_headers::add_security_headers(response.headers_mut(), hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
     }

@@ -23,12 +23,12 @@ use super::file_fingerprint::FileFingerprint;
 pub struct Tls {
     acceptor: TlsAcceptor,
     current: Arc<CurrentCertificate>,
-    pub(super) files: Arc<Files>,
+    pub(super) files: Arc<CertificateFiles>,
 }
 
 /// Paths of certificate and key.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
     /// Fingerprints of both files before the first read.
@@ -49,7 +49,7 @@ impl Tls {
     /// Reads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
         let initial = [FileFingerprint::read(certificate), FileFingerprint::read(key)];
-        let files = Files { certificate: certificate.to_owned(), key: key.to_owned(), initial };
+        let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load(&provider)?))));
         let unusable = |cause| files.unusable(cause);
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-impl Files {
+impl CertificateFiles {
     fn load(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ServeError> {
         let chain = self.read_chain()?;
         let key = self.read_private_key()?;

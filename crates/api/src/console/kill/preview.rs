@@ -25,7 +25,7 @@ pub(super) struct TransactionCost {
 
 /// Costs and effects of killing the selected sessions.
 #[derive(Default)]
-pub(super) struct Costs {
+pub(super) struct KillCosts {
     transactions: HashMap<u64, Transaction>,
     graph: WaitGraph,
     risks: HashMap<u64, Vec<KillRisk>>,
@@ -34,11 +34,11 @@ pub(super) struct Costs {
 }
 
 /// Reads the costs of killing these sessions. A failed read is not an error: the kill itself may still succeed.
-pub(super) async fn read_costs(service: &Service, node: &Node, found: &HashMap<u64, Session>) -> Costs {
+pub(super) async fn read_costs(service: &Service, node: &Node, found: &HashMap<u64, Session>) -> KillCosts {
     let read = async |limits| read_waits(&node.url, &limits).await;
     let observed = match service.try_read_node(node, read).await {
         Ok(observed) => observed,
-        Err(failure) => return Costs { unknown: Some(failure.to_string()), ..Costs::default() },
+        Err(failure) => return KillCosts { unknown: Some(failure.to_string()), ..KillCosts::default() },
     };
     let graph = waits::graph(&observed);
     let transactions = observed.transactions.into_iter().map(|facts| facts.transaction);
@@ -52,7 +52,7 @@ pub(super) async fn read_costs(service: &Service, node: &Node, found: &HashMap<u
         Err(failure) => (HashMap::new(), Some(failure.to_string())),
     };
     let limitation = observed.limitations.iter().find(|limitation| limitation.kind == LimitationKind::NoTransactions);
-    Costs {
+    KillCosts {
         transactions,
         graph,
         risks,
@@ -60,7 +60,7 @@ pub(super) async fn read_costs(service: &Service, node: &Node, found: &HashMap<u
     }
 }
 
-impl Costs {
+impl KillCosts {
     pub(super) fn transaction_cost(&self, id: u64) -> Option<TransactionCost> {
         self.transactions.get(&id).map(|transaction| TransactionCost {
             seconds: transaction.seconds,

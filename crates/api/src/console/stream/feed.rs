@@ -9,7 +9,7 @@ use serde_json::json;
 use super::event::{self, Position};
 
 /// Maximum number of rendered events cached until the next sample. Most subscribers have the same version.
-const MAX_CACHED_TEXTS: usize = 8;
+const MAX_CACHED_EVENTS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -23,7 +23,7 @@ pub(super) struct Feed {
     limitations_changed: u32,
     interval_ms: u64,
     /// Rendered events, by the subscriber's version (0 for none) and whether statements are masked.
-    cached_texts: Vec<((u32, bool), Bytes)>,
+    cached_events: Vec<((u32, bool), Bytes)>,
 }
 
 impl Feed {
@@ -36,7 +36,7 @@ impl Feed {
             limitations: Vec::new(),
             limitations_changed: 0,
             interval_ms: 0,
-            cached_texts: Vec::new(),
+            cached_events: Vec::new(),
         }
     }
 
@@ -58,19 +58,19 @@ impl Feed {
             self.limitations = sample.limitations;
             self.limitations_changed = self.version();
         }
-        self.cached_texts.clear();
+        self.cached_events.clear();
     }
 
     /// Renders the events for a subscriber at position `since`, and returns them with the new position.
     pub(super) fn render(&mut self, since: Option<Position>, masked: bool) -> (Position, Bytes) {
         let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
         let now = Position { watch_id: self.watch_id, version: self.version() };
-        if let Some((_, text)) = self.cached_texts.iter().find(|(key, _)| *key == (from, masked)) {
+        if let Some((_, text)) = self.cached_events.iter().find(|(key, _)| *key == (from, masked)) {
             return (now, text.clone());
         }
         let text = Bytes::from(self.render_since(from, masked, now));
-        if self.cached_texts.len() < MAX_CACHED_TEXTS {
-            self.cached_texts.push(((from, masked), text.clone()));
+        if self.cached_events.len() < MAX_CACHED_EVENTS {
+            self.cached_events.push(((from, masked), text.clone()));
         }
         (now, text)
     }

@@ -25,7 +25,7 @@ use crate::Service;
 /// Lifetime of a watch without subscribers, so that a client that reconnects can resume.
 const IDLE_TTL: Duration = Duration::from_secs(30);
 /// Number of sessions from which lists are processed on blocking threads.
-const LARGE_LIST: usize = 500;
+const LARGE_LIST_SESSIONS: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct NodeWatch {
@@ -81,7 +81,7 @@ impl Subscription {
     pub(super) async fn render(&self, update: &FeedUpdate, since: Option<Position>, masked: bool) -> (Position, Bytes) {
         let watch = self.watch.clone();
         let render = move || watch.feed().render(since, masked);
-        if update.sessions < LARGE_LIST {
+        if update.sessions < LARGE_LIST_SESSIONS {
             return render();
         }
         let watch = self.watch.clone();
@@ -194,7 +194,7 @@ impl NodeWatch {
         let at = Timestamp::now().as_millisecond();
         let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let watch = self.clone();
-        let is_large = sample.sessions.len() >= LARGE_LIST;
+        let is_large = sample.sessions.len() >= LARGE_LIST_SESSIONS;
         let apply = move || {
             let mut feed = watch.feed();
             feed.apply(at, sample, interval_ms);

@@ -37,7 +37,7 @@ pub(super) struct Subscriber {
     masked: bool,
     /// Number of the last sent failure.
     last_failure: u64,
-    state: State,
+    state: StreamState,
     /// True if an update has not been sent yet.
     pending: bool,
     /// Earliest time of the next event.
@@ -47,14 +47,14 @@ pub(super) struct Subscriber {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum StreamState {
     New,
     Streaming,
     Ended,
 }
 
 /// Reason of a wake-up.
-enum Wake {
+enum WakeReason {
     Due,
     Check,
     KeepAlive,
@@ -81,7 +81,7 @@ impl Subscriber {
             position,
             masked,
             last_failure: 0,
-            state: State::New,
+            state: StreamState::New,
             pending,
             due: now,
             checked: now,
@@ -92,12 +92,12 @@ impl Subscriber {
     /// Returns the next part of the stream. Events are rendered on demand, so that slow readers need no buffer.
     pub(super) async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         match self.state {
-            State::Ended => return None,
-            State::New => {
-                self.state = State::Streaming;
+            StreamState::Ended => return None,
+            StreamState::New => {
+                self.state = StreamState::Streaming;
                 return Some((Ok(Bytes::from_static(STREAM_PREAMBLE.as_bytes())), self));
             }
-            State::Streaming => {}
+            StreamState::Streaming => {}
         }
         loop {
             let wake = tokio::select! {
@@ -111,18 +111,18 @@ impl Subscriber {
                     self.pending = true;
                     continue;
                 }
-                () = sleep_until(self.due), if self.pending => Wake::Due,
-                () = sleep_until(self.checked + AUTHORIZATION_INTERVAL) => Wake::Check,
-                () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => Wake::KeepAlive,
+                () = sleep_until(self.due), if self.pending => WakeReason::Due,
+                () = sleep_until(self.checked + AUTHORIZATION_INTERVAL) => WakeReason::Check,
+                () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
             };
             if let Err(reason) = self.authorization.check().await {
                 return Some(self.end(reason));
             }
             self.checked = Instant::now();
             let text = match wake {
-                Wake::Due => self.render_update().await,
-                Wake::Check => None,
-                Wake::KeepAlive => Some(Bytes::from_static(b":\n\n")),
+                WakeReason::Due => self.render_update().await,
+                WakeReason::Check => None,
+                WakeReason::KeepAlive => Some(Bytes::from_static(b":\n\n")),
             };
             if let Some(text) = text {
                 self.sent = Instant::now();
@@ -155,7 +155,7 @@ impl Subscriber {
     }
 
     fn end(mut self, reason: EndReason) -> (Result<Bytes, Infallible>, Self) {
-        self.state = State::Ended;
+        self.state = StreamState::Ended;
         let mut text = String::new();
         event::write_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
         (Ok(text.into()), self)
