@@ -1,7 +1,7 @@
-//! Puts the built page, `web/dist`, into the program, compressed as browsers take it. Where nobody has built the page, the program holds none,
-//! and says how to build it.
+//! Embeds the built web page, `web/dist`, in the program, compressed with gzip. Without a built page, the program embeds no page and shows
+//! build instructions instead.
 //!
-//! A crate that embeds folders would do the same, but would hold the files as they are, or need one whose licence Clew does not take.
+//! Existing crates for embedding folders store the files uncompressed or depend on a crate with an unsuitable licence.
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
 
 use std::fmt::Write;
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, GzBuilder};
 
 fn main() -> io::Result<()> {
-    let built = Path::new("../../web/dist");
-    // A path that is not there would make cargo run this, and compile the crate, each time anew. Where it cannot be made, that is all.
-    let _ = fs::create_dir_all(built);
+    let dist = Path::new("../../web/dist");
+    // A missing path would make cargo rerun this script and recompile the crate in every build. A failure to create it has no other effect.
+    let _ = fs::create_dir_all(dist);
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", built.display());
+    println!("cargo::rerun-if-changed={}", dist.display());
     let out = std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo named no OUT_DIR"))?;
     let out = PathBuf::from(out);
     let compressed = out.join("page");
@@ -24,40 +24,40 @@ fn main() -> io::Result<()> {
         fs::remove_dir_all(&compressed)?;
     }
     fs::create_dir_all(&compressed)?;
-    let mut names = Vec::new();
-    if built.join("index.html").is_file() {
-        compress(built, &compressed, "", &mut names)?;
+    let mut paths = Vec::new();
+    if dist.join("index.html").is_file() {
+        compress_folder(dist, &compressed, "", &mut paths)?;
     }
-    // The same page gives the same program.
-    names.sort();
-    fs::write(out.join("page.rs"), table(&names))
+    // Sorted for reproducible builds.
+    paths.sort();
+    fs::write(out.join("page.rs"), file_table(&paths))
 }
 
-/// Every file under the same name, compressed. Maps are for those who work on the page, and have it.
-fn compress(from: &Path, to: &Path, under: &str, names: &mut Vec<String>) -> io::Result<()> {
+/// Compresses all files of a folder into another, without source maps, and collects their paths.
+fn compress_folder(from: &Path, to: &Path, prefix: &str, paths: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let from = entry?.path();
         let Some(name) = from.file_name().and_then(|name| name.to_str()) else { continue };
-        let (to, path) = (to.join(name), format!("{under}{name}"));
+        let (to, path) = (to.join(name), format!("{prefix}{name}"));
         if from.is_dir() {
             fs::create_dir_all(&to)?;
-            compress(&from, &to, &format!("{path}/"), names)?;
+            compress_folder(&from, &to, &format!("{path}/"), paths)?;
         } else if from.extension().is_none_or(|extension| extension != "map") {
             let mut compressed = GzBuilder::new().write(File::create(&to)?, Compression::best());
             io::copy(&mut File::open(&from)?, &mut compressed)?;
             compressed.finish()?;
-            names.push(path);
+            paths.push(path);
         }
     }
     Ok(())
 }
 
-/// Names and contents, as an expression.
-fn table(names: &[String]) -> String {
+/// Returns a Rust expression with the paths and contents of the files.
+fn file_table(paths: &[String]) -> String {
     let mut table = String::from("&[\n");
-    for name in names {
-        let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{name}"));
-        let _ = writeln!(table, "    ({name:?}, {file}.as_slice()),");
+    for path in paths {
+        let file = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))", format!("/page/{path}"));
+        let _ = writeln!(table, "    ({path:?}, {file}.as_slice()),");
     }
     table + "]\n"
 }

@@ -1,10 +1,10 @@
 //! Clew's own API for the identities of a domain: projects, users, groups, access keys, policies, and for its audit.
 //!
-//! Everything is about the caller's own domain: what belongs to another one answers as what is not there. To read takes
-//! [`Action::LIST_IDENTITIES`], to change [`Action::MANAGE_IDENTITIES`]. Whoever has that can give themselves every policy, so
-//! it is worth as much as being an administrator; the administrators themselves are out of its reach nevertheless.
+//! Requests act on the caller's own domain: objects of another domain return the same error as objects that do not exist. Reads require
+//! [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`]. A user with `MANAGE_IDENTITIES` can attach any policy to
+//! themselves, so the action is as powerful as being an administrator. Only administrators can change administrators.
 //!
-//! What is created here outlives tokens and temporary keys, so those create nothing: [`Caller::check_may_outlive`].
+//! Objects created by this API outlive tokens and temporary keys, so those credentials cannot create any: [`Caller::check_may_outlive`].
 
 mod attachments;
 mod audit;
@@ -30,7 +30,7 @@ use crate::caller::Caller;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// All of it, for [`crate::routes`].
+/// Routes of the administration API, for [`crate::routes`].
 pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(projects::list, projects::create))
@@ -56,27 +56,27 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(audit::verify))
 }
 
-/// The domain, if the caller may look at its identities.
+/// Returns the caller's domain if the caller may read its identities.
 fn reader<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Refusal> {
     caller.domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// The domain, if the caller may change its identities with these credentials, and who they are for the audit.
+/// Returns the caller's domain and audit origin if the caller may change identities with these credentials.
 fn changer<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
     caller.domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_may_outlive()?;
     Ok((&caller.principal.domain_id, caller.origin()))
 }
 
-/// True if this is the caller's own id, and the credentials are good for more than a project.
+/// Returns whether `id` is the caller's own user id and the credentials are not limited to a project.
 fn is_caller(service: &Service, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
-/// What touches administrators is for administrators: else whoever may change users could become one.
+/// Requires the caller to be an administrator. Otherwise a user who may change users could become an administrator.
 fn need_administrator(caller: &Caller) -> Result<(), Refusal> {
     if caller.principal.administrator {
         return Ok(());
@@ -84,13 +84,13 @@ fn need_administrator(caller: &Caller) -> Result<(), Refusal> {
     Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
-/// There is none of this id, or it belongs to another domain.
+/// Error for an object that does not exist or belongs to another domain.
 fn not_found(target: &'static str, id: &str) -> Refusal {
     let arguments = vec![("target", target.to_owned()), ("id", shown(id))];
     Refusal::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// A moment as everything under `/clew/v1` writes it: `2026-11-24T08:00:00Z`.
+/// Formats seconds since 1970 (UTC) as every response under `/clew/v1` does: `2026-11-24T08:00:00Z`.
 fn moment(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

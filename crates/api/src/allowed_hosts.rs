@@ -1,5 +1,4 @@
-//! Hosts that a server answers for. A page of another site that makes its own name lead to the server's address (DNS rebinding) sends that
-//! name in `Host`, and so does a forged link.
+//! Allowed values of the `Host` header: protection against DNS rebinding and against links with a forged host.
 
 use clew_model::ErrorEntry;
 use http::header::HOST;
@@ -9,12 +8,13 @@ use http::{HeaderMap, Uri};
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// Host names, each with one port or with any. Without one, every host is allowed.
+/// Allowed host names, each with one port or with any port. An empty list allows every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedHosts(Vec<(String, Option<u16>)>);
 
 impl AllowedHosts {
-    /// Reads names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`. Fails with the first text that is none.
+    /// Parses host names and addresses such as `clew.example.com`, `clew.example.com:8407` and `[::1]`. Returns the first invalid text as
+    /// the error.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let authority: Authority = text.parse().map_err(|_| text.clone())?;
@@ -22,23 +22,23 @@ impl AllowedHosts {
             if authority.host().is_empty() || (!rest.is_empty() && authority.port_u16().is_none()) {
                 return Err(text.clone());
             }
-            Ok((normalized(authority.host()), authority.port_u16()))
+            Ok((normalize_host(authority.host()), authority.port_u16()))
         };
         hosts.iter().map(host).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Refuses a request for another host. A URI in absolute form counts before the header (RFC 9112, section 3.2.2).
+    /// Rejects a request for any other host. A URI in absolute form takes precedence over the header (RFC 9112, section 3.2.2).
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.0.is_empty() {
             return Ok(());
         }
-        // Of two headers, a proxy may use the other one.
+        // A request with two `Host` headers is ambiguous: a proxy may use either of them.
         let header = || headers.get(HOST).filter(|_| headers.get_all(HOST).iter().count() == 1)?.to_str().ok();
         let requested = uri.authority().map(Authority::as_str).or_else(header);
         let parsed = requested.and_then(|host| host.parse::<Authority>().ok());
         let is_allowed = parsed.is_some_and(|host| {
-            let name = normalized(host.host());
-            self.0.iter().any(|(known, port)| *known == name && (port.is_none() || *port == host.port_u16()))
+            let name = normalize_host(host.host());
+            self.0.iter().any(|(allowed, port)| *allowed == name && (port.is_none() || *port == host.port_u16()))
         });
         if is_allowed {
             return Ok(());
@@ -48,8 +48,8 @@ impl AllowedHosts {
     }
 }
 
-/// Names are the same in any case and with the dot of the root.
-fn normalized(host: &str) -> String {
+/// Lower-cases a host name and removes the trailing dot of the DNS root.
+fn normalize_host(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_hosts_pass() {
+    fn unlisted_hosts_are_rejected() {
         let listed = ["clew.example.com", "other.example.com:8407", "127.0.0.1", "[::1]:8407"];
         for (host, passes) in [
             ("clew.example.com", true),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_host_is_named() {
+    fn invalid_host_is_returned_as_the_error() {
         for text in ["", "http://clew.example.com", "a b", "clew.example.com:99999", "user@clew.example.com", ":8407"] {
             assert_eq!(AllowedHosts::parse(&["ok.example".into(), text.into()]).unwrap_err(), text);
         }

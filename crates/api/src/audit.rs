@@ -1,19 +1,19 @@
-//! What the audit keeps of requests: sign-ins, refusals, collections, downloads.
+//! Audit of requests: sign-ins, refusals, collections, downloads.
 //!
-//! Refusals that one caller repeats are counted (`audit/repeated.rs`).
+//! Repeated refusals of one caller are counted (`audit/repeated_refusals.rs`).
 //!
-//! It is written before the answer goes out, and what cannot be written down is not answered. Changes of identities, policies and
-//! the inventory are written down by the store, in one transaction with the change.
+//! The event is recorded before the response is sent. If recording fails, the response is an internal error. The store itself records
+//! changes of identities, policies and the inventory, in the same transaction as the change.
 
-mod repeated;
+mod repeated_refusals;
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Service;
-use crate::carried_on::CarriedOn;
-use crate::operations::{Kept, Operation};
+use crate::detach_on_drop::DetachOnDrop;
+use crate::operations::{AuditMode, Operation};
 use crate::prefer;
 use crate::query::shown;
 use crate::refusal::Refusal;
@@ -23,81 +23,88 @@ use axum::response::{IntoResponse, Response};
 use clew_model::{Actor, AuditEvent, DomainId, Origin, Outcome};
 use clew_store::User;
 use http::StatusCode;
-pub(crate) use repeated::RepeatedRefusals;
+pub(crate) use repeated_refusals::RepeatedRefusals;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-/// What becomes known of a request on its way. Clones write to the same; handlers find it in the request's extensions.
+/// Audit fields of a request, filled in while the request is processed. Clones share the fields. Handlers read it from the request's
+/// extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct Trail(Arc<Mutex<Facts>>);
+pub(crate) struct Trail(Arc<Mutex<AuditFields>>);
 
 #[derive(Debug)]
-struct Facts {
+struct AuditFields {
     origin: Origin,
     domain_id: Option<DomainId>,
-    /// Where the route alone does not name it.
+    /// Overrides the operation name of the route.
     operation: Option<&'static str>,
     target: Option<String>,
     detail: Map<String, Value>,
 }
 
 impl Trail {
-    /// Of a request from here, of nobody yet.
+    /// Creates the audit fields of a request whose caller is not authenticated yet.
     pub(crate) fn new(peer: Option<IpAddr>, request_id: &str) -> Self {
         let actor = Actor::Nobody { claimed: String::new() };
         let origin = Origin { actor, peer, request_id: request_id.to_owned() };
-        Self(Arc::new(Mutex::new(Facts { origin, domain_id: None, operation: None, target: None, detail: Map::new() })))
+        Self(Arc::new(Mutex::new(AuditFields {
+            origin,
+            domain_id: None,
+            operation: None,
+            target: None,
+            detail: Map::new(),
+        })))
     }
 
-    /// Who they say they are, before it is known to be true.
+    /// Sets the identity that the caller claims, before it is verified.
     pub(crate) fn claims(&self, claimed: &str) {
-        self.facts().origin.actor = Actor::Nobody { claimed: shown(claimed) };
+        self.fields().origin.actor = Actor::Nobody { claimed: shown(claimed) };
     }
 
-    /// Whose auditors shall see it, whether the claim is true or not.
+    /// Sets the domain whose auditors see the event, even if the claimed identity is false.
     pub(crate) fn is_about(&self, domain: &DomainId) {
-        self.facts().domain_id = Some(domain.clone());
+        self.fields().domain_id = Some(domain.clone());
     }
 
-    /// Who they are.
+    /// Sets the authenticated user as the actor.
     pub(crate) fn is(&self, user: &User) {
         self.is_about(&user.domain_id);
-        self.facts().origin.actor =
+        self.fields().origin.actor =
             Actor::User { id: user.id.clone(), name: user.name.clone(), domain_id: user.domain_id.clone() };
     }
 
-    /// Sets the operation of a request that does something else than its route is named after, such as a preview.
+    /// Overrides the operation name of the route, such as for a preview.
     pub(crate) fn operation(&self, operation: &'static str) {
-        self.facts().operation = Some(operation);
+        self.fields().operation = Some(operation);
     }
 
-    /// What it is done to, in a word that a reader knows again. By itself it is the last id of the path.
+    /// Sets the target of the operation. Default: the last id of the path.
     pub(crate) fn target(&self, target: impl Into<String>) {
-        self.facts().target = Some(target.into());
+        self.fields().target = Some(target.into());
     }
 
-    /// What else is to be known. Never a secret; of a statement its template only.
+    /// Adds a field to the event's detail. Never a secret; for a statement, its SQL template only.
     pub(crate) fn detail(&self, name: &str, value: impl Into<Value>) {
-        self.facts().detail.insert(name.to_owned(), value.into());
+        self.fields().detail.insert(name.to_owned(), value.into());
     }
 
-    /// Name of the request.
+    /// Id of the request, as in `X-Request-Id`.
     pub(crate) fn request_id(&self) -> String {
-        self.facts().origin.request_id.clone()
+        self.fields().origin.request_id.clone()
     }
 
-    fn facts(&self) -> MutexGuard<'_, Facts> {
+    fn fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Told when nobody is there any more to read the answer. In the extensions of each request that would rather wait and is worked on
-/// apart from its connection.
+/// Cancellation token that fires when the client has disconnected. Present in the extensions of every audited request with a `Prefer`
+/// header: such a request continues after its connection is closed.
 #[derive(Debug, Clone)]
 pub(crate) struct HungUp(pub(crate) CancellationToken);
 
-/// Answers a request, and writes down what the audit must keep of it.
-pub(crate) async fn keep<F>(
+/// Runs the handler of a request and records the audit event of the response.
+pub(crate) async fn audit_request<F>(
     service: Service,
     trail: Trail,
     mut request: Request,
@@ -107,25 +114,25 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     request.extensions_mut().insert(trail.clone());
-    let Some(operation) = Operation::of(&request) else { return answer(request).await };
+    let Some(operation) = Operation::for_request(&request) else { return answer(request).await };
     let ids: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(ids) => ids.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
-    let _told_when_dropped = prefer::may_wait(request.headers()).then(|| {
-        let hung_up = CancellationToken::new();
-        request.extensions_mut().insert(HungUp(hung_up.clone()));
-        hung_up.drop_guard()
+    let _cancel_on_drop = prefer::has_preference(request.headers()).then(|| {
+        let client_gone = CancellationToken::new();
+        request.extensions_mut().insert(HungUp(client_gone.clone()));
+        client_gone.drop_guard()
     });
-    // Apart, so that it is not copied into what is around it.
+    // Boxed, so that the future is not copied into the enclosing futures.
     let answer = Box::pin(answer(request));
     let work = async move {
         let response = answer.await;
-        let Some(event) = event(operation, &trail, &ids, &response) else { return response };
-        // A request that changed nothing may be repeated without end.
+        let Some(event) = build_event(operation, &trail, &ids, &response) else { return response };
+        // A refused request changes nothing, so a client can repeat it without end: repeated refusals are counted.
         let recorded = if response.status().is_client_error() {
             let reason = response.extensions().get::<Refusal>().map_or("", Refusal::reason);
-            service.refusals().record(&service.store, event, reason).await
+            service.repeated_refusals().record(&service.store, event, reason).await
         } else {
             service.store.record(&event).await
         };
@@ -134,40 +141,45 @@ where
             Err(error) => Refusal::internal(&error).into_response(),
         }
     };
-    // A client that hangs up early must not keep what it did out of the audit.
-    CarriedOn::new(work).await
+    // The event is recorded even if the client disconnects before the response.
+    DetachOnDrop::new(work).await
 }
 
-/// What is to be kept, if anything.
-fn event(operation: &Operation, trail: &Trail, ids: &[(String, String)], response: &Response) -> Option<AuditEvent> {
+/// Builds the audit event of a response. Returns `None` for a response that is not audited.
+fn build_event(
+    operation: &Operation,
+    trail: &Trail,
+    ids: &[(String, String)],
+    response: &Response,
+) -> Option<AuditEvent> {
     let status = response.status();
     let outcome = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
-        // Who asks too often is counted: rows for each of them would help to fill the disk.
+        // Rate-limited requests are counted in the metrics: one row for each of them would fill the disk.
         StatusCode::TOO_MANY_REQUESTS => return None,
-        _ if operation.kept == Kept::Refused => return None,
+        _ if operation.audit_mode == AuditMode::DenialsOnly => return None,
         status if status.is_client_error() || status.is_server_error() => Outcome::Failed,
         _ => Outcome::Done,
     };
-    let facts = trail.facts();
-    let nobody = matches!(facts.origin.actor, Actor::Nobody { .. });
-    if nobody && outcome == Outcome::Failed {
+    let fields = trail.fields();
+    let is_anonymous = matches!(fields.origin.actor, Actor::Nobody { .. });
+    if is_anonymous && outcome == Outcome::Failed {
         return None;
     }
-    let id = |name: &str| ids.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let id = |name: &str| ids.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let last = || ids.last().map_or_else(String::new, |(_, value)| shown(value));
     Some(AuditEvent {
-        domain_id: facts.domain_id.clone(),
+        domain_id: fields.domain_id.clone(),
         project_id: id("project_id").and_then(|id| id.parse().ok()),
         instance_id: id("instance_id").and_then(|id| id.parse().ok()),
         node_id: id("node_id").and_then(|id| id.parse().ok()),
         outcome,
         code: response.extensions().get::<Refusal>().map(|refusal| refusal.entry.code.to_owned()),
-        detail: if facts.detail.is_empty() { Value::Null } else { Value::Object(facts.detail.clone()) },
+        detail: if fields.detail.is_empty() { Value::Null } else { Value::Object(fields.detail.clone()) },
         ..AuditEvent::done(
-            &facts.origin,
-            facts.operation.unwrap_or(operation.name),
-            facts.target.clone().unwrap_or_else(last),
+            &fields.origin,
+            fields.operation.unwrap_or(operation.name),
+            fields.target.clone().unwrap_or_else(last),
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Who is asking: a token in `X-Auth-Token` or in the cookie of a browser, or a signature of an access key (spec section 8.1).
+//! Authentication: a token in `X-Auth-Token` or in the session cookie, or a signature with an access key (spec section 8.1).
 
 use std::sync::Arc;
 
@@ -21,33 +21,33 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::audit::Trail;
-use crate::caller::{Caller, Credentials, Proof, SignedIn};
-use crate::console::{cookie, same_site};
+use crate::caller::{Caller, Credentials, Proof, TokenInfo};
+use crate::console::{cookie, csrf};
 use crate::iam::{auth_attempts, security_token};
 use crate::refusal::Refusal;
 use crate::{ApiSettings, Service, limits};
 
-/// The header of a security token, which a temporary key must come with.
+/// Header of the security token that a temporary key requires.
 const SECURITY_TOKEN: &str = "x-security-token";
 
-/// Lets a request through once it is known who asks. The handler finds a [`Caller`], and the body read whole.
+/// Authenticates a request and calls the handler with a [`Caller`] extension and a fully read body.
 pub(crate) async fn authenticate(service: &Service, request: Request, next: Next) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let peer = limits::peer(&parts.extensions);
-    peer.map_or(Ok(()), |peer| service.limits.before_authentication(peer))?;
+    peer.map_or(Ok(()), |peer| service.limits.check_authentication(peer))?;
     let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_else(|| Trail::new(peer, ""));
-    let identified = identify(service, &trail, &parts, body).await;
-    if let (Some(peer), Err(refusal)) = (peer, &identified)
+    let outcome = identify(service, &trail, &parts, body).await;
+    if let (Some(peer), Err(refusal)) = (peer, &outcome)
         && refusal.status() == StatusCode::UNAUTHORIZED
     {
-        service.limits.authentication_failed(peer);
+        service.limits.record_auth_failure(peer);
     }
-    let (identity, body) = identified?;
+    let (identity, body) = outcome?;
     trail.is(&identity.user);
     let user = identity.user.id.clone();
-    service.limits.before_request(&user)?;
-    let principal = principal(service, &identity).await?;
-    service.limits.request(&user, principal.policy_bytes())?;
+    service.limits.check_principal(&user)?;
+    let principal = build_principal(service, &identity).await?;
+    service.limits.charge_request(&user, principal.policy_bytes())?;
     let caller = Caller {
         credentials: identity.credentials,
         proof: identity.proof.clone(),
@@ -62,50 +62,50 @@ pub(crate) async fn authenticate(service: &Service, request: Request, next: Next
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
-/// Who asks, by which credentials.
+/// An authenticated user and the credentials of the request.
 struct Identity {
     user: User,
     scope: Scope,
     credentials: Credentials,
     proof: Proof,
-    /// When the credentials end, if they do.
+    /// Expiry of the credentials, if any.
     expires_at: Option<i64>,
-    /// What is known, as of a moment when the whole request was there.
+    /// Metadata as of a time after the whole request was received.
     view: View,
 }
 
-/// Who asks, and what. A stranger's body is not read: many of them would fill the memory.
+/// Identifies the caller and reads the body. The body of an unauthenticated request is not read: many of them would fill the memory.
 async fn identify(service: &Service, trail: &Trail, parts: &Parts, body: Body) -> Result<(Identity, Bytes), Refusal> {
     let header = parts.headers.get("x-auth-token").map(|token| token.to_str().unwrap_or_default());
     let signed = parts.headers.contains_key(AUTHORIZATION);
-    // A cookie comes by itself, whoever made the request: what was put into it on purpose counts first.
+    // Browsers send the cookie with every request, so explicit credentials take precedence.
     let cookie = if header.is_none() && !signed { cookie::token(&parts.headers, parts.extensions.get()) } else { None };
-    let body_to_come = !body.is_end_stream();
+    let has_body = !body.is_end_stream();
     if let Some(token) = header.or(cookie) {
-        let mut identity = by_token(service, trail, token).await?;
+        let mut identity = identify_by_token(service, trail, token).await?;
         if cookie.is_some() {
-            same_site::check(parts, token)?;
+            csrf::check(parts, token)?;
         }
         let body = read_body(body, &service.settings).await?;
-        if body_to_come {
-            // It took as long as its sender liked.
-            identity = by_token(service, trail, token).await?;
+        if has_body {
+            // The client controls how long its body takes, so the token may have been revoked in the meantime.
+            identity = identify_by_token(service, trail, token).await?;
         }
         return Ok((identity, body));
     }
-    let mut signed = Signed::find(service, trail, parts).await?;
+    let mut signed = SignedRequest::load(service, trail, parts).await?;
     let body = read_body(body, &service.settings).await?;
-    if body_to_come {
-        signed = Signed::find(service, trail, parts).await?;
+    if has_body {
+        signed = SignedRequest::load(service, trail, parts).await?;
     }
     Ok((signed.verify(service, parts, &body).await?, body))
 }
 
-/// A body within the limits of size and time.
+/// Reads a request body within the limits of size and time.
 pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Bytes, Refusal> {
     let limit = settings.body_limit;
     let too_large = || Refusal::because(ErrorEntry::BODY_TOO_LARGE, "body-limit", vec![("limit", limit.to_string())]);
-    // A length that was told need not be waited for.
+    // Rejects a body by its declared length, before reading it.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
@@ -122,7 +122,7 @@ pub(crate) async fn read_body(body: Body, settings: &ApiSettings) -> Result<Byte
     }
 }
 
-async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
+async fn identify_by_token(service: &Service, trail: &Trail, token: &str) -> Result<Identity, Refusal> {
     let view = service.store.view().await?;
     let hash = token::hash(token);
     let Some(stored) = view.token(&hash).await? else {
@@ -134,27 +134,27 @@ async fn by_token(service: &Service, trail: &Trail, token: &str) -> Result<Ident
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
     if stored.expires_at <= Timestamp::now().as_second() {
-        let moment = vec![("moment", moment(stored.expires_at))];
+        let moment = vec![("moment", format_utc(stored.expires_at))];
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-expired", moment));
     }
     let scope = stored.scope_project.clone().map_or(Scope::Domain, Scope::Project);
     let (origin, expires_at) = (stored.origin, stored.expires_at);
-    let proof = Proof::Token(Arc::new(SignedIn { origin, hash, expires_at, csrf: token::csrf(token) }));
-    let (user, credentials) = (enabled(&stored.user)?, Credentials::Token);
+    let proof = Proof::Token(Arc::new(TokenInfo { origin, hash, expires_at, csrf: token::csrf(token) }));
+    let (user, credentials) = (require_enabled(&stored.user)?, Credentials::Token);
     Ok(Identity { user, scope, credentials, proof, expires_at: Some(expires_at), view })
 }
 
-/// A signature that names a known key, not yet verified.
-struct Signed {
+/// A signed request whose access key exists; its signature is not verified yet.
+struct SignedRequest {
     authorization: Authorization,
     key: Arc<AccessKey>,
     view: View,
-    /// Whose failures are counted together.
+    /// Key under which failed attempts are counted.
     subject: String,
 }
 
-impl Signed {
-    async fn find(service: &Service, trail: &Trail, parts: &Parts) -> Result<Self, Refusal> {
+impl SignedRequest {
+    async fn load(service: &Service, trail: &Trail, parts: &Parts) -> Result<Self, Refusal> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(not_authenticated("auth-token-missing", Vec::new()));
         };
@@ -174,7 +174,7 @@ impl Signed {
         Ok(Self { authorization, key, view, subject })
     }
 
-    /// Checks the signature first: what is wrong with a key is told to its holder only.
+    /// Verifies the signature, then the state of the key: only the holder of the key gets an error about its state.
     async fn verify(self, service: &Service, parts: &Parts, body: &[u8]) -> Result<Identity, Refusal> {
         let mut headers = Vec::with_capacity(parts.headers.len());
         headers.extend(
@@ -208,9 +208,9 @@ impl Signed {
             None if self.key.enabled => Credentials::AccessKey,
             None => return Err(not_authenticated("auth-key-inactive", vec![("key", self.key.id.to_string())])),
         };
-        let user = enabled(&self.key.user)?;
+        let user = require_enabled(&self.key.user)?;
         if let Err(error) = service.store.key_used(&self.key).await {
-            // It is a convenience: not worth refusing a request that is right.
+            // The time of last use is informational: the request succeeds without it.
             warn!(%error, "could not note that an access key was used");
         }
         auth_attempts::record_address(&service.store, &user.id, limits::peer(&parts.extensions)).await;
@@ -219,7 +219,7 @@ impl Signed {
         Ok(Identity { user, scope, credentials, proof, expires_at, view: self.view })
     }
 
-    /// What a temporary key is good for, if it comes with its security token, signed as the rest (spec section 8.1).
+    /// Verifies the security token of a temporary key and returns its scope. The header must be signed (spec section 8.1).
     async fn check_temporary(&self, service: &Service, temporary: &Temporary, parts: &Parts) -> Result<Scope, Refusal> {
         let Some(given) = parts.headers.get(SECURITY_TOKEN).and_then(|token| token.to_str().ok()) else {
             return Err(not_authenticated("auth-security-token-missing", Vec::new()));
@@ -228,8 +228,8 @@ impl Signed {
             return Err(SignatureError::NotSigned(SECURITY_TOKEN.to_owned()).into());
         }
         let scope = security_token::scope(given);
-        let right = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
-        let Some(scope) = scope.filter(|_| right) else {
+        let is_match = bool::from(token::hash(given).ct_eq(&temporary.token_hash));
+        let Some(scope) = scope.filter(|_| is_match) else {
             Box::pin(service.store.record_auth_failure(&self.subject)).await?;
             return Err(not_authenticated("auth-security-token-wrong", Vec::new()));
         };
@@ -237,7 +237,7 @@ impl Signed {
             return Err(not_authenticated("auth-key-revoked", Vec::new()));
         }
         if temporary.expires_at <= Timestamp::now().as_second() {
-            return Err(not_authenticated("auth-key-expired", vec![("moment", moment(temporary.expires_at))]));
+            return Err(not_authenticated("auth-key-expired", vec![("moment", format_utc(temporary.expires_at))]));
         }
         Ok(scope)
     }
@@ -249,14 +249,14 @@ impl From<SignatureError> for Refusal {
     }
 }
 
-fn enabled(user: &User) -> Result<User, Refusal> {
+fn require_enabled(user: &User) -> Result<User, Refusal> {
     if user.enabled { Ok(user.clone()) } else { Err(not_authenticated("auth-user-disabled", Vec::new())) }
 }
 
-async fn principal(service: &Service, identity: &Identity) -> Result<Principal, Refusal> {
+async fn build_principal(service: &Service, identity: &Identity) -> Result<Principal, Refusal> {
     let Identity { user, scope, view, .. } = identity;
     Ok(Principal {
-        grants: service.grants().of(&service.store, view, &user.id).await?,
+        grants: service.policy_cache().get_or_load(&service.store, view, &user.id).await?,
         user_id: user.id.clone(),
         user_name: user.name.clone(),
         domain_id: user.domain_id.clone(),
@@ -267,7 +267,7 @@ async fn principal(service: &Service, identity: &Identity) -> Result<Principal, 
     })
 }
 
-fn moment(seconds: i64) -> String {
+fn format_utc(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| String::new(), |moment| moment.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Bodies of requests, read strictly: a field that nobody knows was misspelt, and one that is there twice could mean either.
+//! Strict parsing of JSON request bodies: unknown and repeated fields are errors.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::query::{shown, unknown_field};
 use crate::refusal::Refusal;
 
-/// The fields of a JSON object. One that is `null` is as one that is not there.
+/// Fields of a JSON object. A field with the value `null` counts as absent.
 pub(crate) struct Body {
     fields: Vec<(String, Box<RawValue>)>,
 }
@@ -23,7 +23,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// Reads an object that may have these fields.
+    /// Parses a JSON object and rejects fields that are not in `known`.
     pub(crate) fn parse(text: &[u8], known: &[&'static str]) -> Result<Self, Refusal> {
         let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
         let body: Self = serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
@@ -39,19 +39,19 @@ impl Body {
         Ok(body)
     }
 
-    /// A field's value as it was written.
+    /// Returns the JSON text of a field.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
-        let value = self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.get());
+        let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.get());
         value.filter(|value| *value != "null")
     }
 
-    /// A field's value.
+    /// Returns the value of an optional field.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Refusal> {
         let Some(value) = self.raw(name) else { return Ok(None) };
         serde_json::from_str(value).map(Some).map_err(|_| wrong(name, value))
     }
 
-    /// A field's text, which no answer may show.
+    /// Returns a secret text field. Error messages do not contain its value.
     pub(crate) fn secret(&self, name: &'static str) -> Result<Option<SecretString>, Refusal> {
         let Some(value) = self.raw(name) else { return Ok(None) };
         let text: Result<String, _> = serde_json::from_str(value);
@@ -59,18 +59,18 @@ impl Body {
             .map_err(|_| Refusal::parameter("parameter-no-text", vec![("field", name.into())]))
     }
 
-    /// The value of a field that must be there.
+    /// Returns the value of a required field.
     pub(crate) fn need<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, Refusal> {
         self.get(name)?.ok_or_else(|| missing(name))
     }
 }
 
-/// A field that must be there.
+/// Error for a missing required field.
 pub(crate) fn missing(name: &'static str) -> Refusal {
     Refusal::parameter("parameter-missing", vec![("field", name.into())])
 }
 
-/// Refuses a list that is too short or too long.
+/// Rejects a list with fewer than `min` or more than `max` elements.
 pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usize) -> Result<(), Refusal> {
     if (min..=max).contains(&count) {
         return Ok(());
@@ -80,7 +80,7 @@ pub(crate) fn check_count(name: &'static str, count: usize, min: usize, max: usi
     Err(Refusal::parameter("parameter-count", arguments))
 }
 
-/// A value that a field cannot have.
+/// Error for an invalid field value.
 pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
     Refusal::parameter("parameter-form", vec![("field", name.into()), ("given", shown(given))])
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_what_was_written() {
+    fn fields_keep_their_values_and_null_is_absent() {
         let body = Body::parse(br#" {"name": "a\u0062", "enabled" : null} "#, &["name", "enabled"]).unwrap();
         assert_eq!(body.need::<String>("name").unwrap(), "ab");
         assert_eq!(body.raw("name"), Some(r#""a\u0062""#));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn malformed_bodies_are_refused() {
         for (text, reason) in [
             ("", "EOF"),
             ("[]", "expected an object"),

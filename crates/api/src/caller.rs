@@ -1,7 +1,7 @@
-//! Who asks for what: the checks before every handler, in one order: project, ids, instance, policies, node.
+//! Authorization of a request. The order of the checks is fixed: project, ids, instance, policies, node.
 //!
-//! What is not there and what the caller may not touch are told apart only for those who may touch whatever would be there: the
-//! policies are asked with the facts that are known, and an instance that is not there has none.
+//! A missing object and a forbidden one return different errors only to callers who may access any such object. Policies are evaluated
+//! for a missing instance too, without its attributes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,60 +24,60 @@ use crate::grants::evaluate;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// When a request may be repeated whose policies took more work than the principal has left.
-const OVERDRAWN_RETRY: Duration = Duration::from_secs(1);
+/// `Retry-After` of a request whose policy evaluation exceeded the principal's rate limit.
+const BUDGET_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How a caller was known.
+/// Kind of credentials of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credentials {
-    /// By a token.
+    /// A token.
     Token,
-    /// By the signature of a permanent access key.
+    /// A signature with a permanent access key.
     AccessKey,
-    /// By the signature of a temporary access key, with its security token.
+    /// A signature with a temporary access key and its security token.
     TemporaryKey,
 }
 
-/// What a caller has shown, by which it can be looked at again.
+/// Credentials of a caller, for later revalidation.
 #[derive(Debug, Clone)]
 pub(crate) enum Proof {
     /// A token.
-    Token(Arc<SignedIn>),
+    Token(Arc<TokenInfo>),
     /// A signature with this access key.
     Key(AccessKeyId),
 }
 
-/// A token that is good.
+/// A valid token.
 #[derive(Debug)]
-pub(crate) struct SignedIn {
-    /// How it was issued.
+pub(crate) struct TokenInfo {
+    /// API that issued the token.
     pub(crate) origin: TokenOrigin,
-    /// What it is kept under.
+    /// Hash of the token, its key in the store.
     pub(crate) hash: [u8; 32],
-    /// In seconds since 1970 (UTC).
+    /// Expiry, in seconds since 1970 (UTC).
     pub(crate) expires_at: i64,
-    /// What a page that was signed in with it proves itself with.
+    /// CSRF token of browser sessions that use this token.
     pub(crate) csrf: String,
 }
 
-/// Who asks, from where, and in which request. [`crate::authentication`] finds it out; handlers take it as an argument.
+/// Authenticated caller of a request, set by [`crate::authentication`]. Handlers extract it as an argument.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    /// Who.
+    /// User, domain and policies.
     pub(crate) principal: Principal,
-    /// By which credentials.
+    /// Kind of the credentials.
     pub(crate) credentials: Credentials,
-    /// By which of them.
+    /// The credentials themselves.
     pub(crate) proof: Proof,
-    /// When the credentials end, in seconds since 1970 (UTC); nothing for a permanent access key.
+    /// Expiry of the credentials, in seconds since 1970 (UTC); `None` for a permanent access key.
     pub(crate) expires_at: Option<i64>,
-    /// From where. None where a test calls the router itself.
+    /// Address and transport of the client. `None` if a test calls the router directly.
     pub(crate) connection: Option<Connection>,
-    /// Name of the request, as in `X-Request-Id`.
+    /// Id of the request, as in `X-Request-Id`.
     pub(crate) request_id: String,
-    /// What the audit shall know of the request.
+    /// Audit fields of the request.
     pub(crate) trail: Trail,
-    /// What is known, as of a moment after the request came.
+    /// Metadata as of a time after the request was received.
     pub(crate) view: View,
 }
 
@@ -91,7 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
-    /// Who does something, for the audit.
+    /// Origin of the caller's changes, for the audit.
     pub(crate) fn origin(&self) -> Origin {
         Origin {
             actor: Actor::User {
@@ -104,7 +104,7 @@ impl Caller {
         }
     }
 
-    /// The circumstances, for the policies.
+    /// Environment for policy conditions: time, source address, transport.
     pub(crate) fn environment(&self) -> Environment {
         Environment {
             now: Timestamp::now(),
@@ -113,18 +113,22 @@ impl Caller {
         }
     }
 
-    /// Refuses credentials that end by themselves, where a request creates or changes what does not end with them: users, keys,
-    /// policies. The page is excepted: its session began with a password and cannot be read by scripts.
+    /// Rejects expiring credentials for requests that create or change permanent objects: users, keys, policies. Sessions of the web page
+    /// are exempt: they begin with a password, and scripts cannot read their token.
     pub(crate) fn check_may_outlive(&self) -> Result<(), Refusal> {
-        let may = match &self.proof {
+        let may_outlive = match &self.proof {
             Proof::Token(token) => token.origin == TokenOrigin::Console,
             Proof::Key(_) => self.credentials == Credentials::AccessKey,
         };
-        if may { Ok(()) } else { Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new())) }
+        if may_outlive {
+            Ok(())
+        } else {
+            Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-outlives", Vec::new()))
+        }
     }
 
-    /// Refuses a temporary access key where a request starts work that goes on by itself for longer than the key is valid; `seconds` is
-    /// its duration, nothing for work without an end.
+    /// Rejects a temporary access key for background work that runs longer than the key is valid. `seconds` is the duration of the work;
+    /// `None` stands for work without an end.
     pub(crate) fn check_may_work_for(&self, seconds: Option<u64>) -> Result<(), Refusal> {
         let (Credentials::TemporaryKey, Some(expires_at)) = (self.credentials, self.expires_at) else { return Ok(()) };
         let left = u64::try_from(expires_at - Timestamp::now().as_second()).unwrap_or_default();
@@ -135,43 +139,44 @@ impl Caller {
         Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "kill-task-outlives", arguments))
     }
 
-    /// Refuses what the caller may not do in their domain.
+    /// Checks that the caller may do the action in their domain.
     pub(crate) fn domain_action(&self, service: &Service, action: Action) -> Result<(), Refusal> {
         let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
         match self.decide(action, &resource) {
             Decision::Allow => Ok(()),
-            Decision::Deny { reason } => Err(self.refuse(action, &reason)),
+            Decision::Deny { reason } => Err(self.deny(action, &reason)),
         }
     }
 
-    /// The project of a path whose instances the caller may see some of: with [`Caller::may`] it is found out which.
+    /// Returns the project of a path if a policy could allow the action on any of its instances. [`Caller::may`] decides for each instance.
     pub(crate) async fn project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
-        let project = self.own_project(action, id).await?;
+        let project = self.project_in_scope(action, id).await?;
         if evaluate(&self.principal, || could_ever_allow(&self.principal, action, &project.id)) {
             return Ok(project);
         }
         let exhausted = self.principal.budget.is_exhausted();
-        Err(self.refuse(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
+        Err(self.deny(action, if exhausted { &DenyReason::WorkBudget } else { &DenyReason::NoPolicy }))
     }
 
-    /// The project of a path, if the caller may do the action to it as a whole: policies cannot tell its instances apart there.
+    /// Returns the project of a path if the caller may do the action on the whole project. Policies cannot limit such an action to
+    /// some of its instances.
     pub(crate) async fn whole_project(
         &self,
         service: &Service,
         action: Action,
         id: &str,
     ) -> Result<Arc<Project>, Refusal> {
-        let project = self.own_project(action, id).await?;
+        let project = self.project_in_scope(action, id).await?;
         let facts = ProjectFacts { id: &project.id, name: &project.name, domain_id: Some(&project.domain_id) };
         let region = service.store.region();
         let resource = Resource { project: Some(facts), region, instance: None, request_tags: &[] };
         match self.decide(action, &resource) {
             Decision::Allow => Ok(project),
-            Decision::Deny { reason } => Err(self.refuse(action, &reason)),
+            Decision::Deny { reason } => Err(self.deny(action, &reason)),
         }
     }
 
-    /// The instance of a path `/{project}/instances/{instance}/…`, if the caller may do the action to its project as a whole.
+    /// Returns the instance of a path `/{project}/instances/{instance}/…` if the caller may do the action on its whole project.
     pub(crate) async fn instance_of_whole_project(
         &self,
         service: &Service,
@@ -184,7 +189,7 @@ impl Caller {
         Ok((project, instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?))
     }
 
-    /// The instance of a path, if the caller may do the action to it. `tags` are those that the request would add or remove.
+    /// Returns the instance of a path if the caller may do the action on it. `tags` are the tags that the request adds or removes.
     pub(crate) async fn instance(
         &self,
         service: &Service,
@@ -192,7 +197,7 @@ impl Caller {
         (project, instance): (&str, &str),
         tags: &[Tag],
     ) -> Result<(Arc<Project>, Arc<Instance>), Refusal> {
-        let project = self.own_project(action, project).await?;
+        let project = self.project_in_scope(action, project).await?;
         let id = instance_id(instance)?;
         let instance = self.view.instance(&project.id, &id).await?;
         let facts = InstanceFacts {
@@ -202,14 +207,14 @@ impl Caller {
         };
         let resource = Resource { request_tags: tags, ..resource(service, &project, facts) };
         if let Decision::Deny { reason } = self.decide(action, &resource) {
-            return Err(self.refuse(action, &reason));
+            return Err(self.deny(action, &reason));
         }
         let instance = instance.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_INSTANCE))?;
         Ok((project, instance))
     }
 
-    /// Whether the caller may do the action to this instance. Fails where the policies take too much work to tell: a list that leaves
-    /// instances out for that would pass for the whole.
+    /// Returns whether the caller may do the action on an instance. Returns an error if the evaluation exceeds the work budget: a list
+    /// without such an instance would look complete.
     pub(crate) fn may(
         &self,
         service: &Service,
@@ -223,26 +228,26 @@ impl Caller {
             tags: &instance.tags,
         };
         match self.decide(action, &resource(service, project, facts)) {
-            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.refuse(action, &reason)),
+            Decision::Deny { reason: reason @ DenyReason::WorkBudget } => Err(self.deny(action, &reason)),
             decision => Ok(decision.is_allowed()),
         }
     }
 
-    /// Whether the caller sees SQL templates instead of statements of the instance: always without the permission to list sessions, and
-    /// where the project masks statements.
+    /// Returns whether the caller gets SQL templates instead of statements of the instance. True without the permission to list sessions,
+    /// and if the project masks statements for the caller.
     pub(crate) fn sees_templates(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
         !self.may(service, Action::LIST_PROCESSES, project, instance).unwrap_or(false)
             || self.is_masked_by_project(service, project, instance)
     }
 
-    /// Whether the project masks statements of the instance for the caller. Sufficient only behind an action that itself permits reading
-    /// statements: listing sessions, or collecting them.
+    /// Returns whether the project masks statements of the instance for the caller. Use only after checking an action that permits reading
+    /// statements: listing or collecting sessions.
     fn is_masked_by_project(&self, service: &Service, project: &Project, instance: &Instance) -> bool {
         project.masking && !self.may(service, Action::GET_REALTIME_SESSION_TEXT, project, instance).unwrap_or(false)
     }
 
-    /// The project of a path, if the caller's credentials are good for it. What they may do there is another question.
-    async fn own_project(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
+    /// Returns the project of a path if it is within the scope of the caller's credentials. Policies are not evaluated.
+    async fn project_in_scope(&self, action: Action, id: &str) -> Result<Arc<Project>, Refusal> {
         let foreign = || Refusal::new(ErrorEntry::FOREIGN_PROJECT);
         let id: ProjectId = id.parse().map_err(|_| foreign())?;
         let project = self.view.project(&id).await?;
@@ -252,7 +257,7 @@ impl Caller {
             domain_id: project.as_ref().map(|project| &project.domain_id),
         };
         let resource = Resource { project: Some(facts), region: "", instance: None, request_tags: &[] };
-        check_scope(&self.principal, action, &resource).map_err(|reason| self.refuse(action, &reason))?;
+        check_scope(&self.principal, action, &resource).map_err(|reason| self.deny(action, &reason))?;
         let project = project.ok_or_else(foreign)?;
         if project.enabled { Ok(project) } else { Err(Refusal::new(ErrorEntry::PROJECT_UNAVAILABLE)) }
     }
@@ -261,11 +266,11 @@ impl Caller {
         evaluate(&self.principal, || decide(&self.principal, action, resource, &self.environment()))
     }
 
-    /// Says why not, but never which foreign projects exist.
-    fn refuse(&self, action: Action, reason: &DenyReason) -> Refusal {
+    /// Builds the error of a denied action. The error does not reveal which foreign projects exist.
+    fn deny(&self, action: Action, reason: &DenyReason) -> Refusal {
         debug!(user.id = %self.principal.user_id, action = action.name, %reason, "denied");
         if *reason == DenyReason::WorkBudget && self.principal.budget.is_overdrawn() {
-            return Refusal::too_often(OVERDRAWN_RETRY);
+            return Refusal::rate_limited(BUDGET_RETRY_DELAY);
         }
         let id = match reason {
             DenyReason::UnknownProject | DenyReason::ForeignProject | DenyReason::OtherProject => "",
@@ -293,38 +298,38 @@ fn resource<'a>(service: &'a Service, project: &'a Project, instance: InstanceFa
 }
 
 pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Refusal> {
-    text.parse().map_err(|error: clew_model::IdError| wrong_id(text, error.expected))
+    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
 }
 
 fn node_id(text: &str) -> Result<NodeId, Refusal> {
-    text.parse().map_err(|error: clew_model::IdError| wrong_id(text, error.expected))
+    text.parse().map_err(|error: clew_model::IdError| invalid_id(text, error.expected))
 }
 
-fn wrong_id(given: &str, expected: &'static str) -> Refusal {
+fn invalid_id(given: &str, expected: &'static str) -> Refusal {
     Refusal::because(ErrorEntry::INVALID_ID, "id-form", vec![("given", shown(given)), ("expected", expected.into())])
 }
 
-/// A node of an instance, with the password that it is read with.
+/// Returns a node of an instance with its decrypted password.
 pub(crate) async fn node_to_read(service: &Service, instance: &Instance, node: &str) -> Result<Node, Refusal> {
-    let node = service.store.node_to_read(&known_node(instance, node)?).await?;
+    let node = service.store.node_to_read(&find_node_id(instance, node)?).await?;
     let node = node.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_NODE))?;
     must_reach(service, &node)?;
     Ok(node)
 }
 
-/// Fails where the node is in a zone that this server is not in: only who is reads it.
+/// Returns an error if the node is in a zone that this server does not serve.
 pub(crate) fn must_reach(service: &Service, node: &Node) -> Result<(), Refusal> {
-    crate::nodes::reachable(service, node).map_err(crate::nodes::failed)
+    crate::nodes::check_zone(service, node).map_err(crate::nodes::failed)
 }
 
-/// The id of a node of an instance.
-fn known_node(instance: &Instance, node: &str) -> Result<NodeId, Refusal> {
+/// Parses a node id and checks that the instance has the node.
+fn find_node_id(instance: &Instance, node: &str) -> Result<NodeId, Refusal> {
     let id = node_id(node)?;
-    let known = instance.nodes.iter().any(|node| node.id == id);
-    if known { Ok(id) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_NODE)) }
+    let exists = instance.nodes.iter().any(|node| node.id == id);
+    if exists { Ok(id) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_NODE)) }
 }
 
-/// A node that a request is about: its id, or all of it with the password that it is read with.
+/// Target node of a request: its id, or the node with its decrypted password.
 #[derive(Debug)]
 pub(crate) struct Target<N = NodeId> {
     pub(crate) project: Arc<Project>,
@@ -332,11 +337,11 @@ pub(crate) struct Target<N = NodeId> {
     pub(crate) node: N,
 }
 
-/// Ids of project, instance and node, of a path `/{project}/instances/{instance}/nodes/{node}/…`.
+/// Ids of project, instance and node in a path `/{project}/instances/{instance}/nodes/{node}/…`.
 type NodePath = (String, String, String);
 
 impl Target {
-    /// The node of a path, if the caller may do the action to its instance.
+    /// Returns the node of a path if the caller may do the action on its instance.
     pub(crate) async fn resolve(
         service: &Service,
         caller: &Caller,
@@ -344,13 +349,13 @@ impl Target {
         (project, instance, node): &NodePath,
     ) -> Result<Self, Refusal> {
         let (project, instance) = caller.instance(service, action, (project, instance), &[]).await?;
-        let node = known_node(&instance, node)?;
+        let node = find_node_id(&instance, node)?;
         Ok(Self { project, instance, node })
     }
 }
 
 impl Target<Node> {
-    /// The same, to be read.
+    /// Like `resolve`, with the decrypted password of the node.
     pub(crate) async fn to_read(
         service: &Service,
         caller: &Caller,
@@ -364,12 +369,12 @@ impl Target<Node> {
 }
 
 impl<N> Target<N> {
-    /// Whether the caller sees SQL templates instead of statements of this node.
+    /// Returns whether the caller gets SQL templates instead of statements of this node.
     pub(crate) fn is_masked_for(&self, service: &Service, caller: &Caller) -> bool {
         caller.sees_templates(service, &self.project, &self.instance)
     }
 
-    /// The same behind an action that itself permits reading statements: listing sessions, or collecting them.
+    /// Like [`Target::is_masked_for`], after checking an action that permits reading statements: listing or collecting sessions.
     pub(crate) fn is_masked_by_project_for(&self, service: &Service, caller: &Caller) -> bool {
         caller.is_masked_by_project(service, &self.project, &self.instance)
     }

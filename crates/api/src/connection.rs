@@ -1,32 +1,33 @@
-//! Who is at the other end of a connection: the peer itself, or whom a trusted proxy speaks for.
+//! Client of a connection: the peer of the socket, or the client that a trusted proxy forwards.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Where a request came from. Every request that was accepted by [`crate::serve()`] carries it as an extension.
+/// Client address and transport of a request: an extension of every request that [`crate::serve()`] accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
-    /// The client's address; an IPv4 address is never written as IPv6.
+    /// Address of the client. IPv4-mapped IPv6 addresses are converted to IPv4.
     pub peer: IpAddr,
-    /// Whether the client speaks TLS, with Clew or with a trusted proxy.
+    /// True if the client uses TLS, to Clew or to a trusted proxy.
     pub tls: bool,
 }
 
 impl Connection {
-    /// What a request says of its client, as far as the other end of the socket is trusted to say it.
-    pub(crate) fn of(socket: Connection, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+    /// Resolves the client of a request. Forwarding headers are used only if the peer of the socket is a trusted proxy.
+    pub(crate) fn resolve(socket: Connection, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         if !trusted.contains(socket.peer) {
             return socket;
         }
-        let tls = last(headers, &FORWARDED_PROTO).map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
-        Self { peer: client(socket.peer, headers, trusted), tls }
+        let tls =
+            last_element(headers, &FORWARDED_PROTO).map_or(socket.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
+        Self { peer: client_address(socket.peer, headers, trusted), tls }
     }
 }
 
-/// Where the client found this server: scheme and host, for links in answers. What a proxy says of the scheme counts if it is trusted;
-/// the host is what the client itself asked for, and nobody else is shown the link.
+/// Returns the base URL of this server as seen by the client, for links in responses. The scheme honours trusted proxies. The host is
+/// the `Host` header of the request; only the same client gets the link.
 pub(crate) fn reached_by(connection: Option<&Connection>, headers: &HeaderMap) -> String {
     let scheme = if connection.is_some_and(|connection| connection.tls) { "https" } else { "http" };
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -36,12 +37,12 @@ pub(crate) fn reached_by(connection: Option<&Connection>, headers: &HeaderMap) -
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Each proxy appends whom it was asked by, so the list is read from its end, and only as long as a trusted proxy wrote what is read:
-/// anybody can put anything before that.
-fn client(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+/// Returns the client address of a forwarded request. Each proxy appends the address of its client, so the list is read from its end, up to
+/// the first entry that is not a trusted proxy. Earlier entries can be forged.
+fn client_address(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut hop = socket;
-    for text in from_the_end(headers, &FORWARDED_FOR) {
-        let Some(address) = address(text) else { return hop };
+    for text in elements_in_reverse(headers, &FORWARDED_FOR) {
+        let Some(address) = parse_address(text) else { return hop };
         hop = address;
         if !trusted.contains(hop) {
             break;
@@ -50,29 +51,29 @@ fn client(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAd
     hop
 }
 
-/// The elements of all lines of a header, the last one first. What is no text is an element that is no address.
-fn from_the_end<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// Iterates over the elements of all lines of a header, last element first. A line that is not ASCII text yields `?`, which is no address.
+fn elements_in_reverse<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?")).collect();
     lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
-fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    from_the_end(headers, name).next()
+fn last_element<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    elements_in_reverse(headers, name).next()
 }
 
-/// An address, with or without a port: some proxies write it.
-fn address(text: &str) -> Option<IpAddr> {
+/// Parses an address with or without a port: some proxies append the port.
+fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Proxies that may say whom they speak for. By default there are none.
+/// Proxies whose forwarding headers are trusted. Default: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads networks such as `10.0.0.0/8`, and single addresses. Fails with the first text that is neither.
+    /// Parses networks such as `10.0.0.0/8` and single addresses. Returns the first invalid text as the error.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -86,12 +87,13 @@ impl TrustedProxies {
     }
 }
 
-/// Addresses that one client has at will: an IPv4 address, or the /64 of an IPv6 address, which is the least that anybody is given.
+/// Subnet of a client, for limits per client: an IPv4 address, or the /64 prefix of an IPv6 address, the smallest prefix that providers
+/// assign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Neighbourhood(IpAddr);
 
 impl std::fmt::Display for Neighbourhood {
-    /// An IPv4 address, or the first address of a /64.
+    /// Writes the IPv4 address, or the first address of the /64 prefix.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(formatter)
     }
@@ -123,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_trusted_proxies_wrote_is_believed() {
+    fn only_entries_of_trusted_proxies_are_used() {
         for (socket, lines, client) in [
-            // Nobody vouches.
+            // The peer is not a trusted proxy.
             ("198.51.100.1", vec![], "198.51.100.1"),
             ("198.51.100.1", vec!["203.0.113.5"], "198.51.100.1"),
             ("192.0.2.8", vec!["203.0.113.5"], "192.0.2.8"),
-            // One proxy, alone or with what the client made up.
+            // One proxy, with and without forged entries of the client.
             ("10.0.0.1", vec![], "10.0.0.1"),
             ("10.0.0.1", vec!["203.0.113.5"], "203.0.113.5"),
             ("192.0.2.7", vec!["203.0.113.5"], "203.0.113.5"),
@@ -142,14 +144,14 @@ mod tests {
             ("10.0.0.1", vec!["127.0.0.1, 203.0.113.5, 10.0.0.2"], "203.0.113.5"),
             // A client within the trusted network.
             ("10.0.0.1", vec!["10.0.0.9, 10.0.0.2"], "10.0.0.9"),
-            // Garbage: the hop that wrote it.
+            // Malformed entries: the hop that appended them.
             ("10.0.0.1", vec!["203.0.113.5, unknown"], "10.0.0.1"),
             ("10.0.0.1", vec!["203.0.113.5, , 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", vec![""], "10.0.0.1"),
             ("10.0.0.1", vec!["203.0.113.5,"], "10.0.0.1"),
             ("10.0.0.1", vec!["203.0.113.5", "\u{e9}"], "10.0.0.1"),
             ("10.0.0.1", vec!["203.0.113.555"], "10.0.0.1"),
-            // Forms of an address.
+            // Address formats.
             ("::ffff:10.0.0.1", vec!["::ffff:203.0.113.5"], "203.0.113.5"),
             ("fd00::1", vec!["2001:db8::5"], "2001:db8::5"),
             ("fd00::1", vec!["[2001:db8::5]"], "2001:db8::5"),
@@ -158,13 +160,13 @@ mod tests {
         ] {
             let socket: IpAddr = socket.parse().unwrap();
             let socket = Connection { peer: socket.to_canonical(), tls: PLAIN };
-            let found = Connection::of(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
+            let found = Connection::resolve(socket, &headers(&FORWARDED_FOR, &lines), &trusted());
             assert_eq!(found.peer, client.parse::<IpAddr>().unwrap(), "{socket:?} {lines:?}");
         }
     }
 
     #[test]
-    fn only_a_trusted_proxy_says_whether_the_client_speaks_tls() {
+    fn only_a_trusted_proxy_sets_the_scheme() {
         for (socket, tls, lines, said) in [
             ("198.51.100.1", false, vec!["https"], false),
             ("198.51.100.1", true, vec!["http"], true),
@@ -175,20 +177,20 @@ mod tests {
             ("10.0.0.1", false, vec!["http, HTTPS"], true),
         ] {
             let socket = Connection { peer: socket.parse().unwrap(), tls };
-            let found = Connection::of(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
+            let found = Connection::resolve(socket, &headers(&FORWARDED_PROTO, &lines), &trusted());
             assert_eq!(found, Connection { tls: said, ..socket }, "{lines:?}");
         }
     }
 
     #[test]
-    fn a_network_that_is_none_is_named() {
+    fn invalid_network_is_returned_as_the_error() {
         for text in ["10.0.0.0/33", "proxy.example", "", "10.0.0.0/8/8"] {
             assert_eq!(TrustedProxies::parse(&["::1".into(), text.into()]).unwrap_err(), text);
         }
     }
 
     #[test]
-    fn an_ipv6_client_counts_as_its_64() {
+    fn ipv6_clients_are_grouped_by_64_prefix() {
         let of = |text: &str| Neighbourhood::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));

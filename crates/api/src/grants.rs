@@ -1,4 +1,4 @@
-//! The policies that reach a user, read and understood.
+//! Parsed policies of users, and a cache of them.
 
 use std::sync::Arc;
 
@@ -10,22 +10,27 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{block_in_place, spawn_blocking};
 use tracing::error;
 
-/// Users whose policies are remembered, at most.
-const MOST_USERS: usize = 1024;
+/// Maximum number of users with cached policies.
+const MAX_CACHED_USERS: usize = 1024;
 
-/// What was read, as long as nothing changes. Clones remember together.
+/// Cache of the policies of users, valid until identities or policies change. Clones share the cache.
 #[derive(Debug, Clone)]
-pub(crate) struct Grants(Arc<Remembered<UserId, Arc<[Grant]>>>);
+pub(crate) struct PolicyCache(Arc<Remembered<UserId, Arc<[Grant]>>>);
 
-impl Default for Grants {
+impl Default for PolicyCache {
     fn default() -> Self {
-        Self(Arc::new(Remembered::at_most(MOST_USERS)))
+        Self(Arc::new(Remembered::at_most(MAX_CACHED_USERS)))
     }
 }
 
-impl Grants {
-    /// The policies that reach a user as of a view.
-    pub(crate) async fn of(&self, store: &Store, view: &View, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
+impl PolicyCache {
+    /// Returns the policies that apply to a user in a view, from the cache or the store.
+    pub(crate) async fn get_or_load(
+        &self,
+        store: &Store,
+        view: &View,
+        user: &UserId,
+    ) -> Result<Arc<[Grant]>, StoreError> {
         let version = view.access_version();
         if let Some(grants) = self.0.get(version, user) {
             return Ok(grants);
@@ -36,33 +41,34 @@ impl Grants {
     }
 }
 
-/// From so many bytes of policies on, parsing and evaluation leave the threads that serve connections.
-const LARGE: usize = 8 << 10;
-/// From so many units of work on, the further evaluations of a request leave the threads that serve connections.
-const MUCH_WORK: u64 = 64 << 10;
+/// Size of policies, in bytes, from which parsing and evaluation run outside the threads that serve connections.
+const LARGE_POLICY_BYTES: usize = 8 << 10;
+/// Work units of a request from which further evaluations run outside the threads that serve connections.
+const LARGE_WORK_UNITS: u64 = 64 << 10;
 
-/// Runs an evaluation of a principal's policies. A large one does not delay other requests: their tasks move to another thread.
+/// Runs an evaluation of a principal's policies. A large evaluation runs in [`block_in_place`], so that it does not delay other requests.
 pub(crate) fn evaluate<T>(principal: &Principal, evaluation: impl FnOnce() -> T) -> T {
-    // A runtime of one thread, as in tests, has no other.
-    let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let is_large = principal.policy_bytes() >= LARGE || principal.budget.spent() >= MUCH_WORK;
-    if is_large && has_others() { block_in_place(evaluation) } else { evaluation() }
+    // A current-thread runtime, as in tests, does not support `block_in_place`.
+    let is_multi_threaded =
+        || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let is_large = principal.policy_bytes() >= LARGE_POLICY_BYTES || principal.budget.spent() >= LARGE_WORK_UNITS;
+    if is_large && is_multi_threaded() { block_in_place(evaluation) } else { evaluation() }
 }
 
-/// The policies that reach a user. If one of them cannot be read, none does: it may be the one that denies.
+/// Reads and parses the policies that apply to a user. If one policy cannot be parsed, none applies: it could contain a deny.
 pub(crate) async fn read(store: &Store, user: &UserId) -> Result<Arc<[Grant]>, StoreError> {
     let (stored, user) = (store.grants_of(user).await?, user.clone());
     let bytes: usize = stored.iter().map(StoredGrant::document_bytes).sum();
     let parse =
-        move || stored.into_iter().map(|stored| grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
-    if bytes < LARGE {
+        move || stored.into_iter().map(|stored| parse_grant(&user, stored)).collect::<Option<_>>().unwrap_or_default();
+    if bytes < LARGE_POLICY_BYTES {
         return Ok(parse());
     }
-    // A parser that breaks is as a policy that cannot be read.
+    // A panic of the parser counts as an unreadable policy.
     Ok(spawn_blocking(parse).await.unwrap_or_default())
 }
 
-fn grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
+fn parse_grant(user: &UserId, stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find(&name).cloned();

@@ -1,4 +1,4 @@
-//! The part of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
+//! Subset of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
 
 pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;
@@ -18,8 +18,8 @@ use clew_model::ErrorEntry;
 
 use crate::refusal::Refusal;
 
-/// The identity API has codes of its own for what can go wrong anywhere (spec section 5.4).
-pub(crate) async fn in_its_own_codes(mut response: Response) -> Response {
+/// Maps common errors to the error codes of the identity API (spec section 5.4).
+pub(crate) async fn map_iam_errors(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
         refusal.entry = match refusal.entry {
             ErrorEntry::INTERNAL => ErrorEntry::IAM_INTERNAL,

@@ -1,4 +1,4 @@
-//! JSON bodies of responses: characters that can drive a terminal or hide text are escaped.
+//! JSON bodies of responses. Control characters and invisible characters are escaped, to protect terminals and readers.
 
 use axum::response::{IntoResponse, Response};
 use clew_diagnose::json;
@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
-/// A value as the JSON body of a response.
+/// JSON body of a response.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Json<T>(pub(crate) T);
 

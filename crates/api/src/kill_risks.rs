@@ -1,19 +1,19 @@
-//! Risks of a kill as the API shows them.
+//! Wire format of the risks of a kill.
 
 use clew_diagnose::KillRisk;
 use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A risk of ending a session.
+/// Risk of killing a session.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct KillRiskView {
     /// table_damage, partial_change, unknown_engine, unknown_tables, long_rollback, replication or backup
     #[schema(value_type = String, example = "table_damage")]
     kind: &'static str,
-    /// What a kill can do, in the language of X-Language
+    /// Possible damage, in the language of X-Language
     message: String,
-    /// Whether kill tasks and intelligent kills spare the session for it
+    /// True if kill tasks and intelligent kills spare the session because of this risk
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
 }

@@ -1,10 +1,10 @@
-//! The HTTP side of Clew.
+//! HTTP server of Clew.
 //!
-//! The TaurusDB API exactly as the cloud speaks it (`taurusdb/`), the identity API that its SDKs need (`iam/`), and what
-//! operators need (`ops/`). A handler parses, asks the crates below, and answers; it decides nothing by itself: who may do
-//! what is `clew_iam::decision`, when a collection runs is `clew_tasks`.
+//! Implements the wire-exact TaurusDB API (`taurusdb/`), the identity API that the cloud's SDKs need (`iam/`), Clew's own API and web
+//! page (`administration/`, `console/`) and the endpoints for operators (`ops/`). A handler parses the request, calls the crates below
+//! and builds the response. `clew_iam::decision` evaluates access, and `clew_tasks` schedules collections.
 //!
-//! Not for: how a database server is read, or keeping anything.
+//! Out of scope: reading database servers (`clew-mysql`) and storage (`clew-store`).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,12 +33,10 @@ mod audit;
 mod authentication;
 mod body;
 mod caller;
-mod carried_on;
 mod connection;
 mod console;
-mod description;
+mod detach_on_drop;
 mod download;
-mod envelope;
 mod grants;
 mod iam;
 mod json;
@@ -46,6 +44,7 @@ mod kill_risks;
 mod limits;
 mod messages;
 mod nodes;
+mod openapi;
 mod operations;
 mod ops;
 mod page;
@@ -53,6 +52,7 @@ mod passwords;
 mod prefer;
 mod query;
 mod refusal;
+mod request_layer;
 mod routes;
 mod security_headers;
 mod serve;
@@ -68,8 +68,8 @@ use clew_store::Store;
 use clew_tasks::{Collections, IntelligentKills, Kills};
 
 use audit::RepeatedRefusals;
-use console::stream::Live;
-use grants::Grants;
+use console::stream::WatchRegistry;
+use grants::PolicyCache;
 use iam::attempt_locks::AttemptLocks;
 use limits::keyed_slots::{KeyedSlots, Slot};
 use ops::metrics::Limit;
@@ -84,50 +84,50 @@ pub use ops::metrics::Metrics;
 pub use routes::openapi_json;
 pub use serve::{Listener, ServeError, Tls, serve};
 
-/// What the API works with. Every request takes some clones, so they are cheap: they share everything.
+/// State of the API server. Every request clones it several times; clones are cheap because they share one [`Arc`].
 #[derive(Debug, Clone)]
-pub struct Service(Arc<Whole>);
+pub struct Service(Arc<SharedState>);
 
-/// The parts, and what is made of them as requests come.
+/// State shared by all clones of a [`Service`].
 #[derive(Debug)]
-struct Whole {
+struct SharedState {
     parts: Parts,
-    live: Live,
-    streams: Arc<KeyedSlots<UserId>>,
-    long_polls: Arc<KeyedSlots<UserId>>,
-    refusals: RepeatedRefusals,
-    grants: Grants,
+    watch_registry: WatchRegistry,
+    stream_slots: Arc<KeyedSlots<UserId>>,
+    long_poll_slots: Arc<KeyedSlots<UserId>>,
+    repeated_refusals: RepeatedRefusals,
+    policy_cache: PolicyCache,
     attempt_locks: AttemptLocks,
     listed_servers: ListedServers,
 }
 
 impl Service {
-    /// The policies that reach each user.
-    pub(crate) fn grants(&self) -> &Grants {
-        &self.0.grants
+    /// Cache of the policies that apply to each user.
+    pub(crate) fn policy_cache(&self) -> &PolicyCache {
+        &self.0.policy_cache
     }
 
-    /// The servers in the latest lists of sessions.
+    /// Server instances of the latest session lists.
     pub(crate) fn listed_servers(&self) -> &ListedServers {
         &self.0.listed_servers
     }
 
-    /// Order among password checks.
+    /// Locks that serialise password checks.
     pub(crate) fn attempt_locks(&self) -> &AttemptLocks {
         &self.0.attempt_locks
     }
 
-    /// A slot for an event stream of a principal, or a refusal where they have as many as one may have.
-    pub(crate) fn stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
-        self.slot(&self.0.streams, user, Limit::Streams, "too-many-streams")
+    /// Acquires a slot for an event stream of a principal. Returns an error at [`ApiSettings::streams_per_principal`].
+    pub(crate) fn acquire_stream_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
+        self.acquire_slot(&self.0.stream_slots, user, Limit::Streams, "too-many-streams")
     }
 
-    /// A slot for a request of a principal that waits for something to happen.
+    /// Acquires a slot for a long poll of a principal. Returns an error at [`ApiSettings::long_polls_per_principal`].
     pub(crate) fn long_poll_slot(&self, user: &UserId) -> Result<Slot<UserId>, Refusal> {
-        self.slot(&self.0.long_polls, user, Limit::LongPolls, "too-many-long-polls")
+        self.acquire_slot(&self.0.long_poll_slots, user, Limit::LongPolls, "too-many-long-polls")
     }
 
-    fn slot(
+    fn acquire_slot(
         &self,
         slots: &Arc<KeyedSlots<UserId>>,
         user: &UserId,
@@ -136,33 +136,33 @@ impl Service {
     ) -> Result<Slot<UserId>, Refusal> {
         slots.acquire(user.clone()).ok_or_else(|| {
             self.metrics.over_limit(limit);
-            Refusal::too_many_at_once(message, slots.limit())
+            Refusal::concurrency_limited(message, slots.limit())
         })
     }
 
-    /// Nodes that somebody watches.
-    pub(crate) fn live(&self) -> &Live {
-        &self.0.live
+    /// Registry of the nodes that are watched.
+    pub(crate) fn watch_registry(&self) -> &WatchRegistry {
+        &self.0.watch_registry
     }
 
-    /// Refusals that are counted for the audit.
-    pub(crate) fn refusals(&self) -> &RepeatedRefusals {
-        &self.0.refusals
+    /// Counter of repeated refusals for the audit.
+    pub(crate) fn repeated_refusals(&self) -> &RepeatedRefusals {
+        &self.0.repeated_refusals
     }
 }
 
 impl From<Parts> for Service {
     fn from(parts: Parts) -> Self {
-        let streams = KeyedSlots::new(parts.settings.streams_per_principal);
-        let long_polls = KeyedSlots::new(parts.settings.long_polls_per_principal);
-        let refusals = RepeatedRefusals::new(parts.settings.refusal_window);
-        Self(Arc::new(Whole {
+        let stream_slots = KeyedSlots::new(parts.settings.streams_per_principal);
+        let long_poll_slots = KeyedSlots::new(parts.settings.long_polls_per_principal);
+        let repeated_refusals = RepeatedRefusals::new(parts.settings.refusal_window);
+        Self(Arc::new(SharedState {
             parts,
-            live: Live::default(),
-            streams,
-            long_polls,
-            refusals,
-            grants: Grants::default(),
+            watch_registry: WatchRegistry::default(),
+            stream_slots,
+            long_poll_slots,
+            repeated_refusals,
+            policy_cache: PolicyCache::default(),
             attempt_locks: AttemptLocks::default(),
             listed_servers: ListedServers::default(),
         }))
@@ -177,67 +177,67 @@ impl Deref for Service {
     }
 }
 
-/// What a [`Service`] is made of.
+/// Components of a [`Service`].
 #[derive(Debug)]
 pub struct Parts {
-    /// What is kept.
+    /// Metadata and results.
     pub store: Store,
-    /// Where collections are handed in.
+    /// Queue of collections.
     pub collections: Collections,
-    /// How nodes are read while somebody waits for the answer.
+    /// Settings of node reads that a response waits for.
     pub nodes: NodeReads,
-    /// The one way to end sessions.
+    /// Executor of kills.
     pub kills: Kills,
-    /// Where intelligent kills are previewed and handed in.
+    /// Preview and queue of intelligent kills.
     pub intelligent_kills: IntelligentKills,
-    /// Limits on a request.
+    /// Limits of the HTTP server.
     pub settings: ApiSettings,
-    /// Limits on how often somebody may ask.
+    /// Rate limits.
     pub limits: RateLimits,
-    /// What is counted.
+    /// Metrics of the process.
     pub metrics: Metrics,
 }
 
-/// Limits of the HTTP side.
+/// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Longest body of a request, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_limit: usize,
-    /// For the head of a request, and for the wait for the next one on a kept connection.
+    /// Timeout for the head of a request, also while a keep-alive connection is idle.
     pub header_read: Duration,
-    /// For a whole body, from the moment that somebody reads it.
+    /// Timeout for a complete request body, from the start of reading.
     pub body_read: Duration,
-    /// For a client that reads nothing of its answer; then the connection is given up.
+    /// Timeout for a client that reads nothing of its response; the connection is then closed.
     pub write_stall: Duration,
-    /// For an answer to begin.
+    /// Timeout for the start of a response.
     pub request: Duration,
-    /// For a TLS handshake.
+    /// Timeout for a TLS handshake.
     pub handshake: Duration,
-    /// Connections at once; more are reserved ones.
+    /// Maximum number of regular connections. Further connections are reserved ones.
     pub connections: usize,
-    /// Additional connections for operations endpoints: one request to `/healthz`, `/readyz` or `/metrics` each; any other request on
-    /// one is refused. 0: excess connections wait in the accept queue.
+    /// Number of additional connections for operations endpoints. Each serves one request to `/healthz`, `/readyz` or `/metrics` and refuses
+    /// any other request. 0: excess connections wait in the accept queue.
     pub reserved_connections: usize,
-    /// Event streams of one principal at once. 0 is no limit.
+    /// Maximum number of open event streams per principal. 0 disables the limit.
     pub streams_per_principal: usize,
-    /// Requests of one principal at once that wait for a collection to end (`Prefer: wait`). 0 is no limit.
+    /// Maximum number of concurrent long polls (`Prefer: wait`) per principal. 0 disables the limit.
     pub long_polls_per_principal: usize,
-    /// Connections of one peer at once (an IPv4 address, a /64 of IPv6); more are reserved ones, or closed at once. 0 is no limit. Trusted proxies may
-    /// have any number.
+    /// Maximum number of connections per peer (an IPv4 address, or a /64 of IPv6). Further connections are reserved ones or are closed
+    /// immediately. 0 disables the limit. Trusted proxies are exempt.
     pub connections_per_peer: usize,
-    /// Who is believed about the address of a client.
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Hosts that the server answers for.
+    /// Accepted values of the `Host` header.
     pub allowed_hosts: AllowedHosts,
-    /// Send HSTS on responses over TLS.
+    /// Sends `Strict-Transport-Security` on responses over TLS.
     pub hsts: bool,
-    /// For answers under way when the server stops.
+    /// Grace period for responses in progress when the server stops.
     pub grace: Duration,
-    /// How long a token is good (spec section 3.2: 24 hours).
+    /// Lifetime of a token (spec section 3.2: 24 hours).
     pub token_life: Duration,
-    /// Whether only health and counts are answered for: who asks for more is told that there is no such API.
+    /// Serves only health and metrics; every other path returns the error "no such API".
     pub operations_only: bool,
-    /// Time from the first refusal of a caller for a reason to the event of the audit that counts the following ones.
+    /// Time from the first refusal of a caller for a reason to the audit event that counts the following refusals.
     pub refusal_window: Duration,
 }
 

@@ -1,12 +1,11 @@
-//! How often somebody may ask: each principal, and each peer address before it is known who asks.
+//! Rate limits per principal, and per peer address before authentication.
 //!
-//! A peer has two allowances of the same size. Every sign-in takes from the first, and only sign-ins are refused when it is used up.
-//! Every failed authentication, of whatever kind, takes from the second; when that one is used up, everything that would need to be
-//! authenticated is refused before anything is looked at. So thousands may work behind one address, each with a token or a key of
-//! their own, and none of them suffers from how busy the others are; but an address from which secrets are guessed is refused
-//! as a whole, because looking at a guess is what the guesser wants.
+//! Each peer has two quotas of the same size. Sign-ins consume the first quota; when it is exhausted, only sign-ins are refused. Failed
+//! authentications of any kind consume the second quota; when it is exhausted, every request that requires authentication is refused
+//! before its credentials are checked. Thousands of users can share one address: their successful requests consume no peer quota. An
+//! address that guesses secrets is blocked completely, because each checked guess would help the attacker.
 
-mod allowance;
+mod keyed_limiter;
 pub(crate) mod keyed_slots;
 
 use std::net::IpAddr;
@@ -24,18 +23,18 @@ use crate::Service;
 use crate::connection::{Connection, Neighbourhood};
 use crate::ops::metrics::{Limit, Metrics};
 use crate::refusal::Refusal;
-use allowance::Allowance;
+use keyed_limiter::KeyedLimiter;
 
-/// How much is allowed. 0 a second, or a burst of 0, is no limit.
+/// Rates and bursts of the rate limits. A rate or burst of 0 disables the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Requests of one principal a second, in the long run.
+    /// Sustained requests per second of one principal.
     pub principal_per_second: u32,
-    /// Requests of one principal at once, after a rest.
+    /// Burst of requests of one principal.
     pub principal_burst: u32,
-    /// Sign-ins, and failed authentications, of one peer a second, in the long run.
+    /// Sustained sign-ins per second of one peer, and as many failed authentications.
     pub peer_per_second: u32,
-    /// Sign-ins, and failed authentications, of one peer at once, after a rest.
+    /// Burst of sign-ins of one peer, and as many failed authentications.
     pub peer_burst: u32,
 }
 
@@ -45,116 +44,116 @@ impl Default for Rates {
     }
 }
 
-/// Bytes of policies whose evaluation counts as one more request.
+/// Bytes of policies whose evaluation counts as one additional request.
 const BYTES_PER_REQUEST: usize = 32 << 10;
-/// Bytes of a policy document whose parsing counts as one more request: each unknown word in it is compared with all known ones.
+/// Bytes of a policy document whose parsing counts as one additional request: each unknown word is compared with all known words.
 const DOCUMENT_BYTES_PER_REQUEST: usize = 4 << 10;
-/// Units of evaluation work that count as one more request: see [`clew_iam::decision::WorkBudget`].
+/// Units of evaluation work that count as one additional request: see [`clew_iam::decision::WorkBudget`].
 const UNITS_PER_REQUEST: u64 = 1 << 20;
 
-/// What each principal and each peer has left. Clones count together.
+/// Rate limiters of all principals and peers. Clones share the quotas.
 #[derive(Debug, Clone)]
-pub struct RateLimits(Arc<Allowances>);
+pub struct RateLimits(Arc<Limiters>);
 
 #[derive(Debug)]
-struct Allowances {
-    principals: Option<Allowance<UserId>>,
-    sign_ins: Option<Allowance<Neighbourhood>>,
-    failures: Option<Allowance<Neighbourhood>>,
+struct Limiters {
+    principals: Option<KeyedLimiter<UserId>>,
+    sign_ins: Option<KeyedLimiter<Neighbourhood>>,
+    failures: Option<KeyedLimiter<Neighbourhood>>,
     metrics: Metrics,
 }
 
 impl RateLimits {
-    /// Nobody has asked for anything yet. What is refused is counted in `metrics`.
+    /// Creates rate limiters with full quotas. Refused requests are counted in `metrics`.
     #[must_use]
     pub fn new(rates: Rates, metrics: Metrics) -> Self {
-        let peers = || Allowance::new(rates.peer_per_second, rates.peer_burst);
-        Self(Arc::new(Allowances {
-            principals: Allowance::new(rates.principal_per_second, rates.principal_burst),
-            sign_ins: peers(),
-            failures: peers(),
+        let per_peer = || KeyedLimiter::new(rates.peer_per_second, rates.peer_burst);
+        Self(Arc::new(Limiters {
+            principals: KeyedLimiter::new(rates.principal_per_second, rates.principal_burst),
+            sign_ins: per_peer(),
+            failures: per_peer(),
             metrics,
         }))
     }
 
-    /// Whether the peer may try to authenticate. Costs nothing.
-    pub(crate) fn before_authentication(&self, peer: IpAddr) -> Result<(), Refusal> {
+    /// Checks whether the peer may authenticate, without consuming its quota.
+    pub(crate) fn check_authentication(&self, peer: IpAddr) -> Result<(), Refusal> {
         let failures = self.0.failures.as_ref();
         failures
-            .map_or(Ok(()), |failures| failures.left(&peer.into()))
-            .map_err(|wait| self.refuse(Limit::Failures, wait))
+            .map_or(Ok(()), |failures| failures.peek(&peer.into()))
+            .map_err(|wait| self.reject(Limit::Failures, wait))
     }
 
-    /// Whether the peer may try to sign in, which costs one.
-    pub(crate) fn before_sign_in(&self, peer: IpAddr) -> Result<(), Refusal> {
-        self.before_authentication(peer)?;
+    /// Checks whether the peer may sign in, and consumes one sign-in of its quota.
+    pub(crate) fn check_sign_in(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.check_authentication(peer)?;
         let sign_ins = self.0.sign_ins.as_ref();
         sign_ins
-            .map_or(Ok(()), |sign_ins| sign_ins.take(&peer.into()))
-            .map_err(|wait| self.refuse(Limit::SignIns, wait))
+            .map_or(Ok(()), |sign_ins| sign_ins.check(&peer.into()))
+            .map_err(|wait| self.reject(Limit::SignIns, wait))
     }
 
-    /// An authentication of the peer failed, which costs one. It got its answer: the next one is refused.
-    pub(crate) fn authentication_failed(&self, peer: IpAddr) {
+    /// Consumes one failure of the peer's quota. An exhausted quota refuses the next request, not this one.
+    pub(crate) fn record_auth_failure(&self, peer: IpAddr) {
         if let Some(failures) = &self.0.failures
-            && failures.take(&peer.into()).is_err()
+            && failures.check(&peer.into()).is_err()
         {
             debug!(net.peer = %peer, "a peer fails to authenticate again and again");
         }
     }
 
-    /// Whether the principal may make any request at the moment. Costs nothing.
-    pub(crate) fn before_request(&self, user: &UserId) -> Result<(), Refusal> {
+    /// Checks whether the principal may make a request, without consuming its quota.
+    pub(crate) fn check_principal(&self, user: &UserId) -> Result<(), Refusal> {
         let principals = self.0.principals.as_ref();
         principals
-            .map_or(Ok(()), |principals| principals.left(user))
-            .map_err(|wait| self.refuse(Limit::Principal, wait))
+            .map_or(Ok(()), |principals| principals.peek(user))
+            .map_err(|wait| self.reject(Limit::Principal, wait))
     }
 
-    /// Whether the principal may make a request that evaluates policies of so many bytes. Large policies count as more requests. A
-    /// refused request counts as none, so that a client which retries is served in the end.
-    pub(crate) fn request(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
-        self.take(user, 1 + bytes / BYTES_PER_REQUEST)
+    /// Consumes the quota of a request that evaluates policies of `bytes` bytes. Large policies count as several requests. A refused
+    /// request consumes nothing, so that a client that retries eventually succeeds.
+    pub(crate) fn charge_request(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
+        self.charge(user, 1 + bytes / BYTES_PER_REQUEST)
     }
 
-    /// Whether the principal may have a document of so many bytes parsed: [`DOCUMENT_BYTES_PER_REQUEST`].
+    /// Consumes the quota for parsing a policy document of `bytes` bytes: see [`DOCUMENT_BYTES_PER_REQUEST`].
     pub(crate) fn document(&self, user: &UserId, bytes: usize) -> Result<(), Refusal> {
         match bytes / DOCUMENT_BYTES_PER_REQUEST {
             0 => Ok(()),
-            count => self.take(user, count),
+            count => self.charge(user, count),
         }
     }
 
-    /// The budget for evaluating policies of one request. Each [`UNITS_PER_REQUEST`] count as one more request as soon as they are spent:
-    /// requests at the same time share what is left.
+    /// Creates the budget for evaluating the policies of one request. Every [`UNITS_PER_REQUEST`] spent count as one additional request
+    /// at once, so that concurrent requests share the remaining quota.
     pub(crate) fn work_budget(&self, user: &UserId) -> Arc<WorkBudget> {
         if self.0.principals.is_none() {
             return Arc::default();
         }
         let (limits, user) = (self.clone(), user.clone());
-        let pay = move |steps| limits.take(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
-        Arc::new(WorkBudget::paid_by(UNITS_PER_REQUEST, pay))
+        let charge = move |steps| limits.charge(&user, usize::try_from(steps).unwrap_or(usize::MAX)).is_ok();
+        Arc::new(WorkBudget::paid_by(UNITS_PER_REQUEST, charge))
     }
 
-    fn take(&self, user: &UserId, count: usize) -> Result<(), Refusal> {
+    fn charge(&self, user: &UserId, count: usize) -> Result<(), Refusal> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let principals = self.0.principals.as_ref();
         principals
-            .map_or(Ok(()), |principals| principals.take_all(user, count))
-            .map_err(|wait| self.refuse(Limit::Principal, wait))
+            .map_or(Ok(()), |principals| principals.check_n(user, count))
+            .map_err(|wait| self.reject(Limit::Principal, wait))
     }
 
-    fn refuse(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
+    fn reject(&self, limit: Limit, wait: std::time::Duration) -> Refusal {
         self.0.metrics.over_limit(limit);
-        Refusal::too_often(wait)
+        Refusal::rate_limited(wait)
     }
 }
 
-/// What is around a sign-in.
-pub(crate) async fn sign_in(service: &Service, request: Request, next: Next) -> Response {
+/// Middleware of the sign-in routes: checks the sign-in limit and counts failures.
+pub(crate) async fn limit_sign_in(service: &Service, request: Request, next: Next) -> Response {
     let peer = peer(request.extensions());
     if let Some(peer) = peer
-        && let Err(refusal) = service.limits.before_sign_in(peer)
+        && let Err(refusal) = service.limits.check_sign_in(peer)
     {
         return refusal.into_response();
     }
@@ -162,12 +161,12 @@ pub(crate) async fn sign_in(service: &Service, request: Request, next: Next) -> 
     if let Some(peer) = peer
         && response.status() == StatusCode::UNAUTHORIZED
     {
-        service.limits.authentication_failed(peer);
+        service.limits.record_auth_failure(peer);
     }
     response
 }
 
-/// The client of a request. None where a test calls the router itself.
+/// Returns the client address of a request. `None` if a test calls the router directly.
 pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<Connection>().map(|connection| connection.peer)
 }
@@ -179,84 +178,87 @@ mod tests {
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    /// Limits whose allowances do not come back while a test runs.
+    /// Limits whose quotas are not replenished during a test.
     fn limits(principal: u32, peer: u32) -> RateLimits {
-        const NEVER: std::time::Duration = std::time::Duration::from_hours(1);
-        RateLimits(Arc::new(Allowances {
-            principals: Allowance::every(NEVER, principal),
-            sign_ins: Allowance::every(NEVER, peer),
-            failures: Allowance::every(NEVER, peer),
+        const PERIOD: std::time::Duration = std::time::Duration::from_hours(1);
+        RateLimits(Arc::new(Limiters {
+            principals: KeyedLimiter::with_period(PERIOD, principal),
+            sign_ins: KeyedLimiter::with_period(PERIOD, peer),
+            failures: KeyedLimiter::with_period(PERIOD, peer),
             metrics: Metrics::default(),
         }))
     }
 
     #[test]
-    fn who_signs_in_too_often_may_still_do_all_else() {
+    fn sign_in_limit_affects_only_sign_ins() {
         let limits = limits(1, 2);
-        assert!(limits.before_sign_in(PEER).is_ok() && limits.before_sign_in(PEER).is_ok());
-        assert!(limits.before_sign_in(PEER).is_err());
-        assert!(limits.before_authentication(PEER).is_ok());
-        assert!(limits.before_sign_in(OTHER).is_ok());
+        assert!(limits.check_sign_in(PEER).is_ok() && limits.check_sign_in(PEER).is_ok());
+        assert!(limits.check_sign_in(PEER).is_err());
+        assert!(limits.check_authentication(PEER).is_ok());
+        assert!(limits.check_sign_in(OTHER).is_ok());
     }
 
     #[test]
-    fn who_fails_too_often_may_do_nothing() {
+    fn peer_with_too_many_failures_is_refused() {
         let limits = limits(1, 2);
-        limits.authentication_failed(PEER);
-        assert!(limits.before_authentication(PEER).is_ok());
-        limits.authentication_failed(PEER);
-        assert!(limits.before_authentication(PEER).is_err() && limits.before_sign_in(PEER).is_err());
-        assert!(limits.before_authentication(OTHER).is_ok() && limits.before_sign_in(OTHER).is_ok());
+        limits.record_auth_failure(PEER);
+        assert!(limits.check_authentication(PEER).is_ok());
+        limits.record_auth_failure(PEER);
+        assert!(limits.check_authentication(PEER).is_err() && limits.check_sign_in(PEER).is_err());
+        assert!(limits.check_authentication(OTHER).is_ok() && limits.check_sign_in(OTHER).is_ok());
     }
 
     #[test]
-    fn principals_do_not_count_together() {
+    fn principals_have_separate_quotas() {
         let limits = limits(1, 1);
         let (one, other) = (UserId::generate(), UserId::generate());
-        assert!(limits.request(&one, 0).is_ok() && limits.request(&one, 0).is_err());
-        assert!(limits.before_request(&one).is_err() && limits.before_request(&other).is_ok());
-        assert!(limits.request(&other, 0).is_ok());
+        assert!(limits.charge_request(&one, 0).is_ok() && limits.charge_request(&one, 0).is_err());
+        assert!(limits.check_principal(&one).is_err() && limits.check_principal(&other).is_ok());
+        assert!(limits.charge_request(&other, 0).is_ok());
     }
 
     #[test]
     fn large_policies_and_documents_count_as_more_requests() {
         let limits = limits(10, 1);
         let user = UserId::generate();
-        assert!(limits.request(&user, 32 << 10).is_ok() && limits.request(&user, (32 << 10) - 1).is_ok());
-        assert!(limits.request(&user, 256 << 10).is_err(), "nine where seven are left");
-        assert!(limits.request(&user, 192 << 10).is_ok(), "seven: the refused request took none");
-        assert!(limits.request(&user, 0).is_err());
+        assert!(limits.charge_request(&user, 32 << 10).is_ok() && limits.charge_request(&user, (32 << 10) - 1).is_ok());
+        assert!(limits.charge_request(&user, 256 << 10).is_err(), "nine where seven are left");
+        assert!(limits.charge_request(&user, 192 << 10).is_ok(), "seven: the refused request took none");
+        assert!(limits.charge_request(&user, 0).is_err());
         let other = UserId::generate();
-        assert!(limits.request(&other, 5 << 20).is_ok() && limits.request(&other, 0).is_err(), "at most the burst");
+        assert!(
+            limits.charge_request(&other, 5 << 20).is_ok() && limits.charge_request(&other, 0).is_err(),
+            "at most the burst"
+        );
         let third = UserId::generate();
         assert!(limits.document(&third, 4095).is_ok() && limits.document(&third, 36 << 10).is_ok());
         assert!(limits.document(&third, 8 << 10).is_err() && limits.document(&third, 4 << 10).is_ok());
     }
 
-    /// Spends so many requests' units in pieces.
+    /// Spends the units of `requests` requests, a quarter of a request at a time.
     fn spend(budget: &WorkBudget, requests: u64) -> bool {
         (0..requests * 4).all(|_| budget.spend(UNITS_PER_REQUEST / 4))
     }
 
     #[test]
-    fn requests_at_the_same_time_share_what_is_left_for_evaluation() {
+    fn concurrent_requests_share_the_evaluation_budget() {
         let limits = limits(10, 1);
         let user = UserId::generate();
         let (one, other) = (limits.work_budget(&user), limits.work_budget(&user));
         assert!(spend(&one, 6) && spend(&other, 4));
         assert!(!spend(&one, 1) && one.is_overdrawn() && !spend(&other, 1));
-        assert!(limits.before_request(&user).is_err());
+        assert!(limits.check_principal(&user).is_err());
         assert!(spend(&limits.work_budget(&UserId::generate()), 10), "another principal");
     }
 
     #[test]
-    fn nought_is_no_limit() {
+    fn zero_disables_the_limits() {
         let rates = Rates { principal_per_second: 0, principal_burst: 1, peer_per_second: 1, peer_burst: 0 };
         let limits = RateLimits::new(rates, Metrics::default());
         let user = UserId::generate();
         for _ in 0..1000 {
-            limits.authentication_failed(PEER);
-            assert!(limits.before_sign_in(PEER).is_ok() && limits.request(&user, usize::MAX).is_ok());
+            limits.record_auth_failure(PEER);
+            assert!(limits.check_sign_in(PEER).is_ok() && limits.charge_request(&user, usize::MAX).is_ok());
             assert!(spend(&limits.work_budget(&user), 60));
         }
     }

@@ -1,4 +1,4 @@
-//! Messages in both languages, from the files in `messages/`.
+//! Messages in English and Chinese, from the Fluent files in `messages/`.
 
 use std::sync::LazyLock;
 
@@ -9,23 +9,25 @@ use unic_langid::langid;
 
 type Bundle = FluentBundle<FluentResource>;
 
-static ENGLISH: LazyLock<Bundle> = LazyLock::new(|| bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
-static CHINESE: LazyLock<Bundle> = LazyLock::new(|| bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
+static ENGLISH_BUNDLE: LazyLock<Bundle> =
+    LazyLock::new(|| load_bundle(langid!("en-US"), include_str!("../messages/en-us.ftl")));
+static CHINESE_BUNDLE: LazyLock<Bundle> =
+    LazyLock::new(|| load_bundle(langid!("zh-CN"), include_str!("../messages/zh-cn.ftl")));
 
-/// A message of this id with its variables. An id that is not there, which a test rules out, is its own message.
+/// Formats a message with its variables. An unknown id, which a unit test rules out, is returned as the message.
 pub(crate) fn message(language: Language, id: &str, variables: &[(&str, String)]) -> String {
     let bundle = match language {
-        Language::EnUs => &*ENGLISH,
-        Language::ZhCn => &*CHINESE,
+        Language::EnUs => &*ENGLISH_BUNDLE,
+        Language::ZhCn => &*CHINESE_BUNDLE,
     };
     let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
     let arguments: FluentArgs<'_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
 }
 
-fn bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
+fn load_bundle(language: unic_langid::LanguageIdentifier, text: &str) -> Bundle {
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
-    // Marks around variables help text of mixed direction, which neither language has; in JSON they would be noise.
+    // No isolation marks around variables: both languages are written left to right, and the marks would appear in JSON.
     bundle.set_use_isolating(false);
     let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);
     bundle.add_resource_overriding(resource);
@@ -53,7 +55,7 @@ mod tests {
     const FILES: [&str; 2] = [include_str!("../messages/en-us.ftl"), include_str!("../messages/zh-cn.ftl")];
 
     #[test]
-    fn the_files_are_valid_and_have_the_same_messages() {
+    fn catalogues_are_valid_and_have_the_same_ids() {
         for text in FILES {
             FluentResource::try_new(text.to_owned()).unwrap();
         }
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_and_failure_has_its_message_in_both_languages() {
+    fn errors_and_failures_have_messages_in_both_languages() {
         for text in FILES {
             let ids = ids(text);
             for error in ERRORS {
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_is_there_for_nothing() {
+    fn every_message_is_used() {
         fn sources(folder: &Path, text: &mut String) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -88,14 +90,14 @@ mod tests {
         let mut text = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
         for id in ids(FILES[0]) {
-            let of_an_error = ERRORS.iter().any(|error| error.message_id == id);
-            let of_a_failure = FailureKind::ALL.iter().any(|kind| id == format!("failure-{}", kind.name()));
-            assert!(of_an_error || of_a_failure || text.contains(&format!("\"{id}\"")), "{id}");
+            let is_error = ERRORS.iter().any(|error| error.message_id == id);
+            let is_failure = FailureKind::ALL.iter().any(|kind| id == format!("failure-{}", kind.name()));
+            assert!(is_error || is_failure || text.contains(&format!("\"{id}\"")), "{id}");
         }
     }
 
     #[test]
-    fn a_message_takes_the_same_variables_in_both_languages() {
+    fn messages_have_the_same_variables_in_both_languages() {
         let variables = |text: &'static str| -> BTreeSet<(&str, &str)> {
             let messages = text.lines().filter_map(|line| line.split_once(" = "));
             messages
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_filled_in_without_marks() {
+    fn variables_are_substituted_without_isolation_marks() {
         let text = message(Language::ZhCn, "parameter-unknown-field", &[("field", "fliter".into())]);
         assert!(text.contains("fliter") && !text.contains('\u{2068}'), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Reads of nodes that an answer waits for: bounded in time. How many of a node there are at once is `clew-mysql`'s to say.
+//! Reads of nodes during a request, with time limits. `clew-mysql` limits the number of concurrent reads per node.
 
 use std::future::Future;
 
@@ -10,27 +10,27 @@ use clew_tasks::Login;
 use crate::Service;
 use crate::refusal::{Detail, Refusal};
 
-/// How nodes are read while somebody waits for the answer.
+/// Limits of node reads during a request.
 #[derive(Debug, Clone, Default)]
 pub struct NodeReads {
     limits: Limits,
 }
 
 impl NodeReads {
-    /// Reads that keep these limits.
+    /// Creates node reads with the limits of a single read.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits }
     }
 
-    /// The limits of one read.
+    /// Returns the limits of one read.
     pub(crate) fn limits(&self) -> Limits {
         self.limits
     }
 }
 
 impl Service {
-    /// The result of a read of a node within the limits. A failure becomes a response with its reason.
+    /// Reads a node within the limits. A failure becomes an error response with its reason.
     pub(crate) async fn read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -38,8 +38,8 @@ impl Service {
         self.try_read_node(node, read).await.map_err(failed)
     }
 
-    /// The same for a read without which the response is still useful. After a refused login the next one waits, so that repeated requests
-    /// do not make the server lock the account: every read for a request comes through here.
+    /// Like `read_node`, for reads whose failure does not fail the request. All reads during requests use this method: after a refused
+    /// login it delays the next login, so that repeated requests do not lock the account on the server.
     pub(crate) async fn try_read_node<T, F>(&self, node: &Node, read: impl FnOnce(Limits) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -51,18 +51,19 @@ impl Service {
     }
 }
 
-/// Fails where the node is in a zone that this server is not in.
-pub(crate) fn reachable(service: &Service, node: &Node) -> Result<(), Failure> {
+/// Returns an error if the node is in a zone that this server does not serve.
+pub(crate) fn check_zone(service: &Service, node: &Node) -> Result<(), Failure> {
     match &node.zone {
         Some(zone) if !service.store.reaches(Some(zone)) => {
-            let why = format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
-            Err(Failure::new(FailureKind::Unreachable, why))
+            let reason =
+                format!("node {} is in zone {zone}, and this server is not (clew serve --zone {zone})", node.id);
+            Err(Failure::new(FailureKind::Unreachable, reason))
         }
         _ => Ok(()),
     }
 }
 
-/// A node that could not be asked, with the reason.
+/// Builds the error response for a failed read of a node.
 pub(crate) fn failed(failure: Failure) -> Refusal {
     Refusal { detail: Detail::Failure(failure), ..Refusal::new(ErrorEntry::INTERNAL) }
 }

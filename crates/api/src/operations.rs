@@ -1,173 +1,178 @@
-//! What each route is called, and what the audit keeps of it: the names are those of the APIs themselves.
+//! Operation name and audit mode of each route. The names are those of the TaurusDB and IAM APIs where they define one.
 
 use axum::extract::MatchedPath;
 use http::{Method, Request};
 
-/// What the audit keeps.
+/// Outcomes of an operation that the audit records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// How it ended, always.
+pub(crate) enum AuditMode {
+    /// Every outcome.
     Always,
-    /// That it was refused. The store itself writes down that it was done, together with what it changed; or nothing was changed.
-    Refused,
+    /// Denials only. A successful request either changes nothing, or the store records its change in the same transaction.
+    DenialsOnly,
 }
 
-/// A route that asks who calls, or makes somebody of a nobody.
+/// A route that authenticates its caller or signs a user in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
-    pub(crate) kept: Kept,
+    pub(crate) audit_mode: AuditMode,
 }
 
-const fn operation(method: &'static str, path: &'static str, name: &'static str, kept: Kept) -> Operation {
-    Operation { method, path, name, kept }
+const fn operation(method: &'static str, path: &'static str, name: &'static str, audit_mode: AuditMode) -> Operation {
+    Operation { method, path, name, audit_mode }
 }
 
-/// A node of the TaurusDB API.
+/// Path below a node in the TaurusDB API.
 macro_rules! node {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// A node, below Clew's own API.
-macro_rules! watched {
+/// Path below a node in Clew's own API.
+macro_rules! console_node {
     ($rest:literal) => {
         concat!("/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/", $rest)
     };
 }
 
-/// An instance of the TaurusDB API.
+/// Path below an instance in the TaurusDB API.
 macro_rules! instance {
     ($rest:literal) => {
         concat!("/v3/{project_id}/instances/{instance_id}/", $rest)
     };
 }
 
-/// All of them; a test holds them against the routes.
-pub(crate) const ALL: &[Operation] = &[
-    operation("POST", node!("realtime-session"), "CollectRealtimeSession", Kept::Always),
-    operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", Kept::Refused),
-    operation("GET", node!("realtime-session-result"), "DownloadRealtimeSession", Kept::Always),
-    operation("GET", node!("processes"), "ListTaurusDbNodeProcesses", Kept::Refused),
-    operation("DELETE", node!("processes"), "DeleteTaurusDbNodeProcesses", Kept::Always),
-    operation("GET", node!("process/lock-wait"), "ShowLockWaitSession", Kept::Refused),
+/// All audited operations. A unit test compares this table with the routes.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    operation("POST", node!("realtime-session"), "CollectRealtimeSession", AuditMode::Always),
+    operation("GET", node!("realtime-session-task"), "ShowRealtimeSessionTaskStatus", AuditMode::DenialsOnly),
+    operation("GET", node!("realtime-session-result"), "DownloadRealtimeSession", AuditMode::Always),
+    operation("GET", node!("processes"), "ListTaurusDbNodeProcesses", AuditMode::DenialsOnly),
+    operation("DELETE", node!("processes"), "DeleteTaurusDbNodeProcesses", AuditMode::Always),
+    operation("GET", node!("process/lock-wait"), "ShowLockWaitSession", AuditMode::DenialsOnly),
     operation(
         "GET",
         "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
         "ShowIntelligentKillSessionStatistic",
-        Kept::Refused,
+        AuditMode::DenialsOnly,
     ),
     operation(
         "POST",
         "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session",
         "ExecuteIntelligentKillSession",
-        Kept::Always,
+        AuditMode::Always,
     ),
     operation(
         "GET",
         "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/history",
         "ListIntelligentKillSessionHistory",
-        Kept::Refused,
+        AuditMode::DenialsOnly,
     ),
-    operation("GET", "/clew/v1/intelligent-kills/{task_id}", "DownloadIntelligentKill", Kept::Always),
-    operation("POST", node!("txn-progress"), "ShowTaurusDbTxnProgress", Kept::Refused),
-    operation("GET", "/v3/{project_id}/instances", "ListGaussMySqlInstances", Kept::Refused),
-    operation("GET", "/v3.1/{project_id}/instances", "ListGaussMySqlInstancesUnifyStatus", Kept::Refused),
-    operation("GET", "/v3/{project_id}/instances/{instance_id}", "ShowGaussMySqlInstanceInfo", Kept::Refused),
+    operation("GET", "/clew/v1/intelligent-kills/{task_id}", "DownloadIntelligentKill", AuditMode::Always),
+    operation("POST", node!("txn-progress"), "ShowTaurusDbTxnProgress", AuditMode::DenialsOnly),
+    operation("GET", "/v3/{project_id}/instances", "ListGaussMySqlInstances", AuditMode::DenialsOnly),
+    operation("GET", "/v3.1/{project_id}/instances", "ListGaussMySqlInstancesUnifyStatus", AuditMode::DenialsOnly),
+    operation("GET", "/v3/{project_id}/instances/{instance_id}", "ShowGaussMySqlInstanceInfo", AuditMode::DenialsOnly),
     operation(
         "GET",
         "/v3.1/{project_id}/instances/{instance_id}",
         "ShowGaussMySqlInstanceInfoUnifyStatus",
-        Kept::Refused,
+        AuditMode::DenialsOnly,
     ),
-    operation("GET", instance!("process/task/switch"), "ShowKillProcessStatus", Kept::Refused),
-    operation("PUT", instance!("process/task/switch"), "UpdateAutoKillProcessStatus", Kept::Refused),
-    operation("POST", instance!("process/task"), "AddKillProcessTask", Kept::Refused),
-    operation("PUT", instance!("process/task"), "StopKillProcessTask", Kept::Refused),
-    operation("GET", instance!("process/task"), "ShowKillProcessTask", Kept::Refused),
-    operation("GET", instance!("process/task/preview"), "ShowKillProcessTaskPreview", Kept::Refused),
-    operation("GET", instance!("process/kill/history"), "ShowKillProcessHistory", Kept::Refused),
-    operation("GET", instance!("slow-process-threshold"), "ShowTaurusDbSlowProcessThreshold", Kept::Refused),
+    operation("GET", instance!("process/task/switch"), "ShowKillProcessStatus", AuditMode::DenialsOnly),
+    operation("PUT", instance!("process/task/switch"), "UpdateAutoKillProcessStatus", AuditMode::DenialsOnly),
+    operation("POST", instance!("process/task"), "AddKillProcessTask", AuditMode::DenialsOnly),
+    operation("PUT", instance!("process/task"), "StopKillProcessTask", AuditMode::DenialsOnly),
+    operation("GET", instance!("process/task"), "ShowKillProcessTask", AuditMode::DenialsOnly),
+    operation("GET", instance!("process/task/preview"), "ShowKillProcessTaskPreview", AuditMode::DenialsOnly),
+    operation("GET", instance!("process/kill/history"), "ShowKillProcessHistory", AuditMode::DenialsOnly),
+    operation("GET", instance!("slow-process-threshold"), "ShowTaurusDbSlowProcessThreshold", AuditMode::DenialsOnly),
     operation(
         "POST",
         "/v3/{project_id}/instances/slow-process-threshold",
         "BatchUpdateTaurusSlowProcessThreshold",
-        Kept::Refused,
+        AuditMode::DenialsOnly,
     ),
-    operation("GET", "/v3/{project_id}/instances/{instance_id}/tags", "ListInstanceTags", Kept::Refused),
-    operation("GET", "/v3/{project_id}/tags", "ListProjectTags", Kept::Refused),
-    operation("POST", "/v3/{project_id}/instances/{instance_id}/tags/action", "BatchTagAction", Kept::Refused),
-    operation("POST", "/v3/auth/tokens", "CreateToken", Kept::Always),
-    operation("GET", "/v3/auth/tokens", "ShowToken", Kept::Refused),
-    operation("POST", "/clew/v1/console/session", "CreateConsoleSession", Kept::Always),
-    operation("GET", "/clew/v1/console/session", "ShowConsoleSession", Kept::Refused),
-    operation("DELETE", "/clew/v1/console/session", "EndConsoleSession", Kept::Refused),
-    operation("POST", "/clew/v1/console/session/project", "ChooseConsoleProject", Kept::Always),
-    operation("DELETE", "/v3/auth/tokens", "RevokeToken", Kept::Refused),
-    operation("POST", "/v3.0/OS-CREDENTIAL/securitytokens", "CreateTemporaryAccessKey", Kept::Refused),
-    operation("GET", "/v3/projects", "ListProjects", Kept::Refused),
-    operation("GET", "/v3/auth/projects", "ListAuthProjects", Kept::Refused),
-    operation("GET", "/v3/auth/domains", "ListAuthDomains", Kept::Refused),
-    operation("GET", "/v5/caller-identity", "ShowCallerIdentity", Kept::Refused),
-    operation("GET", watched!("stream"), "WatchSessions", Kept::Refused),
-    operation("GET", watched!("sessions/{session_id}"), "ShowSession", Kept::Refused),
-    operation("POST", watched!("sessions/{session_id}/explain"), "ExplainSession", Kept::Always),
-    operation("GET", watched!("locks"), "ShowLocks", Kept::Refused),
-    operation("POST", watched!("kill"), "KillSessions", Kept::Always),
-    operation("GET", watched!("kills"), "ListKills", Kept::Refused),
-    operation("GET", "/clew/v1/{project_id}/instances/{instance_id}/permissions", "ShowPermissions", Kept::Refused),
-    operation("GET", watched!("collections"), "ListCollections", Kept::Refused),
-    operation("DELETE", watched!("collections/{request_id}"), "DeleteRealtimeSession", Kept::Refused),
-    operation("GET", "/clew/v1/projects", "ListAdministeredProjects", Kept::Refused),
-    operation("POST", "/clew/v1/projects", "CreateProject", Kept::Refused),
-    operation("PATCH", "/clew/v1/projects/{project_id}", "UpdateProject", Kept::Refused),
-    operation("GET", "/clew/v1/enterprise-projects", "ListEnterpriseProjects", Kept::Refused),
-    operation("POST", "/clew/v1/enterprise-projects", "CreateEnterpriseProject", Kept::Refused),
+    operation("GET", "/v3/{project_id}/instances/{instance_id}/tags", "ListInstanceTags", AuditMode::DenialsOnly),
+    operation("GET", "/v3/{project_id}/tags", "ListProjectTags", AuditMode::DenialsOnly),
+    operation("POST", "/v3/{project_id}/instances/{instance_id}/tags/action", "BatchTagAction", AuditMode::DenialsOnly),
+    operation("POST", "/v3/auth/tokens", "CreateToken", AuditMode::Always),
+    operation("GET", "/v3/auth/tokens", "ShowToken", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/console/session", "CreateConsoleSession", AuditMode::Always),
+    operation("GET", "/clew/v1/console/session", "ShowConsoleSession", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/console/session", "EndConsoleSession", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/console/session/project", "ChooseConsoleProject", AuditMode::Always),
+    operation("DELETE", "/v3/auth/tokens", "RevokeToken", AuditMode::DenialsOnly),
+    operation("POST", "/v3.0/OS-CREDENTIAL/securitytokens", "CreateTemporaryAccessKey", AuditMode::DenialsOnly),
+    operation("GET", "/v3/projects", "ListProjects", AuditMode::DenialsOnly),
+    operation("GET", "/v3/auth/projects", "ListAuthProjects", AuditMode::DenialsOnly),
+    operation("GET", "/v3/auth/domains", "ListAuthDomains", AuditMode::DenialsOnly),
+    operation("GET", "/v5/caller-identity", "ShowCallerIdentity", AuditMode::DenialsOnly),
+    operation("GET", console_node!("stream"), "WatchSessions", AuditMode::DenialsOnly),
+    operation("GET", console_node!("sessions/{session_id}"), "ShowSession", AuditMode::DenialsOnly),
+    operation("POST", console_node!("sessions/{session_id}/explain"), "ExplainSession", AuditMode::Always),
+    operation("GET", console_node!("locks"), "ShowLocks", AuditMode::DenialsOnly),
+    operation("POST", console_node!("kill"), "KillSessions", AuditMode::Always),
+    operation("GET", console_node!("kills"), "ListKills", AuditMode::DenialsOnly),
+    operation(
+        "GET",
+        "/clew/v1/{project_id}/instances/{instance_id}/permissions",
+        "ShowPermissions",
+        AuditMode::DenialsOnly,
+    ),
+    operation("GET", console_node!("collections"), "ListCollections", AuditMode::DenialsOnly),
+    operation("DELETE", console_node!("collections/{request_id}"), "DeleteRealtimeSession", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/projects", "ListAdministeredProjects", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/projects", "CreateProject", AuditMode::DenialsOnly),
+    operation("PATCH", "/clew/v1/projects/{project_id}", "UpdateProject", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/enterprise-projects", "ListEnterpriseProjects", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/enterprise-projects", "CreateEnterpriseProject", AuditMode::DenialsOnly),
     operation(
         "PATCH",
         "/clew/v1/enterprise-projects/{enterprise_project_id}",
         "UpdateEnterpriseProject",
-        Kept::Refused,
+        AuditMode::DenialsOnly,
     ),
-    operation("GET", "/clew/v1/users", "ListUsers", Kept::Refused),
-    operation("POST", "/clew/v1/users", "CreateUser", Kept::Refused),
-    operation("GET", "/clew/v1/users/{user_id}", "ShowUser", Kept::Refused),
-    operation("PATCH", "/clew/v1/users/{user_id}", "UpdateUser", Kept::Refused),
-    operation("DELETE", "/clew/v1/users/{user_id}", "DeleteUser", Kept::Refused),
-    operation("POST", "/clew/v1/password", "ChangePassword", Kept::Refused),
-    operation("GET", "/clew/v1/users/{user_id}/keys", "ListAccessKeys", Kept::Refused),
-    operation("POST", "/clew/v1/users/{user_id}/keys", "CreateAccessKey", Kept::Refused),
-    operation("PATCH", "/clew/v1/users/{user_id}/keys/{access_key}", "UpdateAccessKey", Kept::Refused),
-    operation("DELETE", "/clew/v1/users/{user_id}/keys/{access_key}", "DeleteAccessKey", Kept::Refused),
-    operation("GET", "/clew/v1/groups", "ListGroups", Kept::Refused),
-    operation("POST", "/clew/v1/groups", "CreateGroup", Kept::Refused),
-    operation("GET", "/clew/v1/groups/{group_id}", "ShowGroup", Kept::Refused),
-    operation("DELETE", "/clew/v1/groups/{group_id}", "DeleteGroup", Kept::Refused),
-    operation("PUT", "/clew/v1/groups/{group_id}/members/{user_id}", "AddUserToGroup", Kept::Refused),
-    operation("DELETE", "/clew/v1/groups/{group_id}/members/{user_id}", "RemoveUserFromGroup", Kept::Refused),
-    operation("GET", "/clew/v1/policies", "ListPolicies", Kept::Refused),
-    operation("POST", "/clew/v1/policies/validate", "ValidatePolicy", Kept::Refused),
-    operation("POST", "/clew/v1/policies/simulate", "SimulatePolicy", Kept::Refused),
-    operation("GET", "/clew/v1/policies/{name}", "ShowPolicy", Kept::Refused),
-    operation("PUT", "/clew/v1/policies/{name}", "PutPolicy", Kept::Refused),
-    operation("DELETE", "/clew/v1/policies/{name}", "DeletePolicy", Kept::Refused),
-    operation("GET", "/clew/v1/policies/{name}/attachments", "ListPolicyAttachments", Kept::Refused),
-    operation("POST", "/clew/v1/policies/{name}/attachments", "AttachPolicy", Kept::Refused),
-    operation("DELETE", "/clew/v1/policies/{name}/attachments/{kind}/{id}", "DetachPolicy", Kept::Refused),
-    operation("GET", "/clew/v1/audit", "ListAudit", Kept::Refused),
-    operation("GET", "/clew/v1/audit/export", "ExportAudit", Kept::Always),
-    operation("GET", "/clew/v1/audit/verify", "VerifyAudit", Kept::Refused),
+    operation("GET", "/clew/v1/users", "ListUsers", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/users", "CreateUser", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/users/{user_id}", "ShowUser", AuditMode::DenialsOnly),
+    operation("PATCH", "/clew/v1/users/{user_id}", "UpdateUser", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/users/{user_id}", "DeleteUser", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/password", "ChangePassword", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/users/{user_id}/keys", "ListAccessKeys", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/users/{user_id}/keys", "CreateAccessKey", AuditMode::DenialsOnly),
+    operation("PATCH", "/clew/v1/users/{user_id}/keys/{access_key}", "UpdateAccessKey", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/users/{user_id}/keys/{access_key}", "DeleteAccessKey", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/groups", "ListGroups", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/groups", "CreateGroup", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/groups/{group_id}", "ShowGroup", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/groups/{group_id}", "DeleteGroup", AuditMode::DenialsOnly),
+    operation("PUT", "/clew/v1/groups/{group_id}/members/{user_id}", "AddUserToGroup", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/groups/{group_id}/members/{user_id}", "RemoveUserFromGroup", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/policies", "ListPolicies", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/policies/validate", "ValidatePolicy", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/policies/simulate", "SimulatePolicy", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/policies/{name}", "ShowPolicy", AuditMode::DenialsOnly),
+    operation("PUT", "/clew/v1/policies/{name}", "PutPolicy", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/policies/{name}", "DeletePolicy", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/policies/{name}/attachments", "ListPolicyAttachments", AuditMode::DenialsOnly),
+    operation("POST", "/clew/v1/policies/{name}/attachments", "AttachPolicy", AuditMode::DenialsOnly),
+    operation("DELETE", "/clew/v1/policies/{name}/attachments/{kind}/{id}", "DetachPolicy", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/audit", "ListAudit", AuditMode::DenialsOnly),
+    operation("GET", "/clew/v1/audit/export", "ExportAudit", AuditMode::Always),
+    operation("GET", "/clew/v1/audit/verify", "VerifyAudit", AuditMode::DenialsOnly),
 ];
 
 impl Operation {
-    /// The one that a request asks for; nothing for the routes for everyone.
-    pub(crate) fn of<B>(request: &Request<B>) -> Option<&'static Self> {
+    /// Returns the operation of a request; `None` for public routes.
+    pub(crate) fn for_request<B>(request: &Request<B>) -> Option<&'static Self> {
         let path = request.extensions().get::<MatchedPath>()?.as_str();
-        // What answers GET answers HEAD.
+        // HEAD requests are served by the GET route.
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        ALL.iter().find(|operation| operation.path == path && operation.method == method.as_str())
+        OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method.as_str())
     }
 }

@@ -1,4 +1,4 @@
-//! Parts of lists, as the lists of the TaurusDB API have them.
+//! Pagination with `offset` and `limit`, as in the TaurusDB API.
 
 use clew_model::Page;
 use utoipa::IntoParams;
@@ -6,20 +6,20 @@ use utoipa::IntoParams;
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// Which part of a list.
+/// Query parameters of a page.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct PageParameters {
-    /// Entries to leave out
+    /// Number of entries to skip
     #[param(minimum = 0, maximum = 2_147_483_647, default = 0)]
     offset: Option<u32>,
-    /// Entries to return
+    /// Maximum number of entries to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
 }
 
-/// The part that a query asks for.
+/// Parses the page of a query string.
 pub(crate) fn asked(query: Option<&str>) -> Result<Page, Refusal> {
     let query = Query::parse(query)?;
     Ok(Page {
@@ -28,7 +28,7 @@ pub(crate) fn asked(query: Option<&str>) -> Result<Page, Refusal> {
     })
 }
 
-/// That part of a list, and how long the whole list is.
+/// Returns a page of a list, and the total number of elements.
 pub(crate) fn cut<T, V>(list: Vec<T>, page: Page, view: impl FnMut(T) -> V) -> (Vec<V>, u64) {
     let total = list.len() as u64;
     let (offset, limit) = (page.offset as usize, page.limit as usize);

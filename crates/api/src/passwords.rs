@@ -1,4 +1,4 @@
-//! Hashing of passwords, off the threads that answer, and never many at once.
+//! Password hashing on blocking threads, with a concurrency limit.
 
 use std::sync::LazyLock;
 
@@ -9,17 +9,17 @@ use tokio::task::spawn_blocking;
 
 use crate::refusal::Refusal;
 
-/// Each hash takes 19 MiB and a core for a while: strangers must not start many at once.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+/// Permits for password hashing. Each hash takes 19 MiB and a CPU core, and unauthenticated clients can start one.
+static HASHING_PERMITS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 
-/// The PHC string of a password.
+/// Hashes a password into a PHC string.
 pub(crate) async fn hash(password: SecretString) -> Result<String, Refusal> {
-    in_turn(move || password::hash(&password)).await?.map_err(|error| Refusal::internal(&error))
+    run_with_permit(move || password::hash(&password)).await?.map_err(|error| Refusal::internal(&error))
 }
 
-/// Whether this is the password of that PHC string. Takes as long where there is none to compare with.
+/// Verifies a password against a PHC string. Takes the same time without a hash to compare with.
 pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<bool, Refusal> {
-    in_turn(move || {
+    run_with_permit(move || {
         if let Some(hash) = hash {
             return password::verify(&given, &hash);
         }
@@ -29,7 +29,7 @@ pub(crate) async fn verify(given: SecretString, hash: Option<String>) -> Result<
     .await
 }
 
-async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    let _turn = TURNS.acquire().await.map_err(|error| Refusal::internal(&error))?;
+async fn run_with_permit<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    let _permit = HASHING_PERMITS.acquire().await.map_err(|error| Refusal::internal(&error))?;
     spawn_blocking(work).await.map_err(|error| Refusal::internal(&error))
 }

@@ -1,22 +1,22 @@
-//! Query strings, read strictly: a parameter that is there twice could mean either.
+//! Strict parsing of query strings: repeated parameters are errors.
 
 use clew_model::ErrorEntry;
 use url::form_urlencoded;
 
 use crate::refusal::Refusal;
 
-/// The parameters of a query. Unknown ones are nobody's business.
+/// Parameters of a query string. Unknown parameters are ignored unless [`Query::check_names`] is called.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Parses the part behind `?`.
+    /// Parses a query string, without the `?`.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, Refusal> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned() {
-            if parameters.iter().any(|(known, _)| *known == name) {
+            if parameters.iter().any(|(other, _)| *other == name) {
                 return Err(Refusal::parameter("parameter-repeated", vec![("field", shown(&name))]));
             }
             parameters.push((name, value));
@@ -24,12 +24,12 @@ impl Query {
         Ok(Self { parameters })
     }
 
-    /// A parameter's value.
+    /// Returns the value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Refuses parameters with other names: one that is misspelt would be left out without a word.
+    /// Rejects parameters that are not in `known`, so that a misspelt parameter is not silently ignored.
     pub(crate) fn check_names(&self, known: &[&'static str]) -> Result<(), Refusal> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(unknown_field(name, known)),
@@ -37,19 +37,18 @@ impl Query {
         }
     }
 
-    /// The same query, but with another value of a parameter.
+    /// Returns the query string with one value replaced.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
-        let pairs =
-            self.parameters.iter().map(|(known, old)| (known, if known == name { value } else { old.as_str() }));
+        let pairs = self.parameters.iter().map(|(key, old)| (key, if key == name { value } else { old.as_str() }));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 
-    /// A parameter that must be there.
+    /// Returns the value of a required parameter.
     pub(crate) fn required(&self, name: &'static str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| Refusal::parameter("parameter-missing", vec![("field", name.into())]))
     }
 
-    /// A whole number in a range, or its default.
+    /// Returns an integer parameter within a range, or its default if absent.
     pub(crate) fn number(&self, name: &'static str, min: u32, max: u32, default: u32) -> Result<u32, Refusal> {
         let Some(given) = self.get(name) else { return Ok(default) };
         given
@@ -59,7 +58,7 @@ impl Query {
             .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
     }
 
-    /// Refuses a value that has no meaning.
+    /// Error for an invalid parameter value.
     pub(crate) fn wrong(name: &'static str, given: &str) -> Refusal {
         Refusal::because(
             ErrorEntry::INVALID_PARAMETER,
@@ -69,18 +68,19 @@ impl Query {
     }
 }
 
-/// Refuses a name that is none of these, and says which one may be meant.
+/// Error for an unknown field name, with the most similar known name as a suggestion.
 pub(crate) fn unknown_field(name: &str, known: &[&'static str]) -> Refusal {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
-    let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= (name.chars().count() / 3).max(1));
+    let distance = |candidate: &&&str| strsim::damerau_levenshtein(candidate, name);
+    let closest =
+        known.iter().min_by_key(distance).filter(|closest| distance(closest) <= (name.chars().count() / 3).max(1));
     let field = ("field", shown(name));
-    match near {
-        Some(near) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*near).to_owned())]),
+    match closest {
+        Some(closest) => Refusal::parameter("parameter-misspelt-field", vec![field, ("near", (*closest).to_owned())]),
         None => Refusal::parameter("parameter-unknown-field", vec![field]),
     }
 }
 
-/// Text of a stranger, cut to what fits a message.
+/// Truncates client text to 80 characters for a message.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_parameters_and_numbers_out_of_range_are_refused() {
+    fn repeated_parameters_and_out_of_range_numbers_are_refused() {
         assert!(Query::parse(Some("a=1&b=2&a=1")).is_err());
         let query = Query::parse(Some("limit=100&offset=-1&x=%zz&limit2=")).unwrap();
         assert_eq!(query.number("limit", 1, 100, 7).unwrap(), 100);

@@ -1,4 +1,4 @@
-//! How a request is refused: an entry of the catalogue, and particulars in the language of the request.
+//! Error responses: an entry of the error catalogue, with details in the language of the request.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,60 +15,60 @@ use utoipa::ToSchema;
 
 use crate::messages::message;
 
-/// Longest path and query, in bytes (spec section 5.3).
-pub(crate) const URI_LIMIT: usize = 32 << 10;
+/// Maximum length of path and query, in bytes (spec section 5.3).
+pub(crate) const MAX_URI_BYTES: usize = 32 << 10;
 
-/// Seconds after which a request may be granted that waits for others of the same principal to end.
-pub(crate) const RETRY_SECONDS: u64 = 5;
+/// `Retry-After` of a request above a concurrency limit, in seconds.
+pub(crate) const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Why a request is refused. [`crate::envelope`] makes the body of it, which knows language and request.
+/// Error of a request. [`crate::request_layer`] builds the body, because it knows the language and the id of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) entry: ErrorEntry,
     pub(crate) detail: Detail,
-    /// Whole seconds after which the same request may be granted.
+    /// Value of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
-    /// What is wrong with a policy.
+    /// Diagnostics of an invalid policy.
     pub(crate) errors: Vec<FindingView>,
 }
 
-/// Particulars of a refusal.
+/// Details of an error.
 #[derive(Debug, Clone)]
 pub(crate) enum Detail {
-    /// A message of the message files, with its variables.
+    /// Id of a message in the catalogues, with its variables.
     Message(&'static str, Vec<(&'static str, String)>),
-    /// Why a node could not be read.
+    /// Failure of a read of a node.
     Failure(Failure),
 }
 
-/// The body of every error.
+/// Body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
-    /// Code of the error
+    /// Error code
     #[schema(example = "DBS.280001")]
     pub(crate) error_code: String,
-    /// What is wrong, in the language of X-Language
+    /// Error message, in the language of X-Language
     #[schema(example = "Parameter error.")]
     pub(crate) error_msg: String,
-    /// Name of the request; only with the gateway's codes (APIGW)
+    /// Request id; only with the gateway's codes (APIGW)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
-    /// Everything that is wrong with a policy; only where one was given
+    /// Diagnostics of an invalid policy; only if the request contains one
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<FindingView>,
 }
 
-/// Something wrong with a policy, or something worth a second look.
+/// Error or warning about a policy.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FindingView {
-    /// From 1
+    /// Line number, from 1
     line: usize,
-    /// From 1, in characters
+    /// Column number, from 1, in characters
     column: usize,
-    /// Where in the document
+    /// JSON path in the document
     #[schema(example = "$.Statement[0].Action[1]")]
     path: String,
-    /// What is wrong, and what to do
+    /// Description of the problem and its fix
     message: String,
 }
 
@@ -84,61 +84,61 @@ impl From<&Finding> for FindingView {
 }
 
 impl Refusal {
-    /// A refusal without particulars.
+    /// Creates an error without details.
     pub(crate) fn new(entry: ErrorEntry) -> Self {
         Self::because(entry, "", Vec::new())
     }
 
-    /// A refusal with particulars of the message files.
+    /// Creates an error with a detail message from the catalogues.
     pub(crate) fn because(entry: ErrorEntry, id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self { entry, detail: Detail::Message(id, arguments), retry_after: None, errors: Vec::new() }
     }
 
-    /// An invalid parameter.
+    /// Error for an invalid parameter.
     pub(crate) fn parameter(id: &'static str, arguments: Vec<(&'static str, String)>) -> Self {
         Self::because(ErrorEntry::INVALID_PARAMETER, id, arguments)
     }
 
-    /// A parameter, or field, that has none of its values.
+    /// Error for a parameter or field whose value is not one of the allowed values.
     pub(crate) fn not_one_of(field: &'static str, given: String, allowed: &[&str]) -> Self {
         let arguments = vec![("field", field.into()), ("given", given), ("allowed", allowed.join(", "))];
         Self::parameter("parameter-not-one-of", arguments)
     }
 
-    /// A parameter, or field, whose number is too small or too large.
+    /// Error for a parameter or field whose number is out of range.
     pub(crate) fn out_of_range(field: &'static str, given: String, range: &RangeInclusive<i64>) -> Self {
         let (min, max) = (range.start().to_string(), range.end().to_string());
         let arguments = vec![("field", field.into()), ("given", given), ("min", min), ("max", max)];
         Self::parameter("parameter-range", arguments)
     }
 
-    /// Path and query are over the limit.
+    /// Error for a path and query longer than [`MAX_URI_BYTES`].
     pub(crate) fn uri_too_long() -> Self {
-        Self::because(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", URI_LIMIT.to_string())])
+        Self::because(ErrorEntry::URI_TOO_LONG, "uri-limit", vec![("limit", MAX_URI_BYTES.to_string())])
     }
 
-    /// Somebody asks too often, and may ask again after `wait`.
-    pub(crate) fn too_often(wait: Duration) -> Self {
-        // A second too many is polite; a second too few is refused again.
+    /// Error for an exceeded rate limit. `wait` is the time until the next permit.
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        // Rounded up: a retry that comes too early is refused again.
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         let detail =
             Self::because(ErrorEntry::TOO_MANY_REQUESTS, "retry-after", vec![("seconds", seconds.to_string())]);
         Self { retry_after: Some(seconds), ..detail }
     }
 
-    /// A principal has as many requests of a kind open as one may have.
-    pub(crate) fn too_many_at_once(id: &'static str, limit: usize) -> Self {
+    /// Error for an exceeded concurrency limit of a principal.
+    pub(crate) fn concurrency_limited(id: &'static str, limit: usize) -> Self {
         let detail = Self::because(ErrorEntry::TOO_MANY_REQUESTS, id, vec![("limit", limit.to_string())]);
-        Self { retry_after: Some(RETRY_SECONDS), ..detail }
+        Self { retry_after: Some(RETRY_AFTER_SECONDS), ..detail }
     }
 
-    /// Clew itself failed. The cause goes to the log: it would help nobody who asks.
+    /// Error for a failure of Clew itself. Logs the cause, which is of no use to the client.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         error!(error = %cause, "could not answer");
         Self::new(ErrorEntry::INTERNAL)
     }
 
-    /// Id of the particulars: names why more exactly than the code does.
+    /// Returns the id of the detail message, which is more specific than the error code.
     pub(crate) fn reason(&self) -> &'static str {
         match &self.detail {
             Detail::Message(id, _) => id,
@@ -214,7 +214,7 @@ impl From<StoreError> for Refusal {
                 Self::because(ErrorEntry::IAM_CONFLICT, "name-taken", vec![("name", name)])
             }
             StoreError::SourceRevoked => Self::new(ErrorEntry::IAM_INVALID_TOKEN),
-            // It was there a moment ago.
+            // The object was deleted after the handler found it.
             StoreError::Unknown { what, name } => {
                 Self::because(ErrorEntry::IAM_UNKNOWN, "iam-target", vec![("target", what.into()), ("id", name)])
             }
@@ -254,9 +254,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_wait_is_in_whole_seconds_and_never_too_short() {
+    fn retry_after_is_rounded_up_to_whole_seconds() {
         for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2500, 3)] {
-            let response = Refusal::too_often(Duration::from_millis(wait)).into_response();
+            let response = Refusal::rate_limited(Duration::from_millis(wait)).into_response();
             assert_eq!(response.headers()[RETRY_AFTER], seconds.to_string(), "{wait} ms");
         }
     }

@@ -1,4 +1,4 @@
-//! Every route, once: for the router and for the description of the API.
+//! Routes of the server, shared by the router and the OpenAPI document.
 
 use axum::Router;
 use axum::handler::Handler;
@@ -9,13 +9,13 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::description::{self, Description};
-use crate::envelope::{self, Gate};
+use crate::openapi::{self, ApiDocument};
 use crate::refusal::Refusal;
+use crate::request_layer::{self, RouteAuth};
 use crate::{Service, administration, console, iam, ops, taurusdb};
 
-/// Routes whose callers must be known.
-fn protected() -> OpenApiRouter<Service> {
+/// Routes that require authentication.
+fn authenticated_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(taurusdb::collect::collect))
         .routes(routes!(taurusdb::task_status::task_status))
@@ -39,12 +39,12 @@ fn protected() -> OpenApiRouter<Service> {
         .routes(routes!(taurusdb::tags::list_of_instance))
         .routes(routes!(taurusdb::tags::list_of_project))
         .routes(routes!(taurusdb::tags::act))
-        .merge(console())
-        .merge(identities())
+        .merge(console_routes())
+        .merge(identity_routes())
 }
 
-/// What the web page works with, beside all the others.
-fn console() -> OpenApiRouter<Service> {
+/// Routes that only the web page uses.
+fn console_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(console::stream::watch))
         .routes(routes!(console::session_detail::show))
@@ -57,7 +57,7 @@ fn console() -> OpenApiRouter<Service> {
         .routes(routes!(console::collections::remove))
 }
 
-fn identities() -> OpenApiRouter<Service> {
+fn identity_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(iam::projects::list))
         .routes(routes!(iam::projects::list_of_caller))
@@ -65,69 +65,71 @@ fn identities() -> OpenApiRouter<Service> {
         .routes(routes!(iam::domains::caller_identity))
         .routes(routes!(iam::subject_tokens::show, iam::subject_tokens::revoke))
         .routes(routes!(iam::temporary_keys::create))
-        .routes(routes!(console::session::show, console::session::end))
+        .routes(routes!(console::session::show, console::session::delete))
         .routes(routes!(console::session::choose_project))
         .merge(administration::routes())
-        .layer(map_response(iam::in_its_own_codes))
+        .layer(map_response(iam::map_iam_errors))
 }
 
-/// Where nobodies become somebody.
-fn sign_in() -> OpenApiRouter<Service> {
+/// Routes that sign users in.
+fn sign_in_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(iam::tokens::create))
         .routes(routes!(console::session::create))
-        .layer(map_response(iam::in_its_own_codes))
+        .layer(map_response(iam::map_iam_errors))
 }
 
-/// Routes for those who operate Clew.
-fn operations() -> OpenApiRouter<Service> {
+/// Health and metrics, for operators.
+fn operations_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(ops::health::alive))
         .routes(routes!(ops::health::ready))
         .routes(routes!(ops::metrics::show))
 }
 
-/// Routes for everyone.
-fn open() -> OpenApiRouter<Service> {
-    operations().routes(routes!(ops::openapi::show)).routes(routes!(taurusdb::intelligent_kill::report::download))
+/// Routes without authentication.
+fn public_routes() -> OpenApiRouter<Service> {
+    operations_routes()
+        .routes(routes!(ops::openapi::show))
+        .routes(routes!(taurusdb::intelligent_kill::report::download))
 }
 
-/// The whole service, or what of it is for those who operate it.
+/// Builds the router: all routes, or only those for operators ([`crate::ApiSettings::operations_only`]).
 pub(crate) fn router(service: Service) -> Router {
-    // One layer for each route: every layer is a copy of all that is in it, for each request.
-    let behind = |gate| from_fn_with_state((service.clone(), gate), envelope::wrap);
-    let router = OpenApiRouter::with_openapi(Description::openapi());
+    // One layer per route: every request clones the state of every layer around its route.
+    let layer = |auth| from_fn_with_state((service.clone(), auth), request_layer::handle_request);
+    let router = OpenApiRouter::with_openapi(ApiDocument::openapi());
     let operations_only = service.settings.operations_only;
     let router = if operations_only {
-        router.merge(operations().layer(behind(Gate::Open)))
+        router.merge(operations_routes().layer(layer(RouteAuth::Public)))
     } else {
         router
-            .route("/", get(console::page::index).layer(behind(Gate::Open)))
-            .merge(protected().layer(behind(Gate::Known)))
-            .merge(sign_in().layer(behind(Gate::SignIn)))
-            .merge(open().layer(behind(Gate::Open)))
+            .route("/", get(console::page::index).layer(layer(RouteAuth::Public)))
+            .merge(authenticated_routes().layer(layer(RouteAuth::Authenticated)))
+            .merge(sign_in_routes().layer(layer(RouteAuth::SignIn)))
+            .merge(public_routes().layer(layer(RouteAuth::Public)))
     };
     let (router, _) = router.split_for_parts();
     let router = if operations_only {
-        router.fallback(no_such_api.layer(behind(Gate::Open)))
+        router.fallback(no_such_api.layer(layer(RouteAuth::Public)))
     } else {
-        router.fallback(console::page::or_no_such_api.layer(behind(Gate::Open)))
+        router.fallback(console::page::serve_or_not_found.layer(layer(RouteAuth::Public)))
     };
-    router.method_not_allowed_fallback(no_such_api.layer(behind(Gate::Open))).with_state(service)
+    router.method_not_allowed_fallback(no_such_api.layer(layer(RouteAuth::Public))).with_state(service)
 }
 
 async fn no_such_api() -> Refusal {
     Refusal::new(ErrorEntry::NO_SUCH_API)
 }
 
-/// The description of the API, as JSON.
+/// Returns the OpenAPI document of the API as JSON.
 #[must_use]
 pub fn openapi_json() -> String {
-    let (_, mut openapi) = OpenApiRouter::with_openapi(Description::openapi())
-        .merge(protected())
-        .merge(sign_in())
-        .merge(open())
+    let (_, mut document) = OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .merge(authenticated_routes())
+        .merge(sign_in_routes())
+        .merge(public_routes())
         .split_for_parts();
-    description::complete(&mut openapi);
-    openapi.to_pretty_json().unwrap_or_default()
+    openapi::complete_document(&mut document);
+    document.to_pretty_json().unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! Headers that tell clients how to treat responses: not to store JSON, not to guess content types, to stay with TLS.
+//! Security headers of responses: no caching of JSON, no content sniffing, HSTS.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
-/// A year, for this host alone.
+/// Value of `Strict-Transport-Security`: one year, this host only.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds them to a response. `hsts` is for responses over TLS.
-pub(crate) fn add(headers: &mut HeaderMap, hsts: bool) {
+/// Adds the security headers to a response. Set `hsts` only for responses over TLS.
+pub(crate) fn add_security_headers(headers: &mut HeaderMap, hsts: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| {
         let kind = kind.to_str().unwrap_or_default();

@@ -1,17 +1,16 @@
-//! The accept loop: limits on connections, on the head of a request, on clients that stop reading, and on the end. What becomes of
-//! one connection stands in `serve/conversation.rs`.
+//! Accept loop with connection limits and graceful shutdown. `serve/connection.rs` serves a single connection.
 
-mod conversation;
+mod cert_reload;
+mod connection;
 mod error;
+mod error_rewrite;
+mod file_fingerprint;
 mod head;
 mod linger;
 mod per_peer_limit;
-mod refused;
-mod reload;
 mod reserved;
-mod stall;
 mod tls;
-mod trace;
+mod write_timeout;
 
 use std::io;
 use std::net::IpAddr;
@@ -26,13 +25,13 @@ use tracing::{debug, info, warn};
 
 use crate::ops::metrics::Limit;
 use crate::{ApiSettings, Metrics, Service, TrustedProxies};
-use conversation::Host;
+use connection::ConnectionHandler;
 pub use error::ServeError;
 use per_peer_limit::{PeerSlot, PerPeerLimit};
 use reserved::Admission;
 pub use tls::Tls;
 
-/// Where connections come in, with TLS or without.
+/// Listening socket, with or without TLS.
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
@@ -40,7 +39,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Every connection begins with a TLS handshake.
+    /// Creates a listener whose connections use TLS.
     #[must_use]
     pub fn with_tls(tcp: TcpListener, tls: Tls) -> Self {
         Self { tcp, tls: Some(tls) }
@@ -53,10 +52,10 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// How long to wait after a connection could not be accepted: mostly the process has no file descriptor left.
-const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
+/// Delay after a failed accept: usually the process has no free file descriptor.
+const ACCEPT_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Serves until `shutdown`, then lets answers under way end, but no longer than [`crate::ApiSettings::grace`].
+/// Serves requests until `shutdown`, then drains responses in progress for at most [`crate::ApiSettings::grace`].
 pub async fn serve(
     service: Service,
     listener: impl Into<Listener>,
@@ -67,83 +66,84 @@ pub async fn serve(
     if settings.connections == 0 {
         return Err(ServeError::NoConnections);
     }
-    let gate = Gate::new(&settings);
-    let (metrics, collections, live) = (service.metrics.clone(), service.collections.clone(), service.live().clone());
-    let host = Arc::new(Host::new(service.clone(), tls, shutdown.clone()));
-    let end_of_requests = CancellationToken::new();
-    let (counting, end) = (service.clone(), end_of_requests.clone());
-    let refusals = tokio::spawn(async move { counting.refusals().run(&counting.store, &end).await });
-    let end_of_requests = end_of_requests.drop_guard();
+    let limits = ConnectionLimits::new(&settings);
+    let (metrics, collections, watches) =
+        (service.metrics.clone(), service.collections.clone(), service.watch_registry().clone());
+    let handler = Arc::new(ConnectionHandler::new(service.clone(), tls, shutdown.clone()));
+    let requests_done = CancellationToken::new();
+    let (counting, end) = (service.clone(), requests_done.clone());
+    let refusals = tokio::spawn(async move { counting.repeated_refusals().run(&counting.store, &end).await });
+    let requests_done = requests_done.drop_guard();
     let connections = GracefulShutdown::new();
     loop {
         let (stream, permit) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = gate.accept(&tcp) => match accepted {
+            accepted = limits.accept(&tcp) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "could not accept a connection; will try again");
-                    sleep(ACCEPT_AGAIN).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             },
         };
-        // A peer that is gone already has no address.
+        // A socket whose peer has already disconnected has no peer address.
         let Ok(peer) = stream.peer_addr() else { continue };
         let peer = peer.ip().to_canonical();
-        let Some(admitted) = gate.admit(peer, permit, &metrics) else { continue };
-        let (host, watcher) = (host.clone(), connections.watcher());
+        let Some(admitted) = limits.admit(peer, permit, &metrics) else { continue };
+        let (handler, watcher) = (handler.clone(), connections.watcher());
         tokio::spawn(async move {
-            host.converse(stream, peer, admitted.admission, watcher).await;
+            handler.serve(stream, peer, admitted.admission, watcher).await;
             drop(admitted);
         });
     }
     drop(tcp);
     collections.end_waits();
-    live.end();
+    watches.close();
     info!(http.connections = connections.count(), "stopping: no more connections are taken");
     if timeout(settings.grace, connections.shutdown()).await.is_err() {
         warn!("answers were still under way at the end");
     }
-    drop(end_of_requests);
+    drop(requests_done);
     if let Err(error) = refusals.await {
         warn!(%error, "could not record repeated refusals in the audit");
     }
     Ok(())
 }
 
-/// What connections may be open at the same time.
-struct Gate {
+/// Limits on the number of open connections.
+struct ConnectionLimits {
     regular: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
     per_peer: PerPeerLimit,
     reserved_per_peer: PerPeerLimit,
 }
 
-/// A connection that counts for one of the limits.
+/// Permit for one open connection.
 enum Permit {
     Regular(OwnedSemaphorePermit),
     Reserved(OwnedSemaphorePermit),
 }
 
-/// A connection that is served, and what it holds until it ends.
+/// An admitted connection. Holds its permits until it is dropped.
 struct Admitted {
     admission: Admission,
     _permit: OwnedSemaphorePermit,
     _peer: PeerSlot,
 }
 
-impl Gate {
+impl ConnectionLimits {
     fn new(settings: &ApiSettings) -> Self {
         Self {
             regular: Arc::new(Semaphore::new(settings.connections)),
             reserved: Arc::new(Semaphore::new(settings.reserved_connections)),
             per_peer: PerPeerLimit::new(settings.connections_per_peer, settings.trusted_proxies.clone()),
-            // One peer must not hold all of the reserved ones, and a proxy needs no more of them than any other peer.
+            // One peer can use a quarter of the reserved connections; proxies are not exempt.
             reserved_per_peer: PerPeerLimit::new(settings.reserved_connections.div_ceil(4), TrustedProxies::default()),
         }
     }
 
-    /// A connection and its permit, once there is one.
+    /// Waits for a permit, then accepts a connection.
     async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Permit)> {
         let permit = tokio::select! {
             biased;
@@ -152,10 +152,10 @@ impl Gate {
         };
         let permit = permit.map_err(io::Error::other)?;
         let (stream, _) = listener.accept().await?;
-        // The last bytes of an answer do not wait until the peer has acknowledged those before. An error here is ignored: the next read
-        // reports a closed peer.
+        // Disables Nagle's algorithm, so that the last bytes of a response are sent without waiting for an acknowledgement. Errors are
+        // ignored: the next read reports a closed peer.
         let _ = stream.set_nodelay(true);
-        // Another connection may have ended in the meantime.
+        // A regular permit may have become free in the meantime.
         let permit = match (permit, self.regular.clone().try_acquire_owned()) {
             (Permit::Reserved(_), Ok(regular)) => Permit::Regular(regular),
             (permit, _) => permit,
@@ -163,7 +163,7 @@ impl Gate {
         Ok((stream, permit))
     }
 
-    /// Decides what a connection of this peer serves. Nothing for one that is closed.
+    /// Admits a connection of this peer as a regular or reserved one. Returns `None` if the connection is to be closed.
     fn admit(&self, peer: IpAddr, permit: Permit, metrics: &Metrics) -> Option<Admitted> {
         let reserved = match permit {
             Permit::Regular(permit) => {

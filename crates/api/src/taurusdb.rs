@@ -1,4 +1,4 @@
-//! The TaurusDB API, exactly as the cloud speaks it (spec sections 1, 2 and 3).
+//! Wire-exact implementation of the TaurusDB API (spec sections 1, 2 and 3).
 
 pub(crate) mod collect;
 pub(crate) mod download;
@@ -23,7 +23,7 @@ use crate::caller::{Caller, Target};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// The collection of a request's `request_id`, if it is this node's. Another node's is as unknown as none.
+/// Returns the collection named by the query parameter `request_id`. `None` if it does not exist or belongs to another node.
 async fn task(caller: &Caller, target: &Target, query: &Query) -> Result<Option<Arc<Task>>, Refusal> {
     let id: RequestId =
         query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;

@@ -1,4 +1,4 @@
-//! The collections of a node: those that wait, run or have ended, as long as they are kept.
+//! Routes that list and remove the collections of a node.
 
 use axum::extract::{Path, State};
 use clew_iam::decision::Action;
@@ -15,17 +15,17 @@ use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::HIDDEN;
 
-/// Collections that are listed at most: the newest.
-const MOST: u32 = 200;
+/// Maximum number of listed collections.
+const MAX_COLLECTIONS: u32 = 200;
 
 /// Collections of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeCollections {
-    /// The newest first, 200 at most
+    /// Newest first, at most 200
     collections: Vec<NodeCollection>,
 }
 
-/// A collection.
+/// Collection of a node.
 #[derive(Serialize, ToSchema)]
 struct NodeCollection {
     request_id: String,
@@ -38,14 +38,14 @@ struct NodeCollection {
     rows: Option<u64>,
     #[schema(required)]
     bytes: Option<u64>,
-    /// Filters and order of the request; absent fields were not set. `sql_key` is *** where the project masks statements
+    /// Filters and order of the request; unset fields are absent. `sql_key` is *** if the project masks statements
     #[schema(value_type = Object)]
     filter: Selection,
-    /// Whether statements are kept as templates
+    /// True if statements are stored as SQL templates
     masked: bool,
-    /// Whether the caller may download it: whole statements are not for everyone where the project masks them
+    /// True if the caller may download the result. If the project masks statements, results with full statements require a permission
     readable: bool,
-    /// Why it failed, if it did
+    /// Reason of the failure; null if the collection did not fail
     #[schema(required)]
     reason: Option<String>,
 }
@@ -65,12 +65,13 @@ pub(crate) async fn list(
 ) -> Result<Json<NodeCollections>, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
     let templates_only = target.is_masked_by_project_for(&service, &caller);
-    let tasks = service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MOST).await?;
-    let collections = tasks.into_iter().map(|task| view(task, templates_only)).collect();
+    let tasks =
+        service.store.tasks_of_node(&target.project.id, &target.instance.id, &target.node, MAX_COLLECTIONS).await?;
+    let collections = tasks.into_iter().map(|task| collection_view(task, templates_only)).collect();
     Ok(Json(NodeCollections { collections }))
 }
 
-/// Remove a collection that has ended, with its result.
+/// Remove a completed collection and its result.
 #[utoipa::path(
     delete,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/collections/{request_id}",
@@ -105,7 +106,7 @@ pub(crate) async fn remove(
     }
 }
 
-fn view(task: Task, templates_only: bool) -> NodeCollection {
+fn collection_view(task: Task, templates_only: bool) -> NodeCollection {
     let result = task.result.as_ref();
     let mut filter = task.selection;
     if templates_only && filter.sql_key.is_some() {
@@ -114,8 +115,8 @@ fn view(task: Task, templates_only: bool) -> NodeCollection {
     NodeCollection {
         request_id: task.request_id.to_string(),
         status: task.status.name(),
-        created_at: moment(task.created_at),
-        finished_at: task.ended_at.map(moment),
+        created_at: format_utc(task.created_at),
+        finished_at: task.ended_at.map(format_utc),
         rows: result.map(|result| result.rows),
         bytes: result.map(|result| result.bytes),
         filter,
@@ -125,6 +126,6 @@ fn view(task: Task, templates_only: bool) -> NodeCollection {
     }
 }
 
-fn moment(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |moment| moment.to_string())
+fn format_utc(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -1,10 +1,10 @@
-//! Ending sessions that somebody chose from the list: first a look at exactly what would end, then the kill.
+//! Kill of selected sessions, with a preview.
 //!
-//! The page sends what it saw of each session. Whoever has the number by now but is not that session is left alone.
+//! The page sends the user and host of each selected session. A session that reuses the thread id of a selected session is not killed.
 
-mod asked;
 mod effect;
 mod preview;
+mod request;
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use clew_diagnose::clean;
 use clew_iam::decision::Action;
 use clew_model::{Language, Node, Session};
 use clew_mysql::{
-    FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as MustLive, ServerInstance, StateBeforeKill,
+    FoundSessions, KillKind, KillOutcome, Limits, ListRead, Refusal as KillRefusal, ServerInstance, StateBeforeKill,
     UnsafeVictims, find_sessions,
 };
 use clew_store::{KillSource, StoreError};
@@ -30,39 +30,39 @@ use crate::json::Json;
 use crate::kill_risks::KillRiskView;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
-use asked::{Asked, Chosen, KillBody};
 use effect::KillEffectView;
-use preview::Costs;
+use preview::KillCosts;
+use request::{KillBody, KillRequest, SelectedSession};
 
-/// What became of the sessions, or would.
+/// Results of a kill, or of its preview.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillAnswer {
-    /// In the order of the request
+    /// Results, in the order of the request
     sessions: Vec<KillOfSession>,
-    /// Why what it costs could not be read; only with preview
+    /// Reason for unreadable costs; only with preview
     #[schema(required)]
     costs_unknown: Option<String>,
-    /// What is odd about the selection, as that the sessions wait for another one that is not among them; only with preview
+    /// Warnings about the selection, such as a root blocker that is not selected; only with preview
     warnings: Vec<String>,
-    /// Effect of the kills; null with preview, and where nothing was killed
+    /// Effect of the kills; null with preview, and if nothing was killed
     #[schema(required)]
     effect: Option<KillEffectView>,
 }
 
-/// What became of a session, or would.
+/// Result of killing one session, or of its preview.
 #[derive(Serialize, ToSchema)]
 struct KillOfSession {
     id: u64,
     /// would_kill, killed, rolling_back, ending, gone, refused or failed
     outcome: &'static str,
-    /// Particulars
+    /// Details
     message: String,
-    /// What was seen of it just now; null if it is gone
+    /// Current state of the session; null if it has ended
     #[schema(required)]
     session: Option<SeenSession>,
 }
 
-/// A session as it was seen just now.
+/// Current state of a session.
 #[derive(Serialize, ToSchema)]
 struct SeenSession {
     user: String,
@@ -74,21 +74,21 @@ struct SeenSession {
     state: Option<String>,
     /// Seconds in the current state
     time: u64,
-    /// The statement; its SQL template where the project masks statements or the caller may not list sessions
+    /// Statement; its SQL template if the project masks statements or the caller may not list sessions
     #[schema(required)]
     statement: Option<String>,
-    /// What is undone; null if it has no open transaction, and without preview
+    /// Open transaction of the session, which ends with its connection; null without one, and without preview
     #[schema(required)]
-    transaction: Option<preview::Undone>,
-    /// Sessions that ending this one unblocks at most: the first of them to get the lock may block the rest. Only with preview
+    transaction: Option<preview::TransactionCost>,
+    /// Sessions that the kill can unblock at most: the first to get the lock may block the others. Only with preview
     frees: Vec<u64>,
-    /// How many wait for it, directly or behind others; only with preview
+    /// Number of sessions that wait for this one, directly or indirectly; only with preview
     holds_up: usize,
-    /// Risks of ending it; only with preview
+    /// Risks of killing the session; only with preview
     risks: Vec<KillRiskView>,
 }
 
-/// End sessions of a node, or what they run; or show what would end.
+/// Kill sessions of a node or their statements, or preview the kill.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/kill",
@@ -108,30 +108,30 @@ pub(crate) async fn kill(
     Extension(language): Extension<Language>,
     body: Bytes,
 ) -> Result<Json<KillAnswer>, Refusal> {
-    let asked = Asked::parse(&body);
-    if asked.as_ref().is_ok_and(|asked| asked.preview) {
+    let request = KillRequest::parse(&body);
+    if request.as_ref().is_ok_and(|request| request.preview) {
         caller.trail.operation("PreviewKillSessions");
     }
     let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
-    let asked = asked?;
-    let ids: Vec<u64> = asked.sessions.iter().map(|chosen| chosen.id).collect();
+    let request = request?;
+    let ids: Vec<u64> = request.sessions.iter().map(|selected| selected.id).collect();
     caller.trail.detail("asked", ids.clone());
-    caller.trail.detail("what", asked.kind.name());
-    if !asked.reason.is_empty() {
-        caller.trail.detail("reason", asked.reason.as_str());
+    caller.trail.detail("what", request.kind.name());
+    if !request.reason.is_empty() {
+        caller.trail.detail("reason", request.reason.as_str());
     }
     let masked = target.is_masked_for(&service, &caller);
     let found =
         service.read_node(&target.node, async |limits| find_sessions(&target.node.url, &ids, &limits).await).await?;
     let FoundSessions { read, sessions } = found;
     let found: HashMap<u64, Session> = sessions.into_iter().map(|session| (session.id, session)).collect();
-    // Compared once, as of the list: reading costs and killing takes seconds.
+    // Compared once, with the time of the list: reading the costs and killing take seconds.
     let age = i64::try_from(read.at.elapsed().as_secs()).unwrap_or_default();
-    let mut mismatches = asked.mismatches(&found, &read.server, Timestamp::now().as_second() - age);
-    let (costs, mut outcomes, effect) = if asked.preview {
-        (Some(preview::costs(&service, &target.node, &found).await), HashMap::new(), None)
+    let mut mismatches = request.mismatches(&found, &read.server, Timestamp::now().as_second() - age);
+    let (costs, mut outcomes, effect) = if request.preview {
+        (Some(preview::read_costs(&service, &target.node, &found).await), HashMap::new(), None)
     } else {
-        let victims: Vec<Session> = asked.meant(&found, &mismatches).into_iter().cloned().collect();
+        let victims: Vec<Session> = request.matching(&found, &mismatches).into_iter().cloned().collect();
         let before = if victims.is_empty() {
             None
         } else {
@@ -139,7 +139,9 @@ pub(crate) async fn kill(
             Some(service.try_read_node(&target.node, read).await)
         };
         let work =
-            async |limits| match carry_out(&service, &caller, &target, &asked, victims, read.clone(), limits).await {
+            async |limits| match execute_kills(&service, &caller, &target, &request, victims, read.clone(), limits)
+                .await
+            {
                 Ok(outcomes) => Ok(Ok(outcomes)),
                 Err(KillError::Node(failure)) => Err(failure),
                 Err(KillError::Store(error)) => Ok(Err(error)),
@@ -152,40 +154,41 @@ pub(crate) async fn kill(
         };
         (None, outcomes.into_iter().collect(), effect)
     };
-    let one = |chosen: &Chosen| {
-        let now = found.get(&chosen.id);
-        let (outcome, message) = match (mismatches.remove(&chosen.id), outcomes.remove(&chosen.id), now) {
+    let view = |selected: &SelectedSession| {
+        let current = found.get(&selected.id);
+        let (outcome, message) = match (mismatches.remove(&selected.id), outcomes.remove(&selected.id), current) {
             (Some(outcome), ..) => outcome,
-            (None, Some(outcome), _) => in_words(&outcome),
-            (None, None, Some(now)) => preview::outcome(now, asked.kind, service.kills.protected()),
+            (None, Some(outcome), _) => outcome_view(&outcome),
+            (None, None, Some(current)) => preview::preview_outcome(current, request.kind, service.kills.protected()),
             // Unreachable: every matching session has an outcome.
-            (None, None, None) => in_words(&KillOutcome::AlreadyGone),
+            (None, None, None) => outcome_view(&KillOutcome::AlreadyGone),
         };
-        let session =
-            now.filter(|now| chosen.is(now)).map(|now| seen_session(now, masked, &asked, costs.as_ref(), language));
-        KillOfSession { id: chosen.id, outcome, message, session }
+        let session = current
+            .filter(|current| selected.matches(current))
+            .map(|current| session_view(current, masked, &request, costs.as_ref(), language));
+        KillOfSession { id: selected.id, outcome, message, session }
     };
-    let sessions: Vec<KillOfSession> = asked.sessions.iter().map(one).collect();
-    let of = |outcome: &str| -> Vec<u64> {
+    let sessions: Vec<KillOfSession> = request.sessions.iter().map(view).collect();
+    let ids_with = |outcome: &str| -> Vec<u64> {
         sessions.iter().filter(|session| session.outcome == outcome).map(|session| session.id).collect()
     };
     for outcome in ["killed", "rolling_back", "ending", "gone", "refused", "failed"] {
-        let ids = of(outcome);
-        if !asked.preview && !ids.is_empty() {
+        let ids = ids_with(outcome);
+        if !request.preview && !ids.is_empty() {
             caller.trail.detail(outcome, ids);
         }
     }
-    let victims = [of("would_kill"), asked.other_victims].concat();
+    let victims = [ids_with("would_kill"), request.other_victims].concat();
     let warnings = costs.as_ref().map(|costs| costs.warnings(&victims, language)).unwrap_or_default();
     Ok(Json(KillAnswer { sessions, costs_unknown: costs.and_then(|costs| costs.unknown), warnings, effect }))
 }
 
-/// Kills those that were found.
-async fn carry_out(
+/// Kills the matching sessions.
+async fn execute_kills(
     service: &Service,
     caller: &Caller,
     target: &Target<Node>,
-    asked: &Asked,
+    request: &KillRequest,
     victims: Vec<Session>,
     read: ListRead,
     limits: Limits,
@@ -198,20 +201,20 @@ async fn carry_out(
         url: target.node.url.clone(),
         source: KillSource::Manual,
         task_id: None,
-        kind: asked.kind,
-        meant: if asked.kind == KillKind::Query { Meant::Statement } else { Meant::Session },
+        kind: request.kind,
+        meant: if request.kind == KillKind::Query { Meant::Statement } else { Meant::Session },
         unsafe_victims: UnsafeVictims::Kill,
-        reason: asked.reason.clone(),
+        reason: request.reason.clone(),
         read,
     };
     service.kills.carry_out(order, victims, limits).await
 }
 
-/// Outcome of a session that is not the one that was seen, and the particulars.
+/// Outcome and message of a session that does not match the selected one.
 type Mismatch = (&'static str, String);
 
-/// As the answer has it.
-fn in_words(outcome: &KillOutcome) -> (&'static str, String) {
+/// Returns outcome and message as in the response.
+fn outcome_view(outcome: &KillOutcome) -> (&'static str, String) {
     let name = match outcome {
         KillOutcome::AlreadyGone => "gone",
         outcome => outcome.name(),
@@ -219,52 +222,59 @@ fn in_words(outcome: &KillOutcome) -> (&'static str, String) {
     (name, outcome.to_string())
 }
 
-fn refused(why: MustLive) -> (&'static str, String) {
-    in_words(&KillOutcome::Refused(why))
+fn refused_outcome(reason: KillRefusal) -> (&'static str, String) {
+    outcome_view(&KillOutcome::Refused(reason))
 }
 
-fn seen_session(now: &Session, masked: bool, asked: &Asked, costs: Option<&Costs>, language: Language) -> SeenSession {
-    let shown = |statement: &[u8]| statement_text(statement, masked);
+fn session_view(
+    current: &Session,
+    masked: bool,
+    request: &KillRequest,
+    costs: Option<&KillCosts>,
+    language: Language,
+) -> SeenSession {
+    let text = |statement: &[u8]| statement_text(statement, masked);
     SeenSession {
-        user: clean(&now.user),
-        host: clean(&now.host),
-        db: now.database.as_deref().map(clean),
-        command: clean(&now.command),
-        state: now.state.as_deref().map(clean),
-        time: now.seconds,
-        statement: now.statement.as_deref().map(shown),
-        transaction: costs.and_then(|costs| costs.undone(now.id)),
-        frees: costs.map(|costs| costs.frees(now.id)).unwrap_or_default(),
-        holds_up: costs.map_or(0, |costs| costs.holds_up(now.id)),
-        risks: costs.map(|costs| costs.risks(now.id, asked.kind, language)).unwrap_or_default(),
+        user: clean(&current.user),
+        host: clean(&current.host),
+        db: current.database.as_deref().map(clean),
+        command: clean(&current.command),
+        state: current.state.as_deref().map(clean),
+        time: current.seconds,
+        statement: current.statement.as_deref().map(text),
+        transaction: costs.and_then(|costs| costs.transaction_cost(current.id)),
+        frees: costs.map(|costs| costs.unblocked(current.id)).unwrap_or_default(),
+        holds_up: costs.map_or(0, |costs| costs.waiter_count(current.id)),
+        risks: costs.map(|costs| costs.risks(current.id, request.kind, language)).unwrap_or_default(),
     }
 }
 
-impl Chosen {
-    /// Whether a session that has its number now is the one that was seen.
-    fn is(&self, now: &Session) -> bool {
-        clean(&now.user) == self.user && clean(&now.host) == self.host
+impl SelectedSession {
+    /// Returns whether a session with the same thread id is the selected one.
+    fn matches(&self, current: &Session) -> bool {
+        clean(&current.user) == self.user && clean(&current.host) == self.host
     }
 
-    /// Why the session of a list read at `listed_at` (seconds since 1970) is not to be killed: it is gone, or another session has its id, or it
-    /// runs another statement. Nothing if it is the one that was seen.
+    /// Compares the selected session with a list read at `listed_at` (seconds since 1970). Returns why it must not be killed: the session has
+    /// ended, another session has its id, or it runs another statement. `None` if it matches.
     fn mismatch(
         &self,
-        now: Option<&Session>,
+        current: Option<&Session>,
         kind: KillKind,
         server: &ServerInstance,
         listed_at: i64,
     ) -> Option<Mismatch> {
         if self.server.as_ref().is_some_and(|listed| *listed != server.to_string()) {
-            return Some(("gone", KillOutcome::Refused(MustLive::AnotherServer).to_string()));
+            return Some(("gone", KillOutcome::Refused(KillRefusal::AnotherServer).to_string()));
         }
-        let Some(now) = now else { return Some(in_words(&KillOutcome::AlreadyGone)) };
-        if !self.is(now) {
-            let why = MustLive::AnotherSession { user: clean(&now.user), host: clean(&now.host) };
-            return Some(("gone", KillOutcome::Refused(why).to_string()));
+        let Some(current) = current else { return Some(outcome_view(&KillOutcome::AlreadyGone)) };
+        if !self.matches(current) {
+            let reason = KillRefusal::AnotherSession { user: clean(&current.user), host: clean(&current.host) };
+            return Some(("gone", KillOutcome::Refused(reason).to_string()));
         }
-        let began = listed_at.saturating_sub_unsigned(now.seconds);
-        let is_later = self.since.is_some_and(|since| began > since / 1000 + asked::ROUNDED_SECONDS);
-        (kind == KillKind::Query && is_later).then(|| refused(MustLive::AnotherStatement))
+        let started_at = listed_at.saturating_sub_unsigned(current.seconds);
+        let is_later_statement =
+            self.since.is_some_and(|since| started_at > since / 1000 + request::TIME_TOLERANCE_SECONDS);
+        (kind == KillKind::Query && is_later_statement).then(|| refused_outcome(KillRefusal::AnotherStatement))
     }
 }

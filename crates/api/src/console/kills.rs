@@ -1,4 +1,4 @@
-//! Who was killed on a node, by whom, why, and what became of it.
+//! History of kills on a node.
 
 use std::collections::HashMap;
 
@@ -16,33 +16,33 @@ use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Rows of the audit that are looked through for who ordered the kills of a page.
-const ROWS: u32 = 1000;
+/// Maximum number of audit rows searched for the users who ordered the kills of a page.
+const MAX_AUDIT_ROWS: u32 = 1000;
 
-/// A page of kills.
+/// Page of kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeKills {
-    /// The newest first
+    /// Kills, newest first
     kills: Vec<NodeKill>,
-    /// Kills of the node
+    /// Number of kills of the node
     total_count: u64,
 }
 
-/// A kill.
+/// Kill of a session.
 #[derive(Serialize, ToSchema)]
 struct NodeKill {
     id: i64,
     /// manual, intelligent or task
     source: &'static str,
-    /// The intelligent kill, or the kill task
+    /// Id of the intelligent kill or of the kill task
     #[schema(required)]
     task_id: Option<String>,
-    /// Who ordered it; null while it is under way, and where the audit does not say it any more
+    /// Name of the user who requested the kill; null while the kill is in progress, and if the audit no longer has it
     #[schema(required)]
     by: Option<String>,
     /// connection or query
     what: String,
-    /// In the words of who asked; may be empty
+    /// Reason given by the user; may be empty
     reason: String,
     /// Thread id
     session_id: u64,
@@ -51,21 +51,21 @@ struct NodeKill {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Seconds that it had been in its state
+    /// Seconds in its state before the kill
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Template of its statement
+    /// SQL template of its statement
     #[schema(required)]
     sql_template: Option<String>,
-    /// When it was decided (UTC)
+    /// Time of the request (UTC)
     asked_at: String,
     #[schema(required)]
     ended_at: Option<String>,
-    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while it is not known
+    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while the kill is in progress
     #[schema(required)]
     outcome: Option<&'static str>,
-    /// Particulars
+    /// Details
     #[schema(required)]
     message: Option<String>,
 }
@@ -89,10 +89,10 @@ pub(crate) async fn list(
 ) -> Result<Json<NodeKills>, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_INSTANCE, &path).await?;
     let page = page::asked(query.as_deref())?;
-    let of_node =
+    let filter =
         KillFilter { node_id: Some(target.node.clone()), ..KillFilter::of_instance(target.instance.id.clone()) };
-    let (kills, total_count) = service.store.killed_sessions(&of_node, page).await?;
-    let actors = actors(&service, &target.node, &kills).await?;
+    let (kills, total_count) = service.store.killed_sessions(&filter, page).await?;
+    let actors = load_actors(&service, &target.node, &kills).await?;
     let view = |kill: KilledSession| NodeKill {
         by: actors.get(&(kill.session_id, kill.asked_at)).cloned(),
         id: kill.id,
@@ -108,22 +108,22 @@ pub(crate) async fn list(
         time: kill.seconds,
         state: kill.state,
         sql_template: kill.template,
-        asked_at: moment(kill.asked_at),
-        ended_at: kill.ended_at.map(moment),
+        asked_at: format_utc(kill.asked_at),
+        ended_at: kill.ended_at.map(format_utc),
         outcome: kill.outcome.map(KillEnd::name),
         message: kill.detail,
     };
     Ok(Json(NodeKills { kills: kills.into_iter().map(view).collect(), total_count }))
 }
 
-/// Who ordered these kills, by session and moment: the rows of the audit that were written with their outcomes say it.
-async fn actors(
+/// Returns the names of the users who ordered these kills, by session id and request time, from the audit rows of the outcomes.
+async fn load_actors(
     service: &Service,
     node: &NodeId,
     kills: &[KilledSession],
 ) -> Result<HashMap<(u64, i64), String>, StoreError> {
-    let moments = || kills.iter().filter_map(|kill| kill.ended_at);
-    let (Some(first), Some(last)) = (moments().min(), moments().max()) else { return Ok(HashMap::new()) };
+    let end_times = || kills.iter().filter_map(|kill| kill.ended_at);
+    let (Some(first), Some(last)) = (end_times().min(), end_times().max()) else { return Ok(HashMap::new()) };
     let filter = AuditFilter {
         operation: Some("KillSession".to_owned()),
         node: Some(node.clone()),
@@ -131,7 +131,7 @@ async fn actors(
         to: Some(last.saturating_add(1)),
         ..AuditFilter::default()
     };
-    let rows = service.store.audit(&filter, 0, ROWS).await?;
+    let rows = service.store.audit(&filter, 0, MAX_AUDIT_ROWS).await?;
     let named = rows.into_iter().filter_map(|row| {
         let name = match row.event.origin.actor {
             Actor::User { name, .. } => name,
@@ -142,6 +142,6 @@ async fn actors(
     Ok(named.collect())
 }
 
-fn moment(milliseconds: i64) -> String {
-    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |moment| moment.to_string())
+fn format_utc(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map_or_else(|_| String::new(), |timestamp| timestamp.to_string())
 }

@@ -1,4 +1,4 @@
-//! Who waits for whom on a node.
+//! Lock waits of a node.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::{self, WaitGraph};
@@ -11,16 +11,16 @@ use crate::caller::{Caller, Target};
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// The wait graph, and the server that it is of.
+/// Wait graph of a node, and the server instance that reported it.
 #[derive(Serialize)]
 pub(crate) struct Locks {
-    /// To be sent back with a kill of one of the sessions.
+    /// Server instance, to be sent with a kill of one of the sessions.
     server: String,
     #[serde(flatten)]
     graph: WaitGraph,
 }
 
-/// Show who waits for whom on a node, and who holds them all up: what `clew locks --format json` shows.
+/// Show the lock waits of a node and their root blockers: the output of `clew locks --format json`.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/locks",

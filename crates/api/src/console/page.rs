@@ -1,4 +1,4 @@
-//! The web page: a part of the program, compressed when that was built.
+//! Web page, embedded in the program as gzip-compressed files.
 
 mod asset;
 
@@ -15,25 +15,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::refusal::Refusal;
 use asset::Asset;
 
-/// Names and contents as the build script left them, compressed; none where nobody had built the page.
-const BUILT: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+/// Paths and compressed contents of the files, from the build script. Empty if the page was not built.
+const EMBEDDED_FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-static PAGE: LazyLock<Page> = LazyLock::new(|| Page::of(BUILT));
+static PAGE: LazyLock<Page> = LazyLock::new(|| Page::from_files(EMBEDDED_FILES));
 
-/// The one file that every view of the page begins with.
+/// Entry point of every view of the page.
 const INDEX: &str = "index.html";
-/// Names in here hold a hash of what is in the file.
-const HASHED: &str = "assets/";
+/// Prefix of files with a content hash in their name.
+const HASHED_PREFIX: &str = "assets/";
 
-/// Paths under these are never a view: who asks there for what is not there is told so.
-const NO_VIEWS: [&str; 9] =
+/// Path prefixes of the API. An unknown path under them is an error, not a view of the page.
+const API_PREFIXES: [&str; 9] =
     ["/v3/", "/v3.0/", "/v3.1/", "/v5/", "/clew/", "/healthz", "/readyz", "/metrics", "/openapi.json"];
 
-const NOT_BUILT: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
+const NOT_BUILT_MESSAGE: &str = "This Clew was built without its web page. The API serves all the same: see /openapi.json.\n\
     To have the page, build it before Clew (Node.js 20 or newer):\n\n    npm --prefix web ci\n    npm --prefix web run build\n    cargo build --release\n";
 
-/// What a browser must know of anything that the page is made of. No script but the page's own files, and no word to another host.
-const HEADERS: [(&str, &str); 5] = [
+/// Security headers of the page's files: only the page's own scripts run, and only this host is contacted.
+const PAGE_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
@@ -45,60 +45,61 @@ const HEADERS: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// The page, file by file.
+/// Files of the page, by path.
 struct Page {
     files: HashMap<&'static str, Asset>,
 }
 
 impl Page {
-    fn of(files: &'static [(&str, &[u8])]) -> Self {
+    fn from_files(files: &'static [(&str, &[u8])]) -> Self {
         let asset = |(path, body): &(&'static str, &'static [u8])| {
-            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED)))
+            (*path, Asset::new(path, Bytes::from_static(body), path.starts_with(HASHED_PREFIX)))
         };
         Self { files: files.iter().map(asset).collect() }
     }
 
     fn index(&self, headers: &HeaderMap) -> Response {
         match self.files.get(INDEX) {
-            Some(index) => index.answer(headers),
-            None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], NOT_BUILT).into_response(),
+            Some(index) => index.respond(headers),
+            None => ([(CONTENT_TYPE, "text/plain; charset=utf-8")], NOT_BUILT_MESSAGE).into_response(),
         }
     }
 
-    /// What a path that is no route stands for, if anything: a file of the page, or a view, which the page draws by itself.
+    /// Returns the response for a path without a route: a file of the page, or the entry point if the path is a client-side view.
     fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
-        if !matches!(*method, Method::GET | Method::HEAD) || NO_VIEWS.iter().any(|prefix| path.starts_with(prefix)) {
+        if !matches!(*method, Method::GET | Method::HEAD) || API_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+        {
             return None;
         }
         if let Some(asset) = self.files.get(path.trim_start_matches('/')) {
-            return Some(asset.answer(headers));
+            return Some(asset.respond(headers));
         }
-        let is_view = !path.trim_start_matches('/').starts_with(HASHED) && wants_html(headers);
-        self.files.get(INDEX).filter(|_| is_view).map(|index| index.answer(headers))
+        let is_view = !path.trim_start_matches('/').starts_with(HASHED_PREFIX) && accepts_html(headers);
+        self.files.get(INDEX).filter(|_| is_view).map(|index| index.respond(headers))
     }
 }
 
-/// Whether the client names HTML, as a browser does of what is to be shown, and nothing else does.
-fn wants_html(headers: &HeaderMap) -> bool {
+/// Returns whether `Accept` names HTML, as in page navigations of browsers.
+fn accepts_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted
         .flat_map(|value| value.split(','))
         .any(|part| part.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/html")))
 }
 
-/// `/`
+/// Serves the entry point at `/`.
 pub(crate) async fn index(headers: HeaderMap) -> Response {
-    guarded(PAGE.index(&headers))
+    with_page_headers(PAGE.index(&headers))
 }
 
-/// Whatever no route is for.
-pub(crate) async fn or_no_such_api(request: Request) -> Response {
+/// Fallback handler: serves a file or a view of the page, or the error "no such API".
+pub(crate) async fn serve_or_not_found(request: Request) -> Response {
     let found = PAGE.find(request.method(), request.uri().path(), request.headers());
-    found.map_or_else(|| Refusal::new(ErrorEntry::NO_SUCH_API).into_response(), guarded)
+    found.map_or_else(|| Refusal::new(ErrorEntry::NO_SUCH_API).into_response(), with_page_headers)
 }
 
-fn guarded(mut response: Response<Body>) -> Response {
-    for (name, value) in HEADERS {
+fn with_page_headers(mut response: Response<Body>) -> Response {
+    for (name, value) in PAGE_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     response

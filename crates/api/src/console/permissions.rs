@@ -1,10 +1,10 @@
-//! What the caller may do with an instance, and what is missing for the rest: the page shows both.
+//! Permissions of the caller on an instance, with the reason of each denied action.
 
 use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use clew_iam::decision::{Action, Target as Of};
+use clew_iam::decision::{Action, Target as ActionTarget};
 use clew_model::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,25 +14,25 @@ use crate::caller::Caller;
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// What the caller may do.
+/// Permissions of the caller on an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Permissions {
-    /// By the names of actions, as policies have them
+    /// Permissions, by action name as in policies
     permissions: BTreeMap<&'static str, Permission>,
-    /// Whether statements are shown to the caller as templates only
+    /// True if the caller sees SQL templates instead of statements
     masked: bool,
 }
 
-/// Whether an action is allowed.
+/// Permission for one action.
 #[derive(Serialize, ToSchema)]
 struct Permission {
     allowed: bool,
-    /// Why not, in the language of X-Language
+    /// Reason of the denial, in the language of X-Language; null if allowed
     #[schema(required)]
     reason: Option<String>,
 }
 
-/// Show what the caller may do with an instance.
+/// Show the caller's permissions on an instance.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/permissions",
@@ -51,16 +51,16 @@ pub(crate) async fn show(
 ) -> Result<Json<Permissions>, Refusal> {
     let path = (project.as_str(), instance.as_str());
     let mut permissions = BTreeMap::new();
-    let (mut there, mut first_refusal) = (None, None);
+    let (mut found_instance, mut first_refusal) = (None, None);
     for action in Action::ALL {
-        let asked = match action.target {
-            Of::Domain => continue,
-            Of::Instance => Box::pin(caller.instance(&service, *action, path, &[])).await,
-            Of::Project => Box::pin(caller.instance_of_whole_project(&service, *action, path)).await,
+        let outcome = match action.target {
+            ActionTarget::Domain => continue,
+            ActionTarget::Instance => Box::pin(caller.instance(&service, *action, path, &[])).await,
+            ActionTarget::Project => Box::pin(caller.instance_of_whole_project(&service, *action, path)).await,
         };
-        let permission = match asked {
+        let permission = match outcome {
             Ok(found) => {
-                there = Some(found);
+                found_instance = Some(found);
                 Permission { allowed: true, reason: None }
             }
             Err(refusal) if refusal.status() == http::StatusCode::FORBIDDEN => {
@@ -72,8 +72,8 @@ pub(crate) async fn show(
         };
         permissions.insert(action.name, permission);
     }
-    // To whom it is closed altogether, an instance is as one that is not there.
-    match (there, first_refusal) {
+    // Without any permission, the error is the same as for an instance that does not exist.
+    match (found_instance, first_refusal) {
         (Some((project, instance)), _) => {
             let masked = caller.sees_templates(&service, &project, &instance);
             Ok(Json(Permissions { permissions, masked }))

@@ -1,4 +1,4 @@
-//! The sign-in of a browser: a token as any other, that lives in a cookie.
+//! Browser sessions: a token stored in a cookie.
 
 mod body;
 mod wire;
@@ -16,10 +16,10 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tracing::info;
 
-use super::{cookie, same_site};
+use super::{cookie, csrf};
 use crate::audit::Trail;
 use crate::authentication::read_body;
-use crate::caller::{Caller, Proof, SignedIn};
+use crate::caller::{Caller, Proof, TokenInfo};
 use crate::connection::Connection;
 use crate::iam::check_password::check_password;
 use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
@@ -30,16 +30,16 @@ use crate::{Service, grants, limits};
 use body::{ProjectChoice, SignInBody};
 use wire::Session;
 
-/// What goes with a session: it stays with whom it was given to.
-type Kept = [(HeaderName, HeaderValue); 1];
-/// The same with the cookie.
-type Given = [(HeaderName, HeaderValue); 2];
+/// `Cache-Control: no-store`.
+type NoStoreHeader = [(HeaderName, HeaderValue); 1];
+/// `Cache-Control: no-store` and `Set-Cookie`.
+type SessionHeaders = [(HeaderName, HeaderValue); 2];
 
 fn no_store() -> (HeaderName, HeaderValue) {
     (CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Sign a browser in with user name and password. The token goes into a cookie that no script can read.
+/// Sign a browser in with user name and password. The token is set as an HttpOnly cookie.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session",
@@ -57,24 +57,25 @@ pub(crate) async fn create(
     State(service): State<Service>,
     Extension(trail): Extension<Trail>,
     request: Request,
-) -> Result<(StatusCode, Given, Json<Session>), Refusal> {
+) -> Result<(StatusCode, SessionHeaders, Json<Session>), Refusal> {
     let (parts, body) = request.into_parts();
-    // Else another site could sign its victim in as somebody else.
-    same_site::check_origin(&parts.method, &parts.headers)?;
-    let asked = body::sign_in(&read_body(body, &service.settings).await?)?;
-    let user = check_password(&service, &trail, limits::peer(&parts.extensions), &asked.who, asked.password).await?;
+    // Prevents login CSRF: another site could sign its victim in as another user.
+    csrf::check_origin(&parts.method, &parts.headers)?;
+    let sign_in = body::parse_sign_in(&read_body(body, &service.settings).await?)?;
+    let user =
+        check_password(&service, &trail, limits::peer(&parts.extensions), &sign_in.who, sign_in.password).await?;
     let grants = grants::read(&service.store, &user.id).await?;
-    let projects = by_name(reached(&service, &user.domain_id, user.administrator, &grants).await?);
+    let projects = sort_by_name(reached(&service, &user.domain_id, user.administrator, &grants).await?);
     let project = projects.first();
     let issued = issue(&service, &user, project, TokenOrigin::Console, "password", None).await?;
     info!(user.id = %user.id, "signed in to the page");
     trail.detail("scope", scope_in_words(project));
     let cookie = new_cookie(&issued, &parts.headers, parts.extensions.get())?;
-    let (given, session) = given(&issued, &user, project, &projects, cookie);
-    Ok((StatusCode::CREATED, given, session))
+    let (headers, session) = session_response(&issued, &user, project, &projects, cookie);
+    Ok((StatusCode::CREATED, headers, session))
 }
 
-/// Show who is signed in, and for what.
+/// Show the session's user and scope.
 #[utoipa::path(
     get,
     path = "/clew/v1/console/session",
@@ -84,19 +85,22 @@ pub(crate) async fn create(
         (status = 403, description = "The request is signed with an access key, or another site asks", body = ErrorBody)
     )
 )]
-pub(crate) async fn show(State(service): State<Service>, caller: Caller) -> Result<(Kept, Json<Session>), Refusal> {
-    let signed_in = signed_in(&caller)?;
-    let projects = projects_of(&service, &caller).await?;
+pub(crate) async fn show(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<(NoStoreHeader, Json<Session>), Refusal> {
+    let token_info = require_token(&caller)?;
+    let projects = caller_projects(&service, &caller).await?;
     let project = match &caller.principal.scope {
         Scope::Project(id) => service.store.project(id).await?,
         Scope::AccessKey | Scope::Domain => None,
     };
-    let user = user(&service, &caller).await?;
-    let session = Session::new(&user, project.as_ref(), &projects, signed_in.expires_at, &signed_in.csrf);
+    let user = load_user(&service, &caller).await?;
+    let session = Session::new(&user, project.as_ref(), &projects, token_info.expires_at, &token_info.csrf);
     Ok(([no_store()], Json(session)))
 }
 
-/// Sign out: the token is taken back.
+/// Sign out and revoke the token.
 #[utoipa::path(
     delete,
     path = "/clew/v1/console/session",
@@ -106,19 +110,19 @@ pub(crate) async fn show(State(service): State<Service>, caller: Caller) -> Resu
         (status = 403, description = "The request is signed with an access key, or does not come from the page", body = ErrorBody)
     )
 )]
-pub(crate) async fn end(
+pub(crate) async fn delete(
     State(service): State<Service>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<(StatusCode, Given), Refusal> {
-    let signed_in = signed_in(&caller)?;
-    service.store.revoke_token(&caller.origin(), &signed_in.hash).await?;
-    let removed = cookie::set("", 0, &headers, caller.connection.as_ref())?;
+) -> Result<(StatusCode, SessionHeaders), Refusal> {
+    let token_info = require_token(&caller)?;
+    service.store.revoke_token(&caller.origin(), &token_info.hash).await?;
+    let removed = cookie::set_cookie("", 0, &headers, caller.connection.as_ref())?;
     Ok((StatusCode::NO_CONTENT, [no_store(), (SET_COOKIE, removed)]))
 }
 
-/// Change the project of the session, or change to the domain. Replaces the session's token; the expiry is unchanged. Only a session that began
-/// on the page, with a password, can do so: a token of POST /v3/auth/tokens keeps its scope.
+/// Change the session to another project, or to the domain. Replaces the token; the expiry is unchanged. Requires a session that began with a
+/// password on the page: a token of POST /v3/auth/tokens keeps its scope.
 #[utoipa::path(
     post,
     path = "/clew/v1/console/session/project",
@@ -135,15 +139,15 @@ pub(crate) async fn choose_project(
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(Given, Json<Session>), Refusal> {
-    let signed_in = signed_in(&caller)?;
-    // Any other token is good for the scope that it was asked for: else one for a project would become one for the domain.
-    if signed_in.origin != TokenOrigin::Console {
+) -> Result<(SessionHeaders, Json<Session>), Refusal> {
+    let token_info = require_token(&caller)?;
+    // An API token keeps the scope that it was issued for: otherwise a project token could become a domain token.
+    if token_info.origin != TokenOrigin::Console {
         return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-console", Vec::new()));
     }
-    let wanted = body::project(&body)?;
-    let projects = projects_of(&service, &caller).await?;
-    let project = match wanted {
+    let requested = body::parse_project(&body)?;
+    let projects = caller_projects(&service, &caller).await?;
+    let project = match requested {
         None => None,
         Some(id) => {
             let found = projects.iter().find(|project| project.id.as_str() == id);
@@ -151,59 +155,59 @@ pub(crate) async fn choose_project(
             Some(found.ok_or_else(forbidden)?)
         }
     };
-    let user = user(&service, &caller).await?;
-    // The old one first: of two requests at once only one gets a new token, and nobody keeps an old one by failing in between.
-    if !service.store.revoke_token(&caller.origin(), &signed_in.hash).await? {
+    let user = load_user(&service, &caller).await?;
+    // Revokes the old token first: only one of two concurrent requests gets a new token, and a failure leaves no old token valid.
+    if !service.store.revoke_token(&caller.origin(), &token_info.hash).await? {
         return Err(Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()));
     }
-    let issued = issue(&service, &user, project, TokenOrigin::Console, "token", Some(signed_in.expires_at)).await?;
+    let issued = issue(&service, &user, project, TokenOrigin::Console, "token", Some(token_info.expires_at)).await?;
     caller.trail.detail("scope", scope_in_words(project));
     let cookie = new_cookie(&issued, &headers, caller.connection.as_ref())?;
-    Ok(given(&issued, &user, project, &projects, cookie))
+    Ok(session_response(&issued, &user, project, &projects, cookie))
 }
 
-/// What a browser is given with a new token.
-fn given(
+/// Builds the response to a browser that gets a new token.
+fn session_response(
     issued: &NewlyIssued,
     user: &User,
     project: Option<&Project>,
     projects: &[Project],
     cookie: HeaderValue,
-) -> (Given, Json<Session>) {
+) -> (SessionHeaders, Json<Session>) {
     let csrf = token::csrf(issued.secret.expose_secret());
     let session = Session::new(user, project, projects, issued.expires_at, &csrf);
     ([no_store(), (SET_COOKIE, cookie)], Json(session))
 }
 
-/// The cookie of a new token, as long as the token lives.
+/// Builds the cookie of a new token. The cookie expires with the token.
 fn new_cookie(
     issued: &NewlyIssued,
     headers: &HeaderMap,
     connection: Option<&Connection>,
 ) -> Result<HeaderValue, Refusal> {
     let left = issued.expires_at - Timestamp::now().as_second();
-    cookie::set(issued.secret.expose_secret(), left, headers, connection)
+    cookie::set_cookie(issued.secret.expose_secret(), left, headers, connection)
 }
 
-fn signed_in(caller: &Caller) -> Result<&SignedIn, Refusal> {
+fn require_token(caller: &Caller) -> Result<&TokenInfo, Refusal> {
     match &caller.proof {
-        Proof::Token(signed_in) => Ok(signed_in),
+        Proof::Token(token_info) => Ok(token_info),
         Proof::Key(_) => Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "session-of-a-token", Vec::new())),
     }
 }
 
-async fn projects_of(service: &Service, caller: &Caller) -> Result<Vec<Project>, Refusal> {
+async fn caller_projects(service: &Service, caller: &Caller) -> Result<Vec<Project>, Refusal> {
     let principal = &caller.principal;
-    Ok(by_name(reached(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
+    Ok(sort_by_name(reached(service, &principal.domain_id, principal.administrator, &principal.grants).await?))
 }
 
-fn by_name(mut projects: Vec<Project>) -> Vec<Project> {
+fn sort_by_name(mut projects: Vec<Project>) -> Vec<Project> {
     projects.sort_by(|one, other| one.name.cmp(&other.name));
     projects
 }
 
-async fn user(service: &Service, caller: &Caller) -> Result<User, Refusal> {
+async fn load_user(service: &Service, caller: &Caller) -> Result<User, Refusal> {
     let user = service.store.user(&caller.principal.user_id).await?;
-    // It was there when the request was let in.
+    // The user was deleted after the request was authenticated.
     user.ok_or_else(|| Refusal::because(ErrorEntry::TOKEN_EXPIRED, "auth-token-revoked", Vec::new()))
 }

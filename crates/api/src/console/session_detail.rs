@@ -1,4 +1,4 @@
-//! One session, whole.
+//! Routes for the details and the execution plan of one session.
 
 use axum::extract::{Path, State};
 use clew_diagnose::waits::WaitGraph;
@@ -16,10 +16,10 @@ use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 
-/// Ids of project, instance and node, and the session's.
+/// Ids of project, instance, node and session.
 type SessionPath = (String, String, String, String);
 
-/// A session with everything around it.
+/// Details of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionDetail {
     /// Thread id
@@ -34,26 +34,26 @@ pub(crate) struct SessionDetail {
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// The whole statement; its template where statements are masked
+    /// Full statement; its SQL template if statements are masked
     #[schema(required)]
     statement: Option<String>,
-    /// Whether there is more of the statement than 8 MiB
+    /// True if the statement is truncated at 8 MiB
     statement_cut: bool,
     #[schema(required)]
     sql_template: Option<String>,
-    /// Whether literals are left out of everything
+    /// True if literals are masked in all fields
     masked: bool,
-    /// The open transaction
+    /// Open transaction
     #[schema(required)]
     transaction: Option<OpenTransaction>,
-    /// The latest statements of the transaction, oldest first; templates where statements are masked
+    /// Latest statements of the transaction, oldest first; SQL templates if statements are masked
     last_statements: Vec<String>,
-    /// What the client told of itself, by name
+    /// Connection attributes of the client, by name
     attributes: Vec<Attribute>,
-    /// The waits that it has part in, as the locks of the node have them
+    /// Lock waits that involve the session, in the format of the node's locks
     #[schema(value_type = Object)]
     waits: WaitGraph,
-    /// What could not be read, and why
+    /// Data that could not be read, with the reason
     #[schema(value_type = Vec<Object>)]
     limitations: Vec<Limitation>,
 }
@@ -63,9 +63,9 @@ struct OpenTransaction {
     id: u64,
     /// RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     state: String,
-    /// Since it began
+    /// Age of the transaction, in seconds
     seconds: u64,
-    /// That it has waited for a lock; null if it does not wait
+    /// Seconds of waiting for a lock; null if the session does not wait
     #[schema(required)]
     lock_wait_seconds: Option<u64>,
     rows_locked: u64,
@@ -81,7 +81,7 @@ struct Attribute {
     value: Option<String>,
 }
 
-/// Show one session whole.
+/// Show the details of a session.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}",
@@ -102,15 +102,15 @@ pub(crate) async fn show(
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<SessionDetail>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
-    let id = session_id(&session)?;
+    let id = parse_session_id(&session)?;
     let masked = target.is_masked_for(&service, &caller);
     let read =
         service.read_node(&target.node, async |limits| read_session(&target.node.url, id, &limits).await).await?;
-    Ok(Json(view(read.ok_or_else(|| no_such_session(id))?, masked)))
+    Ok(Json(session_view(read.ok_or_else(|| no_such_session(id))?, masked)))
 }
 
-fn view(read: WholeSession, masked: bool) -> SessionDetail {
-    let shown = |statement: &Vec<u8>| statement_text(statement, masked);
+fn session_view(read: WholeSession, masked: bool) -> SessionDetail {
+    let text = |statement: &Vec<u8>| statement_text(statement, masked);
     let WholeSession { session, is_cut, transaction, last_statements, attributes, graph } = read;
     let mut waits = if masked { graph.masked() } else { graph };
     SessionDetail {
@@ -121,20 +121,20 @@ fn view(read: WholeSession, masked: bool) -> SessionDetail {
         command: clean(&session.command),
         time: session.seconds,
         state: session.state.as_deref().map(clean),
-        statement: session.statement.as_ref().map(shown),
+        statement: session.statement.as_ref().map(text),
         statement_cut: is_cut,
         sql_template: session.statement.as_deref().map(|statement| clean(&template(statement))),
         masked,
-        transaction: transaction.map(|open| OpenTransaction {
-            id: open.id,
-            state: open.state.into(),
-            seconds: open.seconds,
-            lock_wait_seconds: open.lock_wait_seconds,
-            rows_locked: open.rows_locked,
-            tables_locked: open.tables_locked,
-            rows_modified: open.rows_modified,
+        transaction: transaction.map(|transaction| OpenTransaction {
+            id: transaction.id,
+            state: transaction.state.into(),
+            seconds: transaction.seconds,
+            lock_wait_seconds: transaction.lock_wait_seconds,
+            rows_locked: transaction.rows_locked,
+            tables_locked: transaction.tables_locked,
+            rows_modified: transaction.rows_modified,
         }),
-        last_statements: last_statements.iter().map(shown).collect(),
+        last_statements: last_statements.iter().map(text).collect(),
         attributes: attributes
             .into_iter()
             .map(|(name, value)| Attribute { name: clean(&name), value: value.as_deref().map(clean) })
@@ -144,19 +144,19 @@ fn view(read: WholeSession, masked: bool) -> SessionDetail {
     }
 }
 
-/// A plan, or why there is none.
+/// Execution plan, or the reason why the server returned none.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainAnswer {
-    /// text: a table, a line for each row
+    /// Format of the plan: text, a table with one line per row
     format: &'static str,
     #[schema(required)]
     plan: Option<String>,
-    /// Why there is none, in the server's words
+    /// Error message of the server; null if there is a plan
     #[schema(required)]
     refused: Option<String>,
 }
 
-/// Ask the server for the plan of what a session runs.
+/// Explain the statement that a session runs.
 #[utoipa::path(
     post,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/sessions/{session_id}/explain",
@@ -178,9 +178,9 @@ pub(crate) async fn explain(
     Path((project, instance, node, session)): Path<SessionPath>,
 ) -> Result<Json<ExplainAnswer>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &(project, instance, node)).await?;
-    let id = session_id(&session)?;
+    let id = parse_session_id(&session)?;
     if target.is_masked_for(&service, &caller) {
-        // Servers print literals into plans, each its own way.
+        // Plans contain literals, in a format that differs between servers.
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "explain-masked", Vec::new()));
     }
     let explained =
@@ -192,7 +192,7 @@ pub(crate) async fn explain(
     }
 }
 
-fn session_id(text: &str) -> Result<u64, Refusal> {
+fn parse_session_id(text: &str) -> Result<u64, Refusal> {
     text.parse().ok().filter(|id| *id > 0).ok_or_else(|| wrong("session_id", text))
 }
 

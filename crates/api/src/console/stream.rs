@@ -1,14 +1,15 @@
-//! The live list of a node's sessions, as server-sent events. `docs/decisions/0025-one-look-for-all-viewers.md` says how it is shared.
+//! Live session list of a node, as server-sent events. `docs/decisions/0025-one-look-for-all-viewers.md` describes how subscribers share it.
 //!
-//! A node is looked at once for all its viewers (`watched`), and not at all when there is none (`live`). A viewer (`viewer`) knows the list
-//! as of one look, and is told what changed since whenever it can take it; whether it still may see it is asked again and again (`standing`).
+//! The registry (`registry`) starts one watch per node (`node_watch`), which samples the node for all its subscribers. The feed (`feed`)
+//! renders snapshots and changes. Each subscriber (`subscriber`) gets the changes since its last event, as fast as it reads. The permissions
+//! of a subscriber are revalidated while its stream is open (`authorization`).
 
-mod board;
+mod authorization;
 mod event;
-mod live;
-mod standing;
-mod viewer;
-mod watched;
+mod feed;
+mod node_watch;
+mod registry;
+mod subscriber;
 
 use std::time::Duration;
 
@@ -25,30 +26,30 @@ use crate::Service;
 use crate::caller::{Caller, Target};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
+use authorization::StreamAuthorization;
 use event::Position;
-pub(crate) use live::Live;
-use standing::Standing;
-use viewer::Viewer;
+pub(crate) use registry::WatchRegistry;
+use subscriber::Subscriber;
 
-/// Seconds between two events: what can be wished for.
-const INTERVALS: std::ops::RangeInclusive<u32> = 1..=60;
+/// Allowed intervals between two events, in seconds.
+const INTERVAL_SECONDS: std::ops::RangeInclusive<u32> = 1..=60;
 
-/// How a viewer wants to see a node.
+/// Query parameters of an event stream.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
 pub(crate) struct StreamParameters {
-    /// Seconds between two events, if the node can bear it
+    /// Minimum time between two events, in seconds; longer if sampling the node is slow
     #[param(minimum = 1, maximum = 60, default = 1)]
     interval: Option<u32>,
-    /// Where to go on, for those who cannot send Last-Event-ID
+    /// Alternative to the Last-Event-ID header
     last_event_id: Option<String>,
 }
 
 /// Watch the sessions of a node.
 ///
-/// Events: `snapshot` (all sessions), `changes` (what changed since the event before), `limitations` (what cannot be seen), `trouble` (the node
-/// cannot be read), `end` (why no more will come). The connection stays open.
+/// Events: `snapshot` (all sessions), `changes` (changes since the previous event), `limitations` (data that the server hides), `trouble` (the
+/// node cannot be read), `end` (reason of the end of the stream). The connection stays open.
 #[utoipa::path(
     get,
     path = "/clew/v1/{project_id}/instances/{instance_id}/nodes/{node_id}/stream",
@@ -72,20 +73,22 @@ pub(crate) async fn watch(
 ) -> Result<Response, Refusal> {
     let target = Target::resolve(&service, &caller, Action::LIST_PROCESSES, &path).await?;
     let query = Query::parse(query.as_deref())?;
-    let seconds = query.number("interval", *INTERVALS.start(), *INTERVALS.end(), *INTERVALS.start())?;
-    let wish = Duration::from_secs(seconds.into());
-    let slot = service.stream_slot(&caller.principal.user_id)?;
+    let seconds =
+        query.number("interval", *INTERVAL_SECONDS.start(), *INTERVAL_SECONDS.end(), *INTERVAL_SECONDS.start())?;
+    let interval = Duration::from_secs(seconds.into());
+    let slot = service.acquire_stream_slot(&caller.principal.user_id)?;
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let known = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
-    let seat = service.live().look_at(&service, &target.instance.id, &target.node, wish);
-    let standing = Standing::new(service.clone(), caller, path, &target);
-    let viewer = Viewer::new(standing, (seat, slot), wish, known, service.live().shutdown());
-    let body = Body::from_stream(stream::unfold(viewer, Viewer::next));
-    let kept: [(HeaderName, &str); 3] = [
+    let position = header.or_else(|| query.get("last_event_id")).and_then(Position::parse);
+    let subscription = service.watch_registry().subscribe(&service, &target.instance.id, &target.node, interval);
+    let authorization = StreamAuthorization::new(service.clone(), caller, path, &target);
+    let subscriber =
+        Subscriber::new(authorization, (subscription, slot), interval, position, service.watch_registry().shutdown());
+    let body = Body::from_stream(stream::unfold(subscriber, Subscriber::next));
+    let headers: [(HeaderName, &str); 3] = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // A proxy that collects before it hands on would make nothing of "live".
+        // Disables response buffering in nginx.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((kept, body).into_response())
+    Ok((headers, body).into_response())
 }

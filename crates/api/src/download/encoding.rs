@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// How a body is compressed.
+/// Content encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -21,24 +21,24 @@ impl Encoding {
     }
 }
 
-/// The best encoding that the client names; zstd before gzip. One that it does not name is never used.
-pub(super) fn choose(headers: &HeaderMap) -> Encoding {
-    let accepted = |encoding: &Encoding| accepts(headers, encoding.name());
+/// Chooses the content encoding: zstd before gzip, if the client names it, else identity.
+pub(super) fn choose_encoding(headers: &HeaderMap) -> Encoding {
+    let accepted = |encoding: &Encoding| accepts_encoding(headers, encoding.name());
     [Encoding::Zstd, Encoding::Gzip].into_iter().find(accepted).unwrap_or(Encoding::Identity)
 }
 
-/// Whether the client names this encoding.
-pub(crate) fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+/// Returns whether the client accepts an encoding by name.
+pub(crate) fn accepts_encoding(headers: &HeaderMap, encoding: &str) -> bool {
     headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|part| {
             let (name, weight) = part.split_once(';').unwrap_or((part, ""));
-            name.trim().eq_ignore_ascii_case(encoding) && !is_zero(weight)
+            name.trim().eq_ignore_ascii_case(encoding) && !is_zero_weight(weight)
         })
     })
 }
 
-/// `q=0` means "not this one".
-fn is_zero(weight: &str) -> bool {
+/// Returns whether a weight is `q=0`, which excludes the encoding.
+fn is_zero_weight(weight: &str) -> bool {
     let value = weight.trim().strip_prefix("q=").or_else(|| weight.trim().strip_prefix("Q="));
     value.and_then(|value| value.trim().parse::<f32>().ok()).is_some_and(|value| value <= 0.0)
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_client_names_is_used() {
+    fn only_encodings_named_by_the_client_are_used() {
         for (header, expected) in [
             ("gzip, deflate", Encoding::Gzip),
             ("gzip, zstd", Encoding::Zstd),
@@ -60,8 +60,8 @@ mod tests {
             ("x-gzip", Encoding::Identity),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, header.parse().unwrap())]);
-            assert_eq!(choose(&headers), expected, "{header}");
+            assert_eq!(choose_encoding(&headers), expected, "{header}");
         }
-        assert_eq!(choose(&HeaderMap::new()), Encoding::Identity);
+        assert_eq!(choose_encoding(&HeaderMap::new()), Encoding::Identity);
     }
 }

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-/// A range of bytes, both ends in it.
+/// A byte range, both ends inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByteRange {
     pub(super) first: u64,
@@ -15,47 +15,47 @@ impl ByteRange {
     }
 }
 
-/// What a request asks for.
+/// Part of the content that a request selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// All of it.
-    Whole,
-    /// A part of it.
-    Part(ByteRange),
-    /// A part that is not there.
-    Nothing,
+pub(super) enum RangeRequest {
+    /// The full content.
+    Full,
+    /// A byte range.
+    Partial(ByteRange),
+    /// A range beyond the end of the content.
+    Unsatisfiable,
 }
 
-/// What is asked of `length` bytes. Several ranges, and what is no range, mean the whole, as the RFC allows.
-pub(super) fn parse(header: &HeaderValue, length: u64) -> Asked {
+/// Parses a `Range` header for content of `length` bytes. Multiple ranges and invalid values select the full content, as the RFC allows.
+pub(super) fn parse(header: &HeaderValue, length: u64) -> RangeRequest {
     let Some(spec) = header.to_str().ok().and_then(|text| text.trim().strip_prefix("bytes=")) else {
-        return Asked::Whole;
+        return RangeRequest::Full;
     };
-    let Some((first, last)) = spec.trim().split_once('-') else { return Asked::Whole };
-    let range = match (number(first), number(last)) {
-        _ if spec.contains(',') => return Asked::Whole,
-        (Number::Absent, Number::Some(0)) => return Asked::Nothing,
+    let Some((first, last)) = spec.trim().split_once('-') else { return RangeRequest::Full };
+    let range = match (parse_number(first), parse_number(last)) {
+        _ if spec.contains(',') => return RangeRequest::Full,
+        (Number::Absent, Number::Some(0)) => return RangeRequest::Unsatisfiable,
         (Number::Absent, Number::Some(suffix)) => (length.saturating_sub(suffix), u64::MAX),
         (Number::Some(first), Number::Absent) => (first, u64::MAX),
         (Number::Some(first), Number::Some(last)) if first <= last => (first, last),
-        _ => return Asked::Whole,
+        _ => return RangeRequest::Full,
     };
     let (first, last) = (range.0, range.1.min(length.saturating_sub(1)));
-    if first < length { Asked::Part(ByteRange { first, last }) } else { Asked::Nothing }
+    if first < length { RangeRequest::Partial(ByteRange { first, last }) } else { RangeRequest::Unsatisfiable }
 }
 
 enum Number {
     Absent,
     Some(u64),
-    Wrong,
+    Invalid,
 }
 
-/// Digits only. What is larger than any file is as good as the largest number.
-fn number(text: &str) -> Number {
+/// Parses decimal digits. A number that overflows becomes [`u64::MAX`].
+fn parse_number(text: &str) -> Number {
     match text {
         "" => Number::Absent,
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Number::Some(digits.parse().unwrap_or(u64::MAX)),
-        _ => Number::Wrong,
+        _ => Number::Invalid,
     }
 }
 
@@ -64,30 +64,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_as_the_rfc_says() {
-        let part = |first, last| Asked::Part(ByteRange { first, last });
+    fn ranges_are_parsed_as_the_rfc_defines() {
+        let part = |first, last| RangeRequest::Partial(ByteRange { first, last });
         for (header, expected) in [
             ("bytes=0-0", part(0, 0)),
             ("bytes=0-", part(0, 9)),
             ("bytes=3-5", part(3, 5)),
             ("bytes=3-99", part(3, 9)),
             ("bytes=9-", part(9, 9)),
-            ("bytes=10-", Asked::Nothing),
-            ("bytes=10-20", Asked::Nothing),
+            ("bytes=10-", RangeRequest::Unsatisfiable),
+            ("bytes=10-20", RangeRequest::Unsatisfiable),
             ("bytes=-3", part(7, 9)),
             ("bytes=-99", part(0, 9)),
-            ("bytes=-0", Asked::Nothing),
-            ("bytes=5-3", Asked::Whole),
-            ("bytes=0-1,3-4", Asked::Whole),
-            ("bytes=a-b", Asked::Whole),
-            ("bytes=+1-2", Asked::Whole),
-            ("bytes=-", Asked::Whole),
-            ("items=0-1", Asked::Whole),
-            ("bytes=99999999999999999999999-", Asked::Nothing),
+            ("bytes=-0", RangeRequest::Unsatisfiable),
+            ("bytes=5-3", RangeRequest::Full),
+            ("bytes=0-1,3-4", RangeRequest::Full),
+            ("bytes=a-b", RangeRequest::Full),
+            ("bytes=+1-2", RangeRequest::Full),
+            ("bytes=-", RangeRequest::Full),
+            ("items=0-1", RangeRequest::Full),
+            ("bytes=99999999999999999999999-", RangeRequest::Unsatisfiable),
             ("bytes=0-99999999999999999999999", part(0, 9)),
         ] {
             assert_eq!(parse(&HeaderValue::from_static(header), 10), expected, "{header}");
         }
-        assert_eq!(parse(&HeaderValue::from_static("bytes=0-"), 0), Asked::Nothing);
+        assert_eq!(parse(&HeaderValue::from_static("bytes=0-"), 0), RangeRequest::Unsatisfiable);
     }
 }

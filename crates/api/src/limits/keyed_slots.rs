@@ -1,18 +1,18 @@
-//! A limited number of slots for each of many keys.
+//! Concurrency limit per key.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The slots of each key that holds any.
+/// Number of acquired slots per key.
 #[derive(Debug)]
 pub(crate) struct KeyedSlots<K: Hash + Eq + Clone> {
-    /// Of one key; 0 is any number.
+    /// Maximum number of slots per key. 0 disables the limit.
     limit: usize,
     held: Mutex<HashMap<K, usize>>,
 }
 
-/// A slot, released when it is dropped.
+/// An acquired slot. Released on drop.
 #[derive(Debug)]
 pub(crate) struct Slot<K: Hash + Eq + Clone> {
     slots: Arc<KeyedSlots<K>>,
@@ -28,7 +28,7 @@ impl<K: Hash + Eq + Clone> KeyedSlots<K> {
         self.limit
     }
 
-    /// A slot for the key, if it may hold one more.
+    /// Acquires a slot for the key. Returns `None` if the limit is reached.
     pub(crate) fn acquire(self: &Arc<Self>, key: K) -> Option<Slot<K>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(key.clone()).or_default();
@@ -57,20 +57,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_released_slot_can_be_acquired_again_and_unused_keys_are_removed() {
+    fn released_slots_are_reusable_and_unused_keys_are_removed() {
         let slots = KeyedSlots::new(2);
         let (first, _second) = (slots.acquire("one").unwrap(), slots.acquire("one").unwrap());
         assert!(slots.acquire("one").is_none());
         let other = slots.acquire("other").unwrap();
         drop(first);
-        let _again = slots.acquire("one").unwrap();
+        let _reacquired = slots.acquire("one").unwrap();
         assert!(slots.acquire("one").is_none());
         drop(other);
         assert_eq!(slots.held.lock().unwrap().len(), 1);
     }
 
     #[test]
-    fn a_limit_of_zero_is_no_limit() {
+    fn zero_disables_the_limit() {
         let slots = KeyedSlots::new(0);
         let held: Vec<_> = (0..1000).map(|_| slots.acquire(1)).collect();
         assert!(held.iter().all(Option::is_some));

@@ -1,6 +1,6 @@
-//! How much of the head of a request is read.
+//! Limits on the head of a request.
 
-/// Longest head of a request in bytes: the request line, which may be 32 KiB long and a little, and twice that for headers.
-pub(super) const HEAD_LIMIT: usize = 96 << 10;
-/// Most headers of a request. It is what the library has if nothing is said, which is cheaper than the same number said.
-pub(super) const HEADERS_LIMIT: usize = 100;
+/// Maximum size of the head of a request, in bytes: 32 KiB for the request line and 64 KiB for the headers.
+pub(super) const MAX_HEAD_BYTES: usize = 96 << 10;
+/// Maximum number of headers of a request. This is hyper's default, which is cheaper than setting the same number explicitly.
+pub(super) const MAX_HEADERS: usize = 100;

@@ -1,7 +1,7 @@
-//! The end of a connection whose other side is still sending.
+//! Lingering close of a connection whose peer is still sending.
 //!
-//! Closing a socket that holds unread bytes resets the connection, and a reset throws away what the other side has not read yet: a
-//! client that was told "too large" while it was sending would see its connection break and not know why.
+//! Closing a socket with unread bytes resets the connection, and the peer loses the response that it has not read yet. A client that sends
+//! an oversized body would see a connection reset instead of the error.
 
 use std::future::Future;
 use std::io;
@@ -12,15 +12,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// For the other side to read its answer and close.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time for the peer to read its response and close the connection.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A stream that is shut down in two steps: it says that it will write no more, then it throws away what still comes, until the other
-/// side has closed too or patience ends.
+/// A stream with a two-step shutdown: it shuts down the write side, then discards incoming bytes until the peer closes or
+/// [`LINGER_TIMEOUT`] elapses.
 #[derive(Debug)]
 pub(super) struct Linger<S> {
     stream: S,
-    /// Runs since the first step.
+    /// Timer of the second step.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -66,15 +66,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
-        let patience = this.closing.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        if patience.as_mut().poll(context).is_ready() {
+        let timeout = this.closing.get_or_insert_with(|| Box::pin(sleep(LINGER_TIMEOUT)));
+        if timeout.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        let mut thrown_away = [0; 4096];
+        let mut discarded = [0; 4096];
         loop {
-            let mut buffer = ReadBuf::new(&mut thrown_away);
+            let mut buffer = ReadBuf::new(&mut discarded);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer));
-            // Its end, or a reset, is what this waits for.
+            // The peer has closed or reset the connection.
             if read.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -90,28 +90,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_still_comes_is_thrown_away_until_the_other_side_closes() {
-        let (ours, mut theirs) = duplex(16);
-        let closing = tokio::spawn(async move { Linger::new(ours).shutdown().await });
-        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "it said that it writes no more");
-        theirs.write_all(&[7; 10_000]).await.unwrap();
+    async fn incoming_bytes_are_discarded_until_the_peer_closes() {
+        let (stream, mut peer) = duplex(16);
+        let closing = tokio::spawn(async move { Linger::new(stream).shutdown().await });
+        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the write side is shut down");
+        peer.write_all(&[7; 10_000]).await.unwrap();
         assert!(!closing.is_finished());
-        drop(theirs);
+        drop(peer);
         closing.await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
-        let (ours, mut theirs) = duplex(16);
+    async fn lingering_ends_after_the_timeout() {
+        let (stream, mut peer) = duplex(16);
         let start = Instant::now();
         let drip = tokio::spawn(async move {
-            while theirs.write_all(b"a").await.is_ok() {
-                sleep(PATIENCE / 10).await;
+            while peer.write_all(b"a").await.is_ok() {
+                sleep(LINGER_TIMEOUT / 10).await;
             }
         });
-        Linger::new(ours).shutdown().await.unwrap();
-        // The clock of this test stands still unless all wait.
-        assert_eq!(start.elapsed(), PATIENCE);
+        Linger::new(stream).shutdown().await.unwrap();
+        // The paused clock advances only while all tasks are idle.
+        assert_eq!(start.elapsed(), LINGER_TIMEOUT);
         drip.await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The limit on connections of one peer: one peer must not hold all of them.
+//! Limit on the connections per peer, so that one peer cannot use all connections.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 use crate::connection::{Neighbourhood, TrustedProxies};
 use crate::limits::keyed_slots::{KeyedSlots, Slot};
 
-/// Connections of each peer that has any.
+/// Number of open connections per peer.
 #[derive(Debug)]
 pub(super) struct PerPeerLimit {
     slots: Arc<KeyedSlots<Neighbourhood>>,
-    /// They stand for many clients, so they may have any number.
+    /// Proxies exempt from the limit, because they forward the requests of many clients.
     exempt: TrustedProxies,
 }
 
-/// A connection of a peer, until it is dropped. Nothing is counted for an exempt peer.
+/// Slot of one connection, released on drop. `None` for an exempt peer, which is not counted.
 pub(super) type PeerSlot = Option<Slot<Neighbourhood>>;
 
 impl PerPeerLimit {
-    /// So many for each peer; 0 is any number.
+    /// Creates a limit per peer. 0 disables the limit.
     pub(super) fn new(limit: usize, exempt: TrustedProxies) -> Self {
         Self { slots: KeyedSlots::new(limit), exempt }
     }
 
-    /// A slot for the peer, if it may have one more connection.
+    /// Acquires a slot for a connection of the peer. Returns `None` if the peer has reached the limit.
     pub(super) fn acquire(&self, peer: IpAddr) -> Option<PeerSlot> {
         if self.exempt.contains(peer) {
             return Some(None);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exempt_proxy_may_have_any_number() {
+    fn exempt_proxies_have_no_limit() {
         let limit = PerPeerLimit::new(1, TrustedProxies::parse(&["10.0.0.0/8".into()]).unwrap());
         let address = |text: &str| text.parse().unwrap();
         let held: Vec<_> = (0..9).map(|_| limit.acquire(address("10.0.0.1"))).collect();

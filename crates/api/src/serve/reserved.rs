@@ -1,4 +1,4 @@
-//! Reserved connections: when all others are in use, the operations endpoints are still answered, and nothing else.
+//! Reserved connections: they serve only the operations endpoints, so that these stay available when all regular connections are in use.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use uuid::Uuid;
 
 use crate::Metrics;
 use crate::json::Json;
-use crate::refusal::{RETRY_SECONDS, Refusal};
+use crate::refusal::{RETRY_AFTER_SECONDS, Refusal};
 use crate::security_headers;
 
-/// Paths that a reserved connection answers.
-const OPERATIONS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// Paths that a reserved connection serves.
+const OPERATIONS_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// For the TLS handshake, and again for the head of the request, on a reserved connection: there are few of them.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout of the TLS handshake, and of the request head, on a reserved connection.
+pub(super) const RESERVED_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Which requests a connection serves.
+/// Requests that a connection may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// All of them.
+    /// Any number of requests to any route.
     Regular,
     /// One request to an operations endpoint.
     OperationsOnly,
 }
 
 impl Admission {
-    /// The refusal of a request that the connection does not serve. `hsts`: see [`security_headers::add`].
+    /// Returns the error response for a request that the connection does not serve. `hsts`: see [`security_headers::add_security_headers`].
     pub(super) fn refusal<B>(self, request: &Request<B>, metrics: &Metrics, hsts: bool) -> Option<Response> {
-        let is_served = self == Self::Regular || OPERATIONS.contains(&request.uri().path());
-        (!is_served).then(|| refuse(request, metrics, hsts))
+        let is_allowed = self == Self::Regular || OPERATIONS_PATHS.contains(&request.uri().path());
+        (!is_allowed).then(|| build_refusal(request, metrics, hsts))
     }
 }
 
@@ -46,8 +46,8 @@ fn refuse<B>(request: &Request<B>, metrics: &Metrics, hsts: bool) -> Response {
     info!(http.request_id = request_id, http.route = "none", http.status = status.as_u16(), "no free connection");
     let body = Json(refusal.body(language.unwrap_or_default(), &request_id));
     let mut response = (status, body).into_response();
-    response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS.into());
-    security_headers::add(response.headers_mut(), hsts);
+    response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    security_headers::add_security_headers(response.headers_mut(), hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
     }

@@ -1,4 +1,4 @@
-//! TLS on the listener: 1.3 and 1.2, for HTTP/1.1, with a certificate that can be replaced while connections are open.
+//! TLS 1.2 and 1.3 for HTTP/1.1, with a certificate that can be replaced while connections are open.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,42 +16,42 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::error::ServeError;
-use super::trace::Trace;
+use super::file_fingerprint::FileFingerprint;
 
-/// TLS with a certificate from a file, and its key from another. Clones share the certificate.
+/// TLS settings with a certificate and its private key from files. Clones share the certificate.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    current: Arc<Current>,
-    pub(super) files: Arc<Files>,
+    current: Arc<CurrentCertificate>,
+    pub(super) files: Arc<CertificateFiles>,
 }
 
-/// Where certificate and key are.
+/// Paths of certificate and key.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
-    /// Of both files before they were read for the first time.
-    pub(super) first_seen: [Option<Trace>; 2],
+    /// Fingerprints of both files before the first read.
+    pub(super) initial: [Option<FileFingerprint>; 2],
 }
 
-/// The certificate that new connections get.
+/// Certificate for new connections.
 #[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Current {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
 impl Tls {
-    /// Reads a certificate, with those that vouch for it behind it, and its private key, both PEM. One file may hold both.
+    /// Reads a certificate chain, leaf first, and its private key, both in PEM format. One file may contain both.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, ServeError> {
-        let first_seen = [Trace::of(certificate), Trace::of(key)];
-        let files = Files { certificate: certificate.to_owned(), key: key.to_owned(), first_seen };
+        let initial = [FileFingerprint::read(certificate), FileFingerprint::read(key)];
+        let files = CertificateFiles { certificate: certificate.to_owned(), key: key.to_owned(), initial };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let current = Arc::new(Current(RwLock::new(Arc::new(files.read(&provider)?))));
+        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(files.load(&provider)?))));
         let unusable = |cause| files.unusable(cause);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -62,14 +62,14 @@ impl Tls {
         Ok(Self { acceptor: Arc::new(config).into(), current, files: Arc::new(files) })
     }
 
-    /// Reads both files again. New connections get what they hold now; if it cannot be used, they get what they got before.
+    /// Reloads both files for new connections. On an error, the previous certificate stays in use.
     pub fn reload(&self) -> Result<(), ServeError> {
-        let certified = self.files.read(self.acceptor.config().crypto_provider())?;
+        let certified = self.files.load(self.acceptor.config().crypto_provider())?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
         Ok(())
     }
 
-    /// Whether anybody on this machine may read the key.
+    /// Returns whether the key file is readable by every user of the machine.
     #[must_use]
     pub fn key_is_open_to_others(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
@@ -88,10 +88,10 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-impl Files {
-    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ServeError> {
-        let chain = self.chain()?;
-        let key = self.private_key()?;
+impl CertificateFiles {
+    fn load(&self, provider: &CryptoProvider) -> Result<CertifiedKey, ServeError> {
+        let chain = self.read_chain()?;
+        let key = self.read_private_key()?;
         CertifiedKey::from_der(chain, key, provider).map_err(|cause| match cause {
             Error::InconsistentKeys(_) => {
                 ServeError::KeyMismatch { certificate: self.certificate.clone(), key: self.key.clone() }
@@ -100,19 +100,19 @@ impl Files {
         })
     }
 
-    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, ServeError> {
-        let pem = read("certificate", &self.certificate)?;
+    fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, ServeError> {
+        let pem = read_file("certificate", &self.certificate)?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
-        let damaged = CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_err());
-        if chain.is_empty() || damaged {
+        let is_corrupt = CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_err());
+        if chain.is_empty() || is_corrupt {
             return Err(ServeError::NotPem { what: "certificate", path: self.certificate.clone() });
         }
         Ok(chain)
     }
 
-    fn private_key(&self) -> Result<PrivateKeyDer<'static>, ServeError> {
-        let pem = read("key", &self.key)?;
-        // Both forms of an encrypted key say so in clear: "BEGIN ENCRYPTED PRIVATE KEY" and "Proc-Type: 4,ENCRYPTED".
+    fn read_private_key(&self) -> Result<PrivateKeyDer<'static>, ServeError> {
+        let pem = read_file("key", &self.key)?;
+        // Both formats of an encrypted key contain this word: "BEGIN ENCRYPTED PRIVATE KEY" and "Proc-Type: 4,ENCRYPTED".
         if String::from_utf8_lossy(&pem).contains("ENCRYPTED") {
             return Err(ServeError::KeyEncrypted { path: self.key.clone() });
         }
@@ -125,6 +125,6 @@ impl Files {
     }
 }
 
-fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
+fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|cause| ServeError::Read { what, path: path.to_owned(), cause })
 }

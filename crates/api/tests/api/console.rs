@@ -1,9 +1,9 @@
-//! What the web page works with.
+//! Tests of the web page's API.
 
-mod cure;
+mod actions;
 mod events;
-mod kill_cost;
-mod masked;
+mod kill_effects;
+mod masking;
 mod session;
 mod statement_text;
 mod stream;

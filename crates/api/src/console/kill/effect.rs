@@ -10,20 +10,20 @@ use crate::Service;
 /// Effect of kills, from transactions and lock waits read before and after them.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillEffectView {
-    /// Changed rows of the killed sessions that are rolled back; null where that is not known
+    /// Changed rows of the killed sessions that are rolled back; null if unknown
     #[schema(required)]
     rows_rolled_back: Option<u64>,
-    /// Sessions that waited for a killed one and do not wait any more
+    /// Sessions that waited for a killed session and no longer wait
     unblocked: Vec<u64>,
-    /// Sessions that waited for a killed one and still wait
+    /// Sessions that waited for a killed session and still wait
     still_waiting: Vec<u64>,
-    /// Why the effect is not known
+    /// Reason for an unknown effect; null if the effect is known
     #[schema(required)]
     unknown: Option<String>,
 }
 
 impl KillEffectView {
-    /// The effect of kills with these outcomes; nothing where none was taken.
+    /// Reads the effect of kills with these outcomes. `None` if the server accepted no kill.
     pub(super) async fn read(
         service: &Service,
         node: &Node,

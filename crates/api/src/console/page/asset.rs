@@ -1,4 +1,4 @@
-//! A file of the page, as it is sent.
+//! Response for a file of the page.
 
 use std::io::Read;
 
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::download::accepts_encoding;
 use crate::refusal::Refusal;
 
-/// Kinds of files that a page is made of, by the end of their names.
-const KINDS: [(&str, &str); 10] = [
+/// Content types by file extension.
+const CONTENT_TYPES: [(&str, &str); 10] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
     ("css", "text/css; charset=utf-8"),
@@ -27,42 +27,46 @@ const KINDS: [(&str, &str); 10] = [
 ];
 
 pub(super) struct Asset {
-    /// As gzip.
+    /// Content, compressed with gzip.
     body: Bytes,
-    kind: &'static str,
-    caching: &'static str,
+    content_type: &'static str,
+    cache_control: &'static str,
     tag: HeaderValue,
 }
 
 impl Asset {
-    /// A file of this name. `body` is compressed.
+    /// Creates a file. `body` is compressed with gzip; `hashed` means that the path contains a content hash.
     pub(super) fn new(path: &str, body: Bytes, hashed: bool) -> Self {
-        let end = path.rsplit_once('.').map_or("", |(_, end)| end);
-        let kind = KINDS.iter().find(|(known, _)| *known == end).map_or("application/octet-stream", |(_, kind)| *kind);
-        // What has a hash in its name never changes; all else is asked for again, and mostly is as it was.
-        let caching = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
-        // Weak: the same for the compressed body and for the whole one.
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let content_type = CONTENT_TYPES
+            .iter()
+            .find(|(other, _)| *other == extension)
+            .map_or("application/octet-stream", |(_, content_type)| *content_type);
+        // A file with a hash in its name never changes. Other files are revalidated with their entity tag.
+        let cache_control = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+        // A weak tag: it is shared by the compressed and the uncompressed body.
         let tag = HeaderValue::from_str(&format!("W/\"{}\"", hex::encode(Sha256::digest(&body))));
-        Self { body, kind, caching, tag: tag.unwrap_or(HeaderValue::from_static("W/\"0\"")) }
+        Self { body, content_type, cache_control, tag: tag.unwrap_or(HeaderValue::from_static("W/\"0\"")) }
     }
 
-    pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
-        let kept: [(HeaderName, HeaderValue); 3] = [
+    pub(super) fn respond(&self, headers: &HeaderMap) -> Response {
+        let cache_headers: [(HeaderName, HeaderValue); 3] = [
             (ETAG, self.tag.clone()),
-            (CACHE_CONTROL, HeaderValue::from_static(self.caching)),
+            (CACHE_CONTROL, HeaderValue::from_static(self.cache_control)),
             (VARY, HeaderValue::from_static("accept-encoding")),
         ];
         if headers.get(IF_NONE_MATCH).is_some_and(|tag| *tag == self.tag) {
-            return (StatusCode::NOT_MODIFIED, kept).into_response();
+            return (StatusCode::NOT_MODIFIED, cache_headers).into_response();
         }
-        let kind = [(CONTENT_TYPE, self.kind)];
+        let content_type = [(CONTENT_TYPE, self.content_type)];
         if accepts_encoding(headers, "gzip") {
-            return (kept, kind, [(CONTENT_ENCODING, "gzip")], Body::from(self.body.clone())).into_response();
+            return (cache_headers, content_type, [(CONTENT_ENCODING, "gzip")], Body::from(self.body.clone()))
+                .into_response();
         }
-        // No browser comes here.
-        let mut whole = Vec::new();
-        match GzDecoder::new(self.body.as_ref()).read_to_end(&mut whole) {
-            Ok(_) => (kept, kind, whole).into_response(),
+        // Clients without gzip support; all browsers have it.
+        let mut uncompressed = Vec::new();
+        match GzDecoder::new(self.body.as_ref()).read_to_end(&mut uncompressed) {
+            Ok(_) => (cache_headers, content_type, uncompressed).into_response(),
             Err(error) => Refusal::internal(&error).into_response(),
         }
     }

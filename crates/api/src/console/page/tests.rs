@@ -12,7 +12,7 @@ fn built() -> Page {
     let file = |path: &'static str, text: &str| {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
         compressed.write_all(text.as_bytes()).unwrap();
-        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED)))
+        (path, Asset::new(path, compressed.finish().unwrap().into(), path.starts_with(HASHED_PREFIX)))
     };
     let files = [(INDEX, "<!doctype html>"), ("assets/index-a1b2.js", "export{}"), ("favicon.svg", "<svg/>")];
     Page { files: files.into_iter().map(|(path, text)| file(path, text)).collect() }
@@ -33,7 +33,7 @@ async fn text(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn views_begin_with_the_index_and_files_are_what_they_are() {
+async fn views_return_the_index_and_files_their_content() {
     let page = built();
     for (path, accept, found) in [
         ("/instances/1a/sessions", BROWSER, Some("<!doctype html>")),
@@ -59,7 +59,7 @@ async fn views_begin_with_the_index_and_files_are_what_they_are() {
 }
 
 #[tokio::test]
-async fn what_has_a_hash_in_its_name_is_kept_for_ever_and_all_else_is_asked_for_again() {
+async fn hashed_files_are_immutable_and_others_are_revalidated() {
     let page = built();
     let caching = |path: &str| page.find(&Method::GET, path, &browser()).unwrap().headers()[CACHE_CONTROL].clone();
     assert_eq!(caching("/assets/index-a1b2.js"), "public, max-age=31536000, immutable");
@@ -70,20 +70,20 @@ async fn what_has_a_hash_in_its_name_is_kept_for_ever_and_all_else_is_asked_for_
     let first = page.index(&browser());
     assert_eq!((first.status(), &first.headers()[CONTENT_ENCODING]), (StatusCode::OK, &"gzip".parse().unwrap()));
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
-    let again = page.index(&headers(&[(IF_NONE_MATCH, &tag)]));
-    assert_eq!((again.status(), text(again).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    let revalidated = page.index(&headers(&[(IF_NONE_MATCH, &tag)]));
+    assert_eq!((revalidated.status(), text(revalidated).await.as_str()), (StatusCode::NOT_MODIFIED, ""));
 }
 
 #[tokio::test]
-async fn a_program_without_the_page_says_how_to_build_it() {
+async fn missing_page_returns_build_instructions() {
     let page = Page { files: HashMap::new() };
     assert!(text(page.index(&browser())).await.contains("npm --prefix web run build"));
     assert!(page.find(&Method::GET, "/instances", &browser()).is_none());
 }
 
 #[tokio::test]
-async fn nothing_of_the_page_goes_out_unguarded() {
-    for answer in [index(browser()).await, guarded(built().index(&browser()))] {
+async fn all_page_responses_have_security_headers() {
+    for answer in [index(browser()).await, with_page_headers(built().index(&browser()))] {
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a browser sends to sign in, and to choose what it works on.
+//! Request bodies of browser sessions.
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;
@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::iam::sign_in::Who;
 use crate::refusal::Refusal;
 
-/// Who signs in.
+/// Credentials of a sign-in.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
@@ -20,28 +20,28 @@ pub(crate) struct SignInBody {
     password: String,
 }
 
-/// What a session is for.
+/// Scope of a session.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct ProjectChoice {
-    /// One of the projects of the session; null for the domain: identities, policies, the audit
+    /// Id of one of the session's projects; null for the domain: identities, policies, the audit
     #[schema(required)]
     project_id: Option<String>,
 }
 
-pub(super) struct Asked {
+pub(super) struct SignInRequest {
     pub(super) who: Who,
     pub(super) password: SecretString,
 }
 
-pub(super) fn sign_in(body: &[u8]) -> Result<Asked, Refusal> {
+pub(super) fn parse_sign_in(body: &[u8]) -> Result<SignInRequest, Refusal> {
     let body = Body::parse(body, &["domain", "user", "password"])?;
     let missing = || Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", "password".into())]);
     let password = body.secret("password")?.ok_or_else(missing)?;
-    Ok(Asked { who: Who::Name { domain: body.need("domain")?, user: body.need("user")? }, password })
+    Ok(SignInRequest { who: Who::Name { domain: body.need("domain")?, user: body.need("user")? }, password })
 }
 
-pub(super) fn project(body: &[u8]) -> Result<Option<String>, Refusal> {
+pub(super) fn parse_project(body: &[u8]) -> Result<Option<String>, Refusal> {
     Body::parse(body, &["project_id"])?.get("project_id")
 }

@@ -1,26 +1,26 @@
-//! A session, as the page sees it. The token is not in it.
+//! Wire format of a browser session. It does not contain the token.
 
 use clew_store::{Project, User};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Who is signed in, and for what.
+/// User and scope of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     user: SessionUser,
     domain: Named,
-    /// What the session is for; null if it is for the domain
+    /// Project of the session; null if the scope is the domain
     #[schema(required)]
     project: Option<Named>,
-    /// What it could be for, by name
+    /// Projects that the session can change to, sorted by name
     projects: Vec<Named>,
-    /// When it ends (UTC)
+    /// Expiry of the session (UTC)
     #[schema(example = "2026-11-28T12:00:00Z")]
     expires_at: String,
-    /// To be sent in X-Clew-Csrf with every change
+    /// CSRF token, to be sent in X-Clew-Csrf with every change
     csrf_token: String,
-    /// Of Clew
+    /// Version of Clew
     version: &'static str,
 }
 
@@ -31,7 +31,7 @@ struct SessionUser {
     administrator: bool,
 }
 
-/// A domain or a project.
+/// Domain or project.
 #[derive(Serialize, ToSchema)]
 struct Named {
     id: String,
@@ -52,7 +52,8 @@ impl Session {
             domain: Named { id: user.domain_id.to_string(), name: user.domain_name.clone() },
             project: project.map(named),
             projects: projects.iter().map(named).collect(),
-            expires_at: Timestamp::from_second(expires_at).map_or_else(|_| String::new(), |moment| moment.to_string()),
+            expires_at: Timestamp::from_second(expires_at)
+                .map_or_else(|_| String::new(), |timestamp| timestamp.to_string()),
             csrf_token: csrf_token.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -1,29 +1,30 @@
-//! Server-sent events as they are written.
+//! Format of server-sent events.
 
 use std::fmt::Write;
 
 use clew_diagnose::json;
 
-/// How far a viewer knows a node's list: as of which look of which watch.
+/// Position of a subscriber in the feed of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
-    /// Names the watch: a node that nobody looked at for a while is watched anew, and counts its looks anew.
-    pub(super) watch: u32,
+    /// Random id of the watch. A new watch of a node starts with version 0 again.
+    pub(super) watch_id: u32,
+    /// Number of the sample.
     pub(super) version: u32,
 }
 
 impl Position {
-    /// As an event's `id` has it. Anything else is no position: whoever sends it is told everything.
+    /// Parses an event `id`. An invalid id yields `None`, and the subscriber gets a full snapshot.
     pub(super) fn parse(id: &str) -> Option<Self> {
-        let (watch, version) = id.trim().split_once('-')?;
-        Some(Self { watch: u32::from_str_radix(watch, 16).ok()?, version: version.parse().ok()? })
+        let (watch_id, version) = id.trim().split_once('-')?;
+        Some(Self { watch_id: u32::from_str_radix(watch_id, 16).ok()?, version: version.parse().ok()? })
     }
 }
 
-/// Appends an event. `data` is JSON without line ends.
-pub(super) fn write(out: &mut String, position: Option<Position>, name: &str, data: &str) {
-    if let Some(Position { watch, version }) = position {
-        let _ = writeln!(out, "id: {watch:08x}-{version}");
+/// Appends an event. `data` is JSON on one line.
+pub(super) fn write_event(out: &mut String, position: Option<Position>, name: &str, data: &str) {
+    if let Some(Position { watch_id, version }) = position {
+        let _ = writeln!(out, "id: {watch_id:08x}-{version}");
     }
     let _ = write!(out, "event: {name}\ndata: {}\n\n", json::escape(data));
 }
@@ -33,10 +34,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_is_read_as_it_was_written() {
-        let position = Position { watch: 0xa1, version: 7 };
+    fn positions_round_trip() {
+        let position = Position { watch_id: 0xa1, version: 7 };
         let mut out = String::new();
-        write(&mut out, Some(position), "changes", "{}");
+        write_event(&mut out, Some(position), "changes", "{}");
         assert_eq!(out, "id: 000000a1-7\nevent: changes\ndata: {}\n\n");
         assert_eq!(Position::parse("000000a1-7"), Some(position));
         for id in ["", "-", "a1", "a1-", "a1-x", "zz-1", "1-99999999999"] {

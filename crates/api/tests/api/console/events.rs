@@ -1,4 +1,4 @@
-//! A reader of server-sent events, as a browser is one.
+//! Client for server-sent events.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use tokio::time::timeout;
 
 use crate::call::Call;
 
-/// Only a hang takes so long.
-const LONG: Duration = Duration::from_secs(90);
-/// Events before an expected one: one a second at most.
-const MAX_OTHERS: usize = 60;
+/// Timeout for one chunk: exceeded only by a hang.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+/// Maximum number of other events before an expected one. The server sends at most one event per second.
+const MAX_OTHER_EVENTS: usize = 60;
 
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) id: Option<String>,
     pub(super) name: String,
     pub(super) data: Value,
-    /// As it was sent.
+    /// Text of the event as received.
     pub(super) text: String,
 }
 
@@ -39,36 +39,38 @@ impl Events {
         Self { response, unread: Vec::new(), read: VecDeque::new() }
     }
 
-    /// The next event; nothing when the server has ended it.
+    /// Returns the next event; `None` when the server has ended the stream.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.read.pop_front() {
                 return Some(event);
             }
-            let Ok(chunk) = timeout(LONG, self.response.chunk()).await else { panic!("nothing comes") };
+            let Ok(chunk) = timeout(READ_TIMEOUT, self.response.chunk()).await else {
+                panic!("no data within the timeout")
+            };
             self.unread.extend_from_slice(&chunk.unwrap()?);
             while let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.unread.drain(..end + 2).collect();
-                self.read.extend(parse(std::str::from_utf8(&event).unwrap().trim_end()));
+                self.read.extend(parse_event(std::str::from_utf8(&event).unwrap().trim_end()));
             }
         }
     }
 
-    /// The next event of this name. No other may come that is not among `others`, and of those a bounded number.
+    /// Returns the next event with this name. Panics if an event comes before it that is not in `others`, or too many that are.
     pub(super) async fn expect(&mut self, name: &str, others: &[&str]) -> Event {
-        for _ in 0..MAX_OTHERS {
-            let event = self.next().await.unwrap_or_else(|| panic!("it ended without {name}"));
+        for _ in 0..MAX_OTHER_EVENTS {
+            let event = self.next().await.unwrap_or_else(|| panic!("stream ended without {name}"));
             if event.name == name {
                 return event;
             }
             assert!(others.contains(&event.name.as_str()), "{name} was expected: {event:?}");
         }
-        panic!("no {name} among {MAX_OTHERS} events")
+        panic!("no {name} among {MAX_OTHER_EVENTS} events")
     }
 }
 
-/// An event; nothing where there are comments only.
-fn parse(text: &str) -> Option<Event> {
+/// Parses an event; `None` for a comment.
+fn parse_event(text: &str) -> Option<Event> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
     let data = field("data: ")?;
     Some(Event {

@@ -1,4 +1,4 @@
-//! A browser that signs in: its cookie opens what a token opens, and only for Clew's own page.
+//! Browser sessions: sign-in, session cookie, CSRF protection, change of project, sign-out.
 
 use clew_api::TrustedProxies;
 use clew_model::{Actor, Outcome};
@@ -35,7 +35,7 @@ fn sign_in_as(server: &Server, user: &str, password: &str) -> Call {
     server.call(Method::POST, SESSION).anonymous().body(body.to_string())
 }
 
-/// What a browser keeps of a sign-in.
+/// Session state of a browser.
 pub(super) struct Browser {
     pub(super) cookie: String,
     pub(super) csrf: String,
@@ -43,7 +43,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn of(answer: &Answer, status: u16) -> Self {
+    pub(super) fn from_response(answer: &Answer, status: u16) -> Self {
         let session = answer.ok(status);
         let set = answer.header("set-cookie");
         let (cookie, attributes) = set.split_once(';').unwrap();
@@ -57,28 +57,28 @@ impl Browser {
     }
 
     pub(super) async fn signed_in(server: &Server) -> Self {
-        Self::of(&sign_in_as(server, "grace", PASSWORD).send().await, 201)
+        Self::from_response(&sign_in_as(server, "grace", PASSWORD).send().await, 201)
     }
 
-    /// The browser of a new user with a system policy.
+    /// Signs in a new user with a system policy.
     pub(super) async fn of_user(server: &Server, user: &str, policy: &str) -> Self {
         with_policy(server, user, policy).await;
-        Self::of(&sign_in_as(server, user, PASSWORD).send().await, 201)
+        Self::from_response(&sign_in_as(server, user, PASSWORD).send().await, 201)
     }
 
-    /// A request as the browser sends it by itself, whoever made it.
+    /// A request with the cookie, as the browser sends it for any site.
     pub(super) fn call(&self, server: &Server, method: Method, path: &str) -> Call {
         server.call(method, path).anonymous().header("cookie", &self.cookie)
     }
 
-    /// A request as the page makes it.
+    /// A request with cookie and CSRF token, as the page sends it.
     pub(super) fn page(&self, server: &Server, method: Method, path: &str) -> Call {
         self.call(server, method, path).header("x-clew-csrf", &self.csrf).header("sec-fetch-site", "same-origin")
     }
 }
 
 #[tokio::test]
-async fn a_browser_signs_in_for_the_first_project_and_its_cookie_opens_what_a_token_opens() {
+async fn sign_in_selects_the_first_project_and_cookie_authenticates() {
     let server = server().await;
     server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let browser = Browser::signed_in(&server).await;
@@ -92,43 +92,44 @@ async fn a_browser_signs_in_for_the_first_project_and_its_cookie_opens_what_a_to
     assert_eq!(browser.call(&server, Method::GET, &list).send().await.ok(200)["total_count"], 1);
     let shown = browser.call(&server, Method::GET, SESSION).send().await.ok(200);
     assert_eq!(shown, browser.session);
-    // Beside other cookies too; and a token counts before it.
-    let among = browser.call(&server, Method::GET, &list).header("cookie", &format!("theme=dark; {}", browser.cookie));
-    among.send().await.ok(200);
+    // Also with other cookies; a token header takes precedence.
+    let with_other_cookie =
+        browser.call(&server, Method::GET, &list).header("cookie", &format!("theme=dark; {}", browser.cookie));
+    with_other_cookie.send().await.ok(200);
     browser.call(&server, Method::GET, &list).token("guessed").send().await.refused(401, "APIGW.0301");
 }
 
 #[tokio::test]
-async fn a_change_must_be_the_pages_own() {
+async fn changes_require_the_csrf_token() {
     let server = server().await;
     let browser = Browser::signed_in(&server).await;
-    let other = Browser::of(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
+    let other = Browser::from_response(&sign_in_as(&server, "grace", PASSWORD).send().await, 201);
     let collect = || browser.call(&server, Method::POST, &server.sessions(""));
     let message = collect().send().await.refused(403, "APIGW.0301");
     assert!(message.contains("needs X-Clew-Csrf"), "{message}");
     for wrong in ["", "x", &other.csrf, &browser.csrf[1..]] {
         collect().header("x-clew-csrf", wrong).send().await.refused(403, "APIGW.0301");
     }
-    let right = || collect().header("x-clew-csrf", &browser.csrf);
+    let with_csrf = || collect().header("x-clew-csrf", &browser.csrf);
     for (name, value) in
         [("sec-fetch-site", "same-site"), ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")]
     {
-        let message = right().header(name, value).send().await.refused(403, "APIGW.0301");
+        let message = with_csrf().header(name, value).send().await.refused(403, "APIGW.0301");
         assert!(message.contains("Another site"), "{message}");
     }
     assert_eq!(server.store.task_counts().await.unwrap().iter().map(|(_, count)| count).sum::<u64>(), 0);
-    right().send().await.ok(202);
-    right().header("origin", &format!("http://{}", server.address)).send().await.ok(202);
-    // Reading needs no proof, but not for another site.
+    with_csrf().send().await.ok(202);
+    with_csrf().header("origin", &format!("http://{}", server.address)).send().await.ok(202);
+    // Reads need no CSRF token, but other sites are refused.
     let list = format!("/v3/{}/instances", server.tenant.project_id);
     let elsewhere = browser.call(&server, Method::GET, &list).header("sec-fetch-site", "same-site");
     elsewhere.send().await.refused(403, "APIGW.0301");
-    // Who has a token need not be the page.
+    // Requests with a token header need no CSRF token.
     server.call(Method::POST, &server.sessions("")).header("sec-fetch-site", "cross-site").send().await.ok(202);
 }
 
 #[tokio::test]
-async fn who_signs_out_is_out_and_so_is_whoever_kept_the_cookie() {
+async fn sign_out_revokes_the_token() {
     let server = server().await;
     let browser = Browser::signed_in(&server).await;
     browser.call(&server, Method::DELETE, SESSION).send().await.refused(403, "APIGW.0301");
@@ -140,7 +141,7 @@ async fn who_signs_out_is_out_and_so_is_whoever_kept_the_cookie() {
 }
 
 #[tokio::test]
-async fn another_project_takes_another_token_that_ends_when_the_first_would_have() {
+async fn project_change_replaces_the_token_and_keeps_its_expiry() {
     let server = server().await;
     let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
@@ -153,7 +154,7 @@ async fn another_project_takes_another_token_that_ends_when_the_first_would_have
     for project in [theirs.as_str(), "nonsense", ""] {
         choose(&first, json!(project)).send().await.refused(403, "IAM.0002");
     }
-    let second = Browser::of(&choose(&first, json!(south.as_str())).send().await, 200);
+    let second = Browser::from_response(&choose(&first, json!(south.as_str())).send().await, 200);
     assert_eq!(second.session["project"]["id"], south.as_str());
     assert_eq!(second.session["expires_at"], first.session["expires_at"]);
     assert_ne!((&second.cookie, &second.csrf), (&first.cookie, &first.csrf));
@@ -162,13 +163,13 @@ async fn another_project_takes_another_token_that_ends_when_the_first_would_have
         async |browser: &Browser, path: String| browser.call(&server, Method::GET, &path).send().await.status.as_u16();
     assert_eq!(get(&second, format!("/v3/{south}/instances")).await, 200);
     assert_eq!(get(&second, format!("/v3/{}/instances", server.tenant.project_id)).await, 403);
-    let domain = Browser::of(&choose(&second, Value::Null).send().await, 200);
+    let domain = Browser::from_response(&choose(&second, Value::Null).send().await, 200);
     assert_eq!(domain.session["project"], Value::Null);
     assert_eq!(get(&domain, format!("/v3/{south}/instances")).await, 403);
 }
 
 #[tokio::test]
-async fn guesses_are_counted_with_those_of_the_other_door() {
+async fn failed_sign_ins_count_with_those_of_the_identity_api() {
     let mut server = server().await;
     for guess in 0..5 {
         let refused = if guess % 2 == 0 {
@@ -187,7 +188,7 @@ async fn guesses_are_counted_with_those_of_the_other_door() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_kept_in_the_audit_without_its_secrets_and_not_for_another_site() {
+async fn sign_ins_are_audited_without_secrets_and_refused_for_other_sites() {
     let server = server().await;
     let browser = Browser::signed_in(&server).await;
     let row = server.audit_of("CreateConsoleSession").await.remove(0).event;
@@ -214,7 +215,7 @@ async fn a_sign_in_is_kept_in_the_audit_without_its_secrets_and_not_for_another_
 }
 
 #[tokio::test]
-async fn whoever_loses_a_right_loses_the_session_and_over_tls_the_cookie_stays_there() {
+async fn revoked_permissions_end_the_session_and_tls_cookies_require_tls() {
     let server = Server::start_with(|settings, _| {
         settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
@@ -224,12 +225,12 @@ async fn whoever_loses_a_right_loses_the_session_and_over_tls_the_cookie_stays_t
     let name = format!("__Host-clew_session_{}=", server.address.port());
     assert!(answer.header("set-cookie").starts_with(&name), "{:?}", answer.headers);
     assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
-    let browser = Browser::of(&answer, 201);
+    let browser = Browser::from_response(&answer, 201);
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let policy = PolicyRef::System("TaurusDBReadOnlyAccessPolicy".into());
     assert!(server.store.detach(&by(), &policy, &Grantee::User(grace), None).await.unwrap());
     let show = || browser.call(&server, Method::GET, SESSION);
     show().header("x-forwarded-proto", "https").send().await.refused(401, "APIGW.0307");
-    // Without TLS it is not a cookie of the server.
+    // Without TLS, the server expects a cookie with another name.
     show().send().await.refused(401, "APIGW.0301");
 }

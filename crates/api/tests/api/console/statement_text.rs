@@ -1,4 +1,4 @@
-//! Callers that may not list sessions see SQL templates on every route, also in a project that does not mask statements.
+//! Callers without the permission to list sessions see SQL templates on every route, also in a project that does not mask statements.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SECRET: &str = "4111-1111-1111";
 const STATEMENT: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
 const TEMPLATE: &str = "SELECT SLEEP(?), ?";
 
-/// A token of a user with these actions of an instance and no others.
+/// Creates a token of a user with only these actions on instances.
 async fn token(server: &Server, name: &str, actions: &[&str]) -> String {
     let actions: Vec<String> = actions.iter().map(|action| format!("gaussdbformysql:instance:{action}")).collect();
     let user = server.user_with(name, json!([{ "Effect": "Allow", "Action": actions }])).await;
@@ -26,7 +26,7 @@ fn instance_path(server: &Server, rest: &str) -> String {
     format!("/v3/{}/instances/{}/{rest}", server.tenant.project_id, server.instance.id)
 }
 
-async fn templates_without_list_permission(flavor: Flavor) {
+async fn callers_without_list_permission_see_templates(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let one_second = SlowThreshold::new(1).unwrap();
@@ -53,24 +53,24 @@ async fn templates_without_list_permission(flavor: Flavor) {
     let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
 
     let lists = ["get", "listProcesses", "deleteProcesses", "showIntelligentKillSession"];
-    let sighted = token(&server, "sighted", &lists).await;
-    let blind = token(&server, "blind", &["get", "deleteProcesses", "showIntelligentKillSession"]).await;
+    let unmasked = token(&server, "sighted", &lists).await;
+    let masked = token(&server, "blind", &["get", "deleteProcesses", "showIntelligentKillSession"]).await;
     for (whole, seen) in [
-        (get(&sighted, &task_preview).await, get(&blind, &task_preview).await),
-        (get(&sighted, &statistic).await, get(&blind, &statistic).await),
-        (kill_preview(&sighted).await, kill_preview(&blind).await),
+        (get(&unmasked, &task_preview).await, get(&masked, &task_preview).await),
+        (get(&unmasked, &statistic).await, get(&masked, &statistic).await),
+        (kill_preview(&unmasked).await, kill_preview(&masked).await),
     ] {
         assert!(whole.status == 200 && whole.text().contains(SECRET), "{flavor}: {}", whole.text());
         assert!(seen.status == 200 && seen.text().contains(TEMPLATE), "{flavor}: {}", seen.text());
         assert!(!seen.text().contains(SECRET), "{flavor}: {}", seen.text());
     }
-    // A criterion must not tell which literals a statement has.
+    // A filter must not reveal the literals of a statement.
     let guess = async |token: &str, literal: &str| -> Value {
         get(token, &format!("{task_preview}&info={literal}")).await.ok(200)["total_count"].clone()
     };
-    assert_ne!(guess(&sighted, SECRET).await, 0);
-    assert_eq!(guess(&blind, SECRET).await, 0);
-    assert_ne!(guess(&blind, "SLEEP(?)").await, 0);
+    assert_ne!(guess(&unmasked, SECRET).await, 0);
+    assert_eq!(guess(&masked, SECRET).await, 0);
+    assert_ne!(guess(&masked, "SLEEP(?)").await, 0);
     // Routes that show whole statements are refused without the permission to list sessions.
     let (id, of_node) = (busy.id, |rest: &str| instance_path(&server, &format!("nodes/{}/{rest}", server.node())));
     let progress = json!({ "thread_ids": [id] }).to_string();
@@ -86,36 +86,36 @@ async fn templates_without_list_permission(flavor: Flavor) {
         server.call(Method::GET, &path(&server, "collections")),
     ] {
         let route = call.url.path().to_owned();
-        let refused = call.token(&blind).send().await;
+        let refused = call.token(&masked).send().await;
         assert_eq!(refused.status, 403, "{flavor} {route}: {}", refused.text());
     }
     let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
-    assert_eq!(get(&blind, &permissions).await.ok(200)["masked"], true);
-    assert_eq!(get(&sighted, &permissions).await.ok(200)["masked"], false);
-    // Histories hold templates alone.
+    assert_eq!(get(&masked, &permissions).await.ok(200)["masked"], true);
+    assert_eq!(get(&unmasked, &permissions).await.ok(200)["masked"], false);
+    // Histories contain only templates.
     let killed = json!({ "sessions": kill["sessions"], "what": "connection" });
     let killed = server.call(Method::POST, &path(&server, "kill")).body(killed.to_string()).send().await.ok(200);
     assert_eq!(killed["sessions"][0]["outcome"], "killed", "{flavor}: {killed}");
     for history in [path(&server, "kills"), instance_path(&server, "process/kill/history")] {
-        let kills = get(&blind, &history).await;
+        let kills = get(&masked, &history).await;
         assert!(kills.status == 200 && kills.text().contains(TEMPLATE), "{flavor} {history}: {}", kills.text());
         assert!(!kills.text().contains(SECRET), "{flavor} {history}: {}", kills.text());
     }
 }
 
 #[tokio::test]
-async fn templates_without_list_permission_on_mariadb() {
-    templates_without_list_permission(Flavor::MariaDb).await;
+async fn callers_without_list_permission_see_templates_on_mariadb() {
+    callers_without_list_permission_see_templates(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn templates_without_list_permission_on_mysql() {
-    templates_without_list_permission(Flavor::MySql).await;
+async fn callers_without_list_permission_see_templates_on_mysql() {
+    callers_without_list_permission_see_templates(Flavor::MySql).await;
 }
 
 /// The template of `4111x` is `4111x`: only a placeholder hides such a part of a statement.
 #[tokio::test]
-async fn statement_parts_of_criteria_are_hidden_from_masked_viewers_and_from_the_audit() {
+async fn statement_fragments_in_filters_are_hidden_from_masked_callers_and_the_audit() {
     let server = Server::start().await;
     let switch = server.call(Method::PUT, &instance_path(&server, "process/task/switch"));
     assert_eq!(switch.body(r#"{"status":"ON"}"#).send().await.status, 200);
@@ -129,15 +129,15 @@ async fn statement_parts_of_criteria_are_hidden_from_masked_viewers_and_from_the
     let actions = ["get", "listProcesses", "getRealtimeSession"];
     let lists = token(&server, "lists", &actions).await;
     let get = async |token: &str, path: &str| server.call(Method::GET, path).token(token).send().await.ok(200);
-    let fragments = async |token: &str| {
+    let read_fragments = async |token: &str| {
         let (task, collection) = (get(token, &tasks).await, get(token, &collections).await);
         (task["processes"][0]["info"].clone(), collection["collections"][0]["filter"]["sql_key"].clone())
     };
-    assert_eq!(fragments(&lists).await, (json!("4111x"), json!("4111x")));
+    assert_eq!(read_fragments(&lists).await, (json!("4111x"), json!("4111x")));
     let only_get = token(&server, "only_get", &["get"]).await;
     assert_eq!(get(&only_get, &tasks).await["processes"][0]["info"], "***");
     server.mask(&server.tenant.project_id, true).await;
-    assert_eq!(fragments(&lists).await, (json!("***"), json!("***")));
+    assert_eq!(read_fragments(&lists).await, (json!("***"), json!("***")));
 
     let added = server.audit_of("AddKillTask").await.remove(0).event.detail;
     assert_eq!(added["asked"]["info"], "***", "{added}");

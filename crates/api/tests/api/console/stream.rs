@@ -1,4 +1,4 @@
-//! The live list of a node: changes arrive, one look serves all, and it ends when it must.
+//! Live session list of a node: changes, sharing of samples, resumption, and the end of streams.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,9 +20,9 @@ pub(super) async fn node(flavor: Flavor) -> clew_testkit::Server {
     clew_testkit::Server::start(flavor, &ServerOptions::default()).await.unwrap()
 }
 
-/// A server that watches this node.
+/// Starts an API server whose first node is at this URL.
 pub(super) async fn watching(url: &str) -> Server {
-    // All viewers of a test are one user.
+    // All streams of a test have the same user.
     let mut server = Server::start_with(|settings, _| settings.streams_per_principal = 64).await;
     server.look_at(url).await;
     server
@@ -32,7 +32,7 @@ pub(super) async fn session(node: &clew_testkit::Server) -> RawSession {
     RawSession::open(SocketAddr::from(([127, 0, 0, 1], node.port())), "root", None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// A path of the first node, below Clew's own API.
+/// Path below the first node in Clew's own API.
 pub(super) fn path(server: &Server, rest: &str) -> String {
     format!("/clew/v1/{}/instances/{}/nodes/{}/{rest}", server.tenant.project_id, server.instance.id, server.node())
 }
@@ -41,30 +41,30 @@ async fn watch(server: &Server) -> Events {
     Events::open(server.call(Method::GET, &path(server, "stream"))).await
 }
 
-fn place(snapshot: &Event, column: &str) -> usize {
+fn column_index(snapshot: &Event, column: &str) -> usize {
     let columns = snapshot.data["columns"].as_array().unwrap();
-    columns.iter().position(|known| known == column).unwrap_or_else(|| panic!("no {column}"))
+    columns.iter().position(|name| name == column).unwrap_or_else(|| panic!("no {column}"))
 }
 
-/// What a row, or a part of it, says of a column; nothing if it does not.
-fn cell(row: &Value, place: usize) -> Option<&Value> {
-    row.get(place).or_else(|| row.get(place.to_string()))
+/// Returns the value of a column in a row or a changed row; `None` if the row does not contain it.
+fn cell(row: &Value, column: usize) -> Option<&Value> {
+    row.get(column).or_else(|| row.get(column.to_string()))
 }
 
-/// Reads on until a session's row, or what changed of it, is as is wanted. Returns the event, and how many came before.
-async fn until(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> (Event, u64) {
+/// Reads events until one matches. Returns the event, and the number of events before it.
+async fn await_change(events: &mut Events, is_match: impl Fn(&Event) -> bool) -> (Event, u64) {
     let mut before = 0;
     loop {
         let event = events.expect("changes", &["limitations"]).await;
-        if wanted(&event) {
+        if is_match(&event) {
             return (event, before);
         }
         before += 1;
-        assert!(before < 60, "it does not come: {event:?}");
+        assert!(before < 60, "no matching event: {event:?}");
     }
 }
 
-async fn what_happens_on_the_node_arrives(flavor: Flavor) {
+async fn changes_of_sessions_are_streamed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let idle = session(&node).await;
@@ -74,7 +74,7 @@ async fn what_happens_on_the_node_arrives(flavor: Flavor) {
     assert_eq!((&data["masked"], &data["running"]), (&json!(false), &json!([7, 8, 10])), "{data}");
     assert!(data["at"].is_u64() && data["interval_ms"].as_u64() >= Some(1000), "{data}");
     let [user, command, statement, template] =
-        ["user", "command", "sql_statement", "sql_template"].map(|column| place(&first, column));
+        ["user", "command", "sql_statement", "sql_template"].map(|name| column_index(&first, name));
     let row = &data["sessions"][idle.id.to_string()];
     assert_eq!((&row[user], &row[command], &row[statement]), (&json!("root"), &json!("Sleep"), &Value::Null), "{data}");
     assert_eq!((data["counts"]["total"].as_u64(), data["counts"]["active"].as_u64()), (Some(1), Some(0)), "{data}");
@@ -86,32 +86,35 @@ async fn what_happens_on_the_node_arrives(flavor: Flavor) {
         let row = &event.data["changed"][&id];
         cell(row, statement) == Some(&json!("SELECT SLEEP(1000), 'secret'"))
     };
-    let (event, before) = until(&mut events, runs).await;
+    let (event, before) = await_change(&mut events, runs).await;
     if event.data["interval_ms"] == 1000 {
-        // The look that was under way when it began, and the next: within two seconds.
+        // The sample in progress when the statement began, and the next: within two seconds.
         assert!(before <= 2, "{before}");
     }
     assert_eq!(cell(&event.data["changed"][&id], template), Some(&json!("SELECT SLEEP(?), ?")), "{event:?}");
     assert_eq!(event.data["counts"]["active"], 1);
-    assert!(event.data["changed"].get(idle.id.to_string()).is_none(), "an idle session is no news: {event:?}");
+    assert!(
+        event.data["changed"].get(idle.id.to_string()).is_none(),
+        "an idle session must not be reported as changed: {event:?}"
+    );
     drop(idle);
     node.run(&[&format!("KILL {}", busy.id)]).await.unwrap();
     let gone = |event: &Event| event.data["gone"].as_array().unwrap().contains(&json!(busy.id));
-    until(&mut events, gone).await;
+    await_change(&mut events, gone).await;
 }
 
 #[tokio::test]
-async fn what_happens_arrives_from_a_mariadb_server() {
-    what_happens_on_the_node_arrives(Flavor::MariaDb).await;
+async fn changes_of_sessions_are_streamed_on_mariadb() {
+    changes_of_sessions_are_streamed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn what_happens_arrives_from_a_mysql_server() {
-    what_happens_on_the_node_arrives(Flavor::MySql).await;
+async fn changes_of_sessions_are_streamed_on_mysql() {
+    changes_of_sessions_are_streamed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn without_its_performance_schema_a_mysql_server() {
+async fn disabled_performance_schema_is_reported_as_a_limitation() {
     let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
     let node = clew_testkit::Server::start(Flavor::MySql, &options).await.unwrap();
     let server = watching(&node.url()).await;
@@ -123,8 +126,8 @@ async fn without_its_performance_schema_a_mysql_server() {
     assert!(kinds.contains(&"no_performance_schema"), "{kinds:?}");
 }
 
-/// Statements that the node was sent until now, this one among them.
-async fn questions(node: &clew_testkit::Server) -> u64 {
+/// Returns the number of statements that the node has received, including this one.
+async fn statement_count(node: &clew_testkit::Server) -> u64 {
     let mut root = node.connect().await.unwrap();
     let status: Option<(String, u64)> = root.query_first("SHOW GLOBAL STATUS LIKE 'Questions'").await.unwrap();
     root.disconnect().await.unwrap();
@@ -135,27 +138,27 @@ fn version(event: &Event) -> u64 {
     event.id.as_ref().unwrap().split_once('-').unwrap().1.parse().unwrap()
 }
 
-async fn many_cost_what_one_does(flavor: Flavor) {
+async fn subscribers_share_one_sample(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
-    let asking = questions(&node).await;
-    let asking = questions(&node).await - asking;
-    // What one look costs, measured over some of them. The first tries everything, and is left out.
+    let count_cost = statement_count(&node).await;
+    let count_cost = statement_count(&node).await - count_cost;
+    // Measures the statements of several samples, without the first one, which probes the server.
     let cost = async |events: &mut Events| {
         let from = events.expect("changes", &["limitations"]).await;
-        let before = questions(&node).await;
+        let before = statement_count(&node).await;
         let to = loop {
             let event = events.expect("changes", &["limitations"]).await;
             if version(&event) >= version(&from) + 5 {
                 break event;
             }
         };
-        let looks = version(&to) - version(&from);
-        (questions(&node).await - before - asking, looks)
+        let samples = version(&to) - version(&from);
+        (statement_count(&node).await - before - count_cost, samples)
     };
     let mut first = watch(&server).await;
     first.expect("snapshot", &[]).await;
-    let (one, looks_of_one) = cost(&mut first).await;
+    let (one, samples_of_one) = cost(&mut first).await;
     let mut all = Vec::new();
     for _ in 0..49 {
         let mut events = watch(&server).await;
@@ -163,45 +166,45 @@ async fn many_cost_what_one_does(flavor: Flavor) {
         assert!(snapshot.data["sessions"].is_object());
         all.push(events);
     }
-    let (fifty, looks_of_fifty) = cost(&mut first).await;
-    // A look more may be under way at either end of a measurement; fifty of their own would be fifty times as many.
-    let a_look = one.div_ceil(looks_of_one);
+    let (fifty, samples_of_fifty) = cost(&mut first).await;
+    // One more sample may be in progress at either end of a measurement. Separate samples would be fifty times as many.
+    let per_sample = one.div_ceil(samples_of_one);
     assert!(
-        one > 0 && fifty <= a_look * (looks_of_fifty + 2),
-        "{flavor}: {one} in {looks_of_one}, {fifty} in {looks_of_fifty}"
+        one > 0 && fifty <= per_sample * (samples_of_fifty + 2),
+        "{flavor}: {one} in {samples_of_one}, {fifty} in {samples_of_fifty}"
     );
     for events in &mut all {
         events.expect("changes", &["limitations"]).await;
     }
-    // Nobody looks any more: after the look that is under way, only this question itself is counted.
+    // Without subscribers, only the statement that counts is received after the sample in progress.
     drop((first, all));
     for attempt in 0.. {
-        let before = questions(&node).await;
+        let before = statement_count(&node).await;
         sleep(Duration::from_secs(3)).await;
-        if questions(&node).await - before == asking {
+        if statement_count(&node).await - before == count_cost {
             break;
         }
-        assert!(attempt < 20, "{flavor}: the node is read though nobody looks");
+        assert!(attempt < 20, "{flavor}: the node is sampled without subscribers");
     }
 }
 
 #[tokio::test]
-async fn fifty_viewers_cost_what_one_does_on_a_mariadb_server() {
-    many_cost_what_one_does(Flavor::MariaDb).await;
+async fn subscribers_share_one_sample_on_mariadb() {
+    subscribers_share_one_sample(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn fifty_viewers_cost_what_one_does_on_a_mysql_server() {
-    many_cost_what_one_does(Flavor::MySql).await;
+async fn subscribers_share_one_sample_on_mysql() {
+    subscribers_share_one_sample(Flavor::MySql).await;
 }
 
-async fn fake() -> FakeServer {
+async fn fake_node() -> FakeServer {
     FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap()
 }
 
 #[tokio::test]
-async fn whoever_comes_back_is_told_what_it_missed_and_a_stranger_everything() {
-    let node = fake().await;
+async fn last_event_id_resumes_the_stream() {
+    let node = fake_node().await;
     let server = watching(&node.url()).await;
     let mut events = watch(&server).await;
     let id = events.expect("snapshot", &[]).await.id.unwrap();
@@ -223,22 +226,22 @@ async fn whoever_comes_back_is_told_what_it_missed_and_a_stranger_everything() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_token() {
-    let node = fake().await;
+async fn stream_ends_with_its_credentials() {
+    let node = fake_node().await;
     let server = watching(&node.url()).await;
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
-    let ends = async |token: &str| {
+    let open_with_token = async |token: &str| {
         let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(token)).await;
         events.expect("snapshot", &[]).await;
         events
     };
-    // It is taken back.
+    // A revoked token.
     let token = server.project_token(&reader).await;
-    let mut revoked = ends(&token).await;
+    let mut revoked = open_with_token(&token).await;
     server.store.revoke_token(&by(), &clew_iam::token::hash(&token)).await.unwrap();
-    // It ends by itself.
-    let mut short = ends(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
-    // A temporary key ends by itself too.
+    // A token that expires.
+    let mut short = open_with_token(&server.token_of(&reader, Some(&server.tenant.project_id), 3).await).await;
+    // A temporary key that expires.
     let secret: SecretString = "0123456789012345678901234567890123456789".into();
     let key = NewTemporaryKey {
         user_id: reader.clone(),
@@ -252,8 +255,8 @@ async fn it_ends_with_the_token() {
     let call = server.call(Method::GET, &path(&server, "stream")).header("x-security-token", "plain");
     let mut temporary = Events::open(call.signed(&key.id, &secret, SignedDuration::ZERO)).await;
     temporary.expect("snapshot", &[]).await;
-    // The user is disabled.
-    let mut other = ends(&server.project_token(&reader).await).await;
+    // A disabled user.
+    let mut other = open_with_token(&server.project_token(&reader).await).await;
     for events in [&mut revoked, &mut short, &mut temporary] {
         let end = events.expect("end", &["changes", "limitations"]).await;
         assert_eq!(end.data, json!({ "reason": "token" }));
@@ -266,8 +269,8 @@ async fn it_ends_with_the_token() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_right_and_with_the_instance() {
-    let node = fake().await;
+async fn stream_ends_with_the_permission_and_with_the_instance() {
+    let node = fake_node().await;
     let server = watching(&node.url()).await;
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let signer = server.key_of(&reader).await;
@@ -285,21 +288,21 @@ async fn it_ends_with_the_right_and_with_the_instance() {
 }
 
 #[tokio::test]
-async fn it_ends_when_the_server_stops() {
-    let node = fake().await;
+async fn stream_ends_when_the_server_stops() {
+    let node = fake_node().await;
     let mut server = watching(&node.url()).await;
     let mut events = watch(&server).await;
     events.expect("snapshot", &[]).await;
     server.shutdown.cancel();
     assert_eq!(events.expect("end", &["changes"]).await.data, json!({ "reason": "shutdown" }));
     assert!(events.next().await.is_none());
-    // And the server waits for nobody: it would for half a minute.
+    // The server does not wait for open streams: the grace period is half a minute.
     let stopped = tokio::time::timeout(Duration::from_secs(20), &mut server.serving).await;
-    stopped.expect("it waits for a viewer").unwrap().unwrap();
+    stopped.expect("server waits for a subscriber").unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_be_read_is_told_of_and_told_again_when_it_is_back() {
+async fn failures_to_read_the_node_are_streamed_repeatedly() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = watching(&format!("mysql://root@127.0.0.1:{port}/?tls=off")).await;
     let mut events = watch(&server).await;
@@ -307,10 +310,10 @@ async fn a_node_that_cannot_be_read_is_told_of_and_told_again_when_it_is_back() 
     assert_eq!(trouble.data["kind"], "unreachable", "{trouble:?}");
     assert!(trouble.data["reason"].as_str().unwrap().contains("127.0.0.1") && trouble.data["at"].is_u64());
     assert!(!trouble.text.contains("nodepass"));
-    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "it is tried again");
+    assert_eq!(events.expect("trouble", &[]).await.data["kind"], "unreachable", "sampling must be retried");
 }
 
-/// Failed logins since the node's start, by its own count.
+/// Returns the node's own count of failed logins since its start.
 async fn failed_logins(node: &clew_testkit::Server) -> u64 {
     let mut connection = node.connect().await.unwrap();
     let row: Option<(String, u64)> =
@@ -319,7 +322,7 @@ async fn failed_logins(node: &clew_testkit::Server) -> u64 {
     row.unwrap().1
 }
 
-async fn the_feed_of_a_node_that_refuses_the_login_backs_off(flavor: Flavor) {
+async fn feed_backs_off_after_refused_logins(flavor: Flavor) {
     let node = node(flavor).await;
     node.run(&["CREATE USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let tls = if flavor == Flavor::MySql { "required" } else { "off" };
@@ -328,7 +331,7 @@ async fn the_feed_of_a_node_that_refuses_the_login_backs_off(flavor: Flavor) {
     let mut events = watch(&server).await;
     let first = events.expect("trouble", &[]).await;
     assert_eq!(first.data["kind"], "access-denied", "{first:?}");
-    // As if several had been refused: no machine is so slow that the back-off ends during the test.
+    // Simulates several refusals, so that the back-off does not end during the test.
     let refused = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
     server.store.record_login_refusal(&refused, 9, &failure).await.unwrap();
@@ -341,35 +344,35 @@ async fn the_feed_of_a_node_that_refuses_the_login_backs_off(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn the_feed_of_a_node_that_refuses_the_login_backs_off_on_a_mariadb_server() {
-    the_feed_of_a_node_that_refuses_the_login_backs_off(Flavor::MariaDb).await;
+async fn feed_backs_off_after_refused_logins_on_mariadb() {
+    feed_backs_off_after_refused_logins(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_feed_of_a_node_that_refuses_the_login_backs_off_on_a_mysql_server() {
-    the_feed_of_a_node_that_refuses_the_login_backs_off(Flavor::MySql).await;
+async fn feed_backs_off_after_refused_logins_on_mysql() {
+    feed_backs_off_after_refused_logins(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn a_wish_is_an_interval_and_anything_else_is_refused() {
+async fn interval_is_applied_and_validated() {
     let server = Server::start().await;
-    for wish in ["0", "61", "x", "-1"] {
-        server.get(&path(&server, &format!("stream?interval={wish}"))).await.refused(400, "DBS.280001");
+    for interval in ["0", "61", "x", "-1"] {
+        server.get(&path(&server, &format!("stream?interval={interval}"))).await.refused(400, "DBS.280001");
     }
-    let node = fake().await;
+    let node = fake_node().await;
     let server = watching(&node.url()).await;
     let mut slow = Events::open(server.call(Method::GET, &path(&server, "stream?interval=3"))).await;
     let mut quick = watch(&server).await;
     let first = slow.expect("snapshot", &[]).await;
     let second = slow.expect("changes", &[]).await;
-    assert!(version(&second) >= version(&first) + 2, "several looks at once: {first:?} {second:?}");
+    assert!(version(&second) >= version(&first) + 2, "several samples per event: {first:?} {second:?}");
     let quick = [quick.expect("snapshot", &[]).await, quick.expect("changes", &[]).await];
     assert_eq!(version(&quick[1]), version(&quick[0]) + 1);
 }
 
 #[tokio::test]
-async fn a_browser_may_watch_with_its_cookie() {
-    let node = fake().await;
+async fn session_cookie_authorizes_the_stream() {
+    let node = fake_node().await;
     let mut server = super::session::server().await;
     server.look_at(&node.url()).await;
     let browser = super::session::Browser::signed_in(&server).await;
@@ -382,8 +385,8 @@ async fn a_browser_may_watch_with_its_cookie() {
 }
 
 #[tokio::test]
-async fn a_slow_node_is_looked_at_less_often() {
-    // Three sessions, one each tenth of a second.
+async fn slow_nodes_are_sampled_less_often() {
+    // Sends three sessions, one every tenth of a second.
     let fault = Fault::Drips(Duration::from_millis(100));
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault }).await.unwrap();
     let server = watching(&node.url()).await;

@@ -1,4 +1,4 @@
-//! Requests that stay open are limited for each principal, and never keep the operations endpoints from being answered.
+//! Limits on open event streams per principal, and availability of the operations endpoints.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::stream::path;
 use crate::limits::{LONG, answer, until_closed};
 use crate::server::{NO_RATES, Server, by};
 
-/// A stream that is open as long as the connection: the head of the answer was read.
+/// Opens an event stream over a new connection and reads the response head.
 async fn open_stream(server: &Server) -> TcpStream {
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", path(server, "stream")), "\r\n");
@@ -50,28 +50,28 @@ async fn event_streams_per_principal_are_limited() {
     assert_eq!(refused.header("retry-after"), "5");
     let chinese = server.get_in_chinese(&stream).await.refused(429, "APIGW.0308");
     assert!(chinese.contains("该用户已打开3个事件流，已达上限"), "{chinese}");
-    // A signature of the same user counts with the tokens; another user has streams of their own.
+    // Signed requests of the same user count with the tokens; other users have a limit of their own.
     server.sign(server.call(Method::GET, &stream)).send().await.refused(429, "APIGW.0308");
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
     assert_eq!(server.call(Method::GET, &stream).token(&reader).send().await.status, 200);
-    // All else is answered.
+    // Other requests are not affected.
     server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
     let counted = metrics(&server).await;
     assert!(counted.contains("clew_http_over_limit_total{limit=\"streams\"} 3\n"), "{counted}");
     drop(open.pop());
-    let mut again = false;
+    let mut accepted = false;
     for _ in 0..1000 {
-        again = server.get(&stream).await.status == 200;
-        if again {
+        accepted = server.get(&stream).await.status == 200;
+        if accepted {
             break;
         }
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(again, "a stream that was closed still counts");
+    assert!(accepted, "closed stream still counts");
 }
 
-/// A user whose policies have 210 KiB, and take about 32 Mi units of work for each decision.
+/// Creates a user whose policies have 210 KiB and take about 32 Mi units of work per decision.
 async fn user_with_expensive_policies(server: &Server) -> UserId {
     let user = server.user(&"a".repeat(200)).await;
     server.attach_system("TaurusDBReadOnlyAccessPolicy", &user).await;
@@ -94,19 +94,19 @@ async fn user_with_expensive_policies(server: &Server) -> UserId {
 
 #[tokio::test]
 async fn expensive_policies_of_an_event_stream_count_as_requests() {
-    // The request takes 1, its policies 6, their evaluation about 32.
+    // The request consumes 1, its policies 6, their evaluation about 32.
     let rates = Rates { principal_per_second: 1, principal_burst: 50, ..NO_RATES };
     let server = Server::start_limited(rates, |_, _| {}).await;
     let user = user_with_expensive_policies(&server).await;
     let token = server.project_token(&user).await;
     let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(&token)).await;
-    // What changes access makes the stream decide again: another 32, which are not left.
+    // A change of identities makes the stream decide again: another 32, more than the rest of the quota.
     server.user("grace").await;
     assert_eq!(events.expect("end", &["trouble", "snapshot"]).await.data["reason"], "forbidden");
 }
 
 #[tokio::test]
-async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
+async fn operations_endpoints_work_while_all_connections_are_in_use() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 4;
         settings.streams_per_principal = 0;
@@ -122,7 +122,7 @@ async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
             connection.write_all(server.raw(&format!("GET {path}"), "\r\n").as_bytes()).await.unwrap();
             let text = answer(&mut connection).await;
             assert!(text.starts_with("HTTP/1.1 200 ") && text.contains("connection: close\r\n"), "{text}");
-            assert_eq!(until_closed(&mut connection).await, b"", "the next client needs it");
+            assert_eq!(until_closed(&mut connection).await, b"", "connection must be released");
         }
     }
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
@@ -133,19 +133,19 @@ async fn operations_endpoints_are_answered_while_every_connection_is_in_use() {
     let counted = metrics(&server).await;
     assert!(counted.contains("clew_http_over_limit_total{limit=\"all_connections\"}"), "{counted}");
     drop(open.pop());
-    let mut again = false;
+    let mut accepted = false;
     for _ in 0..1000 {
-        again = server.get(&instances).await.status == 200;
-        if again {
+        accepted = server.get(&instances).await.status == 200;
+        if accepted {
             break;
         }
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(again, "a connection that was closed still counts");
+    assert!(accepted, "closed connection still counts");
 }
 
 #[tokio::test]
-async fn silent_connections_release_reserved_connections() {
+async fn idle_connections_release_reserved_connections() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 1;
         settings.reserved_connections = 1;
@@ -153,7 +153,7 @@ async fn silent_connections_release_reserved_connections() {
     })
     .await;
     let _regular = server.connect().await;
-    let _silent = server.connect().await;
+    let _idle = server.connect().await;
     let mut health = server.connect().await;
     health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(answer(&mut health).await.ends_with("ok\n"));

@@ -1,4 +1,4 @@
-//! The description of the API: what the routes say of themselves, and what holds for all of them.
+//! OpenAPI document of the API: the descriptions of the routes, plus the parts common to all routes.
 
 use clew_model::ErrorEntry;
 use utoipa::OpenApi;
@@ -18,14 +18,14 @@ use crate::refusal::ErrorBody;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(ErrorBody)),
-    modifiers(&Security),
+    modifiers(&SecuritySchemes),
     security(("token" = []), ("access_key" = []), ("browser" = []))
 )]
-pub(crate) struct Description;
+pub(crate) struct ApiDocument;
 
-struct Security;
+struct SecuritySchemes;
 
-impl utoipa::Modify for Security {
+impl utoipa::Modify for SecuritySchemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let header = |name: &str, description: &str| {
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
@@ -45,56 +45,57 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// What any request may be answered with, …
-const ALWAYS: [(ErrorEntry, &str); 5] = [
+/// Errors of every operation.
+const COMMON_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::BAD_REQUEST, "Invalid parameter or header value"),
     (ErrorEntry::URI_TOO_LONG, "Path and query are too long"),
     (ErrorEntry::HEADERS_TOO_LARGE, "The headers are too large"),
     (ErrorEntry::INTERNAL, "Clew itself failed"),
     (ErrorEntry::UNAVAILABLE, "Clew is stopping, or too busy"),
 ];
-/// … what one whose caller must be known may be answered with, …
-const OF_CALLERS: [(ErrorEntry, &str); 5] = [
+/// Additional errors of operations with authentication.
+const AUTHENTICATED_ERRORS: [(ErrorEntry, &str); 5] = [
     (ErrorEntry::NOT_AUTHENTICATED, "The credentials are missing, wrong, or no longer good"),
     (ErrorEntry::FOREIGN_PROJECT, "No policy allows it, or one denies it"),
     (ErrorEntry::REQUEST_TIMEOUT, "The body did not come in time"),
     (ErrorEntry::BODY_TOO_LARGE, "The body is too large"),
     (ErrorEntry::TOO_MANY_REQUESTS, "The caller asks too often; Retry-After says when to ask again"),
 ];
-/// … and what one about something that is named in its path.
-const NOT_THERE: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the path names is not there");
+/// Additional error of operations with a path parameter.
+const NOT_FOUND_ERROR: (ErrorEntry, &str) = (ErrorEntry::UNKNOWN_NODE, "What the path names is not there");
 
-/// Adds what holds for all operations to what each says of itself: their names, and the refusals that each may meet.
-pub(crate) fn complete(openapi: &mut utoipa::openapi::OpenApi) {
+/// Adds operation ids and common error responses to the operations of an OpenAPI document.
+pub(crate) fn complete_document(openapi: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut openapi.paths.paths {
         for (method, described) in described_operations(item) {
-            let operation = operations::ALL.iter().find(|known| known.path == path && known.method == method);
-            describe(path, described, operation);
+            let operation =
+                operations::OPERATIONS.iter().find(|operation| operation.path == path && operation.method == method);
+            add_errors(path, described, operation);
         }
     }
 }
 
 fn described_operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut DescribedOperation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    let of = |method, described: Option<_>| described.map(|described| (method, described));
+    let with_method = |method, described: Option<_>| described.map(|described| (method, described));
     [
-        of("GET", get.as_mut()),
-        of("PUT", put.as_mut()),
-        of("POST", post.as_mut()),
-        of("DELETE", delete.as_mut()),
-        of("PATCH", patch.as_mut()),
+        with_method("GET", get.as_mut()),
+        with_method("PUT", put.as_mut()),
+        with_method("POST", post.as_mut()),
+        with_method("DELETE", delete.as_mut()),
+        with_method("PATCH", patch.as_mut()),
     ]
     .into_iter()
     .flatten()
 }
 
-fn describe(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
-    let mut refusals = ALWAYS.to_vec();
+fn add_errors(path: &str, described: &mut DescribedOperation, operation: Option<&Operation>) {
+    let mut refusals = COMMON_ERRORS.to_vec();
     if let Some(operation) = operation {
         described.operation_id = Some(operation.name.to_owned());
-        refusals.extend(OF_CALLERS);
+        refusals.extend(AUTHENTICATED_ERRORS);
         if path.contains('{') {
-            refusals.push(NOT_THERE);
+            refusals.push(NOT_FOUND_ERROR);
         }
     }
     for (entry, description) in refusals {
@@ -113,14 +114,14 @@ mod tests {
 
     use super::*;
 
-    /// Method and path of every route whose caller must be known, or shows it by other means: a password, the signature of a link.
+    /// Method and path of every route that authenticates its caller: by credentials, a password or the signature of a link.
     fn routes() -> BTreeSet<(String, String)> {
         let openapi: Value = serde_json::from_str(&crate::openapi_json()).unwrap();
         let mut routes = BTreeSet::new();
         for (path, item) in openapi["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                let is_shown = path == "/v3/auth/tokens" || path.starts_with("/clew/v1/");
-                if operation["security"] != json!([{}]) || is_shown {
+                let authenticates = path == "/v3/auth/tokens" || path.starts_with("/clew/v1/");
+                if operation["security"] != json!([{}]) || authenticates {
                     routes.insert((method.to_ascii_uppercase(), path.clone()));
                 }
             }
@@ -129,10 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn every_route_has_a_name_of_its_own_and_every_name_a_route() {
-        let rows = operations::ALL.iter().map(|known| (known.method.to_owned(), known.path.to_owned()));
+    fn routes_and_operation_names_correspond_one_to_one() {
+        let rows =
+            operations::OPERATIONS.iter().map(|operation| (operation.method.to_owned(), operation.path.to_owned()));
         assert_eq!(rows.collect::<BTreeSet<_>>(), routes());
-        let names: BTreeSet<&str> = operations::ALL.iter().map(|known| known.name).collect();
-        assert_eq!(names.len(), operations::ALL.len());
+        let names: BTreeSet<&str> = operations::OPERATIONS.iter().map(|operation| operation.name).collect();
+        assert_eq!(names.len(), operations::OPERATIONS.len());
     }
 }

@@ -1,5 +1,5 @@
-//! Repeated refusals: the first refusal of a caller for a reason is recorded before its response, the following ones of the same window are
-//! counted and recorded as one event when the window ends. A caller that is refused all the time cannot fill the disk with the audit.
+//! Repeated refusals. The first refusal of a caller for a reason is recorded before its response. Further refusals in the same window are
+//! counted and recorded as one event when the window ends, so that a caller that is refused repeatedly cannot fill the disk with audit rows.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,46 +15,46 @@ use tracing::warn;
 
 use crate::connection::Neighbourhood;
 
-/// Kinds of refusals of one caller that are counted apart in a window. Further ones are counted together.
+/// Maximum number of refusal kinds per caller with a window of their own. Further kinds share one window.
 const MAX_KINDS: usize = 16;
-/// Callers that are counted apart in a window. Further ones are counted together by domain.
+/// Maximum number of callers with windows of their own. Further callers share one window per domain.
 const MAX_CALLERS: usize = 256;
-/// Distinct targets, names, operations, users and addresses that an event lists.
+/// Maximum number of distinct targets, names, operations, users and addresses listed in an event.
 const MAX_LISTED: usize = 16;
-/// Events that wait until the database accepts them.
+/// Maximum number of events queued until the database accepts them.
 const MAX_PENDING: usize = 8192;
-/// Polling interval of windows that have ended.
+/// Interval at which ended windows are recorded.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// Operation of an event that counts refusals of several kinds.
-const VARIOUS: &str = "RefusedRequests";
+/// Operation name of an event that counts refusals of several operations.
+const MIXED_OPERATIONS: &str = "RefusedRequests";
 
-/// A caller as far as refusals are counted: a user, or an address of clients that are not known.
+/// Key of a caller: a user, or the subnet of an unauthenticated client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Caller {
+enum CallerKey {
     User(UserId),
-    /// The claimed name counts only where it names an account of a domain: otherwise each request could be a caller of its own.
+    /// The claimed name is part of the key only if it belongs to a domain: otherwise each request could create a key of its own.
     Unknown {
         peer: Option<Neighbourhood>,
         claimed: Option<(DomainId, String)>,
     },
-    /// Callers beyond those that are counted apart.
+    /// Callers beyond [`MAX_CALLERS`], by domain.
     Others {
         domain: Option<DomainId>,
     },
 }
 
-/// The kind of a refusal: operation, outcome, code and reason. None counts all kinds of a caller together.
-type Kind = Option<(String, Outcome, Option<String>, &'static str)>;
+/// Kind of a refusal: operation, outcome, code and reason. `None` stands for all kinds beyond [`MAX_KINDS`].
+type RefusalKind = Option<(String, Outcome, Option<String>, &'static str)>;
 
-/// Refusals of one caller and kind since the first one.
+/// Count of refusals of one caller and kind since the first refusal.
 #[derive(Debug)]
 struct Window {
     ends: Instant,
-    /// After the first one, which has a row of its own.
+    /// Number of refusals after the first, which has a row of its own.
     repeated: u64,
     first_at: Timestamp,
     last_at: Timestamp,
-    /// What all refusals have in common.
+    /// Fields that all refusals of the window have in common.
     event: AuditEvent,
     targets: BTreeSet<String>,
     claimed: BTreeSet<String>,
@@ -64,26 +64,26 @@ struct Window {
 }
 
 #[derive(Debug, Default)]
-struct Counted {
-    windows: HashMap<Caller, HashMap<Kind, Window>>,
-    /// Events of windows that have ended.
+struct OpenWindows {
+    windows: HashMap<CallerKey, HashMap<RefusalKind, Window>>,
+    /// Events of ended windows, to be recorded.
     pending: VecDeque<AuditEvent>,
 }
 
-/// Refusals that are being counted.
+/// Counter of repeated refusals.
 #[derive(Debug)]
 pub(crate) struct RepeatedRefusals {
     window: Duration,
-    counted: Mutex<Counted>,
+    state: Mutex<OpenWindows>,
 }
 
 impl RepeatedRefusals {
-    /// `window` is the time from the first refusal of a caller and kind to the event that counts the following ones.
+    /// Creates a counter. `window` is the time from the first refusal of a caller and kind to the event that counts the further ones.
     pub(crate) fn new(window: Duration) -> Self {
-        Self { window, counted: Mutex::default() }
+        Self { window, state: Mutex::default() }
     }
 
-    /// Records a refusal, or counts it. `reason` names it more exactly than its code does.
+    /// Records or counts a refusal. `reason` is the id of its detail message, more specific than the error code.
     pub(crate) async fn record(
         &self,
         store: &Store,
@@ -93,29 +93,30 @@ impl RepeatedRefusals {
         let Some((caller, kind)) = self.open_or_count(&event, reason) else { return Ok(()) };
         let recorded = store.record(&event).await;
         if recorded.is_err() {
-            // The next refusal is a first one again.
-            self.counted().end(&caller, &kind);
+            // The next refusal opens a new window and is recorded.
+            self.lock_state().close_window(&caller, &kind);
         }
         recorded
     }
 
-    /// Opens a window for the first refusal of its kind and returns its key, or counts a following one.
-    fn open_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(Caller, Kind)> {
+    /// Opens a window for the first refusal of a kind and returns its key. Counts a further refusal and returns `None`.
+    fn open_or_count(&self, event: &AuditEvent, reason: &'static str) -> Option<(CallerKey, RefusalKind)> {
         let now = Instant::now();
-        let mut counted = self.counted();
-        let (caller, kind) = counted.key(event, reason);
-        let window = counted.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
+        let mut state = self.lock_state();
+        let (caller, kind) = state.key(event, reason);
+        let window = state.windows.get_mut(&caller).and_then(|kinds| kinds.get_mut(&kind));
         if let Some(window) = window.filter(|window| window.ends > now) {
-            window.count(event);
+            window.record_repeat(event);
             return None;
         }
-        counted.end(&caller, &kind);
+        state.close_window(&caller, &kind);
         let window = Window::new(event, now + self.window);
-        counted.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
+        state.windows.entry(caller.clone()).or_default().insert(kind.clone(), window);
         Some((caller, kind))
     }
 
-    /// Records windows when they have ended, until `end`; then all of them. It alone records them: no event is lost between two of these.
+    /// Records ended windows every [`FLUSH_INTERVAL`] until `end` is cancelled, then all windows. Only this task records windows, so that
+    /// no event is lost between two writers.
     pub(crate) async fn run(&self, store: &Store, end: &CancellationToken) {
         while end.run_until_cancelled(sleep(FLUSH_INTERVAL)).await.is_some() {
             let now = Instant::now();
@@ -124,57 +125,57 @@ impl RepeatedRefusals {
         self.flush(store, |_| true).await;
     }
 
-    /// Events that the database does not accept are recorded by the next flush.
+    /// Records the events of ended windows. If the database rejects an event, the next flush retries it.
     async fn flush(&self, store: &Store, has_ended: impl Fn(&Window) -> bool) {
-        self.counted().end_all(has_ended);
+        self.lock_state().close_windows(has_ended);
         loop {
-            let Some(event) = self.counted().pending.pop_front() else { return };
+            let Some(event) = self.lock_state().pending.pop_front() else { return };
             if let Err(error) = store.record(&event).await {
-                let mut counted = self.counted();
-                counted.pending.push_front(event);
-                warn!(%error, events = counted.pending.len(), "could not record repeated refusals in the audit");
+                let mut state = self.lock_state();
+                state.pending.push_front(event);
+                warn!(%error, events = state.pending.len(), "could not record repeated refusals in the audit");
                 return;
             }
         }
     }
 
-    fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_state(&self) -> MutexGuard<'_, OpenWindows> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counted {
-    /// The caller and kind that a refusal is counted under: its own ones as long as there is room for them.
-    fn key(&self, event: &AuditEvent, reason: &'static str) -> (Caller, Kind) {
-        let caller = caller(event);
+impl OpenWindows {
+    /// Returns the key of a refusal: its own caller and kind, or shared ones beyond [`MAX_CALLERS`] and [`MAX_KINDS`].
+    fn key(&self, event: &AuditEvent, reason: &'static str) -> (CallerKey, RefusalKind) {
+        let caller = caller_of(event);
         let kind = Some((event.operation.clone(), event.outcome, event.code.clone(), reason));
         match self.windows.get(&caller) {
             Some(kinds) if kinds.contains_key(&kind) || kinds.len() < MAX_KINDS => (caller, kind),
             Some(_) => (caller, None),
             None if self.windows.len() < MAX_CALLERS => (caller, kind),
-            None => (Caller::Others { domain: domain(event) }, None),
+            None => (CallerKey::Others { domain: domain_of(event) }, None),
         }
     }
 
-    fn end(&mut self, caller: &Caller, kind: &Kind) {
+    fn close_window(&mut self, caller: &CallerKey, kind: &RefusalKind) {
         let Some(kinds) = self.windows.get_mut(caller) else { return };
         let ended = kinds.remove(kind);
         if kinds.is_empty() {
             self.windows.remove(caller);
         }
-        self.record_later(ended);
+        self.enqueue(ended);
     }
 
-    fn end_all(&mut self, has_ended: impl Fn(&Window) -> bool) {
+    fn close_windows(&mut self, has_ended: impl Fn(&Window) -> bool) {
         let mut ended = Vec::new();
         self.windows.retain(|_, kinds| {
             ended.extend(kinds.extract_if(|_, window| has_ended(window)).map(|(_, window)| window));
             !kinds.is_empty()
         });
-        self.record_later(ended);
+        self.enqueue(ended);
     }
 
-    fn record_later(&mut self, ended: impl IntoIterator<Item = Window>) {
+    fn enqueue(&mut self, ended: impl IntoIterator<Item = Window>) {
         for event in ended.into_iter().filter_map(Window::into_event) {
             if self.pending.len() < MAX_PENDING {
                 self.pending.push_back(event);
@@ -189,23 +190,23 @@ impl Counted {
     }
 }
 
-fn caller(event: &AuditEvent) -> Caller {
+fn caller_of(event: &AuditEvent) -> CallerKey {
     match (&event.origin.actor, &event.domain_id) {
-        (Actor::User { id, .. }, _) => Caller::User(id.clone()),
-        (actor, domain) => Caller::Unknown {
+        (Actor::User { id, .. }, _) => CallerKey::User(id.clone()),
+        (actor, domain) => CallerKey::Unknown {
             peer: event.origin.peer.map(Neighbourhood::from),
             claimed: domain.clone().map(|domain| (domain, actor.name().to_owned())),
         },
     }
 }
 
-/// The domain in whose audit a refusal is found.
-fn domain(event: &AuditEvent) -> Option<DomainId> {
-    let of_actor = match &event.origin.actor {
+/// Returns the domain whose audit lists a refusal.
+fn domain_of(event: &AuditEvent) -> Option<DomainId> {
+    let actor_domain = match &event.origin.actor {
         Actor::User { domain_id, .. } => Some(domain_id),
         _ => None,
     };
-    event.domain_id.as_ref().or(of_actor).cloned()
+    event.domain_id.as_ref().or(actor_domain).cloned()
 }
 
 impl Window {
@@ -221,23 +222,23 @@ impl Window {
             operations: BTreeSet::new(),
             users: BTreeSet::new(),
             peers: BTreeSet::new(),
-            event: AuditEvent { domain_id: domain(event), ..event.clone() },
+            event: AuditEvent { domain_id: domain_of(event), ..event.clone() },
         };
-        window.list(event);
+        window.record_values(event);
         window
     }
 
-    fn count(&mut self, event: &AuditEvent) {
+    fn record_repeat(&mut self, event: &AuditEvent) {
         self.repeated += 1;
         self.last_at = Timestamp::now();
-        self.list(event);
+        self.record_values(event);
         let common = &mut self.event;
-        keep_equal(&mut common.domain_id, domain(event).as_ref());
-        keep_equal(&mut common.project_id, event.project_id.as_ref());
-        keep_equal(&mut common.instance_id, event.instance_id.as_ref());
-        keep_equal(&mut common.node_id, event.node_id.as_ref());
-        keep_equal(&mut common.code, event.code.as_ref());
-        keep_equal(&mut common.origin.peer, event.origin.peer.as_ref());
+        clear_if_different(&mut common.domain_id, domain_of(event).as_ref());
+        clear_if_different(&mut common.project_id, event.project_id.as_ref());
+        clear_if_different(&mut common.instance_id, event.instance_id.as_ref());
+        clear_if_different(&mut common.node_id, event.node_id.as_ref());
+        clear_if_different(&mut common.code, event.code.as_ref());
+        clear_if_different(&mut common.origin.peer, event.origin.peer.as_ref());
         common.origin.request_id.clear();
         if common.target != event.target {
             common.target.clear();
@@ -247,7 +248,7 @@ impl Window {
         }
     }
 
-    fn list(&mut self, event: &AuditEvent) {
+    fn record_values(&mut self, event: &AuditEvent) {
         let (user, claimed) = match &event.origin.actor {
             Actor::User { id, .. } => (id.as_str(), ""),
             Actor::Nobody { claimed } => ("", claimed.as_str()),
@@ -267,10 +268,10 @@ impl Window {
         }
     }
 
-    /// One event for the refusals after the first one, if there were any. Its lists name the first one too.
+    /// Builds the event that counts the refusals after the first. Returns `None` if there were none. Its lists include the first refusal.
     fn into_event(self) -> Option<AuditEvent> {
         let several = self.operations.len() > 1;
-        let operation = if several { VARIOUS.to_owned() } else { self.event.operation };
+        let operation = if several { MIXED_OPERATIONS.to_owned() } else { self.event.operation };
         (self.repeated > 0).then(|| AuditEvent {
             operation,
             code: self.event.code.filter(|_| !several),
@@ -284,13 +285,13 @@ impl Window {
     }
 }
 
-fn keep_equal<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
+fn clear_if_different<T: PartialEq>(common: &mut Option<T>, other: Option<&T>) {
     if common.as_ref() != other {
         *common = None;
     }
 }
 
-/// A user that was renamed meanwhile is the same one.
+/// Compares users by id: a renamed user is the same actor.
 fn is_same_actor(one: &Actor, other: &Actor) -> bool {
     match (one, other) {
         (Actor::User { id: one, .. }, Actor::User { id: other, .. }) => one == other,
@@ -315,46 +316,46 @@ mod tests {
         Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: DomainId::generate() }
     }
 
-    fn rows(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
+    fn record_all(refusals: impl Iterator<Item = AuditEvent>) -> (usize, Vec<AuditEvent>) {
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
         let first = refusals.filter(|event| repeated.open_or_count(event, "why").is_some()).count();
-        let mut counted = repeated.counted();
-        counted.end_all(|_| true);
+        let mut counted = repeated.lock_state();
+        counted.close_windows(|_| true);
         (first, counted.pending.drain(..).collect())
     }
 
     #[test]
-    fn one_kind_of_one_caller_is_two_rows() {
+    fn repeated_refusals_of_one_kind_are_recorded_in_two_rows() {
         let actor = user();
         let (first, counted) =
-            rows((0..1000).map(|number| refusal(actor.clone(), "ShowLocks", &format!("node {number}"))));
+            record_all((0..1000).map(|number| refusal(actor.clone(), "ShowLocks", &format!("node {number}"))));
         assert_eq!((first, counted.len()), (1, 1));
         assert_eq!((&counted[0].detail["repeated"], counted[0].operation.as_str()), (&json!(999), "ShowLocks"));
         assert_eq!(counted[0].detail["targets"].as_array().unwrap().len(), MAX_LISTED);
     }
 
     #[test]
-    fn a_caller_with_many_kinds_and_many_callers_have_a_bound() {
+    fn kinds_per_caller_and_callers_are_limited() {
         let actor = user();
         let (first, counted) =
-            rows((0..1000).map(|number| refusal(actor.clone(), &format!("Operation{}", number % 100), "x")));
+            record_all((0..1000).map(|number| refusal(actor.clone(), &format!("Operation{}", number % 100), "x")));
         assert_eq!(first, MAX_KINDS + 1);
         let repeated: u64 = counted.iter().map(|event| event.detail["repeated"].as_u64().unwrap()).sum();
         assert_eq!(first as u64 + repeated, 1000);
-        assert!(counted.iter().any(|event| event.operation == VARIOUS && event.code.is_none()));
+        assert!(counted.iter().any(|event| event.operation == MIXED_OPERATIONS && event.code.is_none()));
         let user_of =
             |domain: &DomainId| Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
         let domain = DomainId::generate();
-        let (first, _) = rows((0..1000).map(|_| refusal(user_of(&domain), "ShowLocks", "x")));
+        let (first, _) = record_all((0..1000).map(|_| refusal(user_of(&domain), "ShowLocks", "x")));
         assert_eq!(first, MAX_CALLERS + 1);
-        // A caller with many kinds takes no room of the others.
+        // Kinds of one caller do not count towards the limit of callers.
         let kinds = (0..MAX_KINDS).map(|number| refusal(actor.clone(), &format!("Operation{number}"), "x"));
         let others = (1..MAX_CALLERS).map(|_| refusal(user_of(&domain), "ShowLocks", "x"));
-        assert_eq!(rows(kinds.chain(others)), (MAX_KINDS + MAX_CALLERS - 1, Vec::new()));
+        assert_eq!(record_all(kinds.chain(others)), (MAX_KINDS + MAX_CALLERS - 1, Vec::new()));
     }
 
     #[test]
-    fn callers_that_are_counted_together_stay_apart_by_domain() {
+    fn callers_beyond_the_limit_are_counted_per_domain() {
         let full = || (0..MAX_CALLERS).map(|_| refusal(user(), "ShowLocks", "x"));
         let of = |domain: &DomainId, peer: &str| {
             let actor = Actor::User { id: UserId::generate(), name: "grace".into(), domain_id: domain.clone() };
@@ -364,7 +365,7 @@ mod tests {
         };
         let (one, other) = (DomainId::generate(), DomainId::generate());
         let refusals = [of(&one, "192.0.2.1"), of(&other, "192.0.2.3"), of(&one, "192.0.2.2"), of(&other, "192.0.2.4")];
-        let (first, counted) = rows(full().chain(refusals.clone()));
+        let (first, counted) = record_all(full().chain(refusals.clone()));
         assert_eq!((first, counted.len()), (MAX_CALLERS + 2, 2));
         let counted = counted.iter().find(|event| event.domain_id.as_ref() == Some(&one)).unwrap();
         assert_eq!(counted.origin.actor, Actor::Nobody { claimed: String::new() });
@@ -383,7 +384,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_that_the_database_did_not_accept_are_recorded_later() {
+    async fn unrecorded_refusals_are_retried_at_the_next_flush() {
         let folder = tempfile::tempdir().unwrap();
         let by = Origin::local("test");
         let tenant = FirstTenant {
@@ -401,12 +402,12 @@ mod tests {
 
         let repeated = RepeatedRefusals::new(Duration::from_hours(1));
         let event = || refusal(Actor::Nobody { claimed: String::new() }, "ListProjects", "");
-        // A first refusal that was not recorded opens no window.
+        // An unrecorded first refusal opens no window.
         repeated.record(&failing, event(), "why").await.unwrap_err();
         repeated.record(&failing, event(), "why").await.unwrap_err();
         repeated.record(&working, event(), "why").await.unwrap();
         repeated.record(&working, event(), "why").await.unwrap();
-        // What was counted stays until it is recorded.
+        // Counted refusals stay queued until they are recorded.
         repeated.flush(&failing, |_| true).await;
         repeated.flush(&working, |_| true).await;
         let filter = AuditFilter { operation: Some("ListProjects".into()), ..AuditFilter::default() };
@@ -416,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counted_row_names_what_all_refusals_have_in_common() {
+    fn summary_row_has_only_the_fields_that_all_refusals_share() {
         let actor = user();
         let on = |instance: &InstanceId, peer: &str| {
             let mut event = refusal(actor.clone(), "ShowLocks", instance.as_str());
@@ -424,7 +425,7 @@ mod tests {
             AuditEvent { instance_id: Some(instance.clone()), ..event }
         };
         let (first, second) = (InstanceId::generate(), InstanceId::generate());
-        let (_, counted) = rows([on(&first, "192.0.2.7"), on(&second, "198.51.100.9")].into_iter());
+        let (_, counted) = record_all([on(&first, "192.0.2.7"), on(&second, "198.51.100.9")].into_iter());
         let row = &counted[0];
         assert_eq!((&row.instance_id, row.target.as_str(), &row.origin.peer), (&None, "", &None));
         assert_eq!(
@@ -433,18 +434,18 @@ mod tests {
             "the address of a stolen token is listed"
         );
         assert_eq!(row.detail["targets"].as_array().unwrap().len(), 2);
-        let (_, counted) = rows([on(&first, "192.0.2.7"), on(&first, "192.0.2.7")].into_iter());
+        let (_, counted) = record_all([on(&first, "192.0.2.7"), on(&first, "192.0.2.7")].into_iter());
         let row = &counted[0];
         assert_eq!((&row.instance_id, row.target.as_str()), (&Some(first.clone()), first.as_str()));
         assert_eq!((&row.origin.actor, row.origin.peer), (&actor, Some("192.0.2.7".parse().unwrap())));
     }
 
     #[test]
-    fn claims_that_name_nothing_known_are_one_caller() {
+    fn unknown_claimed_names_are_counted_as_one_caller() {
         let unknown = |number: u32| refusal(Actor::Nobody { claimed: format!("key {number}") }, "ListProjects", "");
-        assert_eq!(rows((0..100).map(unknown)).0, 1);
+        assert_eq!(record_all((0..100).map(unknown)).0, 1);
         let domain = DomainId::generate();
         let known = |number: u32| AuditEvent { domain_id: Some(domain.clone()), ..unknown(number) };
-        assert_eq!(rows((0..100).map(known)).0, 100);
+        assert_eq!(record_all((0..100).map(known)).0, 100);
     }
 }

@@ -1,11 +1,11 @@
-//! How a file is told to have changed without reading it.
+//! Detection of file changes by metadata, without reading the content.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What changes of a file whenever its content does.
+/// Metadata that changes whenever the content of a file changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trace {
+pub(super) struct FileFingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -13,9 +13,9 @@ pub(super) struct Trace {
     changed: (i64, i64),
 }
 
-impl Trace {
-    /// None for a file that is not there, as for a moment while it is replaced.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+impl FileFingerprint {
+    /// Reads the metadata of a file. `None` if the file does not exist, such as briefly while it is replaced.
+    pub(super) fn read(path: &Path) -> Option<Self> {
         let file = path.metadata().ok()?;
         Some(Self {
             device: file.dev(),

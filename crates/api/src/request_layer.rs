@@ -1,4 +1,4 @@
-//! What every answer gets: a request id, an error body in the asked language, a line in the log, a place in the metrics.
+//! Layer around every route: request id, host check, audit, timeout, error body in the requested language, security headers, log and metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -18,28 +18,32 @@ use crate::audit::{self, Trail};
 use crate::connection::Connection;
 use crate::json::Json;
 use crate::query::shown;
-use crate::refusal::{Refusal, URI_LIMIT};
+use crate::refusal::{MAX_URI_BYTES, Refusal};
 use crate::{Service, authentication, limits, security_headers};
 
-/// Name of the header that names the request.
+/// Response header with the request id.
 const REQUEST_ID: &str = "x-request-id";
 
-/// Routes that answer for any host.
-const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+/// Routes that accept any `Host` header.
+const HEALTH_ROUTES: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Who gets through to a route.
+/// Authentication that a route requires.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Gate {
-    /// Everyone.
-    Open,
-    /// Nobodies who want to become somebody, not too often.
+pub(crate) enum RouteAuth {
+    /// None.
+    Public,
+    /// None; the route signs users in and has a rate limit per peer.
     SignIn,
-    /// Authenticated principals.
-    Known,
+    /// Valid credentials.
+    Authenticated,
 }
 
-/// The layer around each route.
-pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut request: Request, next: Next) -> Response {
+/// Middleware function of the layer.
+pub(crate) async fn handle_request(
+    State((service, auth)): State<(Service, RouteAuth)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let request_id = Uuid::new_v4().simple().to_string();
     let span = info_span!("request", http.request_id = %request_id);
     let method = request.method().clone();
@@ -48,28 +52,31 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
     let start = Instant::now();
     let tls = request.extensions().get::<Connection>().is_some_and(|connection| connection.tls);
     // Load balancers probe health endpoints by IP address.
-    let host = if HEALTH.contains(&route.as_str()) {
+    let host = if HEALTH_ROUTES.contains(&route.as_str()) {
         Ok(())
     } else {
         service.settings.allowed_hosts.check(request.uri(), request.headers())
     };
-    let asked = language(request.headers());
-    let language = *asked.as_ref().unwrap_or(&Language::EnUs);
-    let asked = host.and(asked);
-    let answer = async {
-        match asked {
+    let requested = requested_language(request.headers());
+    let language = *requested.as_ref().unwrap_or(&Language::EnUs);
+    let requested = host.and(requested);
+    let response = async {
+        match requested {
             Err(refusal) => refusal.into_response(),
-            Ok(_) if uri_length(&request) > URI_LIMIT => Refusal::uri_too_long().into_response(),
+            Ok(_) if uri_length(&request) > MAX_URI_BYTES => Refusal::uri_too_long().into_response(),
             Ok(language) => {
                 request.extensions_mut().insert(language);
                 let trail = Trail::new(limits::peer(request.extensions()), &request_id);
                 let handler = service.clone();
-                audit::keep(service.clone(), trail, request, |request| answer(handler, gate, request, next)).await
+                audit::audit_request(service.clone(), trail, request, |request| {
+                    run_handler(handler, auth, request, next)
+                })
+                .await
             }
         }
     };
-    let mut response = answer.instrument(span.clone()).await;
-    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| refusal_of_framework(response.status()));
+    let mut response = response.instrument(span.clone()).await;
+    let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| framework_refusal(response.status()));
     if let Some(refusal) = refusal {
         let body = Json(refusal.body(language, &request_id));
         let mut headers = std::mem::take(response.headers_mut());
@@ -78,7 +85,7 @@ pub(crate) async fn wrap(State((service, gate)): State<(Service, Gate)>, mut req
         response = (refusal.status(), body).into_response();
         response.headers_mut().extend(headers);
     }
-    security_headers::add(response.headers_mut(), tls && service.settings.hsts);
+    security_headers::add_security_headers(response.headers_mut(), tls && service.settings.hsts);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -93,20 +100,20 @@ fn uri_length(request: &Request) -> usize {
     request.uri().path_and_query().map_or(0, |uri| uri.as_str().len())
 }
 
-/// A handler that panics or never ends costs its own request, nothing else.
-async fn answer(service: Service, gate: Gate, request: Request, next: Next) -> Response {
+/// Runs the handler with the timeout of a request. A panic or a timeout fails only this request.
+async fn run_handler(service: Service, auth: RouteAuth, request: Request, next: Next) -> Response {
     let limit = service.settings.request;
-    let answer = async {
-        match gate {
-            Gate::Open => next.run(request).await,
-            Gate::SignIn => limits::sign_in(&service, request, next).await,
-            Gate::Known => {
-                let answer = Box::pin(authentication::authenticate(&service, request, next));
-                answer.await.into_response()
+    let response = async {
+        match auth {
+            RouteAuth::Public => next.run(request).await,
+            RouteAuth::SignIn => limits::limit_sign_in(&service, request, next).await,
+            RouteAuth::Authenticated => {
+                let authenticated = Box::pin(authentication::authenticate(&service, request, next));
+                authenticated.await.into_response()
             }
         }
     };
-    match timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+    match timeout(limit, AssertUnwindSafe(response).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             error!("a handler panicked");
@@ -119,13 +126,13 @@ async fn answer(service: Service, gate: Gate, request: Request, next: Next) -> R
     }
 }
 
-/// The framework refuses some requests by itself, such as paths that are not UTF-8: they get the same body as all others.
-fn refusal_of_framework(status: StatusCode) -> Option<Refusal> {
+/// Returns the error for a response that axum rejected itself, such as a path that is not UTF-8, so that every error has the same body.
+fn framework_refusal(status: StatusCode) -> Option<Refusal> {
     let entry = if status.is_client_error() { ErrorEntry::BAD_REQUEST } else { ErrorEntry::INTERNAL };
     (status.is_client_error() || status.is_server_error()).then(|| Refusal::new(entry))
 }
 
-fn language(headers: &HeaderMap) -> Result<Language, Refusal> {
+fn requested_language(headers: &HeaderMap) -> Result<Language, Refusal> {
     let Some(value) = headers.get("x-language") else { return Ok(Language::default()) };
     let text = value.to_str().unwrap_or("?");
     Language::from_tag(text).ok_or_else(|| Refusal::parameter("language-unknown", vec![("given", shown(text))]))
@@ -149,12 +156,12 @@ mod tests {
     use super::*;
     use crate::{ApiSettings, Metrics, NodeReads, Parts, RateLimits, Rates};
 
-    async fn breaks() -> &'static str {
+    async fn panicking_handler() -> &'static str {
         panic!("on purpose")
     }
 
     #[tokio::test]
-    async fn a_handler_that_panics_costs_its_own_request() {
+    async fn handler_panic_fails_only_its_own_request() {
         let folder = tempfile::tempdir().unwrap();
         let tenant = FirstTenant {
             region: "north-1".into(),
@@ -174,9 +181,9 @@ mod tests {
         let intelligent_kills = IntelligentKills::new(store.clone(), kills.clone(), &Settings::default());
         let parts = Parts { store, collections, nodes, kills, intelligent_kills, settings, limits, metrics };
         let router = Router::new()
-            .route("/breaks", get(breaks))
+            .route("/breaks", get(panicking_handler))
             .route("/works", get(async || "fine"))
-            .layer(from_fn_with_state((Service::from(parts), Gate::Open), wrap));
+            .layer(from_fn_with_state((Service::from(parts), RouteAuth::Public), handle_request));
         let router = TowerToHyperService::new(router);
         let call = async |path: &str| {
             let response = router.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

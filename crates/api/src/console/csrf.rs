@@ -1,5 +1,5 @@
-//! Whether a request that a browser signed in by itself was made by Clew's own page. `docs/decisions/0024-browsers-sign-in-with-a-cookie.md`
-//! says what stands against which attack.
+//! CSRF protection of requests with the session cookie. `docs/decisions/0024-browsers-sign-in-with-a-cookie.md` lists the attacks and
+//! the defences.
 
 use clew_iam::token;
 use clew_model::ErrorEntry;
@@ -10,56 +10,56 @@ use subtle::ConstantTimeEq;
 
 use crate::refusal::Refusal;
 
-/// What the page proves itself with.
-const CSRF: &str = "x-clew-csrf";
-/// Where a request comes from, by the browser's own word, which no script can change. Sent over TLS, and to the machine itself.
+/// Header with the CSRF token of the session.
+const CSRF_HEADER: &str = "x-clew-csrf";
+/// Fetch metadata header, which scripts cannot set. Browsers send it over TLS and to localhost.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses what the page did not ask for.
+/// Rejects requests that Clew's own page did not send.
 pub(crate) fn check(parts: &Parts, token: &str) -> Result<(), Refusal> {
     check_origin(&parts.method, &parts.headers)?;
-    if is_safe(&parts.method) {
+    if is_safe_method(&parts.method) {
         return Ok(());
     }
-    match parts.headers.get(CSRF) {
-        None => Err(refused("csrf-missing")),
+    match parts.headers.get(CSRF_HEADER) {
+        None => Err(forbidden("csrf-missing")),
         Some(given) if given.as_bytes().ct_eq(token::csrf(token).as_bytes()).into() => Ok(()),
-        Some(_) => Err(refused("csrf-wrong")),
+        Some(_) => Err(forbidden("csrf-wrong")),
     }
 }
 
-/// Refuses what another site asks for, as far as the browser says so.
+/// Rejects requests of other sites, by the headers that the browser sets.
 pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(site) = headers.get(FETCH_SITE) {
-        // Nobody's: typed into the address bar. That changes nothing.
-        let own = site == "same-origin" || (site == "none" && is_safe(method));
-        return if own { Ok(()) } else { Err(refused("cross-site")) };
+        // `none`: the user entered the URL; such a request is a GET.
+        let is_same_origin = site == "same-origin" || (site == "none" && is_safe_method(method));
+        return if is_same_origin { Ok(()) } else { Err(forbidden("cross-site")) };
     }
-    let (Some(origin), false) = (headers.get(ORIGIN), is_safe(method)) else { return Ok(()) };
+    let (Some(origin), false) = (headers.get(ORIGIN), is_safe_method(method)) else { return Ok(()) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    if authority.is_some() && authority == host { Ok(()) } else { Err(refused("cross-site")) }
+    if authority.is_some() && authority == host { Ok(()) } else { Err(forbidden("cross-site")) }
 }
 
-fn is_safe(method: &Method) -> bool {
+fn is_safe_method(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-fn refused(why: &'static str) -> Refusal {
-    Refusal::because(ErrorEntry::NOT_FROM_THE_PAGE, why, Vec::new())
+fn forbidden(reason: &'static str) -> Refusal {
+    Refusal::because(ErrorEntry::NOT_FROM_THE_PAGE, reason, Vec::new())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn is_let_through(method: &Method, headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_accepted(method: &Method, headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
         check_origin(method, &headers).is_ok()
     }
 
     #[test]
-    fn what_another_site_asks_for_is_refused() {
+    fn requests_of_other_sites_are_refused() {
         let (get, post) = (&Method::GET, &Method::POST);
         let host = ("host", "clew.example:8407");
         for (method, headers, through) in [
@@ -72,7 +72,7 @@ mod tests {
             (get, vec![(FETCH_SITE, "same-site")], false),
             (get, vec![(FETCH_SITE, "cross-site")], false),
             (post, vec![(FETCH_SITE, "cross-site")], false),
-            // A proxy may ask for another host; then the browser's word counts.
+            // A proxy may change the host; then fetch metadata takes precedence.
             (
                 post,
                 vec![(FETCH_SITE, "same-origin"), ("origin", "https://clew.example"), ("host", "inside:8407")],
@@ -85,7 +85,7 @@ mod tests {
             (post, vec![("origin", "http://clew.example")], false),
             (get, vec![host, ("origin", "http://evil.example")], true),
         ] {
-            assert_eq!(is_let_through(method, &headers), through, "{method} {headers:?}");
+            assert_eq!(is_accepted(method, &headers), through, "{method} {headers:?}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What kills cost and what they do: risks and warnings of the previews, the effect afterwards, and the confirmation of a task for all
-//! sessions.
+//! Costs and effects of kills: risks and warnings of the previews, the effect afterwards, and the confirmation of a task for all sessions.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -16,18 +15,18 @@ async fn kill(server: &Server, body: &Value) -> Value {
     server.call(Method::POST, &path(server, "kill")).body(body.to_string()).send().await.ok(200)
 }
 
-/// The path of a route of the TaurusDB API below the instance.
-fn of_instance(server: &Server, rest: &str) -> String {
+/// Path of a route of the TaurusDB API below the instance.
+fn instance_path(server: &Server, rest: &str) -> String {
     format!("/v3/{}/instances/{}/{rest}", server.tenant.project_id, server.instance.id)
 }
 
-/// A session as the page names it.
-fn chosen(session: &RawSession) -> Value {
+/// A session as the page sends it in a kill request.
+fn selected_session(session: &RawSession) -> Value {
     json!({ "id": session.id, "user": "root", "host": session.address.to_string() })
 }
 
-/// A node with a row that an idle session has changed, and sessions that wait for it.
-async fn blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSession, Vec<RawSession>) {
+/// Starts a node with an idle session that holds a row lock, and sessions that wait for the lock.
+async fn start_blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSession, Vec<RawSession>) {
     let node = node(flavor).await;
     let tables = [
         "SET GLOBAL innodb_lock_wait_timeout = 600",
@@ -49,8 +48,8 @@ async fn blocked(flavor: Flavor, waiters: usize) -> (clew_testkit::Server, RawSe
     (node, root, waiting)
 }
 
-/// Reads until there is something, within a minute.
-async fn until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
+/// Polls until `read` returns a value, for at most a minute.
+async fn poll_until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
     let reading = async {
         loop {
             if let Some(found) = read().await {
@@ -62,16 +61,16 @@ async fn until<T>(mut read: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(Duration::from_mins(1), reading).await.unwrap()
 }
 
-async fn surviving_root_blocker_is_named(flavor: Flavor) {
-    let (node, root, waiters) = blocked(flavor, 8).await;
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported(flavor: Flavor) {
+    let (node, root, waiters) = start_blocked(flavor, 8).await;
     let server = watching(&node.url()).await;
     let by = crate::server::by();
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
     server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
     let expected = format!("8 of 8 wait for session {}, root@127.0.0.1, idle for ", root.id);
-    let statistic = of_instance(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
-    let preview = until(async || {
+    let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
+    let preview = poll_until(async || {
         let preview = server.get(&statistic).await.ok(200);
         (preview["statistics"][0]["count"] == 8 && preview["warnings"].is_array()).then_some(preview)
     })
@@ -84,12 +83,12 @@ async fn surviving_root_blocker_is_named(flavor: Flavor) {
     let chinese = server.get_in_chinese(&statistic).await.ok(200)["warnings"][0]["message"].clone();
     assert!(chinese.as_str().unwrap().contains("有 8 个在等待会话"), "{chinese}");
 
-    // The same where somebody selects sessions.
-    let sessions: Vec<Value> = waiters.iter().map(chosen).collect();
+    // The same warning for selected sessions.
+    let sessions: Vec<Value> = waiters.iter().map(selected_session).collect();
     let selected = kill(&server, &json!({ "sessions": sessions, "what": "connection", "preview": true })).await;
     let warnings = selected["warnings"].as_array().unwrap();
     assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().starts_with(&expected), "{selected}");
-    // And where a selection is previewed in several requests: all of its victims count.
+    // A selection can be previewed in several requests: all of its victims count.
     let ids: Vec<u64> = waiters.iter().map(|waiter| waiter.id).collect();
     let part = async |others: &[u64]| {
         let body = json!({ "sessions": sessions[..4], "what": "connection", "preview": true, "other_victims": others });
@@ -98,12 +97,12 @@ async fn surviving_root_blocker_is_named(flavor: Flavor) {
     let of_all = part(&ids[4..]).await;
     assert!(of_all[0].as_str().is_some_and(|warning| warning.starts_with(&expected)), "{flavor}: {of_all}");
     assert_eq!(part(&[root.id]).await, json!([]), "{flavor}");
-    let with_root = [sessions, vec![chosen(&root)]].concat();
+    let with_root = [sessions, vec![selected_session(&root)]].concat();
     let all = kill(&server, &json!({ "sessions": with_root, "what": "connection", "preview": true })).await;
     assert_eq!(all["warnings"], json!([]), "{flavor}: {all}");
 
-    // Killing the root unblocks one, which finishes at once, and so all of them.
-    let killed = kill(&server, &json!({ "sessions": [chosen(&root)], "what": "connection" })).await;
+    // Killing the root blocker unblocks one waiter, which finishes immediately, and so all waiters.
+    let killed = kill(&server, &json!({ "sessions": [selected_session(&root)], "what": "connection" })).await;
     let mut ids: Vec<u64> = waiters.iter().map(|waiter| waiter.id).collect();
     ids.sort_unstable();
     let effect = json!({ "rows_rolled_back": 1, "unblocked": ids, "still_waiting": [], "unknown": null });
@@ -111,17 +110,17 @@ async fn surviving_root_blocker_is_named(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn surviving_root_blocker_is_named_and_the_effect_of_its_kill_reported_on_a_mariadb_server() {
-    surviving_root_blocker_is_named(Flavor::MariaDb).await;
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mariadb() {
+    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn surviving_root_blocker_is_named_and_the_effect_of_its_kill_reported_on_a_mysql_server() {
-    surviving_root_blocker_is_named(Flavor::MySql).await;
+async fn surviving_root_blocker_and_effect_of_its_kill_are_reported_on_mysql() {
+    surviving_root_blocker_and_effect_of_its_kill_are_reported(Flavor::MySql).await;
 }
 
-async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
-    let (node, mut holder, _) = blocked(flavor, 0).await;
+async fn unsafe_sessions_are_reported_in_previews(flavor: Flavor) {
+    let (node, mut holder, _) = start_blocked(flavor, 0).await;
     let server = watching(&node.url()).await;
     holder.run("COMMIT").await.unwrap();
     holder.run("LOCK TABLES shop.log READ").await.unwrap();
@@ -129,8 +128,8 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
     repair.begin(b"REPAIR TABLE shop.log").await.unwrap();
     let expected = "REPAIR TABLE runs on shop.log (MyISAM), whose engine has no transactions.";
 
-    let body = json!({ "sessions": [chosen(&repair)], "what": "connection", "preview": true });
-    let risks = until(async || {
+    let body = json!({ "sessions": [selected_session(&repair)], "what": "connection", "preview": true });
+    let risks = poll_until(async || {
         let preview = kill(&server, &body).await;
         let risks = preview["sessions"][0]["session"]["risks"].clone();
         risks.as_array().is_some_and(|risks| !risks.is_empty()).then_some(risks)
@@ -141,11 +140,11 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
     assert!(risks[0]["message"].as_str().unwrap().contains("(errors 144, 145)"), "{flavor}: {risks}");
 
     let preview = async |rest: &str| {
-        let query = of_instance(&server, &format!("process/task/preview?time=1&info=repair{rest}"));
+        let query = instance_path(&server, &format!("process/task/preview?time=1&info=repair{rest}"));
         server.get(&query).await.ok(200)
     };
     // Both nodes of the instance are this one server.
-    let spared = until(async || {
+    let spared = poll_until(async || {
         let preview = preview("").await;
         preview["spared"].as_array().is_some_and(|spared| spared.len() == 2).then_some(preview)
     })
@@ -164,8 +163,8 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     let second = clew_model::SlowThreshold::new(1).unwrap();
     server.store.set_slow_threshold(&by, project, std::slice::from_ref(instance), second).await.unwrap();
-    let statistic = of_instance(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
-    let warning = until(async || {
+    let statistic = instance_path(&server, &format!("intelligent-kill-session/statistic?node_id={}", server.node()));
+    let warning = poll_until(async || {
         let warnings = server.get(&statistic).await.ok(200)["warnings"].clone();
         warnings.as_array()?.iter().find(|warning| warning["kind"] == "table_damage").cloned()
     })
@@ -174,8 +173,8 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
     assert!(warning["message"].as_str().unwrap().starts_with(&message), "{flavor}: {warning}");
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
     let body = json!({ "node_id": server.node() }).to_string();
-    server.call(Method::POST, &of_instance(&server, "intelligent-kill-session")).body(body).send().await.ok(200);
-    let refused = until(async || {
+    server.call(Method::POST, &instance_path(&server, "intelligent-kill-session")).body(body).send().await.ok(200);
+    let refused = poll_until(async || {
         let kills = server.get(&path(&server, "kills")).await.ok(200)["kills"].clone();
         kills.as_array()?.iter().find(|kill| kill["outcome"] == "refused").cloned()
     })
@@ -186,13 +185,13 @@ async fn unsafe_sessions_are_named_in_every_preview(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn unsafe_sessions_are_named_in_every_preview_on_a_mariadb_server() {
-    unsafe_sessions_are_named_in_every_preview(Flavor::MariaDb).await;
+async fn unsafe_sessions_are_reported_in_previews_on_mariadb() {
+    unsafe_sessions_are_reported_in_previews(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn unsafe_sessions_are_named_in_every_preview_on_a_mysql_server() {
-    unsafe_sessions_are_named_in_every_preview(Flavor::MySql).await;
+async fn unsafe_sessions_are_reported_in_previews_on_mysql() {
+    unsafe_sessions_are_reported_in_previews(Flavor::MySql).await;
 }
 
 fn address(node: &clew_testkit::Server) -> SocketAddr {
@@ -200,16 +199,16 @@ fn address(node: &clew_testkit::Server) -> SocketAddr {
 }
 
 async fn killed_statement_of_a_slow_server_is_reported_as_killed(flavor: Flavor) {
-    let (node, mut busy, _) = blocked(flavor, 0).await;
-    // Transactions are read before the kill and after it: longer than the comparison of ages tolerates.
+    let (node, mut busy, _) = start_blocked(flavor, 0).await;
+    // Delays both reads of transactions, before and after the kill, for longer than the tolerance of start times.
     let effect = Some(("trx_tables_locked", Effect::Delay(Duration::from_secs(2))));
     let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
     let server = watching(&proxy.url("root")).await;
     let since = jiff::Timestamp::now().as_millisecond();
     busy.begin(b"SELECT SLEEP(1000)").await.unwrap();
     let detail = path(&server, &format!("sessions/{}", busy.id));
-    until(async || server.get(&detail).await.ok(200)["statement"].is_string().then_some(())).await;
-    let mut session = chosen(&busy);
+    poll_until(async || server.get(&detail).await.ok(200)["statement"].is_string().then_some(())).await;
+    let mut session = selected_session(&busy);
     session["since"] = json!(since);
     let body = |preview: bool| json!({ "sessions": [session], "what": "query", "preview": preview });
     let preview = kill(&server, &body(true)).await;
@@ -240,9 +239,9 @@ async fn refused_login_of_a_preview_is_recorded(flavor: Flavor) {
     let proxy = RewritingProxy::start(address(&node), Rewrite { effect, ..Rewrite::default() }).await.unwrap();
     let server = watching(&proxy.url("clew")).await;
     let idle = session(&node).await;
-    let body = json!({ "sessions": [chosen(&idle)], "what": "connection", "preview": true });
+    let body = json!({ "sessions": [selected_session(&idle)], "what": "connection", "preview": true });
     let preview = server.call(Method::POST, &path(&server, "kill")).body(body.to_string()).send();
-    // The password changes while the sessions are listed: what it costs is read with a login of its own.
+    // The password changes while the sessions are listed: the costs are read over another connection, whose login fails.
     let change = async {
         proxy.held().await;
         node.run(&["ALTER USER clew@'%' IDENTIFIED BY 'new'"]).await.unwrap();
@@ -268,12 +267,12 @@ async fn refused_login_of_a_preview_is_recorded_on_mysql() {
 }
 
 #[tokio::test]
-async fn page_confirms_a_task_for_all_sessions_with_the_name_of_the_instance() {
+async fn page_requires_the_instance_name_for_a_task_for_all_sessions() {
     let server = super::session::server().await;
     let browser = Browser::of_user(&server, "operator", "TaurusDBFullAccessPolicy").await;
-    let switch = of_instance(&server, "process/task/switch");
+    let switch = instance_path(&server, "process/task/switch");
     server.call(Method::PUT, &switch).body(json!({ "status": "ON" }).to_string()).send().await;
-    let tasks = of_instance(&server, "process/task");
+    let tasks = instance_path(&server, "process/task");
     let page = async |body: &Value| browser.page(&server, Method::POST, &tasks).body(body.to_string()).send().await;
     let name = server.instance.name.as_str();
     let everyone = json!({ "time": 60, "task_type": "manual" });
@@ -284,7 +283,7 @@ async fn page_confirms_a_task_for_all_sessions_with_the_name_of_the_instance() {
     }
     page(&confirmed(name)).await.ok(200);
     page(&json!({ "time": 60, "task_type": "manual", "user": "app" })).await.ok(200);
-    // The API takes it without, as the cloud does; a name that is given must be right.
+    // The API does not require the name, as in the cloud, but a wrong name is an error.
     let api = async |body: &Value| server.call(Method::POST, &tasks).body(body.to_string()).send().await;
     api(&everyone).await.ok(200);
     api(&confirmed("another")).await.refused(400, "DBS.280001");
@@ -295,7 +294,7 @@ async fn page_confirms_a_task_for_all_sessions_with_the_name_of_the_instance() {
     api(&wrong).await.refused(400, "DBS.280001");
     let listed = server.get(&tasks).await.ok(200)["processes"].as_array().unwrap().clone();
     let opted: Vec<_> = listed.iter().map(|task| task.get("include_unsafe")).collect();
-    assert_eq!(opted, [Some(&json!(true)), None, None, None], "left out where it is not set");
+    assert_eq!(opted, [Some(&json!(true)), None, None, None], "unset field must be absent");
     let audited = server.audit_of("AddKillTask").await;
     assert!(audited.iter().any(|row| row.event.detail["asked"]["include_unsafe"] == true), "{audited:?}");
 }

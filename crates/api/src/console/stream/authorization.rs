@@ -1,4 +1,4 @@
-//! Whether a viewer may still see what it sees: asked again and again, as a request would be.
+//! Authorization of an open event stream, revalidated while the stream is open.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::Service;
 use crate::caller::{Caller, Proof, Target};
 use crate::refusal::Refusal;
 
-/// Conditions of policies may depend on the time of day: a decision is repeated after this time even if nothing was changed.
+/// Interval of policy decisions without a change: policy conditions can depend on the time of day.
 const DECISION_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why no more events come.
+/// Reason for the end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// The server stops.
+pub(super) enum EndReason {
+    /// The server is shutting down.
     Shutdown,
-    /// What the viewer signed in with is no longer good.
+    /// The credentials have expired or were revoked.
     Token,
-    /// They may no longer see it.
+    /// The policies no longer allow the stream.
     Forbidden,
-    /// The node is no longer there.
+    /// The node was removed.
     Gone,
 }
 
-impl End {
-    /// As the event has it.
+impl EndReason {
+    /// Value of `reason` in the `end` event.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Shutdown => "shutdown",
@@ -41,66 +41,67 @@ impl End {
     }
 }
 
-/// A viewer's credentials and rights.
+/// Credentials and permissions of the subscriber of an event stream.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct StreamAuthorization {
     service: Service,
     caller: Caller,
     path: (String, String, String),
     masked: bool,
-    decided: Instant,
+    decided_at: Instant,
 }
 
-impl Standing {
-    /// Of a caller that may list the sessions of the target.
+impl StreamAuthorization {
+    /// Creates the authorization of a caller that may list the sessions of the target.
     pub(super) fn new(service: Service, caller: Caller, path: (String, String, String), target: &Target) -> Self {
         let masked = target.is_masked_by_project_for(&service, &caller);
-        Self { service, caller, path, masked, decided: Instant::now() }
+        Self { service, caller, path, masked, decided_at: Instant::now() }
     }
 
-    /// Whether literals are kept from the viewer's eyes.
+    /// Returns whether statements are masked for the subscriber.
     pub(super) fn is_masked(&self) -> bool {
         self.masked
     }
 
-    /// Asks again. What cannot be found out now is as it was.
-    pub(super) async fn check(&mut self) -> Result<(), End> {
-        // Expiry of a token or a temporary key changes nothing in the store: no new version announces it.
+    /// Revalidates the credentials and permissions. If the check itself fails, the previous result stays valid.
+    pub(super) async fn check(&mut self) -> Result<(), EndReason> {
+        // The expiry of a token or temporary key does not change the store, so there is no new version to detect it by.
         if self.caller.expires_at.is_some_and(|end| end <= Timestamp::now().as_second()) {
-            return Err(End::Token);
+            return Err(EndReason::Token);
         }
-        match Box::pin(self.ask()).await {
-            Ok(checked) => checked,
+        match Box::pin(self.revalidate()).await {
+            Ok(outcome) => outcome,
             Err(refusal) if refusal.status().is_server_error() => {
                 warn!(user.id = %self.caller.principal.user_id, "could not find out whether somebody may still watch a node");
                 Ok(())
             }
-            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(End::Gone),
-            Err(_) => Err(End::Forbidden),
+            Err(refusal) if refusal.status() == StatusCode::NOT_FOUND => Err(EndReason::Gone),
+            Err(_) => Err(EndReason::Forbidden),
         }
     }
 
-    async fn ask(&mut self) -> Result<Result<(), End>, Refusal> {
+    async fn revalidate(&mut self) -> Result<Result<(), EndReason>, Refusal> {
         let view = self.service.store.view().await?;
         if view.access_version() != self.caller.view.access_version() {
-            if !self.is_known(&view).await? {
-                return Ok(Err(End::Token));
+            if !self.credentials_are_valid(&view).await? {
+                return Ok(Err(EndReason::Token));
             }
             let user = &self.caller.principal.user_id;
-            self.caller.principal.grants = self.service.grants().of(&self.service.store, &view, user).await?;
-        } else if self.decided.elapsed() < DECISION_INTERVAL {
+            self.caller.principal.grants =
+                self.service.policy_cache().get_or_load(&self.service.store, &view, user).await?;
+        } else if self.decided_at.elapsed() < DECISION_INTERVAL {
             return Ok(Ok(()));
         }
         self.caller.view = view;
         self.caller.principal.budget = self.service.limits.work_budget(&self.caller.principal.user_id);
         let target = Target::resolve(&self.service, &self.caller, Action::LIST_PROCESSES, &self.path).await?;
         self.masked = target.is_masked_by_project_for(&self.service, &self.caller);
-        self.decided = Instant::now();
+        self.decided_at = Instant::now();
         Ok(Ok(()))
     }
 
-    /// Whether what the viewer signed in with is still good, and who they are is as it was.
-    async fn is_known(&mut self, view: &View) -> Result<bool, Refusal> {
+    /// Returns whether the credentials are still valid and the user is enabled. Updates the administrator flag.
+    async fn credentials_are_valid(&mut self, view: &View) -> Result<bool, Refusal> {
         let user = match &self.caller.proof {
             Proof::Token(token) => {
                 let stored = view.token(&token.hash).await?;
@@ -108,11 +109,11 @@ impl Standing {
             }
             Proof::Key(id) => {
                 let key = view.access_key(id).await?;
-                let good = key.filter(|key| match &key.temporary {
+                let valid_key = key.filter(|key| match &key.temporary {
                     Some(temporary) => !temporary.revoked && temporary.expires_at > Timestamp::now().as_second(),
                     None => key.enabled,
                 });
-                good.map(|key| key.user.clone())
+                valid_key.map(|key| key.user.clone())
             }
         };
         let Some(user) = user.filter(|user| user.enabled) else { return Ok(false) };

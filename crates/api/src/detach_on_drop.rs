@@ -1,4 +1,4 @@
-//! Work that is done to its end, whoever waits for it.
+//! A future that runs to completion even if it is dropped.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,23 +6,23 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// A future that goes on in a task of its own if it is dropped before its end: so a client that hangs up costs a task, and the many
-/// that wait for their answers cost none.
-pub(crate) struct CarriedOn<F>(Option<Pin<Box<F>>>)
+/// A future that continues in a spawned task if it is dropped before completion. Only requests whose client disconnects need a task of
+/// their own.
+pub(crate) struct DetachOnDrop<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
 
-impl<F: Future<Output: Send> + Send + 'static> CarriedOn<F> {
+impl<F: Future<Output: Send> + Send + 'static> DetachOnDrop<F> {
     pub(crate) fn new(work: F) -> Self {
         Self(Some(Box::pin(work)))
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Future for CarriedOn<F> {
+impl<F: Future<Output: Send> + Send + 'static> Future for DetachOnDrop<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out: work that panics or has ended is not carried on.
+        // Taken out of `self`, so that a panicked or completed future is not spawned on drop.
         let Some(mut work) = self.0.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {
@@ -32,7 +32,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for CarriedOn<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for CarriedOn<F> {
+impl<F: Future<Output: Send> + Send + 'static> Drop for DetachOnDrop<F> {
     fn drop(&mut self) {
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(work.in_current_span());
@@ -47,10 +47,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_goes_on_when_nobody_waits_for_it_any_more() {
+    async fn dropped_future_runs_to_completion() {
         let (go, gone) = oneshot::channel::<()>();
         let (done, end) = oneshot::channel();
-        let mut work = CarriedOn::new(async move {
+        let mut work = DetachOnDrop::new(async move {
             gone.await.unwrap();
             done.send(7).unwrap();
         });
@@ -62,9 +62,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_was_waited_for_is_done_once() {
+    async fn completed_future_runs_once() {
         let (done, end) = oneshot::channel();
-        let mut work = CarriedOn::new(async move {
+        let mut work = DetachOnDrop::new(async move {
             tokio::task::yield_now().await;
             done.send(1).unwrap();
             2

@@ -1,4 +1,4 @@
-//! Locks, one session whole, the kill with its preview, its history, permissions, and the list of collections.
+//! Routes of the web page: locks, session details, kill and its preview, kill history, permissions, collections.
 
 use clew_model::{Failure, FailureKind, RequestId};
 use clew_testkit::{Flavor, Scenario};
@@ -18,7 +18,7 @@ async fn detail(server: &Server, id: u64) -> Value {
 }
 
 /// `b` waits for a row that `a` changed; `a` is idle.
-async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
+async fn blocker_is_shown_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
@@ -32,23 +32,27 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
         "{locks}"
     );
 
-    let whole = detail(&server, waiter).await;
-    assert_eq!(whole["statement"], "UPDATE t SET v = 2 WHERE id = 1", "{whole}");
-    assert_eq!((&whole["sql_template"], &whole["db"]), (&json!("UPDATE t SET v = ? WHERE id = ?"), &json!("shop")));
-    assert_eq!((&whole["transaction"]["state"], &whole["masked"]), (&json!("LOCK WAIT"), &json!(false)), "{whole}");
-    assert_eq!(whole["waits"]["waits"][0]["blocker"]["session"], blocker, "{whole}");
+    let waiting = detail(&server, waiter).await;
+    assert_eq!(waiting["statement"], "UPDATE t SET v = 2 WHERE id = 1", "{waiting}");
+    assert_eq!((&waiting["sql_template"], &waiting["db"]), (&json!("UPDATE t SET v = ? WHERE id = ?"), &json!("shop")));
+    assert_eq!(
+        (&waiting["transaction"]["state"], &waiting["masked"]),
+        (&json!("LOCK WAIT"), &json!(false)),
+        "{waiting}"
+    );
+    assert_eq!(waiting["waits"]["waits"][0]["blocker"]["session"], blocker, "{waiting}");
     let idle = detail(&server, blocker).await;
     assert_eq!((&idle["statement"], &idle["transaction"]["rows_modified"]), (&Value::Null, &json!(1)), "{idle}");
     let last = idle["last_statements"].as_array().unwrap();
-    // MariaDB's performance_schema, which would know, is off by default.
+    // MariaDB's performance_schema, which has the statement history, is off by default.
     assert_eq!(last.iter().any(|ran| ran == "UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{idle}");
     server.get(&path(&server, "sessions/4000000000")).await.refused(404, "DBS.290013");
     server.get(&path(&server, "sessions/0")).await.refused(400, "DBS.280001");
 
     let (user, host) = (&idle["user"], &idle["host"]);
     let chosen = json!({ "id": blocker, "user": user, "host": host, "server": locks["server"] });
-    let of_another = json!({ "id": blocker, "user": user, "host": host, "server": "another@1" });
-    let gone = kill(&server, &json!({ "sessions": [of_another], "what": "connection" })).await.ok(200);
+    let other_server = json!({ "id": blocker, "user": user, "host": host, "server": "another@1" });
+    let gone = kill(&server, &json!({ "sessions": [other_server], "what": "connection" })).await.ok(200);
     assert_eq!(gone["sessions"][0]["outcome"], "gone", "{gone}");
     let preview = kill(&server, &json!({ "sessions": [chosen], "what": "connection", "preview": true })).await.ok(200);
     let seen = &preview["sessions"][0];
@@ -56,18 +60,18 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
     assert_eq!((&seen["session"]["frees"], &seen["session"]["holds_up"]), (&json!([waiter]), &json!(1)), "{preview}");
     assert_eq!(seen["session"]["transaction"]["rows_modified"], 1, "{preview}");
     assert_eq!((&preview["effect"], &seen["session"]["risks"]), (&Value::Null, &json!([])), "{preview}");
-    assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview kills nobody");
+    assert_eq!(detail(&server, blocker).await["id"], blocker, "a preview must not kill");
 
     // Another session with the same id is not killed.
     let other = json!({ "id": blocker, "user": user, "host": "10.9.9.9:1" });
     let gone = kill(&server, &json!({ "sessions": [other], "what": "connection" })).await.ok(200);
     assert_eq!((&gone["sessions"][0]["outcome"], &gone["sessions"][0]["session"]), (&json!("gone"), &Value::Null));
     let idle_query = kill(&server, &json!({ "sessions": [chosen], "what": "query" })).await.ok(200);
-    assert_eq!(idle_query["sessions"][0]["outcome"], "refused", "it runs nothing: {idle_query}");
+    assert_eq!(idle_query["sessions"][0]["outcome"], "refused", "the session is idle: {idle_query}");
     assert_eq!(detail(&server, blocker).await["id"], blocker);
 
-    let asked = json!({ "sessions": [chosen, { "id": 4_000_000_000_u64, "user": "a", "host": "b" }], "what": "connection", "reason": "blocks checkout" });
-    let killed = kill(&server, &asked).await.ok(200);
+    let body = json!({ "sessions": [chosen, { "id": 4_000_000_000_u64, "user": "a", "host": "b" }], "what": "connection", "reason": "blocks checkout" });
+    let killed = kill(&server, &body).await.ok(200);
     let outcomes: Vec<&str> =
         killed["sessions"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["killed", "gone"], "{killed}");
@@ -94,16 +98,16 @@ async fn a_blocker_is_looked_at_and_killed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn a_blocker_is_looked_at_and_killed_on_a_mariadb_server() {
-    a_blocker_is_looked_at_and_killed(Flavor::MariaDb).await;
+async fn blocker_is_shown_and_killed_on_mariadb() {
+    blocker_is_shown_and_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_blocker_is_looked_at_and_killed_on_a_mysql_server() {
-    a_blocker_is_looked_at_and_killed(Flavor::MySql).await;
+async fn blocker_is_shown_and_killed_on_mysql() {
+    blocker_is_shown_and_killed(Flavor::MySql).await;
 }
 
-async fn a_long_statement_is_shown_whole_and_ended(flavor: Flavor) {
+async fn long_statement_is_shown_in_full_and_killed(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     let mut busy = session(&node).await;
@@ -128,24 +132,24 @@ async fn a_long_statement_is_shown_whole_and_ended(flavor: Flavor) {
     let began = jiff::Timestamp::now().as_millisecond() - shown["time"].as_i64().unwrap() * 1000;
     let chosen = |since: i64| json!({ "id": busy.id, "user": shown["user"], "host": shown["host"], "since": since });
     let another = kill(&server, &json!({ "sessions": [chosen(began - 60_000)], "what": "query" })).await.ok(200);
-    assert_eq!(another["sessions"][0]["outcome"], "refused", "what began later is left alone: {another}");
+    assert_eq!(another["sessions"][0]["outcome"], "refused", "a later statement must not be killed: {another}");
     let ended = kill(&server, &json!({ "sessions": [chosen(began)], "what": "query" })).await.ok(200);
     assert_eq!(ended["sessions"][0]["outcome"], "killed", "{flavor}: {ended}");
-    assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session lives");
+    assert_eq!(detail(&server, busy.id).await["command"], "Sleep", "the session must survive");
 }
 
 #[tokio::test]
-async fn a_long_statement_is_shown_whole_and_ended_on_a_mariadb_server() {
-    a_long_statement_is_shown_whole_and_ended(Flavor::MariaDb).await;
+async fn long_statement_is_shown_in_full_and_killed_on_mariadb() {
+    long_statement_is_shown_in_full_and_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_long_statement_is_shown_whole_and_ended_on_a_mysql_server() {
-    a_long_statement_is_shown_whole_and_ended(Flavor::MySql).await;
+async fn long_statement_is_shown_in_full_and_killed_on_mysql() {
+    long_statement_is_shown_in_full_and_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn permissions_say_what_is_missing() {
+async fn permissions_report_denied_actions() {
     let server = Server::start().await;
     let permissions = format!("/clew/v1/{}/instances/{}/permissions", server.tenant.project_id, server.instance.id);
     let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
@@ -165,7 +169,7 @@ async fn permissions_say_what_is_missing() {
     assert_eq!(few["masked"], false);
     server.mask(&server.tenant.project_id, true).await;
     assert_eq!(call().token(&reader).send().await.ok(200)["masked"], true);
-    // To whom it is closed it is as one that is not there.
+    // Without any permission, the error is the same as for a missing instance.
     let absent = permissions.replace(server.instance.id.as_str(), clew_model::InstanceId::generate().as_str());
     let closed = call().token(&nobody).send().await;
     closed.refused(403, "DBS.280015");
@@ -177,8 +181,8 @@ async fn permissions_say_what_is_missing() {
 async fn collections_are_listed_and_removed() {
     let server = Server::start().await;
     let finished = server.finished(b"a\r\n").await;
-    let failed = server.failed(Failure::new(FailureKind::Unreachable, "nobody there")).await;
-    let whole = server.finished(b"a\r\n").await;
+    let failed = server.failed(Failure::new(FailureKind::Unreachable, "connection refused")).await;
+    let full = server.finished(b"a\r\n").await;
     let queued = server.queued().await;
     let list =
         async || server.get(&path(&server, "collections")).await.ok(200)["collections"].as_array().unwrap().clone();
@@ -190,7 +194,7 @@ async fn collections_are_listed_and_removed() {
         (&json!("finished"), &json!(1), &json!(3))
     );
     assert_eq!((&of(&finished)["readable"], &of(&queued)["readable"]), (&json!(true), &json!(false)));
-    assert!(of(&failed)["reason"].as_str().unwrap().contains("nobody there"));
+    assert!(of(&failed)["reason"].as_str().unwrap().contains("connection refused"));
     assert_eq!((&of(&queued)["status"], &of(&queued)["finished_at"]), (&json!("queued"), &Value::Null));
 
     let remove = |id: &str| server.call(Method::DELETE, &path(&server, &format!("collections/{id}")));
@@ -202,17 +206,17 @@ async fn collections_are_listed_and_removed() {
     remove("nonsense").send().await.refused(400, "DBS.280001");
     assert_eq!(list().await.len(), 3);
     server.get(&server.result_of(&finished)).await.refused(400, "DBS.200543");
-    assert_eq!(server.audit_of("DeleteRealtimeSession").await.len(), 2, "one was refused, one was done");
+    assert_eq!(server.audit_of("DeleteRealtimeSession").await.len(), 2, "one denied and one successful removal");
 
-    // Another node has its own.
+    // Another node has other collections.
     let other = path(&server, "collections").replace(server.node().as_str(), server.instance.nodes[1].id.as_str());
     assert_eq!(server.get(&other).await.ok(200), json!({ "collections": [] }));
     let elsewhere = format!("{other}/{failed}");
     server.call(Method::DELETE, &elsewhere).send().await.refused(400, "DBS.200543");
-    // Whole statements are not for everyone.
+    // A result with full statements is not readable for a masked user.
     server.mask(&server.tenant.project_id, true).await;
     let seen = server.call(Method::GET, &path(&server, "collections")).token(&reader).send().await.ok(200);
     let seen =
-        seen["collections"].as_array().unwrap().iter().find(|one| one["request_id"] == whole.as_str()).unwrap().clone();
+        seen["collections"].as_array().unwrap().iter().find(|one| one["request_id"] == full.as_str()).unwrap().clone();
     assert_eq!(seen["readable"], false);
 }

@@ -1,4 +1,4 @@
-//! Where a project masks statements, no route of the page shows a literal to those who may not see them.
+//! In a project that masks statements, no route of the page shows literals to masked users.
 
 use clew_testkit::{Flavor, Scenario};
 use http::Method;
@@ -7,13 +7,14 @@ use serde_json::json;
 use super::events::Events;
 use super::stream::{node, path, session, watching};
 
-/// Never to be seen.
+/// Literal that a masked user must not see.
 const SECRET: &str = "4111-1111-1111";
-/// What runs, and what its template is.
-const RUNS: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
+/// Running statement with the literal.
+const STATEMENT: &str = "SELECT SLEEP(1000), '4111-1111-1111'";
+/// SQL template of the statement.
 const TEMPLATE: &str = "SELECT SLEEP(?), ?";
 
-async fn nothing_leaks(flavor: Flavor) {
+async fn masked_users_see_no_literals(flavor: Flavor) {
     let node = node(flavor).await;
     let server = watching(&node.url()).await;
     server.mask(&server.tenant.project_id, true).await;
@@ -22,30 +23,35 @@ async fn nothing_leaks(flavor: Flavor) {
         { "Effect": "Deny", "Action": ["gaussdbformysql:instance:getRealtimeSessionText"] }
     ]);
     let masked = server.project_token(&server.user_with("masked", all_but_text).await).await;
-    let sighted = server.project_token(&server.tenant.user_id).await;
+    let unmasked = server.project_token(&server.tenant.user_id).await;
 
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&node).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
     let mut busy = session(&node).await;
-    busy.begin(RUNS.as_bytes()).await.unwrap();
+    busy.begin(STATEMENT.as_bytes()).await.unwrap();
 
-    // The stream: read until it shows the statement, or what stands for it.
+    // Reads the stream until it shows the statement or its template.
     let stream = async |token: &str, shown: &str| {
         let mut events = Events::open(server.call(Method::GET, &path(&server, "stream")).token(token)).await;
         let mut seen = String::new();
         while !(seen.contains(shown) && seen.contains("LOCK WAIT")) {
             seen.push_str(&events.next().await.unwrap().text);
-            assert!(seen.len() < 1 << 20, "{shown} does not come");
+            assert!(seen.len() < 1 << 20, "no event with {shown}");
         }
         seen
     };
-    let whole = stream(&sighted, SECRET).await;
-    assert!(whole.contains("\"masked\":false") && whole.contains(TEMPLATE), "{whole}");
-    let seen = stream(&masked, TEMPLATE).await;
-    assert!(seen.contains("\"masked\":true") && !seen.contains(SECRET) && !seen.contains("id = 1"), "{seen}");
+    let full = stream(&unmasked, SECRET).await;
+    assert!(full.contains("\"masked\":false") && full.contains(TEMPLATE), "{full}");
+    let masked_response = stream(&masked, TEMPLATE).await;
+    assert!(
+        masked_response.contains("\"masked\":true")
+            && !masked_response.contains(SECRET)
+            && !masked_response.contains("id = 1"),
+        "{masked_response}"
+    );
 
-    // Everything else that shows a statement.
+    // All other routes that show statements.
     let get = async |token: &str, rest: &str| server.call(Method::GET, &path(&server, rest)).token(token).send().await;
     for (rest, literal) in [
         (format!("sessions/{}", busy.id), SECRET),
@@ -53,38 +59,42 @@ async fn nothing_leaks(flavor: Flavor) {
         (format!("sessions/{blocker}"), ""),
         ("locks".to_owned(), "id = 1"),
     ] {
-        let (whole, seen) = (get(&sighted, &rest).await, get(&masked, &rest).await);
-        assert!(whole.status == 200 && whole.text().contains(literal), "{rest}: {}", whole.text());
-        assert_eq!(seen.status, 200, "{}", seen.text());
+        let (full, masked_response) = (get(&unmasked, &rest).await, get(&masked, &rest).await);
+        assert!(full.status == 200 && full.text().contains(literal), "{rest}: {}", full.text());
+        assert_eq!(masked_response.status, 200, "{}", masked_response.text());
         for literal in [SECRET, "id = 1", "v = 2", "\"data\":\"1\""] {
-            assert!(!seen.text().contains(literal), "{flavor} {rest}: {}", seen.text());
+            assert!(!masked_response.text().contains(literal), "{flavor} {rest}: {}", masked_response.text());
         }
     }
     let kill = json!({
-        "sessions": [{ "id": busy.id, "user": "root", "host": get(&sighted, &format!("sessions/{}", busy.id)).await.json()["host"] }],
+        "sessions": [{ "id": busy.id, "user": "root", "host": get(&unmasked, &format!("sessions/{}", busy.id)).await.json()["host"] }],
         "what": "query", "preview": true
     });
     let preview = async |token: &str| {
         server.call(Method::POST, &path(&server, "kill")).token(token).body(kill.to_string()).send().await
     };
-    let (whole, seen) = (preview(&sighted).await, preview(&masked).await);
-    assert!(whole.text().contains(SECRET), "{}", whole.text());
-    assert!(seen.text().contains(TEMPLATE) && !seen.text().contains(SECRET), "{}", seen.text());
+    let (full, masked_response) = (preview(&unmasked).await, preview(&masked).await);
+    assert!(full.text().contains(SECRET), "{}", full.text());
+    assert!(
+        masked_response.text().contains(TEMPLATE) && !masked_response.text().contains(SECRET),
+        "{}",
+        masked_response.text()
+    );
 
     let explain = path(&server, &format!("sessions/{waiter}/explain"));
     let message = server.call(Method::POST, &explain).token(&masked).send().await.refused(403, "DBS.280015");
     assert!(message.contains("Plans hold literals"), "{message}");
-    let plan = server.call(Method::POST, &explain).token(&sighted).send().await.ok(200);
+    let plan = server.call(Method::POST, &explain).token(&unmasked).send().await.ok(200);
     assert!(plan["plan"].is_string() || plan["refused"].is_string(), "{plan}");
     built.clear(&node).await.unwrap();
 }
 
 #[tokio::test]
-async fn nothing_leaks_of_a_mariadb_server() {
-    nothing_leaks(Flavor::MariaDb).await;
+async fn masked_users_see_no_literals_on_mariadb() {
+    masked_users_see_no_literals(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn nothing_leaks_of_a_mysql_server() {
-    nothing_leaks(Flavor::MySql).await;
+async fn masked_users_see_no_literals_on_mysql() {
+    masked_users_see_no_literals(Flavor::MySql).await;
 }

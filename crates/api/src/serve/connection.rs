@@ -1,4 +1,4 @@
-//! One connection from its handshake to its end.
+//! Serving of one connection, from the TLS handshake to its end.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -17,21 +17,21 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::head::HEAD_LIMIT;
+use super::error_rewrite::{ErrorRewrite, ResponseTracker};
+use super::head::MAX_HEAD_BYTES;
 use super::linger::Linger;
-use super::refused::{Refused, UnderWay};
 use super::reserved::{self, Admission};
-use super::stall::StallLimit;
 use super::tls::Tls;
+use super::write_timeout::WriteTimeout;
 use crate::connection::Connection;
 use crate::routes::router;
 use crate::{ApiSettings, Metrics, Service};
 
-/// Answers on every connection.
-pub(super) struct Host {
+/// Serves connections. Shared by all connections of a listener.
+pub(super) struct ConnectionHandler {
     router: TowerToHyperService<Router>,
     http: http1::Builder,
-    /// For reserved connections: one request each.
+    /// HTTP settings of reserved connections: one request each.
     reserved_http: http1::Builder,
     tls: Option<Tls>,
     settings: ApiSettings,
@@ -39,24 +39,24 @@ pub(super) struct Host {
     shutdown: CancellationToken,
 }
 
-impl Host {
+impl ConnectionHandler {
     pub(super) fn new(service: Service, tls: Option<Tls>, shutdown: CancellationToken) -> Self {
         let (settings, metrics) = (service.settings.clone(), service.metrics.clone());
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(HEAD_LIMIT);
+        http.timer(TokioTimer::new()).header_read_timeout(settings.header_read).max_header_size(MAX_HEAD_BYTES);
         let mut reserved_http = http.clone();
-        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(reserved::TIMEOUT));
+        reserved_http.keep_alive(false).header_read_timeout(settings.header_read.min(reserved::RESERVED_TIMEOUT));
         let router = TowerToHyperService::new(router(service));
         Self { router, http, reserved_http, tls, settings, metrics, shutdown }
     }
 
-    /// Answers whatever the peer asks. Once `watcher` is told to, the answer under way is the last one.
-    pub(super) async fn converse(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
+    /// Serves the requests of a connection. After `watcher` signals shutdown, the response in progress is the last one.
+    pub(super) async fn serve(&self, stream: TcpStream, peer: IpAddr, admission: Admission, watcher: Watcher) {
         match &self.tls {
-            None => self.answer(stream, Connection { peer, tls: false }, admission, watcher).await,
+            None => self.serve_http(stream, Connection { peer, tls: false }, admission, watcher).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream, peer, admission).await {
-                    self.answer(stream, Connection { peer, tls: true }, admission, watcher).await;
+                    self.serve_http(stream, Connection { peer, tls: true }, admission, watcher).await;
                 }
             }
         }
@@ -71,7 +71,7 @@ impl Host {
     ) -> Option<TlsStream<TcpStream>> {
         let limit = match admission {
             Admission::Regular => self.settings.handshake,
-            Admission::OperationsOnly => self.settings.handshake.min(reserved::TIMEOUT),
+            Admission::OperationsOnly => self.settings.handshake.min(reserved::RESERVED_TIMEOUT),
         };
         let outcome = tokio::select! {
             () = self.shutdown.cancelled() => return None,
@@ -85,32 +85,32 @@ impl Host {
         None
     }
 
-    async fn answer<S>(&self, stream: S, socket: Connection, admission: Admission, watcher: Watcher)
+    async fn serve_http<S>(&self, stream: S, socket: Connection, admission: Admission, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let under_way = UnderWay::default();
-        let stream = Linger::new(StallLimit::new(stream, self.settings.write_stall));
-        let stream = Refused::new(stream, under_way.clone(), self.metrics.clone());
+        let tracker = ResponseTracker::default();
+        let stream = Linger::new(WriteTimeout::new(stream, self.settings.write_stall));
+        let stream = ErrorRewrite::new(stream, tracker.clone(), self.metrics.clone());
         let service = service_fn(|mut request: http::Request<Incoming>| {
-            under_way.begin();
-            let connection = Connection::of(socket, request.headers(), &self.settings.trusted_proxies);
+            tracker.begin_request();
+            let connection = Connection::resolve(socket, request.headers(), &self.settings.trusted_proxies);
             request.extensions_mut().insert(connection);
-            let under_way = under_way.clone();
+            let tracker = tracker.clone();
             let hsts = connection.tls && self.settings.hsts;
-            let answer = match admission.refusal(&request, &self.metrics, hsts) {
+            let outcome = match admission.refusal(&request, &self.metrics, hsts) {
                 None => Ok(self.router.call(request)),
                 Some(refused) => Err(refused),
             };
             async move {
-                let response = match answer {
-                    Ok(answer) => {
-                        let Ok(response) = answer.await;
+                let response = match outcome {
+                    Ok(response) => {
+                        let Ok(response) = response.await;
                         response
                     }
                     Err(refused) => refused,
                 };
-                Ok::<_, Infallible>(response.map(|body| under_way.until_the_end_of(body)))
+                Ok::<_, Infallible>(response.map(|body| tracker.track_body(body)))
             }
         });
         let http = if admission == Admission::Regular { &self.http } else { &self.reserved_http };

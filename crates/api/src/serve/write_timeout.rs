@@ -1,4 +1,4 @@
-//! A connection whose other side stops reading is given up: it would hold its place for ever.
+//! Write timeout: closes connections whose peer has stopped reading, which would otherwise hold their permit forever.
 
 use std::future::Future;
 use std::io;
@@ -9,35 +9,35 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream that fails with [`io::ErrorKind::TimedOut`] once it could not write a single byte for so long. A slow reader is
-/// none that stopped: each byte that gets through starts the time anew.
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] if no byte could be written for `limit`. Every written byte restarts the
+/// timer, so slow readers do not time out.
 #[derive(Debug)]
-pub(super) struct StallLimit<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    /// Runs while nothing can be written.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs while writes are pending.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> StallLimit<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, stalled: None }
+        Self { stream, limit, timer: None }
     }
 
-    /// The outcome of an attempt to write, or the end of patience.
-    fn attempt<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    /// Returns the outcome of a write, or a timeout error if the write has been pending for `limit`.
+    fn check_timeout<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.stalled = None;
+            self.timer = None;
             return outcome;
         }
         let limit = self.limit;
-        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other side has stopped reading")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StallLimit<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -47,10 +47,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallLimit<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for StallLimit<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.attempt(written, context)
+        self.check_timeout(written, context)
     }
 
     fn poll_write_vectored(
@@ -59,7 +59,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallLimit<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.attempt(written, context)
+        self.check_timeout(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -83,27 +83,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_stops_reading_is_given_up() {
-        let (ours, _theirs) = duplex(16);
-        let mut ours = StallLimit::new(ours, Duration::from_millis(50));
-        let written = timeout(Duration::from_secs(10), ours.write_all(&[7; 64])).await.unwrap();
+    async fn stalled_writes_time_out() {
+        let (stream, _peer) = duplex(16);
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(50));
+        let written = timeout(Duration::from_secs(10), stream.write_all(&[7; 64])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn who_reads_slowly_gets_all_of_it() {
-        let (ours, mut theirs) = duplex(1);
-        let mut ours = StallLimit::new(ours, Duration::from_secs(1));
+    async fn slow_readers_do_not_time_out() {
+        let (stream, mut peer) = duplex(1);
+        let mut stream = WriteTimeout::new(stream, Duration::from_secs(1));
         let reading = tokio::spawn(async move {
             let mut read = Vec::new();
             for _ in 0..8 {
-                // Together longer than the limit.
+                // The total time exceeds the limit.
                 sleep(Duration::from_millis(200)).await;
-                read.push(theirs.read_u8().await.unwrap());
+                read.push(peer.read_u8().await.unwrap());
             }
             read
         });
-        ours.write_all(b"a clew..").await.unwrap();
+        stream.write_all(b"a clew..").await.unwrap();
         assert_eq!(reading.await.unwrap(), b"a clew..");
     }
 }

@@ -1,4 +1,4 @@
-//! What somebody asks to be killed.
+//! Request body of a kill.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,66 +12,67 @@ use crate::body::{Body, check_count, missing, wrong};
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// Sessions that are killed at once.
-const MOST: usize = 1000;
-/// Other victims of the same selection.
+/// Maximum number of sessions per request.
+const MAX_SESSIONS: usize = 1000;
+/// Maximum number of other victims of the same selection.
 const MAX_OTHER_VICTIMS: usize = 100_000;
-/// Longest reason, in characters.
-const LONGEST_REASON: usize = 255;
-/// By how many seconds a moment may be off: servers print whole seconds, and have clocks of their own.
-pub(super) const ROUNDED_SECONDS: i64 = 3;
+/// Maximum length of the reason, in characters.
+const MAX_REASON_CHARS: usize = 255;
+/// Tolerance of start times, in seconds: servers round to whole seconds, and their clocks differ.
+pub(super) const TIME_TOLERANCE_SECONDS: i64 = 3;
 
-/// Sessions to end.
+/// Sessions to kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
 pub(crate) struct KillBody {
     #[schema(min_items = 1, max_items = 1000)]
-    sessions: Vec<Chosen>,
-    /// connection, or query: then sessions, their transactions and their locks stay
+    sessions: Vec<SelectedSession>,
+    /// `connection` ends the sessions; `query` ends only their statements and keeps sessions, transactions and locks
     #[schema(example = "connection")]
     what: String,
-    /// Why, for the audit
+    /// Reason, for the audit
     #[schema(max_length = 255)]
     reason: Option<String>,
-    /// Show what would end, and end nothing
+    /// Preview the kill without killing anything
     preview: Option<bool>,
-    /// Ids of sessions that other requests of the same selection would end: warnings count them as victims. Only with preview
+    /// Ids of sessions that other requests of the same selection kill: warnings count them as victims. Only with preview
     #[schema(max_items = 100_000)]
     other_victims: Option<Vec<u64>>,
 }
 
-/// A session as it was seen.
+/// Selected session, as listed.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Chosen)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Chosen {
+pub(crate) struct SelectedSession {
     /// Thread id
     pub(super) id: u64,
     pub(super) user: String,
     pub(super) host: String,
-    /// When what it does began, in milliseconds since 1970: with query, what began later is left alone
+    /// Start of the statement, in milliseconds since 1970: with `query`, a later statement is not killed
     pub(super) since: Option<i64>,
-    /// The server instance that listed it, as the live list sends it: after a restart or a fail-over nothing is killed
+    /// Server instance that listed the session, as in the live list: after a restart or a failover nothing is killed
     pub(super) server: Option<String>,
 }
 
-pub(super) struct Asked {
-    /// Each once.
-    pub(super) sessions: Vec<Chosen>,
+pub(super) struct KillRequest {
+    /// Without duplicates.
+    pub(super) sessions: Vec<SelectedSession>,
     pub(super) kind: KillKind,
     pub(super) reason: String,
     pub(super) preview: bool,
     pub(super) other_victims: Vec<u64>,
 }
 
-impl Asked {
+impl KillRequest {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let body = Body::parse(body, &["sessions", "what", "reason", "preview", "other_victims"])?;
-        let mut sessions: Vec<Chosen> = body.need("sessions")?;
-        check_count("sessions", sessions.len(), 1, MOST)?;
-        let mut met = HashSet::new();
-        sessions.retain(|chosen| met.insert(chosen.id));
-        // Without it would mean the worse of both.
+        let mut sessions: Vec<SelectedSession> = body.need("sessions")?;
+        check_count("sessions", sessions.len(), 1, MAX_SESSIONS)?;
+        let mut ids = HashSet::new();
+        sessions.retain(|selected| ids.insert(selected.id));
+        // No default: it would have to be the more destructive of both.
         let what: String = body.get("what")?.ok_or_else(|| missing("what"))?;
         let kind = match what.as_str() {
             "connection" => KillKind::Connection,
@@ -79,7 +80,7 @@ impl Asked {
             other => return Err(Refusal::not_one_of("what", shown(other), &["connection", "query"])),
         };
         let reason: String = body.get("reason")?.unwrap_or_default();
-        if reason.chars().count() > LONGEST_REASON {
+        if reason.chars().count() > MAX_REASON_CHARS {
             return Err(wrong("reason", &reason));
         }
         let other_victims: Vec<u64> = body.get("other_victims")?.unwrap_or_default();
@@ -87,28 +88,28 @@ impl Asked {
         Ok(Self { sessions, kind, reason, preview: body.get("preview")?.unwrap_or(false), other_victims })
     }
 
-    /// Which of the sessions are not the ones that were seen, by their ids, in a list that was read at `listed_at` (seconds since 1970).
+    /// Returns the selected sessions that do not match a list read at `listed_at` (seconds since 1970), by id.
     pub(super) fn mismatches(
         &self,
         found: &HashMap<u64, Session>,
         server: &ServerInstance,
         listed_at: i64,
     ) -> HashMap<u64, Mismatch> {
-        let mismatch = |chosen: &Chosen| {
-            let mismatch = chosen.mismatch(found.get(&chosen.id), self.kind, server, listed_at)?;
-            Some((chosen.id, mismatch))
+        let mismatch = |selected: &SelectedSession| {
+            let mismatch = selected.mismatch(found.get(&selected.id), self.kind, server, listed_at)?;
+            Some((selected.id, mismatch))
         };
         self.sessions.iter().filter_map(mismatch).collect()
     }
 
-    /// The sessions of the list that are the ones that were seen.
-    pub(super) fn meant<'a>(
+    /// Returns the sessions of the list that match the selected ones.
+    pub(super) fn matching<'a>(
         &self,
         found: &'a HashMap<u64, Session>,
         mismatches: &HashMap<u64, Mismatch>,
     ) -> Vec<&'a Session> {
-        let is_meant = |chosen: &&Chosen| !mismatches.contains_key(&chosen.id);
-        self.sessions.iter().filter(is_meant).filter_map(|chosen| found.get(&chosen.id)).collect()
+        let is_match = |selected: &&SelectedSession| !mismatches.contains_key(&selected.id);
+        self.sessions.iter().filter(is_match).filter_map(|selected| found.get(&selected.id)).collect()
     }
 }
 
@@ -120,41 +121,41 @@ mod tests {
         Session { id: 7, user: b"app".to_vec(), host: b"h:1".to_vec(), seconds: 100, ..Session::default() }
     }
 
-    /// When the list was read, in seconds since 1970: long before the comparison, as where the kill took long.
+    /// Time of the list, in seconds since 1970: long before the comparison, as after a slow kill.
     const LISTED_AT: i64 = 1_790_000_000;
 
-    fn meant(body: &str) -> usize {
+    fn count_matches(body: &str) -> usize {
         let found = HashMap::from([(7, session())]);
         let server = "uuid@1790000000".parse().unwrap();
-        let asked = Asked::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
-        let mismatches = asked.mismatches(&found, &server, LISTED_AT);
-        asked.meant(&found, &mismatches).len()
+        let request = KillRequest::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{body}"));
+        let mismatches = request.mismatches(&found, &server, LISTED_AT);
+        request.matching(&found, &mismatches).len()
     }
 
     #[test]
-    fn only_the_session_that_was_seen_is_meant() {
+    fn only_the_selected_session_matches() {
         let body = |session: &str, what: &str| format!(r#"{{"sessions":[{{{session}}}],"what":"{what}"}}"#);
         let right = r#""id":7,"user":"app","host":"h:1""#;
-        assert_eq!(meant(&body(right, "connection")), 1);
-        assert_eq!(meant(&body(r#""id":7,"user":"web","host":"h:1""#, "connection")), 0);
-        assert_eq!(meant(&body(r#""id":7,"user":"app","host":"h:2""#, "connection")), 0);
-        assert_eq!(meant(&body(r#""id":8,"user":"app","host":"h:1""#, "connection")), 0);
-        for (ago, what, is_meant) in
+        assert_eq!(count_matches(&body(right, "connection")), 1);
+        assert_eq!(count_matches(&body(r#""id":7,"user":"web","host":"h:1""#, "connection")), 0);
+        assert_eq!(count_matches(&body(r#""id":7,"user":"app","host":"h:2""#, "connection")), 0);
+        assert_eq!(count_matches(&body(r#""id":8,"user":"app","host":"h:1""#, "connection")), 0);
+        for (ago, what, matches) in
             [(100, "query", 1), (103, "query", 1), (104, "query", 0), (120, "query", 0), (120, "connection", 1)]
         {
             let since = format!(r#"{right},"since":{}"#, (LISTED_AT - ago) * 1000);
-            assert_eq!(meant(&body(&since, what)), is_meant, "{ago} {what}");
+            assert_eq!(count_matches(&body(&since, what)), matches, "{ago} {what}");
         }
-        for (server, is_meant) in [("uuid@1790000000", 1), ("uuid@1790000001", 0), ("other@1790000000", 0)] {
+        for (server, matches) in [("uuid@1790000000", 1), ("uuid@1790000001", 0), ("other@1790000000", 0)] {
             let listed = format!(r#"{right},"server":"{server}""#);
-            assert_eq!(meant(&body(&listed, "connection")), is_meant, "{server}");
+            assert_eq!(count_matches(&body(&listed, "connection")), matches, "{server}");
         }
         let twice = format!(r#"{{"sessions":[{{{right}}},{{{right}}}],"what":"query"}}"#);
-        assert_eq!(meant(&twice), 1);
+        assert_eq!(count_matches(&twice), 1);
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_requests_are_refused() {
         let right = r#"{"id":7,"user":"app","host":"h:1"}"#;
         let long = "x".repeat(256);
         for body in [
@@ -170,9 +171,9 @@ mod tests {
             r#"{"sessions":[7],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":7}],"what":"query"}"#.into(),
             r#"{"sessions":[{"id":-7,"user":"a","host":"b"}],"what":"query"}"#.into(),
-            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MOST + 1].join(",")),
+            format!(r#"{{"sessions":[{}],"what":"query"}}"#, vec![right; MAX_SESSIONS + 1].join(",")),
         ] {
-            assert!(Asked::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
+            assert!(KillRequest::parse(body.as_bytes()).is_err(), "{}", &body[..body.len().min(200)]);
         }
     }
 }

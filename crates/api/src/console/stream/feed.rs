@@ -1,0 +1,101 @@
+//! Feed of a node: the session list and its metadata, rendered as events. Rendered events are cached for subscribers at the same version.
+
+use bytes::Bytes;
+use clew_diagnose::live::{Counts, LiveList, RUNNING, columns};
+use clew_model::Limitation;
+use clew_mysql::LiveLook;
+use serde_json::json;
+
+use super::event::{self, Position};
+
+/// Maximum number of rendered events cached until the next sample. Most subscribers have the same version.
+const MAX_CACHED_EVENTS: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Feed {
+    watch_id: u32,
+    /// Server instance that listed the sessions; empty before the first sample.
+    server: String,
+    list: LiveList,
+    counts: Counts,
+    limitations: Vec<Limitation>,
+    /// Version in which the limitations last changed.
+    limitations_changed: u32,
+    interval_ms: u64,
+    /// Rendered events, by the subscriber's version (0 for none) and whether statements are masked.
+    cached_events: Vec<((u32, bool), Bytes)>,
+}
+
+impl Feed {
+    pub(super) fn new(watch_id: u32) -> Self {
+        Self {
+            watch_id,
+            server: String::new(),
+            list: LiveList::default(),
+            counts: Counts::default(),
+            limitations: Vec::new(),
+            limitations_changed: 0,
+            interval_ms: 0,
+            cached_events: Vec::new(),
+        }
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.list.version()
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Applies a sample of the session list.
+    pub(super) fn apply(&mut self, at: i64, sample: LiveLook, interval_ms: u64) {
+        self.server = sample.server.to_string();
+        self.list.update(at, sample.sessions);
+        self.counts = sample.counts;
+        self.interval_ms = interval_ms;
+        if self.limitations != sample.limitations {
+            self.limitations = sample.limitations;
+            self.limitations_changed = self.version();
+        }
+        self.cached_events.clear();
+    }
+
+    /// Renders the events for a subscriber at position `since`, and returns them with the new position.
+    pub(super) fn render(&mut self, since: Option<Position>, masked: bool) -> (Position, Bytes) {
+        let from = since.filter(|since| since.watch_id == self.watch_id).map_or(0, |since| since.version);
+        let now = Position { watch_id: self.watch_id, version: self.version() };
+        if let Some((_, text)) = self.cached_events.iter().find(|(key, _)| *key == (from, masked)) {
+            return (now, text.clone());
+        }
+        let text = Bytes::from(self.render_since(from, masked, now));
+        if self.cached_events.len() < MAX_CACHED_EVENTS {
+            self.cached_events.push(((from, masked), text.clone()));
+        }
+        (now, text)
+    }
+
+    fn render_since(&self, from: u32, masked: bool, now: Position) -> String {
+        let Counts { total, active, slow, long, waiting } = self.counts;
+        let counts = json!({ "total": total, "active": active, "slow": slow, "long": long, "waiting": waiting });
+        let (at, interval, server) = (self.list.at(), self.interval_ms, json!(self.server));
+        let common = format!("\"at\":{at},\"interval_ms\":{interval},\"server\":{server},\"counts\":{counts}");
+        let mut out = String::new();
+        let Some(changes) = self.list.since(from, masked) else {
+            let rest = format!(
+                "\"masked\":{masked},\"columns\":{},\"running\":{},\"limitations\":{},\"sessions\":{}",
+                json!(columns()),
+                json!(RUNNING),
+                json!(self.limitations),
+                self.list.whole(masked)
+            );
+            event::write_event(&mut out, Some(now), "snapshot", &format!("{{{common},{rest}}}"));
+            return out;
+        };
+        event::write_event(&mut out, Some(now), "changes", &format!("{{{common},{changes}}}"));
+        if self.limitations_changed > from {
+            event::write_event(&mut out, None, "limitations", &json!(self.limitations).to_string());
+        }
+        out
+    }
+}

@@ -1,0 +1,232 @@
+//! Watch of a node: samples its sessions once per interval for all subscribers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clew_model::{Failure, FailureKind, InstanceId, NodeId};
+use clew_mysql::{LiveLook, LiveMemory, look_live};
+use clew_store::LoginCause;
+use clew_tasks::{Login, Pace, PaceChange};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, info};
+use uuid::Uuid;
+
+use super::event::{self, Position};
+use super::feed::Feed;
+use super::registry::WatchRegistry;
+use crate::Service;
+
+/// Lifetime of a watch without subscribers, so that a client that reconnects can resume.
+const IDLE_TTL: Duration = Duration::from_secs(30);
+/// Number of sessions from which lists are processed on blocking threads.
+const LARGE_LIST_SESSIONS: usize = 500;
+
+#[derive(Debug)]
+pub(super) struct NodeWatch {
+    instance: InstanceId,
+    node: NodeId,
+    feed: Mutex<Feed>,
+    subscriptions: Mutex<Subscriptions>,
+    /// Notifies the watch of new and dropped subscriptions.
+    subscriptions_changed: Notify,
+    /// Notifies the subscribers of updates of the feed.
+    updates: watch::Sender<FeedUpdate>,
+}
+
+/// Summary of the latest update of a feed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FeedUpdate {
+    /// Number of samples so far.
+    pub(super) version: u32,
+    /// Number of sessions in the feed.
+    sessions: usize,
+    /// Number and rendered event of the current failure, if the node cannot be read.
+    pub(super) failure: Option<(u64, Bytes)>,
+    failures: u64,
+}
+
+/// Requested intervals of the subscribers, by subscription id.
+#[derive(Debug, Default)]
+struct Subscriptions {
+    next_id: u64,
+    intervals: HashMap<u64, Duration>,
+}
+
+/// Subscription to a node's feed. The node is watched until the last subscription is dropped.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    watch: Arc<NodeWatch>,
+    id: u64,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.watch.subscriptions().intervals.remove(&self.id);
+        self.watch.subscriptions_changed.notify_one();
+    }
+}
+
+impl Subscription {
+    pub(super) fn updates(&self) -> watch::Receiver<FeedUpdate> {
+        self.watch.updates.subscribe()
+    }
+
+    /// Renders the events for a subscriber at position `since`.
+    pub(super) async fn render(&self, update: &FeedUpdate, since: Option<Position>, masked: bool) -> (Position, Bytes) {
+        let watch = self.watch.clone();
+        let render = move || watch.feed().render(since, masked);
+        if update.sessions < LARGE_LIST_SESSIONS {
+            return render();
+        }
+        let watch = self.watch.clone();
+        // Fails only while the runtime shuts down.
+        spawn_blocking(render).await.unwrap_or_else(|_| watch.feed().render(since, masked))
+    }
+}
+
+impl NodeWatch {
+    pub(super) fn new(instance: InstanceId, node: NodeId) -> Arc<Self> {
+        let feed = Mutex::new(Feed::new(Uuid::new_v4().as_fields().0));
+        let (subscriptions, subscriptions_changed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { instance, node, feed, subscriptions, subscriptions_changed, updates: watch::Sender::default() })
+    }
+
+    pub(super) fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    pub(super) fn subscribe(self: &Arc<Self>, interval: Duration) -> Subscription {
+        let mut subscriptions = self.subscriptions();
+        subscriptions.next_id += 1;
+        let id = subscriptions.next_id;
+        subscriptions.intervals.insert(id, interval);
+        self.subscriptions_changed.notify_one();
+        Subscription { watch: self.clone(), id }
+    }
+
+    /// Returns whether the watch has no subscribers.
+    pub(super) fn is_unused(&self) -> bool {
+        self.subscriptions().intervals.is_empty()
+    }
+
+    /// Samples the node until it has no subscribers for [`IDLE_TTL`], or the server stops.
+    pub(super) async fn run(self: Arc<Self>, service: Service, registry: WatchRegistry) {
+        debug!(node.id = %self.node, "a node is watched");
+        let shutdown = registry.shutdown();
+        let _ = shutdown.run_until_cancelled(self.sample_until_unused(&service, &registry)).await;
+        debug!(node.id = %self.node, "a node is watched no more");
+    }
+
+    async fn sample_until_unused(self: &Arc<Self>, service: &Service, registry: &WatchRegistry) {
+        let (mut pace, mut cache) = (Pace::default(), LiveMemory::default());
+        // The first sample is requested by a user who opens the page.
+        let mut cause = LoginCause::Requested;
+        loop {
+            let Some(interval) = self.min_interval() else {
+                cause = LoginCause::Requested;
+                let is_idle = timeout(IDLE_TTL, self.subscriptions_changed.notified()).await.is_err();
+                if is_idle && registry.remove_if_unused(self) {
+                    return;
+                }
+                continue;
+            };
+            pace.want(interval);
+            let started_at = Instant::now();
+            let outcome = self.sample(service, &mut cache, cause).await;
+            cause = LoginCause::Automatic;
+            // A failed sample has no duration measured on the node.
+            let took = outcome.as_ref().map_or_else(|_| started_at.elapsed(), |sample| sample.took);
+            self.record_duration(&mut pace, took);
+            match outcome {
+                Ok(sample) => self.publish_sample(sample, pace.interval()).await,
+                Err(failure) => {
+                    cache = LiveMemory::default();
+                    self.publish_failure(&failure);
+                }
+            }
+            self.wait(&mut pace, started_at).await;
+        }
+    }
+
+    /// Waits until the next sample is due or the last subscription is dropped.
+    async fn wait(&self, pace: &mut Pace, started_at: Instant) {
+        while let Some(interval) = self.min_interval() {
+            pace.want(interval);
+            tokio::select! {
+                () = sleep_until(started_at + pace.interval()) => return,
+                // A new subscriber may have requested a shorter interval.
+                () = self.subscriptions_changed.notified() => {}
+            }
+        }
+    }
+
+    async fn sample(&self, service: &Service, cache: &mut LiveMemory, cause: LoginCause) -> Result<LiveLook, Failure> {
+        let store_failure = |error: clew_store::StoreError| Failure::new(FailureKind::StoreFailed, error.to_string());
+        // Read for every sample: the node may have been moved or removed.
+        let node = service.store.node_to_read(&self.node).await.map_err(store_failure)?;
+        let node = node.ok_or_else(|| Failure::new(FailureKind::NodeGone, self.node.to_string()))?;
+        crate::nodes::check_zone(service, &node)?;
+        let threshold = service.store.slow_threshold(&self.instance).await.map_err(store_failure)?.unwrap_or_default();
+        let login = Login::request(&service.store, &node.id, cause).await?;
+        let outcome = look_live(&node.url, cache, threshold.seconds(), &service.nodes.limits()).await;
+        login.record(&node, outcome.as_ref().err()).await;
+        outcome
+    }
+
+    fn record_duration(&self, pace: &mut Pace, took: Duration) {
+        match pace.looked(took) {
+            Some(PaceChange::Slowed(interval)) => info!(
+                node.id = %self.node, look.seconds = took.as_secs_f64(), look.interval_seconds = interval.as_secs_f64(),
+                "a look at a node takes long; those who watch it see it less often"
+            ),
+            Some(PaceChange::Quick) => info!(node.id = %self.node, "a node is watched as often as is wanted again"),
+            None => {}
+        }
+    }
+
+    async fn publish_sample(self: &Arc<Self>, sample: LiveLook, interval: Duration) {
+        let at = Timestamp::now().as_millisecond();
+        let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        let watch = self.clone();
+        let is_large = sample.sessions.len() >= LARGE_LIST_SESSIONS;
+        let apply = move || {
+            let mut feed = watch.feed();
+            feed.apply(at, sample, interval_ms);
+            (feed.version(), feed.sessions())
+        };
+        let applied = if is_large { spawn_blocking(apply).await } else { Ok(apply()) };
+        let Ok((version, sessions)) = applied else { return };
+        self.updates
+            .send_modify(|update| (update.version, update.sessions, update.failure) = (version, sessions, None));
+    }
+
+    fn publish_failure(&self, failure: &Failure) {
+        debug!(node.id = %self.node, %failure, "a node that is watched cannot be read");
+        let at = Timestamp::now().as_millisecond();
+        let mut text = String::new();
+        let data = json!({ "at": at, "kind": failure.kind.name(), "reason": failure.detail });
+        event::write_event(&mut text, None, "trouble", &data.to_string());
+        self.updates.send_modify(|update| {
+            update.failures += 1;
+            update.failure = Some((update.failures, text.into()));
+        });
+    }
+
+    fn min_interval(&self) -> Option<Duration> {
+        self.subscriptions().intervals.values().min().copied()
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

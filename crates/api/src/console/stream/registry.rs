@@ -1,0 +1,60 @@
+//! Registry of watched nodes: nodes with subscribers, and recently watched nodes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clew_model::{InstanceId, NodeId};
+use tokio_util::sync::CancellationToken;
+
+use super::node_watch::{NodeWatch, Subscription};
+use crate::Service;
+
+/// All node watches of this process. Clones share the registry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WatchRegistry(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    watches: Mutex<HashMap<NodeId, Arc<NodeWatch>>>,
+    shutdown: CancellationToken,
+}
+
+impl WatchRegistry {
+    /// Subscribes to a node. Starts a watch if the node has none.
+    pub(super) fn subscribe(
+        &self,
+        service: &Service,
+        instance: &InstanceId,
+        node: &NodeId,
+        interval: Duration,
+    ) -> Subscription {
+        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = watches.entry(node.clone()).or_insert_with(|| {
+            let watch = NodeWatch::new(instance.clone(), node.clone());
+            tokio::spawn(watch.clone().run(service.clone(), self.clone()));
+            watch
+        });
+        watch.subscribe(interval)
+    }
+
+    /// Removes the watch of a node, unless it has a new subscriber. Returns whether the watch was removed.
+    pub(super) fn remove_if_unused(&self, watch: &NodeWatch) -> bool {
+        let mut watches = self.0.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = watch.is_unused();
+        if removed {
+            watches.remove(watch.node());
+        }
+        removed
+    }
+
+    /// Returns a token that is cancelled when the server stops.
+    pub(super) fn shutdown(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+
+    /// Ends all watches and event streams.
+    pub(crate) fn close(&self) {
+        self.0.shutdown.cancel();
+    }
+}

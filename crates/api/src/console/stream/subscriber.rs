@@ -1,0 +1,163 @@
+//! Subscriber of a node's feed: the event stream of one response.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clew_model::UserId;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::authorization::{EndReason, StreamAuthorization};
+use super::event::{self, Position};
+use super::node_watch::{FeedUpdate, Subscription};
+use crate::limits::keyed_slots::Slot;
+
+/// Interval of keep-alive comments. Proxies and browsers close idle connections.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Maximum time between two checks of the subscriber's authorization.
+const AUTHORIZATION_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Start of every stream: a comment that flushes the response head, and the reconnection time in milliseconds.
+const STREAM_PREAMBLE: &str = ": clew\nretry: 2000\n\n";
+
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    authorization: StreamAuthorization,
+    subscription: Subscription,
+    /// Counts the stream for its principal.
+    _slot: Slot<UserId>,
+    updates: watch::Receiver<FeedUpdate>,
+    shutdown: CancellationToken,
+    interval: Duration,
+    /// Position of the last sent list.
+    position: Option<Position>,
+    /// True if statements in the last sent list were masked.
+    masked: bool,
+    /// Number of the last sent failure.
+    last_failure: u64,
+    state: StreamState,
+    /// True if an update has not been sent yet.
+    pending: bool,
+    /// Earliest time of the next event.
+    due: Instant,
+    checked: Instant,
+    sent: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamState {
+    New,
+    Streaming,
+    Ended,
+}
+
+/// Reason of a wake-up.
+enum WakeReason {
+    Due,
+    Check,
+    KeepAlive,
+}
+
+impl Subscriber {
+    pub(super) fn new(
+        authorization: StreamAuthorization,
+        (subscription, slot): (Subscription, Slot<UserId>),
+        interval: Duration,
+        position: Option<Position>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let (now, updates, masked) = (Instant::now(), subscription.updates(), authorization.is_masked());
+        // A watch without a sample or a failure has nothing to send.
+        let pending = updates.borrow().version > 0 || updates.borrow().failure.is_some();
+        Self {
+            authorization,
+            subscription,
+            _slot: slot,
+            updates,
+            shutdown,
+            interval,
+            position,
+            masked,
+            last_failure: 0,
+            state: StreamState::New,
+            pending,
+            due: now,
+            checked: now,
+            sent: now,
+        }
+    }
+
+    /// Returns the next part of the stream. Events are rendered on demand, so that slow readers need no buffer.
+    pub(super) async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        match self.state {
+            StreamState::Ended => return None,
+            StreamState::New => {
+                self.state = StreamState::Streaming;
+                return Some((Ok(Bytes::from_static(STREAM_PREAMBLE.as_bytes())), self));
+            }
+            StreamState::Streaming => {}
+        }
+        loop {
+            let wake = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Some(self.end(EndReason::Shutdown)),
+                changed = self.updates.changed(), if !self.pending => {
+                    // The sender is dropped only when the server stops.
+                    if changed.is_err() {
+                        return Some(self.end(EndReason::Shutdown));
+                    }
+                    self.pending = true;
+                    continue;
+                }
+                () = sleep_until(self.due), if self.pending => WakeReason::Due,
+                () = sleep_until(self.checked + AUTHORIZATION_INTERVAL) => WakeReason::Check,
+                () = sleep_until(self.sent + KEEP_ALIVE_INTERVAL) => WakeReason::KeepAlive,
+            };
+            if let Err(reason) = self.authorization.check().await {
+                return Some(self.end(reason));
+            }
+            self.checked = Instant::now();
+            let text = match wake {
+                WakeReason::Due => self.render_update().await,
+                WakeReason::Check => None,
+                WakeReason::KeepAlive => Some(Bytes::from_static(b":\n\n")),
+            };
+            if let Some(text) = text {
+                self.sent = Instant::now();
+                return Some((Ok(text), self));
+            }
+        }
+    }
+
+    /// Renders the events since the last sent list. Returns `None` without changes.
+    async fn render_update(&mut self) -> Option<Bytes> {
+        self.pending = false;
+        let update = self.updates.borrow_and_update().clone();
+        if self.authorization.is_masked() != self.masked {
+            // After a change of masking, the client needs a full snapshot.
+            (self.masked, self.position) = (self.authorization.is_masked(), None);
+        }
+        if let Some((number, text)) = update.failure {
+            let is_new = number > self.last_failure;
+            self.last_failure = number;
+            return is_new.then_some(text);
+        }
+        // 0.9: a sample may come slightly early, and waiting for the next one would delay the event by a whole sample interval.
+        self.due = Instant::now() + self.interval.mul_f64(0.9);
+        let (now, text) = self.subscription.render(&update, self.position, self.masked).await;
+        if self.position == Some(now) {
+            return None;
+        }
+        self.position = Some(now);
+        Some(text)
+    }
+
+    fn end(mut self, reason: EndReason) -> (Result<Bytes, Infallible>, Self) {
+        self.state = StreamState::Ended;
+        let mut text = String::new();
+        event::write_event(&mut text, None, "end", &format!("{{\"reason\":\"{}\"}}", reason.name()));
+        (Ok(text.into()), self)
+    }
+}

@@ -1,0 +1,214 @@
+//! Body stream of a download: a byte range of a header row and of the result file after it.
+//!
+//! Bytes in the page cache are read on the sending thread: such a read takes as long as a copy. Bytes on disk are read on a blocking
+//! thread. `docs/decisions/0018-results-are-sent-from-memory.md` has the measurements.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Size of a chunk, in bytes. The HTTP library buffers about six chunks.
+pub(super) const CHUNK_SIZE: usize = 64 * 1024;
+
+/// Chunks of one download, in order. The stream ends after the last byte of the range, or with an error.
+#[derive(Debug)]
+pub(super) struct BodyStream {
+    /// Unsent part of the header row.
+    header: Bytes,
+    file: Arc<File>,
+    /// Offset of the next chunk in the file.
+    offset: u64,
+    /// End offset of the range in the file, exclusive.
+    end: u64,
+    pool: BufferPool,
+    /// Pending read on a blocking thread.
+    reading: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
+}
+
+impl BodyStream {
+    /// Creates a stream of a header row and the bytes `offset..end` of a file.
+    pub(super) fn new(header: Bytes, file: File, offset: u64, end: u64) -> Self {
+        Self { header, file: Arc::new(file), offset, end, pool: BufferPool::default(), reading: None }
+    }
+
+    /// Returns the next chunk if it is in the page cache. Otherwise starts a read on a blocking thread and returns `None`.
+    fn start_read(&mut self) -> Option<io::Result<Bytes>> {
+        let mut buffer = self.pool.acquire(self.end - self.offset);
+        if let Some(read) = read_nowait(&self.file, &mut buffer, self.offset) {
+            return Some(self.complete_read(buffer, read));
+        }
+        let (file, at) = (self.file.clone(), self.offset);
+        self.reading = Some(spawn_blocking(move || {
+            let read = file.read_at(&mut buffer, at);
+            (buffer, read)
+        }));
+        None
+    }
+
+    fn complete_read(&mut self, buffer: BytesMut, read: io::Result<usize>) -> io::Result<Bytes> {
+        let length = read?;
+        if length == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a result became shorter while it was sent"));
+        }
+        self.offset += length as u64;
+        Ok(self.pool.share(buffer, length))
+    }
+}
+
+impl Stream for BodyStream {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let this = self.get_mut();
+        if !this.header.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut this.header))));
+        }
+        if this.reading.is_none() {
+            if this.offset >= this.end {
+                return Poll::Ready(None);
+            }
+            if let Some(chunk) = this.start_read() {
+                return Poll::Ready(Some(chunk));
+            }
+        }
+        let Some(reading) = &mut this.reading else { return Poll::Ready(None) };
+        let read = ready!(Pin::new(reading).poll(context));
+        this.reading = None;
+        let chunk = read.map_err(io::Error::other).and_then(|(buffer, read)| this.complete_read(buffer, read));
+        Poll::Ready(Some(chunk))
+    }
+}
+
+/// Buffers that are reused after their chunk is sent, so that they stay in the CPU cache.
+#[derive(Debug, Default)]
+struct BufferPool {
+    /// Buffers with a chunk in use, oldest first: the order in which their chunks are dropped.
+    shared: VecDeque<Bytes>,
+}
+
+impl BufferPool {
+    /// Returns a buffer for the remaining bytes, at most [`CHUNK_SIZE`].
+    fn acquire(&mut self, left: u64) -> BytesMut {
+        let length = usize::try_from(left).unwrap_or(CHUNK_SIZE).min(CHUNK_SIZE);
+        let returned =
+            self.shared.pop_front_if(|buffer| buffer.is_unique()).and_then(|buffer| buffer.try_into_mut().ok());
+        let mut buffer = returned.unwrap_or_default();
+        buffer.resize(length, 0);
+        buffer
+    }
+
+    /// Returns the first `length` bytes of a buffer as a chunk. The buffer is reusable after the chunk is dropped.
+    fn share(&mut self, buffer: BytesMut, length: usize) -> Bytes {
+        let buffer = buffer.freeze();
+        let chunk = buffer.slice(..length.min(buffer.len()));
+        self.shared.push_back(buffer);
+        chunk
+    }
+}
+
+/// Reads from the page cache. Returns `None` if the read would wait for the disk, or the file system does not support `RWF_NOWAIT`.
+fn read_nowait(file: &File, buffer: &mut [u8], at: u64) -> Option<io::Result<usize>> {
+    loop {
+        match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
+            Ok(length) => return Some(Ok(length)),
+            Err(Errno::INTR) => {}
+            // Old kernels, sandboxes and network file systems do not support the flag. A blocking read reports real errors.
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// Test bytes whose values depend on their offset.
+    fn bytes(count: usize) -> Vec<u8> {
+        (0..count).map(|at| u8::try_from(at % 251).unwrap()).collect()
+    }
+
+    async fn read_all(mut stream: BodyStream) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            read.extend_from_slice(&chunk?);
+        }
+        Ok(read)
+    }
+
+    #[tokio::test]
+    async fn byte_ranges_are_complete_and_in_order() {
+        let bytes = bytes(5 * CHUNK_SIZE + 17);
+        let file = file(&bytes);
+        for (from, to) in [(0, bytes.len()), (CHUNK_SIZE - 1, 3 * CHUNK_SIZE + 1), (7, 8), (bytes.len(), bytes.len())] {
+            let stream = BodyStream::new("head,".into(), file.reopen().unwrap(), from as u64, to as u64);
+            assert!(read_all(stream).await.unwrap() == [b"head,", &bytes[from..to]].concat(), "{from}..{to}");
+        }
+    }
+
+    #[tokio::test]
+    async fn uncached_files_are_read_from_disk() {
+        let bytes = bytes(5 * CHUNK_SIZE + 17);
+        let file = file(&bytes);
+        file.as_file().sync_all().unwrap();
+        rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let stream = BodyStream::new(Bytes::new(), file.reopen().unwrap(), 3, bytes.len() as u64);
+        assert!(read_all(stream).await.unwrap() == bytes[3..]);
+    }
+
+    /// Files in `/proc` do not support `RWF_NOWAIT`.
+    #[tokio::test]
+    async fn files_without_nowait_support_are_read_on_blocking_threads() {
+        let path = "/proc/version";
+        assert!(read_nowait(&File::open(path).unwrap(), &mut [0; 8], 0).is_none());
+        let expected = std::fs::read(path).unwrap();
+        let stream = BodyStream::new("head,".into(), File::open(path).unwrap(), 2, expected.len() as u64);
+        assert_eq!(read_all(stream).await.unwrap(), [b"head,", &expected[2..]].concat());
+    }
+
+    #[tokio::test]
+    async fn truncated_file_is_an_error() {
+        let bytes = bytes(3 * CHUNK_SIZE);
+        let file = file(&bytes);
+        let mut stream = BodyStream::new(Bytes::new(), file.reopen().unwrap(), 0, bytes.len() as u64);
+        assert!(stream.next().await.unwrap().unwrap() == bytes[..CHUNK_SIZE]);
+        file.as_file().set_len(CHUNK_SIZE as u64 + 1).unwrap();
+        assert!(stream.next().await.unwrap().unwrap() == bytes[CHUNK_SIZE..=CHUNK_SIZE]);
+        assert_eq!(stream.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn buffer_is_reused_only_after_its_chunk_is_dropped() {
+        let mut pool = BufferPool::default();
+        let mut share = |byte| {
+            let mut buffer = pool.acquire(u64::MAX);
+            buffer[0] = byte;
+            pool.share(buffer, CHUNK_SIZE)
+        };
+        let (first, second) = (share(1), share(2));
+        let address = first.as_ptr();
+        assert_ne!(address, second.as_ptr());
+        assert_eq!((first[0], second[0]), (1, 2));
+        drop(first);
+        let third = share(3);
+        assert_eq!((third.as_ptr(), third[0], second[0]), (address, 3, 2));
+    }
+}

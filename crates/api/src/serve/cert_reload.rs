@@ -1,0 +1,60 @@
+//! Reload of the certificate when its files change.
+//!
+//! The files are polled, because file system notifications do not cover all ways to renew a certificate: replacing the files, writing into
+//! them, or changing a symbolic link to another folder.
+
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::file_fingerprint::FileFingerprint;
+use super::tls::Tls;
+
+impl Tls {
+    /// Polls the files every `poll_interval` until `shutdown` and reloads a changed certificate. If the new certificate is invalid, logs a warning
+    /// and keeps the old one.
+    pub async fn watch(self, poll_interval: Duration, shutdown: CancellationToken) {
+        let mut last = self.files.initial.clone();
+        let mut ticks = interval(poll_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let tls = self.clone();
+            let Ok(current) = spawn_blocking(move || tls.reload_if_changed(&last)).await else { return };
+            last = current;
+        }
+    }
+
+    /// Reloads the certificate if the files differ from `last`. Returns their current fingerprints.
+    fn reload_if_changed(&self, last: &[Option<FileFingerprint>; 2]) -> [Option<FileFingerprint>; 2] {
+        let current = [FileFingerprint::read(&self.files.certificate), FileFingerprint::read(&self.files.key)];
+        if current != *last {
+            self.reload_and_say_so();
+        }
+        current
+    }
+
+    /// Reloads the certificate and logs the outcome.
+    pub fn reload_and_say_so(&self) {
+        let certificate = self.files.certificate.display();
+        match self.reload() {
+            Ok(()) => info!(tls.certificate = %certificate, "new connections get a new certificate"),
+            Err(error) => warn!(%error, "a new certificate was not taken; connections go on with the old one"),
+        }
+        self.warn_of_open_key();
+    }
+
+    /// Logs a warning if the key file is readable by every user of the machine.
+    pub fn warn_of_open_key(&self) {
+        if self.key_is_open_to_others() {
+            let key = self.files.key.display();
+            warn!(tls.key = %key, "everybody on this machine may read the TLS key; take that away (chmod o-r)");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Error bodies for requests that hyper rejects itself: malformed HTTP, or an oversized head. Hyper writes a response without a body and
+//! has no hook to change it, so this stream replaces the response with a JSON error that has a request id.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use clew_diagnose::json;
+use clew_model::{ErrorEntry, Language};
+use http::Method;
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tracing::info;
+use uuid::Uuid;
+
+use super::head::{MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::Metrics;
+use crate::refusal::Refusal;
+
+/// Progress of the latest request of a connection, shared by the service and the stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ResponseTracker(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// The response body is not complete.
+    in_progress: AtomicBool,
+    /// The response may not be flushed completely.
+    unflushed: AtomicBool,
+}
+
+impl ResponseTracker {
+    /// Records that the service receives a request.
+    pub(super) fn begin_request(&self) {
+        self.0.in_progress.store(true, Ordering::Relaxed);
+        self.0.unflushed.store(true, Ordering::Relaxed);
+    }
+
+    /// Wraps the body of a response, which hyper drops after its last byte.
+    pub(super) fn track_body<B>(&self, body: B) -> TrackedBody<B> {
+        TrackedBody { body, tracker: self.clone() }
+    }
+
+    /// Records that hyper has flushed its output. Returns whether that completed a response.
+    fn record_flush(&self) -> bool {
+        !self.0.in_progress.load(Ordering::Relaxed) && self.0.unflushed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns whether no response is waiting to be written.
+    fn is_idle(&self) -> bool {
+        !self.0.unflushed.load(Ordering::Relaxed)
+    }
+}
+
+/// Body of a response that marks the response as complete when it is dropped.
+#[derive(Debug)]
+pub(super) struct TrackedBody<B> {
+    body: B,
+    tracker: ResponseTracker,
+}
+
+impl<B> Drop for TrackedBody<B> {
+    fn drop(&mut self) {
+        self.tracker.0.in_progress.store(false, Ordering::Relaxed);
+    }
+}
+
+impl<B: Body + Unpin> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Stream of an HTTP connection that replaces hyper's own error responses. Bytes written while no request is in progress, after all
+/// earlier responses were flushed, are such a response.
+#[derive(Debug)]
+pub(super) struct ErrorRewrite<S> {
+    stream: S,
+    tracker: ResponseTracker,
+    /// The request line of the next request was received completely.
+    first_line_complete: bool,
+    /// Unwritten bytes of the replacement.
+    replacement: Vec<u8>,
+    metrics: Metrics,
+}
+
+impl<S> ErrorRewrite<S> {
+    pub(super) fn new(stream: S, tracker: ResponseTracker, metrics: Metrics) -> Self {
+        Self { stream, tracker, first_line_complete: false, replacement: Vec::new(), metrics }
+    }
+
+    /// Replaces `bytes` if they are an error response of hyper. Returns whether they were replaced.
+    fn try_replace(&mut self, bytes: &[u8]) -> bool {
+        if !self.tracker.is_idle() {
+            return false;
+        }
+        let replacement = std::str::from_utf8(bytes).ok().and_then(|original| self.rewrite(original));
+        replacement.map(|replacement| self.replacement = replacement).is_some()
+    }
+
+    fn rewrite(&self, original: &str) -> Option<Vec<u8>> {
+        let head = original.strip_suffix("\r\n\r\n")?;
+        let refusal = match head.strip_prefix("HTTP/1.")?.split(' ').nth(1)? {
+            "400" => Refusal::new(ErrorEntry::BAD_REQUEST),
+            // If the limit is reached within the request line, path and query are too long.
+            "431" if self.first_line_complete => {
+                let limits = vec![("limit", MAX_HEAD_BYTES.to_string()), ("count", MAX_HEADERS.to_string())];
+                Refusal::because(ErrorEntry::HEADERS_TOO_LARGE, "headers-limit", limits)
+            }
+            "414" | "431" => Refusal::uri_too_long(),
+            _ => return None,
+        };
+        let request_id = Uuid::new_v4().simple().to_string();
+        let body = json::to_string(&refusal.body(Language::default(), &request_id)).ok()?;
+        let status = refusal.status();
+        self.metrics.answered(&Method::from_bytes(b"UNKNOWN").unwrap_or_default(), "none", status.as_u16(), 0.0);
+        info!(
+            http.request_id = request_id,
+            http.route = "none",
+            http.status = status.as_u16(),
+            "refused what is no request"
+        );
+        let headers = head.lines().skip(1).filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+        let headers: String = headers.flat_map(|line| [line, "\r\n"]).collect();
+        let response = format!(
+            "HTTP/1.1 {status}\r\n{headers}content-type: application/json\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\
+             x-content-type-options: nosniff\r\ncache-control: no-store\r\n\r\n{body}",
+            body.len()
+        );
+        Some(response.into_bytes())
+    }
+}
+
+impl<S: AsyncWrite + Unpin> ErrorRewrite<S> {
+    fn poll_write_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.replacement.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.replacement))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.replacement.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ErrorRewrite<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if !self.first_line_complete && self.tracker.is_idle() {
+            let new = buffer.filled().get(before..).unwrap_or_default();
+            self.first_line_complete = new.contains(&b'\n');
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ErrorRewrite<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.try_replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        ready!(self.poll_write_replacement(context))?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.tracker.is_idle() {
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+            return self.poll_write(context, &bytes);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Hyper flushes only after writing all its output.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.tracker.record_flush() {
+            self.first_line_complete = false;
+        }
+        ready!(self.poll_write_replacement(context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_replacement(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
