@@ -42,7 +42,7 @@ pub(crate) struct AttachmentView {
 /// Somebody that a policy is to reach: a user or a group.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) enum AttachmentCreation {
     User(UserAttachment),
     Group(GroupAttachment),
@@ -51,7 +51,7 @@ pub(crate) enum AttachmentCreation {
 /// A user. Only identity policies can be attached to one.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserAttachment {
     user_id: String,
 }
@@ -59,7 +59,7 @@ pub(crate) struct UserAttachment {
 /// A group.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupAttachment {
     group_id: String,
     /// The only project that it is good for; only for roles and role-based policies
@@ -69,7 +69,7 @@ pub(crate) struct GroupAttachment {
 /// What a policy can be attached to.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a part of the path, which is read as text")]
+#[allow(dead_code, reason = "schema of a path segment that is parsed as text")]
 pub(crate) enum GranteeKind {
     User,
     Group,

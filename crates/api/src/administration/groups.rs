@@ -49,7 +49,7 @@ pub(crate) struct MemberView {
 /// A group to be made.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,

@@ -47,7 +47,7 @@ pub(crate) struct CreatedKey {
 /// What to change.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct KeyUpdate {
     /// Whether it may be used. To disable it ends the tokens and temporary keys of the user too
     enabled: bool,

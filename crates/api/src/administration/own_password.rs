@@ -19,7 +19,7 @@ use crate::{Service, passwords};
 /// A new password for oneself.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PasswordChange {
     /// The password by now
     old: String,

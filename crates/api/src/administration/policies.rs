@@ -32,7 +32,7 @@ pub(crate) struct PolicyPage {
 /// The two models of permissions.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a field whose type is of another crate")]
+#[allow(dead_code, reason = "schema of a field whose type is in another crate")]
 pub(crate) enum ModelWord {
     Role,
     Identity,
@@ -66,7 +66,7 @@ pub(crate) struct PolicyWithDocument {
 /// A policy to be kept.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyPut {
     document: validate::Document,
     #[schema(max_length = 1000)]

@@ -37,7 +37,7 @@ pub(crate) struct ProjectView {
 /// A project to be made.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ProjectCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -48,7 +48,7 @@ pub(crate) struct ProjectCreation {
 /// What to change; what is left out stays.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ProjectUpdate {
     #[schema(max_length = 1000)]
     description: Option<String>,

@@ -28,7 +28,7 @@ use crate::refusal::{ErrorBody, Refusal};
 /// A request that somebody might make.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
     /// Who would ask, with an access key
     user_id: String,

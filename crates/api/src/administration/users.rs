@@ -49,7 +49,7 @@ pub(crate) struct CreatedUser {
 /// A user to be made.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -66,7 +66,7 @@ pub(crate) struct UserCreation {
 /// What to change; what is left out stays.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
     /// Not the name. Ends the tokens and temporary keys of the user
     #[schema(min_length = 8, max_length = 128)]

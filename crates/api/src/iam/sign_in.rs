@@ -101,13 +101,13 @@ fn missing(field: &'static str) -> Refusal {
 
 /// A sign-in, for the description of the API.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct TokenRequest {
     auth: TokenRequestAuth,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestAuth {
     identity: TokenRequestIdentity,
     /// Without it, the token is for the domain
@@ -115,7 +115,7 @@ struct TokenRequestAuth {
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestIdentity {
     /// password, and nothing else
     #[schema(min_items = 1, max_items = 1, example = json!(["password"]))]
@@ -124,13 +124,13 @@ struct TokenRequestIdentity {
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestPassword {
     user: TokenRequestUser,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestUser {
     /// In place of name and domain
     id: Option<String>,
@@ -141,7 +141,7 @@ struct TokenRequestUser {
 
 /// A domain, by its id or its name.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestDomain {
     id: Option<String>,
     name: Option<String>,
@@ -149,7 +149,7 @@ struct TokenRequestDomain {
 
 /// A project wins over a domain.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestScope {
     project: Option<TokenRequestProject>,
     domain: Option<TokenRequestDomain>,
@@ -157,7 +157,7 @@ struct TokenRequestScope {
 
 /// A project, by its id or its name.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestProject {
     id: Option<String>,
     name: Option<String>,

@@ -20,7 +20,7 @@ const FILTERS: [&str; 9] =
 /// Which rows are meant; all must hold.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct AuditParameters {
     /// Not before this moment: 2026-11-24T08:00:00Z
     #[param(value_type = Option<String>, format = DateTime)]
@@ -51,7 +51,7 @@ pub(crate) struct AuditParameters {
 /// Which of those rows.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct RowsParameters {
     /// Which come first
     #[param(inline, default = "oldest")]
@@ -67,7 +67,7 @@ pub(crate) struct RowsParameters {
 /// The order of rows.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a parameter, which is read as text")]
+#[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
 pub(crate) enum OrderWord {
     Oldest,
     Newest,
@@ -76,7 +76,7 @@ pub(crate) enum OrderWord {
 /// How something ended.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a parameter, which is read as text")]
+#[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
 pub(crate) enum OutcomeWord {
     Done,
     Denied,

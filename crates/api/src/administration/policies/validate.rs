@@ -18,7 +18,7 @@ use crate::refusal::{FindingView, Refusal};
 /// A policy document: an object, or its text. Lines and columns are those of what is written there.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "describes the body, which is read as it was written to name places in it")]
+#[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
 pub(crate) enum Document {
     Object(PolicyDocument),
     Text(String),
@@ -27,7 +27,7 @@ pub(crate) enum Document {
 /// A policy in the grammar of its version (spec sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
-#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+#[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
     /// Each with Effect, Action or NotAction, and more: Resource or NotResource, Condition, Sid
@@ -37,7 +37,7 @@ pub(crate) struct PolicyDocument {
 
 /// 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+#[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) enum PolicyVersion {
     #[serde(rename = "1.0")]
     Role,
@@ -50,7 +50,7 @@ pub(crate) enum PolicyVersion {
 /// A document to be looked at.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyValidation {
     document: Document,
 }
