@@ -1,4 +1,4 @@
-//! What operators need.
+//! Endpoints for operators: health, metrics and the OpenAPI document.
 
 pub(crate) mod health;
 pub(crate) mod metrics;
