@@ -24,7 +24,7 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the domains of the caller, which is always one.
+/// List the caller's domains. A caller always has one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
 pub(crate) async fn list(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {

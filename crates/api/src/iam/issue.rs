@@ -1,4 +1,4 @@
-//! Issue of tokens. The store keeps only the hash of a token.
+//! Token issuance. The store keeps only the hash of a token.
 
 use clew_iam::token;
 use clew_store::{NewToken, Project, TokenOrigin, User};

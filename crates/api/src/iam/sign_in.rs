@@ -47,13 +47,13 @@ pub(super) struct DomainRef {
 impl SignIn {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
-        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing("auth.identity.methods"))?;
+        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing_field("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
             return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
-            None => Err(missing(name)),
+            None => Err(missing_field(name)),
             Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
         };
         let user = match body.pointer("/auth/identity/password/user/id") {
@@ -82,20 +82,20 @@ impl RequestedScope {
             return match (text("/project/id")?, text("/project/name")?) {
                 (Some(id), _) => Ok(Self::Project { project: ProjectRef::Id(id), domain }),
                 (None, Some(name)) => Ok(Self::Project { project: ProjectRef::Name(name), domain }),
-                (None, None) => Err(missing("auth.scope.project.id")),
+                (None, None) => Err(missing_field("auth.scope.project.id")),
             };
         }
         if scope.get("domain").is_some() {
             return match (text("/domain/id")?, text("/domain/name")?) {
-                (None, None) => Err(missing("auth.scope.domain.id")),
+                (None, None) => Err(missing_field("auth.scope.domain.id")),
                 (id, name) => Ok(Self::Domain(DomainRef { id, name })),
             };
         }
-        Err(missing("auth.scope.project"))
+        Err(missing_field("auth.scope.project"))
     }
 }
 
-fn missing(field: &'static str) -> Refusal {
+fn missing_field(field: &'static str) -> Refusal {
     Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 

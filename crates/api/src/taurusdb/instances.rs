@@ -65,7 +65,7 @@ pub(crate) async fn list_v3(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, Refusal> {
-    list(&service, &caller, &project, query, StatusNames::V3).await
+    list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
 /// List the instances of a project with unified status names.
@@ -85,7 +85,7 @@ pub(crate) async fn list_v3_1(
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<InstanceListResponse>, Refusal> {
-    list(&service, &caller, &project, query, StatusNames::V3_1).await
+    list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
 /// Show an instance and its nodes.
@@ -101,7 +101,7 @@ pub(crate) async fn show_v3(
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, Refusal> {
-    show(&service, &caller, &path, StatusNames::V3).await
+    show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
 /// Show an instance and its nodes with unified status names.
@@ -117,10 +117,10 @@ pub(crate) async fn show_v3_1(
     caller: Caller,
     Path(path): Path<(String, String)>,
 ) -> Result<Json<InstanceResponse>, Refusal> {
-    show(&service, &caller, &path, StatusNames::V3_1).await
+    show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
-async fn list(
+async fn list_instances(
     service: &Service,
     caller: &Caller,
     project: &str,
@@ -139,7 +139,7 @@ async fn list(
         Some(filter) => list_visible(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::list(&instances, total, service.store.region(), names)))
+    Ok(Json(wire::list_response(&instances, total, service.store.region(), names)))
 }
 
 /// Returns a page and the total count of the instances that the caller may list. Other instances are not counted.
@@ -169,14 +169,14 @@ async fn list_visible(
     }
 }
 
-async fn show(
+async fn show_instance(
     service: &Service,
     caller: &Caller,
     (project, instance): &(String, String),
     names: StatusNames,
 ) -> Result<Json<InstanceResponse>, Refusal> {
     let (_, instance) = caller.instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
-    Ok(Json(wire::detail(&instance, names)))
+    Ok(Json(wire::detail_response(&instance, names)))
 }
 
 /// Parses the filter. Returns `None` if no instance can match: Clew's instances have no VPC, subnet or proxy.

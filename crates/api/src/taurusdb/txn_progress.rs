@@ -101,11 +101,11 @@ pub(crate) async fn show(
     let ids = request.ids.as_deref();
     let rollbacks = service.read_node(node, async |limits| read_rollbacks(&node.url, ids, &limits).await).await?;
     let masked = target.is_masked_for(&service, &caller);
-    let (transactions, total_count) = page::cut(rollbacks, request.page, |rollback| entry(rollback, masked));
+    let (transactions, total_count) = page::cut(rollbacks, request.page, |rollback| rollback_entry(rollback, masked));
     Ok(Json(TransactionProgress { transactions, total_count }))
 }
 
-fn entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
+fn rollback_entry(rollback: Rollback, masked: bool) -> RollingBackTransaction {
     let shown = |statement: Vec<u8>| statement_text(&statement, masked);
     RollingBackTransaction {
         trx_id: rollback.transaction_id.to_string(),

@@ -20,14 +20,14 @@ use crate::call::Call;
 use crate::server::{Server, by};
 use crate::tenants::Signer;
 
-/// A request of someone, under `/clew/v1/`. No body is sent for `null`.
+/// A request below `/clew/v1/`. The body is empty for `null`.
 fn call(server: &Server, method: Method, path: &str, body: &Value) -> Call {
     let call = server.call(method, &format!("/clew/v1/{path}"));
     if body.is_null() { call } else { call.body(body.to_string()) }
 }
 
 impl Server {
-    /// Asks as the administrator.
+    /// Sends a request signed by the administrator.
     async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
         self.sign(call(self, method, path, &body)).send().await
     }
@@ -40,18 +40,18 @@ impl Server {
         self.ask(Method::POST, path, body).await.ok(201)
     }
 
-    /// Asks as someone else.
+    /// Sends a request signed by `who`.
     async fn ask_as(&self, who: &Signer, method: Method, path: &str, body: Value) -> Answer {
         who.sign(call(self, method, path, &body)).send().await
     }
 
-    /// A user who may do these actions of Clew's own, with a key.
+    /// Creates a user with an access key who may perform the actions.
     async fn clerk(&self, name: &str, actions: &[&str]) -> Signer {
         let statements = json!([{ "Effect": "Allow", "Action": actions }]);
         self.key_of(&self.user_with(name, statements).await).await
     }
 
-    /// The administrator of another domain.
+    /// Creates an administrator of another domain.
     async fn stranger(&self) -> Signer {
         let rival = self.store.create_domain(&by(), "rival").await.unwrap();
         self.key_of(&self.user_of(&rival, "eve", true).await).await

@@ -1,4 +1,4 @@
-//! Downloads of results that are kept on a real S3 server: as from a file.
+//! Downloads of results from a real S3 server.
 
 use async_compression::tokio::bufread::GzipDecoder;
 use clew_diagnose::csv::header_row;
@@ -21,7 +21,7 @@ async fn start(s3: &S3Server) -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_parts_head_and_gzip_are_as_from_a_file_on_a_server() {
+async fn s3_downloads_equal_file_downloads_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
     for rows in [rows(), Vec::new(), large()] {
@@ -54,7 +54,7 @@ async fn whole_parts_head_and_gzip_are_as_from_a_file_on_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_vanished_or_cannot_be_reached_is_said_to_be_so_on_a_server() {
+async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
     let (id, other) = (server.finished(&rows()).await, server.finished(&rows()).await);
@@ -73,7 +73,7 @@ async fn a_result_that_vanished_or_cannot_be_reached_is_said_to_be_so_on_a_serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_that_ends_in_the_midst_of_a_download_ends_the_connection_on_a_server() {
+async fn s3_failure_during_a_download_aborts_the_connection_on_a_server() {
     for encoding in ["identity", "gzip"] {
         let mut s3 = S3Server::start().await.unwrap();
         let server = start(&s3).await;

@@ -1,4 +1,4 @@
-//! What belongs to others answers byte for byte as what is not there: nobody learns which ids exist.
+//! Requests for foreign objects get the same response as requests for missing objects, byte for byte.
 
 use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::server::{Server, by, new_instance};
 
-/// Project, instance, node and collection of a request.
+/// Ids in a request.
 struct Named {
     project: String,
     instance: String,
@@ -14,7 +14,7 @@ struct Named {
     collection: String,
 }
 
-/// Status and body, without the name of the request, which differs.
+/// Status and body of the response, without the request id.
 async fn answer(server: &Server, method: &Method, path: &str, named: &Named, token: &str) -> (u16, String) {
     let path = path
         .replace("{project}", &named.project)
@@ -29,7 +29,7 @@ async fn answer(server: &Server, method: &Method, path: &str, named: &Named, tok
 const NODE: &str = "/v3/{project}/instances/{instance}/nodes/{node}/realtime-session";
 
 #[tokio::test]
-async fn what_belongs_to_others_answers_as_what_is_not_there() {
+async fn foreign_objects_respond_like_missing_objects() {
     let server = Server::start().await;
     let own = server.tenant.project_id.as_str();
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
@@ -76,18 +76,18 @@ async fn what_belongs_to_others_answers_as_what_is_not_there() {
         let token = server.project_token(&user).await;
         let ask = async |method: &Method, path: &str, named: &Named| answer(&server, method, path, named, &token).await;
         for (method, path) in &paths {
-            // Instances of other projects and domains, through the own project.
+            // Foreign instances below the own project.
             let absent = ask(method, path, &nowhere(own)).await;
             for instance in [&theirs, &mine] {
                 assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{who} {method} {path}");
             }
-            // The projects themselves.
+            // Foreign projects.
             let absent = ask(method, path, &nowhere("0123456789abcdef0123456789abcdef")).await;
             assert_eq!(absent.0, 403);
             for (project, instance) in [(&foreign, &theirs), (&sibling, &mine)] {
                 assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{who} {method} {path}");
             }
-            // Nodes and collections of others, through an instance that is the own one.
+            // Foreign nodes and collections below the own instance.
             let shop = |node: &NodeId, collection: &RequestId| Named {
                 node: node.to_string(),
                 collection: collection.to_string(),
@@ -107,7 +107,7 @@ async fn what_belongs_to_others_answers_as_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn an_instance_that_no_policy_opens_answers_as_one_that_is_not_there() {
+async fn denied_instance_responds_like_a_missing_instance() {
     let server = Server::start().await;
     let by_tag = json!([{ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
         "Condition": { "StringEquals": { "g:ResourceTag/team": ["elsewhere"] } } }]);

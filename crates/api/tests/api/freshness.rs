@@ -1,4 +1,4 @@
-//! A change holds from the next request on, whoever made it, however much of the request before is remembered.
+//! Changes apply to the next request in spite of caches.
 
 use clew_model::{Failure, FailureKind, TaskOutcome};
 use clew_store::{Grantee, PolicyRef, ProjectChange, Store, UserChange};
@@ -11,7 +11,7 @@ use crate::tenants::Signer;
 
 const POLICY: &str = "TaurusDB ReadOnlyAccess";
 
-/// What is changed between two requests.
+/// A change between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     KeyDisabled,
@@ -32,7 +32,7 @@ use Change::{
     TaskEnded, UserDisabled, UserRemoved,
 };
 
-/// Each with the status that follows.
+/// Changes with the status of the next request.
 const ALL: [(Change, u16); 11] = [
     (KeyDisabled, 401),
     (KeyRemoved, 401),
@@ -47,7 +47,7 @@ const ALL: [(Change, u16); 11] = [
     (TaskEnded, 200),
 ];
 
-/// A user who may ask where a collection is.
+/// A server with a user who may read the status of a collection.
 struct Scene {
     server: Server,
     signer: Signer,
@@ -76,7 +76,7 @@ impl Scene {
     }
 }
 
-/// Makes the change through this store, of the server itself or of a stranger.
+/// Applies the change through the server's store or another store.
 async fn make(scene: &Scene, store: &Store, change: Change) {
     let Scene { server, signer, path } = scene;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
@@ -108,7 +108,7 @@ async fn make(scene: &Scene, store: &Store, change: Change) {
         }
         InstanceRemoved => store.remove_instance(&by(), project, &server.instance.id).await,
         KeyLocked => {
-            // The requests come from an address that the user has used before.
+            // The requests come from a known address of the user.
             let subject = format!("address:127.0.0.1 key:{}", signer.key);
             let mut locked = None;
             for _ in 0..5 {
@@ -146,22 +146,22 @@ async fn see(change: Change, status: u16, by_a_stranger: bool) {
 }
 
 #[tokio::test]
-async fn what_the_server_changes_holds_from_the_next_request_on() {
+async fn change_by_this_server_applies_to_the_next_request() {
     for (change, status) in ALL {
         see(change, status, false).await;
     }
 }
 
 #[tokio::test]
-async fn what_another_store_changes_holds_from_the_next_request_on() {
+async fn change_by_another_store_applies_to_the_next_request() {
     for (change, status) in ALL {
         see(change, status, true).await;
     }
 }
 
-/// Who has begun a request before it was taken from them has not got in.
+/// A request that began before the change is rejected too.
 #[tokio::test]
-async fn what_changes_while_a_body_is_on_its_way_holds_for_it() {
+async fn change_during_a_body_upload_applies_to_the_request() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     for removed in ["key", "token"] {
@@ -176,7 +176,7 @@ async fn what_changes_while_a_body_is_on_its_way_holds_for_it() {
         let headers: Vec<_> = call.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("POST {} HTTP/1.1\r\nconnection: close\r\n{}", server.sessions(""), headers.concat());
         let mut connection = server.connect().await;
-        // The first byte of the body: the head has been read and looked at once an answer to another request has come after it.
+        // After a response to another request, the server has read and authenticated this request's head.
         connection.write_all(format!("{head}\r\n{{").as_bytes()).await.unwrap();
         server.get("/v3/auth/domains").await;
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Intelligent kill: preview, execution, history and its file, on real servers.
+//! Intelligent kill on real servers: preview, execution, history and report.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ async fn node(flavor: Flavor) -> clew_testkit::Server {
     node
 }
 
-/// A session that runs a statement for as long as nobody ends it.
+/// Opens a session that runs a statement until it is killed.
 async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
@@ -36,7 +36,7 @@ async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSe
     session
 }
 
-/// Those of these that the node still has.
+/// The ids that still exist on the node.
 async fn living(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
     let mut root = node.connect().await.unwrap();
     let all: Vec<u64> = root.query("SELECT id FROM information_schema.processlist").await.unwrap();
@@ -63,7 +63,7 @@ async fn history(server: &Server, more: &str) -> Value {
     server.get(&path(server, &query)).await.ok(200)
 }
 
-/// Asks for one, and waits for its end.
+/// Executes an intelligent kill and waits for its completion.
 async fn carried_out(server: &Server) -> Value {
     let id = execute(server).await.ok(200)["task_id"].as_str().unwrap().to_owned();
     assert!(id.len() == 13 && id.parse::<IntelligentKillId>().is_ok(), "{id}");
@@ -87,7 +87,7 @@ fn link(entry: &Value) -> String {
     format!("{}?{}", url.path(), url.query().unwrap())
 }
 
-async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
+async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = node(flavor).await;
     let mut server = Server::start().await;
     server.look_at(&node.url_for("clew", "clewpass")).await;
@@ -121,7 +121,7 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
     assert!(time("max_time") >= 1.0 && time("avg_time") <= time("max_time"), "{pair}");
     assert!((time("avg_time") * 2.0 - time("total_time")).abs() < 1e-9, "{pair}");
 
-    // Where statements are masked, whoever may not see them gets templates.
+    // With masking, users without permission to read statements get templates.
     server.mask(project, true).await;
     let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
     let masked = path(&server, &format!("/statistic?node_id={}", server.node()));
@@ -136,7 +136,7 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
     assert_eq!(living(&node, &all).await, BTreeSet::from([protected]), "{flavor}");
     assert!(preview(&server).await.is_empty());
 
-    // The file, without credentials.
+    // The report, without credentials.
     let file = server.call(Method::GET, &link(&entry)).anonymous().send().await;
     assert_eq!((file.status.as_u16(), &*file.header("content-type")), (200, "text/csv; charset=utf-8; header=present"));
     let text = file.text();
@@ -148,7 +148,7 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
     }
     assert!(!text.contains("secret") && !text.contains("SLEEP(100"), "{text}");
 
-    // Another one finds nobody, and two of one moment have two names.
+    // The next kill matches no session. Two kills of the same millisecond have different ids.
     let (one, other) = (execute(&server).await.ok(200), execute(&server).await.ok(200));
     assert!(one["task_id"].as_str().unwrap() < other["task_id"].as_str().unwrap(), "{one} {other}");
     let empty = carried_out(&server).await;
@@ -178,17 +178,17 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn the_preview_shows_whom_the_kill_ends_on_a_mariadb_server() {
-    the_preview_shows_whom_the_kill_ends(Flavor::MariaDb).await;
+async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
+    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_preview_shows_whom_the_kill_ends_on_a_mysql_server() {
-    the_preview_shows_whom_the_kill_ends(Flavor::MySql).await;
+async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
+    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn links_that_were_forged_or_are_over_are_refused() {
+async fn forged_and_expired_links_are_rejected() {
     let server = Server::start().await;
     let link = server.intelligent_kill_link().await;
     let other = server.intelligent_kill_link().await;
@@ -218,7 +218,7 @@ async fn links_that_were_forged_or_are_over_are_refused() {
 }
 
 #[tokio::test]
-async fn what_was_asked_for_too_long_ago_is_not_begun_and_its_node_takes_no_more_than_a_few() {
+async fn queue_is_limited_and_stale_kills_are_not_executed() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
@@ -241,7 +241,7 @@ async fn what_was_asked_for_too_long_ago_is_not_begun_and_its_node_takes_no_more
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let node = server.node();
     for (rest, reason) in [

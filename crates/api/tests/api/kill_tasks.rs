@@ -50,7 +50,7 @@ impl Server {
 }
 
 #[tokio::test]
-async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
+async fn task_is_listed_until_it_ends() {
     let server = Server::start().await;
     assert_eq!(server.get(&server.kill_path("task/switch")).await.ok(200), json!({ "status": "OFF" }));
     let whole = json!({
@@ -90,7 +90,7 @@ async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_running_task_shows_the_nodes_that_refuse_the_login() {
+async fn running_task_lists_nodes_that_refuse_the_login() {
     let server = Server::start().await;
     server.switch("ON").await;
     let ended = server.added(&json!({ "time": 1, "task_type": "manual" })).await;
@@ -109,7 +109,7 @@ async fn a_running_task_shows_the_nodes_that_refuse_the_login() {
 }
 
 #[tokio::test]
-async fn five_tasks_run_at_once_and_the_switch_ends_them() {
+async fn at_most_five_tasks_run_and_the_switch_stops_them() {
     let server = Server::start().await;
     server.switch("ON").await;
     let manual = json!({ "time": 60, "task_type": "manual" });
@@ -130,7 +130,7 @@ async fn five_tasks_run_at_once_and_the_switch_ends_them() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     server.switch("ON").await;
     let manual = |field: &str, value: Value| {
@@ -205,8 +205,8 @@ async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSe
     session
 }
 
-/// What the preview shows is what the task kills, and the history has it.
-async fn the_preview_is_what_dies(flavor: Flavor) {
+/// The task kills the sessions of the preview, and the history lists them.
+async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
     node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
@@ -236,7 +236,7 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
     let asked = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
     let shown = loop {
         let shown = preview(asked).await;
-        // Both nodes of the instance are this one server: each session is there once for each.
+        // Both nodes of the instance are the same server, so each session is listed twice.
         if shown.len() == 2 * meant.len() {
             break shown;
         }
@@ -296,11 +296,11 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn the_preview_is_what_dies_on_a_mariadb_server() {
-    the_preview_is_what_dies(Flavor::MariaDb).await;
+async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
+    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_preview_is_what_dies_on_a_mysql_server() {
-    the_preview_is_what_dies(Flavor::MySql).await;
+async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
+    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }

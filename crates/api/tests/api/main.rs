@@ -1,4 +1,4 @@
-//! The API over real HTTP: a server of its own for each test, with a real store in a folder that goes with it.
+//! Tests of the API over HTTP. Each test has its own server with a store in a temporary directory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
 mod administration;

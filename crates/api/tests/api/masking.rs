@@ -1,4 +1,4 @@
-//! In a project that masks statements, whoever may not see them whole gets templates, and only those.
+//! Masking: users without permission to read statements get templates only.
 
 use clew_model::RequestId;
 use http::Method;
@@ -8,9 +8,9 @@ use crate::server::Server;
 
 struct Users {
     admin: String,
-    /// May collect, but not see statements whole.
+    /// May collect, but not read full statements.
     reader: String,
-    /// May see statements whole too.
+    /// May collect and read full statements.
     seer: String,
 }
 
@@ -32,7 +32,7 @@ async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
 }
 
 #[tokio::test]
-async fn who_asks_decides_whether_a_collection_is_masked() {
+async fn masking_of_a_collection_depends_on_the_caller() {
     let server = Server::start().await;
     let users = users(&server).await;
     for token in [&users.admin, &users.reader, &users.seer] {
@@ -45,7 +45,7 @@ async fn who_asks_decides_whether_a_collection_is_masked() {
 }
 
 #[tokio::test]
-async fn whole_statements_are_for_those_who_may_see_them() {
+async fn unmasked_result_requires_permission_to_read_statements() {
     let server = Server::start().await;
     let users = users(&server).await;
     let whole = server.finished(b"a\r\n").await;
@@ -69,7 +69,7 @@ async fn whole_statements_are_for_those_who_may_see_them() {
 }
 
 #[tokio::test]
-async fn templates_are_for_everyone_who_may_download() {
+async fn masked_result_requires_download_permission_only() {
     let server = Server::start().await;
     let users = users(&server).await;
     server.mask(&server.tenant.project_id, true).await;

@@ -1,4 +1,4 @@
-//! Ending sessions of a node.
+//! Kill of sessions of a node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::server::{PROTECTED, Server};
 
 const LONG: &str = "SELECT SLEEP(1000), 'secret'";
 
-/// A node whose accounts have no password, but `clew`, which may see and kill everybody.
+/// Starts a node. All accounts except `clew` have no password; `clew` may list and kill all sessions.
 async fn node(flavor: Flavor) -> clew_testkit::Server {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
@@ -40,7 +40,7 @@ async fn open(node: &clew_testkit::Server, user: &str) -> RawSession {
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// A session that the node lists with its statement.
+/// Opens a session and waits until the node lists its statement.
 async fn busy(node: &clew_testkit::Server, user: &str) -> RawSession {
     let mut session = open(node, user).await;
     session.begin(LONG.as_bytes()).await.unwrap();
@@ -50,7 +50,7 @@ async fn busy(node: &clew_testkit::Server, user: &str) -> RawSession {
     session
 }
 
-/// Id, account and statement of everybody.
+/// Id, account and statement of all sessions.
 async fn statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
     let mut root = node.connect().await.unwrap();
     let all = root.query("SELECT id, user, info FROM information_schema.processlist").await.unwrap();
@@ -67,18 +67,18 @@ async fn audited(server: &Server, operation: &str) -> Vec<AuditRecord> {
     server.store.audit(&filter, 0, 100).await.unwrap()
 }
 
-async fn sessions_of_another_server_are_not_killed(flavor: Flavor) {
+async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
     let mut node = node(flavor).await;
     let mut server = Server::start().await;
     server.look_at(&node.url_for("root", "")).await;
     let listed = busy(&node, "app").await.id;
     server.get(&server.of_node("processes")).await.ok(200);
-    // A server instance is identified by the second of its start.
+    // The start time in seconds identifies a server instance.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     node.kill().unwrap();
     node.restart().await.unwrap();
     node.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
-    // The ids of the server start again.
+    // The server's thread ids restart.
     let mut newcomers = Vec::new();
     while newcomers.last().is_none_or(|session: &RawSession| session.id < listed) {
         newcomers.push(busy(&node, "app").await);
@@ -93,13 +93,13 @@ async fn sessions_of_another_server_are_not_killed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mysql() {
-    sessions_of_another_server_are_not_killed(Flavor::MySql).await;
+async fn ids_listed_before_a_restart_kill_nothing_on_mysql() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mariadb() {
-    sessions_of_another_server_are_not_killed(Flavor::MariaDb).await;
+async fn ids_listed_before_a_restart_kill_nothing_on_mariadb() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn requests_do_not_repeat_a_refused_login() {
         };
         let before = refused().await;
         let path = server.of_node("processes");
-        // At the same time, and one after another.
+        // Concurrent and sequential requests.
         for answer in futures_util::future::join_all((0..6).map(|_| server.get(&path))).await {
             answer.refused(500, "DBS.05000000");
         }
@@ -156,7 +156,7 @@ async fn sessions_are_killed(flavor: Flavor) {
     assert_eq!(root.query_first::<u64, _>("SELECT COUNT(*) FROM shop.t").await.unwrap(), Some(0));
     root.disconnect().await.unwrap();
 
-    // What is gone by now is not found, and nothing else happens.
+    // A repeated kill reports the sessions as not found.
     let again = delete(&server, json!({ "processes": [victim.id] })).await.ok(200);
     assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
 
@@ -186,17 +186,17 @@ async fn sessions_are_killed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn sessions_are_killed_of_a_mariadb_server() {
+async fn sessions_are_killed_on_a_mariadb_server() {
     sessions_are_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn sessions_are_killed_of_a_mysql_server() {
+async fn sessions_are_killed_on_a_mysql_server() {
     sessions_are_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn who_may_not_kill_is_told_what_to_grant_on_a_server() {
+async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
     for flavor in Flavor::ALL {
         let node = node(flavor).await;
         let mut server = Server::start().await;
@@ -215,7 +215,7 @@ async fn who_may_not_kill_is_told_what_to_grant_on_a_server() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_kills_nobody() {
+async fn invalid_requests_kill_nothing() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;

@@ -1,6 +1,7 @@
-//! How often somebody may ask. The client of a request is told by a trusted proxy, which is the test itself, so that it has many
-//! addresses. Allowances are small and come back slowly, and what is repeated is repeated until it is refused: how fast the machine
-//! is does not matter.
+//! Rate limits.
+//!
+//! The tests act as a trusted proxy to send requests from several client addresses. Limits are small and refill
+//! slowly, and requests are repeated until they are rejected, so that the speed of the machine does not matter.
 
 use clew_api::{Rates, TrustedProxies};
 use clew_iam::access_key;
@@ -13,10 +14,10 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::{NO_RATES, Server};
 
-/// More than enough to use up any allowance here.
+/// More requests than any limit of these tests permits.
 const MANY: usize = 2000;
 const FORWARDED: &str = "x-forwarded-for";
-/// A peer, its neighbour in the same /64 of IPv6, and somebody else.
+/// A peer, a neighbour in the same IPv6 /64, and an address in another subnet.
 const PEER: &str = "2001:db8:0:1::1";
 const NEIGHBOUR: &str = "2001:db8:0:1:ffff::2";
 const ELSEWHERE: &str = "2001:db8:0:2::1";
@@ -30,7 +31,7 @@ async fn server(rates: Rates) -> Server {
 
 const PEERS: Rates = Rates { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
 
-/// A request with the token of the administrator.
+/// A request with the administrator's token.
 fn right(server: &Server, peer: &str) -> Call {
     server.call(Method::GET, "/v3/projects").header(FORWARDED, peer)
 }
@@ -46,7 +47,7 @@ fn sign_in(server: &Server, peer: &str) -> Call {
     server.call(Method::POST, "/v3/auth/tokens").anonymous().header(FORWARDED, peer).body(body.to_string())
 }
 
-/// Asks until it is told that this is too often. Returns how many answers came before that, and what it was told.
+/// Sends requests until one is rate limited. Returns the number of previous requests and the error response.
 async fn until_refused(ask: impl Fn() -> Call) -> (usize, Answer) {
     for before in 0..MANY {
         let answer = ask().send().await;
@@ -57,7 +58,7 @@ async fn until_refused(ask: impl Fn() -> Call) -> (usize, Answer) {
     panic!("never refused");
 }
 
-/// Asks until it is answered by something else than "too often".
+/// Sends requests until one is not rate limited.
 async fn until_granted(ask: impl Fn() -> Call) -> Answer {
     for _ in 0..MANY {
         let answer = ask().send().await;
@@ -70,7 +71,7 @@ async fn until_granted(ask: impl Fn() -> Call) -> Answer {
 }
 
 #[tokio::test]
-async fn a_principal_that_asks_too_often_is_told_when_to_come_back() {
+async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
     let server = server(Rates { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
     let other_user = server.user("grace").await;
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
@@ -81,7 +82,7 @@ async fn a_principal_that_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(answer.header("retry-after"), "1");
     let (_, chinese) = until_refused(|| right(&server, PEER).chinese()).await;
     assert_eq!(chinese.refused(429, "APIGW.0308"), "已达到流量控制阈值。请在1秒后重试。");
-    // Elsewhere it is the same principal; with a key instead of a token, too.
+    // The limit applies to the principal, regardless of address and kind of credentials.
     until_refused(|| right(&server, ELSEWHERE)).await;
     until_refused(|| server.sign(right(&server, PEER))).await;
     assert_ne!(right(&server, PEER).token(&other).send().await.status, 429);
@@ -91,7 +92,7 @@ async fn a_principal_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn who_guesses_is_shut_out_with_all_of_its_network() {
+async fn failed_authentications_rate_limit_the_subnet() {
     let server = server(PEERS).await;
     let signed_wrong = || {
         let (key, secret) = (AccessKeyId::generate(), access_key::generate_secret().unwrap());
@@ -104,7 +105,7 @@ async fn who_guesses_is_shut_out_with_all_of_its_network() {
         let (before, answer) = until_refused(guess).await;
         assert!(before <= MANY / 2, "{before}");
         answer.refused(429, "APIGW.0308");
-        // Both may be granted now and then: an allowance comes back each second.
+        // Single requests may succeed: the limit refills every second.
         for peer in [PEER, NEIGHBOUR] {
             let mut refused = false;
             for _ in 0..MANY {
@@ -124,7 +125,7 @@ async fn who_guesses_is_shut_out_with_all_of_its_network() {
 }
 
 #[tokio::test]
-async fn a_busy_network_is_not_taken_for_a_guesser() {
+async fn successful_requests_of_a_subnet_are_not_rate_limited() {
     let server = server(PEERS).await;
     for _ in 0..100 {
         right(&server, PEER).send().await.ok(200);
@@ -133,9 +134,9 @@ async fn a_busy_network_is_not_taken_for_a_guesser() {
 }
 
 #[tokio::test]
-async fn signing_in_has_an_allowance_of_its_own() {
+async fn sign_ins_have_their_own_rate_limit() {
     let server = server(PEERS).await;
-    // A sign-in that is not even understood costs one, but it is no failed one.
+    // A malformed sign-in counts against the sign-in limit, but not as a failed authentication.
     let unclear = || sign_in(&server, PEER).body("{");
     let (before, answer) = until_refused(unclear).await;
     assert!(before >= 5, "{before}");
@@ -147,7 +148,7 @@ async fn signing_in_has_an_allowance_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_guesser_cannot_name_itself_anew() {
+async fn forwarded_address_of_an_untrusted_peer_is_ignored() {
     let server = Server::start_limited(PEERS, |_, _| {}).await;
     let count = std::cell::Cell::new(0);
     until_refused(|| {
@@ -158,7 +159,7 @@ async fn a_guesser_cannot_name_itself_anew() {
 }
 
 #[tokio::test]
-async fn what_needs_no_credentials_is_never_refused() {
+async fn public_endpoints_are_not_rate_limited() {
     let server = server(PEERS).await;
     until_refused(|| wrong(&server, PEER)).await;
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {

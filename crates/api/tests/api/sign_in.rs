@@ -1,4 +1,4 @@
-//! Tokens for a password, and what they open (spec section 3.2).
+//! Sign-in with a password, and the scope of tokens (spec section 3.2).
 
 use clew_store::{Grantee, NewUser, PolicyRef};
 use http::Method;
@@ -11,7 +11,7 @@ use crate::server::{DOMAIN, REGION, Server, by, new_instance};
 
 const PASSWORD: &str = "correct horse 電池";
 
-/// A server with a user who has a password.
+/// Starts a server with a user who has a password.
 async fn server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
@@ -40,7 +40,7 @@ async fn sign_in(server: &Server, body: &Value) -> Answer {
     server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
 }
 
-/// What a token of this scope opens: the project's API, and the identity API.
+/// Statuses of the project API and the identity API with a token of this scope.
 async fn opens(server: &Server, scope: &Value) -> (u16, u16) {
     let answer = sign_in(server, &right(scope)).await;
     answer.ok(201);
@@ -50,7 +50,7 @@ async fn opens(server: &Server, scope: &Value) -> (u16, u16) {
 }
 
 #[tokio::test]
-async fn a_project_is_meant_by_its_id_or_its_name() {
+async fn project_scope_is_selected_by_id_or_name() {
     let server = server().await;
     let id = server.tenant.project_id.as_str();
     for scope in [
@@ -70,7 +70,7 @@ async fn a_project_is_meant_by_its_id_or_its_name() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_domain_is_for_identities_only() {
+async fn domain_token_is_limited_to_the_identity_api() {
     let server = server().await;
     let domain = server.tenant.domain_id.as_str();
     for scope in [
@@ -87,7 +87,7 @@ async fn a_token_of_the_domain_is_for_identities_only() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_project_does_not_open_its_sibling() {
+async fn project_token_has_no_access_to_other_projects() {
     let server = server().await;
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let there = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_token_of_one_project_does_not_open_its_sibling() {
 }
 
 #[tokio::test]
-async fn the_answer_says_what_the_token_is_and_where_the_services_are() {
+async fn response_has_token_details_and_service_catalog() {
     let server = server().await;
     let answer = sign_in(&server, &right(&json!({ "project": { "name": REGION } }))).await;
     let body = answer.ok(201);
@@ -129,7 +129,7 @@ async fn the_answer_says_what_the_token_is_and_where_the_services_are() {
 }
 
 #[tokio::test]
-async fn nocatalog_leaves_the_catalog_out() {
+async fn nocatalog_omits_the_catalog() {
     let server = server().await;
     for (query, there) in [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)] {
         let call = server.call(Method::POST, &format!("/v3/auth/tokens{query}")).anonymous();
@@ -139,7 +139,7 @@ async fn nocatalog_leaves_the_catalog_out() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
+async fn wrong_password_and_unknown_user_get_the_same_error() {
     let server = server().await;
     let mut answers = Vec::new();
     for identity in [
@@ -151,7 +151,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
         identity(DOMAIN, "ada", "no password fits this"),
         identity(DOMAIN, "gra%", PASSWORD),
     ] {
-        // A scope that is wrong too must not change what is said.
+        // An additional invalid scope must not change the error.
         for scope in [json!(null), json!({ "project": { "id": "x" } })] {
             let mut body = json!({ "auth": { "identity": identity } });
             if !scope.is_null() {
@@ -169,7 +169,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_not_the_users_is_forbidden() {
+async fn foreign_scope_is_rejected() {
     let server = server().await;
     let domain = server.store.create_domain(&by(), "rival").await.unwrap();
     let foreign = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
@@ -191,7 +191,7 @@ async fn a_scope_that_is_not_the_users_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_missing_field_is_named() {
+async fn missing_field_is_named_in_the_error() {
     let server = server().await;
     let whole = right(&json!({ "project": { "name": REGION } }));
     for (pointer, field) in [
@@ -217,7 +217,7 @@ async fn a_missing_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_sign_in_is_refused() {
+async fn malformed_sign_in_is_rejected() {
     let server = server().await;
     for body in ["", "{", "null", "[]", "7", "\"auth\"", "name=grace", "{\"auth\":\"\u{0}\"}"] {
         let answer = server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body).send().await;
@@ -240,7 +240,7 @@ async fn a_body_that_is_no_sign_in_is_refused() {
 }
 
 #[tokio::test]
-async fn a_scope_that_names_nothing_is_not_taken_for_none() {
+async fn empty_scope_is_rejected() {
     let server = server().await;
     for (scope, field) in [
         (json!({ "project": REGION }), "auth.scope.project.id"),
@@ -265,7 +265,7 @@ async fn a_scope_that_names_nothing_is_not_taken_for_none() {
 }
 
 #[tokio::test]
-async fn a_user_may_be_meant_by_its_id() {
+async fn user_is_selected_by_id() {
     let server = server().await;
     let id = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let body = |id: &str, password: &str| {
@@ -280,7 +280,7 @@ async fn a_user_may_be_meant_by_its_id() {
 }
 
 #[tokio::test]
-async fn the_domain_of_a_project_must_be_the_users() {
+async fn project_domain_must_match_the_users_domain() {
     let server = server().await;
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
     for domain in [json!({ "name": "rival" }), json!({ "id": rival.as_str() }), json!({ "name": "nowhere" })] {
@@ -290,7 +290,7 @@ async fn the_domain_of_a_project_must_be_the_users() {
 }
 
 #[tokio::test]
-async fn roles_are_the_role_based_policies_of_the_scope() {
+async fn roles_list_the_role_based_policies_of_the_scope() {
     let server = server().await;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let group = server.store.create_group(&by(), domain, "readers", "").await.unwrap();

@@ -69,7 +69,7 @@ async fn tags_are_listed_in_pages() {
 }
 
 #[tokio::test]
-async fn a_quota_and_distinct_keys_have_codes_of_their_own() {
+async fn tag_quota_and_repeated_keys_have_their_own_error_codes() {
     let server = Server::start().await;
     let many = |range: std::ops::Range<u32>| -> Value {
         range.map(|number| json!({ "key": format!("k{number}"), "value": "" })).collect()
@@ -84,7 +84,7 @@ async fn a_quota_and_distinct_keys_have_codes_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let one = |tag: Value| json!({ "action": "create", "tags": [tag] });
     for (body, reason) in [
@@ -113,7 +113,7 @@ async fn what_cannot_be_meant_is_refused() {
 }
 
 #[tokio::test]
-async fn policies_look_at_the_tags_of_the_instance_and_of_the_request() {
+async fn policies_evaluate_instance_and_request_tags() {
     let server = Server::start().await;
     let may = json!([
         { "Effect": "Allow", "Action": ["gaussdbformysql:instance:tagResource"],
@@ -141,7 +141,7 @@ async fn policies_look_at_the_tags_of_the_instance_and_of_the_request() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_not_there_has_no_tags() {
+async fn unknown_instance_returns_404() {
     let server = Server::start().await;
     let unknown = format!("/v3/{}/instances/{}in07/tags", server.tenant.project_id, "0".repeat(32));
     server.get(&unknown).await.refused(404, "DBS.200002");

@@ -49,7 +49,7 @@ fn instances(server: &Server) -> Call {
 }
 
 #[tokio::test]
-async fn a_temporary_key_opens_what_its_token_opens() {
+async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
@@ -66,7 +66,7 @@ async fn a_temporary_key_opens_what_its_token_opens() {
     assert_eq!(open(&of_domain).await, (403, 403));
     let signed = server.sign(server.call(Method::POST, PATH).body(body(&json!(null)))).send().await;
     assert_eq!(open(&Temporary::of(&signed.ok(201))).await, (200, 200));
-    // A token of the body wins over the request's own credentials.
+    // A token in the body takes precedence over the request's own credentials.
     let token = server.project_token(&administrator).await;
     let named = server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
     assert_eq!(open(&Temporary::of(&named.ok(201))).await, (200, 403));
@@ -75,7 +75,7 @@ async fn a_temporary_key_opens_what_its_token_opens() {
 }
 
 #[tokio::test]
-async fn a_temporary_key_may_do_what_its_user_may() {
+async fn temporary_key_has_the_permissions_of_its_user() {
     let server = Server::start().await;
     let key = made(&server, &server.user("nothing").await).await;
     key.sign(instances(&server)).send().await.refused(403, "DBS.280015");
@@ -84,7 +84,7 @@ async fn a_temporary_key_may_do_what_its_user_may() {
 }
 
 #[tokio::test]
-async fn a_temporary_key_needs_its_own_security_token_signed() {
+async fn temporary_key_requires_its_signed_security_token() {
     let server = Server::start().await;
     let key = made(&server, &server.tenant.user_id).await;
     let other = made(&server, &server.tenant.user_id).await;
@@ -108,7 +108,7 @@ async fn a_temporary_key_needs_its_own_security_token_signed() {
 }
 
 #[tokio::test]
-async fn guesses_of_a_security_token_lock_the_key() {
+async fn wrong_security_tokens_lock_the_key() {
     let server = Server::start().await;
     let key = made(&server, &server.tenant.user_id).await;
     for _ in 0..5 {
@@ -120,7 +120,7 @@ async fn guesses_of_a_security_token_lock_the_key() {
 }
 
 #[tokio::test]
-async fn a_temporary_key_ends() {
+async fn temporary_key_expires_and_is_revoked() {
     let server = Server::start().await;
     let secret: SecretString = "0123456789012345678901234567890123456789".into();
     let over = NewTemporaryKey {
@@ -146,7 +146,7 @@ async fn a_temporary_key_ends() {
 }
 
 #[tokio::test]
-async fn a_temporary_key_adds_no_kill_task_that_outlives_it() {
+async fn temporary_key_cannot_add_a_kill_task_that_outlives_it() {
     let server = Server::start().await;
     let process = format!("/v3/{}/instances/{}/process", server.tenant.project_id, server.instance.id);
     let (switch, task) = (format!("{process}/task/switch"), format!("{process}/task"));
@@ -165,14 +165,14 @@ async fn a_temporary_key_adds_no_kill_task_that_outlives_it() {
         assert!(message.contains("must end before the key") && message.contains("fix: add an auto task"), "{message}");
     }
     key.sign(add("auto", Some(600))).send().await.ok(200);
-    // A token stands for its user: its tasks are settings of the instance.
+    // A token may add any task: tasks are settings of the instance.
     let token = server.project_token(&server.tenant.user_id).await;
     add("manual", None).token(&token).send().await.ok(200);
     server.sign(add("manual", None)).send().await.ok(200);
 }
 
 #[tokio::test]
-async fn a_temporary_key_makes_no_other_and_reads_no_other_users_token() {
+async fn temporary_key_cannot_create_keys_or_use_foreign_tokens() {
     let server = Server::start().await;
     let key = made(&server, &server.tenant.user_id).await;
     let token = server.project_token(&server.tenant.user_id).await;
@@ -188,7 +188,7 @@ async fn a_temporary_key_makes_no_other_and_reads_no_other_users_token() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_is_read_strictly() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 100_000).await;
     for seconds in [900, 86_400] {

@@ -1,4 +1,4 @@
-//! TLS on the listener, and certificates that change while connections are open.
+//! TLS listener and certificate reload.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use crate::limits::{LONG, MOMENT, answer, until_closed};
 use crate::server::{DOMAIN, NO_RATES, Server, by};
 
-/// A certificate for 127.0.0.1 that vouches for itself, and its key.
+/// A self-signed certificate for 127.0.0.1 and its key.
 struct Pair {
     certificate: String,
     key: String,
@@ -73,7 +73,7 @@ async fn serve(tls: &Tls) -> Server {
     Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = MOMENT).await
 }
 
-/// Connects as somebody who trusts these certificates.
+/// Connects as a client that trusts these certificates.
 async fn connect_by(
     server: &Server,
     trusted: &[&Pair],
@@ -100,7 +100,7 @@ async fn connect(server: &Server, trusted: &[&Pair]) -> TlsStream<TcpStream> {
     connect_by(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
 }
 
-/// The certificate that the server showed.
+/// The server's certificate.
 fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
@@ -110,7 +110,7 @@ async fn is_answered(server: &Server, stream: &mut TlsStream<TcpStream>) {
     assert!(answer(stream).await.starts_with("HTTP/1.1 200 "));
 }
 
-/// Connects until the server shows this certificate.
+/// Reconnects until the server presents this certificate.
 async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
     for _ in 0..1000 {
         if shown(&connect(server, trusted).await) == pair.der() {
@@ -122,7 +122,7 @@ async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
 }
 
 #[tokio::test]
-async fn over_tls_the_cookie_is_of_this_host_and_port_and_hsts_is_set() {
+async fn tls_sets_a_host_cookie_and_hsts() {
     let pair = Pair::new();
     let server = serve(&Files::of(&pair).load().unwrap()).await;
     let user = server.user("grace").await;
@@ -164,7 +164,7 @@ async fn over_tls_the_cookie_is_of_this_host_and_port_and_hsts_is_set() {
 }
 
 #[tokio::test]
-async fn requests_are_answered_over_both_versions_of_tls() {
+async fn tls_1_2_and_1_3_are_served() {
     let pair = Pair::new();
     let server = serve(&Files::of(&pair).load().unwrap()).await;
     for (version, number) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
@@ -177,13 +177,13 @@ async fn requests_are_answered_over_both_versions_of_tls() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_only_something_else_is_told_so() {
+async fn unsupported_alpn_and_plain_http_are_rejected() {
     let pair = Pair::new();
     let server = serve(&Files::of(&pair).load().unwrap()).await;
     let error = connect_by(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
     assert!(connect_by(&server, &[&Pair::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
-    // Without TLS there is no answer in clear.
+    // A plain HTTP request gets no plain response.
     let mut plain = server.connect().await;
     plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(!until_closed(&mut plain).await.starts_with(b"HTTP"));
@@ -191,7 +191,7 @@ async fn a_client_that_speaks_only_something_else_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
+async fn stalled_handshake_times_out_without_delaying_others() {
     let pair = Pair::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
@@ -215,7 +215,7 @@ async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
     }
 }
 
-/// A connection from an address of this machine.
+/// Connects from a local address.
 async fn connect_from(server: &Server, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
@@ -223,7 +223,7 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn handshakes_that_stall_release_reserved_connections() {
+async fn stalled_handshakes_release_reserved_connections() {
     let pair = Pair::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
@@ -234,7 +234,7 @@ async fn handshakes_that_stall_release_reserved_connections() {
     })
     .await;
     let _regular = server.connect().await;
-    // A peer may have one of the four, so four peers hold all of them.
+    // Each peer may have one of the four reserved connections, so four peers hold all of them.
     let mut silent = Vec::new();
     for last in 2..6 {
         silent.push(connect_from(&server, &format!("127.0.0.{last}")).await);
@@ -245,7 +245,7 @@ async fn handshakes_that_stall_release_reserved_connections() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_does_not_wait_for_handshakes() {
+async fn shutdown_does_not_wait_for_handshakes() {
     let pair = Pair::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
@@ -255,14 +255,14 @@ async fn a_server_that_stops_does_not_wait_for_handshakes() {
     })
     .await;
     let _stalled = server.connect().await;
-    // Whoever came later was accepted later.
+    // A served later connection proves that the stalled one was accepted.
     is_answered(&server, &mut connect(&server, &[&pair]).await).await;
     server.shutdown.cancel();
     timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_taken_while_old_connections_go_on() {
+async fn certificate_is_reloaded_while_old_connections_continue() {
     let (old, new) = (Pair::new(), Pair::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
@@ -275,7 +275,7 @@ async fn a_new_certificate_is_taken_while_old_connections_go_on() {
     is_answered(&server, &mut connect(&server, &[&new]).await).await;
     is_answered(&server, &mut early).await;
 
-    // Replaced by other files, the key first.
+    // The files are replaced, the key first.
     let newest = Pair::new();
     let next = files.folder.path().join("next.pem");
     fs::write(&next, &newest.certificate).unwrap();
@@ -286,7 +286,7 @@ async fn a_new_certificate_is_taken_while_old_connections_go_on() {
 }
 
 #[tokio::test]
-async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
+async fn invalid_certificate_files_keep_the_old_certificate() {
     let (old, new) = (Pair::new(), Pair::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
@@ -305,7 +305,7 @@ async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
     fs::remove_file(files.key()).unwrap();
     tls.reload().unwrap_err();
     assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
-    // Half of a pair is what a watcher sees when the other half is still to come.
+    // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
     tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
     assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
@@ -314,7 +314,7 @@ async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said() {
+fn invalid_certificate_files_are_reported() {
     let (pair, other) = (Pair::new(), Pair::new());
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
@@ -344,7 +344,7 @@ fn what_is_wrong_with_the_files_is_said() {
 }
 
 #[test]
-fn a_key_that_everybody_may_read_is_noticed() {
+fn world_readable_key_is_detected() {
     use std::os::unix::fs::PermissionsExt;
     let files = Files::of(&Pair::new());
     let tls = files.load().unwrap();

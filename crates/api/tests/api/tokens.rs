@@ -1,4 +1,4 @@
-//! Looking at tokens, taking them back, and what ends them.
+//! Validation and revocation of tokens.
 
 use clew_model::UserId;
 use clew_store::{Grantee, PolicyRef, UserChange};
@@ -23,7 +23,7 @@ async fn works(server: &Server, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_token_says_what_it_is() {
+async fn token_details_are_shown() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let (of_project, of_domain) = (server.project_token(&grace).await, server.domain_token(&grace).await);
@@ -42,7 +42,7 @@ async fn a_token_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_as_unknown_as_none() {
+async fn invalid_and_foreign_tokens_are_not_found() {
     let server = Server::start().await;
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
     let eve = server.user_of(&rival, "eve", true).await;
@@ -59,7 +59,7 @@ async fn a_token_that_is_not_good_is_as_unknown_as_none() {
         for subject_token in ["x", "", "é", &"a".repeat(64), &theirs, &over, &revoked] {
             answers.push(subject(&server, method.clone(), &administrator, subject_token).await);
         }
-        // Another's good one, for who may not list identities, and for the administrator of another domain.
+        // A valid token of another user: for a user without list permission, and for an administrator of another domain.
         for asking in [server.domain_token(&reader).await, server.domain_token(&eve).await] {
             answers.push(subject(&server, method.clone(), &asking, &good).await);
         }
@@ -74,7 +74,7 @@ async fn a_token_that_is_not_good_is_as_unknown_as_none() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_taken_back_opens_nothing() {
+async fn revoked_token_is_rejected() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let (first, second) = (server.domain_token(&grace).await, server.domain_token(&grace).await);
@@ -89,7 +89,7 @@ async fn a_token_that_was_taken_back_opens_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_list_identities_may_look_but_not_take_back() {
+async fn list_permission_permits_validation_but_not_revocation() {
     let server = Server::start().await;
     let listing = json!([{ "Effect": "Allow", "Action": ["clew:identity:list"] }]);
     let clerk = server.user_with("clerk", listing).await;
@@ -102,9 +102,9 @@ async fn who_may_list_identities_may_look_but_not_take_back() {
     subject(&server, Method::GET, &of_project, &token).await.refused(404, "IAM.0004");
 }
 
-/// What ends a token at once, and that the next request already finds it ended.
+/// Changes that revoke a token immediately.
 #[tokio::test]
-async fn changes_of_a_user_and_of_their_policies_end_tokens() {
+async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let server = Server::start().await;
     let store = &server.store;
     let domain = &server.tenant.domain_id;
@@ -146,9 +146,9 @@ async fn changes_of_a_user_and_of_their_policies_end_tokens() {
     assert!(works(&server, &bystanders).await, "nobody else's token ends");
 }
 
-/// Signed requests have nothing to end: the next one is decided by what is true then.
+/// Signed requests have no token to revoke: the next request is decided by the current policies.
 #[tokio::test]
-async fn a_change_of_policies_counts_from_the_next_request_on() {
+async fn policy_change_applies_to_the_next_request() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let signer = server.key_of(&grace).await;
@@ -169,7 +169,7 @@ async fn a_change_of_policies_counts_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn a_policy_that_cannot_be_read_gives_nothing() {
+async fn unreadable_policy_denies_everything() {
     let server = Server::start().await;
     let grace = server.user_with_system("grace", "TaurusDBReadOnlyAccessPolicy").await;
     let signer = server.key_of(&grace).await;
@@ -185,7 +185,7 @@ async fn a_policy_that_cannot_be_read_gives_nothing() {
 }
 
 #[tokio::test]
-async fn a_disabled_project_is_unavailable_to_its_own_domain() {
+async fn disabled_project_is_unavailable_to_its_own_domain() {
     let server = Server::start().await;
     let disabled = clew_store::ProjectChange { enabled: Some(false), ..Default::default() };
     let call = || server.sign(server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id)));

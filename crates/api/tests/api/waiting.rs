@@ -1,4 +1,4 @@
-//! Asking for the state of a collection and waiting for the answer (`Prefer: wait`, RFC 7240).
+//! Long polls for the status of a collection (`Prefer: wait`, RFC 7240).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::Server;
 
-/// After this a test that waits has failed. It is shorter than the longest wait.
+/// Timeout of a test's wait, shorter than the maximum long poll.
 const LONG: Duration = Duration::from_secs(20);
 const APPLIED: &str = "preference-applied";
 
@@ -21,7 +21,7 @@ fn waiting(server: &Server, id: &RequestId, preference: &str) -> Call {
     server.call(Method::GET, &server.status_of(id)).header("prefer", preference)
 }
 
-/// Sends a call, and returns once so many callers wait.
+/// Sends a call and waits until the server has `waiters` long polls.
 async fn sent(server: &Server, call: Call, waiters: usize) -> tokio::task::JoinHandle<Answer> {
     let answer = tokio::spawn(call.send());
     until_they_are(server, waiters).await;
@@ -44,7 +44,7 @@ async fn fail(server: &Server, claimed: &ClaimedTask) {
 }
 
 #[tokio::test]
-async fn the_answer_comes_when_the_collection_ends() {
+async fn response_is_sent_when_the_collection_completes() {
     let server = Server::start().await;
     let claimed = server.running().await;
     let id = &claimed.task.request_id;
@@ -60,7 +60,7 @@ async fn the_answer_comes_when_the_collection_ends() {
 }
 
 #[tokio::test]
-async fn a_wait_has_an_end() {
+async fn wait_is_limited_by_the_request_timeout() {
     let server = Server::start_with(|api, _| api.request = Duration::from_secs(2)).await;
     for id in [server.running().await.task.request_id, server.queued().await] {
         let answer = waiting(&server, &id, "wait=3600").send().await;
@@ -69,7 +69,7 @@ async fn a_wait_has_an_end() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_what_is_over_or_unknown_or_without_asking_for_it() {
+async fn final_unknown_and_unrequested_waits_return_immediately() {
     let server = Server::start().await;
     let finished = server.finished(b"").await;
     let running = server.running().await.task.request_id;
@@ -89,7 +89,7 @@ async fn nobody_waits_for_what_is_over_or_unknown_or_without_asking_for_it() {
 }
 
 #[tokio::test]
-async fn another_nodes_collection_is_not_waited_for() {
+async fn collection_of_another_node_is_not_awaited() {
     let server = Server::start().await;
     let id = server.running().await.task.request_id;
     let path = server.sessions_of(&server.instance.nodes[1].id, &format!("-task?request_id={id}"));
@@ -98,7 +98,7 @@ async fn another_nodes_collection_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_lets_everybody_go_with_an_answer() {
+async fn shutdown_ends_waits_with_a_response() {
     let mut server = Server::start().await;
     let id = server.running().await.task.request_id;
     let answer = sent(&server, waiting(&server, &id, "wait=30"), 1).await;
@@ -109,7 +109,7 @@ async fn a_server_that_stops_lets_everybody_go_with_an_answer() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_waits_no_more() {
+async fn disconnect_ends_the_wait() {
     let server = Server::start().await;
     let id = server.running().await.task.request_id;
     let mut connection = server.connect().await;
@@ -131,7 +131,7 @@ async fn long_polls_per_principal_are_limited() {
     let message = refused.refused(429, "APIGW.0308");
     assert!(message.contains("waits for 2 collections already (Prefer: wait), which is the maximum"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
-    // Asking without waiting is answered, and so is another user who waits.
+    // Requests without a wait and long polls of other users are served.
     assert_eq!(server.get(&server.status_of(id)).await.ok(200), json!({ "status": "running" }));
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;

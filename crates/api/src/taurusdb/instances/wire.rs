@@ -122,14 +122,19 @@ struct NodeEntry {
     priority: i32,
 }
 
-pub(super) fn list(instances: &[Instance], total_count: u64, region: &str, names: StatusNames) -> InstanceListResponse {
+pub(super) fn list_response(
+    instances: &[Instance],
+    total_count: u64,
+    region: &str,
+    names: StatusNames,
+) -> InstanceListResponse {
     InstanceListResponse {
         instances: instances.iter().map(|instance| list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn detail(instance: &Instance, names: StatusNames) -> InstanceResponse {
+pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> InstanceResponse {
     InstanceResponse {
         instance: DetailedInstance {
             id: instance.id.to_string(),

@@ -1,4 +1,4 @@
-//! Which policies reach whom.
+//! Attachments of policies.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{call, done, text};
 use crate::server::Server;
 
 #[tokio::test]
-async fn a_policy_is_attached_listed_and_detached() {
+async fn policy_is_attached_listed_and_detached() {
     let server = Server::start().await;
     let grace = server.key_of(&server.user("grace").await).await;
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
@@ -23,7 +23,7 @@ async fn a_policy_is_attached_listed_and_detached() {
         "total_count": 1
     });
     assert_eq!(server.see(path).await, expected);
-    // A policy that comes with Clew is attached in other domains too, which is nobody's business.
+    // Attachments of a system policy in other domains are hidden.
     let stranger = server.stranger().await;
     assert_eq!(server.ask_as(&stranger, Method::GET, path, Value::Null).await.ok(200)["total_count"], 0);
 
@@ -34,7 +34,7 @@ async fn a_policy_is_attached_listed_and_detached() {
 }
 
 #[tokio::test]
-async fn a_role_reaches_a_group_in_one_project_or_in_all() {
+async fn role_policy_applies_to_a_group_in_one_or_all_projects() {
     let server = Server::start().await;
     let grace = server.key_of(&server.user("grace").await).await;
     let group = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);
@@ -57,7 +57,7 @@ async fn a_role_reaches_a_group_in_one_project_or_in_all() {
 }
 
 #[tokio::test]
-async fn each_model_goes_where_it_can() {
+async fn attachments_that_the_model_forbids_are_rejected() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let group = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);
@@ -78,7 +78,7 @@ async fn each_model_goes_where_it_can() {
 }
 
 #[tokio::test]
-async fn an_attached_policy_stays_and_keeps_its_model() {
+async fn attached_policy_cannot_be_deleted_or_change_its_model() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let of = |version: &str, action: &str| json!({ "document": { "Version": version, "Statement": [{ "Effect": "Allow", "Action": [action] }] } });
@@ -93,7 +93,7 @@ async fn an_attached_policy_stays_and_keeps_its_model() {
 }
 
 #[tokio::test]
-async fn what_is_attached_ends_the_tokens_of_whom_it_reaches() {
+async fn attaching_a_policy_revokes_tokens_of_the_grantee() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let token = server.project_token(&user).await;
@@ -105,7 +105,7 @@ async fn what_is_attached_ends_the_tokens_of_whom_it_reaches() {
 }
 
 #[tokio::test]
-async fn attachments_cross_no_domain() {
+async fn attachments_to_other_domains_are_rejected() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     let group = server.ask_as(&stranger, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);

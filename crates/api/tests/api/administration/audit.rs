@@ -1,4 +1,4 @@
-//! The audit over HTTP.
+//! Audit routes.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn operations(rows: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn rows_are_those_that_are_asked_for() {
+async fn filters_select_rows() {
     let server = Server::start().await;
     let made = server.ask(Method::POST, "groups", json!({ "name": "developers" })).await;
     let request_id = made.header("x-request-id");
@@ -38,7 +38,7 @@ async fn rows_are_those_that_are_asked_for() {
     }
 }
 
-/// All pages in an order.
+/// Reads all pages in an order.
 async fn pages(server: &Server, order: &str) -> Vec<Value> {
     let (mut pages, mut after) = (Vec::new(), String::new());
     loop {
@@ -50,7 +50,7 @@ async fn pages(server: &Server, order: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn pages_and_the_export_hold_the_same_rows() {
+async fn pages_and_export_have_the_same_rows() {
     let server = Server::start().await;
     for number in 0..1_005 {
         let (name, domain) = (format!("g{number}"), &server.tenant.domain_id);
@@ -71,7 +71,7 @@ async fn pages_and_the_export_hold_the_same_rows() {
 }
 
 #[tokio::test]
-async fn nobody_sees_another_domains_rows() {
+async fn rows_of_other_domains_are_hidden() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     server.ask_as(&stranger, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
@@ -83,7 +83,7 @@ async fn nobody_sees_another_domains_rows() {
 }
 
 #[tokio::test]
-async fn administrators_verify_the_audit() {
+async fn only_administrators_verify_the_audit() {
     let server = Server::start().await;
     let found = server.see("audit/verify").await;
     assert_eq!((&found["intact"], &found["problems"], &found["first"]), (&json!(true), &json!([]), &json!(1)));

@@ -1,4 +1,4 @@
-//! Who may change identities, but is no administrator, becomes none.
+//! Privilege escalation through the administration API.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{call, done, text};
 use crate::server::{Server, by};
 
 #[tokio::test]
-async fn administrators_are_out_of_reach_of_who_may_only_manage() {
+async fn identity_manager_cannot_change_administrators() {
     let server = Server::start().await;
     let clerk = server.clerk("clerk", &["clew:identity:*"]).await;
     let admin = &server.tenant.user_id;
@@ -31,7 +31,7 @@ async fn administrators_are_out_of_reach_of_who_may_only_manage() {
     assert_eq!(users.iter().filter(|user| user.administrator).count(), 1);
     assert_eq!(server.store.keys_of(admin).await.unwrap().len(), 2);
 
-    // What is no administrator's is within reach.
+    // Users without the administrator role can be changed.
     let made = server.ask_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
     let path = format!("users/{}", text(&made["id"]));
     server.ask_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
@@ -41,7 +41,7 @@ async fn administrators_are_out_of_reach_of_who_may_only_manage() {
 }
 
 #[tokio::test]
-async fn who_may_look_changes_nothing_and_who_may_do_neither_sees_nothing() {
+async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
     let server = Server::start().await;
     let looker = server.clerk("looker", &["clew:identity:list"]).await;
     let nobody = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
@@ -78,7 +78,7 @@ async fn who_may_look_changes_nothing_and_who_may_do_neither_sees_nothing() {
 }
 
 #[tokio::test]
-async fn a_role_for_one_project_reaches_no_identities() {
+async fn role_for_one_project_gives_no_access_to_identities() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let grace = server.key_of(&user).await;

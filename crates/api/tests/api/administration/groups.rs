@@ -7,7 +7,7 @@ use super::{done, names, text};
 use crate::server::Server;
 
 #[tokio::test]
-async fn a_group_is_made_filled_emptied_and_removed() {
+async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
     let server = Server::start().await;
     let made = server.make("groups", json!({ "name": "developers", "description": "They look" })).await;
     let id = text(&made["id"]);
@@ -33,7 +33,7 @@ async fn a_group_is_made_filled_emptied_and_removed() {
 }
 
 #[tokio::test]
-async fn another_domains_groups_and_users_are_not_there() {
+async fn groups_and_users_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     let own = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);

@@ -10,7 +10,7 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::Server;
 
-/// Asks with an access key for what everyone may ask.
+/// Sends a request that every user may send, signed with an access key.
 async fn use_key(server: &Server, made: &Value) -> Answer {
     let key: AccessKeyId = text(&made["access_key"]).parse().unwrap();
     let call = server.call(Method::GET, "/v3/auth/domains");
@@ -18,7 +18,7 @@ async fn use_key(server: &Server, made: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_key_is_made_used_disabled_and_removed() {
+async fn key_is_created_used_disabled_and_deleted() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
@@ -43,7 +43,7 @@ async fn a_key_is_made_used_disabled_and_removed() {
 }
 
 #[tokio::test]
-async fn a_user_has_two_keys_at_most() {
+async fn third_key_of_a_user_is_rejected() {
     let server = Server::start().await;
     let path = format!("users/{}/keys", server.user("grace").await);
     for _ in 0..2 {
@@ -54,7 +54,7 @@ async fn a_user_has_two_keys_at_most() {
 }
 
 #[tokio::test]
-async fn everybody_handles_their_own_keys_and_nobody_elses() {
+async fn users_manage_their_own_keys_only() {
     let server = Server::start().await;
     let (grace, other) = (server.key_of(&server.user("grace").await).await, server.user("other").await);
     let key = server.key_of(&other).await.key;
@@ -75,14 +75,14 @@ async fn everybody_handles_their_own_keys_and_nobody_elses() {
     ] {
         server.ask_as(&grace, method, path, body).await.refused(403, "IAM.0003");
     }
-    // Another's key is not there among one's own.
+    // The key of another user is not found below the own user.
     let mixed = format!("{own}/{key}");
     server.ask_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
     assert_eq!(server.store.keys_of(&other).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
+async fn temporary_credentials_cannot_create_permanent_keys() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
@@ -90,7 +90,7 @@ async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
     call(&server, Method::POST, &path, &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
     let domain = server.domain_token(&user).await;
     call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.refused(403, "IAM.0002");
-    // The page is excepted.
+    // Sessions of the web page are exempt.
     let console = server.console_token(&user, None).await;
     let made = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
 

@@ -11,7 +11,7 @@ fn look() -> Value {
 }
 
 #[tokio::test]
-async fn a_policy_is_put_shown_replaced_and_removed() {
+async fn policy_is_created_shown_replaced_and_deleted() {
     let server = Server::start().await;
     let put =
         server.ask(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" })).await.ok(200);
@@ -31,7 +31,7 @@ async fn a_policy_is_put_shown_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn the_text_of_a_document_stays_as_it_was_written() {
+async fn document_text_is_stored_verbatim() {
     let server = Server::start().await;
     let written = "{\n  \"Statement\" : [ { \"Effect\":\"Allow\", \"Action\":[\"gaussdbformysql:instance:list\"] } ],\n  \"Version\": \"5.0\"\n}";
     let body = format!("{{\"document\": {written}}}");
@@ -41,7 +41,7 @@ async fn the_text_of_a_document_stays_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn every_mistake_of_a_document_has_its_place() {
+async fn every_document_error_has_a_position() {
     let server = Server::start().await;
     let written = "{\n  \"Version\": \"5.0\",\n  \"Statement\": [\n    {\"Effect\": \"Permit\", \"Action\": [7]},\n    {\"Effect\": \"Deny\"}\n  ]\n}";
     let as_object = format!("{{\"document\":{written}}}");
@@ -67,7 +67,7 @@ async fn every_mistake_of_a_document_has_its_place() {
 }
 
 #[tokio::test]
-async fn what_is_right_but_odd_is_kept_with_a_warning() {
+async fn valid_but_suspicious_document_is_stored_with_a_warning() {
     let server = Server::start().await;
     let odd =
         json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:lst"] }] });
@@ -79,7 +79,7 @@ async fn what_is_right_but_odd_is_kept_with_a_warning() {
 }
 
 #[tokio::test]
-async fn what_comes_with_clew_stays() {
+async fn system_policies_are_immutable() {
     let server = Server::start().await;
     let path = "policies/TaurusDB%20ReadOnlyAccess";
     let shown = server.see(path).await;
@@ -90,7 +90,7 @@ async fn what_comes_with_clew_stays() {
 }
 
 #[tokio::test]
-async fn names_of_policies_are_read_strictly() {
+async fn invalid_policy_names_are_rejected() {
     let server = Server::start().await;
     for name in ["a_+=.@-Z9", &*"x".repeat(128)] {
         server.ask(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await.ok(200);
@@ -103,7 +103,7 @@ async fn names_of_policies_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn another_domains_policies_are_not_there() {
+async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     server.ask(Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);

@@ -7,7 +7,7 @@ use super::{names, text};
 use crate::server::{REGION, Server, new_instance};
 
 #[tokio::test]
-async fn projects_are_made_listed_and_changed() {
+async fn projects_are_created_listed_and_changed() {
     let server = Server::start().await;
     let made = server.make("projects", json!({ "name": "south-1", "description": "南方" })).await;
     let id = text(&made["id"]);
@@ -34,7 +34,7 @@ async fn projects_are_made_listed_and_changed() {
 }
 
 #[tokio::test]
-async fn an_enterprise_project_takes_instances_until_it_is_disabled() {
+async fn enterprise_project_is_created_and_disabled() {
     let server = Server::start().await;
     let made = server.make("enterprise-projects", json!({ "name": "retail" })).await;
     let id = text(&made["id"]);
@@ -57,7 +57,7 @@ async fn an_enterprise_project_takes_instances_until_it_is_disabled() {
 }
 
 #[tokio::test]
-async fn another_domains_projects_are_not_there() {
+async fn projects_of_other_domains_are_not_found() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     let retail = text(&server.make("enterprise-projects", json!({ "name": "retail" })).await["id"]);

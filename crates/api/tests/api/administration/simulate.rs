@@ -1,4 +1,4 @@
-//! What would come of a request, and why.
+//! Policy simulation.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ async fn simulate(server: &Server, body: Value) -> Value {
     server.ask(Method::POST, "policies/simulate", body).await.ok(200)
 }
 
-/// Whether it is really so.
+/// Returns true if the real request succeeds.
 async fn may_show(server: &Server, who: &Signer) -> bool {
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     who.sign(server.call(Method::GET, &path)).send().await.status.is_success()
 }
 
 #[tokio::test]
-async fn a_simulation_says_what_a_request_would_meet_and_why() {
+async fn simulation_matches_real_decisions_and_lists_reasons() {
     let server = Server::start().await;
     let statements = |team: &str| {
         json!([
@@ -63,7 +63,7 @@ async fn a_simulation_says_what_a_request_would_meet_and_why() {
 }
 
 #[tokio::test]
-async fn circumstances_are_those_that_are_told() {
+async fn simulation_uses_the_given_environment() {
     let server = Server::start().await;
     let when = json!([{
         "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
@@ -83,7 +83,7 @@ async fn circumstances_are_those_that_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_simulated() {
+async fn simulation_of_missing_objects_is_rejected() {
     let server = Server::start().await;
     let stranger = server.stranger().await;
     let (user, project) = (&server.tenant.user_id, &server.tenant.project_id);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{done, names, text};
 use crate::server::{DOMAIN, Server, USER};
 
-/// Asks for a token with a password.
+/// Requests a token with a password. Returns the status.
 async fn sign_in(server: &Server, name: &str, password: &str) -> u16 {
     let user = json!({ "name": name, "password": password, "domain": { "name": DOMAIN } });
     let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
@@ -14,7 +14,7 @@ async fn sign_in(server: &Server, name: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_user_is_made_shown_changed_and_removed() {
+async fn user_is_created_shown_changed_and_deleted() {
     let server = Server::start().await;
     let made = server.make("users", json!({ "name": "grace", "description": "Rear admiral" })).await;
     let (id, password) = (text(&made["id"]), text(&made["password"]));
@@ -44,7 +44,7 @@ async fn a_user_is_made_shown_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_chosen_password_is_not_shown() {
+async fn chosen_password_is_not_returned() {
     let server = Server::start().await;
     let made =
         server.make("users", json!({ "name": "grace", "password": "correct horse", "administrator": true })).await;
@@ -55,7 +55,7 @@ async fn a_chosen_password_is_not_shown() {
 }
 
 #[tokio::test]
-async fn the_last_administrator_stays() {
+async fn last_administrator_cannot_be_removed() {
     let server = Server::start().await;
     let path = format!("users/{}", server.tenant.user_id);
     for change in [json!({ "enabled": false }), json!({ "administrator": false })] {
@@ -70,7 +70,7 @@ async fn the_last_administrator_stays() {
 }
 
 #[tokio::test]
-async fn a_change_is_in_the_audit_without_the_password() {
+async fn audit_of_a_new_user_omits_the_password() {
     let server = Server::start().await;
     let body = json!({ "name": "grace", "password": "correct horse" });
     let answer = server.ask(Method::POST, "users", body).await;
