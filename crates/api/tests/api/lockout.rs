@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::{DOMAIN, Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const PASSWORD: &str = "correct horse";
 

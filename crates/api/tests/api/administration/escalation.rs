@@ -9,7 +9,7 @@ use crate::server::{Server, by};
 #[tokio::test]
 async fn identity_manager_cannot_change_administrators() {
     let server = Server::start().await;
-    let clerk = server.clerk("clerk", &["clew:identity:*"]).await;
+    let clerk = server.user_with_actions("clerk", &["clew:identity:*"]).await;
     let admin = &server.tenant.user_id;
     let spare = server.key_of(admin).await.key;
     for (method, path, body) in [
@@ -24,7 +24,7 @@ async fn identity_manager_cannot_change_administrators() {
         (Method::PATCH, format!("users/{admin}/keys/{spare}"), json!({ "enabled": false })),
         (Method::DELETE, format!("users/{admin}/keys/{spare}"), Value::Null),
     ] {
-        let message = server.ask_as(&clerk, method, &path, body.clone()).await.refused(403, "IAM.0002");
+        let message = server.send_as(&clerk, method, &path, body.clone()).await.refused(403, "IAM.0002");
         assert!(message.contains("Only an administrator"), "{path} {body}: {message}");
     }
     let users = server.store.users_of(&server.tenant.domain_id).await.unwrap();
@@ -32,20 +32,20 @@ async fn identity_manager_cannot_change_administrators() {
     assert_eq!(server.store.keys_of(admin).await.unwrap().len(), 2);
 
     // Users without the administrator role can be changed.
-    let made = server.ask_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
+    let made = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
     let path = format!("users/{}", text(&made["id"]));
-    server.ask_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
-    server.ask_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
-    server.ask_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
-    done(&server.ask_as(&clerk, Method::DELETE, &path, Value::Null).await);
+    server.send_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
+    server.send_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
+    server.send_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
+    done(&server.send_as(&clerk, Method::DELETE, &path, Value::Null).await);
 }
 
 #[tokio::test]
 async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
     let server = Server::start().await;
-    let looker = server.clerk("looker", &["clew:identity:list"]).await;
+    let looker = server.user_with_actions("looker", &["clew:identity:list"]).await;
     let nobody = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
-    let group = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);
+    let group = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
     let role = json!({ "user_id": looker.user });
     let (user, project) = (server.user("grace").await, &server.tenant.project_id);
     for (method, path, body) in [
@@ -62,18 +62,18 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
         (Method::POST, "enterprise-projects".to_owned(), json!({ "name": "x" })),
     ] {
-        let message = server.ask_as(&looker, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
+        let message = server.send_as(&looker, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
         assert!(message.contains("clew:identity:manage"), "{path}: {message}");
-        server.ask_as(&nobody, method, &path, body).await.refused(403, "IAM.0003");
+        server.send_as(&nobody, method, &path, body).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/nobody-may"] {
-        server.ask_as(&nobody, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&nobody, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/looker-may"] {
-        server.ask_as(&looker, Method::GET, path, Value::Null).await.ok(200);
+        server.send_as(&looker, Method::GET, path, Value::Null).await.ok(200);
     }
     for path in ["audit", "audit/export", "audit/verify"] {
-        server.ask_as(&looker, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&looker, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
 }
 
@@ -85,12 +85,12 @@ async fn role_for_one_project_gives_no_access_to_identities() {
     let group = server.store.create_group(&by(), &server.tenant.domain_id, "clerks", "").await.unwrap();
     server.store.add_member(&by(), &group, &user).await.unwrap();
     let document = json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": ["clew:identity:*"] }] });
-    server.ask(Method::PUT, "policies/clerk", json!({ "document": document })).await.ok(200);
+    server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.ok(200);
     let limited = json!({ "group_id": group, "project_id": server.tenant.project_id });
-    done(&server.ask(Method::POST, "policies/clerk/attachments", limited).await);
-    server.ask_as(&grace, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
-    done(&server.ask(Method::POST, "policies/clerk/attachments", json!({ "group_id": group })).await);
-    server.ask_as(&grace, Method::GET, "users", Value::Null).await.ok(200);
+    done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", limited).await);
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", json!({ "group_id": group })).await);
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.ok(200);
     let token = server.project_token(&user).await;
     call(&server, Method::GET, "users", &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
 }

@@ -22,24 +22,24 @@ async fn key_is_created_used_disabled_and_deleted() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
-    let made = server.make(&path, Value::Null).await;
+    let made = server.create(&path, Value::Null).await;
     use_key(&server, &made).await.ok(200);
     let key = text(&made["access_key"]);
-    let list = server.see(&path).await;
+    let list = server.get_json(&path).await;
     assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &made["access_key"]));
     assert!(!list.to_string().contains(&text(&made["secret_key"])));
     assert!(text(&list["keys"][0]["created_at"]).ends_with('Z'));
     assert!(list["keys"][0]["last_used_at"].is_string(), "{list}");
 
     let one = format!("{path}/{key}");
-    let off = server.ask(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    let off = server.send_as_admin(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
     assert_eq!(off["enabled"], false);
     use_key(&server, &made).await.refused(401, "APIGW.0301");
-    server.ask(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
+    server.send_as_admin(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
     use_key(&server, &made).await.ok(200);
-    done(&server.ask(Method::DELETE, &one, Value::Null).await);
+    done(&server.send_as_admin(Method::DELETE, &one, Value::Null).await);
     use_key(&server, &made).await.refused(401, "APIGW.0301");
-    server.ask(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as_admin(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
 }
 
 #[tokio::test]
@@ -47,9 +47,9 @@ async fn third_key_of_a_user_is_rejected() {
     let server = Server::start().await;
     let path = format!("users/{}/keys", server.user("grace").await);
     for _ in 0..2 {
-        server.make(&path, Value::Null).await;
+        server.create(&path, Value::Null).await;
     }
-    let message = server.ask(Method::POST, &path, Value::Null).await.refused(409, "IAM.0005");
+    let message = server.send_as_admin(Method::POST, &path, Value::Null).await.refused(409, "IAM.0005");
     assert!(message.contains("2 access keys already"), "{message}");
 }
 
@@ -59,11 +59,11 @@ async fn users_manage_their_own_keys_only() {
     let (grace, other) = (server.key_of(&server.user("grace").await).await, server.user("other").await);
     let key = server.key_of(&other).await.key;
     let own = format!("users/{}/keys", grace.user);
-    let made = server.ask_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
+    let made = server.send_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
     let one = format!("{own}/{}", text(&made["access_key"]));
-    assert_eq!(server.ask_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
-    server.ask_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
-    done(&server.ask_as(&grace, Method::DELETE, &one, Value::Null).await);
+    assert_eq!(server.send_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
+    server.send_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    done(&server.send_as(&grace, Method::DELETE, &one, Value::Null).await);
 
     let theirs = format!("users/{other}/keys");
     let of_theirs = format!("{theirs}/{key}");
@@ -73,11 +73,11 @@ async fn users_manage_their_own_keys_only() {
         (Method::PATCH, &of_theirs, json!({ "enabled": false })),
         (Method::DELETE, &of_theirs, Value::Null),
     ] {
-        server.ask_as(&grace, method, path, body).await.refused(403, "IAM.0003");
+        server.send_as(&grace, method, path, body).await.refused(403, "IAM.0003");
     }
     // The key of another user is not found below the own user.
     let mixed = format!("{own}/{key}");
-    server.ask_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
     assert_eq!(server.store.keys_of(&other).await.unwrap().len(), 1);
 }
 

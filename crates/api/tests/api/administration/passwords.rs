@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{call, done};
 use crate::server::{Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 /// Creates a user with a password and an access key.
 async fn user(server: &Server, password: &str) -> Signer {
@@ -26,9 +26,9 @@ async fn password_change_requires_the_old_password_and_revokes_tokens() {
     done(&call(&server, Method::POST, "password", &change).token(&token).send().await);
     let again = call(&server, Method::POST, "password", &change).token(&token).send().await;
     again.refused(401, "APIGW.0307");
-    server.ask_as(&grace, Method::POST, "password", change).await.refused(403, "IAM.0002");
+    server.send_as(&grace, Method::POST, "password", change).await.refused(403, "IAM.0002");
     let back = json!({ "old": "battery staple", "new": "correct horse" });
-    done(&server.ask_as(&grace, Method::POST, "password", back).await);
+    done(&server.send_as(&grace, Method::POST, "password", back).await);
 }
 
 #[tokio::test]
@@ -37,10 +37,10 @@ async fn wrong_old_passwords_lock_the_user() {
     let grace = user(&server, "correct horse").await;
     let guess = |old: &str| json!({ "old": old, "new": "battery staple" });
     for _ in 0..5 {
-        let answer = server.ask_as(&grace, Method::POST, "password", guess("wrong")).await;
+        let answer = server.send_as(&grace, Method::POST, "password", guess("wrong")).await;
         assert!(answer.refused(403, "IAM.0002").contains("The old password is wrong"));
     }
-    server.ask_as(&grace, Method::POST, "password", guess("correct horse")).await.refused(401, "IAM.0061");
+    server.send_as(&grace, Method::POST, "password", guess("correct horse")).await.refused(401, "IAM.0061");
     // One row for each reason and one for the repeated attempts.
     assert_eq!(server.stop_and_count("ChangePassword").await, (3, 6), "each try is in the audit");
     let rows = server.audit_of("ChangePassword").await;

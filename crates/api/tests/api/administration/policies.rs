@@ -13,20 +13,22 @@ fn look() -> Value {
 #[tokio::test]
 async fn policy_is_created_shown_replaced_and_deleted() {
     let server = Server::start().await;
-    let put =
-        server.ask(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" })).await.ok(200);
+    let put = server
+        .send_as_admin(Method::PUT, "policies/look", json!({ "document": look(), "description": "Looks" }))
+        .await
+        .ok(200);
     assert_eq!((&put["name"], &put["model"], &put["system"]), (&json!("look"), &json!("identity"), &json!(false)));
     assert_eq!((&put["description"], &put["document"], &put["warnings"]), (&json!("Looks"), &look(), &json!([])));
-    assert_eq!(server.see("policies/look").await, put);
+    assert_eq!(server.get_json("policies/look").await, put);
 
     let role = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
-    let replaced = server.ask(Method::PUT, "policies/look", json!({ "document": role })).await.ok(200);
+    let replaced = server.send_as_admin(Method::PUT, "policies/look", json!({ "document": role })).await.ok(200);
     assert_eq!((&replaced["model"], &replaced["description"]), (&json!("role"), &json!("")));
-    let list = server.see("policies?limit=2").await;
+    let list = server.get_json("policies?limit=2").await;
     assert_eq!((names(&list["policies"]), &list["total_count"]), (vec!["look", "TaurusDB FullAccess"], &json!(7)));
 
-    done(&server.ask(Method::DELETE, "policies/look", Value::Null).await);
-    server.ask(Method::DELETE, "policies/look", Value::Null).await.refused(404, "IAM.0004");
+    done(&server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await);
+    server.send_as_admin(Method::DELETE, "policies/look", Value::Null).await.refused(404, "IAM.0004");
     assert_eq!(server.audit_of("PutPolicy").await.len(), 2);
 }
 
@@ -71,10 +73,10 @@ async fn valid_but_suspicious_document_is_stored_with_a_warning() {
     let server = Server::start().await;
     let odd =
         json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:lst"] }] });
-    let looked = server.ask(Method::POST, "policies/validate", json!({ "document": odd })).await.ok(200);
+    let looked = server.send_as_admin(Method::POST, "policies/validate", json!({ "document": odd })).await.ok(200);
     assert_eq!((&looked["valid"], &looked["model"], &looked["errors"]), (&json!(true), &json!("identity"), &json!([])));
     assert_eq!(looked["warnings"].as_array().unwrap().len(), 1, "{looked}");
-    let put = server.ask(Method::PUT, "policies/odd", json!({ "document": odd })).await.ok(200);
+    let put = server.send_as_admin(Method::PUT, "policies/odd", json!({ "document": odd })).await.ok(200);
     assert_eq!(put["warnings"], looked["warnings"]);
 }
 
@@ -82,34 +84,38 @@ async fn valid_but_suspicious_document_is_stored_with_a_warning() {
 async fn system_policies_are_immutable() {
     let server = Server::start().await;
     let path = "policies/TaurusDB%20ReadOnlyAccess";
-    let shown = server.see(path).await;
+    let shown = server.get_json(path).await;
     assert_eq!((&shown["system"], &shown["model"], &shown["updated_at"]), (&json!(true), &json!("role"), &Value::Null));
     assert_eq!(shown["document"]["Version"], "1.1");
-    server.ask(Method::PUT, path, json!({ "document": look() })).await.refused(409, "IAM.0005");
-    server.ask(Method::DELETE, path, Value::Null).await.refused(409, "IAM.0005");
+    server.send_as_admin(Method::PUT, path, json!({ "document": look() })).await.refused(409, "IAM.0005");
+    server.send_as_admin(Method::DELETE, path, Value::Null).await.refused(409, "IAM.0005");
 }
 
 #[tokio::test]
 async fn invalid_policy_names_are_rejected() {
     let server = Server::start().await;
     for name in ["a_+=.@-Z9", &*"x".repeat(128)] {
-        server.ask(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await.ok(200);
+        server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await.ok(200);
     }
     for name in ["a%20b", "%C3%A9", "a%00", "a%2Fb", &*"x".repeat(129)] {
-        let answer = server.ask(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await;
+        let answer =
+            server.send_as_admin(Method::PUT, &format!("policies/{name}"), json!({ "document": look() })).await;
         answer.refused(400, "IAM.0007");
     }
-    server.ask(Method::PUT, "policies/validate", json!({ "document": look() })).await.refused(404, "APIGW.0101");
+    server
+        .send_as_admin(Method::PUT, "policies/validate", json!({ "document": look() }))
+        .await
+        .refused(404, "APIGW.0101");
 }
 
 #[tokio::test]
 async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
-    let stranger = server.stranger().await;
-    server.ask(Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
+    let stranger = server.foreign_admin().await;
+    server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
     for method in [Method::GET, Method::DELETE] {
-        server.ask_as(&stranger, method, "policies/look", Value::Null).await.refused(404, "IAM.0004");
+        server.send_as(&stranger, method, "policies/look", Value::Null).await.refused(404, "IAM.0004");
     }
-    server.ask_as(&stranger, Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
-    assert_eq!(server.see("policies?limit=1").await["total_count"], 7);
+    server.send_as(&stranger, Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
+    assert_eq!(server.get_json("policies?limit=1").await["total_count"], 7);
 }

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::text;
 use crate::server::Server;
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const LIST: &str = "gaussdbformysql:instance:get";
 
 async fn simulate(server: &Server, body: Value) -> Value {
-    server.ask(Method::POST, "policies/simulate", body).await.ok(200)
+    server.send_as_admin(Method::POST, "policies/simulate", body).await.ok(200)
 }
 
 /// Returns true if the real request succeeds.
@@ -85,16 +85,16 @@ async fn simulation_uses_the_given_environment() {
 #[tokio::test]
 async fn simulation_of_missing_objects_is_rejected() {
     let server = Server::start().await;
-    let stranger = server.stranger().await;
+    let stranger = server.foreign_admin().await;
     let (user, project) = (&server.tenant.user_id, &server.tenant.project_id);
-    let foreign = server.ask_as(&stranger, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let foreign = server.send_as(&stranger, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
     for body in [
         json!({ "user_id": stranger.user, "action": LIST }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"] }),
         json!({ "user_id": user, "action": LIST, "project_id": project, "instance_id": "x" }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"], "instance_id": server.instance.id }),
     ] {
-        server.ask(Method::POST, "policies/simulate", body).await.refused(404, "IAM.0004");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(404, "IAM.0004");
     }
     for body in [
         json!({ "user_id": user, "action": LIST, "instance_id": server.instance.id }),
@@ -103,6 +103,6 @@ async fn simulation_of_missing_objects_is_rejected() {
         json!({ "user_id": user, "action": LIST, "request_tags": [{ "kee": "a" }] }),
         json!({ "user_id": user, "action": LIST, "request_tags": vec![json!({ "key": "a" }); 21] }),
     ] {
-        server.ask(Method::POST, "policies/simulate", body).await.refused(400, "IAM.0007");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(400, "IAM.0007");
     }
 }

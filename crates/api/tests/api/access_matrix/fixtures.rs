@@ -12,7 +12,7 @@ fn document() -> Value {
 }
 
 /// Creates the objects of a path. Returns the path and the body.
-pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (String, Option<Value>) {
+pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str) -> (String, Option<Value>) {
     let domain = &server.tenant.domain_id;
     // A unique name of letters and digits.
     let name = UserId::generate().to_string();

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::server::{Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const POLICY: &str = "TaurusDB ReadOnlyAccess";
 

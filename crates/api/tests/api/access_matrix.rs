@@ -2,7 +2,7 @@
 //!
 //! The tests fail for a route without a row and for a row without a route.
 
-mod prepared;
+mod fixtures;
 
 use std::collections::BTreeMap;
 
@@ -223,7 +223,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     if operation == "ShowKillProcessTaskPreview" {
         path.push_str("?time=1");
     }
-    let (path, body) = prepared::prepared(server, operation, &path).await;
+    let (path, body) = fixtures::create_fixtures(server, operation, &path).await;
     let call = server.call(method, &path);
     match operation {
         "ShowToken" | "RevokeToken" => {
