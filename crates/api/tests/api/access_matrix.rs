@@ -142,7 +142,7 @@ impl Callers {
         let administrator = server.tenant.user_id.clone();
         let rival = server.store.create_domain(&by(), "rival").await.unwrap();
         let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
-        let stranger = server.user_of(&rival, "eve", true).await;
+        let foreign_admin = server.user_of(&rival, "eve", true).await;
         let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
         let nothing = server.user("nothing").await;
         let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
@@ -164,7 +164,7 @@ impl Callers {
         let tokens = BTreeMap::from([
             ("expired", both(&administrator, own, -60).await),
             ("revoked", revoked),
-            ("domain", both(&stranger, &theirs, 3600).await),
+            ("domain", both(&foreign_admin, &theirs, 3600).await),
             ("project", (south.clone(), south)),
             ("nothing", both(&nothing, own, 3600).await),
             ("reader", both(&reader, own, 3600).await),
@@ -173,7 +173,7 @@ impl Callers {
             ("admin", both(&administrator, own, 3600).await),
         ]);
         let users = BTreeMap::from([
-            ("domain", stranger),
+            ("domain", foreign_admin),
             ("project", administrator.clone()),
             ("nothing", nothing),
             ("reader", reader),

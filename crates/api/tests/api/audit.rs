@@ -33,8 +33,8 @@ async fn only(server: &Server, operation: &str, answer: &Answer) -> AuditRecord 
 #[tokio::test]
 async fn collection_and_download_are_recorded() {
     let server = Server::start().await;
-    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
-    let collected = server.call(Method::POST, &server.sessions("")).body(asked.to_string()).send().await;
+    let requested = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
+    let collected = server.call(Method::POST, &server.sessions("")).body(requested.to_string()).send().await;
     let id = collected.ok(202)["request_id"].clone();
     let row = only(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
@@ -47,8 +47,8 @@ async fn collection_and_download_are_recorded() {
     assert_eq!((row.node_id, row.target), (Some(server.node()), server.node().to_string()));
     let actor = Actor::User { id: tenant.user_id.clone(), name: "ada".into(), domain_id: tenant.domain_id.clone() };
     assert_eq!(row.origin.actor, actor);
-    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "***" });
-    assert_eq!(row.detail, json!({ "asked": asked, "collection": id, "masked": false }));
+    let requested = json!({ "filter": "slow", "user": "web", "sql_key": "***" });
+    assert_eq!(row.detail, json!({ "asked": requested, "collection": id, "masked": false }));
 
     let server = Server::start().await;
     let id = server.finished(b"a\r\n").await;
@@ -156,9 +156,9 @@ async fn successful_and_failed_sign_ins_are_recorded() {
     let rows = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
     let last = &rows.last().unwrap().event;
     assert_eq!((last.operation.as_str(), &last.detail["repeated"]), ("CreateToken", &json!(1)), "{last:?}");
-    let kept = format!("{rows:?}");
+    let recorded_text = format!("{rows:?}");
     for secret in [PASSWORD, "wrong guess", "typed-password", &token] {
-        assert!(!kept.contains(secret), "{secret}");
+        assert!(!recorded_text.contains(secret), "{secret}");
     }
 }
 
@@ -175,9 +175,9 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
     let credential = answer.ok(201)["credential"].clone();
     let row = only(&server, "CreateTemporaryAccessKey", &answer).await.event;
     assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
-    let kept = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
+    let recorded_text = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
-        assert!(!kept.contains(secret.as_str().unwrap()));
+        assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }
 }
 
@@ -257,6 +257,6 @@ async fn hash_chain_of_recorded_rows_is_valid() {
         server.call(Method::POST, &server.sessions("")).send().await.ok(202);
         server.call(Method::GET, "/v3/projects").anonymous().send().await.refused(401, "APIGW.0301");
     }
-    let found = server.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound() && found.rows >= 8, "{found:?}");
+    let report = server.store.verify_audit(&[]).await.unwrap();
+    assert!(report.is_sound() && report.rows >= 8, "{report:?}");
 }

@@ -162,8 +162,8 @@ async fn error_messages_follow_x_language() {
     for path in [path.as_str(), "/healthz", "/no/such"] {
         for tag in ["fr-fr", "", "en", "zh"] {
             let message = server.call(Method::GET, path).header(LANGUAGE, tag).send().await.refused(400, "DBS.280001");
-            let told = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
-            assert_eq!(message, told);
+            let expected = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
+            assert_eq!(message, expected);
         }
     }
     let chinese = server.call(Method::GET, "/no/such").chinese().send().await.refused(404, "APIGW.0101");

@@ -48,13 +48,13 @@ const ALL: [(Change, u16); 11] = [
 ];
 
 /// A server with a user who may read the status of a collection.
-struct Scene {
+struct Setup {
     server: Server,
     signer: Signer,
     path: String,
 }
 
-impl Scene {
+impl Setup {
     async fn new(change: Change) -> Self {
         let server = Server::start().await;
         let (store, domain) = (&server.store, &server.tenant.domain_id);
@@ -77,8 +77,8 @@ impl Scene {
 }
 
 /// Applies the change through the server's store or another store.
-async fn make(scene: &Scene, store: &Store, change: Change) {
-    let Scene { server, signer, path } = scene;
+async fn apply_change(setup: &Setup, store: &Store, change: Change) {
+    let Setup { server, signer, path } = setup;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let done = match change {
         KeyDisabled => store.set_key_enabled(&by(), &signer.key, false).await,
@@ -125,20 +125,20 @@ async fn make(scene: &Scene, store: &Store, change: Change) {
     assert!(done.unwrap(), "{change:?} changed nothing");
 }
 
-async fn see(change: Change, status: u16, by_a_stranger: bool) {
-    let scene = Scene::new(change).await;
+async fn check_change(change: Change, status: u16, by_a_stranger: bool) {
+    let setup = Setup::new(change).await;
     for _ in 0..3 {
-        assert_eq!(scene.ask().await.ok(200)["status"], "running", "{change:?}");
+        assert_eq!(setup.ask().await.ok(200)["status"], "running", "{change:?}");
     }
-    let stranger;
+    let other_store;
     let store = if by_a_stranger {
-        stranger = Store::open(scene.server.store.data_dir()).await.unwrap();
-        &stranger
+        other_store = Store::open(setup.server.store.data_dir()).await.unwrap();
+        &other_store
     } else {
-        &scene.server.store
+        &setup.server.store
     };
-    make(&scene, store, change).await;
-    let after = scene.ask().await;
+    apply_change(&setup, store, change).await;
+    let after = setup.ask().await;
     assert_eq!(after.status, status, "{change:?} by a stranger {by_a_stranger}: {}", after.text());
     if change == TaskEnded {
         assert_eq!(after.json()["status"], "error");
@@ -148,14 +148,14 @@ async fn see(change: Change, status: u16, by_a_stranger: bool) {
 #[tokio::test]
 async fn change_by_this_server_applies_to_the_next_request() {
     for (change, status) in ALL {
-        see(change, status, false).await;
+        check_change(change, status, false).await;
     }
 }
 
 #[tokio::test]
 async fn change_by_another_store_applies_to_the_next_request() {
     for (change, status) in ALL {
-        see(change, status, true).await;
+        check_change(change, status, true).await;
     }
 }
 

@@ -17,8 +17,8 @@ async fn collection_is_queued_with_the_requested_selection() {
         sort_dir: Some("desc".into()),
         ..SelectionDraft::default()
     };
-    let asked = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
-    for (body, expected) in [(asked, Selection::parse(draft).unwrap()), ("", Selection::default())] {
+    let requested = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
+    for (body, expected) in [(requested, Selection::parse(draft).unwrap()), ("", Selection::default())] {
         for signed in [false, true] {
             let call = server.call(Method::POST, &server.sessions("")).body(body);
             let answer = if signed { server.sign(call) } else { call }.send().await.ok(202);

@@ -189,8 +189,8 @@ async fn temporary_key_expires_with_its_token(server: Server) {
     let by_request = server.call(Method::POST, TEMPORARY_KEYS).token(&short).body(temporary_key_request(&day));
     let by_request = TemporaryKey::of(&by_request.send().await.ok(201));
     assert_eq!(by_request.expires_at, end_of(&short).await);
-    let named = json!({ "id": short, "duration_seconds": 86_400 });
-    let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named)));
+    let named_token = json!({ "id": short, "duration_seconds": 86_400 });
+    let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named_token)));
     let by_body = TemporaryKey::of(&by_body.send().await.ok(201));
     assert_eq!(by_body.expires_at, end_of(&short).await);
     // A key with a shorter lifetime expires earlier.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::server::{Server, by, new_instance};
 
 /// Ids in a request.
-struct Named {
+struct RequestIds {
     project: String,
     instance: String,
     node: String,
@@ -15,12 +15,12 @@ struct Named {
 }
 
 /// Status and body of the response, without the request id.
-async fn answer(server: &Server, method: &Method, path: &str, named: &Named, token: &str) -> (u16, String) {
+async fn answer(server: &Server, method: &Method, path: &str, ids: &RequestIds, token: &str) -> (u16, String) {
     let path = path
-        .replace("{project}", &named.project)
-        .replace("{instance}", &named.instance)
-        .replace("{node}", &named.node)
-        .replace("{collection}", &named.collection);
+        .replace("{project}", &ids.project)
+        .replace("{instance}", &ids.instance)
+        .replace("{node}", &ids.node)
+        .replace("{collection}", &ids.collection);
     let answer = server.call(method.clone(), &path).token(token).send().await;
     let id = answer.header("x-request-id");
     (answer.status.as_u16(), answer.text().replace(&id, ""))
@@ -48,13 +48,13 @@ async fn foreign_objects_respond_like_missing_objects() {
     let all = server.user_with("all", json!([everything])).await;
     let nothing = server.user("nothing").await;
 
-    let nowhere = |project: &str| Named {
+    let nowhere = |project: &str| RequestIds {
         project: project.into(),
         instance: InstanceId::generate().to_string(),
         node: NodeId::generate().to_string(),
         collection: RequestId::generate().to_string(),
     };
-    let of = |project: &str, instance: &clew_model::Instance| Named {
+    let of = |project: &str, instance: &clew_model::Instance| RequestIds {
         project: project.into(),
         instance: instance.id.to_string(),
         node: instance.nodes[0].id.to_string(),
@@ -70,37 +70,38 @@ async fn foreign_objects_respond_like_missing_objects() {
         (Method::GET, "/v3.1/{project}/instances/{instance}"),
         (Method::GET, "/v3/{project}/instances/{instance}/tags"),
     ];
-    for (who, user) in
+    for (role, user) in
         [("admin", administrator), ("reader", reader), ("tagged", tagged), ("all", all), ("nothing", nothing)]
     {
         let token = server.project_token(&user).await;
-        let ask = async |method: &Method, path: &str, named: &Named| answer(&server, method, path, named, &token).await;
+        let ask =
+            async |method: &Method, path: &str, ids: &RequestIds| answer(&server, method, path, ids, &token).await;
         for (method, path) in &paths {
             // Foreign instances below the own project.
             let absent = ask(method, path, &nowhere(own)).await;
             for instance in [&theirs, &mine] {
-                assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{role} {method} {path}");
             }
             // Foreign projects.
             let absent = ask(method, path, &nowhere("0123456789abcdef0123456789abcdef")).await;
             assert_eq!(absent.0, 403);
             for (project, instance) in [(&foreign, &theirs), (&sibling, &mine)] {
-                assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{role} {method} {path}");
             }
             // Foreign nodes and collections below the own instance.
-            let shop = |node: &NodeId, collection: &RequestId| Named {
+            let shop = |node: &NodeId, collection: &RequestId| RequestIds {
                 node: node.to_string(),
                 collection: collection.to_string(),
                 ..of(own, &server.instance)
             };
             let absent = ask(method, path, &shop(&NodeId::generate(), &collection)).await;
             for instance in [&theirs, &mine] {
-                assert_eq!(ask(method, path, &shop(&instance.nodes[0].id, &collection)).await, absent, "{who} {path}");
+                assert_eq!(ask(method, path, &shop(&instance.nodes[0].id, &collection)).await, absent, "{role} {path}");
             }
             if *method == Method::GET {
                 let replica = &server.instance.nodes[1].id;
                 let absent = ask(method, path, &shop(replica, &RequestId::generate())).await;
-                assert_eq!(ask(method, path, &shop(replica, &collection)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &shop(replica, &collection)).await, absent, "{role} {method} {path}");
             }
         }
     }

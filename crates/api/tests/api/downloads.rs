@@ -44,9 +44,9 @@ async fn file_name_has_node_id_and_completion_time() {
     let server = Server::start().await;
     let id = server.finished(b"").await;
     let ended = server.store.task(&id).await.unwrap().unwrap().ended_at.unwrap();
-    let moment = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
+    let completed = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
     let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
-    assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{moment}.csv\"", server.node()));
+    assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{completed}.csv\"", server.node()));
 }
 
 #[tokio::test]
@@ -60,22 +60,22 @@ async fn empty_result_is_a_header_row() {
 async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
     let id = server.finished(&rows()).await;
-    let whole = [header_row(Language::EnUs), rows()].concat();
+    let full = [header_row(Language::EnUs), rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
         let answer = encoded(&server, &id, accepted).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));
-        assert!(answer.headers.get("content-length").is_none() && answer.body.len() < whole.len() / 2);
+        assert!(answer.headers.get("content-length").is_none() && answer.body.len() < full.len() / 2);
         let mut decoded = Vec::new();
         if name == "gzip" {
             GzipDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
         } else {
             ZstdDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
         }
-        assert!(decoded == whole, "{accepted}: other bytes");
+        assert!(decoded == full, "{accepted}: other bytes");
     }
     for plain in ["identity", "br", "gzip;q=0", ""] {
         let answer = encoded(&server, &id, plain).await;
-        assert!(answer.headers.get("content-encoding").is_none() && answer.body == whole, "{plain}");
+        assert!(answer.headers.get("content-encoding").is_none() && answer.body == full, "{plain}");
     }
 }
 
@@ -116,9 +116,9 @@ async fn matching_if_none_match_returns_304() {
         server.call(Method::GET, &path).header(IF_NONE_MATCH, tag).header(ACCEPT_ENCODING, encoding).send()
     };
     let strong = tag.strip_prefix("W/").unwrap();
-    for known in [tag.as_str(), strong, &format!("\"x\", {tag}"), "*"] {
-        let answer = get(known, "gzip").await;
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{known}");
+    for matching in [tag.as_str(), strong, &format!("\"x\", {tag}"), "*"] {
+        let answer = get(matching, "gzip").await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{matching}");
         assert_eq!(answer.header("etag"), tag);
         assert_eq!(answer.header("vary"), "Accept-Encoding, X-Language");
         assert_eq!(answer.header("cache-control"), "private, no-cache");
@@ -212,9 +212,9 @@ pub(crate) fn large() -> Vec<u8> {
 async fn truncation_during_a_download_aborts_the_connection() {
     let server = Server::start().await;
     let id = server.finished(&large()).await;
-    let whole = fs::read(server.result_file()).unwrap();
+    let full = fs::read(server.result_file()).unwrap();
     for encoding in ["identity", "gzip", "zstd"] {
-        fs::write(server.result_file(), &whole).unwrap();
+        fs::write(server.result_file(), &full).unwrap();
         let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);

@@ -27,29 +27,29 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
     for rows in [rows(), Vec::new(), large()] {
         let id = server.finished(&rows).await;
         let path = server.result_of(&id);
-        let whole = [header_row(Language::EnUs), rows].concat();
+        let full = [header_row(Language::EnUs), rows].concat();
         let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
 
         let answer = server.get(&path).await;
-        assert!(answer.status == 200 && answer.body == whole);
-        assert_eq!(answer.header("content-length"), whole.len().to_string());
+        assert!(answer.status == 200 && answer.body == full);
+        assert_eq!(answer.header("content-length"), full.len().to_string());
         let tag = answer.header("etag");
         let head = server.call(Method::HEAD, &path).send().await;
-        assert_eq!((head.header("content-length"), head.header("etag")), (whole.len().to_string(), tag.clone()));
+        assert_eq!((head.header("content-length"), head.header("etag")), (full.len().to_string(), tag.clone()));
         assert_eq!(get(IF_NONE_MATCH, &tag).await.status, 304);
 
         let compressed = get(ACCEPT_ENCODING, "gzip").await;
         let mut decoded = Vec::new();
         GzipDecoder::new(&*compressed.body).read_to_end(&mut decoded).await.unwrap();
-        assert!(compressed.header("content-encoding") == "gzip" && decoded == whole);
+        assert!(compressed.header("content-encoding") == "gzip" && decoded == full);
 
-        for (first, last) in [(0, 5), (3, whole.len() - 1), (whole.len() / 2, whole.len() - 2)] {
+        for (first, last) in [(0, 5), (3, full.len() - 1), (full.len() / 2, full.len() - 2)] {
             let part = server.call(Method::GET, &path).header(RANGE, &format!("bytes={first}-{last}"));
             let answer = part.header(IF_RANGE, &tag).send().await;
-            assert!(answer.status == 206 && answer.body == whole[first..=last], "{first}-{last}");
+            assert!(answer.status == 206 && answer.body == full[first..=last], "{first}-{last}");
         }
         let other = server.call(Method::GET, &path).header(RANGE, "bytes=0-5").header(IF_RANGE, "\"x\"");
-        assert!(other.send().await.body == whole);
+        assert!(other.send().await.body == full);
     }
 }
 

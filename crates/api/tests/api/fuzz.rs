@@ -94,13 +94,13 @@ fn json_value() -> impl Strategy<Value = Value> {
 async fn arbitrary_bodies_create_no_tokens_or_keys() {
     let server = Server::start().await;
     let bodies = some(&vec(any::<u8>(), 0..300)).into_iter();
-    let whole = some(&json_value()).into_iter().map(|value| value.to_string().into_bytes());
+    let documents = some(&json_value()).into_iter().map(|value| value.to_string().into_bytes());
     let inside = some(&json_value()).into_iter().map(|value| {
         json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": value } } } })
             .to_string()
             .into_bytes()
     });
-    for body in bodies.chain(whole).chain(inside) {
+    for body in bodies.chain(documents).chain(inside) {
         let shown = String::from_utf8_lossy(&body).into_owned();
         let answer = server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.clone()).send().await;
         assert!([400, 401].contains(&answer.status.as_u16()), "{shown}: {}", answer.text());

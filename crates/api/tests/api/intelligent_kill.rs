@@ -105,8 +105,8 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         sessions.push(busy(&node, user, statement).await);
     }
     let all: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let (meant, protected) = (BTreeSet::from([all[0], all[1], all[2]]), all[3]);
-    while ids(&preview(&server).await) != meant {
+    let (victims, protected) = (BTreeSet::from([all[0], all[1], all[2]]), all[3]);
+    while ids(&preview(&server).await) != victims {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
@@ -142,7 +142,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let text = file.text();
     assert!(text.starts_with("session_id,user,host,database_name,execution_status,command,sql_template,"), "{text}");
     assert_eq!(text.lines().count(), 4, "{text}");
-    for id in &meant {
+    for id in &victims {
         let line = text.lines().find(|line| line.starts_with(&format!("{id},app,"))).unwrap();
         assert!(line.contains(",killed,") && line.contains("SLEEP(?)"), "{flavor}: {line}");
     }

@@ -53,18 +53,18 @@ impl Server {
 async fn task_is_listed_until_it_ends() {
     let server = Server::start().await;
     assert_eq!(server.get(&server.kill_path("task/switch")).await.ok(200), json!({ "status": "OFF" }));
-    let whole = json!({
+    let full_task = json!({
         "user": "app", "host": "10.0.0.7:51234", "db": "shop", "command": "Query", "info": "select 7", "time": 60,
         "task_type": "auto", "task_duration": 3600
     });
-    let message = server.add_task(&whole).await.refused(409, "DBS.280406");
+    let message = server.add_task(&full_task).await.refused(409, "DBS.280406");
     assert!(message.contains("switch"), "{message}");
     server.switch("ON").await;
-    let first = server.added(&whole).await;
+    let first = server.added(&full_task).await;
     let second = server.added(&json!({ "time": "1", "task_type": "manual" })).await;
     let tasks = server.tasks().await;
     assert_eq!((&tasks[0]["id"], &tasks[1]["id"]), (&json!(second), &json!(first)));
-    for (field, value) in whole.as_object().unwrap() {
+    for (field, value) in full_task.as_object().unwrap() {
         assert_eq!(tasks[1][field], *value, "{field}");
     }
     assert_eq!(tasks[1]["instance_id"], server.instance.id.as_str());
@@ -85,8 +85,8 @@ async fn task_is_listed_until_it_ends() {
     for unknown in ["1", "x", "", "99999999999999999999"] {
         server.stop_task(unknown).await.refused(404, "DBS.290013");
     }
-    let told = server.audit_of("AddKillTask").await;
-    assert_eq!(told[0].event.detail["asked"]["info"], "***", "no literal in the audit");
+    let audit_rows = server.audit_of("AddKillTask").await;
+    assert_eq!(audit_rows[0].event.detail["asked"]["info"], "***", "no literal in the audit");
 }
 
 #[tokio::test]
@@ -212,9 +212,9 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
-    let mut meant = BTreeSet::new();
+    let mut victims = BTreeSet::new();
     let mut sessions = Vec::new();
-    for (user, statement, dies) in [
+    for (user, statement, is_victim) in [
         ("app", "SELECT SLEEP(600), 'secret'", true),
         ("app", "select sleep(600), 'other'", true),
         ("app", "SELECT BENCHMARK(100000000000, MD5('x'))", false),
@@ -222,8 +222,8 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         (PROTECTED, "SELECT SLEEP(600)", false),
     ] {
         let session = busy(&node, user, statement).await;
-        if dies {
-            meant.insert(session.id);
+        if is_victim {
+            victims.insert(session.id);
         }
         sessions.push(session);
     }
@@ -233,18 +233,18 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         shown["processes"].as_array().unwrap().clone()
     };
     let ids = |shown: &[Value]| shown.iter().map(|one| one["id"].as_u64().unwrap()).collect::<BTreeSet<_>>();
-    let asked = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
+    let query_text = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
     let shown = loop {
-        let shown = preview(asked).await;
+        let shown = preview(query_text).await;
         // Both nodes of the instance are the same server, so each session is listed twice.
-        if shown.len() == 2 * meant.len() {
+        if shown.len() == 2 * victims.len() {
             break shown;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert_eq!(ids(&shown), meant);
-    let everybody = ids(&preview("time=1").await);
-    assert!(everybody.is_superset(&meant) && !everybody.contains(&sessions[4].id), "{everybody:?}");
+    assert_eq!(ids(&shown), victims);
+    let all_ids = ids(&preview("time=1").await);
+    assert!(all_ids.is_superset(&victims) && !all_ids.contains(&sessions[4].id), "{all_ids:?}");
 
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
@@ -255,7 +255,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     };
     assert!(masked("secret").await.is_empty(), "a preview must not tell which literals there are");
     let templates = masked("SLEEP").await;
-    assert_eq!(ids(&templates), meant);
+    assert_eq!(ids(&templates), victims);
     let is_template = |text: &Value| text.as_str().unwrap().eq_ignore_ascii_case("SELECT SLEEP(?), ?");
     assert!(templates.iter().all(|one| is_template(&one["sql_info"])), "{templates:?}");
     server.mask(&server.tenant.project_id, false).await;
@@ -268,14 +268,14 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let worker = KillTasks::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
     let worker = tokio::spawn(worker.run(shutdown.clone()));
     let history = async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.ok(200);
-    while !preview(asked).await.is_empty() {
+    while !preview(query_text).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     shutdown.cancel();
     worker.await.unwrap();
     let all = history("?page_size=100").await;
     let killed = all["killed_sessions"].as_array().unwrap();
-    assert_eq!(killed.iter().map(|kill| kill["session_id"].as_u64().unwrap()).collect::<BTreeSet<_>>(), meant);
+    assert_eq!(killed.iter().map(|kill| kill["session_id"].as_u64().unwrap()).collect::<BTreeSet<_>>(), victims);
     for kill in killed {
         assert_eq!((&kill["killed_source"], &kill["task_id"]), (&json!("task"), &json!(id)), "{kill}");
         assert_eq!((&kill["user"], &kill["command"]), (&json!("app"), &json!("Query")));

@@ -65,9 +65,9 @@ async fn unknown_user_name_is_locked_like_an_existing_one() {
             sign_in(&server, name, "wrong").await.refused(401, expected);
         }
     }
-    let (there, not_there) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
-    there.refused(401, "IAM.0061");
-    assert_eq!((there.status, there.body), (not_there.status, not_there.body));
+    let (existing, missing) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
+    existing.refused(401, "IAM.0061");
+    assert_eq!((existing.status, existing.body), (missing.status, missing.body));
 }
 
 #[tokio::test]

@@ -48,24 +48,25 @@ async fn masking_of_a_collection_depends_on_the_caller() {
 async fn unmasked_result_requires_permission_to_read_statements() {
     let server = Server::start().await;
     let users = users(&server).await;
-    let whole = server.finished(b"a\r\n").await;
+    let unmasked = server.finished(b"a\r\n").await;
     let get =
         async |id: &RequestId, token: &str| server.call(Method::GET, &server.result_of(id)).token(token).send().await;
     for token in [&users.admin, &users.reader, &users.seer] {
-        assert_eq!(get(&whole, token).await.status, 200);
+        assert_eq!(get(&unmasked, token).await.status, 200);
     }
     server.mask(&server.tenant.project_id, true).await;
     for token in [&users.admin, &users.seer] {
-        assert_eq!(get(&whole, token).await.status, 200);
+        assert_eq!(get(&unmasked, token).await.status, 200);
     }
-    let message = get(&whole, &users.reader).await.refused(403, "DBS.280015");
+    let message = get(&unmasked, &users.reader).await.refused(403, "DBS.280015");
     assert!(message.ends_with("collect again to get their templates."), "{message}");
-    let ranged = server.call(Method::GET, &server.result_of(&whole)).token(&users.reader).header("range", "bytes=0-9");
+    let ranged =
+        server.call(Method::GET, &server.result_of(&unmasked)).token(&users.reader).header("range", "bytes=0-9");
     ranged.send().await.refused(403, "DBS.280015");
-    let status = server.call(Method::GET, &server.status_of(&whole)).token(&users.reader).send().await.ok(200);
+    let status = server.call(Method::GET, &server.status_of(&unmasked)).token(&users.reader).send().await.ok(200);
     assert_eq!(status, json!({ "status": "finished" }));
     server.mask(&server.tenant.project_id, false).await;
-    assert_eq!(get(&whole, &users.reader).await.status, 200);
+    assert_eq!(get(&unmasked, &users.reader).await.status, 200);
 }
 
 #[tokio::test]

@@ -138,15 +138,15 @@ async fn sessions_are_killed(flavor: Flavor) {
     idle.run("INSERT INTO shop.t VALUES (1)").await.unwrap();
     let protected = busy(&node, PROTECTED).await;
     let scheduler = statements(&node).await.into_iter().find(|(_, user, _)| user == "event_scheduler").unwrap().0;
-    let nobody = 4_000_000_000_u64;
+    let missing_id = 4_000_000_000_u64;
 
     let listed = server.get(&server.of_node("processes")).await.ok(200);
     assert_eq!(listed["total_count"], 3, "read with its password: {listed}");
-    let ids = [victim.id, nobody, idle.id, protected.id, scheduler, victim.id];
+    let ids = [victim.id, missing_id, idle.id, protected.id, scheduler, victim.id];
     let answer = delete(&server, json!({ "processes": ids, "reason": "stuck since noon" })).await.ok(200);
     let expected = json!({
         "processes_killed": [victim.id, idle.id],
-        "processes_not_found": [nobody, protected.id, scheduler],
+        "processes_not_found": [missing_id, protected.id, scheduler],
     });
     assert_eq!(answer, expected, "{flavor}");
     let left = statements(&node).await;
@@ -162,7 +162,7 @@ async fn sessions_are_killed(flavor: Flavor) {
 
     let requests = audited(&server, "DeleteTaurusDbNodeProcesses").await;
     assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Done));
-    assert_eq!(requests[0].event.detail["not_found"], json!([nobody, protected.id, scheduler]));
+    assert_eq!(requests[0].event.detail["not_found"], json!([missing_id, protected.id, scheduler]));
     let kills = audited(&server, "KillSession").await;
     assert_eq!(kills.len(), 4, "{kills:?}");
     let of = |id: u64| &kills.iter().find(|row| row.event.target == id.to_string()).unwrap().event;

@@ -22,8 +22,8 @@ async fn range_returns_the_requested_bytes() {
             let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
             call.header(RANGE, range).header(ACCEPT_ENCODING, "gzip, zstd").send()
         };
-        let whole = [header_row(language), rows()].concat();
-        let length = whole.len();
+        let full = [header_row(language), rows()].concat();
+        let length = full.len();
         for (range, first, last) in [
             ("bytes=0-0".to_owned(), 0, 0),
             (format!("bytes=0-{}", boundary - 1), 0, boundary - 1),
@@ -39,7 +39,7 @@ async fn range_returns_the_requested_bytes() {
         ] {
             let answer = get(&range).await;
             assert_eq!(answer.status, 206, "{range}");
-            assert!(answer.body == whole[first..=last], "{range}: other bytes");
+            assert!(answer.body == full[first..=last], "{range}: other bytes");
             assert_eq!(answer.header("content-range"), format!("bytes {first}-{last}/{length}"));
             assert_eq!(answer.header("content-length"), (last - first + 1).to_string());
             assert!(answer.headers.get("content-encoding").is_none(), "a range is of the bytes as they are");

@@ -98,9 +98,9 @@ async fn failed_authentications_rate_limit_the_subnet() {
         let (key, secret) = (AccessKeyId::generate(), access_key::generate_secret().unwrap());
         right(&server, PEER).signed(&key, &secret, SignedDuration::ZERO)
     };
-    let nobody = || right(&server, PEER).anonymous();
+    let anonymous_call = || right(&server, PEER).anonymous();
     let guesses: [&dyn Fn() -> Call; 4] =
-        [&|| wrong(&server, PEER), &signed_wrong, &nobody, &|| sign_in(&server, PEER)];
+        [&|| wrong(&server, PEER), &signed_wrong, &anonymous_call, &|| sign_in(&server, PEER)];
     for guess in guesses {
         let (before, answer) = until_refused(guess).await;
         assert!(before <= MANY / 2, "{before}");

@@ -90,9 +90,9 @@ async fn domain_token_is_limited_to_the_identity_api() {
 async fn project_token_has_no_access_to_other_projects() {
     let server = server().await;
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let there = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
+    let sibling_instance = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
     assert_eq!(opens(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
-    let path = format!("/v3/{sibling}/instances/{}", there.id);
+    let path = format!("/v3/{sibling}/instances/{}", sibling_instance.id);
     server.get(&path).await.refused(403, "DBS.280015");
     server.sign(server.call(Method::GET, &path)).send().await.ok(200);
 }
@@ -106,12 +106,12 @@ async fn response_has_token_details_and_service_catalog() {
     assert_eq!(token["methods"], json!(["password"]));
     assert_eq!(token["user"]["name"], "grace");
     assert_eq!(token["user"]["domain"], json!({ "id": server.tenant.domain_id.as_str(), "name": DOMAIN }));
-    let moment = |name: &str| {
+    let time = |name: &str| {
         let text = token[name].as_str().unwrap();
         assert!(text.len() == 27 && text.ends_with('Z'), "{text}");
         text.parse::<Timestamp>().unwrap()
     };
-    assert_eq!(moment("expires_at").duration_since(moment("issued_at")).as_hours(), 24);
+    assert_eq!(time("expires_at").duration_since(time("issued_at")).as_hours(), 24);
     let endpoints: Vec<(&str, &str, &str)> = token["catalog"]
         .as_array()
         .unwrap()
@@ -131,10 +131,12 @@ async fn response_has_token_details_and_service_catalog() {
 #[tokio::test]
 async fn nocatalog_omits_the_catalog() {
     let server = server().await;
-    for (query, there) in [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)] {
+    for (query, sibling_instance) in
+        [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)]
+    {
         let call = server.call(Method::POST, &format!("/v3/auth/tokens{query}")).anonymous();
         let answer = call.body(right(&json!(null)).to_string()).send().await.ok(201);
-        assert_eq!(answer["token"].get("catalog").is_some(), there, "{query}");
+        assert_eq!(answer["token"].get("catalog").is_some(), sibling_instance, "{query}");
     }
 }
 
@@ -193,7 +195,7 @@ async fn foreign_scope_is_rejected() {
 #[tokio::test]
 async fn missing_field_is_named_in_the_error() {
     let server = server().await;
-    let whole = right(&json!({ "project": { "name": REGION } }));
+    let valid = right(&json!({ "project": { "name": REGION } }));
     for (pointer, field) in [
         ("/auth", "auth.identity.methods"),
         ("/auth/identity", "auth.identity.methods"),
@@ -206,7 +208,7 @@ async fn missing_field_is_named_in_the_error() {
         ("/auth/scope/project/name", "auth.scope.project.id"),
         ("/auth/scope/project", "auth.scope.project"),
     ] {
-        let mut body = whole.clone();
+        let mut body = valid.clone();
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
         let message = sign_in(&server, &body).await.refused(400, "IAM.0072");
@@ -224,7 +226,7 @@ async fn malformed_sign_in_is_rejected() {
         assert_eq!(answer.status, 400, "{body:?}");
         assert!(["IAM.0011", "IAM.0072"].contains(&answer.code().as_str()), "{}", answer.text());
     }
-    let whole = right(&json!({ "project": { "name": REGION } }));
+    let valid = right(&json!({ "project": { "name": REGION } }));
     for (pointer, value) in [
         ("/auth/identity/methods", json!(["token"])),
         ("/auth/identity/methods", json!(["password", "totp"])),
@@ -233,7 +235,7 @@ async fn malformed_sign_in_is_rejected() {
         ("/auth/identity/password/user/password", json!(["x"])),
         ("/auth/identity/password/user/domain/name", json!(null)),
     ] {
-        let mut body = whole.clone();
+        let mut body = valid.clone();
         *body.pointer_mut(pointer).unwrap() = value;
         sign_in(&server, &body).await.refused(400, "IAM.0011");
     }

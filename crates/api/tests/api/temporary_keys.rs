@@ -14,13 +14,13 @@ use crate::server::{Server, by};
 const PATH: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
 const SECURITY_TOKEN: &str = "x-security-token";
 
-struct Temporary {
+struct TemporaryKey {
     key: AccessKeyId,
     secret: SecretString,
     token: String,
 }
 
-impl Temporary {
+impl TemporaryKey {
     fn of(answer: &Value) -> Self {
         let text = |name: &str| answer["credential"][name].as_str().unwrap().to_owned();
         Self { key: text("access").parse().unwrap(), secret: text("secret").into(), token: text("securitytoken") }
@@ -39,9 +39,9 @@ async fn ask(server: &Server, asking: &str, body: &str) -> Answer {
     server.call(Method::POST, PATH).token(asking).body(body).send().await
 }
 
-async fn made(server: &Server, user: &UserId) -> Temporary {
+async fn made(server: &Server, user: &UserId) -> TemporaryKey {
     let token = server.project_token(user).await;
-    Temporary::of(&ask(server, &token, &body(&json!({}))).await.ok(201))
+    TemporaryKey::of(&ask(server, &token, &body(&json!({}))).await.ok(201))
 }
 
 fn instances(server: &Server) -> Call {
@@ -53,23 +53,24 @@ async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let there = format!("/v3/{sibling}/instances");
-    let open = async |key: &Temporary| {
-        let (here, there) =
-            (key.sign(instances(&server)).send().await, key.sign(server.call(Method::GET, &there)).send().await);
-        (here.status.as_u16(), there.status.as_u16())
+    let sibling_path = format!("/v3/{sibling}/instances");
+    let open = async |key: &TemporaryKey| {
+        let (here, sibling_path) =
+            (key.sign(instances(&server)).send().await, key.sign(server.call(Method::GET, &sibling_path)).send().await);
+        (here.status.as_u16(), sibling_path.status.as_u16())
     };
     let of_project = made(&server, &administrator).await;
     assert_eq!(open(&of_project).await, (200, 403));
     let domain = server.domain_token(&administrator).await;
-    let of_domain = Temporary::of(&ask(&server, &domain, &body(&json!({}))).await.ok(201));
+    let of_domain = TemporaryKey::of(&ask(&server, &domain, &body(&json!({}))).await.ok(201));
     assert_eq!(open(&of_domain).await, (403, 403));
     let signed = server.sign(server.call(Method::POST, PATH).body(body(&json!(null)))).send().await;
-    assert_eq!(open(&Temporary::of(&signed.ok(201))).await, (200, 200));
+    assert_eq!(open(&TemporaryKey::of(&signed.ok(201))).await, (200, 200));
     // A token in the body takes precedence over the request's own credentials.
     let token = server.project_token(&administrator).await;
-    let named = server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
-    assert_eq!(open(&Temporary::of(&named.ok(201))).await, (200, 403));
+    let signed_with_token =
+        server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
+    assert_eq!(open(&TemporaryKey::of(&signed_with_token.ok(201))).await, (200, 403));
     let identity = of_project.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.ok(200);
     assert_eq!(identity["principal_id"], administrator.as_str());
 }
@@ -132,7 +133,7 @@ async fn temporary_key_expires_and_is_revoked() {
         issued_for: IssuedFor::Nothing,
     };
     server.store.create_temporary_key(&by(), &over).await.unwrap();
-    let key = Temporary { key: over.id, secret, token: "plain".into() };
+    let key = TemporaryKey { key: over.id, secret, token: "plain".into() };
     let message = key.sign(instances(&server)).send().await.refused(401, "APIGW.0301");
     assert!(message.contains("the temporary access key expired at 20"), "{message}");
 

@@ -28,8 +28,8 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+        let generated = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        Self { certificate: generated.cert.pem(), key: generated.signing_key.serialize_pem() }
     }
 
     fn der(&self) -> CertificateDer<'static> {
@@ -235,9 +235,9 @@ async fn stalled_handshakes_release_reserved_connections() {
     .await;
     let _regular = server.connect().await;
     // Each peer may have one of the four reserved connections, so four peers hold all of them.
-    let mut silent = Vec::new();
+    let mut stalled_peers = Vec::new();
     for last in 2..6 {
-        silent.push(connect_from(&server, &format!("127.0.0.{last}")).await);
+        stalled_peers.push(connect_from(&server, &format!("127.0.0.{last}")).await);
     }
     let mut health = connect(&server, &[&pair]).await;
     health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
@@ -333,9 +333,9 @@ fn invalid_certificate_files_are_reported() {
         (&pair.certificate, &other.key, Some("does not belong to the certificate")),
     ] {
         let files = Files::of(&Pair { certificate: certificate.to_owned(), key: key.to_owned() });
-        let found = files.load().err().map(|error| error.to_string());
-        assert_eq!(found.is_some(), error.is_some(), "{found:?}, not {error:?}");
-        assert!(found.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{found:?}, not {error:?}");
+        let error = files.load().err().map(|error| error.to_string());
+        assert_eq!(error.is_some(), error.is_some(), "{error:?}, not {error:?}");
+        assert!(error.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{error:?}, not {error:?}");
     }
     let files = Files::of(&pair);
     fs::remove_file(files.certificate()).unwrap();

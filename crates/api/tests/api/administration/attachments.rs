@@ -24,8 +24,8 @@ async fn policy_is_attached_listed_and_detached() {
     });
     assert_eq!(server.get_json(path).await, expected);
     // Attachments of a system policy in other domains are hidden.
-    let stranger = server.foreign_admin().await;
-    assert_eq!(server.send_as(&stranger, Method::GET, path, Value::Null).await.ok(200)["total_count"], 0);
+    let foreign_admin = server.foreign_admin().await;
+    assert_eq!(server.send_as(&foreign_admin, Method::GET, path, Value::Null).await.ok(200)["total_count"], 0);
 
     let one = format!("{path}/user/{}", grace.user);
     done(&server.send_as_admin(Method::DELETE, &one, Value::Null).await);
@@ -111,13 +111,13 @@ async fn attaching_a_policy_revokes_tokens_of_the_grantee() {
 #[tokio::test]
 async fn attachments_to_other_domains_are_rejected() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
-    let group = server.send_as(&stranger, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
-    let project = server.send_as(&stranger, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let foreign_admin = server.foreign_admin().await;
+    let group = server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
+    let project = server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
     let own = text(&server.create("groups", json!({ "name": "own" })).await["id"]);
     for body in [
         json!({ "group_id": group["id"] }),
-        json!({ "user_id": stranger.user }),
+        json!({ "user_id": foreign_admin.user }),
         json!({ "group_id": own, "project_id": project["id"] }),
     ] {
         let path = "policies/TaurusDB%20FullAccess/attachments";

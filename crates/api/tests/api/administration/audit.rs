@@ -13,11 +13,11 @@ fn operations(rows: &Value) -> Vec<String> {
 #[tokio::test]
 async fn filters_select_rows() {
     let server = Server::start().await;
-    let made = server.send_as_admin(Method::POST, "groups", json!({ "name": "developers" })).await;
-    let request_id = made.header("x-request-id");
+    let created = server.send_as_admin(Method::POST, "groups", json!({ "name": "developers" })).await;
+    let request_id = created.header("x-request-id");
     server.create("users", json!({ "name": "grace" })).await;
-    let nobody = server.key_of(&server.user("nobody").await).await;
-    server.send_as(&nobody, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    let unprivileged = server.key_of(&server.user("nobody").await).await;
+    server.send_as(&unprivileged, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
 
     let row = server.get_json(&format!("audit?request_id={request_id}")).await["rows"][0].clone();
     assert_eq!((&row["operation"], &row["target"]), (&json!("CreateGroup"), &json!("developers")));
@@ -73,21 +73,21 @@ async fn pages_and_export_have_the_same_rows() {
 #[tokio::test]
 async fn rows_of_other_domains_are_hidden() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
-    server.send_as(&stranger, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
+    let foreign_admin = server.foreign_admin().await;
+    server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "theirs" })).await.ok(201);
     server.create("groups", json!({ "name": "ours" })).await;
     let ours = server.send_as_admin(Method::GET, "audit/export", Value::Null).await.text();
     assert!(ours.contains("\"ours\"") && !ours.contains("\"theirs\"") && !ours.contains("\"eve\""), "{ours}");
-    let theirs = server.send_as(&stranger, Method::GET, "audit?operation=CreateGroup", Value::Null).await.ok(200);
+    let theirs = server.send_as(&foreign_admin, Method::GET, "audit?operation=CreateGroup", Value::Null).await.ok(200);
     assert_eq!((theirs["rows"].as_array().unwrap().len(), &theirs["rows"][0]["target"]), (1, &json!("theirs")));
 }
 
 #[tokio::test]
 async fn only_administrators_verify_the_audit() {
     let server = Server::start().await;
-    let found = server.get_json("audit/verify").await;
-    assert_eq!((&found["intact"], &found["problems"], &found["first"]), (&json!(true), &json!([]), &json!(1)));
-    assert_eq!(found["rows"], found["last"]);
+    let report = server.get_json("audit/verify").await;
+    assert_eq!((&report["intact"], &report["problems"], &report["first"]), (&json!(true), &json!([]), &json!(1)));
+    assert_eq!(report["rows"], report["last"]);
     let auditor = server.user_with_actions("auditor", &["clew:audit:list"]).await;
     server.send_as(&auditor, Method::GET, "audit", Value::Null).await.ok(200);
     server.send_as(&auditor, Method::GET, "audit/verify", Value::Null).await.refused(403, "IAM.0002");

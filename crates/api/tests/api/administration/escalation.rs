@@ -32,8 +32,8 @@ async fn identity_manager_cannot_change_administrators() {
     assert_eq!(server.store.keys_of(admin).await.unwrap().len(), 2);
 
     // Users without the administrator role can be changed.
-    let made = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
-    let path = format!("users/{}", text(&made["id"]));
+    let created = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
+    let path = format!("users/{}", text(&created["id"]));
     server.send_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
     server.send_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
     server.send_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
@@ -43,10 +43,10 @@ async fn identity_manager_cannot_change_administrators() {
 #[tokio::test]
 async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
     let server = Server::start().await;
-    let looker = server.user_with_actions("looker", &["clew:identity:list"]).await;
-    let nobody = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
+    let reader = server.user_with_actions("looker", &["clew:identity:list"]).await;
+    let unprivileged = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
     let group = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
-    let role = json!({ "user_id": looker.user });
+    let role = json!({ "user_id": reader.user });
     let (user, project) = (server.user("grace").await, &server.tenant.project_id);
     for (method, path, body) in [
         (Method::POST, "users".to_owned(), json!({ "name": "mallory" })),
@@ -54,7 +54,7 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         (Method::DELETE, format!("users/{user}"), Value::Null),
         (Method::POST, format!("users/{user}/keys"), Value::Null),
         (Method::POST, "groups".to_owned(), json!({ "name": "x" })),
-        (Method::PUT, format!("groups/{group}/members/{}", looker.user), Value::Null),
+        (Method::PUT, format!("groups/{group}/members/{}", reader.user), Value::Null),
         (Method::PUT, "policies/x".to_owned(), json!({ "document": {} })),
         (Method::DELETE, "policies/looker-may".to_owned(), Value::Null),
         (Method::POST, "policies/TaurusDBFullAccessPolicy/attachments".to_owned(), role),
@@ -62,18 +62,18 @@ async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
         (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
         (Method::POST, "enterprise-projects".to_owned(), json!({ "name": "x" })),
     ] {
-        let message = server.send_as(&looker, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
+        let message = server.send_as(&reader, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
         assert!(message.contains("clew:identity:manage"), "{path}: {message}");
-        server.send_as(&nobody, method, &path, body).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, method, &path, body).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/nobody-may"] {
-        server.send_as(&nobody, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/looker-may"] {
-        server.send_as(&looker, Method::GET, path, Value::Null).await.ok(200);
+        server.send_as(&reader, Method::GET, path, Value::Null).await.ok(200);
     }
     for path in ["audit", "audit/export", "audit/verify"] {
-        server.send_as(&looker, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&reader, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
 }
 

@@ -9,8 +9,8 @@ use crate::server::Server;
 #[tokio::test]
 async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
     let server = Server::start().await;
-    let made = server.create("groups", json!({ "name": "developers", "description": "They look" })).await;
-    let id = text(&made["id"]);
+    let created = server.create("groups", json!({ "name": "developers", "description": "They look" })).await;
+    let id = text(&created["id"]);
     server.create("groups", json!({ "name": "auditors" })).await;
     let list = server.get_json("groups").await;
     assert_eq!((names(&list["groups"]), &list["total_count"]), (vec!["auditors", "developers"], &json!(2)));
@@ -35,27 +35,27 @@ async fn group_is_created_and_deleted_and_members_are_added_and_removed() {
 #[tokio::test]
 async fn groups_and_users_of_other_domains_are_not_found() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
+    let foreign_admin = server.foreign_admin().await;
     let own = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
-    let theirs = server.send_as(&stranger, Method::POST, "groups", json!({ "name": "developers" })).await.ok(201);
+    let theirs = server.send_as(&foreign_admin, Method::POST, "groups", json!({ "name": "developers" })).await.ok(201);
     let theirs = text(&theirs["id"]);
     let unknown = "0".repeat(32);
     for (method, path) in [
         (Method::GET, format!("groups/{theirs}")),
         (Method::DELETE, format!("groups/{theirs}")),
-        (Method::GET, format!("users/{}", stranger.user)),
-        (Method::DELETE, format!("users/{}", stranger.user)),
-        (Method::GET, format!("users/{}/keys", stranger.user)),
-        (Method::POST, format!("users/{}/keys", stranger.user)),
-        (Method::DELETE, format!("users/{}/keys/{}", stranger.user, stranger.key)),
-        (Method::PUT, format!("groups/{own}/members/{}", stranger.user)),
+        (Method::GET, format!("users/{}", foreign_admin.user)),
+        (Method::DELETE, format!("users/{}", foreign_admin.user)),
+        (Method::GET, format!("users/{}/keys", foreign_admin.user)),
+        (Method::POST, format!("users/{}/keys", foreign_admin.user)),
+        (Method::DELETE, format!("users/{}/keys/{}", foreign_admin.user, foreign_admin.key)),
+        (Method::PUT, format!("groups/{own}/members/{}", foreign_admin.user)),
         (Method::PUT, format!("groups/{theirs}/members/{}", server.tenant.user_id)),
     ] {
         let foreign = server.send_as_admin(method.clone(), &path, Value::Null).await;
         foreign.refused(404, "IAM.0004");
-        let absent = path.replace(theirs.as_str(), &unknown).replace(stranger.user.as_str(), &unknown);
+        let absent = path.replace(theirs.as_str(), &unknown).replace(foreign_admin.user.as_str(), &unknown);
         let absent = server.send_as_admin(method, &absent, Value::Null).await;
-        let same = foreign.text().replace(theirs.as_str(), &unknown).replace(stranger.user.as_str(), &unknown);
+        let same = foreign.text().replace(theirs.as_str(), &unknown).replace(foreign_admin.user.as_str(), &unknown);
         assert_eq!((absent.status, absent.text()), (foreign.status, same), "{path}");
     }
 }

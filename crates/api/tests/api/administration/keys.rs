@@ -11,10 +11,10 @@ use crate::call::Call;
 use crate::server::Server;
 
 /// Sends a request that every user may send, signed with an access key.
-async fn use_key(server: &Server, made: &Value) -> Answer {
-    let key: AccessKeyId = text(&made["access_key"]).parse().unwrap();
+async fn use_key(server: &Server, created: &Value) -> Answer {
+    let key: AccessKeyId = text(&created["access_key"]).parse().unwrap();
     let call = server.call(Method::GET, "/v3/auth/domains");
-    call.signed(&key, &text(&made["secret_key"]).into(), SignedDuration::ZERO).send().await
+    call.signed(&key, &text(&created["secret_key"]).into(), SignedDuration::ZERO).send().await
 }
 
 #[tokio::test]
@@ -22,23 +22,23 @@ async fn key_is_created_used_disabled_and_deleted() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
-    let made = server.create(&path, Value::Null).await;
-    use_key(&server, &made).await.ok(200);
-    let key = text(&made["access_key"]);
+    let created = server.create(&path, Value::Null).await;
+    use_key(&server, &created).await.ok(200);
+    let key = text(&created["access_key"]);
     let list = server.get_json(&path).await;
-    assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &made["access_key"]));
-    assert!(!list.to_string().contains(&text(&made["secret_key"])));
+    assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &created["access_key"]));
+    assert!(!list.to_string().contains(&text(&created["secret_key"])));
     assert!(text(&list["keys"][0]["created_at"]).ends_with('Z'));
     assert!(list["keys"][0]["last_used_at"].is_string(), "{list}");
 
     let one = format!("{path}/{key}");
     let off = server.send_as_admin(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
     assert_eq!(off["enabled"], false);
-    use_key(&server, &made).await.refused(401, "APIGW.0301");
+    use_key(&server, &created).await.refused(401, "APIGW.0301");
     server.send_as_admin(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
-    use_key(&server, &made).await.ok(200);
+    use_key(&server, &created).await.ok(200);
     done(&server.send_as_admin(Method::DELETE, &one, Value::Null).await);
-    use_key(&server, &made).await.refused(401, "APIGW.0301");
+    use_key(&server, &created).await.refused(401, "APIGW.0301");
     server.send_as_admin(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
 }
 
@@ -59,8 +59,8 @@ async fn users_manage_their_own_keys_only() {
     let (grace, other) = (server.key_of(&server.user("grace").await).await, server.user("other").await);
     let key = server.key_of(&other).await.key;
     let own = format!("users/{}/keys", grace.user);
-    let made = server.send_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
-    let one = format!("{own}/{}", text(&made["access_key"]));
+    let created = server.send_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
+    let one = format!("{own}/{}", text(&created["access_key"]));
     assert_eq!(server.send_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
     server.send_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
     done(&server.send_as(&grace, Method::DELETE, &one, Value::Null).await);
@@ -92,7 +92,7 @@ async fn temporary_credentials_cannot_create_permanent_keys() {
     call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.refused(403, "IAM.0002");
     // Sessions of the web page are exempt.
     let console = server.console_token(&user, None).await;
-    let made = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
+    let created = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
 
     let temporary = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens").token(&domain);
     let body = json!({ "auth": { "identity": { "methods": ["token"] } } }).to_string();
@@ -104,5 +104,5 @@ async fn temporary_credentials_cannot_create_permanent_keys() {
     };
     sign(call(&server, Method::GET, &path, &Value::Null)).send().await.ok(200);
     sign(call(&server, Method::POST, &path, &Value::Null)).send().await.refused(403, "IAM.0002");
-    use_key(&server, &made).await.ok(200);
+    use_key(&server, &created).await.ok(200);
 }

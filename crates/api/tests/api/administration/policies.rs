@@ -38,8 +38,8 @@ async fn document_text_is_stored_verbatim() {
     let written = "{\n  \"Statement\" : [ { \"Effect\":\"Allow\", \"Action\":[\"gaussdbformysql:instance:list\"] } ],\n  \"Version\": \"5.0\"\n}";
     let body = format!("{{\"document\": {written}}}");
     server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body)).send().await.ok(200);
-    let kept = server.store.policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
-    assert_eq!(kept.document, written);
+    let stored = server.store.policy_by_name(&server.tenant.domain_id, "look").await.unwrap().unwrap();
+    assert_eq!(stored.document, written);
 }
 
 #[tokio::test]
@@ -53,17 +53,17 @@ async fn every_document_error_has_a_position() {
             server.sign(call(&server, Method::PUT, "policies/look", &Value::Null).body(body.clone())).send().await;
         let message = answer.refused(400, "IAM.0011");
         let errors = answer.json()["errors"].as_array().unwrap().clone();
-        let places: Vec<_> = errors.iter().map(|one| (one["line"].clone(), text(&one["path"]))).collect();
+        let positions: Vec<_> = errors.iter().map(|one| (one["line"].clone(), text(&one["path"]))).collect();
         for expected in [(4, "$.Statement[0].Effect"), (4, "$.Statement[0].Action[0]")] {
-            assert!(places.contains(&(json!(expected.0), expected.1.to_owned())), "{places:?}");
+            assert!(positions.contains(&(json!(expected.0), expected.1.to_owned())), "{positions:?}");
         }
-        assert!(places.iter().any(|(line, _)| *line == 5), "{places:?}");
+        assert!(positions.iter().any(|(line, _)| *line == 5), "{positions:?}");
         assert!(message.contains(&errors.len().to_string()), "{message}");
-        let looked =
+        let validation =
             server.sign(call(&server, Method::POST, "policies/validate", &Value::Null).body(body)).send().await;
-        let looked = looked.ok(200);
-        assert_eq!((&looked["valid"], &looked["model"]), (&json!(false), &Value::Null));
-        assert_eq!(looked["errors"], Value::Array(errors));
+        let validation = validation.ok(200);
+        assert_eq!((&validation["valid"], &validation["model"]), (&json!(false), &Value::Null));
+        assert_eq!(validation["errors"], Value::Array(errors));
     }
     assert!(server.store.policies_of(&server.tenant.domain_id).await.unwrap().is_empty());
 }
@@ -71,13 +71,17 @@ async fn every_document_error_has_a_position() {
 #[tokio::test]
 async fn valid_but_suspicious_document_is_stored_with_a_warning() {
     let server = Server::start().await;
-    let odd =
+    let suspicious =
         json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:lst"] }] });
-    let looked = server.send_as_admin(Method::POST, "policies/validate", json!({ "document": odd })).await.ok(200);
-    assert_eq!((&looked["valid"], &looked["model"], &looked["errors"]), (&json!(true), &json!("identity"), &json!([])));
-    assert_eq!(looked["warnings"].as_array().unwrap().len(), 1, "{looked}");
-    let put = server.send_as_admin(Method::PUT, "policies/odd", json!({ "document": odd })).await.ok(200);
-    assert_eq!(put["warnings"], looked["warnings"]);
+    let validation =
+        server.send_as_admin(Method::POST, "policies/validate", json!({ "document": suspicious })).await.ok(200);
+    assert_eq!(
+        (&validation["valid"], &validation["model"], &validation["errors"]),
+        (&json!(true), &json!("identity"), &json!([]))
+    );
+    assert_eq!(validation["warnings"].as_array().unwrap().len(), 1, "{validation}");
+    let put = server.send_as_admin(Method::PUT, "policies/odd", json!({ "document": suspicious })).await.ok(200);
+    assert_eq!(put["warnings"], validation["warnings"]);
 }
 
 #[tokio::test]
@@ -111,11 +115,11 @@ async fn invalid_policy_names_are_rejected() {
 #[tokio::test]
 async fn policies_of_other_domains_are_not_found() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
+    let foreign_admin = server.foreign_admin().await;
     server.send_as_admin(Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
     for method in [Method::GET, Method::DELETE] {
-        server.send_as(&stranger, method, "policies/look", Value::Null).await.refused(404, "IAM.0004");
+        server.send_as(&foreign_admin, method, "policies/look", Value::Null).await.refused(404, "IAM.0004");
     }
-    server.send_as(&stranger, Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
+    server.send_as(&foreign_admin, Method::PUT, "policies/look", json!({ "document": look() })).await.ok(200);
     assert_eq!(server.get_json("policies?limit=1").await["total_count"], 7);
 }

@@ -9,10 +9,10 @@ use crate::server::{REGION, Server, new_instance};
 #[tokio::test]
 async fn projects_are_created_listed_and_changed() {
     let server = Server::start().await;
-    let made = server.create("projects", json!({ "name": "south-1", "description": "南方" })).await;
-    let id = text(&made["id"]);
+    let created = server.create("projects", json!({ "name": "south-1", "description": "南方" })).await;
+    let id = text(&created["id"]);
     let expected = json!({ "id": id, "name": "south-1", "description": "南方", "enabled": true, "masking": false });
-    assert_eq!(made, expected);
+    assert_eq!(created, expected);
 
     let list = server.get_json("projects").await;
     assert_eq!((names(&list["projects"]), &list["total_count"]), (vec![REGION, "south-1"], &json!(2)));
@@ -36,9 +36,9 @@ async fn projects_are_created_listed_and_changed() {
 #[tokio::test]
 async fn enterprise_project_is_created_and_disabled() {
     let server = Server::start().await;
-    let made = server.create("enterprise-projects", json!({ "name": "retail" })).await;
-    let id = text(&made["id"]);
-    assert_eq!((id.len(), &made["enabled"]), (36, &json!(true)));
+    let created = server.create("enterprise-projects", json!({ "name": "retail" })).await;
+    let id = text(&created["id"]);
+    assert_eq!((id.len(), &created["enabled"]), (36, &json!(true)));
     let list = server.get_json("enterprise-projects").await;
     assert_eq!((names(&list["enterprise_projects"]), &list["total_count"]), (vec!["default", "retail"], &json!(2)));
 
@@ -62,13 +62,13 @@ async fn enterprise_project_is_created_and_disabled() {
 #[tokio::test]
 async fn projects_of_other_domains_are_not_found() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
+    let foreign_admin = server.foreign_admin().await;
     let retail = text(&server.create("enterprise-projects", json!({ "name": "retail" })).await["id"]);
     for path in [format!("projects/{}", server.tenant.project_id), format!("enterprise-projects/{retail}")] {
-        let answer = server.send_as(&stranger, Method::PATCH, &path, json!({ "enabled": false })).await;
+        let answer = server.send_as(&foreign_admin, Method::PATCH, &path, json!({ "enabled": false })).await;
         answer.refused(404, "IAM.0004");
     }
-    let list = server.send_as(&stranger, Method::GET, "projects", Value::Null).await.ok(200);
+    let list = server.send_as(&foreign_admin, Method::GET, "projects", Value::Null).await.ok(200);
     assert_eq!(list, json!({ "projects": [], "total_count": 0 }));
     assert_eq!(server.get_json("projects").await["projects"][0]["enabled"], true);
 }

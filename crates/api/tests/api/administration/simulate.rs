@@ -85,11 +85,11 @@ async fn simulation_uses_the_given_environment() {
 #[tokio::test]
 async fn simulation_of_missing_objects_is_rejected() {
     let server = Server::start().await;
-    let stranger = server.foreign_admin().await;
+    let foreign_admin = server.foreign_admin().await;
     let (user, project) = (&server.tenant.user_id, &server.tenant.project_id);
-    let foreign = server.send_as(&stranger, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let foreign = server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
     for body in [
-        json!({ "user_id": stranger.user, "action": LIST }),
+        json!({ "user_id": foreign_admin.user, "action": LIST }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"] }),
         json!({ "user_id": user, "action": LIST, "project_id": project, "instance_id": "x" }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"], "instance_id": server.instance.id }),

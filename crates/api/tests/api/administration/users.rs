@@ -16,13 +16,13 @@ async fn sign_in(server: &Server, name: &str, password: &str) -> u16 {
 #[tokio::test]
 async fn user_is_created_shown_changed_and_deleted() {
     let server = Server::start().await;
-    let made = server.create("users", json!({ "name": "grace", "description": "Rear admiral" })).await;
-    let (id, password) = (text(&made["id"]), text(&made["password"]));
+    let created = server.create("users", json!({ "name": "grace", "description": "Rear admiral" })).await;
+    let (id, password) = (text(&created["id"]), text(&created["password"]));
     assert_eq!(password.len(), 24);
     assert_eq!(sign_in(&server, "grace", &password).await, 201);
 
     let path = format!("users/{id}");
-    let mut expected = made.clone();
+    let mut expected = created.clone();
     expected.as_object_mut().unwrap().remove("password");
     assert_eq!(server.get_json(&path).await, expected, "the password is shown once");
     assert_eq!(expected["administrator"], false);
@@ -46,9 +46,9 @@ async fn user_is_created_shown_changed_and_deleted() {
 #[tokio::test]
 async fn chosen_password_is_not_returned() {
     let server = Server::start().await;
-    let made =
+    let created =
         server.create("users", json!({ "name": "grace", "password": "correct horse", "administrator": true })).await;
-    assert_eq!((made.get("password"), &made["administrator"]), (None, &json!(true)));
+    assert_eq!((created.get("password"), &created["administrator"]), (None, &json!(true)));
     assert_eq!(sign_in(&server, "grace", "correct horse").await, 201);
     let taken = server.send_as_admin(Method::POST, "users", json!({ "name": "grace" })).await.refused(409, "IAM.0005");
     assert!(taken.contains("grace"), "{taken}");
