@@ -2,12 +2,11 @@
 //!
 //! All routes are limited to the caller's own domain. Objects of other domains return 404, like missing objects.
 //!
-//! Reads require [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`]. A user with
-//! `MANAGE_IDENTITIES` can attach any policy to their own account, so the permission is as powerful as the
-//! administrator role. Administrators themselves can only be changed by administrators.
+//! Reads require [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`].
+//! `MANAGE_IDENTITIES` is as powerful as the administrator role: the user can attach any policy to themselves.
+//! Nevertheless, only administrators can change administrators.
 //!
-//! Objects created here outlive tokens and temporary keys. Such credentials therefore cannot create objects:
-//! [`Caller::check_may_outlive`].
+//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_may_outlive`].
 
 mod attachments;
 mod audit;

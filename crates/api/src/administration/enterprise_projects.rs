@@ -115,6 +115,11 @@ async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Enterprise
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found("enterprise project", id))
 }
 
-fn enterprise_project_view(one: EnterpriseProject) -> EnterpriseProjectView {
-    EnterpriseProjectView { id: one.id, name: one.name, description: one.description, enabled: one.enabled }
+fn enterprise_project_view(project: EnterpriseProject) -> EnterpriseProjectView {
+    EnterpriseProjectView {
+        id: project.id,
+        name: project.name,
+        description: project.description,
+        enabled: project.enabled,
+    }
 }

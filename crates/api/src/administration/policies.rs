@@ -212,8 +212,8 @@ impl ResolvedPolicy {
 
 /// Parses a policy document on a blocking thread.
 ///
-/// Parsing is expensive, because each unknown word is compared with all known words. The document therefore counts
-/// against the caller's rate limit by its size.
+/// The document counts against the caller's rate limit by its size.
+/// Parsing is expensive, because each unknown word is compared with all valid words.
 async fn parse_document(
     service: &Service,
     caller: &Caller,

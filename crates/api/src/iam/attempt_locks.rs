@@ -1,7 +1,7 @@
 //! Locks that serialize the password checks of a subject within a server.
 //!
-//! Serialization ensures that concurrent successful checks consume no attempts. The store limits the number of
-//! attempts across all servers.
+//! Serialization ensures that concurrent successful checks consume no attempts.
+//! The store limits the number of attempts across all servers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,8 @@
 //! Authentication attempts: scope of failure counters, and the password check.
 //!
-//! An address is known after a successful authentication of the user. Each known address of a user has its own
-//! failure counter; all unknown addresses share one counter. Failed attempts from unknown addresses lock the user
-//! for unknown addresses only.
+//! A successful authentication makes the client address known for the user.
+//! Each known address of a user has its own failure counter; all unknown addresses share one counter.
+//! Failed attempts from unknown addresses lock the user for unknown addresses only.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -67,8 +67,9 @@ async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreErro
     }
 }
 
-/// Returns the subject whose failure counter applies to an address. The name is last, so that no name can imitate
-/// another subject.
+/// Returns the subject whose failure counter applies to an address.
+///
+/// The name is the last part, so that no name can imitate another subject.
 pub(crate) async fn subject(
     store: &Store,
     name: String,

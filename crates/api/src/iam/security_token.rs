@@ -1,7 +1,8 @@
 //! Security tokens of temporary access keys.
 //!
-//! The suffix of a security token encodes the scope of its key. The store keeps the hash of the whole token, which
-//! protects the suffix from modification: a key issued for a project token is limited to that project.
+//! The suffix of a security token encodes the scope of its key.
+//! The store keeps the hash of the whole token, which protects the suffix from modification.
+//! For example, a key issued for a project token is limited to that project.
 
 use clew_iam::decision::Scope;
 use clew_iam::{SecretError, token};

@@ -166,8 +166,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a response and its duration. `route` is a route pattern, because client-chosen paths would create
-    /// unbounded series.
+    /// Counts a response and its duration.
+    ///
+    /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, seconds: f64) {
         let method = if COUNTED_METHODS.contains(method) { method.as_str() } else { "other" };
         let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };

@@ -1,7 +1,8 @@
 //! Server instance behind each user's latest session list of a node.
 //!
-//! `DELETE …/processes` identifies sessions by thread id alone. Thread ids restart when a server restarts or when an
-//! address moves to another server. Ids of a recent list are therefore not applied to a different server instance.
+//! `DELETE …/processes` identifies sessions by thread id alone.
+//! Thread ids restart when a server restarts or when an address moves to another server.
+//! Ids of a recent list are therefore not applied to a different server instance.
 //! Older lists are ignored: the ids may come from a list of another process or from the web page.
 
 use std::num::NonZeroUsize;

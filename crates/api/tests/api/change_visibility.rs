@@ -125,13 +125,13 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
     assert!(done.unwrap(), "{change:?} changed nothing");
 }
 
-async fn check_change(change: Change, status: u16, by_a_stranger: bool) {
+async fn check_change(change: Change, status: u16, by_another_store: bool) {
     let setup = Setup::new(change).await;
     for _ in 0..3 {
         assert_eq!(setup.ask().await.ok(200)["status"], "running", "{change:?}");
     }
     let other_store;
-    let store = if by_a_stranger {
+    let store = if by_another_store {
         other_store = Store::open(setup.server.store.data_dir()).await.unwrap();
         &other_store
     } else {
@@ -139,7 +139,7 @@ async fn check_change(change: Change, status: u16, by_a_stranger: bool) {
     };
     apply_change(&setup, store, change).await;
     let after = setup.ask().await;
-    assert_eq!(after.status, status, "{change:?} by a stranger {by_a_stranger}: {}", after.text());
+    assert_eq!(after.status, status, "{change:?} by another store: {by_another_store}: {}", after.text());
     if change == TaskEnded {
         assert_eq!(after.json()["status"], "error");
     }

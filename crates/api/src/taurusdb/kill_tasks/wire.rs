@@ -37,10 +37,10 @@ pub(crate) struct AddKillTask {
     /// Duration of an auto task in seconds, forbidden for a manual task; a string of digits is accepted
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// Include sessions whose kill can damage or partially change a non-transactional table, such as REPAIR, ALTER
-    /// or UPDATE of a MyISAM table; by default, these sessions are spared. Clew extension
+    /// Include sessions whose kill can damage or partially change a non-transactional table, by default spared.
+    /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension
     include_unsafe: Option<bool>,
-    /// Instance name that confirms a task without user, host, db, command and info, which kills every user session.
+    /// Instance name, which confirms a task that kills every user session: without user, host, db, command and info.
     /// Required from the web page, optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
@@ -144,8 +144,9 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// Creates the view of a task. `refused` lists the instance's nodes that refuse the login. With `masked`, the
-    /// statement substring is replaced by a placeholder.
+    /// Creates the view of a task. `refused` lists the instance's nodes that refuse the login.
+    ///
+    /// With `masked`, a placeholder replaces the statement substring.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
         let criteria = task.criteria;
         let info = |part: String| if masked { HIDDEN.to_owned() } else { part };
