@@ -179,7 +179,7 @@ fn parse_draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
     Ok(draft)
 }
 
-/// JsonFields of a JSON object in document order. Duplicate names are preserved, so that they can be rejected.
+/// Fields of a JSON object in document order. Duplicate names are preserved, so that they can be rejected.
 struct JsonFields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for JsonFields {

@@ -185,14 +185,14 @@ impl Callers {
     }
 
     /// Sends a call with a new token, because the operation revokes it.
-    async fn ask_once(&self, server: &Server, column: &str, call: Call) -> Call {
+    async fn with_new_token(&self, server: &Server, column: &str, call: Call) -> Call {
         match self.users.get(column) {
             Some(user) => call.token(&server.console_token(user, None).await),
-            None => self.ask(column, call),
+            None => self.with_token(column, call),
         }
     }
 
-    fn ask(&self, column: &str, call: Call) -> Call {
+    fn with_token(&self, column: &str, call: Call) -> Call {
         let Some((project, domain)) = self.tokens.get(column) else { return call.anonymous() };
         // Routes of a project have its id of 32 letters and digits in the second or third path segment.
         let of_project = call.url.path().split('/').skip(2).take(2).any(|part| part.len() == 32 && !part.contains('-'));
@@ -252,7 +252,7 @@ async fn sign_in(server: &Server, user: &UserId) -> Value {
 }
 
 /// Parses the table: the columns, and the expected responses of each operation.
-fn table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
+fn parse_table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
     let mut lines = TABLE.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let columns = lines.next().unwrap()[1..].to_vec();
     let rows: BTreeMap<_, _> = lines.map(|cells| (cells[0], cells[1..].to_vec())).collect();
@@ -261,7 +261,7 @@ fn table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
 }
 
 /// Operation, method and path of every route.
-fn routes() -> Vec<(String, Method, String)> {
+fn list_routes() -> Vec<(String, Method, String)> {
     let description: Value = serde_json::from_str(&clew_api::openapi_json()).unwrap();
     let mut routes = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
@@ -275,26 +275,26 @@ fn routes() -> Vec<(String, Method, String)> {
 
 #[test]
 fn every_route_has_a_row() {
-    let mut names: Vec<String> = routes().into_iter().map(|(name, ..)| name).collect();
+    let mut names: Vec<String> = list_routes().into_iter().map(|(name, ..)| name).collect();
     names.sort();
-    assert_eq!(names, table().1.into_keys().collect::<Vec<_>>());
+    assert_eq!(names, parse_table().1.into_keys().collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn responses_match_the_table() {
-    let (columns, rows) = table();
+    let (columns, rows) = parse_table();
     let mut wrong = Vec::new();
     let mut server = Server::start().await;
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     server.look_at(&node.url()).await;
     let callers = Callers::of(&server).await;
-    for (operation, method, path) in routes() {
+    for (operation, method, path) in list_routes() {
         let Some(cells) = rows.get(operation.as_str()) else { continue };
         for (column, expected) in columns.iter().zip(cells) {
             let call = request(&server, &callers, &operation, method.clone(), &path).await;
             let call = match operation.as_str() {
-                "EndConsoleSession" | "ChooseConsoleProject" => callers.ask_once(&server, column, call).await,
-                _ => callers.ask(column, call),
+                "EndConsoleSession" | "ChooseConsoleProject" => callers.with_new_token(&server, column, call).await,
+                _ => callers.with_token(column, call),
             };
             let answer = call.send().await;
             let got = if answer.status.is_success() { answer.status.as_str().to_owned() } else { answer.code() };
@@ -349,7 +349,7 @@ async fn no_route_lets_tokens_create_permanent_objects() {
     let callers = Callers::of(&server).await;
     let (administrator, project) = (&callers.administrator, &server.tenant.project_id);
     let mut refused = Vec::new();
-    for (operation, method, path) in routes() {
+    for (operation, method, path) in list_routes() {
         if method == Method::GET {
             continue;
         }
@@ -376,7 +376,7 @@ async fn lists_contain_and_count_visible_objects_only() {
     }
     let list = async |column: &str, query: &str| {
         let call = server.call(Method::GET, &format!("/v3/{}/instances{query}", server.tenant.project_id));
-        let body = callers.ask(column, call).send().await.ok(200);
+        let body = callers.with_token(column, call).send().await.ok(200);
         let names = body["instances"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
         (names.collect::<Vec<_>>(), body["total_count"].as_u64().unwrap())
     };

@@ -21,7 +21,7 @@ async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
 }
 
 /// Returns the only row of an operation. Checks the fields that all rows of requests have.
-async fn only(server: &Server, operation: &str, answer: &Answer) -> AuditRecord {
+async fn single_row(server: &Server, operation: &str, answer: &Answer) -> AuditRecord {
     let mut rows = server.audit_of(operation).await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     let row = rows.remove(0);
@@ -36,7 +36,7 @@ async fn collection_and_download_are_recorded() {
     let requested = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
     let collected = server.call(Method::POST, &server.sessions("")).body(requested.to_string()).send().await;
     let id = collected.ok(202)["request_id"].clone();
-    let row = only(&server, "CollectRealtimeSession", &collected).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
     assert_eq!((row.outcome, row.code), (Outcome::Done, None));
     assert_eq!(row.domain_id.as_ref(), Some(&tenant.domain_id));
@@ -54,7 +54,7 @@ async fn collection_and_download_are_recorded() {
     let id = server.finished(b"a\r\n").await;
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.status, 200);
-    let row = only(&server, "DownloadRealtimeSession", &downloaded).await.event;
+    let row = single_row(&server, "DownloadRealtimeSession", &downloaded).await.event;
     assert_eq!((row.outcome, row.node_id), (Outcome::Done, Some(server.node())));
     assert_eq!(row.detail, json!({ "collection": id, "masked": false }));
 }
@@ -66,7 +66,7 @@ async fn percent_encoded_ids_are_recorded_decoded() {
     let encoded = node.replace('0', "%30").replace('a', "%61").replace("no07", "%6eo%307");
     let answer = server.call(Method::POST, &server.sessions("").replace(&node, &encoded)).send().await;
     answer.ok(202);
-    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.node_id, row.target), (Some(server.node()), node));
 }
 
@@ -75,7 +75,7 @@ async fn authorized_but_invalid_request_is_recorded_as_failed() {
     let server = Server::start().await;
     let answer = server.call(Method::POST, &server.sessions("")).body(r#"{"filter":"fast"}"#).send().await;
     answer.refused(400, "DBS.280001");
-    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Failed, Some("DBS.280001")));
 }
 
@@ -87,13 +87,13 @@ async fn denials_of_all_operations_are_recorded() {
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     let answer = server.call(Method::GET, &path).token(&token).send().await;
     answer.refused(403, "DBS.280015");
-    let row = only(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
+    let row = single_row(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Denied, Some("DBS.280015")));
     assert_eq!((row.origin.actor.name(), row.instance_id), ("grace", Some(server.instance.id.clone())));
 
     let over = server.token_of(&grace, None, -1).await;
     let answer = server.call(Method::GET, "/v3/projects").token(&over).send().await;
-    let row = only(&server, "ListProjects", &answer).await.event;
+    let row = single_row(&server, "ListProjects", &answer).await.event;
     assert_eq!(
         (row.origin.actor, row.code.as_deref()),
         (Actor::Nobody { claimed: "grace".into() }, Some("APIGW.0307"))
@@ -103,12 +103,12 @@ async fn denials_of_all_operations_are_recorded() {
     let mut call = server.sign(server.call(Method::GET, "/v5/caller-identity"));
     call.url.set_query(Some("a=b"));
     let answer = call.send().await;
-    let row = only(&server, "ShowCallerIdentity", &answer).await.event;
+    let row = single_row(&server, "ShowCallerIdentity", &answer).await.event;
     let claimed = Actor::Nobody { claimed: server.access_key.to_string() };
     assert_eq!((row.origin.actor, row.outcome), (claimed, Outcome::Denied));
 
     let answer = server.call(Method::GET, "/v3/auth/domains").anonymous().send().await;
-    let row = only(&server, "ListAuthDomains", &answer).await.event;
+    let row = single_row(&server, "ListAuthDomains", &answer).await.event;
     assert_eq!((row.origin.actor, row.domain_id), (Actor::Nobody { claimed: String::new() }, None));
 }
 
@@ -169,11 +169,11 @@ async fn token_revocation_and_temporary_key_are_recorded_once() {
     let call = server.call(Method::DELETE, "/v3/auth/tokens").header("x-subject-token", &token);
     let answer = call.send().await;
     assert_eq!(answer.status, 204);
-    assert_eq!(only(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
+    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
     let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
     let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
     let credential = answer.ok(201)["credential"].clone();
-    let row = only(&server, "CreateTemporaryAccessKey", &answer).await.event;
+    let row = single_row(&server, "CreateTemporaryAccessKey", &answer).await.event;
     assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
     let recorded_text = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {

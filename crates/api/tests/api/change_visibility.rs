@@ -71,7 +71,7 @@ impl Setup {
         Self { path: server.status_of(&claimed.task.request_id), signer, server }
     }
 
-    async fn ask(&self) -> Answer {
+    async fn send(&self) -> Answer {
         self.signer.sign(self.server.call(Method::GET, &self.path)).send().await
     }
 }
@@ -128,7 +128,7 @@ async fn apply_change(setup: &Setup, store: &Store, change: Change) {
 async fn check_change(change: Change, status: u16, by_another_store: bool) {
     let setup = Setup::new(change).await;
     for _ in 0..3 {
-        assert_eq!(setup.ask().await.ok(200)["status"], "running", "{change:?}");
+        assert_eq!(setup.send().await.ok(200)["status"], "running", "{change:?}");
     }
     let other_store;
     let store = if by_another_store {
@@ -138,7 +138,7 @@ async fn check_change(change: Change, status: u16, by_another_store: bool) {
         &setup.server.store
     };
     apply_change(&setup, store, change).await;
-    let after = setup.ask().await;
+    let after = setup.send().await;
     assert_eq!(after.status, status, "{change:?} by another store: {by_another_store}: {}", after.text());
     if change == TaskEnded {
         assert_eq!(after.json()["status"], "error");

@@ -19,12 +19,12 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
 }
 
 /// Response of `/healthz`. Empty if the connection is closed.
-async fn health(server: &Server, connection: &mut TcpStream) -> String {
-    get(server, connection, "/healthz").await
+async fn get_health(server: &Server, connection: &mut TcpStream) -> String {
+    read_first_bytes(server, connection, "/healthz").await
 }
 
 /// First bytes of a response. Empty if the connection is closed.
-async fn get(server: &Server, connection: &mut TcpStream, path: &str) -> String {
+async fn read_first_bytes(server: &Server, connection: &mut TcpStream, path: &str) -> String {
     let request = server.raw(&format!("GET {path}"), "\r\n");
     if connection.write_all(request.as_bytes()).await.is_err() {
         return String::new();
@@ -44,7 +44,7 @@ async fn connections_per_peer_are_limited() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = connect_from(&server, PEER).await;
-        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
     // An excess connection is a reserved one: it serves the operations endpoints only.
@@ -55,9 +55,9 @@ async fn connections_per_peer_are_limited() {
     assert_eq!(until_closed(&mut third).await, b"");
     drop(third);
     // Open connections and other peers are still served.
-    assert!(health(&server, &mut held[0]).await.ends_with("ok\n"));
+    assert!(get_health(&server, &mut held[0]).await.ends_with("ok\n"));
     let mut other = connect_from(&server, ELSEWHERE).await;
-    assert!(health(&server, &mut other).await.ends_with("ok\n"));
+    assert!(get_health(&server, &mut other).await.ends_with("ok\n"));
     other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
     let metrics = answer(&mut other).await;
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
@@ -66,7 +66,7 @@ async fn connections_per_peer_are_limited() {
     let mut again = false;
     for _ in 0..1000 {
         let mut next = connect_from(&server, PEER).await;
-        again = get(&server, &mut next, "/v5/caller-identity").await.starts_with("HTTP/1.1 200 ");
+        again = read_first_bytes(&server, &mut next, "/v5/caller-identity").await.starts_with("HTTP/1.1 200 ");
         if again {
             break;
         }
@@ -85,7 +85,7 @@ async fn connections_of_a_trusted_proxy_are_unlimited() {
     let mut held = Vec::new();
     for _ in 0..5 {
         let mut connection = connect_from(&server, PEER).await;
-        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
 }
@@ -99,14 +99,14 @@ async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     })
     .await;
     let mut held = connect_from(&server, PEER).await;
-    assert!(health(&server, &mut held).await.ends_with("ok\n"));
+    assert!(get_health(&server, &mut held).await.ends_with("ok\n"));
     let _silent = [connect_from(&server, PEER).await, connect_from(&server, PEER).await];
-    assert_eq!(health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
-    assert!(health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
+    assert_eq!(get_health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
+    assert!(get_health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
 }
 
 /// Checks a complete error response: format, request id and the close of the connection.
-async fn refused(connection: &mut TcpStream, status: &str, message: &str) {
+async fn assert_error_response(connection: &mut TcpStream, status: &str, message: &str) {
     let text = answer(connection).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
@@ -153,11 +153,11 @@ async fn malformed_request_gets_a_complete_error_response() {
         for earlier in [0, 2] {
             let mut connection = server.connect().await;
             for _ in 0..earlier {
-                assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+                assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
             }
             // Parts of the request may arrive after the server has closed the connection.
             let _ = connection.write_all(request.as_bytes()).await;
-            refused(&mut connection, status, message).await;
+            assert_error_response(&mut connection, status, message).await;
         }
     }
     let metrics = server.get("/metrics").await.text();

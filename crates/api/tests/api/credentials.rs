@@ -97,7 +97,7 @@ async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
 }
 
 /// All requests that create or change permanent objects.
-async fn lasting_changes(server: &Server) -> Vec<(Method, String, Value)> {
+async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
     assert!(server.store.set_key_enabled(&by(), &key, false).await.unwrap());
@@ -126,7 +126,7 @@ async fn lasting_changes(server: &Server) -> Vec<(Method, String, Value)> {
 
 async fn temporary_credentials_create_nothing_permanent(server: Server) {
     let administrator = server.tenant.user_id.clone();
-    let changes = lasting_changes(&server).await;
+    let changes = permanent_changes(&server).await;
     let token = server.domain_token(&administrator).await;
     let of_token = server.call(Method::POST, TEMPORARY_KEYS).token(&token).body(temporary_key_request(&json!({})));
     let of_token = TemporaryKey::of(&of_token.send().await.ok(201));
@@ -136,7 +136,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
     for key in [&of_token, &of_key] {
         key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.ok(200);
     }
-    let before = changes_in_audit(&server).await;
+    let before = count_audit_changes(&server).await;
     for (method, path, body) in &changes {
         let path = format!("/clew/v1/{path}");
         let with_token = call(&server, method, &path, body).token(&token);
@@ -151,7 +151,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
     for key in [&of_token, &of_key] {
         key.sign(more()).send().await.refused(403, "IAM.0002");
     }
-    assert_eq!(changes_in_audit(&server).await, before, "something was changed");
+    assert_eq!(count_audit_changes(&server).await, before, "something was changed");
     // Sessions of the web page and permanent keys are permitted.
     let console = server.console_token(&administrator, None).await;
     call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "linus" })).token(&console).send().await.ok(201);
@@ -159,7 +159,7 @@ async fn temporary_credentials_create_nothing_permanent(server: Server) {
 }
 
 /// Number of audit rows other than denials.
-async fn changes_in_audit(server: &Server) -> usize {
+async fn count_audit_changes(server: &Server) -> usize {
     let rows = server.store.audit(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Done).count()
 }

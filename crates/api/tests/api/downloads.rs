@@ -13,24 +13,24 @@ use crate::answer::Answer;
 use crate::server::Server;
 
 /// Rows that exceed the size of one read.
-pub(crate) fn rows() -> Vec<u8> {
+pub(crate) fn sample_rows() -> Vec<u8> {
     (0..20_000).flat_map(|row| format!("{row},web,10.0.0.1,\"=1+1, ü\"\r\n").into_bytes()).collect()
 }
 
-async fn encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer {
+async fn get_encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer {
     server.call(Method::GET, &server.result_of(id)).header(ACCEPT_ENCODING, encoding).send().await
 }
 
 #[tokio::test]
 async fn download_has_header_row_and_rows() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     for (language, start) in [(Language::EnUs, "session_id,user,"), (Language::ZhCn, "\u{feff}会话ID,")] {
         let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
         let answer = call.send().await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().starts_with(start));
-        assert!(answer.body == [header_row(language), rows()].concat());
+        assert!(answer.body == [header_row(language), sample_rows()].concat());
         assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.header("content-length"), answer.body.len().to_string());
         assert_eq!(answer.header("accept-ranges"), "bytes");
@@ -59,10 +59,10 @@ async fn empty_result_is_a_header_row() {
 #[tokio::test]
 async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
-    let full = [header_row(Language::EnUs), rows()].concat();
+    let id = server.finished(&sample_rows()).await;
+    let full = [header_row(Language::EnUs), sample_rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
-        let answer = encoded(&server, &id, accepted).await;
+        let answer = get_encoded(&server, &id, accepted).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));
         assert!(answer.headers.get("content-length").is_none() && answer.body.len() < full.len() / 2);
         let mut decoded = Vec::new();
@@ -74,7 +74,7 @@ async fn gzip_and_zstd_decode_to_the_plain_bytes() {
         assert!(decoded == full, "{accepted}: other bytes");
     }
     for plain in ["identity", "br", "gzip;q=0", ""] {
-        let answer = encoded(&server, &id, plain).await;
+        let answer = get_encoded(&server, &id, plain).await;
         assert!(answer.headers.get("content-encoding").is_none() && answer.body == full, "{plain}");
     }
 }
@@ -109,9 +109,9 @@ async fn etag_identifies_content_language_and_encoding() {
 #[tokio::test]
 async fn matching_if_none_match_returns_304() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     let path = server.result_of(&id);
-    let tag = encoded(&server, &id, "gzip").await.header("etag");
+    let tag = get_encoded(&server, &id, "gzip").await.header("etag");
     let get = |tag: &str, encoding: &str| {
         server.call(Method::GET, &path).header(IF_NONE_MATCH, tag).header(ACCEPT_ENCODING, encoding).send()
     };
@@ -131,7 +131,7 @@ async fn matching_if_none_match_returns_304() {
 #[tokio::test]
 async fn head_returns_headers_without_body() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     let path = server.result_of(&id);
     let (get, head) = (server.get(&path).await, server.call(Method::HEAD, &path).send().await);
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
@@ -190,28 +190,28 @@ async fn damaged_result_is_not_sent() {
     ];
     for (name, damage) in damages {
         let server = Server::start().await;
-        let id = server.finished(&rows()).await;
+        let id = server.finished(&sample_rows()).await;
         // A previous successful verification must not hide the damage.
         assert_eq!(server.get(&server.result_of(&id)).await.status, 200);
         let file = server.result_file();
         fs::write(&file, damage(&fs::read(&file).unwrap())).unwrap();
-        is_damaged(&server, &id, name).await;
+        assert_damaged(&server, &id, name).await;
         fs::remove_file(&file).unwrap();
-        is_damaged(&server, &id, "missing").await;
+        assert_damaged(&server, &id, "missing").await;
         fs::create_dir(&file).unwrap();
-        is_damaged(&server, &id, "a folder").await;
+        assert_damaged(&server, &id, "a folder").await;
     }
 }
 
 /// Poorly compressible rows that exceed the buffers of client and server.
-pub(crate) fn large() -> Vec<u8> {
+pub(crate) fn large_rows() -> Vec<u8> {
     (0_u64..3_000_000).flat_map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
 #[tokio::test]
 async fn truncation_during_a_download_aborts_the_connection() {
     let server = Server::start().await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let full = fs::read(server.result_file()).unwrap();
     for encoding in ["identity", "gzip", "zstd"] {
         fs::write(server.result_file(), &full).unwrap();
@@ -230,7 +230,7 @@ async fn truncation_during_a_download_aborts_the_connection() {
     }
 }
 
-async fn is_damaged(server: &Server, id: &RequestId, how: &str) {
+async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.refused(500, "DBS.05000000");

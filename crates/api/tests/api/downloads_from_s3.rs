@@ -9,7 +9,7 @@ use http::Method;
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
 use tokio::io::AsyncReadExt;
 
-use crate::downloads::{large, rows};
+use crate::downloads::{large_rows, sample_rows};
 use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
@@ -24,7 +24,7 @@ async fn start(s3: &S3Server) -> Server {
 async fn s3_downloads_equal_file_downloads_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
-    for rows in [rows(), Vec::new(), large()] {
+    for rows in [sample_rows(), Vec::new(), large_rows()] {
         let id = server.finished(&rows).await;
         let path = server.result_of(&id);
         let full = [header_row(Language::EnUs), rows].concat();
@@ -57,7 +57,7 @@ async fn s3_downloads_equal_file_downloads_on_a_server() {
 async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
-    let (id, other) = (server.finished(&rows()).await, server.finished(&rows()).await);
+    let (id, other) = (server.finished(&sample_rows()).await, server.finished(&sample_rows()).await);
     let record = server.store.task(&id).await.unwrap().unwrap().result.unwrap();
     server.store.results().remove(&record.name).await.unwrap();
     for range in ["bytes=0-9", "lines=all"] {
@@ -77,7 +77,7 @@ async fn s3_failure_during_a_download_aborts_the_connection_on_a_server() {
     for encoding in ["identity", "gzip"] {
         let mut s3 = S3Server::start().await.unwrap();
         let server = start(&s3).await;
-        let id = server.finished(&large()).await;
+        let id = server.finished(&large_rows()).await;
         let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::server::{NODE_PASSWORD, REGION, Server, by, new_instance};
 
 /// A server with four instances: shop, shop-eu, bank, 银行.
-async fn server() -> Server {
+async fn start_server() -> Server {
     let server = Server::start().await;
     for name in ["shop-eu", "bank", "银行"] {
         let mut instance = new_instance(&server.tenant.project_id, name);
@@ -29,7 +29,7 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn instance_list_is_filtered() {
-    let server = server().await;
+    let server = start_server().await;
     let id = server.instance.id.as_str();
     for version in ["v3", "v3.1"] {
         for (query, expected) in [
@@ -69,7 +69,7 @@ async fn instance_list_is_filtered() {
 
 #[tokio::test]
 async fn instance_pages_partition_the_list() {
-    let server = server().await;
+    let server = start_server().await;
     let list = |query: &str| server.call(Method::GET, &format!("/v3/{}/instances?{query}", server.tenant.project_id));
     for (query, expected) in [
         ("limit=2", &["shop", "shop-eu"][..]),

@@ -22,7 +22,7 @@ impl Server {
         format!("/v3/{}/instances/{}/process/{rest}", self.tenant.project_id, self.instance.id)
     }
 
-    async fn switch(&self, status: &str) {
+    async fn set_switch(&self, status: &str) {
         let body = json!({ "status": status }).to_string();
         let answer = self.call(Method::PUT, &self.kill_path("task/switch")).body(body).send().await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
@@ -33,7 +33,7 @@ impl Server {
         self.call(Method::POST, &self.kill_path("task")).body(body.to_string()).send().await
     }
 
-    async fn added(&self, body: &Value) -> String {
+    async fn create_task(&self, body: &Value) -> String {
         let answer = self.add_task(body).await.ok(200);
         assert_eq!(answer["success"], true);
         answer["task_id"].as_str().unwrap().to_owned()
@@ -59,9 +59,9 @@ async fn task_is_listed_until_it_ends() {
     });
     let message = server.add_task(&full_task).await.refused(409, "DBS.280406");
     assert!(message.contains("switch"), "{message}");
-    server.switch("ON").await;
-    let first = server.added(&full_task).await;
-    let second = server.added(&json!({ "time": "1", "task_type": "manual" })).await;
+    server.set_switch("ON").await;
+    let first = server.create_task(&full_task).await;
+    let second = server.create_task(&json!({ "time": "1", "task_type": "manual" })).await;
     let tasks = server.tasks().await;
     assert_eq!((&tasks[0]["id"], &tasks[1]["id"]), (&json!(second), &json!(first)));
     for (field, value) in full_task.as_object().unwrap() {
@@ -92,10 +92,10 @@ async fn task_is_listed_until_it_ends() {
 #[tokio::test]
 async fn running_task_lists_nodes_that_refuse_the_login() {
     let server = Server::start().await;
-    server.switch("ON").await;
-    let ended = server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    server.set_switch("ON").await;
+    let ended = server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     server.stop_task(&ended).await.ok(200);
-    server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
     let node = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
@@ -111,28 +111,28 @@ async fn running_task_lists_nodes_that_refuse_the_login() {
 #[tokio::test]
 async fn at_most_five_tasks_run_and_the_switch_stops_them() {
     let server = Server::start().await;
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let manual = json!({ "time": 60, "task_type": "manual" });
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
-        ids.insert(server.added(&manual).await);
+        ids.insert(server.create_task(&manual).await);
     }
     assert_eq!(ids.len(), 5);
     let message = server.add_task(&manual).await.refused(409, "DBS.280406");
     assert!(message.contains('5'), "{message}");
     server.stop_task(ids.first().unwrap()).await.ok(200);
-    server.added(&manual).await;
-    server.switch("OFF").await;
+    server.create_task(&manual).await;
+    server.set_switch("OFF").await;
     assert!(server.tasks().await.iter().all(|task| task["task_state"] == "stopped"));
     server.add_task(&manual).await.refused(409, "DBS.280406");
-    server.switch("ON").await;
-    server.added(&manual).await;
+    server.set_switch("ON").await;
+    server.create_task(&manual).await;
 }
 
 #[tokio::test]
 async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let manual = |field: &str, value: Value| {
         let mut body = json!({ "time": 60, "task_type": "manual" });
         body[field] = value;
@@ -198,7 +198,7 @@ async fn invalid_requests_are_rejected() {
     }
 }
 
-async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
     session.begin(statement.as_bytes()).await.unwrap();
@@ -221,7 +221,7 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
         ("batch", "SELECT SLEEP(600)", false),
         (PROTECTED, "SELECT SLEEP(600)", false),
     ] {
-        let session = busy(&node, user, statement).await;
+        let session = open_busy_session(&node, user, statement).await;
         if is_victim {
             victims.insert(session.id);
         }
@@ -260,9 +260,9 @@ async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     assert!(templates.iter().all(|one| is_template(&one["sql_info"])), "{templates:?}");
     server.mask(&server.tenant.project_id, false).await;
 
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let task = json!({ "user": "app", "host": "127.0.0.1", "command": "QUERY", "info": "sleep(600)", "time": 1, "task_type": "manual" });
-    let id = server.added(&task).await;
+    let id = server.create_task(&task).await;
     let shutdown = CancellationToken::new();
     let kills = Kills::new(server.store.clone(), ProtectedAccounts::default().and([PROTECTED]));
     let worker = KillTasks::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));

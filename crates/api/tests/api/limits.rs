@@ -163,7 +163,7 @@ async fn client_that_stops_reading_is_disconnected() {
         settings.write_stall = MOMENT;
     })
     .await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut deaf = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     deaf.write_all(request.as_bytes()).await.unwrap();
@@ -172,7 +172,7 @@ async fn client_that_stops_reading_is_disconnected() {
     next.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(answer(&mut next).await.ends_with("ok\n"));
     let received = until_closed(&mut deaf).await.len();
-    assert!(received > 0 && received < large().len(), "{received}");
+    assert!(received > 0 && received < large_rows().len(), "{received}");
 }
 
 #[tokio::test]
@@ -200,14 +200,14 @@ async fn zero_connections_setting_is_rejected() {
 }
 
 /// Rows that exceed the buffers of client and server, so that a download remains unfinished until it is read.
-fn large() -> Vec<u8> {
+fn large_rows() -> Vec<u8> {
     b"1,web,10.0.0.1,shop\r\n".repeat(2_000_000)
 }
 
 #[tokio::test]
 async fn shutdown_waits_for_a_running_download() {
     let mut server = Server::start().await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut idle = server.connect().await;
     idle.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     answer(&mut idle).await;
@@ -228,7 +228,7 @@ async fn shutdown_waits_for_a_running_download() {
 #[tokio::test]
 async fn stalled_download_does_not_delay_shutdown_of_the_server() {
     let mut server = Server::start_with(|settings, _| settings.grace = MOMENT).await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();

@@ -16,13 +16,13 @@ use crate::test_users::Signer;
 
 const PASSWORD: &str = "correct horse";
 
-async fn server() -> Server {
+async fn start_server() -> Server {
     let server = Server::start().await;
-    with_password(&server).await;
+    add_user_with_password(&server).await;
     server
 }
 
-async fn with_password(server: &Server) {
+async fn add_user_with_password(server: &Server) {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
@@ -41,7 +41,7 @@ fn sign_in_call(server: &Server, user: &str, password: &str) -> Call {
 
 #[tokio::test]
 async fn five_wrong_passwords_lock_the_user() {
-    let server = server().await;
+    let server = start_server().await;
     for _ in 0..4 {
         sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
     }
@@ -59,7 +59,7 @@ async fn five_wrong_passwords_lock_the_user() {
 
 #[tokio::test]
 async fn unknown_user_name_is_locked_like_an_existing_one() {
-    let server = server().await;
+    let server = start_server().await;
     for (name, expected) in [("grace", "IAM.0001"), ("nobody", "IAM.0001")] {
         for _ in 0..5 {
             sign_in(&server, name, "wrong").await.refused(401, expected);
@@ -72,7 +72,7 @@ async fn unknown_user_name_is_locked_like_an_existing_one() {
 
 #[tokio::test]
 async fn concurrent_guesses_are_limited_like_sequential_ones() {
-    let server = server().await;
+    let server = start_server().await;
     let guesses = (0..30).map(|_| sign_in(&server, "grace", "wrong"));
     let answers = futures_util::future::join_all(guesses).await;
     let tried = answers.iter().filter(|answer| answer.code() == "IAM.0001").count();
@@ -82,7 +82,7 @@ async fn concurrent_guesses_are_limited_like_sequential_ones() {
 
 #[tokio::test]
 async fn five_wrong_signatures_lock_only_that_key() {
-    let server = server().await;
+    let server = start_server().await;
     let signer = server.key_of(&server.user("alan").await).await;
     let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
     let list = async |signer: &Signer| signer.sign(server.call(Method::GET, "/v3/projects")).send().await;
@@ -108,12 +108,12 @@ async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str
     sign_in_call(server, name, password).header("x-forwarded-for", address).send().await
 }
 
-fn behind_a_proxy(settings: &mut ApiSettings, _: &mut Settings) {
+fn trust_local_proxy(settings: &mut ApiSettings, _: &mut Settings) {
     settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
 }
 
 async fn guesses_from_unknown_addresses_do_not_lock_known_addresses(server: Server) {
-    with_password(&server).await;
+    add_user_with_password(&server).await;
     let (office, v6, elsewhere) = ("192.0.2.1", "2001:db8::1", "198.51.100.9");
     for address in [office, v6] {
         sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
@@ -139,19 +139,19 @@ async fn guesses_from_unknown_addresses_do_not_lock_known_addresses(server: Serv
 
 #[tokio::test]
 async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_sqlite() {
-    guesses_from_unknown_addresses_do_not_lock_known_addresses(Server::start_with(behind_a_proxy).await).await;
+    guesses_from_unknown_addresses_do_not_lock_known_addresses(Server::start_with(trust_local_proxy).await).await;
 }
 
 #[tokio::test]
 async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
-    let server = Server::start_on_postgresql(&database, behind_a_proxy).await;
+    let server = Server::start_on_postgresql(&database, trust_local_proxy).await;
     guesses_from_unknown_addresses_do_not_lock_known_addresses(server).await;
 }
 
 #[tokio::test]
 async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_addresses() {
-    let server = Server::start_with(behind_a_proxy).await;
+    let server = Server::start_with(trust_local_proxy).await;
     let signer = server.key_of(&server.user("alan").await).await;
     let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
     let list = async |signer: &Signer, address: &str| {
@@ -169,8 +169,8 @@ async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_ad
 
 #[tokio::test]
 async fn signed_request_makes_a_new_address_known() {
-    let server = Server::start_with(behind_a_proxy).await;
-    with_password(&server).await;
+    let server = Server::start_with(trust_local_proxy).await;
+    add_user_with_password(&server).await;
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let signer = server.key_of(&grace).await;
     for guess in 0..5 {
@@ -187,7 +187,7 @@ async fn signed_request_makes_a_new_address_known() {
 async fn at_most_five_of_forty_parallel_guesses_are_checked() {
     let database = PostgreSql::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
-    with_password(&first).await;
+    add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
     let guesses = (0..40).map(|guess| sign_in(&servers[guess % 3], "grace", "wrong"));
     let answers = futures_util::future::join_all(guesses).await;
@@ -204,7 +204,7 @@ async fn at_most_five_of_forty_parallel_guesses_are_checked() {
 async fn concurrent_correct_passwords_consume_no_attempts() {
     let database = PostgreSql::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
-    with_password(&first).await;
+    add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
     for _ in 0..4 {
         sign_in(&servers[0], "grace", "wrong").await.refused(401, "IAM.0001");
@@ -217,7 +217,7 @@ async fn concurrent_correct_passwords_consume_no_attempts() {
 
 #[tokio::test]
 async fn clock_skew_does_not_count_as_a_failed_attempt() {
-    let server = server().await;
+    let server = start_server().await;
     let late = || {
         let call = server.call(Method::GET, "/v3/projects");
         call.signed(&server.access_key, &server.secret_key, SignedDuration::from_hours(1))
@@ -230,7 +230,7 @@ async fn clock_skew_does_not_count_as_a_failed_attempt() {
 
 #[tokio::test]
 async fn lock_expires() {
-    let server = server().await;
+    let server = start_server().await;
     for _ in 0..5 {
         sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
     }

@@ -11,20 +11,20 @@ struct Users {
     /// May collect, but not read full statements.
     reader: String,
     /// May collect and read full statements.
-    seer: String,
+    text_reader: String,
 }
 
-async fn users(server: &Server) -> Users {
+async fn create_users(server: &Server) -> Users {
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
-    let seer = server.user_with_system("seer", "TaurusDBViewNoKillAccessPolicy").await;
+    let text_reader = server.user_with_system("seer", "TaurusDBViewNoKillAccessPolicy").await;
     Users {
         admin: server.project_token(&server.tenant.user_id).await,
         reader: server.project_token(&reader).await,
-        seer: server.project_token(&seer).await,
+        text_reader: server.project_token(&text_reader).await,
     }
 }
 
-async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
+async fn collect(server: &Server, token: &str) -> (RequestId, bool) {
     let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.ok(202);
     let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
     let masked = server.store.task(&id).await.unwrap().unwrap().masked;
@@ -34,28 +34,28 @@ async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
 #[tokio::test]
 async fn masking_of_a_collection_depends_on_the_caller() {
     let server = Server::start().await;
-    let users = users(&server).await;
-    for token in [&users.admin, &users.reader, &users.seer] {
-        assert!(!collected(&server, token).await.1, "a project that does not mask");
+    let users = create_users(&server).await;
+    for token in [&users.admin, &users.reader, &users.text_reader] {
+        assert!(!collect(&server, token).await.1, "a project that does not mask");
     }
     server.mask(&server.tenant.project_id, true).await;
-    assert!(!collected(&server, &users.admin).await.1);
-    assert!(collected(&server, &users.reader).await.1);
-    assert!(!collected(&server, &users.seer).await.1);
+    assert!(!collect(&server, &users.admin).await.1);
+    assert!(collect(&server, &users.reader).await.1);
+    assert!(!collect(&server, &users.text_reader).await.1);
 }
 
 #[tokio::test]
 async fn unmasked_result_requires_permission_to_read_statements() {
     let server = Server::start().await;
-    let users = users(&server).await;
+    let users = create_users(&server).await;
     let unmasked = server.finished(b"a\r\n").await;
     let get =
         async |id: &RequestId, token: &str| server.call(Method::GET, &server.result_of(id)).token(token).send().await;
-    for token in [&users.admin, &users.reader, &users.seer] {
+    for token in [&users.admin, &users.reader, &users.text_reader] {
         assert_eq!(get(&unmasked, token).await.status, 200);
     }
     server.mask(&server.tenant.project_id, true).await;
-    for token in [&users.admin, &users.seer] {
+    for token in [&users.admin, &users.text_reader] {
         assert_eq!(get(&unmasked, token).await.status, 200);
     }
     let message = get(&unmasked, &users.reader).await.refused(403, "DBS.280015");
@@ -72,10 +72,10 @@ async fn unmasked_result_requires_permission_to_read_statements() {
 #[tokio::test]
 async fn masked_result_requires_download_permission_only() {
     let server = Server::start().await;
-    let users = users(&server).await;
+    let users = create_users(&server).await;
     server.mask(&server.tenant.project_id, true).await;
     let masked = server.finished_masked(b"a\r\n").await;
-    for token in [&users.admin, &users.reader, &users.seer] {
+    for token in [&users.admin, &users.reader, &users.text_reader] {
         let answer = server.call(Method::GET, &server.result_of(&masked)).token(token).send().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }

@@ -25,7 +25,7 @@ fn expensive(star: &str) -> Value {
     })
 }
 
-async fn ask(server: &Server, method: Method, path: &str, body: Value) -> crate::answer::Answer {
+async fn send_signed(server: &Server, method: Method, path: &str, body: Value) -> crate::answer::Answer {
     let call = server.call(method, &format!("/clew/v1/{path}")).body(body.to_string());
     server.sign(call).send().await
 }
@@ -35,10 +35,10 @@ async fn excess_policy_is_rejected(server: Server) {
     let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     for number in 0..5 {
         let path = format!("policies/p{number}");
-        ask(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
+        send_signed(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
     }
     let attach = async |number: usize, grantee: Value| {
-        ask(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
+        send_signed(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
     };
     for number in 0..2 {
         assert_eq!(attach(number, json!({ "user_id": user })).await.status, 204);
@@ -47,12 +47,12 @@ async fn excess_policy_is_rejected(server: Server) {
     // Four policies are within 256 KiB; the group's policies would make five.
     assert_eq!(attach(4, json!({ "user_id": user })).await.status, 204);
     let join = format!("groups/{group}/members/{user}");
-    let message = ask(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
+    let message = send_signed(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
     assert!(message.contains("grace would have 5 policies with 3"), "{message}");
     assert!(message.contains("may have 100 policies with 262144 bytes in all. Detach policies"), "{message}");
     let detach = format!("policies/p4/attachments/user/{user}");
-    assert_eq!(ask(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
-    assert_eq!(ask(&server, Method::PUT, &join, Value::Null).await.status, 204);
+    assert_eq!(send_signed(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
+    assert_eq!(send_signed(&server, Method::PUT, &join, Value::Null).await.status, 204);
     for grantee in [json!({ "user_id": user }), json!({ "group_id": group })] {
         attach(4, grantee).await.refused(409, "IAM.0005");
     }
@@ -80,7 +80,7 @@ async fn excess_policy_is_rejected_on_postgresql() {
 }
 
 /// Starts a server whose store has eighty policies of one user, like a store of an earlier release.
-async fn server_with_eighty(star: &str) -> (Server, UserId) {
+async fn server_with_eighty_policies(star: &str) -> (Server, UserId) {
     let limits = PolicyLimits { policies: 1000, bytes: u32::MAX };
     let server = Server::start_with_store(|store| store.with_policy_limits(limits)).await;
     let user = server.user(&"a".repeat(64)).await;
@@ -95,7 +95,7 @@ async fn server_with_eighty(star: &str) -> (Server, UserId) {
 }
 
 /// Sends a request of the user. Fails unless the server responds to administrator requests in the meantime.
-async fn others_are_served_first(server: &Server, user: &UserId) -> crate::answer::Answer {
+async fn assert_others_served_first(server: &Server, user: &UserId) -> crate::answer::Answer {
     let token = server.project_token(user).await;
     let path = format!("/v3/{}/instances", server.tenant.project_id);
     // The first request also reads and parses the policies, which takes longer than the evaluation.
@@ -116,13 +116,13 @@ async fn others_are_served_first(server: &Server, user: &UserId) -> crate::answe
 // One thread serves all connections, so that an evaluation on it would delay all requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn expensive_policies_are_evaluated_without_delaying_other_requests() {
-    let (server, user) = server_with_eighty("*").await;
-    assert_eq!(others_are_served_first(&server, &user).await.ok(200)["total_count"], 1);
+    let (server, user) = server_with_eighty_policies("*").await;
+    assert_eq!(assert_others_served_first(&server, &user).await.ok(200)["total_count"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn policies_beyond_the_work_budget_deny_without_delaying_other_requests() {
-    let (server, user) = server_with_eighty("*?").await;
-    let message = others_are_served_first(&server, &user).await.refused(403, "DBS.280015");
+    let (server, user) = server_with_eighty_policies("*?").await;
+    let message = assert_others_served_first(&server, &user).await.refused(403, "DBS.280015");
     assert!(message.contains("take too much work to evaluate"), "{message}");
 }

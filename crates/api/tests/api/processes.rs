@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-async fn fake(sessions: u64, fault: Fault) -> FakeServer {
+async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
     FakeServer::start(FakeOptions { sessions, transactions: 0, fault }).await.unwrap()
 }
 
@@ -69,7 +69,7 @@ async fn sessions_are_listed_on_a_mysql_server() {
 
 #[tokio::test]
 async fn pages_are_ordered_by_id_and_count_all_sessions() {
-    let node = fake(250, Fault::None).await;
+    let node = start_fake_node(250, Fault::None).await;
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
     let page = async |query: &str| {
@@ -88,7 +88,7 @@ async fn pages_are_ordered_by_id_and_count_all_sessions() {
 
 #[tokio::test]
 async fn unreadable_node_is_reported_with_the_reason() {
-    let full = fake(1, Fault::TooManyConnections).await;
+    let full = start_fake_node(1, Fault::TooManyConnections).await;
     let mut server = Server::start().await;
     server.look_at(&full.url()).await;
     for path in ["processes", "process/lock-wait?pid=1"] {
@@ -101,7 +101,7 @@ async fn unreadable_node_is_reported_with_the_reason() {
 
 #[tokio::test]
 async fn concurrent_reads_of_a_hanging_node_are_rejected() {
-    let hung = fake(1, Fault::Mute).await;
+    let hung = start_fake_node(1, Fault::Mute).await;
     let mut server = Server::start_with(|_, tasks| {
         tasks.limits.node = Duration::from_secs(4);
         tasks.limits.connect = Duration::from_secs(4);
@@ -158,7 +158,7 @@ async fn kills_succeed_while_reads_of_a_mysql_server_hang() {
 
 #[tokio::test]
 async fn node_without_sessions_has_an_empty_list() {
-    let node = fake(0, Fault::None).await;
+    let node = start_fake_node(0, Fault::None).await;
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
     let list = server.get(&server.of_node("processes")).await.ok(200);

@@ -11,7 +11,7 @@ impl Server {
         format!("/v3/{}/instances/{}/tags", self.tenant.project_id, self.instance.id)
     }
 
-    async fn act(&self, body: Value) -> Answer {
+    async fn send_action(&self, body: Value) -> Answer {
         self.call(Method::POST, &format!("{}/action", self.tags_path())).body(body.to_string()).send().await
     }
 
@@ -34,12 +34,14 @@ async fn tags_are_added_overwritten_and_removed() {
     let server = Server::start().await;
     assert_eq!(server.tags().await, tags(&[("team", "shop")]));
     let create = json!({ "action": "create", "tags": tags(&[("环境", "测试.1"), ("team", "till"), ("empty", "")]) });
-    done(&server.act(create).await);
+    done(&server.send_action(create).await);
     assert_eq!(server.tags().await, tags(&[("empty", ""), ("team", "till"), ("环境", "测试.1")]));
     let delete = |tags: Value| json!({ "action": "delete", "tags": tags });
-    done(&server.act(delete(json!([{ "key": "team", "value": "shop" }, { "key": "环境" }]))).await);
+    done(&server.send_action(delete(json!([{ "key": "team", "value": "shop" }, { "key": "环境" }]))).await);
     assert_eq!(server.tags().await, tags(&[("empty", ""), ("team", "till")]), "another value is another tag");
-    done(&server.act(delete(json!([{ "key": "empty", "value": "" }, { "key": "team", "value": "till" }]))).await);
+    done(
+        &server.send_action(delete(json!([{ "key": "empty", "value": "" }, { "key": "team", "value": "till" }]))).await,
+    );
     assert_eq!(server.tags().await, json!([]));
     assert_eq!((server.audit_of("TagInstance").await.len(), server.audit_of("UntagInstance").await.len()), (1, 2));
 }
@@ -74,11 +76,12 @@ async fn tag_quota_and_repeated_keys_have_their_own_error_codes() {
     let many = |range: std::ops::Range<u32>| -> Value {
         range.map(|number| json!({ "key": format!("k{number}"), "value": "" })).collect()
     };
-    done(&server.act(json!({ "action": "create", "tags": many(0..19) })).await);
-    let over = server.act(json!({ "action": "create", "tags": many(19..20) })).await;
+    done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
+    let over = server.send_action(json!({ "action": "create", "tags": many(19..20) })).await;
     assert!(over.refused(400, "DBS.200087").contains("20"));
-    done(&server.act(json!({ "action": "create", "tags": many(0..19) })).await);
-    let twice = server.act(json!({ "action": "create", "tags": tags(&[("a", "1"), ("b", ""), ("a", "2")]) })).await;
+    done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
+    let twice =
+        server.send_action(json!({ "action": "create", "tags": tags(&[("a", "1"), ("b", ""), ("a", "2")]) })).await;
     assert!(twice.refused(400, "DBS.280272").contains("\"a\""));
     assert_eq!(server.tags().await.as_array().unwrap().len(), 20);
 }
@@ -106,10 +109,10 @@ async fn invalid_requests_are_rejected() {
         (one(json!({ "key": "a", "value": "v".repeat(44) })), "it has at most 43 characters"),
         (one(json!({ "key": "a", "value": "a b" })), "A value cannot be"),
     ] {
-        let message = server.act(body.clone()).await.refused(400, "DBS.280001");
+        let message = server.send_action(body.clone()).await.refused(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
-    done(&server.act(one(json!({ "key": "中".repeat(36), "value": "文".repeat(43) }))).await);
+    done(&server.send_action(one(json!({ "key": "中".repeat(36), "value": "文".repeat(43) }))).await);
 }
 
 #[tokio::test]

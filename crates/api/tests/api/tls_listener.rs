@@ -21,12 +21,12 @@ use crate::limits::{LONG, MOMENT, answer, until_closed};
 use crate::server::{DOMAIN, NO_RATES, Server, by};
 
 /// A self-signed certificate for 127.0.0.1 and its key.
-struct Pair {
+struct CertifiedKey {
     certificate: String,
     key: String,
 }
 
-impl Pair {
+impl CertifiedKey {
     fn new() -> Self {
         let generated = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         Self { certificate: generated.cert.pem(), key: generated.signing_key.serialize_pem() }
@@ -43,7 +43,7 @@ struct Files {
 }
 
 impl Files {
-    fn of(pair: &Pair) -> Self {
+    fn of(pair: &CertifiedKey) -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap() };
         files.write(&pair.certificate, &pair.key);
         files
@@ -67,16 +67,16 @@ impl Files {
     }
 }
 
-async fn serve(tls: &Tls) -> Server {
+async fn start_server(tls: &Tls) -> Server {
     let tls = tls.clone();
     let listener = move |socket| Listener::with_tls(socket, tls);
     Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = MOMENT).await
 }
 
 /// Connects as a client that trusts these certificates.
-async fn connect_by(
+async fn connect_with(
     server: &Server,
-    trusted: &[&Pair],
+    trusted: &[&CertifiedKey],
     version: &'static SupportedProtocolVersion,
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -96,24 +96,24 @@ async fn connect_by(
     timeout(LONG, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
 }
 
-async fn connect(server: &Server, trusted: &[&Pair]) -> TlsStream<TcpStream> {
-    connect_by(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
+async fn connect(server: &Server, trusted: &[&CertifiedKey]) -> TlsStream<TcpStream> {
+    connect_with(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
 }
 
 /// The server's certificate.
-fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+fn peer_certificate(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
 
-async fn is_answered(server: &Server, stream: &mut TlsStream<TcpStream>) {
+async fn assert_served(server: &Server, stream: &mut TlsStream<TcpStream>) {
     stream.write_all(server.raw("GET /v3/projects", "\r\n").as_bytes()).await.unwrap();
     assert!(answer(stream).await.starts_with("HTTP/1.1 200 "));
 }
 
 /// Reconnects until the server presents this certificate.
-async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
+async fn wait_for_certificate(server: &Server, trusted: &[&CertifiedKey], pair: &CertifiedKey) {
     for _ in 0..1000 {
-        if shown(&connect(server, trusted).await) == pair.der() {
+        if peer_certificate(&connect(server, trusted).await) == pair.der() {
             return;
         }
         sleep(Duration::from_millis(20)).await;
@@ -123,8 +123,8 @@ async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
 
 #[tokio::test]
 async fn tls_sets_a_host_cookie_and_hsts() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     let user = server.user("grace").await;
     let change = clew_store::UserChange {
         password_hash: Some(clew_iam::password::hash(&"correct horse battery".into()).unwrap()),
@@ -165,34 +165,34 @@ async fn tls_sets_a_host_cookie_and_hsts() {
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_served() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     for (version, number) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
-        let mut stream = connect_by(&server, &[&pair], version, &["h2", "http/1.1"]).await.unwrap();
+        let mut stream = connect_with(&server, &[&pair], version, &["h2", "http/1.1"]).await.unwrap();
         let tls = stream.get_ref().1;
         assert_eq!((tls.protocol_version(), tls.alpn_protocol()), (Some(number), Some(&b"http/1.1"[..])));
-        is_answered(&server, &mut stream).await;
-        is_answered(&server, &mut stream).await;
+        assert_served(&server, &mut stream).await;
+        assert_served(&server, &mut stream).await;
     }
 }
 
 #[tokio::test]
 async fn unsupported_alpn_and_plain_http_are_rejected() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
-    let error = connect_by(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
+    let error = connect_with(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
-    assert!(connect_by(&server, &[&Pair::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
+    assert!(connect_with(&server, &[&CertifiedKey::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
     // A plain HTTP request gets no plain response.
     let mut plain = server.connect().await;
     plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(!until_closed(&mut plain).await.starts_with(b"HTTP"));
-    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
+    assert_served(&server, &mut connect(&server, &[&pair]).await).await;
 }
 
 #[tokio::test]
 async fn stalled_handshake_times_out_without_delaying_others() {
-    let pair = Pair::new();
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let patient = Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = LONG * 10).await;
@@ -200,12 +200,12 @@ async fn stalled_handshake_times_out_without_delaying_others() {
     for _ in 0..50 {
         stalled.push(patient.connect().await);
     }
-    is_answered(&patient, &mut connect(&patient, &[&pair]).await).await;
+    assert_served(&patient, &mut connect(&patient, &[&pair]).await).await;
     for connection in &stalled {
         assert!(connection.try_read(&mut [0]).is_err(), "closed");
     }
 
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     for sent in [&b""[..], &[0x16, 3, 1]] {
         let mut connection = server.connect().await;
         connection.write_all(sent).await.unwrap();
@@ -224,7 +224,7 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
 
 #[tokio::test]
 async fn stalled_handshakes_release_reserved_connections() {
-    let pair = Pair::new();
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let server = Server::start_on(listener, NO_RATES, |settings, _| {
@@ -246,7 +246,7 @@ async fn stalled_handshakes_release_reserved_connections() {
 
 #[tokio::test]
 async fn shutdown_does_not_wait_for_handshakes() {
-    let pair = Pair::new();
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
@@ -256,41 +256,41 @@ async fn shutdown_does_not_wait_for_handshakes() {
     .await;
     let _stalled = server.connect().await;
     // A served later connection proves that the stalled one was accepted.
-    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
+    assert_served(&server, &mut connect(&server, &[&pair]).await).await;
     server.shutdown.cancel();
     timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn certificate_is_reloaded_while_old_connections_continue() {
-    let (old, new) = (Pair::new(), Pair::new());
+    let (old, new) = (CertifiedKey::new(), CertifiedKey::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
-    let server = serve(&tls).await;
+    let server = start_server(&tls).await;
     tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
     let mut early = connect(&server, &[&old, &new]).await;
-    assert_eq!(shown(&early), old.der());
+    assert_eq!(peer_certificate(&early), old.der());
     files.write(&new.certificate, &new.key);
-    until_shown(&server, &[&old, &new], &new).await;
-    is_answered(&server, &mut connect(&server, &[&new]).await).await;
-    is_answered(&server, &mut early).await;
+    wait_for_certificate(&server, &[&old, &new], &new).await;
+    assert_served(&server, &mut connect(&server, &[&new]).await).await;
+    assert_served(&server, &mut early).await;
 
     // The files are replaced, the key first.
-    let newest = Pair::new();
+    let newest = CertifiedKey::new();
     let next = files.folder.path().join("next.pem");
     fs::write(&next, &newest.certificate).unwrap();
     fs::write(files.folder.path().join("next.key"), &newest.key).unwrap();
     fs::rename(files.folder.path().join("next.key"), files.key()).unwrap();
     fs::rename(&next, files.certificate()).unwrap();
-    until_shown(&server, &[&new, &newest], &newest).await;
+    wait_for_certificate(&server, &[&new, &newest], &newest).await;
 }
 
 #[tokio::test]
 async fn invalid_certificate_files_keep_the_old_certificate() {
-    let (old, new) = (Pair::new(), Pair::new());
+    let (old, new) = (CertifiedKey::new(), CertifiedKey::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
-    let server = serve(&tls).await;
+    let server = start_server(&tls).await;
     for (certificate, key) in [
         (new.certificate.as_str(), old.key.as_str()),
         (&old.certificate, &new.key),
@@ -300,22 +300,22 @@ async fn invalid_certificate_files_keep_the_old_certificate() {
     ] {
         files.write(certificate, key);
         tls.reload().unwrap_err();
-        assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+        assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     }
     fs::remove_file(files.key()).unwrap();
     tls.reload().unwrap_err();
-    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
     tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
-    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     files.write(&new.certificate, &new.key);
-    until_shown(&server, &[&old, &new], &new).await;
+    wait_for_certificate(&server, &[&old, &new], &new).await;
 }
 
 #[test]
 fn invalid_certificate_files_are_reported() {
-    let (pair, other) = (Pair::new(), Pair::new());
+    let (pair, other) = (CertifiedKey::new(), CertifiedKey::new());
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
     let not_der = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
@@ -332,7 +332,7 @@ fn invalid_certificate_files_are_reported() {
         (&pair.certificate, not_der, Some("cannot be used")),
         (&pair.certificate, &other.key, Some("does not belong to the certificate")),
     ] {
-        let files = Files::of(&Pair { certificate: certificate.to_owned(), key: key.to_owned() });
+        let files = Files::of(&CertifiedKey { certificate: certificate.to_owned(), key: key.to_owned() });
         let error = files.load().err().map(|error| error.to_string());
         assert_eq!(error.is_some(), error.is_some(), "{error:?}, not {error:?}");
         assert!(error.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{error:?}, not {error:?}");
@@ -346,7 +346,7 @@ fn invalid_certificate_files_are_reported() {
 #[test]
 fn world_readable_key_is_detected() {
     use std::os::unix::fs::PermissionsExt;
-    let files = Files::of(&Pair::new());
+    let files = Files::of(&CertifiedKey::new());
     let tls = files.load().unwrap();
     for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
         fs::set_permissions(files.key(), fs::Permissions::from_mode(mode)).unwrap();
