@@ -1,15 +1,16 @@
-//! Clew's own API for the identities of a domain: projects, users, groups, access keys, policies, and for its audit.
+//! Administration API of a domain: projects, users, groups, access keys, policies and the audit.
 //!
-//! Requests act on the caller's own domain: objects of another domain return the same error as objects that do not exist. Reads require
-//! [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`]. A user with `MANAGE_IDENTITIES` can attach any policy to
-//! themselves, so the action is as powerful as being an administrator. Only administrators can change administrators.
+//! All routes are limited to the caller's own domain. Objects of other domains return 404, like missing objects.
 //!
-//! Objects created by this API outlive tokens and temporary keys, so those credentials cannot create any: [`Caller::check_may_outlive`].
+//! Reads require [`Action::LIST_IDENTITIES`], changes require [`Action::MANAGE_IDENTITIES`].
+//! `MANAGE_IDENTITIES` is as powerful as the administrator role: the user can attach any policy to themselves.
+//! Nevertheless, only administrators can change administrators.
+//!
+//! Tokens and temporary keys cannot create objects that outlive them: [`Caller::check_may_outlive`].
 
 mod attachments;
 mod audit;
 mod enterprise_projects;
-mod fields;
 mod groups;
 mod keys;
 mod members;
@@ -18,6 +19,7 @@ mod policies;
 mod projects;
 mod simulate;
 mod users;
+mod validation;
 
 use clew_iam::decision::{Action, Resource, check_scope};
 use clew_model::{DomainId, ErrorEntry, Origin};
@@ -30,7 +32,7 @@ use crate::caller::Caller;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// Routes of the administration API, for [`crate::routes`].
+/// Routes of the administration API, merged by [`crate::routes`].
 pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(projects::list, projects::create))
@@ -56,41 +58,41 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(audit::verify))
 }
 
-/// Returns the caller's domain if the caller may read its identities.
-fn reader<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Refusal> {
+/// Returns the caller's domain. Fails unless the caller may list its identities.
+fn require_read<'a>(service: &Service, caller: &'a Caller) -> Result<&'a DomainId, Refusal> {
     caller.domain_action(service, Action::LIST_IDENTITIES)?;
     Ok(&caller.principal.domain_id)
 }
 
-/// Returns the caller's domain and audit origin if the caller may change identities with these credentials.
-fn changer<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
+/// Returns the caller's domain and audit origin. Fails unless the caller may change identities with these credentials.
+fn require_write<'a>(service: &Service, caller: &'a Caller) -> Result<(&'a DomainId, Origin), Refusal> {
     caller.domain_action(service, Action::MANAGE_IDENTITIES)?;
     caller.check_may_outlive()?;
     Ok((&caller.principal.domain_id, caller.origin()))
 }
 
-/// Returns whether `id` is the caller's own user id and the credentials are not limited to a project.
-fn is_caller(service: &Service, caller: &Caller, id: &str) -> bool {
+/// Returns true if `id` is the caller's user id and the credentials are not limited to a project.
+fn is_own_user(service: &Service, caller: &Caller, id: &str) -> bool {
     let resource = Resource { project: None, region: service.store.region(), instance: None, request_tags: &[] };
     id == caller.principal.user_id.as_str()
         && check_scope(&caller.principal, Action::MANAGE_IDENTITIES, &resource).is_ok()
 }
 
-/// Requires the caller to be an administrator. Otherwise a user who may change users could become an administrator.
-fn need_administrator(caller: &Caller) -> Result<(), Refusal> {
+/// Fails unless the caller is an administrator. Prevents privilege escalation through changes of administrators.
+fn require_administrator(caller: &Caller) -> Result<(), Refusal> {
     if caller.principal.administrator {
         return Ok(());
     }
     Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "administrators-only", Vec::new()))
 }
 
-/// Error for an object that does not exist or belongs to another domain.
+/// Refusal for an object that does not exist or belongs to another domain.
 fn not_found(target: &'static str, id: &str) -> Refusal {
     let arguments = vec![("target", target.to_owned()), ("id", shown(id))];
     Refusal::because(ErrorEntry::IAM_UNKNOWN, "iam-target", arguments)
 }
 
-/// Formats seconds since 1970 (UTC) as every response under `/clew/v1` does: `2026-11-24T08:00:00Z`.
-fn moment(seconds: i64) -> String {
+/// Formats a time for responses under `/clew/v1`: `2026-11-24T08:00:00Z`.
+fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

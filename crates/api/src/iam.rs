@@ -1,4 +1,4 @@
-//! Subset of the identity API that the cloud's SDKs need (spec sections 3.1, 3.2 and 8.3).
+//! Identity API for the cloud's SDKs (spec sections 3.1, 3.2 and 8.3).
 
 pub(crate) mod attempt_locks;
 pub(crate) mod auth_attempts;
@@ -10,7 +10,7 @@ pub(crate) mod security_token;
 pub(crate) mod sign_in;
 pub(crate) mod subject_tokens;
 pub(crate) mod temporary_keys;
-mod token_answer;
+mod token_response;
 pub(crate) mod tokens;
 
 use axum::response::Response;
@@ -18,7 +18,7 @@ use clew_model::ErrorEntry;
 
 use crate::refusal::Refusal;
 
-/// Maps common errors to the error codes of the identity API (spec section 5.4).
+/// Maps general error codes to those of the identity API (spec section 5.4).
 pub(crate) async fn map_iam_errors(mut response: Response) -> Response {
     if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
         refusal.entry = match refusal.entry {

@@ -1,4 +1,4 @@
-//! Endpoints for operators: health, metrics, OpenAPI document.
+//! Endpoints for operators: health, metrics and the OpenAPI document.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

@@ -1,4 +1,4 @@
-//! Wire-exact implementation of the TaurusDB API (spec sections 1, 2 and 3).
+//! Handlers of the TaurusDB API, wire-compatible with the cloud (spec sections 1, 2 and 3).
 
 pub(crate) mod collect;
 pub(crate) mod download;
@@ -23,8 +23,8 @@ use crate::caller::{Caller, Target};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// Returns the collection named by the query parameter `request_id`. `None` if it does not exist or belongs to another node.
-async fn task(caller: &Caller, target: &Target, query: &Query) -> Result<Option<Arc<Task>>, Refusal> {
+/// Returns the collection with the query's `request_id`, or `None` if the target node has no such collection.
+async fn find_task(caller: &Caller, target: &Target, query: &Query) -> Result<Option<Arc<Task>>, Refusal> {
     let id: RequestId =
         query.required("request_id")?.parse().map_err(|_| Refusal::parameter("parameter-request-id", Vec::new()))?;
     let task = caller.view.task(&id).await?.filter(|task| {

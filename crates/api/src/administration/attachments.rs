@@ -1,4 +1,4 @@
-//! Which policies reach whom.
+//! Attachments of policies to users and groups.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::policies::{self, Found};
-use super::{changer, groups, not_found, projects, reader, users};
+use super::policies::{self, ResolvedPolicy};
+use super::{groups, not_found, projects, require_read, require_write, users};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -21,37 +21,37 @@ use crate::page::{self, PageParameters};
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// A page of those that a policy reaches.
+/// A page of a policy's attachments.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AttachmentPage {
     attachments: Vec<AttachmentView>,
     total_count: u64,
 }
 
-/// Somebody that a policy reaches: a user or a group.
+/// A user or group with an attached policy.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AttachmentView {
     user_id: Option<String>,
     group_id: Option<String>,
     /// Name of the user or group
     name: String,
-    /// The only project that it is good for; nothing means all
+    /// Project of the attachment; null for all projects
     project_id: Option<String>,
 }
 
-/// Somebody that a policy is to reach: a user or a group.
+/// A user or group to attach a policy to.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) enum AttachmentCreation {
     User(UserAttachment),
     Group(GroupAttachment),
 }
 
-/// A user. Only identity policies can be attached to one.
+/// A user. Only identity policies can be attached to users.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserAttachment {
     user_id: String,
 }
@@ -59,23 +59,23 @@ pub(crate) struct UserAttachment {
 /// A group.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupAttachment {
     group_id: String,
-    /// The only project that it is good for; only for roles and role-based policies
+    /// Project of the attachment; only for roles and role-based policies
     project_id: Option<String>,
 }
 
-/// What a policy can be attached to.
+/// Kind of a grantee.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a part of the path, which is read as text")]
+#[allow(dead_code, reason = "schema of a path segment that is parsed as text")]
 pub(crate) enum GranteeKind {
     User,
     Group,
 }
 
-/// List whom a policy reaches.
+/// List the attachments of a policy.
 #[utoipa::path(get, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path), PageParameters),
     responses((status = 200, description = "A page of users and groups", body = AttachmentPage)))]
@@ -85,21 +85,21 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AttachmentPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
     let policy = policies::find(&service, domain, &name).await?.reference();
-    let views = views(&service, domain, &policy).await?;
-    let (attachments, total_count) = page::cut(views, page, |view| view);
+    let attachments = attachment_views(&service, domain, &policy).await?;
+    let (attachments, total_count) = page::cut(attachments, page, |view| view);
     Ok(Json(AttachmentPage { attachments, total_count }))
 }
 
-/// Attach a policy. The tokens of whom it reaches end.
+/// Attach a policy. Revokes the tokens of the affected users.
 #[utoipa::path(post, path = "/clew/v1/policies/{name}/attachments", tag = "administration",
     params(("name" = String, Path)),
     request_body(content = AttachmentCreation, content_type = "application/json"),
     responses(
-        (status = 204, description = "It is attached"),
-        (status = 409, description = "More policies would reach a user or group than may", body = ErrorBody)
+        (status = 204, description = "Attached"),
+        (status = 409, description = "A user or group would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn attach(
     State(service): State<Service>,
@@ -107,7 +107,7 @@ pub(crate) async fn attach(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["user_id", "group_id", "project_id"])?;
     let policy = policies::find(&service, domain, &name).await?;
     let grantee = match (body.get::<String>("user_id")?, body.get::<String>("group_id")?) {
@@ -115,28 +115,28 @@ pub(crate) async fn attach(
         (None, Some(id)) => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
         _ => return Err(Refusal::parameter("attachment-grantee", Vec::new())),
     };
-    let project = project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
+    let project = find_project(&service, &caller, body.get::<String>("project_id")?.as_deref()).await?;
     check_model(&policy, &grantee, project.as_ref())?;
     service.store.attach(&origin, &policy.reference(), &grantee, project.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Detach a policy. The tokens of whom it reached end.
+/// Detach a policy. Revokes the tokens of the affected users.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}/attachments/{kind}/{id}", tag = "administration",
     params(
         ("name" = String, Path),
-        ("kind" = inline(GranteeKind), Path, description = "What it is attached to"),
+        ("kind" = inline(GranteeKind), Path, description = "Kind of the grantee"),
         ("id" = String, Path, description = "Id of the user or group"),
-        ("project_id" = Option<String>, Query, description = "The only project that the attachment is good for")
+        ("project_id" = Option<String>, Query, description = "Project of the attachment")
     ),
-    responses((status = 204, description = "It is not attached")))]
+    responses((status = 204, description = "Detached")))]
 pub(crate) async fn detach(
     State(service): State<Service>,
     caller: Caller,
     Path((name, kind, id)): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let query = Query::parse(query.as_deref())?;
     let policy = policies::find(&service, domain, &name).await?.reference();
     let grantee = match kind.as_str() {
@@ -144,22 +144,25 @@ pub(crate) async fn detach(
         "group" => Grantee::Group(groups::find(&service, &caller, &id).await?.id),
         _ => return Err(not_found("attachment", &kind)),
     };
-    let project = project(&service, &caller, query.get("project_id")).await?;
+    let project = find_project(&service, &caller, query.get("project_id")).await?;
     if !service.store.detach(&origin, &policy, &grantee, project.as_ref()).await? {
         return Err(not_found("attachment", &id));
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn project(service: &Service, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, Refusal> {
+async fn find_project(service: &Service, caller: &Caller, id: Option<&str>) -> Result<Option<ProjectId>, Refusal> {
     match id {
         Some(id) => Ok(Some(projects::find(service, caller, id).await?.id)),
         None => Ok(None),
     }
 }
 
-/// Role-based policies are for groups, in all projects or in one; identity policies for users and groups (spec section 4.1).
-fn check_model(policy: &Found, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), Refusal> {
+/// Checks that the policy's model permits the attachment (spec section 4.1).
+///
+/// A role-based policy can be attached to groups, in all projects or in one.
+/// An identity policy can be attached to users and groups, in all projects only.
+fn check_model(policy: &ResolvedPolicy, grantee: &Grantee, project: Option<&ProjectId>) -> Result<(), Refusal> {
     match (policy.model(), grantee, project) {
         (Model::RoleBased, Grantee::User(_), _) => Err(Refusal::parameter("attachment-role-user", Vec::new())),
         (Model::IdentityBased, _, Some(_)) => Err(Refusal::parameter("attachment-identity-project", Vec::new())),
@@ -167,8 +170,12 @@ fn check_model(policy: &Found, grantee: &Grantee, project: Option<&ProjectId>) -
     }
 }
 
-/// Whom a policy reaches in the domain. One that comes with Clew is attached in others too.
-async fn views(service: &Service, domain: &DomainId, policy: &PolicyRef) -> Result<Vec<AttachmentView>, Refusal> {
+/// Returns the attachments of a policy in the domain. A system policy can also have attachments in other domains.
+async fn attachment_views(
+    service: &Service,
+    domain: &DomainId,
+    policy: &PolicyRef,
+) -> Result<Vec<AttachmentView>, Refusal> {
     let users = service.store.users_of(domain).await?.into_iter().map(|user| (user.id, user.name));
     let groups = service.store.groups_of(domain).await?.into_iter().map(|group| (group.id, group.name));
     let (users, groups): (HashMap<_, _>, HashMap<_, _>) = (users.collect(), groups.collect());

@@ -1,4 +1,4 @@
-//! The audit of the domain: what it is about, or who of it did something.
+//! Audit of the domain: events about the domain and events caused by its users.
 
 mod export;
 mod query;
@@ -13,114 +13,114 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::need_administrator;
+use super::require_administrator;
 use crate::Service;
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::refusal::Refusal;
-use query::{AuditParameters, Rows, RowsParameters};
+use query::{AuditParameters, RowsParameters, RowsQuery};
 use wire::AuditRow;
 
-/// A part of the audit.
+/// A page of the audit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
     rows: Vec<AuditRow>,
-    /// What to ask with as `after` for the rows that follow; nothing if these were the last
+    /// Value of `after` for the next page; null on the last page
     next_after: Option<i64>,
 }
 
-/// What a look at the whole audit found.
+/// Result of an audit verification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditVerificationAnswer {
-    /// Whether every row is there and as it was written
+    /// True if every row is present and unmodified
     intact: bool,
-    /// How many rows there are
+    /// Number of rows
     rows: u64,
-    /// Position of the first
+    /// Position of the first row
     first: Option<i64>,
-    /// Position of the last
+    /// Position of the last row
     last: Option<i64>,
-    /// The chain's newest link. Written down elsewhere, it tells later whether the whole store was put back to an earlier state
+    /// Newest link of the hash chain. A copy stored elsewhere reveals a later rollback of the store to an earlier state
     newest: String,
-    /// What is wrong, in the order of the rows
+    /// Detected problems in row order
     problems: Vec<AuditProblemView>,
-    /// How many more problems there are
+    /// Number of further problems
     more_problems: u64,
 }
 
-/// Something that is wrong with the audit.
+/// A problem in the audit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditProblemView {
-    /// Where
+    /// Position of the row
     position: i64,
-    /// What it is
+    /// Description of the problem
     what: String,
 }
 
 /// Read the audit.
 #[utoipa::path(get, path = "/clew/v1/audit", tag = "administration", params(AuditParameters, RowsParameters),
-    responses((status = 200, description = "Rows in their order", body = AuditPage)))]
+    responses((status = 200, description = "A page of rows", body = AuditPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, Refusal> {
-    let filter = filter(&service, &caller)?;
-    let Rows { filter, newest_first, after, limit } = query::rows(query.as_deref(), filter)?;
-    // One more than asked for tells whether there are more.
+    let filter = domain_filter(&service, &caller)?;
+    let RowsQuery { filter, newest_first, after, limit } = query::parse_rows_query(query.as_deref(), filter)?;
+    // One extra row shows whether another page exists.
     let mut records = if newest_first {
         service.store.newest_audit(&filter, after.unwrap_or(i64::MAX), limit + 1).await?
     } else {
         service.store.audit(&filter, after.unwrap_or(0), limit + 1).await?
     };
-    let more = records.len() > limit as usize;
+    let has_more = records.len() > limit as usize;
     records.truncate(limit as usize);
-    let next_after = records.last().filter(|_| more).map(|last| last.seq);
+    let next_after = records.last().filter(|_| has_more).map(|last| last.seq);
     Ok(Json(AuditPage { rows: records.into_iter().map(AuditRow::from).collect(), next_after }))
 }
 
-/// Read all of the audit that matches, one JSON object a line.
+/// Export the matching audit rows as JSON Lines.
 #[utoipa::path(get, path = "/clew/v1/audit/export", tag = "administration", params(AuditParameters),
-    responses((status = 200, description = "Rows, the oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
+    responses((status = 200, description = "Rows, oldest first", body = AuditRow, content_type = "application/x-ndjson")))]
 pub(crate) async fn export(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let filter = query::filter(query.as_deref(), filter(&service, &caller)?)?;
-    let lines = export::lines(service.store.clone(), filter).await?;
+    let filter = query::parse_filter(query.as_deref(), domain_filter(&service, &caller)?)?;
+    let lines = export::stream_lines(service.store.clone(), filter).await?;
     let headers =
         [(CONTENT_TYPE, "application/x-ndjson"), (CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\"")];
     Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-/// Verify the audit of all domains, also against the newest row that this process has seen. For administrators.
+/// Verify the audit of all domains and the presence of the newest row that this process has read. Administrators only.
 #[utoipa::path(get, path = "/clew/v1/audit/verify", tag = "administration",
-    responses((status = 200, description = "What was found", body = AuditVerificationAnswer)))]
+    responses((status = 200, description = "The result", body = AuditVerificationAnswer)))]
 pub(crate) async fn verify(
     State(service): State<Service>,
     caller: Caller,
 ) -> Result<Json<AuditVerificationAnswer>, Refusal> {
     caller.domain_action(&service, Action::READ_AUDIT)?;
-    need_administrator(&caller)?;
-    let found = service.store.verify_audit(&[]).await?;
-    let intact = found.is_sound();
-    let problems = found.problems.iter();
+    require_administrator(&caller)?;
+    let report = service.store.verify_audit(&[]).await?;
+    let intact = report.is_sound();
+    let problems = report.problems.iter();
     let view =
         |problem: &clew_store::AuditProblem| AuditProblemView { position: problem.position, what: problem.to_string() };
     Ok(Json(AuditVerificationAnswer {
         intact,
-        rows: found.rows,
-        first: found.first,
-        last: found.last,
+        rows: report.rows,
+        first: report.first,
+        last: report.last,
         problems: problems.map(view).collect(),
-        more_problems: found.more_problems,
-        newest: found.newest,
+        more_problems: report.more_problems,
+        newest: report.newest,
     }))
 }
 
-/// Everything that the caller may see.
-fn filter(service: &Service, caller: &Caller) -> Result<AuditFilter, Refusal> {
+/// Returns the filter for the caller's domain. Fails unless the caller may read the audit.
+fn domain_filter(service: &Service, caller: &Caller) -> Result<AuditFilter, Refusal> {
     caller.domain_action(service, Action::READ_AUDIT)?;
     Ok(AuditFilter { domain: Some(caller.principal.domain_id.clone()), ..AuditFilter::default() })
 }

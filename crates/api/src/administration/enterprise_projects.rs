@@ -1,4 +1,4 @@
-//! Enterprise projects of the domain: labels for instances that policies can ask for.
+//! Enterprise projects of the domain: labels of instances for use in policy conditions.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{changer, fields, not_found, reader};
+use super::{not_found, require_read, require_write, validation};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -25,18 +25,18 @@ pub(crate) struct EnterpriseProjectPage {
 /// An enterprise project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EnterpriseProjectView {
-    /// A UUID with dashes, or 0 for the default one
+    /// UUID with dashes, or 0 for the default enterprise project
     id: String,
     name: String,
     description: String,
-    /// Whether instances may be added to it
+    /// True if instances can be added to the enterprise project
     enabled: bool,
 }
 
-/// An enterprise project to be made.
+/// A new enterprise project.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct EnterpriseProjectCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -44,51 +44,52 @@ pub(crate) struct EnterpriseProjectCreation {
     description: Option<String>,
 }
 
-/// What to change; what is left out stays.
+/// Changes of an enterprise project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct EnterpriseProjectUpdate {
     #[schema(max_length = 1000)]
     description: Option<String>,
-    /// Whether instances may be added to it
+    /// True if instances can be added to the enterprise project
     enabled: Option<bool>,
 }
 
 /// List the enterprise projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/enterprise-projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of enterprise projects: the default one, then by name", body = EnterpriseProjectPage)))]
+    responses((status = 200, description = "A page of enterprise projects: the default one first, then by name", body = EnterpriseProjectPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EnterpriseProjectPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
-    let (enterprise_projects, total_count) = page::cut(service.store.enterprise_projects(domain).await?, page, view);
+    let (enterprise_projects, total_count) =
+        page::cut(service.store.enterprise_projects(domain).await?, page, enterprise_project_view);
     Ok(Json(EnterpriseProjectPage { enterprise_projects, total_count }))
 }
 
-/// Make an enterprise project.
+/// Create an enterprise project.
 #[utoipa::path(post, path = "/clew/v1/enterprise-projects", tag = "administration",
     request_body(content = EnterpriseProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The enterprise project", body = EnterpriseProjectView),
-        (status = 409, description = "There is one of this name", body = ErrorBody)
+        (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<EnterpriseProjectView>), Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (fields::name(&body)?, fields::description(&body)?.unwrap_or_default());
+    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
     let id = service.store.create_enterprise_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(view(find(&service, &caller, &id).await?))))
+    Ok((StatusCode::CREATED, Json(enterprise_project_view(find(&service, &caller, &id).await?))))
 }
 
-/// Change an enterprise project. The default one stays as it is.
+/// Change an enterprise project. The default enterprise project cannot be changed.
 #[utoipa::path(patch, path = "/clew/v1/enterprise-projects/{enterprise_project_id}", tag = "administration",
     params(("enterprise_project_id" = String, Path)),
     request_body(content = EnterpriseProjectUpdate, content_type = "application/json"),
@@ -99,13 +100,14 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<EnterpriseProjectView>, Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled"])?;
-    let change = EnterpriseProjectChange { description: fields::description(&body)?, enabled: body.get("enabled")? };
+    let change =
+        EnterpriseProjectChange { description: validation::read_description(&body)?, enabled: body.get("enabled")? };
     if !service.store.update_enterprise_project(&origin, domain, &id, &change).await? {
         return Err(not_found("enterprise project", &id));
     }
-    Ok(Json(view(find(&service, &caller, &id).await?)))
+    Ok(Json(enterprise_project_view(find(&service, &caller, &id).await?)))
 }
 
 async fn find(service: &Service, caller: &Caller, id: &str) -> Result<EnterpriseProject, Refusal> {
@@ -113,6 +115,11 @@ async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Enterprise
     all.into_iter().find(|one| one.id == id).ok_or_else(|| not_found("enterprise project", id))
 }
 
-fn view(one: EnterpriseProject) -> EnterpriseProjectView {
-    EnterpriseProjectView { id: one.id, name: one.name, description: one.description, enabled: one.enabled }
+fn enterprise_project_view(project: EnterpriseProject) -> EnterpriseProjectView {
+    EnterpriseProjectView {
+        id: project.id,
+        name: project.name,
+        description: project.description,
+        enabled: project.enabled,
+    }
 }

@@ -1,4 +1,4 @@
-//! Groups of users of the domain.
+//! User groups of the domain.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{changer, fields, not_found, reader};
+use super::{not_found, require_read, require_write, validation};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -35,7 +35,7 @@ pub(crate) struct GroupView {
 pub(crate) struct GroupWithMembers {
     #[serde(flatten)]
     group: GroupView,
-    /// By name
+    /// Members ordered by name
     members: Vec<MemberView>,
 }
 
@@ -46,10 +46,10 @@ pub(crate) struct MemberView {
     name: String,
 }
 
-/// A group to be made.
+/// A new group.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct GroupCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -59,35 +59,35 @@ pub(crate) struct GroupCreation {
 
 /// List the groups of the domain.
 #[utoipa::path(get, path = "/clew/v1/groups", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of groups, by name", body = GroupPage)))]
+    responses((status = 200, description = "A page of groups, ordered by name", body = GroupPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<GroupPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
-    let (groups, total_count) = page::cut(service.store.groups_of(domain).await?, page, view);
+    let (groups, total_count) = page::cut(service.store.groups_of(domain).await?, page, group_view);
     Ok(Json(GroupPage { groups, total_count }))
 }
 
-/// Make a group.
+/// Create a group.
 #[utoipa::path(post, path = "/clew/v1/groups", tag = "administration",
     request_body(content = GroupCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The group", body = GroupView),
-        (status = 409, description = "There is one of this name", body = ErrorBody)
+        (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<GroupView>), Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (fields::name(&body)?, fields::description(&body)?.unwrap_or_default());
+    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
     let id = service.store.create_group(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(view(find(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(group_view(find(&service, &caller, id.as_str()).await?))))
 }
 
 /// Show a group with its members.
@@ -98,27 +98,27 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<GroupWithMembers>, Refusal> {
-    reader(&service, &caller)?;
+    require_read(&service, &caller)?;
     let group = find(&service, &caller, &id).await?;
     let members = service.store.members_of(&group.id).await?;
-    Ok(Json(GroupWithMembers { group: view(group), members: members.into_iter().map(member).collect() }))
+    Ok(Json(GroupWithMembers { group: group_view(group), members: members.into_iter().map(member_view).collect() }))
 }
 
-/// Remove a group. What is attached to it reaches its members no more.
+/// Delete a group. Its members lose the policies attached to the group.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}", tag = "administration", params(("group_id" = String, Path)),
-    responses((status = 204, description = "Removed")))]
+    responses((status = 204, description = "Deleted")))]
 pub(crate) async fn remove(
     State(service): State<Service>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let group = find(&service, &caller, &id).await?;
     service.store.remove_group(&origin, &group.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A group of the caller's domain.
+/// Finds a group in the caller's domain.
 pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Group, Refusal> {
     let found = match id.parse() {
         Ok(id) => service.store.group(&id).await?,
@@ -127,10 +127,10 @@ pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("group", id))
 }
 
-fn view(group: Group) -> GroupView {
+fn group_view(group: Group) -> GroupView {
     GroupView { id: group.id.to_string(), name: group.name, description: group.description }
 }
 
-fn member(user: User) -> MemberView {
+fn member_view(user: User) -> MemberView {
     MemberView { id: user.id.to_string(), name: user.name }
 }

@@ -1,4 +1,4 @@
-//! Permanent access keys of users. Everybody may handle their own.
+//! Permanent access keys of users. Every user may manage their own keys.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -11,14 +11,14 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{is_caller, moment, need_administrator, not_found, users};
+use super::{format_timestamp, is_own_user, not_found, require_administrator, users};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// The access keys of a user: two at most.
+/// Access keys of a user: at most two.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<KeyView>,
@@ -29,55 +29,55 @@ pub(crate) struct KeyList {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyView {
     access_key: String,
-    /// Whether it may be used
+    /// True if the key can be used
     enabled: bool,
     created_at: String,
-    /// To the minute
+    /// Time of the last use, accurate to a minute
     last_used_at: Option<String>,
 }
 
-/// An access key that was made.
+/// A created access key.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedKey {
     access_key: String,
-    /// It is shown this once
+    /// Secret, returned only in this response
     secret_key: String,
 }
 
-/// What to change.
+/// Change of an access key.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct KeyUpdate {
-    /// Whether it may be used. To disable it ends the tokens and temporary keys of the user too
+    /// True to enable the key. Disabling the key also revokes the user's tokens and temporary keys
     enabled: bool,
 }
 
 /// List the access keys of a user.
 #[utoipa::path(get, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
-    responses((status = 200, description = "The keys, the oldest first", body = KeyList)))]
+    responses((status = 200, description = "The keys, oldest first", body = KeyList)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Json<KeyList>, Refusal> {
-    let user = owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
-    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(view).collect();
+    let user = find_owner(&service, &caller, Action::LIST_IDENTITIES, &user).await?;
+    let keys: Vec<_> = service.store.keys_of(&user.id).await?.iter().map(key_view).collect();
     Ok(Json(KeyList { total_count: keys.len() as u64, keys }))
 }
 
-/// Make an access key.
+/// Create an access key.
 #[utoipa::path(post, path = "/clew/v1/users/{user_id}/keys", tag = "administration", params(("user_id" = String, Path)),
     responses(
         (status = 201, description = "The key with its secret", body = CreatedKey),
-        (status = 409, description = "The user has as many as it can have", body = ErrorBody)
+        (status = 409, description = "The user has the maximum number of keys", body = ErrorBody)
     ))]
 pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Refusal> {
-    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     caller.check_may_outlive()?;
     let secret = access_key::generate_secret().map_err(|error| Refusal::internal(&error))?;
     let id = AccessKeyId::generate();
@@ -86,7 +86,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Let an access key be used, or not.
+/// Enable or disable an access key.
 #[utoipa::path(patch, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     params(("user_id" = String, Path), ("access_key" = String, Path)),
     request_body(content = KeyUpdate, content_type = "application/json"),
@@ -97,40 +97,40 @@ pub(crate) async fn update(
     Path((user, key)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<KeyView>, Refusal> {
-    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let enabled = Body::parse(&body, &["enabled"])?.need("enabled")?;
     if enabled {
         caller.check_may_outlive()?;
     }
     let id = find(&service, &user, &key).await?.id;
     service.store.set_key_enabled(&caller.origin(), &id, enabled).await?;
-    Ok(Json(view(&find(&service, &user, &key).await?)))
+    Ok(Json(key_view(&find(&service, &user, &key).await?)))
 }
 
-/// Remove an access key.
+/// Delete an access key.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}/keys/{access_key}", tag = "administration",
     params(("user_id" = String, Path), ("access_key" = String, Path)),
-    responses((status = 204, description = "Removed")))]
+    responses((status = 204, description = "Deleted")))]
 pub(crate) async fn remove(
     State(service): State<Service>,
     caller: Caller,
     Path((user, key)): Path<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    let user = owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
+    let user = find_owner(&service, &caller, Action::MANAGE_IDENTITIES, &user).await?;
     let id = find(&service, &user, &key).await?.id;
     service.store.remove_key(&caller.origin(), &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The user of a path, if the caller may do the action to their keys.
-async fn owner(service: &Service, caller: &Caller, action: Action, id: &str) -> Result<User, Refusal> {
-    if is_caller(service, caller, id) {
+/// Finds the owner of the keys in a path. Fails unless the caller may perform the action on the owner's keys.
+async fn find_owner(service: &Service, caller: &Caller, action: Action, id: &str) -> Result<User, Refusal> {
+    if is_own_user(service, caller, id) {
         return users::find(service, caller, id).await;
     }
     caller.domain_action(service, action)?;
     let user = users::find(service, caller, id).await?;
     if user.administrator && action == Action::MANAGE_IDENTITIES {
-        need_administrator(caller)?;
+        require_administrator(caller)?;
     }
     Ok(user)
 }
@@ -140,11 +140,11 @@ async fn find(service: &Service, user: &User, id: &str) -> Result<KeyRecord, Ref
     keys.into_iter().find(|key| key.id.as_str() == id).ok_or_else(|| not_found("access key", id))
 }
 
-fn view(key: &KeyRecord) -> KeyView {
+fn key_view(key: &KeyRecord) -> KeyView {
     KeyView {
         access_key: key.id.to_string(),
         enabled: key.enabled,
-        created_at: moment(key.created_at),
-        last_used_at: key.last_used_at.map(moment),
+        created_at: format_timestamp(key.created_at),
+        last_used_at: key.last_used_at.map(format_timestamp),
     }
 }

@@ -1,42 +1,42 @@
-//! Who is in which group.
+//! Group memberships.
 
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use super::{changer, groups, not_found, users};
+use super::{groups, not_found, require_write, users};
 use crate::Service;
 use crate::caller::Caller;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Make a user a member of a group.
+/// Add a user to a group.
 #[utoipa::path(put, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
     responses(
         (status = 204, description = "The user is a member"),
-        (status = 409, description = "More policies would reach the user than may", body = ErrorBody)
+        (status = 409, description = "The user would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn add(
     State(service): State<Service>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let group = groups::find(&service, &caller, &group).await?;
     let user = users::find(&service, &caller, &user).await?;
     service.store.add_member(&origin, &group.id, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Make a user a member of a group no more.
+/// Remove a user from a group.
 #[utoipa::path(delete, path = "/clew/v1/groups/{group_id}/members/{user_id}", tag = "administration",
     params(("group_id" = String, Path), ("user_id" = String, Path)),
-    responses((status = 204, description = "The user is no member")))]
+    responses((status = 204, description = "The user is not a member")))]
 pub(crate) async fn remove(
     State(service): State<Service>,
     caller: Caller,
     Path((group, user)): Path<(String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let group = groups::find(&service, &caller, &group).await?;
     let user = users::find(&service, &caller, &user).await?;
     if !service.store.remove_member(&origin, &group.id, &user.id).await? {

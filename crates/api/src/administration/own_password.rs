@@ -1,4 +1,4 @@
-//! One's own password.
+//! Change of the caller's own password.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,43 +9,43 @@ use http::StatusCode;
 use secrecy::ExposeSecret;
 use utoipa::ToSchema;
 
-use super::{fields, is_caller, users};
+use super::{is_own_user, users, validation};
 use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::refusal::Refusal;
 use crate::{Service, passwords};
 
-/// A new password for oneself.
+/// New password of the caller.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PasswordChange {
-    /// The password by now
+    /// Current password
     old: String,
-    /// Neither the name nor the old one
+    /// New password, different from the user name and the current password
     #[schema(min_length = 8, max_length = 128)]
     new: String,
 }
 
-/// Change one's own password. It ends one's tokens, the one of this request too, and temporary keys.
+/// Change the caller's password. Revokes all tokens and temporary keys of the caller, including this request's token.
 #[utoipa::path(post, path = "/clew/v1/password", tag = "administration",
     request_body(content = PasswordChange, content_type = "application/json"),
     responses((status = 204, description = "Changed")))]
 pub(crate) async fn change(State(service): State<Service>, caller: Caller, body: Bytes) -> Result<StatusCode, Refusal> {
     let id = caller.principal.user_id.to_string();
-    if !is_caller(&service, &caller, &id) {
+    if !is_own_user(&service, &caller, &id) {
         caller.domain_action(&service, Action::MANAGE_IDENTITIES)?;
     }
     let user = users::find(&service, &caller, &id).await?;
     let body = Body::parse(&body, &["old", "new"])?;
     let old = body.secret("old")?.ok_or_else(|| body::missing("old"))?;
     let new = body.secret("new")?.ok_or_else(|| body::missing("new"))?;
-    fields::check_password(&user.name, &new)?;
+    validation::check_password(&user.name, &new)?;
     if old.expose_secret() == new.expose_secret() {
         return Err(Refusal::parameter("password-same", Vec::new()));
     }
-    // Whoever holds a token only must not find the password out by trying.
+    // Failed attempts are limited, so that the holder of a stolen token cannot guess the password.
     let (name, peer) =
         (format!("{}/{}", user.domain_name, user.name), caller.connection.map(|connection| connection.peer));
     match auth_attempts::check_password(&service, &name, Some(&user), peer, old).await? {

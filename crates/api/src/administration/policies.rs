@@ -1,4 +1,4 @@
-//! Policies: those of the domain, and those that come with Clew.
+//! Custom policies of the domain and Clew's system policies.
 
 pub(super) mod validate;
 
@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{changer, fields, moment, not_found, reader};
+use super::{format_timestamp, not_found, require_read, require_write, validation};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::page::{self, PageParameters};
 use crate::refusal::{ErrorBody, FindingView, Refusal};
-use validate::{document, findings};
+use validate::{document_text, finding_views};
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
@@ -29,11 +29,11 @@ pub(crate) struct PolicyPage {
     total_count: u64,
 }
 
-/// The two models of permissions.
+/// Policy model.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a field whose type is of another crate")]
-pub(crate) enum ModelWord {
+#[allow(dead_code, reason = "schema of a field whose type is in another crate")]
+pub(crate) enum ModelName {
     Role,
     Identity,
 }
@@ -42,50 +42,50 @@ pub(crate) enum ModelWord {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PolicyView {
     name: String,
-    /// Whether it comes with Clew; then it stays as it is
+    /// True for an immutable system policy
     system: bool,
-    /// role (versions 1.0 and 1.1) or identity (5.0)
-    #[schema(value_type = ModelWord)]
+    /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0)
+    #[schema(value_type = ModelName)]
     model: Model,
     description: String,
-    /// When it was last put; nothing if it comes with Clew
+    /// Time of the last change; null for a system policy
     updated_at: Option<String>,
 }
 
-/// A policy.
+/// A policy with its document.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PolicyWithDocument {
     #[serde(flatten)]
     policy: PolicyView,
     #[schema(value_type = validate::PolicyDocument)]
     document: Box<RawValue>,
-    /// What is right but worth a second look
+    /// Warnings about the valid document
     warnings: Vec<FindingView>,
 }
 
-/// A policy to be kept.
+/// A policy to create or replace.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyPut {
     document: validate::Document,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// List the policies of the domain, and those that come with Clew.
+/// List the policies of the domain and the system policies.
 #[utoipa::path(get, path = "/clew/v1/policies", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of policies: the domain's by name, then those that come with Clew", body = PolicyPage)))]
+    responses((status = 200, description = "A page of policies: the domain's by name, then the system policies", body = PolicyPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<PolicyPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
-    let own = service.store.policies_of(domain).await?.into_iter().map(Found::Own);
-    let all: Vec<_> = own.chain(system::ALL.iter().map(Found::System)).collect();
-    let (policies, total_count) = page::cut(all, page, |found| found.view());
+    let custom = service.store.policies_of(domain).await?.into_iter().map(ResolvedPolicy::Custom);
+    let all: Vec<_> = custom.chain(system::ALL.iter().map(ResolvedPolicy::System)).collect();
+    let (policies, total_count) = page::cut(all, page, |policy| policy.view());
     Ok(Json(PolicyPage { policies, total_count }))
 }
 
@@ -97,20 +97,20 @@ pub(crate) async fn show(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<PolicyWithDocument>, Refusal> {
-    let domain = reader(&service, &caller)?;
-    let found = find(&service, domain, &name).await?;
-    let parsed = parse(&service, &caller, found.document().to_owned()).await?;
-    answer(&found, parsed.map(|policy| findings(policy.warnings())).unwrap_or_default())
+    let domain = require_read(&service, &caller)?;
+    let resolved = find(&service, domain, &name).await?;
+    let parsed = parse_document(&service, &caller, resolved.document().to_owned()).await?;
+    policy_response(&resolved, parsed.map(|policy| finding_views(policy.warnings())).unwrap_or_default())
 }
 
-/// Keep a policy, in the place of the one of this name if there is one.
+/// Create or replace a policy.
 ///
-/// Every mistake in it is answered with its place. The tokens of whom it reaches end.
+/// The error response lists every error with its position. Revokes the tokens of the affected users.
 #[utoipa::path(put, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     request_body(content = PolicyPut, content_type = "application/json"),
     responses(
         (status = 200, description = "The policy", body = PolicyWithDocument),
-        (status = 409, description = "It comes with Clew, is attached and would change its model, or would be more than may reach a user or group", body = ErrorBody)
+        (status = 409, description = "A system policy has this name, the model of an attached policy would change, or a user or group would exceed the policy limits", body = ErrorBody)
     ))]
 pub(crate) async fn put(
     State(service): State<Service>,
@@ -118,74 +118,75 @@ pub(crate) async fn put(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<PolicyWithDocument>, Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     if system::find(&name).is_some() {
-        return Err(comes_with_clew());
+        return Err(system_policy_error());
     }
-    fields::check_policy_name(&name)?;
+    validation::check_policy_name(&name)?;
     let body = Body::parse(&body, &["document", "description"])?;
-    let description = fields::description(&body)?.unwrap_or_default();
-    let text = document(&body)?;
-    let policy = parse(&service, &caller, text.clone()).await?.map_err(|errors| refused(errors.findings()))?;
-    let before = service.store.policy_by_name(domain, &name).await?;
-    if let Some(before) = before.filter(|before| before.model != model_name(policy.model())) {
-        // What it is attached to may be what the other model cannot be attached to.
-        let attached = service.store.attachments_of(&PolicyRef::Own(before.id)).await?;
-        if !attached.is_empty() {
+    let description = validation::read_description(&body)?.unwrap_or_default();
+    let text = document_text(&body)?;
+    let policy =
+        parse_document(&service, &caller, text.clone()).await?.map_err(|errors| invalid_policy(errors.findings()))?;
+    let current = service.store.policy_by_name(domain, &name).await?;
+    if let Some(current) = current.filter(|current| current.model != model_name(policy.model())) {
+        // The existing attachments may be invalid for the other model.
+        let attachments = service.store.attachments_of(&PolicyRef::Own(current.id)).await?;
+        if !attachments.is_empty() {
             return Err(Refusal::because(ErrorEntry::IAM_CONFLICT, "policy-model-attached", Vec::new()));
         }
     }
     service.store.put_policy(&origin, domain, &name, model_name(policy.model()), &text, &description).await?;
-    answer(&find(&service, domain, &name).await?, findings(policy.warnings()))
+    policy_response(&find(&service, domain, &name).await?, finding_views(policy.warnings()))
 }
 
-/// Remove a policy that is attached to nobody.
+/// Delete a policy without attachments.
 #[utoipa::path(delete, path = "/clew/v1/policies/{name}", tag = "administration", params(("name" = String, Path)),
     responses(
-        (status = 204, description = "Removed"),
-        (status = 409, description = "It is attached, or comes with Clew", body = ErrorBody)
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "The policy has attachments or is a system policy", body = ErrorBody)
     ))]
 pub(crate) async fn remove(
     State(service): State<Service>,
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     match find(&service, domain, &name).await? {
-        Found::System(_) => Err(comes_with_clew()),
-        Found::Own(record) => {
+        ResolvedPolicy::System(_) => Err(system_policy_error()),
+        ResolvedPolicy::Custom(record) => {
             service.store.remove_policy(&origin, &record.id).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
 }
 
-/// A policy that somebody named.
-pub(super) enum Found {
-    Own(PolicyRecord),
+/// A policy resolved from its name.
+pub(super) enum ResolvedPolicy {
+    Custom(PolicyRecord),
     System(&'static system::SystemPolicy),
 }
 
-/// The policy of this name: one of the domain, or one that comes with Clew.
-pub(super) async fn find(service: &Service, domain: &DomainId, name: &str) -> Result<Found, Refusal> {
+/// Finds a system policy or a custom policy of the domain by name.
+pub(super) async fn find(service: &Service, domain: &DomainId, name: &str) -> Result<ResolvedPolicy, Refusal> {
     if let Some(policy) = system::ALL.iter().find(|policy| policy.name == name) {
-        return Ok(Found::System(policy));
+        return Ok(ResolvedPolicy::System(policy));
     }
     let record = service.store.policy_by_name(domain, name).await?;
-    record.map(Found::Own).ok_or_else(|| not_found("policy", name))
+    record.map(ResolvedPolicy::Custom).ok_or_else(|| not_found("policy", name))
 }
 
-impl Found {
+impl ResolvedPolicy {
     pub(super) fn reference(&self) -> PolicyRef {
         match self {
-            Self::Own(record) => PolicyRef::Own(record.id.clone()),
+            Self::Custom(record) => PolicyRef::Own(record.id.clone()),
             Self::System(policy) => PolicyRef::System(policy.name.to_owned()),
         }
     }
 
     pub(super) fn model(&self) -> Model {
         let is_role = match self {
-            Self::Own(record) => record.model == model_name(Model::RoleBased),
+            Self::Custom(record) => record.model == model_name(Model::RoleBased),
             Self::System(policy) => policy.policy().is_some_and(|policy| policy.model() == Model::RoleBased),
         };
         if is_role { Model::RoleBased } else { Model::IdentityBased }
@@ -193,34 +194,42 @@ impl Found {
 
     fn document(&self) -> &str {
         match self {
-            Self::Own(record) => &record.document,
+            Self::Custom(record) => &record.document,
             Self::System(policy) => policy.document,
         }
     }
 
     fn view(&self) -> PolicyView {
         let (name, description, updated_at) = match self {
-            Self::Own(record) => (record.name.clone(), record.description.clone(), Some(moment(record.updated_at))),
+            Self::Custom(record) => {
+                (record.name.clone(), record.description.clone(), Some(format_timestamp(record.updated_at)))
+            }
             Self::System(policy) => (policy.name.to_owned(), policy.description.to_owned(), None),
         };
         PolicyView { name, system: updated_at.is_none(), model: self.model(), description, updated_at }
     }
 }
 
-/// Parses a document, with warnings. Each unknown word is compared with all known ones, so it counts as requests by its size, and leaves the
-/// threads that serve connections.
-async fn parse(service: &Service, caller: &Caller, text: String) -> Result<Result<Policy, PolicyErrors>, Refusal> {
+/// Parses a policy document on a blocking thread.
+///
+/// The document counts against the caller's rate limit by its size.
+/// Parsing is expensive, because each unknown word is compared with all valid words.
+async fn parse_document(
+    service: &Service,
+    caller: &Caller,
+    text: String,
+) -> Result<Result<Policy, PolicyErrors>, Refusal> {
     service.limits.document(&caller.principal.user_id, text.len())?;
     spawn_blocking(move || Policy::parse(&text)).await.map_err(|error| Refusal::internal(&error))
 }
 
-fn answer(found: &Found, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, Refusal> {
-    let document = RawValue::from_string(found.document().trim().to_owned());
+fn policy_response(policy: &ResolvedPolicy, warnings: Vec<FindingView>) -> Result<Json<PolicyWithDocument>, Refusal> {
+    let document = RawValue::from_string(policy.document().trim().to_owned());
     let document = document.map_err(|error| Refusal::internal(&error))?;
-    Ok(Json(PolicyWithDocument { policy: found.view(), document, warnings }))
+    Ok(Json(PolicyWithDocument { policy: policy.view(), document, warnings }))
 }
 
-/// The model as the store knows it.
+/// Name of a policy model in the store.
 fn model_name(model: Model) -> &'static str {
     match model {
         Model::RoleBased => "role",
@@ -228,12 +237,12 @@ fn model_name(model: Model) -> &'static str {
     }
 }
 
-fn comes_with_clew() -> Refusal {
+fn system_policy_error() -> Refusal {
     Refusal::because(ErrorEntry::IAM_CONFLICT, "policy-of-system", Vec::new())
 }
 
-fn refused(errors: &[clew_iam::policy::Finding]) -> Refusal {
+fn invalid_policy(errors: &[clew_iam::policy::Finding]) -> Refusal {
     let count = vec![("count", errors.len().to_string())];
     let refusal = Refusal::because(ErrorEntry::IAM_INVALID_BODY, "policy-errors", count);
-    Refusal { errors: findings(errors), ..refusal }
+    Refusal { errors: finding_views(errors), ..refusal }
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{changer, fields, not_found, reader};
+use super::{not_found, require_read, require_write, validation};
 use crate::Service;
 use crate::body::Body;
 use crate::caller::Caller;
@@ -28,16 +28,16 @@ pub(crate) struct ProjectView {
     id: String,
     name: String,
     description: String,
-    /// Whether it may be used
+    /// True if the project can be used
     enabled: bool,
-    /// Whether statements are shown as templates to whoever may not see them whole
+    /// True if statements are masked as SQL templates for users without permission to read the full text
     masking: bool,
 }
 
-/// A project to be made.
+/// A new project.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ProjectCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
@@ -45,50 +45,50 @@ pub(crate) struct ProjectCreation {
     description: Option<String>,
 }
 
-/// What to change; what is left out stays.
+/// Changes of a project. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ProjectUpdate {
     #[schema(max_length = 1000)]
     description: Option<String>,
-    /// Whether it may be used
+    /// True if the project can be used
     enabled: Option<bool>,
-    /// Whether statements are shown as templates to whoever may not see them whole
+    /// True if statements are masked as SQL templates for users without permission to read the full text
     masking: Option<bool>,
 }
 
 /// List the projects of the domain.
 #[utoipa::path(get, path = "/clew/v1/projects", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of projects, by name", body = ProjectPage)))]
+    responses((status = 200, description = "A page of projects, ordered by name", body = ProjectPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ProjectPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
-    let (projects, total_count) = page::cut(service.store.projects_of(domain).await?, page, view);
+    let (projects, total_count) = page::cut(service.store.projects_of(domain).await?, page, project_view);
     Ok(Json(ProjectPage { projects, total_count }))
 }
 
-/// Make a project.
+/// Create a project.
 #[utoipa::path(post, path = "/clew/v1/projects", tag = "administration",
     request_body(content = ProjectCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The project", body = ProjectView),
-        (status = 409, description = "There is one of this name", body = ErrorBody)
+        (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<ProjectView>), Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "description"])?;
-    let (name, description) = (fields::name(&body)?, fields::description(&body)?.unwrap_or_default());
+    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
     let id = service.store.create_project(&origin, domain, &name, &description).await?;
-    Ok((StatusCode::CREATED, Json(view(find(&service, &caller, id.as_str()).await?))))
+    Ok((StatusCode::CREATED, Json(project_view(find(&service, &caller, id.as_str()).await?))))
 }
 
 /// Change a project.
@@ -102,19 +102,19 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<ProjectView>, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["description", "enabled", "masking"])?;
     let change = ProjectChange {
-        description: fields::description(&body)?,
+        description: validation::read_description(&body)?,
         enabled: body.get("enabled")?,
         masking: body.get("masking")?,
     };
     let project = find(&service, &caller, &id).await?;
     service.store.update_project(&origin, &project.id, &change).await?;
-    Ok(Json(view(find(&service, &caller, &id).await?)))
+    Ok(Json(project_view(find(&service, &caller, &id).await?)))
 }
 
-/// A project of the caller's domain.
+/// Finds a project in the caller's domain.
 pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Project, Refusal> {
     let found = match id.parse() {
         Ok(id) => service.store.project(&id).await?,
@@ -123,7 +123,7 @@ pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("project", id))
 }
 
-fn view(project: Project) -> ProjectView {
+fn project_view(project: Project) -> ProjectView {
     ProjectView {
         id: project.id.to_string(),
         name: project.name,

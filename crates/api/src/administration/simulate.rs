@@ -1,4 +1,4 @@
-//! What would come of a request, and why: the same decision as for a real one, with every statement's reasons.
+//! Policy simulation: the decision for a hypothetical request, with the reasons of every statement.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{not_found, projects, reader, users};
+use super::{not_found, projects, require_read, users};
 use crate::Service;
 use crate::body::{Body, check_count, missing};
 use crate::caller::Caller;
@@ -25,35 +25,35 @@ use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// A request that somebody might make.
+/// A request to simulate.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct Simulation {
-    /// Who would ask, with an access key
+    /// User whose request is simulated, signed with an access key
     user_id: String,
-    /// Name or alias of the action, in any case
+    /// Name or alias of the action, case-insensitive
     #[schema(example = "gaussdbformysql:instance:getRealtimeSession")]
     action: String,
-    /// Where; left out for an action on the domain
+    /// Project of the request; omitted for an action on the domain
     project_id: Option<String>,
-    /// To what; only with project_id
+    /// Instance of the request; requires project_id
     instance_id: Option<String>,
-    /// From where; left out, the address is not known
+    /// Source address; unknown if omitted
     #[schema(example = "192.0.2.7")]
     source_ip: Option<String>,
-    /// When; left out, now
+    /// Time of the request; the current time if omitted
     #[schema(value_type = Option<String>, format = DateTime)]
     time: Option<String>,
-    /// Whether over TLS
+    /// True for a request over TLS
     #[schema(default = true)]
     secure_transport: Option<bool>,
-    /// Tags that the request would add or remove
+    /// Tags that the request adds or removes
     #[schema(max_items = 20)]
     request_tags: Option<Vec<SimulatedTag>>,
 }
 
-/// A tag that a request would add or remove.
+/// A tag that the simulated request adds or removes.
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedTag {
@@ -62,116 +62,116 @@ pub(crate) struct SimulatedTag {
     value: String,
 }
 
-/// What would come of it.
+/// Result of a simulation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SimulationAnswer {
-    /// allow or deny
-    decision: DecisionWord,
-    /// Why it is denied
+    /// Decision: allow or deny
+    decision: SimulatedDecision,
+    /// Reason of a denial
     reason: Option<String>,
-    /// The user is an administrator: the policies are not asked
+    /// True for an administrator: policies are not evaluated
     administrator: bool,
-    /// The statement that decided: the first Deny that matched, or else the first Allow
+    /// Deciding statement: the first matching Deny, otherwise the first matching Allow
     deciding: Option<StatementName>,
-    /// Every statement that reaches the user
+    /// All statements of the policies in effect for the user
     statements: Vec<StatementView>,
 }
 
-/// The answer.
+/// Decision of a simulation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DecisionWord {
+pub(crate) enum SimulatedDecision {
     Allow,
     Deny,
 }
 
-/// Names a statement.
+/// Reference to a policy statement.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatementName {
     policy: String,
-    /// The group that the policy comes through; nothing if it is attached to the user
+    /// Group that the policy is attached to; null for a policy attached to the user
     group: Option<String>,
-    /// Which of the policy's statements, from 1
+    /// Number of the statement within the policy, from 1
     statement: usize,
     sid: Option<String>,
 }
 
-/// What a statement would do, and why.
+/// Evaluation of a statement.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatementView {
     #[serde(flatten)]
     name: StatementName,
-    /// What it does if it matches
-    effect: EffectWord,
+    /// Effect of a match
+    effect: StatementEffect,
     matched: bool,
-    /// Why it did not match, or else by what it did
+    /// Reasons for the match or mismatch
     reasons: Vec<String>,
 }
 
-/// What a statement does.
+/// Effect of a statement.
 #[derive(Serialize, ToSchema)]
-pub(crate) enum EffectWord {
+pub(crate) enum StatementEffect {
     Allow,
     Deny,
 }
 
-/// Say what would come of a request, and why.
+/// Simulate a request against the user's policies.
 #[utoipa::path(post, path = "/clew/v1/policies/simulate", tag = "administration",
     request_body(content = Simulation, content_type = "application/json"),
     responses(
-        (status = 200, description = "The decision and each statement's reasons", body = SimulationAnswer),
-        (status = 404, description = "What the body names is not there", body = ErrorBody)
+        (status = 200, description = "The decision and the reasons of each statement", body = SimulationAnswer),
+        (status = 404, description = "An object in the body does not exist", body = ErrorBody)
     ))]
 pub(crate) async fn simulate(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<SimulationAnswer>, Refusal> {
-    reader(&service, &caller)?;
-    let known =
+    require_read(&service, &caller)?;
+    let fields =
         ["user_id", "action", "project_id", "instance_id", "source_ip", "time", "secure_transport", "request_tags"];
-    let body = Body::parse(&body, &known)?;
-    let action = action(&body)?;
+    let body = Body::parse(&body, &fields)?;
+    let action = parse_action(&body)?;
     let environment = Environment {
         now: body.get("time")?.unwrap_or_else(Timestamp::now),
         source_ip: body.get::<IpAddr>("source_ip")?,
         secure_transport: body.get("secure_transport")?.unwrap_or(true),
     };
-    let tags = tags(&body)?;
+    let tags = parse_tags(&body)?;
     let user = users::find(&service, &caller, &body.need::<String>("user_id")?).await?;
-    let (project, instance) = place(&service, &caller, &body).await?;
+    let (project, instance) = resolve_target(&service, &caller, &body).await?;
     let resource = Resource {
-        project: project.as_ref().map(facts_of_project),
+        project: project.as_ref().map(project_facts),
         region: service.store.region(),
-        instance: instance.as_ref().map(facts_of_instance),
+        instance: instance.as_ref().map(instance_facts),
         request_tags: &tags,
     };
     let administrator = user.administrator;
     let budget = service.limits.work_budget(&caller.principal.user_id);
-    let principal = Principal { budget, ..principal(&service, user).await? };
+    let principal = Principal { budget, ..simulated_principal(&service, user).await? };
     let explained = evaluate(&principal, || explain(&principal, action, &resource, &environment));
     let (decision, reason) = match explained.decision {
-        Decision::Allow => (DecisionWord::Allow, None),
-        Decision::Deny { reason } => (DecisionWord::Deny, Some(reason.to_string())),
+        Decision::Allow => (SimulatedDecision::Allow, None),
+        Decision::Deny { reason } => (SimulatedDecision::Deny, Some(reason.to_string())),
     };
-    let deciding = explained.deciding.map(name);
-    let statements = explained.statements.into_iter().map(statement).collect();
+    let deciding = explained.deciding.map(statement_name);
+    let statements = explained.statements.into_iter().map(statement_view).collect();
     Ok(Json(SimulationAnswer { decision, reason, administrator, deciding, statements }))
 }
 
-fn action(body: &Body) -> Result<Action, Refusal> {
+fn parse_action(body: &Body) -> Result<Action, Refusal> {
     let name: String = body.need("action")?;
     Action::find(&name).ok_or_else(|| Refusal::parameter("action-unknown", vec![("given", shown(&name))]))
 }
 
-fn tags(body: &Body) -> Result<Vec<Tag>, Refusal> {
+fn parse_tags(body: &Body) -> Result<Vec<Tag>, Refusal> {
     let tags: Vec<SimulatedTag> = body.get("request_tags")?.unwrap_or_default();
     check_count("request_tags", tags.len(), 0, 20)?;
     Ok(tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect())
 }
 
-/// The project and the instance that the request would be about.
-async fn place(
+/// Finds the project and instance of the simulated request.
+async fn resolve_target(
     service: &Service,
     caller: &Caller,
     body: &Body,
@@ -190,12 +190,12 @@ async fn place(
     Ok((Some(project), Some(instance)))
 }
 
-fn facts_of_project(project: &Project) -> ProjectFacts<'_> {
+fn project_facts(project: &Project) -> ProjectFacts<'_> {
     let owner = project.enabled.then_some(&project.domain_id);
     ProjectFacts { id: &project.id, name: &project.name, domain_id: owner }
 }
 
-fn facts_of_instance(instance: &Instance) -> InstanceFacts<'_> {
+fn instance_facts(instance: &Instance) -> InstanceFacts<'_> {
     InstanceFacts {
         id: &instance.id,
         enterprise_project_id: Some(&instance.enterprise_project_id),
@@ -203,7 +203,7 @@ fn facts_of_instance(instance: &Instance) -> InstanceFacts<'_> {
     }
 }
 
-async fn principal(service: &Service, user: User) -> Result<Principal, Refusal> {
+async fn simulated_principal(service: &Service, user: User) -> Result<Principal, Refusal> {
     let grants = grants::read(&service.store, &user.id).await?;
     Ok(Principal {
         user_id: user.id,
@@ -217,18 +217,18 @@ async fn principal(service: &Service, user: User) -> Result<Principal, Refusal> 
     })
 }
 
-fn name(named: StatementRef) -> StatementName {
-    let group = match named.via {
+fn statement_name(statement: StatementRef) -> StatementName {
+    let group = match statement.via {
         Via::User => None,
         Via::Group(name) => Some(name),
     };
-    StatementName { policy: named.policy, group, statement: named.statement, sid: named.sid }
+    StatementName { policy: statement.policy, group, statement: statement.statement, sid: statement.sid }
 }
 
-fn statement((named, why): (StatementRef, Why)) -> StatementView {
+fn statement_view((statement, why): (StatementRef, Why)) -> StatementView {
     let effect = match why.effect {
-        Effect::Allow => EffectWord::Allow,
-        Effect::Deny => EffectWord::Deny,
+        Effect::Allow => StatementEffect::Allow,
+        Effect::Deny => StatementEffect::Deny,
     };
-    StatementView { name: name(named), effect, matched: why.matched, reasons: why.reasons }
+    StatementView { name: statement_name(statement), effect, matched: why.matched, reasons: why.reasons }
 }

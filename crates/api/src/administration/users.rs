@@ -1,4 +1,4 @@
-//! Users of the domain, and their passwords.
+//! Users of the domain and their passwords.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{changer, fields, need_administrator, not_found, reader};
+use super::{not_found, require_administrator, require_read, require_write, validation};
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::json::Json;
@@ -30,50 +30,50 @@ pub(crate) struct UserView {
     id: String,
     name: String,
     description: String,
-    /// Whether they may sign in
+    /// True if the user may sign in
     enabled: bool,
-    /// Whether they may do everything in the domain, whatever the policies say
+    /// True for an administrator, who may perform every action in the domain regardless of policies
     administrator: bool,
 }
 
-/// A user who was made.
+/// A created user.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedUser {
     #[serde(flatten)]
     user: UserView,
-    /// The password, if it was made too. It is shown this once
+    /// Generated password, returned only in this response
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }
 
-/// A user to be made.
+/// A new user.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserCreation {
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$")]
     name: String,
-    /// Not the name; without one, one is made
+    /// Password, different from the user name; generated if omitted
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// Whether they may do everything in the domain, whatever the policies say
+    /// True for an administrator, who may perform every action in the domain regardless of policies
     #[schema(default = false)]
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
 }
 
-/// What to change; what is left out stays.
+/// Changes of a user. Omitted fields are unchanged.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct UserUpdate {
-    /// Not the name. Ends the tokens and temporary keys of the user
+    /// New password, different from the user name. Revokes the user's tokens and temporary keys
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
-    /// Whether they may sign in
+    /// True if the user may sign in
     enabled: Option<bool>,
-    /// Whether they may do everything in the domain, whatever the policies say
+    /// True for an administrator, who may perform every action in the domain regardless of policies
     administrator: Option<bool>,
     #[schema(max_length = 1000)]
     description: Option<String>,
@@ -81,49 +81,49 @@ pub(crate) struct UserUpdate {
 
 /// List the users of the domain.
 #[utoipa::path(get, path = "/clew/v1/users", tag = "administration", params(PageParameters),
-    responses((status = 200, description = "A page of users, by name", body = UserPage)))]
+    responses((status = 200, description = "A page of users, ordered by name", body = UserPage)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UserPage>, Refusal> {
-    let domain = reader(&service, &caller)?;
+    let domain = require_read(&service, &caller)?;
     let page = page::asked(query.as_deref())?;
-    let (users, total_count) = page::cut(service.store.users_of(domain).await?, page, view);
+    let (users, total_count) = page::cut(service.store.users_of(domain).await?, page, user_view);
     Ok(Json(UserPage { users, total_count }))
 }
 
-/// Make a user.
+/// Create a user.
 #[utoipa::path(post, path = "/clew/v1/users", tag = "administration",
     request_body(content = UserCreation, content_type = "application/json"),
     responses(
         (status = 201, description = "The user", body = CreatedUser),
-        (status = 409, description = "There is one of this name", body = ErrorBody)
+        (status = 409, description = "The name is in use", body = ErrorBody)
     ))]
 pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
-    let (domain, origin) = changer(&service, &caller)?;
+    let (domain, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["name", "password", "administrator", "description"])?;
-    let (name, description) = (fields::name(&body)?, fields::description(&body)?.unwrap_or_default());
+    let (name, description) = (validation::read_name(&body)?, validation::read_description(&body)?.unwrap_or_default());
     let administrator = body.get("administrator")?.unwrap_or(false);
     if administrator {
-        need_administrator(&caller)?;
+        require_administrator(&caller)?;
     }
-    let chosen = chosen_password(&body, &name)?;
-    let is_made = chosen.is_none();
-    let password = match chosen {
-        Some(chosen) => chosen,
+    let requested = read_password(&body, &name)?;
+    let is_generated = requested.is_none();
+    let password = match requested {
+        Some(requested) => requested,
         None => password::generate().map_err(|error| Refusal::internal(&error))?,
     };
     let password_hash = passwords::hash(password.clone()).await?;
     let new = NewUser { name, password_hash, administrator, description };
     let id = service.store.create_user(&origin, domain, &new).await?;
     let created = CreatedUser {
-        user: view(find(&service, &caller, id.as_str()).await?),
-        password: is_made.then(|| password.expose_secret().to_owned()),
+        user: user_view(find(&service, &caller, id.as_str()).await?),
+        password: is_generated.then(|| password.expose_secret().to_owned()),
     };
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -136,8 +136,8 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, Refusal> {
-    reader(&service, &caller)?;
-    Ok(Json(view(find(&service, &caller, &id).await?)))
+    require_read(&service, &caller)?;
+    Ok(Json(user_view(find(&service, &caller, &id).await?)))
 }
 
 /// Change a user.
@@ -145,7 +145,7 @@ pub(crate) async fn show(
     request_body(content = UserUpdate, content_type = "application/json"),
     responses(
         (status = 200, description = "The user", body = UserView),
-        (status = 409, description = "It is the last administrator", body = ErrorBody)
+        (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
 pub(crate) async fn update(
     State(service): State<Service>,
@@ -153,46 +153,46 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<UserView>, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let body = Body::parse(&body, &["password", "enabled", "administrator", "description"])?;
     let mut change = UserChange {
         password_hash: None,
         enabled: body.get("enabled")?,
         administrator: body.get("administrator")?,
-        description: fields::description(&body)?,
+        description: validation::read_description(&body)?,
     };
     let user = find(&service, &caller, &id).await?;
     if user.administrator || change.administrator.is_some() {
-        need_administrator(&caller)?;
+        require_administrator(&caller)?;
     }
-    if let Some(chosen) = chosen_password(&body, &user.name)? {
-        change.password_hash = Some(passwords::hash(chosen).await?);
+    if let Some(password) = read_password(&body, &user.name)? {
+        change.password_hash = Some(passwords::hash(password).await?);
     }
     service.store.update_user(&origin, &user.id, &change).await?;
-    Ok(Json(view(find(&service, &caller, &id).await?)))
+    Ok(Json(user_view(find(&service, &caller, &id).await?)))
 }
 
-/// Remove a user with their keys, tokens and memberships.
+/// Delete a user with all keys, tokens and group memberships.
 #[utoipa::path(delete, path = "/clew/v1/users/{user_id}", tag = "administration", params(("user_id" = String, Path)),
     responses(
-        (status = 204, description = "Removed"),
-        (status = 409, description = "It is the last administrator", body = ErrorBody)
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "The user is the last administrator", body = ErrorBody)
     ))]
 pub(crate) async fn remove(
     State(service): State<Service>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let (_, origin) = changer(&service, &caller)?;
+    let (_, origin) = require_write(&service, &caller)?;
     let user = find(&service, &caller, &id).await?;
     if user.administrator {
-        need_administrator(&caller)?;
+        require_administrator(&caller)?;
     }
     service.store.remove_user(&origin, &user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A user of the caller's domain.
+/// Finds a user in the caller's domain.
 pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<User, Refusal> {
     let found = match id.parse() {
         Ok(id) => service.store.user(&id).await?,
@@ -201,13 +201,14 @@ pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result
     found.filter(|found| found.domain_id == caller.principal.domain_id).ok_or_else(|| not_found("user", id))
 }
 
-fn chosen_password(body: &Body, user: &str) -> Result<Option<SecretString>, Refusal> {
-    let Some(chosen) = body.secret("password")? else { return Ok(None) };
-    fields::check_password(user, &chosen)?;
-    Ok(Some(chosen))
+/// Reads and validates the optional field `password`.
+fn read_password(body: &Body, user: &str) -> Result<Option<SecretString>, Refusal> {
+    let Some(password) = body.secret("password")? else { return Ok(None) };
+    validation::check_password(user, &password)?;
+    Ok(Some(password))
 }
 
-fn view(user: User) -> UserView {
+fn user_view(user: User) -> UserView {
     UserView {
         id: user.id.to_string(),
         name: user.name,

@@ -1,17 +1,19 @@
-//! Serialises password checks per subject within a server, so that concurrent successful checks consume no budget. The limit on attempts
-//! itself is stored, for all servers together.
+//! Locks that serialize the password checks of a subject within a server.
+//!
+//! Serialization ensures that concurrent successful checks consume no attempts.
+//! The store limits the number of attempts across all servers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as SubjectLock, OwnedMutexGuard};
 
-/// Subjects with a check under way.
+/// Subjects with a running check.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptLocks(Mutex<HashMap<String, Arc<SubjectLock<()>>>>);
 
 impl AttemptLocks {
-    /// Waits until no other check of the subject is under way. Others wait as long as the guard lives.
+    /// Locks a subject until the guard is dropped. Waits for a running check of the subject.
     pub(crate) async fn lock(&self, subject: &str) -> OwnedMutexGuard<()> {
         let subject_lock = {
             let mut subjects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +31,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn checks_of_a_subject_run_one_at_a_time_and_leave_nothing() {
+    async fn checks_of_a_subject_are_serialized_and_unused_locks_are_removed() {
         let locks = AttemptLocks::default();
         let first = locks.lock("one").await;
         assert!(locks.lock("one").now_or_never().is_none());

@@ -1,7 +1,8 @@
-//! Attempts to authenticate: which failures count together, and the check of a password.
+//! Authentication attempts: scope of failure counters, and the password check.
 //!
-//! Failures of a user from an address from which the user has authenticated before count for that address alone; failures from all other
-//! addresses count together. Failed attempts from unknown addresses lock the user for unknown addresses only.
+//! A successful authentication makes the client address known for the user.
+//! Each known address of a user has its own failure counter; all unknown addresses share one counter.
+//! Failed attempts from unknown addresses lock the user for unknown addresses only.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,9 +17,8 @@ use crate::connection::Neighbourhood;
 use crate::refusal::Refusal;
 use crate::{Service, passwords};
 
-/// How long an attempt waits for the outcome of those that other servers are making for the same subject.
+/// Maximum wait for concurrent attempts of other servers on the same subject.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// Polling interval.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Outcome of a password check.
@@ -26,11 +26,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum PasswordCheck {
     Right,
     Wrong,
-    /// Too many failures: the password was not compared.
+    /// The subject is locked after too many failures; the password was not compared.
     Locked,
 }
 
-/// Checks a password of the user `<domain>/<name>` from an address. Takes as long for a user that does not exist as for a wrong password.
+/// Checks a password of the user `<domain>/<name>` from an address.
+///
+/// The check of a missing user takes as long as the check of a wrong password.
 pub(crate) async fn check_password(
     service: &Service,
     name: &str,
@@ -40,11 +42,11 @@ pub(crate) async fn check_password(
 ) -> Result<PasswordCheck, Refusal> {
     let subject = subject(&service.store, format!("user:{name}"), user.map(|user| &user.id), peer).await?;
     let _lock = service.attempt_locks().lock(&subject).await;
-    if !reserve(&service.store, &subject).await? {
+    if !reserve_attempt(&service.store, &subject).await? {
         return Ok(PasswordCheck::Locked);
     }
-    let right = passwords::verify(password, user.map(|user| user.password_hash.clone())).await?;
-    let Some(user) = user.filter(|user| right && user.enabled) else {
+    let is_correct = passwords::verify(password, user.map(|user| user.password_hash.clone())).await?;
+    let Some(user) = user.filter(|user| is_correct && user.enabled) else {
         service.store.confirm_auth_failure(&subject).await?;
         return Ok(PasswordCheck::Wrong);
     };
@@ -53,8 +55,8 @@ pub(crate) async fn check_password(
     Ok(PasswordCheck::Right)
 }
 
-/// Reserves an attempt before anything is compared. False if the subject is locked.
-async fn reserve(store: &Store, subject: &str) -> Result<bool, StoreError> {
+/// Reserves an attempt before the password is compared. Returns false if the subject is locked.
+async fn reserve_attempt(store: &Store, subject: &str) -> Result<bool, StoreError> {
     let start = Instant::now();
     loop {
         match store.reserve_attempt(subject).await? {
@@ -65,7 +67,9 @@ async fn reserve(store: &Store, subject: &str) -> Result<bool, StoreError> {
     }
 }
 
-/// The subject that failures from an address count for. No name can be that of another subject: names stand at the end.
+/// Returns the subject whose failure counter applies to an address.
+///
+/// The name is the last part, so that no name can imitate another subject.
 pub(crate) async fn subject(
     store: &Store,
     name: String,
@@ -78,7 +82,9 @@ pub(crate) async fn subject(
     Ok(if is_known { format!("address:{address} {name}") } else { name })
 }
 
-/// Records where a user has authenticated. A failure costs the user a budget of their own there, and no more.
+/// Records the address of a successful authentication, which then has its own failure counter for the user.
+///
+/// If the store fails, the error is logged and the address stays unknown.
 pub(crate) async fn record_address(store: &Store, user: &UserId, peer: Option<IpAddr>) {
     let Some(peer) = peer else { return };
     if let Err(error) = store.record_known_address(user, &Neighbourhood::from(peer).to_string()).await {

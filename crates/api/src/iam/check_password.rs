@@ -1,4 +1,4 @@
-//! Whether it is the user who says so: by a password, however they sign in.
+//! Password check of all sign-in routes.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,9 @@ use crate::iam::auth_attempts::{self, PasswordCheck};
 use crate::iam::sign_in::Who;
 use crate::refusal::Refusal;
 
-/// Takes as long for a user that is not there as for a wrong password, and says the same. So it does of a lock: names that nobody has
-/// are locked too.
+/// Authenticates a user by password and records the user in the audit trail.
+///
+/// Duration and error are the same for a missing user and a wrong password. Repeated failures lock missing names too.
 pub(crate) async fn check_password(
     service: &Service,
     trail: &Trail,
@@ -39,10 +40,13 @@ pub(crate) async fn check_password(
             trail.claims(&user.name);
             trail.target(&user.name);
         }
-        // A name that nobody has is not written down: people type passwords where a name belongs.
+        // An unknown user name is not recorded: it may be a password typed into the wrong field.
         (None, Who::Name { domain, .. }) => {
             let domains = service.store.domains().await?;
-            domains.iter().filter(|known| known.name == *domain).for_each(|known| trail.is_about(&known.id));
+            domains
+                .iter()
+                .filter(|existing| existing.name == *domain)
+                .for_each(|existing| trail.is_about(&existing.id));
         }
         (None, Who::Id(_)) => {}
     }

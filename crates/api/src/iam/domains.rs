@@ -1,4 +1,4 @@
-//! The caller's domain: how the SDKs find it (spec sections 3.1 and 8.3).
+//! Domain lookup for the SDKs (spec sections 3.1 and 8.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::iam::projects::{Links, OwnLink};
 use crate::json::Json;
 
-/// Domains, and where this list is.
+/// Domains, with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DomainList {
     domains: Vec<DomainEntry>,
@@ -24,7 +24,7 @@ pub(crate) struct DomainEntry {
     description: String,
 }
 
-/// List the domains of the caller: there is one.
+/// List the caller's domains. A caller always has one domain.
 #[utoipa::path(get, path = "/v3/auth/domains", tag = "identity", responses((status = 200, description = "Domains", body = DomainList)))]
 pub(crate) async fn list(Caller { principal, .. }: Caller) -> Json<DomainList> {
     let domain = DomainEntry {
@@ -38,7 +38,7 @@ pub(crate) async fn list(Caller { principal, .. }: Caller) -> Json<DomainList> {
     Json(DomainList { domains: vec![domain], links })
 }
 
-/// Who the caller is.
+/// Identity of the caller.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallerIdentity {
     account_id: String,
@@ -46,7 +46,7 @@ pub(crate) struct CallerIdentity {
     principal_urn: String,
 }
 
-/// Tell who the caller is.
+/// Show the identity of the caller.
 #[utoipa::path(get, path = "/v5/caller-identity", tag = "identity", responses((status = 200, description = "The caller", body = CallerIdentity)))]
 pub(crate) async fn caller_identity(Caller { principal, .. }: Caller) -> Json<CallerIdentity> {
     Json(CallerIdentity {

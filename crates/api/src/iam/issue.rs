@@ -1,4 +1,4 @@
-//! A new token, kept under its hash.
+//! Token issuance. The store keeps only the hash of a token.
 
 use clew_iam::token;
 use clew_store::{NewToken, Project, TokenOrigin, User};
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::Service;
 use crate::refusal::Refusal;
 
-/// A token that was just made. Times are seconds since 1970 (UTC).
+/// An issued token. Times are seconds since 1970 (UTC).
 pub(crate) struct NewlyIssued {
     pub(crate) secret: SecretString,
     pub(crate) methods: Vec<String>,
@@ -16,7 +16,9 @@ pub(crate) struct NewlyIssued {
     pub(crate) expires_at: i64,
 }
 
-/// Makes a token of the user for the project, or for the domain. It is good for as long as tokens are, but not beyond `latest`.
+/// Issues a token of the user for the project, or for the domain if `project` is `None`.
+///
+/// The token expires after the configured token lifetime, or at `latest` if that is earlier.
 pub(crate) async fn issue(
     service: &Service,
     user: &User,
@@ -42,17 +44,17 @@ pub(crate) async fn issue(
             origin,
         })
         .await?;
-    forget_old_tokens(service, issued_at).await;
+    remove_old_tokens(service, issued_at).await;
     Ok(NewlyIssued { secret, methods, issued_at, expires_at })
 }
 
-/// What the audit says of a token's scope.
+/// Describes the scope of a token for the audit.
 pub(crate) fn scope_in_words(project: Option<&Project>) -> String {
     project.map_or_else(|| "domain".to_owned(), |project| format!("project {}", project.id))
 }
 
-/// A day after its end a token is forgotten: until then "expired" can be told from "unknown".
-async fn forget_old_tokens(service: &Service, now: i64) {
+/// Removes tokens one day after their expiry. Until then, errors distinguish expired from unknown tokens.
+async fn remove_old_tokens(service: &Service, now: i64) {
     if let Err(error) = service.store.remove_tokens_expired_before(now - 24 * 3600).await {
         tracing::warn!(%error, "could not remove old tokens");
     }

@@ -1,4 +1,4 @@
-//! KeystoneListProjects: how the SDKs find the project of a region (spec section 3.1).
+//! Handler of `KeystoneListProjects`, used by the SDKs to find the project of a region (spec section 3.1).
 
 use axum::extract::{RawQuery, State};
 use clew_iam::decision::Grant;
@@ -13,14 +13,14 @@ use crate::json::Json;
 use crate::query::{Query, shown};
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Projects, and where this list is.
+/// Projects, with links.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
     links: Links,
     projects: Vec<ProjectEntry>,
 }
 
-/// Where a list or thing is.
+/// Links of a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Links {
     #[serde(rename = "self")]
@@ -29,7 +29,7 @@ pub(crate) struct Links {
     pub(crate) next: Option<String>,
 }
 
-/// Where a thing is.
+/// Link of an object.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OwnLink {
     #[serde(rename = "self")]
@@ -58,8 +58,8 @@ pub(crate) struct ProjectEntry {
         ("name" = Option<String>, Query, description = "Name of a region"),
         ("domain_id" = Option<String>, Query), ("parent_id" = Option<String>, Query),
         ("enabled" = Option<bool>, Query), ("is_domain" = Option<bool>, Query),
-        ("page" = Option<u32>, Query, description = "From 1; only with per_page"),
-        ("per_page" = Option<u32>, Query, description = "1 to 5000; only with page")
+        ("page" = Option<u32>, Query, description = "Page number from 1; requires per_page"),
+        ("per_page" = Option<u32>, Query, description = "Page size from 1 to 5000; requires page")
     ),
     responses(
         (status = 200, description = "Projects", body = ProjectList),
@@ -72,29 +72,29 @@ pub(crate) async fn list(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<ProjectList>, Refusal> {
     let query = Query::parse(raw.as_deref())?;
-    let (enabled, is_domain) = (flag(&query, "enabled")?, flag(&query, "is_domain")?);
-    let named = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
+    let (enabled, is_domain) = (parse_flag(&query, "enabled")?, parse_flag(&query, "is_domain")?);
+    let matches = |name: &str, value: &str| query.get(name).is_none_or(|given| given == value);
     let mut projects = service.store.projects_of(&principal.domain_id).await?;
     projects.retain(|project| {
-        named("name", &project.name)
-            && named("domain_id", project.domain_id.as_str())
-            && named("parent_id", project.domain_id.as_str())
-            && enabled.is_none_or(|wanted| wanted == project.enabled)
+        matches("name", &project.name)
+            && matches("domain_id", project.domain_id.as_str())
+            && matches("parent_id", project.domain_id.as_str())
+            && enabled.is_none_or(|enabled| enabled == project.enabled)
             && is_domain != Some(true)
     });
     let own = format!("/v3/projects{}", raw.map_or(String::new(), |raw| format!("?{raw}")));
     let mut links = Links { own, previous: None, next: None };
-    if let Some((page, per_page)) = page(&query)? {
+    if let Some((page, per_page)) = parse_page(&query)? {
         let link = |page: usize| format!("/v3/projects?{}", query.with("page", &page.to_string()));
-        let before = (page - 1).saturating_mul(per_page);
+        let offset = (page - 1).saturating_mul(per_page);
         links.previous = (page > 1).then(|| link(page - 1));
-        links.next = (projects.len() > before.saturating_add(per_page)).then(|| link(page + 1));
-        projects = projects.into_iter().skip(before).take(per_page).collect();
+        links.next = (projects.len() > offset.saturating_add(per_page)).then(|| link(page + 1));
+        projects = projects.into_iter().skip(offset).take(per_page).collect();
     }
-    Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(project_entry).collect() }))
 }
 
-/// List the projects that the caller may use: those that a policy is good for; all of the domain for its administrators.
+/// List the projects that the caller's policies apply to. Administrators get all projects of the domain.
 #[utoipa::path(get, path = "/v3/auth/projects", tag = "identity", responses((status = 200, description = "Projects", body = ProjectList)))]
 pub(crate) async fn list_of_caller(
     State(service): State<Service>,
@@ -102,10 +102,10 @@ pub(crate) async fn list_of_caller(
 ) -> Result<Json<ProjectList>, Refusal> {
     let projects = reached(&service, &principal.domain_id, principal.administrator, &principal.grants).await?;
     let links = Links { own: "/v3/auth/projects".to_owned(), previous: None, next: None };
-    Ok(Json(ProjectList { links, projects: projects.into_iter().map(entry).collect() }))
+    Ok(Json(ProjectList { links, projects: projects.into_iter().map(project_entry).collect() }))
 }
 
-/// The projects that somebody may use.
+/// Returns the enabled projects of the domain that the grants apply to. Administrators get all enabled projects.
 pub(crate) async fn reached(
     service: &Service,
     domain: &DomainId,
@@ -113,14 +113,14 @@ pub(crate) async fn reached(
     grants: &[Grant],
 ) -> Result<Vec<Project>, StoreError> {
     let mut projects = service.store.projects_of(domain).await?;
-    let reaches = |project: &Project| {
+    let is_granted = |project: &Project| {
         administrator || grants.iter().any(|grant| grant.project.as_ref().is_none_or(|only| *only == project.id))
     };
-    projects.retain(|project| project.enabled && reaches(project));
+    projects.retain(|project| project.enabled && is_granted(project));
     Ok(projects)
 }
 
-fn entry(project: Project) -> ProjectEntry {
+fn project_entry(project: Project) -> ProjectEntry {
     ProjectEntry {
         is_domain: false,
         description: project.description,
@@ -133,32 +133,32 @@ fn entry(project: Project) -> ProjectEntry {
     }
 }
 
-/// `page`, from 1, and `per_page`: they only count together.
-fn page(query: &Query) -> Result<Option<(usize, usize)>, Refusal> {
+/// Parses `page` (from 1) and `per_page`. Each requires the other.
+fn parse_page(query: &Query) -> Result<Option<(usize, usize)>, Refusal> {
     match (query.get("page"), query.get("per_page")) {
         (None, None) => Ok(None),
         (Some(page), Some(per_page)) => {
-            Ok(Some((within("page", page, usize::MAX)?, within("per_page", per_page, 5000)?)))
+            Ok(Some((parse_positive("page", page, usize::MAX)?, parse_positive("per_page", per_page, 5000)?)))
         }
-        (Some(given), None) => Err(wrong("page", given)),
-        (None, Some(given)) => Err(wrong("per_page", given)),
+        (Some(given), None) => Err(invalid_parameter("page", given)),
+        (None, Some(given)) => Err(invalid_parameter("per_page", given)),
     }
 }
 
-fn within(name: &'static str, given: &str, max: usize) -> Result<usize, Refusal> {
-    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| wrong(name, given))
+fn parse_positive(name: &'static str, given: &str, max: usize) -> Result<usize, Refusal> {
+    given.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| invalid_parameter(name, given))
 }
 
-fn flag(query: &Query, name: &'static str) -> Result<Option<bool>, Refusal> {
+fn parse_flag(query: &Query, name: &'static str) -> Result<Option<bool>, Refusal> {
     match query.get(name) {
         None => Ok(None),
         Some(given) if given.eq_ignore_ascii_case("true") => Ok(Some(true)),
         Some(given) if given.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(given) => Err(wrong(name, given)),
+        Some(given) => Err(invalid_parameter(name, given)),
     }
 }
 
-fn wrong(name: &'static str, given: &str) -> Refusal {
+fn invalid_parameter(name: &'static str, given: &str) -> Refusal {
     let arguments = vec![("field", name.into()), ("given", shown(given))];
     Refusal::because(ErrorEntry::IAM_INVALID_PARAMETER, "parameter-form", arguments)
 }

@@ -1,4 +1,4 @@
-//! What a sign-in asks for: `auth.identity` and `auth.scope` (spec section 3.2).
+//! Parser for sign-in requests: `auth.identity` and `auth.scope` (spec section 3.2).
 
 use clew_model::ErrorEntry;
 use secrecy::SecretString;
@@ -7,39 +7,39 @@ use utoipa::ToSchema;
 
 use crate::refusal::Refusal;
 
-/// A sign-in.
+/// A parsed sign-in request.
 #[derive(Debug)]
 pub(super) struct SignIn {
-    pub(super) who: Who,
+    pub(super) user: Who,
     pub(super) password: SecretString,
-    pub(super) scope: Scope,
+    pub(super) scope: RequestedScope,
 }
 
-/// Who signs in.
+/// Reference to the user of a sign-in, by id or by name.
 #[derive(Debug)]
 pub(crate) enum Who {
     Id(String),
     Name { domain: String, user: String },
 }
 
-/// What the token shall be for.
+/// Requested scope of the token.
 #[derive(Debug)]
-pub(super) enum Scope {
-    Project { which: Which, domain: OfDomain },
-    Domain(OfDomain),
+pub(super) enum RequestedScope {
+    Project { project: ProjectRef, domain: DomainRef },
+    Domain(DomainRef),
     Unscoped,
 }
 
-/// Which project.
+/// Reference to a project, by id or by name.
 #[derive(Debug)]
-pub(super) enum Which {
+pub(super) enum ProjectRef {
     Id(String),
     Name(String),
 }
 
-/// The domain that is meant. What is not said may be any.
+/// Reference to a domain by id, name or both. A missing field matches every domain.
 #[derive(Debug, Default)]
-pub(super) struct OfDomain {
+pub(super) struct DomainRef {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
 }
@@ -47,16 +47,16 @@ pub(super) struct OfDomain {
 impl SignIn {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
-        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing("auth.identity.methods"))?;
+        let methods = body.pointer("/auth/identity/methods").ok_or_else(|| missing_field("auth.identity.methods"))?;
         if *methods != json!(["password"]) {
             return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-methods", Vec::new()));
         }
         let text = |pointer: &str, name: &'static str| match body.pointer(pointer) {
             Some(Value::String(text)) => Ok(text.clone()),
-            None => Err(missing(name)),
+            None => Err(missing_field(name)),
             Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
         };
-        let who = match body.pointer("/auth/identity/password/user/id") {
+        let user = match body.pointer("/auth/identity/password/user/id") {
             Some(_) => Who::Id(text("/auth/identity/password/user/id", "auth.identity.password.user.id")?),
             None => Who::Name {
                 user: text("/auth/identity/password/user/name", "auth.identity.password.user.name")?,
@@ -64,12 +64,12 @@ impl SignIn {
             },
         };
         let password = text("/auth/identity/password/user/password", "auth.identity.password.user.password")?.into();
-        Ok(Self { who, password, scope: Scope::parse(body.pointer("/auth/scope"))? })
+        Ok(Self { user, password, scope: RequestedScope::parse(body.pointer("/auth/scope"))? })
     }
 }
 
-impl Scope {
-    /// A project wins over a domain.
+impl RequestedScope {
+    /// Parses `auth.scope`. A project takes precedence over a domain.
     fn parse(scope: Option<&Value>) -> Result<Self, Refusal> {
         let Some(scope) = scope else { return Ok(Self::Unscoped) };
         let text = |pointer: &str| match scope.pointer(pointer) {
@@ -78,86 +78,86 @@ impl Scope {
             Some(_) => Err(Refusal::new(ErrorEntry::IAM_INVALID_BODY)),
         };
         if scope.get("project").is_some() {
-            let domain = OfDomain { id: text("/project/domain/id")?, name: text("/project/domain/name")? };
+            let domain = DomainRef { id: text("/project/domain/id")?, name: text("/project/domain/name")? };
             return match (text("/project/id")?, text("/project/name")?) {
-                (Some(id), _) => Ok(Self::Project { which: Which::Id(id), domain }),
-                (None, Some(name)) => Ok(Self::Project { which: Which::Name(name), domain }),
-                (None, None) => Err(missing("auth.scope.project.id")),
+                (Some(id), _) => Ok(Self::Project { project: ProjectRef::Id(id), domain }),
+                (None, Some(name)) => Ok(Self::Project { project: ProjectRef::Name(name), domain }),
+                (None, None) => Err(missing_field("auth.scope.project.id")),
             };
         }
         if scope.get("domain").is_some() {
             return match (text("/domain/id")?, text("/domain/name")?) {
-                (None, None) => Err(missing("auth.scope.domain.id")),
-                (id, name) => Ok(Self::Domain(OfDomain { id, name })),
+                (None, None) => Err(missing_field("auth.scope.domain.id")),
+                (id, name) => Ok(Self::Domain(DomainRef { id, name })),
             };
         }
-        Err(missing("auth.scope.project"))
+        Err(missing_field("auth.scope.project"))
     }
 }
 
-fn missing(field: &'static str) -> Refusal {
+fn missing_field(field: &'static str) -> Refusal {
     Refusal::because(ErrorEntry::IAM_MISSING_FIELD, "iam-field", vec![("field", field.into())])
 }
 
-/// A sign-in, for the description of the API.
+/// A sign-in request.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct TokenRequest {
     auth: TokenRequestAuth,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestAuth {
     identity: TokenRequestIdentity,
-    /// Without it, the token is for the domain
+    /// Scope of the token; the domain if omitted
     scope: Option<TokenRequestScope>,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestIdentity {
-    /// password, and nothing else
+    /// Authentication methods; only password is supported
     #[schema(min_items = 1, max_items = 1, example = json!(["password"]))]
     methods: Vec<String>,
     password: TokenRequestPassword,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestPassword {
     user: TokenRequestUser,
 }
 
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestUser {
-    /// In place of name and domain
+    /// User id, instead of name and domain
     id: Option<String>,
     name: Option<String>,
     password: String,
     domain: Option<TokenRequestDomain>,
 }
 
-/// A domain, by its id or its name.
+/// A domain, by id or name.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestDomain {
     id: Option<String>,
     name: Option<String>,
 }
 
-/// A project wins over a domain.
+/// Requested scope. A project takes precedence over a domain.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestScope {
     project: Option<TokenRequestProject>,
     domain: Option<TokenRequestDomain>,
 }
 
-/// A project, by its id or its name.
+/// A project, by id or name.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a body")]
+#[allow(dead_code, reason = "schema of a part of the body")]
 struct TokenRequestProject {
     id: Option<String>,
     name: Option<String>,

@@ -1,4 +1,4 @@
-//! Temporary access keys for those who have a token or a permanent key: `CreateTemporaryAccessKeyByToken` of the cloud.
+//! Temporary access keys for holders of a token or permanent key: `CreateTemporaryAccessKeyByToken` of the cloud.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,14 +16,14 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::caller::{Caller, Credentials, Proof};
 use crate::iam::security_token;
-use crate::iam::token_answer::moment;
+use crate::iam::token_response::format_timestamp;
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Seconds that a key can be good for: 15 minutes to 24 hours.
-const DURATION: std::ops::RangeInclusive<i64> = 900..=86_400;
+/// Lifetime of a temporary key in seconds: 15 minutes to 24 hours.
+const LIFETIME_SECONDS: std::ops::RangeInclusive<i64> = 900..=86_400;
 
-/// What is asked for.
+/// Request of a temporary access key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemporaryKeyRequest {
@@ -39,11 +39,11 @@ struct TemporaryKeyAuth {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyIdentity {
-    /// token, and nothing else
+    /// Authentication methods; only token is supported
     #[schema(min_items = 1, max_items = 1, example = json!(["token"]))]
     methods: Vec<String>,
     token: Option<TemporaryKeyToken>,
-    /// Not supported: a key can do what its token can
+    /// Not supported: a key has the permissions of its token
     #[schema(value_type = Option<Object>)]
     policy: Option<Value>,
 }
@@ -51,16 +51,16 @@ struct TemporaryKeyIdentity {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TemporaryKeyToken {
-    /// A token of the caller; without it the key is good for what the request's own credentials are good for
+    /// Token of the caller that determines the key's scope; the request's own credentials if omitted
     id: Option<String>,
-    /// How long the key is good. It never outlives the token that it is issued for
+    /// Lifetime of the key in seconds. The key expires with its token at the latest
     #[schema(minimum = 900, maximum = 86_400, default = 900)]
     duration_seconds: Option<i64>,
 }
 
-/// A key that was made.
+/// A created temporary access key.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TemporaryKeyAnswer {
+pub(crate) struct TemporaryKeyResponse {
     credential: TemporaryKey,
 }
 
@@ -68,20 +68,20 @@ pub(crate) struct TemporaryKeyAnswer {
 struct TemporaryKey {
     access: String,
     secret: String,
-    /// To be sent in X-Security-Token
+    /// Value of the header X-Security-Token
     securitytoken: String,
     expires_at: String,
 }
 
-/// Get a temporary access key with its security token.
+/// Create a temporary access key with a security token.
 #[utoipa::path(
     post,
     path = "/v3.0/OS-CREDENTIAL/securitytokens",
     tag = "identity",
     request_body(content = TemporaryKeyRequest, content_type = "application/json"),
     responses(
-        (status = 201, description = "The key", body = TemporaryKeyAnswer),
-        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
+        (status = 201, description = "The key", body = TemporaryKeyResponse),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
         (status = 403, description = "The request was signed with a temporary key", body = ErrorBody)
     )
 )]
@@ -89,28 +89,28 @@ pub(crate) async fn create(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<TemporaryKeyAnswer>), Refusal> {
-    let identity = parse(&body)?;
+) -> Result<(StatusCode, Json<TemporaryKeyResponse>), Refusal> {
+    let identity = parse_identity(&body)?;
     if caller.credentials == Credentials::TemporaryKey {
-        // Else a key could be made to last for ever.
+        // Otherwise, a temporary key could be renewed forever.
         return Err(Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-temporary-by-temporary", Vec::new()));
     }
-    let asked = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
-    let duration = asked.duration_seconds.unwrap_or(*DURATION.start());
-    if !DURATION.contains(&duration) {
+    let requested = identity.token.unwrap_or(TemporaryKeyToken { id: None, duration_seconds: None });
+    let lifetime = requested.duration_seconds.unwrap_or(*LIFETIME_SECONDS.start());
+    if !LIFETIME_SECONDS.contains(&lifetime) {
         let arguments = vec![
             ("field", "auth.identity.token.duration_seconds".to_owned()),
-            ("given", duration.to_string()),
-            ("min", DURATION.start().to_string()),
-            ("max", DURATION.end().to_string()),
+            ("given", lifetime.to_string()),
+            ("min", LIFETIME_SECONDS.start().to_string()),
+            ("max", LIFETIME_SECONDS.end().to_string()),
         ];
         return Err(Refusal::because(ErrorEntry::IAM_INVALID_FIELD, "parameter-range", arguments));
     }
-    let source = match &asked.id {
-        Some(token) => token_of(&service, &caller, token).await?,
-        None => Source::of(&caller),
+    let source = match &requested.id {
+        Some(token) => source_of_token(&service, &caller, token).await?,
+        None => KeySource::of_caller(&caller),
     };
-    let expires_at = Timestamp::now().as_second().saturating_add(duration).min(source.expires_at.unwrap_or(i64::MAX));
+    let expires_at = Timestamp::now().as_second().saturating_add(lifetime).min(source.expires_at.unwrap_or(i64::MAX));
     let failed = |error| Refusal::internal(&error);
     let secret = access_key::generate_secret().map_err(failed)?;
     let security_token = security_token::generate(&source.scope).map_err(failed)?;
@@ -127,34 +127,34 @@ pub(crate) async fn create(
         access: new.id.to_string(),
         secret: secret.expose_secret().to_owned(),
         securitytoken: security_token.expose_secret().to_owned(),
-        expires_at: moment(new.expires_at)?,
+        expires_at: format_timestamp(new.expires_at)?,
     };
-    Ok((StatusCode::CREATED, Json(TemporaryKeyAnswer { credential })))
+    Ok((StatusCode::CREATED, Json(TemporaryKeyResponse { credential })))
 }
 
-fn parse(body: &[u8]) -> Result<TemporaryKeyIdentity, Refusal> {
+fn parse_identity(body: &[u8]) -> Result<TemporaryKeyIdentity, Refusal> {
     let body: TemporaryKeyRequest =
         serde_json::from_slice(body).map_err(|_| Refusal::new(ErrorEntry::IAM_INVALID_BODY))?;
     let identity = body.auth.identity;
     if identity.methods != ["token"] {
         return Err(Refusal::because(ErrorEntry::IAM_INVALID_BODY, "iam-token-method", Vec::new()));
     }
-    // To leave a restriction out would hand out more than was asked for.
+    // An ignored restriction would grant more than the client requested.
     if identity.policy.is_some() {
         return Err(Refusal::because(ErrorEntry::IAM_INVALID_FIELD, "iam-temporary-policy", Vec::new()));
     }
     Ok(identity)
 }
 
-/// The credentials that a temporary key is issued for. It is good for what they are good for, and ends with them.
-struct Source {
+/// Credentials that a temporary key is issued for. The key has their scope and expires with them.
+struct KeySource {
     scope: Scope,
     issued_for: IssuedFor,
     expires_at: Option<i64>,
 }
 
-impl Source {
-    fn of(caller: &Caller) -> Self {
+impl KeySource {
+    fn of_caller(caller: &Caller) -> Self {
         let issued_for = match &caller.proof {
             Proof::Token(token) => IssuedFor::Token(token.hash),
             Proof::Key(id) => IssuedFor::Key(id.clone()),
@@ -163,8 +163,8 @@ impl Source {
     }
 }
 
-/// A token of the caller.
-async fn token_of(service: &Service, caller: &Caller, token: &str) -> Result<Source, Refusal> {
+/// Returns the source for a valid token of the caller.
+async fn source_of_token(service: &Service, caller: &Caller, token: &str) -> Result<KeySource, Refusal> {
     let hash = token::hash(token);
     let stored = service.store.token(&hash).await?;
     let stored = stored.filter(|stored| !stored.revoked && stored.user.id == caller.principal.user_id);
@@ -173,5 +173,5 @@ async fn token_of(service: &Service, caller: &Caller, token: &str) -> Result<Sou
         return Err(Refusal::new(ErrorEntry::IAM_TOKEN_EXPIRED));
     }
     let scope = stored.scope_project.map_or(Scope::Domain, Scope::Project);
-    Ok(Source { scope, issued_for: IssuedFor::Token(hash), expires_at: Some(stored.expires_at) })
+    Ok(KeySource { scope, issued_for: IssuedFor::Token(hash), expires_at: Some(stored.expires_at) })
 }

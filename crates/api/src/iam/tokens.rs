@@ -1,4 +1,4 @@
-//! Signing in with a password (spec section 3.2).
+//! Sign-in with a password (spec section 3.2).
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
@@ -14,26 +14,26 @@ use crate::authentication::read_body;
 use crate::connection::Connection;
 use crate::iam::check_password::check_password;
 use crate::iam::issue::{NewlyIssued, issue, scope_in_words};
-use crate::iam::sign_in::{OfDomain, Scope, SignIn, TokenRequest, Which};
-use crate::iam::token_answer::{Facts, Reached, TokenAnswer};
+use crate::iam::sign_in::{DomainRef, ProjectRef, RequestedScope, SignIn, TokenRequest};
+use crate::iam::token_response::{ServerUrl, TokenDetails, TokenResponse};
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::{Service, grants, limits};
 
-/// Get a token with user name and password, for a project (by id or name) or for the domain.
+/// Issue a token for a user name and password. The scope is a project, by id or name, or the domain.
 #[utoipa::path(
     post,
     path = "/v3/auth/tokens",
     tag = "identity",
     security(()),
-    params(("nocatalog" = Option<String>, Query, description = "Any text leaves the catalog out")),
+    params(("nocatalog" = Option<String>, Query, description = "Any non-empty value omits the catalog")),
     request_body(content = TokenRequest, content_type = "application/json"),
     responses(
-        (status = 201, description = "The token is in X-Subject-Token", body = TokenAnswer, headers(("X-Subject-Token" = String))),
-        (status = 400, description = "A field is missing or wrong", body = ErrorBody),
+        (status = 201, description = "The token is in X-Subject-Token", body = TokenResponse, headers(("X-Subject-Token" = String))),
+        (status = 400, description = "A field is missing or invalid", body = ErrorBody),
         (status = 401, description = "User name or password is wrong, or the user is locked", body = ErrorBody),
-        (status = 403, description = "The scope is not the user's", body = ErrorBody)
+        (status = 403, description = "The user has no access to the scope", body = ErrorBody)
     )
 )]
 pub(crate) async fn create(
@@ -44,43 +44,46 @@ pub(crate) async fn create(
 ) -> Result<Response, Refusal> {
     let with_catalog = Query::parse(query.as_deref())?.get("nocatalog").is_none_or(str::is_empty);
     let (parts, body) = request.into_parts();
-    let asked = SignIn::parse(&read_body(body, &service.settings).await?)?;
-    let user = check_password(&service, &trail, limits::peer(&parts.extensions), &asked.who, asked.password).await?;
-    let project = project_of_scope(&service, &user, &asked.scope).await?;
+    let sign_in = SignIn::parse(&read_body(body, &service.settings).await?)?;
+    let peer = limits::peer(&parts.extensions);
+    let user = check_password(&service, &trail, peer, &sign_in.user, sign_in.password).await?;
+    let project = resolve_scope(&service, &user, &sign_in.scope).await?;
     let NewlyIssued { secret, methods, issued_at, expires_at } =
         issue(&service, &user, project.as_ref(), TokenOrigin::Api, "password", None).await?;
     info!(user.id = %user.id, "signed in");
     trail.detail("scope", scope_in_words(project.as_ref()));
     let grants = grants::read(&service.store, &user.id).await?;
-    let facts = Facts { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
-    let reached = Reached::by(parts.extensions.get::<Connection>(), &parts.headers);
-    let answer = TokenAnswer::new(&service, facts, with_catalog.then_some(&reached))?;
-    let mut response = (StatusCode::CREATED, Json(answer)).into_response();
+    let details =
+        TokenDetails { user: &user, project: project.as_ref(), grants: &grants, methods, issued_at, expires_at };
+    let server_url = ServerUrl::of_request(parts.extensions.get::<Connection>(), &parts.headers);
+    let body = TokenResponse::new(&service, details, with_catalog.then_some(&server_url))?;
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
     let value = HeaderValue::from_str(secret.expose_secret()).map_err(|error| Refusal::internal(&error))?;
     response.headers_mut().insert("x-subject-token", value);
     Ok(response)
 }
 
-async fn project_of_scope(service: &Service, user: &User, scope: &Scope) -> Result<Option<Project>, Refusal> {
+/// Finds the project of the requested scope. Returns `None` for the domain.
+async fn resolve_scope(service: &Service, user: &User, scope: &RequestedScope) -> Result<Option<Project>, Refusal> {
     let forbidden = || Refusal::because(ErrorEntry::IAM_FORBIDDEN_SCOPE, "iam-scope", Vec::new());
-    let is_own = |domain: &OfDomain| {
+    let is_own = |domain: &DomainRef| {
         domain.id.as_ref().is_none_or(|id| id == user.domain_id.as_str())
             && domain.name.as_ref().is_none_or(|name| *name == user.domain_name)
     };
     match scope {
-        Scope::Unscoped => Ok(None),
-        Scope::Domain(domain) if is_own(domain) => Ok(None),
-        Scope::Project { which, domain } if is_own(domain) => {
-            let project = match which {
-                Which::Id(id) => {
+        RequestedScope::Unscoped => Ok(None),
+        RequestedScope::Domain(domain) if is_own(domain) => Ok(None),
+        RequestedScope::Project { project, domain } if is_own(domain) => {
+            let project = match project {
+                ProjectRef::Id(id) => {
                     let id: ProjectId = id.parse().map_err(|_| forbidden())?;
                     service.store.project(&id).await?
                 }
-                Which::Name(name) => service.store.project_by_name(&user.domain_id, name).await?,
+                ProjectRef::Name(name) => service.store.project_by_name(&user.domain_id, name).await?,
             };
             let project = project.filter(|project| project.enabled && project.domain_id == user.domain_id);
             project.map(Some).ok_or_else(forbidden)
         }
-        Scope::Domain(_) | Scope::Project { .. } => Err(forbidden()),
+        RequestedScope::Domain(_) | RequestedScope::Project { .. } => Err(forbidden()),
     }
 }

@@ -1,4 +1,4 @@
-//! Is it alive, and can it work?
+//! Liveness and readiness endpoints.
 
 use axum::extract::State;
 use clew_model::ErrorEntry;
@@ -8,13 +8,13 @@ use tracing::warn;
 use crate::Service;
 use crate::refusal::Refusal;
 
-/// The process answers.
+/// Check that the process responds.
 #[utoipa::path(get, path = "/healthz", operation_id = "CheckAlive", tag = "operations", security(()), responses((status = 200, description = "Alive", body = str)))]
 pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The store answers, so that requests can be served.
+/// Check that the store responds.
 #[utoipa::path(get, path = "/readyz", operation_id = "CheckReady", tag = "operations", security(()), responses(
     (status = 200, description = "Ready", body = str),
     (status = 503, description = "Not ready", body = crate::refusal::ErrorBody)
@@ -26,10 +26,10 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<String, Refu
     };
     service.store.ping().await.map_err(not_ready)?;
     let zones = service.store.zones().await.map_err(not_ready)?;
-    // This process can work all the same: whoever looks should see it, no load balancer should act on it.
-    let deserted = zones.iter().filter(|state| state.is_deserted()).filter_map(|state| {
+    // A zone without a worker is reported, but does not make this process unready for load balancers.
+    let unserved = zones.iter().filter(|state| state.is_deserted()).filter_map(|state| {
         let zone = state.zone.as_ref()?;
         Some(format!("no worker is at work in zone {zone}; nodes that are not read: {}\n", state.nodes))
     });
-    Ok(std::iter::once("ok\n".to_owned()).chain(deserted).collect())
+    Ok(std::iter::once("ok\n".to_owned()).chain(unserved).collect())
 }

@@ -1,4 +1,4 @@
-//! What is counted, as Prometheus reads it.
+//! Metrics in the OpenMetrics format for Prometheus.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,7 +22,7 @@ use crate::Service;
 use crate::refusal::Refusal;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
+struct RequestLabels {
     method: String,
     route: String,
     status: u16,
@@ -58,22 +58,22 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// A limit on what one client may do.
+/// A limit on clients; the label of rejected requests and connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// Requests of a principal.
+    /// Request rate of a principal.
     Principal,
-    /// Sign-ins of a peer.
+    /// Sign-in rate of a peer.
     SignIns,
-    /// Requests of a peer that failed to authenticate too often.
+    /// Requests of a peer with too many failed authentications.
     Failures,
-    /// Connections of a peer.
+    /// Open connections of a peer.
     Connections,
-    /// Connections of all peers.
+    /// Open connections of all peers.
     AllConnections,
-    /// Event streams of a principal.
+    /// Open event streams of a principal.
     Streams,
-    /// Long polls of a principal.
+    /// Open long polls of a principal.
     LongPolls,
 }
 
@@ -91,28 +91,28 @@ impl Limit {
     }
 }
 
-/// The counters of a process. Clones count together.
+/// Metrics of a process. Clones share the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    answers: Family<AnswerLabels, Counter>,
-    answer_seconds: Family<RouteLabel, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabel, Histogram>,
     over_limit: Family<LimitLabel, Counter>,
     collection_seconds: Histogram,
     collected_rows: Counter,
     node_errors: Family<KindLabel, Counter>,
     tasks: Family<StatusLabel, Gauge>,
     workers: Family<ZoneLabel, Gauge>,
-    look_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
+    poll_intervals: Family<NodeLabel, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("clew");
-        let answers = Family::default();
-        registry.register("http_requests", "Answered requests by method, route and status", answers.clone());
-        let answer_seconds = Family::new_with_constructor(answer_histogram as fn() -> Histogram);
-        registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, answer_seconds.clone());
+        let requests = Family::default();
+        registry.register("http_requests", "Answered requests by method, route and status", requests.clone());
+        let request_seconds = Family::new_with_constructor(request_histogram as fn() -> Histogram);
+        registry.register_with_unit("http_request", "Time to an answer", Unit::Seconds, request_seconds.clone());
         let over_limit = Family::default();
         registry.register(
             "http_over_limit",
@@ -142,36 +142,38 @@ impl Default for Metrics {
             "Workers at work that read the nodes of a zone, or those of none, by zone",
             workers.clone(),
         );
-        let look_intervals = Family::default();
+        let poll_intervals = Family::default();
         registry.register_with_unit(
             "kill_task_look_interval",
             "Time between two looks of kill tasks at a node, of those nodes only where a look takes so long that it comes less often",
             Unit::Seconds,
-            look_intervals.clone(),
+            poll_intervals.clone(),
         );
         let registry = Arc::new(registry);
         Self {
             registry,
-            answers,
-            answer_seconds,
+            requests,
+            request_seconds,
             over_limit,
             collection_seconds,
             collected_rows,
             node_errors,
             tasks,
             workers,
-            look_intervals,
+            poll_intervals,
         }
     }
 }
 
 impl Metrics {
-    /// `route` is one of the router's, never a path as it was sent: strangers must not make new series.
+    /// Counts a response and its duration.
+    ///
+    /// `route` is a route pattern: paths chosen by clients would create an unbounded number of series.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, seconds: f64) {
-        let method = if KNOWN_METHODS.contains(method) { method.as_str() } else { "other" };
-        let labels = AnswerLabels { method: method.to_owned(), route: route.to_owned(), status };
-        self.answers.get_or_create(&labels).inc();
-        self.answer_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
+        let method = if COUNTED_METHODS.contains(method) { method.as_str() } else { "other" };
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&RouteLabel { route: route.to_owned() }).observe(seconds);
     }
 
     pub(crate) fn over_limit(&self, limit: Limit) {
@@ -179,10 +181,14 @@ impl Metrics {
     }
 }
 
-const KNOWN_METHODS: [Method; 7] =
+/// Methods with their own series. Other methods are counted as `other`.
+const COUNTED_METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-fn answer_histogram() -> Histogram {
+/// Maximum duration of the store reads for a scrape.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn request_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 4.0, 9))
 }
 
@@ -200,29 +206,29 @@ impl Observer for Metrics {
         let label = NodeLabel { node: node.to_string() };
         match interval {
             Some(interval) => {
-                self.look_intervals.get_or_create(&label).set(interval.as_secs_f64());
+                self.poll_intervals.get_or_create(&label).set(interval.as_secs_f64());
             }
             None => {
-                self.look_intervals.remove(&label);
+                self.poll_intervals.remove(&label);
             }
         }
     }
 }
 
-/// Counters and gauges of this process.
+/// Show the metrics of this process.
 #[utoipa::path(get, path = "/metrics", operation_id = "ShowMetrics", tag = "operations", security(()), responses((status = 200, description = "OpenMetrics text", body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Refusal> {
     let metrics = &service.metrics;
-    let asked = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
-    let asked = tokio::time::timeout(Duration::from_secs(5), asked).await;
-    let (counts, zones) = asked.map_err(|error| Refusal::internal(&error))??;
+    let read = async { tokio::try_join!(service.store.task_counts(), service.store.zones()) };
+    let read = tokio::time::timeout(STORE_TIMEOUT, read).await;
+    let (counts, zones) = read.map_err(|error| Refusal::internal(&error))??;
     for (status, count) in counts {
-        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(signed(count));
+        metrics.tasks.get_or_create(&StatusLabel { status: status.name() }).set(to_gauge_value(count));
     }
     metrics.workers.clear();
     for state in zones {
         let zone = state.zone.map_or_else(String::new, Into::into);
-        metrics.workers.get_or_create(&ZoneLabel { zone }).set(signed(state.workers));
+        metrics.workers.get_or_create(&ZoneLabel { zone }).set(to_gauge_value(state.workers));
     }
     let mut text = String::new();
     encode(&mut text, &metrics.registry).map_err(|error| Refusal::internal(&error))?;
@@ -230,7 +236,7 @@ pub(crate) async fn show(State(service): State<Service>) -> Result<Response, Ref
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
 
-fn signed(count: u64) -> i64 {
+fn to_gauge_value(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -238,9 +244,9 @@ fn signed(count: u64) -> i64 {
 mod tests {
     use super::*;
 
-    /// What operators are told to watch is there. Names of series have an end that the family has not.
+    /// Series names in the operators' files exist. They have suffixes that are not part of the family name.
     #[test]
-    fn what_the_operators_files_name_is_counted() {
+    fn metrics_in_dashboards_and_alerts_exist() {
         let metrics = Metrics::default();
         metrics.answered(&Method::GET, "/", 200, 0.1);
         metrics.over_limit(Limit::SignIns);
@@ -257,27 +263,27 @@ mod tests {
         ];
         for file in files {
             let words = file.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-            let mut named = 0;
+            let mut count = 0;
             for name in words.filter(|word| word.starts_with("clew_")) {
                 let family = ["_total", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
                 assert!(text.contains(&format!("# TYPE {family} ")), "{name} is not in\n{text}");
-                named += 1;
+                count += 1;
             }
-            assert!(named > 3, "{file}");
+            assert!(count > 3, "{file}");
         }
     }
 
     #[test]
-    fn a_node_that_is_spared_is_shown_for_as_long_as_it_is() {
+    fn poll_interval_of_a_node_is_exported_until_it_is_cleared() {
         let (metrics, node) = (Metrics::default(), NodeId::generate());
-        let shows = || {
+        let is_exported = || {
             let mut text = String::new();
             encode(&mut text, &metrics.registry).unwrap();
             text.contains(&format!("clew_kill_task_look_interval_seconds{{node=\"{node}\"}} 4.5\n"))
         };
         metrics.looks_every(&node, Some(Duration::from_millis(4500)));
-        assert!(shows());
+        assert!(is_exported());
         metrics.looks_every(&node, None);
-        assert!(!shows());
+        assert!(!is_exported());
     }
 }

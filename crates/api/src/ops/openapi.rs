@@ -1,4 +1,4 @@
-//! The description of the API.
+//! Endpoint of the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -6,11 +6,11 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
-/// Made when it is first asked for: to make it takes 14 MiB, and anybody may ask.
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
+/// Cached OpenAPI document. Generation takes 14 MiB of memory, and the endpoint needs no credentials.
+static OPENAPI_DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
 
-/// This document.
+/// Show the OpenAPI document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "ShowDescription", tag = "operations", security(()), responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)))]
 pub(crate) async fn show() -> Response {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
+    ([(CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT.clone()).into_response()
 }

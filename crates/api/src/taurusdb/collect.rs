@@ -1,4 +1,4 @@
-//! CollectRealtimeSession (spec section 1.2).
+//! Handler of `CollectRealtimeSession` (spec section 1.2).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -21,55 +21,55 @@ use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::HIDDEN;
 
-/// Which sessions, in what order. Every field is optional; filters are joined by AND.
+/// Filters and order of the collected sessions. Every field is optional; filters are joined by AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct RealtimeSessionRequest {
-    /// slow, active, total or long
-    #[schema(schema_with = classes)]
+    /// Class of sessions: slow, active, total or long
+    #[schema(schema_with = class_schema)]
     filter: Option<String>,
-    /// Seconds from which a session counts as slow and a transaction as long
+    /// Minimum duration of a slow session or long transaction, in seconds
     #[schema(minimum = 1, maximum = 86_400, default = 10)]
     slow_process_threshold: Option<i32>,
-    /// Account, exact
+    /// Account name, exact match
     #[schema(min_length = 1, max_length = 255)]
     user: Option<String>,
-    /// Client address: host, or host:port
+    /// Client address: host or host:port
     #[schema(min_length = 1, max_length = 255)]
     host: Option<String>,
-    /// Default database, exact
+    /// Default database, exact match
     #[schema(min_length = 1, max_length = 255)]
     db: Option<String>,
-    /// Kind of command, in any case: Sleep, Query, …
+    /// Command type, case-insensitive: Sleep, Query, …
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Part of the statement, in any case
+    /// Substring of the statement, case-insensitive
     #[schema(min_length = 1, max_length = 1024)]
     sql_key: Option<String>,
-    /// id, state_duration, trx_executed_time, trx_id, trx_lock_duration, trx_lock_rows, trx_lock_tables or trx_update_rows
-    #[schema(schema_with = sort_keys)]
+    /// Column to sort by
+    #[schema(schema_with = sort_key_schema)]
     sort_key: Option<String>,
-    /// asc or desc
-    #[schema(schema_with = sort_directions)]
+    /// Sort direction: asc or desc
+    #[schema(schema_with = sort_direction_schema)]
     sort_dir: Option<String>,
 }
 
-fn classes() -> Object {
-    words(SessionClass::NAMES, "total")
+fn class_schema() -> Object {
+    nullable_enum_schema(SessionClass::NAMES, "total")
 }
 
-fn sort_keys() -> Object {
-    words(SortKey::NAMES, "id")
+fn sort_key_schema() -> Object {
+    nullable_enum_schema(SortKey::NAMES, "id")
 }
 
-fn sort_directions() -> Object {
-    words(SortDirection::NAMES, "asc")
+fn sort_direction_schema() -> Object {
+    nullable_enum_schema(SortDirection::NAMES, "asc")
 }
 
-/// One of these words, or `null` for the default.
-fn words(words: &[&str], default: &str) -> Object {
-    let values = words.iter().map(|word| Value::from(*word)).chain([Value::Null]);
+/// Schema of an enumeration whose `null` selects the default.
+fn nullable_enum_schema(names: &[&str], default: &str) -> Object {
+    let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .enum_values(Some(values))
@@ -77,15 +77,15 @@ fn words(words: &[&str], default: &str) -> Object {
         .build()
 }
 
-/// A collection was queued.
+/// A queued collection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Collecting {
-    /// Names the collection
+pub(crate) struct AcceptedCollection {
+    /// Id of the collection
     #[schema(example = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9")]
     request_id: String,
 }
 
-/// Take a snapshot of a node's sessions.
+/// Collect the sessions of a node.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session",
@@ -93,9 +93,9 @@ pub(crate) struct Collecting {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = Option<RealtimeSessionRequest>, content_type = "application/json"),
     responses(
-        (status = 202, description = "Queued", body = Collecting),
+        (status = 202, description = "Queued", body = AcceptedCollection),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "Too many collections of the node wait", body = ErrorBody)
+        (status = 409, description = "The node's queue of collections is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn collect(
@@ -103,9 +103,9 @@ pub(crate) async fn collect(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Collecting>), Refusal> {
+) -> Result<(StatusCode, Json<AcceptedCollection>), Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let draft = draft(&body)?;
+    let draft = parse_draft(&body)?;
     caller.trail.detail("asked", audit_detail(&draft));
     let selection = Selection::parse(draft)?;
     let masked = target.is_masked_by_project_for(&service, &caller);
@@ -113,10 +113,10 @@ pub(crate) async fn collect(
     let request_id = service.collections.submit(project, instance, target.node, selection, masked).await?;
     caller.trail.detail("collection", request_id.as_str());
     caller.trail.detail("masked", masked);
-    Ok((StatusCode::ACCEPTED, Json(Collecting { request_id: request_id.to_string() })))
+    Ok((StatusCode::ACCEPTED, Json(AcceptedCollection { request_id: request_id.to_string() })))
 }
 
-/// The request as the audit records it, without the part of a statement.
+/// Returns the request fields for the audit. The statement substring is replaced by a placeholder.
 fn audit_detail(draft: &SelectionDraft) -> Value {
     let texts = [
         ("filter", &draft.filter),
@@ -138,14 +138,14 @@ fn audit_detail(draft: &SelectionDraft) -> Value {
     Value::Object(detail)
 }
 
-/// The fields of a body. No body means all defaults, and so does `null` for a field.
-fn draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
+/// Parses the request body. An empty body selects all defaults; `null` selects the default of a field.
+fn parse_draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
     let mut draft = SelectionDraft::default();
     if body.trim_ascii().is_empty() {
         return Ok(draft);
     }
-    let unreadable = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
-    let fields: Fields = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let malformed = |reason: String| Refusal::parameter("parameter-body", vec![("reason", reason)]);
+    let fields: JsonFields = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
     let mut seen = HashSet::new();
     for (name, value) in fields.0 {
         if !seen.insert(name.clone()) {
@@ -179,30 +179,30 @@ fn draft(body: &[u8]) -> Result<SelectionDraft, Refusal> {
     Ok(draft)
 }
 
-/// The fields of a JSON object as they were written: one that is there twice could mean either.
-struct Fields(Vec<(String, Value)>);
+/// Fields of a JSON object in document order. Duplicate names are preserved, so that they can be rejected.
+struct JsonFields(Vec<(String, Value)>);
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for JsonFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
+        struct FieldsVisitor;
 
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = JsonFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonFields, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = object.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(JsonFields(fields))
             }
         }
 
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
@@ -211,14 +211,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_body_and_null_mean_the_defaults() {
+    fn missing_body_and_null_select_the_defaults() {
         for body in ["", "  \n", "{}", r#"{"filter":null,"slow_process_threshold":null}"#] {
-            assert_eq!(draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
+            assert_eq!(parse_draft(body.as_bytes()).unwrap(), SelectionDraft::default(), "{body:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_bodies_are_rejected() {
         for body in [
             "[]",
             "{",
@@ -231,8 +231,8 @@ mod tests {
             "\u{feff}{}",
             "{\"user\":\"\u{0}\"}",
         ] {
-            assert!(draft(body.as_bytes()).is_err(), "{body:?}");
+            assert!(parse_draft(body.as_bytes()).is_err(), "{body:?}");
         }
-        assert!(draft(b"{\"user\":\"\xff\"}").is_err());
+        assert!(parse_draft(b"{\"user\":\"\xff\"}").is_err());
     }
 }

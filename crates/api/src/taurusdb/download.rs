@@ -1,4 +1,4 @@
-//! DownloadRealtimeSession (spec section 1.4).
+//! Handler of `DownloadRealtimeSession` (spec section 1.4).
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -24,18 +24,18 @@ use crate::refusal::{Detail, ErrorBody, Refusal};
     tag = "sessions",
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path),
-        ("request_id" = String, Query, description = "What the collection was answered with"),
+        ("request_id" = String, Query, description = "Id of the collection"),
         ("X-Language" = Option<String>, Header, description = "Language of the header row: en-us or zh-cn"),
         ("Range" = Option<String>, Header, description = "One range of bytes"),
-        ("If-Range" = Option<String>, Header, description = "The ETag that the range must belong to"),
-        ("Accept-Encoding" = Option<String>, Header, description = "gzip and zstd are known")
+        ("If-Range" = Option<String>, Header, description = "ETag that the range belongs to"),
+        ("Accept-Encoding" = Option<String>, Header, description = "gzip and zstd are supported")
     ),
     responses(
         (status = 200, description = "The whole CSV", body = str, content_type = "text/csv; charset=utf-8; header=present"),
-        (status = 206, description = "The asked range of it", body = str, content_type = "text/csv; charset=utf-8; header=present"),
-        (status = 304, description = "It is what If-None-Match names"),
-        (status = 400, description = "There is no result, or not yet; the message says why", body = ErrorBody),
-        (status = 416, description = "The range is not in the CSV", body = ErrorBody)
+        (status = 206, description = "The requested range", body = str, content_type = "text/csv; charset=utf-8; header=present"),
+        (status = 304, description = "The ETag matches If-None-Match"),
+        (status = 400, description = "No result is available; the message states the reason", body = ErrorBody),
+        (status = 416, description = "The range is outside the CSV", body = ErrorBody)
     )
 )]
 pub(crate) async fn download(
@@ -48,7 +48,7 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let target = Target::resolve(&service, &caller, Action::GET_REALTIME_SESSION, &path).await?;
-    let task = super::task(&caller, &target, &Query::parse(query.as_deref())?).await?;
+    let task = super::find_task(&caller, &target, &Query::parse(query.as_deref())?).await?;
     let task = task.ok_or_else(|| Refusal::new(ErrorEntry::UNKNOWN_TASK))?;
     caller.trail.detail("collection", task.request_id.as_str());
     caller.trail.detail("masked", task.masked);
@@ -56,7 +56,7 @@ pub(crate) async fn download(
         return Err(Refusal::because(ErrorEntry::FOREIGN_PROJECT, "result-unmasked", Vec::new()));
     }
     let file_name = file_name(&task);
-    let result = result(&task)?;
+    let result = finished_result(&task)?;
     let stored = service.store.results().open(&result).await?;
     if headers.contains_key(RANGE) {
         stored.verify().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn download(
     download.answer(&method, &headers)
 }
 
-fn result(task: &Task) -> Result<ResultRecord, Refusal> {
+fn finished_result(task: &Task) -> Result<ResultRecord, Refusal> {
     match (task.status, &task.result, &task.failure) {
         (TaskStatus::Finished, Some(result), _) => Ok(result.clone()),
         (TaskStatus::Error, _, Some(failure)) => {
@@ -81,8 +81,8 @@ fn result(task: &Task) -> Result<ResultRecord, Refusal> {
     }
 }
 
-/// `sessions_<node>_<end, UTC>.csv`
+/// Name of the downloaded file: `sessions_<node>_<completion time in UTC>.csv`.
 fn file_name(task: &Task) -> String {
-    let moment = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
-    format!("sessions_{}_{}.csv", task.node_id, moment.strftime("%Y%m%dT%H%M%SZ"))
+    let completed = Timestamp::from_millisecond(task.ended_at.unwrap_or(task.created_at)).unwrap_or_default();
+    format!("sessions_{}_{}.csv", task.node_id, completed.strftime("%Y%m%dT%H%M%SZ"))
 }

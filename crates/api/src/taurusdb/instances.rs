@@ -1,4 +1,4 @@
-//! Instance list and detail (spec sections 3.3 and 3.4). `/v3` and `/v3.1` differ in the words for the state.
+//! Instance list and details (spec sections 3.3 and 3.4). `/v3` and `/v3.1` differ in their status names.
 
 mod wire;
 
@@ -13,38 +13,38 @@ use crate::caller::Caller;
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
-use wire::{InstanceAnswer, InstanceListAnswer, StatusWords};
+use wire::{InstanceListResponse, InstanceResponse, StatusNames};
 
-/// What narrows a list of instances (spec section 3.3).
+/// Filters and page of an instance list (spec section 3.3).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 struct ListParameters {
-    /// Exact, or *part
+    /// Instance id: exact, or a substring after *
     id: Option<String>,
-    /// Exact, or *part
+    /// Instance name: exact, or a substring after *
     name: Option<String>,
-    /// Cluster
+    /// Instance type; only Cluster is supported
     r#type: Option<String>,
-    /// gaussdb-mysql
+    /// Datastore type; only gaussdb-mysql is supported
     datastore_type: Option<String>,
-    /// Matches nothing: Clew knows of no networks
+    /// Accepted for compatibility; matches no instance
     vpc_id: Option<String>,
-    /// Matches nothing: Clew knows of no networks
+    /// Accepted for compatibility; matches no instance
     subnet_id: Option<String>,
-    /// Host of the master
+    /// Host of the master node
     private_ip: Option<String>,
-    /// Host of a replica
+    /// Host of a replica node
     readonly_private_ip: Option<String>,
-    /// Matches nothing: Clew knows of no proxies
+    /// Accepted for compatibility; matches no instance
     proxy_ip: Option<String>,
-    /// Instances to leave out
+    /// Number of instances to skip
     #[param(minimum = 0, default = 0)]
     offset: Option<u32>,
-    /// Instances to return
+    /// Maximum number of instances to return
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<u32>,
-    /// key=value, joined by commas; all must hold
+    /// Comma-separated list of key=value; an instance must have all of them
     tags: Option<String>,
 }
 
@@ -55,7 +55,7 @@ struct ListParameters {
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "A page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -64,18 +64,18 @@ pub(crate) async fn list_v3(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
-    list(&service, &caller, &project, query, StatusWords::V3).await
+) -> Result<Json<InstanceListResponse>, Refusal> {
+    list_instances(&service, &caller, &project, query, StatusNames::V3).await
 }
 
-/// List the instances of a project, with the unified words for the state.
+/// List the instances of a project with unified status names.
 #[utoipa::path(
     get,
     path = "/v3.1/{project_id}/instances",
     tag = "instances",
     params(("project_id" = String, Path), ListParameters),
     responses(
-        (status = 200, description = "A page of instances", body = InstanceListAnswer),
+        (status = 200, description = "A page of instances", body = InstanceListResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -84,66 +84,66 @@ pub(crate) async fn list_v3_1(
     caller: Caller,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
-    list(&service, &caller, &project, query, StatusWords::V3_1).await
+) -> Result<Json<InstanceListResponse>, Refusal> {
+    list_instances(&service, &caller, &project, query, StatusNames::V3_1).await
 }
 
-/// Show an instance with its nodes.
+/// Show an instance and its nodes.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "There is none", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, Refusal> {
-    show(&service, &caller, &path, StatusWords::V3).await
+) -> Result<Json<InstanceResponse>, Refusal> {
+    show_instance(&service, &caller, &path, StatusNames::V3).await
 }
 
-/// Show an instance with its nodes, with the unified words for the state.
+/// Show an instance and its nodes with unified status names.
 #[utoipa::path(
     get,
     path = "/v3.1/{project_id}/instances/{instance_id}",
     tag = "instances",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The instance", body = InstanceAnswer), (status = 404, description = "There is none", body = ErrorBody))
+    responses((status = 200, description = "The instance", body = InstanceResponse), (status = 404, description = "Not found", body = ErrorBody))
 )]
 pub(crate) async fn show_v3_1(
     State(service): State<Service>,
     caller: Caller,
     Path(path): Path<(String, String)>,
-) -> Result<Json<InstanceAnswer>, Refusal> {
-    show(&service, &caller, &path, StatusWords::V3_1).await
+) -> Result<Json<InstanceResponse>, Refusal> {
+    show_instance(&service, &caller, &path, StatusNames::V3_1).await
 }
 
-async fn list(
+async fn list_instances(
     service: &Service,
     caller: &Caller,
     project: &str,
     query: Option<String>,
-    words: StatusWords,
-) -> Result<Json<InstanceListAnswer>, Refusal> {
+    names: StatusNames,
+) -> Result<Json<InstanceListResponse>, Refusal> {
     let project = caller.project(Action::LIST_INSTANCES, project).await?;
     let query = Query::parse(query.as_deref())?;
     let page = Page {
         offset: query.number("offset", 0, i32::MAX.unsigned_abs(), 0)?,
         limit: query.number("limit", 1, 100, 100)?,
     };
-    let filter = filter(&query)?;
+    let filter = parse_filter(&query)?;
     let (instances, total) = match filter {
         Some(filter) if caller.principal.administrator => service.store.instances(&project.id, &filter, page).await?,
-        Some(filter) => visible(service, caller, &project, &filter, page).await?,
+        Some(filter) => list_visible(service, caller, &project, &filter, page).await?,
         None => (Vec::new(), 0),
     };
-    Ok(Json(wire::list(&instances, total, service.store.region(), words)))
+    Ok(Json(wire::list_response(&instances, total, service.store.region(), names)))
 }
 
-/// A page of the instances that the caller may see, and how many they may see: those that they may not are not counted either.
-async fn visible(
+/// Returns a page and the total count of the instances that the caller may list. Other instances are not counted.
+async fn list_visible(
     service: &Service,
     caller: &Caller,
     project: &Project,
@@ -169,20 +169,20 @@ async fn visible(
     }
 }
 
-async fn show(
+async fn show_instance(
     service: &Service,
     caller: &Caller,
     (project, instance): &(String, String),
-    words: StatusWords,
-) -> Result<Json<InstanceAnswer>, Refusal> {
+    names: StatusNames,
+) -> Result<Json<InstanceResponse>, Refusal> {
     let (_, instance) = caller.instance(service, Action::GET_INSTANCE, (project, instance), &[]).await?;
-    Ok(Json(wire::detail(&instance, words)))
+    Ok(Json(wire::detail_response(&instance, names)))
 }
 
-/// The filter; nothing where it can match no instance: Clew's have no VPC, subnet or proxy.
-fn filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
-    only(query, "type", "Cluster")?;
-    only(query, "datastore_type", wire::DATASTORE)?;
+/// Parses the filter. Returns `None` if no instance can match: Clew's instances have no VPC, subnet or proxy.
+fn parse_filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
+    check_value(query, "type", "Cluster")?;
+    check_value(query, "datastore_type", wire::DATASTORE_TYPE)?;
     let pattern = |name: &'static str| match query.get(name) {
         Some(given @ ("" | "*")) => Err(Query::wrong(name, given)),
         given => Ok(given.map(ToOwned::to_owned)),
@@ -192,21 +192,22 @@ fn filter(query: &Query) -> Result<Option<InstanceFilter>, Refusal> {
         name: pattern("name")?,
         private_ip: query.get("private_ip").map(ToOwned::to_owned),
         readonly_private_ip: query.get("readonly_private_ip").map(ToOwned::to_owned),
-        tags: query.get("tags").map(tags).transpose()?.unwrap_or_default(),
+        tags: query.get("tags").map(parse_tags).transpose()?.unwrap_or_default(),
     };
     let impossible = ["vpc_id", "subnet_id", "proxy_ip"].iter().any(|name| query.get(name).is_some());
     Ok((!impossible).then_some(filter))
 }
 
-fn only(query: &Query, name: &'static str, value: &str) -> Result<(), Refusal> {
+/// Rejects a parameter with any value other than `value`.
+fn check_value(query: &Query, name: &'static str, value: &str) -> Result<(), Refusal> {
     match query.get(name) {
         Some(given) if given != value => Err(Refusal::not_one_of(name, crate::query::shown(given), &[value])),
         _ => Ok(()),
     }
 }
 
-/// `key=value`, joined by commas; keys differ.
-fn tags(text: &str) -> Result<Vec<Tag>, Refusal> {
+/// Parses a comma-separated list of `key=value`. Rejects duplicate keys.
+fn parse_tags(text: &str) -> Result<Vec<Tag>, Refusal> {
     let mut tags: Vec<Tag> = Vec::new();
     for pair in text.split(',') {
         let (key, value) = pair.split_once('=').ok_or_else(|| Query::wrong("tags", text))?;

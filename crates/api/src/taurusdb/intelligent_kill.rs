@@ -1,9 +1,10 @@
-//! Intelligent kill: preview and execution (spec sections 2.4 and 2.5). `docs/decisions/0011-intelligent-kill.md` says what the spec
-//! leaves open.
+//! Intelligent kill: preview and execution (spec sections 2.4 and 2.5).
+//!
+//! `docs/decisions/0011-intelligent-kill.md` records the decisions on open points of the spec.
 
 pub(crate) mod history;
-mod link;
 pub(crate) mod report;
+mod report_link;
 mod warnings;
 
 use axum::Extension;
@@ -26,70 +27,71 @@ use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 use warnings::IntelligentKillWarning;
 
-/// What an intelligent kill would end now.
+/// Preview of an intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistics {
-    /// The best groups of each ranking, the best first
+    /// Highest-ranked groups of each strategy, in rank order
     #[schema(max_items = 9)]
     statistics: Vec<IntelligentKillStatistic>,
-    /// Root blockers that would survive, and sessions that would be spared; left out where there are none. An addition of Clew's
+    /// Surviving root blockers and spared sessions; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<IntelligentKillWarning>,
 }
 
-/// A group of sessions that run the same statement, but for its literals, and a ranking that chooses it.
+/// A group of sessions with the same statement, literals aside, and the strategy that selects the group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillStatistic {
-    /// Words of the statement, joined by ~, as a throttling rule takes them; empty where it has none
+    /// Keywords of the statement in the format of a throttling rule, joined by ~; may be empty
     #[schema(example = "SELECT~COUNT~FROM~t1~WHERE~id")]
     keyword: String,
-    /// Statement of the first session; its SQL template where the project masks statements or the caller may not list sessions
+    /// Statement of the first session; its SQL template if statements are masked or the caller may not list sessions
     example_sql_text: String,
-    /// The sessions, by id
+    /// Thread ids of the sessions
     ids: Vec<u64>,
+    /// Number of sessions
     count: u64,
-    /// Seconds of all of them together
+    /// Total duration of the sessions, in seconds
     total_time: f64,
-    /// Mean seconds
+    /// Mean duration of the sessions, in seconds
     avg_time: f64,
-    /// Seconds of the longest
+    /// Maximum duration of a session, in seconds
     max_time: f64,
-    /// top3_time, top3_count or top3_avg_time; a group that several of them choose is there once for each
+    /// Strategy: top3_time, top3_count or top3_avg_time. A group that several strategies select is listed once for each
     #[schema(value_type = String, example = "top3_time")]
     strategy: &'static str,
 }
 
-/// An intelligent kill that is asked for.
+/// Request of an intelligent kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct ExecuteIntelligentKill {
-    /// The node whose sessions are to end
+    /// Id of the node
     node_id: String,
 }
 
-/// An intelligent kill was queued.
+/// A queued intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillTask {
-    /// Names it: 13 digits
+    /// Id of the intelligent kill: 13 digits
     #[schema(example = "1775616550000")]
     task_id: String,
 }
 
-/// Show what an intelligent kill would end.
+/// Preview the sessions that an intelligent kill would kill.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/intelligent-kill-session/statistic",
     tag = "sessions",
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path),
-        ("node_id" = String, Query, description = "The node")
+        ("node_id" = String, Query, description = "Id of the node")
     ),
     responses(
-        (status = 200, description = "The groups that would be killed now", body = IntelligentKillStatistics),
+        (status = 200, description = "The groups that an intelligent kill would kill now", body = IntelligentKillStatistics),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn preview(
@@ -100,25 +102,25 @@ pub(crate) async fn preview(
     RawQuery(query): RawQuery,
 ) -> Result<Json<IntelligentKillStatistics>, Refusal> {
     let query = Query::parse(query.as_deref());
-    let target = target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
+    let target = resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, || {
         query?.required("node_id").map(str::to_owned)
     });
     let target = target.await?;
     let kills = &service.intelligent_kills;
-    let look = async |limits| match kills.preview(&target.instance.id, &target.node.url, limits).await {
-        Ok(chosen) => Ok(Ok(chosen)),
+    let read_plan = async |limits| match kills.preview(&target.instance.id, &target.node.url, limits).await {
+        Ok(plan) => Ok(Ok(plan)),
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let chosen = service.read_node(&target.node, look).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let plan = service.read_node(&target.node, read_plan).await?.map_err(|error: StoreError| Refusal::from(error))?;
     let masked = target.is_masked_for(&service, &caller);
-    let statistics = chosen.entries().map(|(strategy, group)| statistic(strategy, group, masked)).collect();
-    let warnings = warnings::read(&service, &target.node, &chosen.into_victims(), language).await;
+    let statistics = plan.entries().map(|(strategy, group)| group_statistic(strategy, group, masked)).collect();
+    let warnings = warnings::read_warnings(&service, &target.node, &plan.into_victims(), language).await;
     Ok(Json(IntelligentKillStatistics { statistics, warnings }))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "seconds and sessions are far below 2^53")]
-fn statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
+fn group_statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> IntelligentKillStatistic {
     let first = group.sessions.first().and_then(|session| session.statement.as_deref()).unwrap_or_default();
     let (total, count) = (group.total_seconds() as f64, group.count());
     IntelligentKillStatistic {
@@ -141,9 +143,9 @@ fn statistic(strategy: Strategy, group: &SessionGroup, masked: bool) -> Intellig
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = ExecuteIntelligentKill, content_type = "application/json"),
     responses(
-        (status = 200, description = "Queued; its end is in the history", body = IntelligentKillTask),
+        (status = 200, description = "Queued; the history lists it after completion", body = IntelligentKillTask),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "Too many of the node wait", body = ErrorBody)
+        (status = 409, description = "The node's queue of intelligent kills is full", body = ErrorBody)
     )
 )]
 pub(crate) async fn execute(
@@ -153,7 +155,7 @@ pub(crate) async fn execute(
     body: Bytes,
 ) -> Result<Json<IntelligentKillTask>, Refusal> {
     let node = || Body::parse(&body, &["node_id"])?.need::<String>("node_id");
-    let target = target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
+    let target = resolve_target(&service, &caller, Action::EXECUTE_INTELLIGENT_KILL, path, node).await?;
     caller.trail.detail("node", target.node.id.as_str());
     let new = NewIntelligentKill {
         by: caller.origin(),
@@ -174,8 +176,8 @@ pub(crate) async fn execute(
     }
 }
 
-/// The node that a query or body names, if the caller may do the action to its instance. What it names is looked at after that.
-async fn target(
+/// Authorizes the action on the instance, then resolves the node id of the query or body.
+async fn resolve_target(
     service: &Service,
     caller: &Caller,
     action: Action,

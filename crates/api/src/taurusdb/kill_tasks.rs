@@ -1,5 +1,6 @@
-//! Kill tasks (spec section 2.8): the switch of an instance, its tasks, what one would kill, and what was killed.
-//! `docs/decisions/0012-kill-tasks.md` says what was chosen where the API's description is silent.
+//! Kill tasks of an instance (spec section 2.8): switch, tasks, preview and history.
+//!
+//! `docs/decisions/0012-kill-tasks.md` records the decisions on open points of the spec.
 
 mod criteria;
 pub(crate) mod history;
@@ -24,20 +25,20 @@ use crate::console::cookie;
 use crate::json::Json;
 use crate::query::shown;
 use crate::refusal::{ErrorBody, Refusal};
-use criteria::{FIELDS, Texts};
+use criteria::{CRITERIA_FIELDS, RawCriteria};
 use wire::{AddKillTask, KillTaskAdded, KillTaskView, KillTasks, RefusedNode, StopKillTask, Success};
 
-/// Seconds that a task with an end of its own may run.
-const SHORTEST: u32 = 10;
-/// A second less than a year.
-const LONGEST: u32 = 31_535_999;
+/// Minimum duration of an automatic task, in seconds.
+const MIN_TASK_SECONDS: u32 = 10;
+/// Maximum duration of an automatic task: one second less than a year.
+const MAX_TASK_SECONDS: u32 = 31_535_999;
 
-/// What ends a task.
-const AUTO: &str = "auto";
-/// It ends by somebody's hand alone.
-const MANUAL: &str = "manual";
+/// Type of a task that stops after its duration.
+const AUTO_TASK: &str = "auto";
+/// Type of a task that runs until a user stops it.
+const MANUAL_TASK: &str = "manual";
 
-/// Add a task that kills sessions of an instance by itself.
+/// Add a task that kills matching sessions of an instance automatically.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -45,9 +46,9 @@ const MANUAL: &str = "manual";
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = AddKillTask, content_type = "application/json"),
     responses(
-        (status = 200, description = "It runs from now on", body = KillTaskAdded),
+        (status = 200, description = "The task is running", body = KillTaskAdded),
         (status = 400, description = "Invalid field value", body = ErrorBody),
-        (status = 409, description = "The switch is off, or five tasks run already", body = ErrorBody)
+        (status = 409, description = "The switch is off, or five tasks are running", body = ErrorBody)
     )
 )]
 pub(crate) async fn add(
@@ -59,7 +60,7 @@ pub(crate) async fn add(
 ) -> Result<Json<KillTaskAdded>, Refusal> {
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
-    let NewTask { criteria, duration, confirmed } = asked(&body)?;
+    let NewTask { criteria, duration, confirmed } = parse_new_task(&body)?;
     caller.check_may_work_for(duration.map(|duration| duration.as_secs()))?;
     let must_confirm = criteria.is_duration_only() && cookie::signs_in(&headers, caller.connection.as_ref());
     if confirmed.as_deref().map_or(must_confirm, |name| name != instance.name) {
@@ -76,35 +77,35 @@ pub(crate) async fn add(
     Ok(Json(KillTaskAdded { success: true, task_id: id.to_string() }))
 }
 
-/// A task to be added, as its body has it.
+/// Parsed body of a new task.
 struct NewTask {
     criteria: KillCriteria,
     duration: Option<Duration>,
-    /// The instance's name, typed to confirm a task that kills every user session.
+    /// Instance name that confirms a task without filters, which kills every user session.
     confirmed: Option<String>,
 }
 
-fn asked(body: &[u8]) -> Result<NewTask, Refusal> {
-    let mut known = FIELDS.to_vec();
-    known.extend(["task_type", "task_duration", "confirmed_instance_name"]);
-    let body = Body::parse(body, &known)?;
-    let criteria = Texts::of_body(&body)?.criteria()?;
+fn parse_new_task(body: &[u8]) -> Result<NewTask, Refusal> {
+    let mut fields = CRITERIA_FIELDS.to_vec();
+    fields.extend(["task_type", "task_duration", "confirmed_instance_name"]);
+    let body = Body::parse(body, &fields)?;
+    let criteria = RawCriteria::from_body(&body)?.parse()?;
     let kind: String = body.need("task_type")?;
-    let duration = criteria::digits(&body, "task_duration");
+    let duration = criteria::number_text(&body, "task_duration");
     let duration = match (kind.as_str(), duration) {
-        (AUTO, Some(given)) => {
-            let seconds = criteria::whole("task_duration", &given, SHORTEST, LONGEST)?;
+        (AUTO_TASK, Some(given)) => {
+            let seconds = criteria::parse_integer("task_duration", &given, MIN_TASK_SECONDS, MAX_TASK_SECONDS)?;
             Some(Duration::from_secs(seconds.into()))
         }
-        (AUTO, None) => return Err(missing("task_duration")),
-        (MANUAL, None) => None,
-        (MANUAL, Some(_)) => return Err(Refusal::parameter("kill-task-duration", Vec::new())),
-        _ => return Err(Refusal::not_one_of("task_type", shown(&kind), &[AUTO, MANUAL])),
+        (AUTO_TASK, None) => return Err(missing("task_duration")),
+        (MANUAL_TASK, None) => None,
+        (MANUAL_TASK, Some(_)) => return Err(Refusal::parameter("kill-task-duration", Vec::new())),
+        _ => return Err(Refusal::not_one_of("task_type", shown(&kind), &[AUTO_TASK, MANUAL_TASK])),
     };
     Ok(NewTask { criteria, duration, confirmed: body.get("confirmed_instance_name")? })
 }
 
-/// Stop a task. One that is over already stays as it is.
+/// Stop a task. A completed task is unchanged.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
@@ -112,7 +113,7 @@ fn asked(body: &[u8]) -> Result<NewTask, Refusal> {
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = StopKillTask, content_type = "application/json"),
     responses(
-        (status = 200, description = "It kills no more", body = Success),
+        (status = 200, description = "The task is stopped", body = Success),
         (status = 400, description = "Invalid field value", body = ErrorBody),
         (status = 404, description = "The instance has no such task", body = ErrorBody)
     )
@@ -126,7 +127,7 @@ pub(crate) async fn stop(
     let path = (project.as_str(), instance.as_str());
     let (project, instance) = caller.instance_of_whole_project(&service, Action::MODIFY_INSTANCE, path).await?;
     let body = Body::parse(&body, &["task_id"])?;
-    let given = criteria::digits(&body, "task_id").ok_or_else(|| missing("task_id"))?;
+    let given = criteria::number_text(&body, "task_id").ok_or_else(|| missing("task_id"))?;
     let id: Option<i64> = given.parse().ok();
     let stopped = match id {
         Some(id) => service.store.stop_kill_task(&caller.origin(), &project.id, &instance.id, id).await?,
@@ -138,13 +139,13 @@ pub(crate) async fn stop(
     Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-kill-task", vec![("id", shown(&given))]))
 }
 
-/// List the tasks of an instance: those that run, and the latest that are over.
+/// List the running and the most recent completed tasks of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
-    responses((status = 200, description = "The tasks, the newest first", body = KillTasks))
+    responses((status = 200, description = "The tasks, newest first", body = KillTasks))
 )]
 pub(crate) async fn list(
     State(service): State<Service>,

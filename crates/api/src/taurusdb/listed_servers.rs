@@ -1,8 +1,9 @@
-//! The server that each user saw in the latest list of a node's sessions.
+//! Server instance behind each user's latest session list of a node.
 //!
-//! `DELETE …/processes` names sessions by id alone, and ids start again when a server restarts or an address moves to another server. Where this
-//! process answered the user's list a moment ago, ids of that list are not applied to another server. Older lists prove nothing: the ids may come from
-//! a list of another process, or from the page.
+//! `DELETE …/processes` identifies sessions by thread id alone.
+//! Thread ids restart when a server restarts or when an address moves to another server.
+//! Ids of a recent list are therefore not applied to a different server instance.
+//! Older lists are ignored: the ids may come from a list of another process or from the web page.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -12,22 +13,22 @@ use clew_model::{NodeId, UserId};
 use clew_mysql::ServerInstance;
 use lru::LruCache;
 
-/// Users times nodes; the latest are kept.
+/// Maximum number of stored lists, one for each user and node. The least recently used list is evicted.
 const MAX_LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
-/// Age from which a list is no evidence any more.
+/// Maximum age of a list that is compared with the current server.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// A list: which server it was of, and when it was read.
+/// Server instance and read time of a list.
 #[derive(Debug)]
-struct List {
+struct ListedServer {
     server: ServerInstance,
     read_at: Instant,
 }
 
-/// The latest lists.
+/// Latest lists, by user and node.
 #[derive(Debug)]
-pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), List>>);
+pub(crate) struct ListedServers(Mutex<LruCache<(UserId, NodeId), ListedServer>>);
 
 impl Default for ListedServers {
     fn default() -> Self {
@@ -36,22 +37,22 @@ impl Default for ListedServers {
 }
 
 impl ListedServers {
-    /// Records that a user saw a list of a node.
+    /// Records the server instance of a list that a user received.
     pub(super) fn record(&self, user: &UserId, node: &NodeId, server: ServerInstance) {
         self.record_at(user, node, server, Instant::now());
     }
 
-    /// Whether the user's latest list of the node is recent, and of another server.
-    pub(super) fn is_another(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
-        self.is_another_at(user, node, server, Instant::now())
+    /// Returns true if the user's latest list of the node is recent and came from a different server.
+    pub(super) fn is_different_server(&self, user: &UserId, node: &NodeId, server: &ServerInstance) -> bool {
+        self.is_different_server_at(user, node, server, Instant::now())
     }
 
     fn record_at(&self, user: &UserId, node: &NodeId, server: ServerInstance, read_at: Instant) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.put((user.clone(), node.clone()), List { server, read_at });
+        lists.put((user.clone(), node.clone()), ListedServer { server, read_at });
     }
 
-    fn is_another_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
+    fn is_different_server_at(&self, user: &UserId, node: &NodeId, server: &ServerInstance, now: Instant) -> bool {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let list = lists.get(&(user.clone(), node.clone()));
         list.is_some_and(|list| now.duration_since(list.read_at) < MAX_AGE && list.server != *server)
@@ -63,16 +64,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn list_of_another_server_is_evidence_for_ten_minutes() {
+    fn list_of_another_server_counts_for_ten_minutes() {
         let [one, other]: [ServerInstance; 2] =
             ["uuid@1790000000", "uuid@1790000001"].map(|server| server.parse().unwrap());
         let (user, node) = (UserId::generate(), NodeId::generate());
         let (lists, read_at) = (ListedServers::default(), Instant::now());
         lists.record_at(&user, &node, one, read_at);
-        let is_another = |after: u64| lists.is_another_at(&user, &node, &other, read_at + Duration::from_secs(after));
-        assert!(is_another(0) && is_another(599));
-        assert!(!is_another(600), "the ids may come from another list by then");
+        let is_different_server =
+            |after: u64| lists.is_different_server_at(&user, &node, &other, read_at + Duration::from_secs(after));
+        assert!(is_different_server(0) && is_different_server(599));
+        assert!(!is_different_server(600), "the ids may come from another list by then");
         lists.record_at(&user, &node, other.clone(), read_at);
-        assert!(!is_another(0));
+        assert!(!is_different_server(0));
     }
 }

@@ -1,4 +1,4 @@
-//! ShowLockWaitSession (spec section 2.3).
+//! Handler of `ShowLockWaitSession` (spec section 2.3).
 
 use std::borrow::Cow;
 
@@ -18,73 +18,73 @@ use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 
-/// Why a session does not get on; empty if it waits for nobody.
+/// Root cause of a session's lock wait; empty if the session does not wait.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct LockWaitAnswer {
+pub(crate) struct LockWaitResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     abnormal_root_cause: Option<AbnormalRootCause>,
 }
 
-/// Why a session does not get on.
+/// Root cause of an abnormal session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AbnormalRootCause {
-    /// LOCK_WAIT
+    /// Type of the anomaly: always LOCK_WAIT
     #[schema(example = "LOCK_WAIT")]
     abnormal_type: &'static str,
     lock_root_cause: LockRootCause,
 }
 
-/// What a session waits for, and the root blocker behind it. What is not known is left out.
+/// Requested lock and root blocker of a session. Unknown fields are omitted.
 #[derive(Serialize, ToSchema, Default)]
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct LockRootCause {
-    /// The session that was asked about
+    /// Id of the waiting session
     locked_pid: u64,
-    /// What it runs
+    /// Current statement of the waiting session
     #[serde(skip_serializing_if = "Option::is_none")]
     locked_sql: Option<String>,
-    /// Since when it waits
+    /// Duration of the wait, in seconds
     #[serde(skip_serializing_if = "Option::is_none")]
     wait_seconds: Option<u64>,
-    /// Where the lock is
+    /// Database of the locked object
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_db: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_index: Option<String>,
-    /// What it asks for: IX, X, X,GAP, X,REC_NOT_GAP, …; of other locks their own names
+    /// Requested lock mode: IX, X, X,GAP, X,REC_NOT_GAP, …; for other locks, the server's name of the mode
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "X,REC_NOT_GAP")]
     lock_mode: Option<Cow<'static, str>>,
-    /// The locked row; left out where the project masks statements
+    /// Locked row; omitted if the project masks statements
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_data: Option<String>,
-    /// The root blocker's session; none for a prepared transaction whose session is gone
+    /// Session of the root blocker; omitted for a prepared transaction without a session
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_pid: Option<u64>,
-    /// RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
+    /// Transaction state: RUNNING, LOCK WAIT, ROLLING BACK or COMMITTING
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_state: Option<String>,
-    /// Seconds since its transaction began
+    /// Age of the blocker's transaction, in seconds
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_age: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_rows_locked: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_rows_modified: Option<u64>,
-    /// What it runs; if it runs nothing, what its transaction ran last, oldest first
+    /// Current statement; for an idle blocker, the last statements of its transaction, oldest first
     blocker_current_sql: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_command: Option<String>,
-    /// The same as blocker_pid: what KILL takes
+    /// Thread id for KILL; equal to blocker_pid
     #[serde(skip_serializing_if = "Option::is_none")]
     blocker_thread_id: Option<u64>,
 }
 
-/// Ask what a session waits for, and who is at the root of it.
+/// Show the lock wait of a session and its root blocker.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/process/lock-wait",
@@ -94,9 +94,9 @@ pub(crate) struct LockRootCause {
         ("pid" = u64, Query, minimum = 1, description = "The session")
     ),
     responses(
-        (status = 200, description = "What it waits for; an empty object if for nobody", body = LockWaitAnswer),
+        (status = 200, description = "The lock wait; an empty object if the session does not wait", body = LockWaitResponse),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show(
@@ -104,41 +104,41 @@ pub(crate) async fn show(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<LockWaitAnswer>, Refusal> {
+) -> Result<Json<LockWaitResponse>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::LIST_PROCESSES, &path).await?;
-    let pid = pid(&Query::parse(query.as_deref())?)?;
+    let pid = parse_pid(&Query::parse(query.as_deref())?)?;
     let node = &target.node;
     let observed = service.read_node(node, async |limits| read_waits(&node.url, &limits).await).await?;
-    let Some(asked) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
+    let Some(waiter) = observed.sessions.iter().find(|facts| facts.session.id == pid) else {
         return Err(Refusal::because(ErrorEntry::UNKNOWN_NODE, "no-such-session", vec![("id", pid.to_string())]));
     };
     let masked = target.is_masked_for(&service, &caller);
     let graph = waits::graph(&observed);
     let graph = if masked { graph.masked() } else { graph };
-    let cause = of_a_wait(&graph, pid).or_else(|| {
-        // It waits, but its blocker cannot be seen: what is known of it is worth more than nothing.
+    let cause = root_cause(&graph, pid).or_else(|| {
+        // The session waits for an unidentified blocker: return the partial result.
         graph.unexplained.iter().find(|unexplained| unexplained.session == pid)?;
-        let statement = asked.session.statement.as_deref();
+        let statement = waiter.session.statement.as_deref();
         let shown = |statement: &[u8]| statement_text(statement, masked);
         Some(LockRootCause { locked_pid: pid, locked_sql: statement.map(shown), ..LockRootCause::default() })
     });
     let cause = cause.map(|cause| AbnormalRootCause { abnormal_type: "LOCK_WAIT", lock_root_cause: cause });
-    Ok(Json(LockWaitAnswer { abnormal_root_cause: cause }))
+    Ok(Json(LockWaitResponse { abnormal_root_cause: cause }))
 }
 
-fn pid(query: &Query) -> Result<u64, Refusal> {
+fn parse_pid(query: &Query) -> Result<u64, Refusal> {
     let given = query.required("pid")?;
     given.parse().ok().filter(|&pid| pid > 0).ok_or_else(|| Query::wrong("pid", given))
 }
 
-/// The wait of a session, and the first root behind it (DESIGN.md section 6).
-fn of_a_wait(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
+/// Returns the wait of a session with its first root blocker (DESIGN.md section 6).
+fn root_cause(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
     let waiter = Party::Session(pid);
     let root = *graph.roots_of(waiter).first()?;
     let leads_to_root =
         |wait: &&Wait| root.parties.contains(&wait.blocker) || graph.roots_of(wait.blocker).contains(&root);
     let wait = graph.waits_of(waiter).iter().find(leads_to_root)?;
-    // In a cycle everybody is at the root, the waiter perhaps too: then it is the one that it waits for.
+    // In a cycle every session is a root. A direct blocker in the cycle is preferred over the waiter itself.
     let at_root = |party: Party| root.parties.contains(&party);
     let blocker = if at_root(wait.blocker) { wait.blocker } else { *root.parties.first()? };
     let cause = LockRootCause {
@@ -155,12 +155,12 @@ fn of_a_wait(graph: &WaitGraph, pid: u64) -> Option<LockRootCause> {
         ..LockRootCause::default()
     };
     Some(match graph.facts(blocker) {
-        Some(facts) => with_blocker(cause, facts),
+        Some(facts) => add_blocker(cause, facts),
         None => cause,
     })
 }
 
-fn with_blocker(cause: LockRootCause, facts: &PartyFacts) -> LockRootCause {
+fn add_blocker(cause: LockRootCause, facts: &PartyFacts) -> LockRootCause {
     let transaction = facts.transaction.as_ref().map(|facts| &facts.transaction);
     let session = facts.session.as_ref();
     let running = facts.statement().map(clean);

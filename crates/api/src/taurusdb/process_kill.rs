@@ -1,5 +1,6 @@
-//! DeleteTaurusDbNodeProcesses (spec section 2.2). `docs/decisions/0010-what-a-kill-answers-and-leaves.md` says which list a session
-//! falls into.
+//! Handler of `DeleteTaurusDbNodeProcesses` (spec section 2.2).
+//!
+//! `docs/decisions/0010-what-a-kill-answers-and-leaves.md` defines the two lists of the response.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -21,36 +22,36 @@ use crate::json::Json;
 use crate::nodes;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Sessions that are killed at once.
-const MOST: usize = 20;
-/// Longest reason, in characters.
-const LONGEST_REASON: usize = 255;
+/// Maximum number of sessions in a request.
+const MAX_SESSIONS: usize = 20;
+/// Maximum length of the reason, in characters.
+const MAX_REASON_LEN: usize = 255;
 
-/// Sessions to end.
+/// Sessions to kill.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct DeleteProcesses {
-    /// Thread ids, as the list of processes has them; one that is there twice counts once
+    /// Thread ids from the list of processes; duplicates are ignored
     #[schema(min_items = 1, max_items = 20, minimum = 0)]
     processes: Vec<i64>,
-    /// Why, for the audit. An addition of Clew's
+    /// Reason for the audit; Clew extension
     #[schema(max_length = 255)]
     reason: Option<String>,
 }
 
-/// What became of the sessions.
+/// Result of a kill request.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Killed {
-    /// Gone, or the server took the kill and they are about to go: what they changed is rolled back first
+pub(crate) struct SessionKillResult {
+    /// Killed sessions, including those that still roll back their changes
     #[schema(max_items = 20)]
     processes_killed: Vec<u64>,
-    /// Not there, or nobody's to be killed: threads of the server, protected accounts, Clew's own. The audit says which
+    /// Missing sessions, server threads, protected accounts and Clew's own sessions; the audit distinguishes them
     #[schema(max_items = 20)]
     processes_not_found: Vec<u64>,
 }
 
-/// End sessions of a node.
+/// Kill sessions of a node.
 #[utoipa::path(
     delete,
     path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/processes",
@@ -58,9 +59,9 @@ pub(crate) struct Killed {
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path)),
     request_body(content = DeleteProcesses, content_type = "application/json"),
     responses(
-        (status = 200, description = "What became of each", body = Killed),
+        (status = 200, description = "The result for each session", body = SessionKillResult),
         (status = 400, description = "Invalid field value; nothing was killed", body = ErrorBody),
-        (status = 500, description = "Some could not be killed; the message says why, and which were", body = ErrorBody)
+        (status = 500, description = "Some sessions could not be killed; the message states the reason and the killed sessions", body = ErrorBody)
     )
 )]
 pub(crate) async fn kill(
@@ -68,40 +69,40 @@ pub(crate) async fn kill(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     body: Bytes,
-) -> Result<Json<Killed>, Refusal> {
+) -> Result<Json<SessionKillResult>, Refusal> {
     let target = Target::to_read(&service, &caller, Action::DELETE_PROCESSES, &path).await?;
-    let asked = Asked::parse(&body)?;
-    caller.trail.detail("asked", asked.ids.clone());
-    if !asked.reason.is_empty() {
-        caller.trail.detail("reason", asked.reason.as_str());
+    let request = KillRequest::parse(&body)?;
+    caller.trail.detail("asked", request.ids.clone());
+    if !request.reason.is_empty() {
+        caller.trail.detail("reason", request.reason.as_str());
     }
-    let work = async |limits| match kill_found(&service, &caller, &target, &asked, limits).await {
+    let kill = async |limits| match kill_existing(&service, &caller, &target, &request, limits).await {
         Ok(outcomes) => Ok(Ok(outcomes)),
         Err(KillError::Node(failure)) => Err(failure),
         Err(KillError::Store(error)) => Ok(Err(error)),
     };
-    let outcomes = service.read_node(&target.node, work).await?.map_err(|error: StoreError| Refusal::from(error))?;
-    let killed = asked.answer(&outcomes);
+    let outcomes = service.read_node(&target.node, kill).await?.map_err(|error: StoreError| Refusal::from(error))?;
+    let killed = request.classify(&outcomes);
     caller.trail.detail("killed", killed.processes_killed.clone());
     caller.trail.detail("not_found", killed.processes_not_found.clone());
-    match failed(&outcomes, &killed) {
+    match first_failure(&outcomes, &killed) {
         None => Ok(Json(killed)),
         Some(failure) => Err(nodes::failed(failure)),
     }
 }
 
-/// Kills those that are there.
-async fn kill_found(
+/// Kills the requested sessions that exist on the node.
+async fn kill_existing(
     service: &Service,
     caller: &Caller,
     target: &Target<Node>,
-    asked: &Asked,
+    request: &KillRequest,
     limits: Limits,
 ) -> Result<Vec<(u64, KillOutcome)>, KillError> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let FoundSessions { read, sessions } =
-        find_sessions(&target.node.url, &asked.ids, &limits).await.map_err(KillError::Node)?;
-    if service.listed_servers().is_another(&caller.principal.user_id, &target.node.id, &read.server) {
+        find_sessions(&target.node.url, &request.ids, &limits).await.map_err(KillError::Node)?;
+    if service.listed_servers().is_different_server(&caller.principal.user_id, &target.node.id, &read.server) {
         let refused = |session: &Session| (session.id, KillOutcome::Refused(Reason::AnotherServer));
         return Ok(sessions.iter().map(refused).collect());
     }
@@ -116,26 +117,26 @@ async fn kill_found(
         kind: KillKind::Connection,
         meant: Meant::Session,
         unsafe_victims: UnsafeVictims::Kill,
-        reason: asked.reason.clone(),
+        reason: request.reason.clone(),
         read,
     };
-    let left = limits.node.saturating_sub(begun.elapsed());
-    let limits = Limits { node: left, connect: limits.connect.min(left), ..limits };
+    let remaining = limits.node.saturating_sub(start.elapsed());
+    let limits = Limits { node: remaining, connect: limits.connect.min(remaining), ..limits };
     service.kills.carry_out(order, sessions, limits).await
 }
 
-/// What a body asks for.
-struct Asked {
-    /// Each once, in their order.
+/// Parsed body of a request.
+struct KillRequest {
+    /// Thread ids in request order, without duplicates.
     ids: Vec<u64>,
     reason: String,
 }
 
-impl Asked {
+impl KillRequest {
     fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let body = Body::parse(body, &["processes", "reason"])?;
         let given: Vec<i64> = body.need("processes")?;
-        check_count("processes", given.len(), 1, MOST)?;
+        check_count("processes", given.len(), 1, MAX_SESSIONS)?;
         let mut seen = HashSet::new();
         let mut ids = Vec::with_capacity(given.len());
         for id in given {
@@ -146,8 +147,8 @@ impl Asked {
         }
         let reason: String = body.get("reason")?.unwrap_or_default();
         let length = reason.chars().count();
-        if length > LONGEST_REASON {
-            let (length, max) = (length.to_string(), LONGEST_REASON.to_string());
+        if length > MAX_REASON_LEN {
+            let (length, max) = (length.to_string(), MAX_REASON_LEN.to_string());
             let arguments =
                 vec![("field", "reason".to_owned()), ("length", length), ("min", "0".to_owned()), ("max", max)];
             return Err(Refusal::parameter("parameter-length", arguments));
@@ -155,13 +156,13 @@ impl Asked {
         Ok(Self { ids, reason })
     }
 
-    /// Which session belongs to which list. Those that could not be killed belong to neither.
-    fn answer(&self, outcomes: &[(u64, KillOutcome)]) -> Killed {
-        let mut killed = Killed { processes_killed: Vec::new(), processes_not_found: Vec::new() };
+    /// Sorts the sessions into the two lists of the response. A session whose kill failed is in neither.
+    fn classify(&self, outcomes: &[(u64, KillOutcome)]) -> SessionKillResult {
+        let mut killed = SessionKillResult { processes_killed: Vec::new(), processes_not_found: Vec::new() };
         for &id in &self.ids {
-            match outcomes.iter().find(|(known, _)| *known == id).map(|(_, outcome)| outcome) {
+            match outcomes.iter().find(|(session, _)| *session == id).map(|(_, outcome)| outcome) {
                 Some(outcome) if outcome.was_taken() => killed.processes_killed.push(id),
-                Some(outcome) if reason_of_failure(outcome).is_some() => {}
+                Some(outcome) if failure_reason(outcome).is_some() => {}
                 _ => killed.processes_not_found.push(id),
             }
         }
@@ -169,8 +170,8 @@ impl Asked {
     }
 }
 
-/// Why a session that may be there was not killed: the kill failed, or the session cannot be identified through this address.
-fn reason_of_failure(outcome: &KillOutcome) -> Option<Failure> {
+/// Returns the failure of a kill, or of the identification of the session through this address.
+fn failure_reason(outcome: &KillOutcome) -> Option<Failure> {
     match outcome {
         KillOutcome::Failed(failure) => Some(failure.clone()),
         KillOutcome::Refused(Reason::Indirect | Reason::AnotherServer) => {
@@ -180,10 +181,10 @@ fn reason_of_failure(outcome: &KillOutcome) -> Option<Failure> {
     }
 }
 
-/// The first failure, with the sessions that were killed and those that were not. The request can be repeated.
-fn failed(outcomes: &[(u64, KillOutcome)], killed: &Killed) -> Option<Failure> {
+/// Returns the first failure with the killed and the remaining sessions. The request can be repeated.
+fn first_failure(outcomes: &[(u64, KillOutcome)], killed: &SessionKillResult) -> Option<Failure> {
     let failures: Vec<(u64, Failure)> =
-        outcomes.iter().filter_map(|(id, outcome)| Some((*id, reason_of_failure(outcome)?))).collect();
+        outcomes.iter().filter_map(|(id, outcome)| Some((*id, failure_reason(outcome)?))).collect();
     let (_, first) = failures.first()?;
     let list = |ids: &mut dyn Iterator<Item = u64>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -199,11 +200,11 @@ mod tests {
     use super::*;
 
     fn ids(body: &str) -> Option<Vec<u64>> {
-        Asked::parse(body.as_bytes()).ok().map(|asked| asked.ids)
+        KillRequest::parse(body.as_bytes()).ok().map(|request| request.ids)
     }
 
     #[test]
-    fn ids_are_counted_checked_and_taken_once() {
+    fn ids_are_validated_and_deduplicated() {
         assert_eq!(ids(r#"{"processes":[9,7,9,0]}"#), Some(vec![9, 7, 0]));
         assert_eq!(ids(r#"{"processes":[7],"reason":"stuck"}"#), Some(vec![7]));
         assert_eq!(ids(r#"{"processes":[7],"reason":null}"#), Some(vec![7]));
@@ -230,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn each_falls_into_one_list_and_failures_into_none() {
-        let asked = Asked { ids: (1..=7).collect(), reason: String::new() };
+    fn each_session_is_in_one_list_and_failures_are_in_none() {
+        let request = KillRequest { ids: (1..=7).collect(), reason: String::new() };
         let failure = Failure::new(FailureKind::MissingPrivilege, "GRANT it");
         let outcomes = [
             (1, KillOutcome::Killed),
@@ -241,11 +242,11 @@ mod tests {
             (5, KillOutcome::Refused(Reason::Internal)),
             (6, KillOutcome::Failed(failure)),
         ];
-        let killed = asked.answer(&outcomes);
+        let killed = request.classify(&outcomes);
         assert_eq!((&killed.processes_killed[..], &killed.processes_not_found[..]), (&[1, 2, 3][..], &[4, 5, 7][..]));
-        let failure = failed(&outcomes, &killed).unwrap();
+        let failure = first_failure(&outcomes, &killed).unwrap();
         assert_eq!(failure.kind, FailureKind::MissingPrivilege);
         assert_eq!(failure.detail, "GRANT it; not killed: 6; killed: 1, 2, 3");
-        assert!(failed(&outcomes[..5], &killed).is_none());
+        assert!(first_failure(&outcomes[..5], &killed).is_none());
     }
 }

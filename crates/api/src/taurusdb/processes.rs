@@ -1,4 +1,4 @@
-//! ListTaurusDbNodeProcesses (spec section 2.1).
+//! Handler of `ListTaurusDbNodeProcesses` (spec section 2.1).
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -16,21 +16,21 @@ use crate::refusal::{ErrorBody, Refusal};
 /// A page of a node's sessions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Processes {
-    /// By id
+    /// Sessions ordered by id
     #[schema(max_items = 100)]
     processes: Vec<Process>,
-    /// Sessions of the node, not of the page; internal ones are not counted
+    /// Number of sessions of the node without internal sessions
     total_count: u64,
 }
 
-/// A session, as SHOW PROCESSLIST has it. Read from a row of a snapshot.
+/// A session with the columns of SHOW PROCESSLIST, deserialized from a snapshot row.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Process {
     /// Thread id
     #[serde(rename(deserialize = "session_id"))]
     id: u64,
     user: String,
-    /// Client address with its port
+    /// Client address and port
     #[schema(example = "10.0.0.7:51234")]
     host: String,
     /// Default database
@@ -39,13 +39,13 @@ pub(crate) struct Process {
     db: Option<String>,
     #[schema(example = "Query")]
     command: String,
-    /// Seconds in the current state
+    /// Time in the current state, in seconds
     #[serde(rename(deserialize = "state_duration"))]
     time: u64,
     #[schema(required)]
     #[serde(rename(deserialize = "execution_status"))]
     state: Option<String>,
-    /// The statement, usually; its template where the project masks statements
+    /// Current statement; its SQL template if the project masks statements
     #[schema(required)]
     #[serde(rename(deserialize = "sql_statement"))]
     info: Option<String>,
@@ -58,9 +58,9 @@ pub(crate) struct Process {
     tag = "sessions",
     params(("project_id" = String, Path), ("instance_id" = String, Path), ("node_id" = String, Path), PageParameters),
     responses(
-        (status = 200, description = "A page of sessions, internal ones left out", body = Processes),
+        (status = 200, description = "A page of sessions without internal sessions", body = Processes),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 500, description = "The node cannot be read; the message says why", body = ErrorBody)
+        (status = 500, description = "The node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn list(
@@ -78,13 +78,13 @@ pub(crate) async fn list(
     if let Some(server) = snapshot.server.take() {
         service.listed_servers().record(&caller.principal.user_id, &node.id, server);
     }
-    let cutting = tokio::task::spawn_blocking(move || cut(snapshot, page)).await;
-    let processes = cutting.map_err(|error| Refusal::internal(&error))?;
+    let slicing = tokio::task::spawn_blocking(move || slice_page(snapshot, page)).await;
+    let processes = slicing.map_err(|error| Refusal::internal(&error))?;
     processes.map(Json).map_err(|error| Refusal::internal(&error))
 }
 
-/// The page of a snapshot, of which the rest may be larger than memory.
-fn cut(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
+/// Reads one page of a snapshot. The snapshot may be larger than memory.
+fn slice_page(mut snapshot: Snapshot, page: Page) -> std::io::Result<Processes> {
     let mut list = b"[".to_vec();
     snapshot.body.write_part(page.offset as usize, page.limit as usize, &mut list)?;
     list.push(b']');

@@ -1,4 +1,4 @@
-//! From which duration on a session is slow: of one instance, and set for many at once (spec section 2.9).
+//! Slow session threshold: show the threshold of an instance, set it for several instances (spec section 2.9).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,31 +15,31 @@ use crate::caller::{self, Caller};
 use crate::json::Json;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Instances that get a threshold at once.
-const MOST_INSTANCES: usize = 100;
+/// Maximum number of instances in a request.
+const MAX_INSTANCES: usize = 100;
 
-/// From when on a session is slow.
+/// Minimum duration of a slow session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SlowProcessThreshold {
-    /// In seconds; 10 where nobody set another
+    /// Threshold in seconds; 10 by default
     #[schema(minimum = 1, maximum = 86_400)]
     slow_process_threshold: u64,
 }
 
-/// A threshold for many instances.
+/// Threshold for several instances.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct BatchSlowProcessThreshold {
-    /// Instances of the project; all of them get it, or none
+    /// Instances of the project; the change applies to all of them or to none
     #[schema(min_items = 1, max_items = 100)]
     instance_ids: Vec<String>,
-    /// In seconds
+    /// Threshold in seconds
     #[schema(minimum = 1, maximum = 86_400)]
     slow_process_threshold: i32,
 }
 
-/// Show from when on a session of an instance is slow.
+/// Show the slow session threshold of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/slow-process-threshold",
@@ -57,7 +57,7 @@ pub(crate) async fn show(
     Ok(Json(SlowProcessThreshold { slow_process_threshold: threshold.seconds() }))
 }
 
-/// Set from when on a session is slow, for many instances at once.
+/// Set the slow session threshold of several instances.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/slow-process-threshold",
@@ -65,9 +65,9 @@ pub(crate) async fn show(
     params(("project_id" = String, Path)),
     request_body(content = BatchSlowProcessThreshold, content_type = "application/json"),
     responses(
-        (status = 200, description = "All instances have it"),
+        (status = 200, description = "The threshold of all instances is set"),
         (status = 400, description = "Invalid field value; nothing was changed", body = ErrorBody),
-        (status = 404, description = "The project does not have one of the instances; nothing was changed", body = ErrorBody)
+        (status = 404, description = "One of the instances is not in the project; nothing was changed", body = ErrorBody)
     )
 )]
 pub(crate) async fn set(
@@ -77,7 +77,7 @@ pub(crate) async fn set(
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let project = caller.whole_project(&service, Action::MODIFY_SLOW_THRESHOLD, &project).await?;
-    let (instances, threshold) = asked(&body)?;
+    let (instances, threshold) = parse_body(&body)?;
     match service.store.set_slow_threshold(&caller.origin(), &project.id, &instances, threshold).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(StoreError::Unknown { name, .. }) => {
@@ -87,10 +87,10 @@ pub(crate) async fn set(
     }
 }
 
-fn asked(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), Refusal> {
+fn parse_body(body: &[u8]) -> Result<(Vec<InstanceId>, SlowThreshold), Refusal> {
     let body = Body::parse(body, &["instance_ids", "slow_process_threshold"])?;
     let ids: Vec<String> = body.need("instance_ids")?;
-    check_count("instance_ids", ids.len(), 1, MOST_INSTANCES)?;
+    check_count("instance_ids", ids.len(), 1, MAX_INSTANCES)?;
     let ids = ids.iter().map(|id| caller::instance_id(id)).collect::<Result<_, _>>()?;
     let seconds: i64 = body.need("slow_process_threshold")?;
     let threshold = SlowThreshold::new(seconds).ok_or_else(|| {

@@ -19,12 +19,12 @@ use crate::page::{self, PageParameters};
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// Tags of an action at once, and of an instance.
-const MOST_TAGS: usize = 20;
-/// Longest key, in characters.
-const LONGEST_KEY: usize = 36;
-/// Longest value, in characters.
-const LONGEST_VALUE: usize = 43;
+/// Maximum number of tags in a request.
+const MAX_TAGS: usize = 20;
+/// Maximum length of a tag key, in characters.
+const MAX_KEY_LEN: usize = 36;
+/// Maximum length of a tag value, in characters.
+const MAX_VALUE_LEN: usize = 43;
 
 /// A page of an instance's tags.
 #[derive(Serialize, ToSchema)]
@@ -47,42 +47,42 @@ pub(crate) struct ProjectTags {
     tags: Vec<ProjectTag>,
 }
 
-/// A key of a project's tags.
+/// A tag key of a project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectTag {
     key: String,
-    /// What instances have for it
+    /// Values of the key on all instances
     values: Vec<String>,
 }
 
-/// Tags to add or to remove.
+/// Tags to add or remove.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct TagAction {
-    action: TagVerb,
-    /// Keys differ
+    action: TagOperation,
+    /// Tags with distinct keys
     #[schema(min_items = 1, max_items = 20)]
-    tags: Vec<TagOfAction>,
+    tags: Vec<TagChange>,
 }
 
-/// What to do with tags.
+/// Operation on tags.
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum TagVerb {
-    /// Adds them; a key that is there gets the new value
+enum TagOperation {
+    /// Add tags; an existing key gets the new value
     Create,
-    /// Removes them: those of the key, or only with this value
+    /// Remove tags by key, or by key and value
     Delete,
 }
 
-/// A tag to add or to remove.
+/// A tag to add or remove.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TagOfAction {
+struct TagChange {
     #[schema(min_length = 1, max_length = 36, pattern = "^[0-9A-Za-z_\\-\\u4e00-\\u9fff]+$")]
     key: String,
-    /// Must be there to add a tag; it may be empty
+    /// Tag value, required to add a tag; may be empty
     #[schema(max_length = 43, pattern = "^[0-9A-Za-z_.\\-\\u4e00-\\u9fff]*$")]
     value: Option<String>,
 }
@@ -93,7 +93,7 @@ struct TagOfAction {
     path = "/v3/{project_id}/instances/{instance_id}/tags",
     tag = "tags",
     params(("project_id" = String, Path), ("instance_id" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of tags, by key", body = InstanceTags))
+    responses((status = 200, description = "A page of tags, ordered by key", body = InstanceTags))
 )]
 pub(crate) async fn list_of_instance(
     State(service): State<Service>,
@@ -114,7 +114,7 @@ pub(crate) async fn list_of_instance(
     path = "/v3/{project_id}/tags",
     tag = "tags",
     params(("project_id" = String, Path), PageParameters),
-    responses((status = 200, description = "A page of keys, each with its values", body = ProjectTags))
+    responses((status = 200, description = "A page of tag keys with their values", body = ProjectTags))
 )]
 pub(crate) async fn list_of_project(
     State(service): State<Service>,
@@ -124,12 +124,12 @@ pub(crate) async fn list_of_project(
 ) -> Result<Json<ProjectTags>, Refusal> {
     let project = caller.project(Action::LIST_TAGS, &project).await?;
     let page = page::asked(query.as_deref())?;
-    let tags = tags_of(&service, &caller, &project).await?;
+    let tags = visible_tags(&service, &caller, &project).await?;
     let (tags, total_count) = page::cut(tags, page, |(key, values)| ProjectTag { key, values });
     Ok(Json(ProjectTags { total_count, tags }))
 }
 
-/// Add tags to an instance, or remove them.
+/// Add or remove tags of an instance.
 #[utoipa::path(
     post,
     path = "/v3/{project_id}/instances/{instance_id}/tags/action",
@@ -144,61 +144,67 @@ pub(crate) async fn act(
     Path((project, instance)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    // Policies can ask for the tags: they are read first. What is wrong with them is said only to those who may add some.
-    let asked = asked(&body);
-    let tags = asked.as_ref().map_or(&[][..], |(_, tags)| tags);
-    let value = |tag: &TagOfAction| tag.value.clone().unwrap_or_default();
-    let named: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
-    let (project, instance) = caller.instance(&service, Action::TAG_INSTANCE, (&project, &instance), &named).await?;
-    let (verb, tags) = asked?;
+    // Policies can depend on the requested tags, so the body is parsed before authorization.
+    // Parse errors are returned only to authorized callers.
+    let parsed = parse_action(&body);
+    let tags = parsed.as_ref().map_or(&[][..], |(_, tags)| tags);
+    let value = |tag: &TagChange| tag.value.clone().unwrap_or_default();
+    let requested: Vec<Tag> = tags.iter().map(|tag| Tag { key: tag.key.clone(), value: value(tag) }).collect();
+    let (project, instance) =
+        caller.instance(&service, Action::TAG_INSTANCE, (&project, &instance), &requested).await?;
+    let (operation, tags) = parsed?;
     let (origin, store) = (caller.origin(), &service.store);
-    let there = match verb {
-        TagVerb::Create => store.add_tags(&origin, &project.id, &instance.id, &named).await?,
-        TagVerb::Delete => {
+    let exists = match operation {
+        TagOperation::Create => store.add_tags(&origin, &project.id, &instance.id, &requested).await?,
+        TagOperation::Delete => {
             let tags: Vec<_> = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
             store.remove_tags(&origin, &project.id, &instance.id, &tags).await?
         }
     };
-    if there { Ok(StatusCode::OK) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_INSTANCE)) }
+    if exists { Ok(StatusCode::OK) } else { Err(Refusal::new(ErrorEntry::UNKNOWN_INSTANCE)) }
 }
 
-fn asked(body: &[u8]) -> Result<(TagVerb, Vec<TagOfAction>), Refusal> {
+fn parse_action(body: &[u8]) -> Result<(TagOperation, Vec<TagChange>), Refusal> {
     let body = Body::parse(body, &["action", "tags"])?;
-    let verb: TagVerb = body.need("action")?;
-    let tags: Vec<TagOfAction> = body.need("tags")?;
-    check_count("tags", tags.len(), 1, MOST_TAGS)?;
+    let operation: TagOperation = body.need("action")?;
+    let tags: Vec<TagChange> = body.need("tags")?;
+    check_count("tags", tags.len(), 1, MAX_TAGS)?;
     let mut keys = HashSet::new();
     for tag in &tags {
-        check(tag, verb)?;
+        check_tag(tag, operation)?;
         if !keys.insert(&tag.key) {
             return Err(Refusal::because(ErrorEntry::TAG_KEY_REPEATED, "tag-key", vec![("key", tag.key.clone())]));
         }
     }
-    Ok((verb, tags))
+    Ok((operation, tags))
 }
 
-fn check(tag: &TagOfAction, verb: TagVerb) -> Result<(), Refusal> {
+fn check_tag(tag: &TagChange, operation: TagOperation) -> Result<(), Refusal> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&letter);
-    let key = (1..=LONGEST_KEY).contains(&tag.key.chars().count())
+    let is_valid_key = (1..=MAX_KEY_LEN).contains(&tag.key.chars().count())
         && tag.key.chars().all(|letter| is_letter(letter) || "_-".contains(letter));
-    if !key {
-        let arguments = vec![("given", shown(&tag.key)), ("max", LONGEST_KEY.to_string())];
+    if !is_valid_key {
+        let arguments = vec![("given", shown(&tag.key)), ("max", MAX_KEY_LEN.to_string())];
         return Err(Refusal::parameter("tag-key-form", arguments));
     }
     let Some(value) = &tag.value else {
-        return if verb == TagVerb::Create { Err(missing("value")) } else { Ok(()) };
+        return if operation == TagOperation::Create { Err(missing("value")) } else { Ok(()) };
     };
-    let fits = value.chars().count() <= LONGEST_VALUE
+    let is_valid_value = value.chars().count() <= MAX_VALUE_LEN
         && value.chars().all(|letter| is_letter(letter) || "_.-".contains(letter));
-    if fits {
+    if is_valid_value {
         return Ok(());
     }
-    let arguments = vec![("given", shown(value)), ("max", LONGEST_VALUE.to_string())];
+    let arguments = vec![("given", shown(value)), ("max", MAX_VALUE_LEN.to_string())];
     Err(Refusal::parameter("tag-value-form", arguments))
 }
 
-/// The tags of those instances of a project whose tags the caller may see: each key with its values, all in their order.
-async fn tags_of(service: &Service, caller: &Caller, project: &Project) -> Result<Vec<(String, Vec<String>)>, Refusal> {
+/// Returns the tag keys of a project with their values, both sorted, from the instances whose tags the caller may list.
+async fn visible_tags(
+    service: &Service,
+    caller: &Caller,
+    project: &Project,
+) -> Result<Vec<(String, Vec<String>)>, Refusal> {
     if caller.principal.administrator {
         return Ok(service.store.project_tags(&project.id).await?);
     }

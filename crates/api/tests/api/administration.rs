@@ -18,41 +18,41 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::{Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
-/// A request of someone, under `/clew/v1/`. No body is sent for `null`.
+/// A request below `/clew/v1/`. The body is empty for `null`.
 fn call(server: &Server, method: Method, path: &str, body: &Value) -> Call {
     let call = server.call(method, &format!("/clew/v1/{path}"));
     if body.is_null() { call } else { call.body(body.to_string()) }
 }
 
 impl Server {
-    /// Asks as the administrator.
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
+    /// Sends a request signed by the administrator.
+    async fn send_as_admin(&self, method: Method, path: &str, body: Value) -> Answer {
         self.sign(call(self, method, path, &body)).send().await
     }
 
-    async fn see(&self, path: &str) -> Value {
-        self.ask(Method::GET, path, Value::Null).await.ok(200)
+    async fn get_json(&self, path: &str) -> Value {
+        self.send_as_admin(Method::GET, path, Value::Null).await.ok(200)
     }
 
-    async fn make(&self, path: &str, body: Value) -> Value {
-        self.ask(Method::POST, path, body).await.ok(201)
+    async fn create(&self, path: &str, body: Value) -> Value {
+        self.send_as_admin(Method::POST, path, body).await.ok(201)
     }
 
-    /// Asks as someone else.
-    async fn ask_as(&self, who: &Signer, method: Method, path: &str, body: Value) -> Answer {
+    /// Sends a request signed by `who`.
+    async fn send_as(&self, who: &Signer, method: Method, path: &str, body: Value) -> Answer {
         who.sign(call(self, method, path, &body)).send().await
     }
 
-    /// A user who may do these actions of Clew's own, with a key.
-    async fn clerk(&self, name: &str, actions: &[&str]) -> Signer {
+    /// Creates a user with an access key who may perform the actions.
+    async fn user_with_actions(&self, name: &str, actions: &[&str]) -> Signer {
         let statements = json!([{ "Effect": "Allow", "Action": actions }]);
         self.key_of(&self.user_with(name, statements).await).await
     }
 
-    /// The administrator of another domain.
-    async fn stranger(&self) -> Signer {
+    /// Creates an administrator of another domain.
+    async fn foreign_admin(&self) -> Signer {
         let rival = self.store.create_domain(&by(), "rival").await.unwrap();
         self.key_of(&self.user_of(&rival, "eve", true).await).await
     }

@@ -1,4 +1,4 @@
-//! An answer, read whole, after what must hold for every answer was found to hold.
+//! Response of the API, checked for the properties of every response.
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -10,7 +10,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Checks what every answer has: the name of the request, and the form of an error.
+    /// Checks the request id and the format of an error body.
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Vec<u8>, had_body: bool) -> Self {
         let answer = Self { status, headers, body };
         let id = answer.header("x-request-id");
@@ -32,7 +32,7 @@ impl Answer {
         answer
     }
 
-    /// A header that is there once.
+    /// Returns the value of a header that occurs exactly once.
     pub(crate) fn header(&self, name: &str) -> String {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
         assert_eq!(values.len(), 1, "{name} of {} {:?}", self.status, self.headers);
@@ -55,14 +55,14 @@ impl Answer {
         self.json()["error_msg"].as_str().unwrap().to_owned()
     }
 
-    /// The body of an answer of this status.
+    /// Returns the body of a response with this status.
     #[track_caller]
     pub(crate) fn ok(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()
     }
 
-    /// The message of a refusal of this status and code.
+    /// Returns the message of an error response with this status and code.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) -> String {
         assert_eq!((self.status.as_u16(), self.code().as_str()), (status, code), "{}", self.text());

@@ -1,4 +1,4 @@
-//! What the audit keeps of requests: who, from where, what, on which node, how it ended, in which request.
+//! Audit rows of requests: actor, peer, operation, node, outcome and request id.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ async fn sign_in(server: &Server, user: &str, password: &str) -> Answer {
     server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
 }
 
-/// The only row of an operation, with what all rows of requests have.
-async fn only(server: &Server, operation: &str, answer: &Answer) -> AuditRecord {
+/// Returns the only row of an operation. Checks the fields that all rows of requests have.
+async fn single_row(server: &Server, operation: &str, answer: &Answer) -> AuditRecord {
     let mut rows = server.audit_of(operation).await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     let row = rows.remove(0);
@@ -31,12 +31,12 @@ async fn only(server: &Server, operation: &str, answer: &Answer) -> AuditRecord 
 }
 
 #[tokio::test]
-async fn a_collection_and_its_download_are_kept() {
+async fn collection_and_download_are_recorded() {
     let server = Server::start().await;
-    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
-    let collected = server.call(Method::POST, &server.sessions("")).body(asked.to_string()).send().await;
+    let requested = json!({ "filter": "slow", "user": "web", "sql_key": "card = '4111-1111' and pin=1234" });
+    let collected = server.call(Method::POST, &server.sessions("")).body(requested.to_string()).send().await;
     let id = collected.ok(202)["request_id"].clone();
-    let row = only(&server, "CollectRealtimeSession", &collected).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &collected).await.event;
     let tenant = &server.tenant;
     assert_eq!((row.outcome, row.code), (Outcome::Done, None));
     assert_eq!(row.domain_id.as_ref(), Some(&tenant.domain_id));
@@ -47,53 +47,53 @@ async fn a_collection_and_its_download_are_kept() {
     assert_eq!((row.node_id, row.target), (Some(server.node()), server.node().to_string()));
     let actor = Actor::User { id: tenant.user_id.clone(), name: "ada".into(), domain_id: tenant.domain_id.clone() };
     assert_eq!(row.origin.actor, actor);
-    let asked = json!({ "filter": "slow", "user": "web", "sql_key": "***" });
-    assert_eq!(row.detail, json!({ "asked": asked, "collection": id, "masked": false }));
+    let requested = json!({ "filter": "slow", "user": "web", "sql_key": "***" });
+    assert_eq!(row.detail, json!({ "asked": requested, "collection": id, "masked": false }));
 
     let server = Server::start().await;
     let id = server.finished(b"a\r\n").await;
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.status, 200);
-    let row = only(&server, "DownloadRealtimeSession", &downloaded).await.event;
+    let row = single_row(&server, "DownloadRealtimeSession", &downloaded).await.event;
     assert_eq!((row.outcome, row.node_id), (Outcome::Done, Some(server.node())));
     assert_eq!(row.detail, json!({ "collection": id, "masked": false }));
 }
 
 #[tokio::test]
-async fn ids_that_are_written_in_another_way_are_the_same_ids() {
+async fn percent_encoded_ids_are_recorded_decoded() {
     let server = Server::start().await;
     let node = server.node().to_string();
     let encoded = node.replace('0', "%30").replace('a', "%61").replace("no07", "%6eo%307");
     let answer = server.call(Method::POST, &server.sessions("").replace(&node, &encoded)).send().await;
     answer.ok(202);
-    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.node_id, row.target), (Some(server.node()), node));
 }
 
 #[tokio::test]
-async fn what_was_allowed_and_failed_is_kept_as_failed() {
+async fn authorized_but_invalid_request_is_recorded_as_failed() {
     let server = Server::start().await;
     let answer = server.call(Method::POST, &server.sessions("")).body(r#"{"filter":"fast"}"#).send().await;
     answer.refused(400, "DBS.280001");
-    let row = only(&server, "CollectRealtimeSession", &answer).await.event;
+    let row = single_row(&server, "CollectRealtimeSession", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Failed, Some("DBS.280001")));
 }
 
 #[tokio::test]
-async fn a_denial_is_kept_of_every_operation() {
+async fn denials_of_all_operations_are_recorded() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let token = server.project_token(&grace).await;
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     let answer = server.call(Method::GET, &path).token(&token).send().await;
     answer.refused(403, "DBS.280015");
-    let row = only(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
+    let row = single_row(&server, "ShowGaussMySqlInstanceInfo", &answer).await.event;
     assert_eq!((row.outcome, row.code.as_deref()), (Outcome::Denied, Some("DBS.280015")));
     assert_eq!((row.origin.actor.name(), row.instance_id), ("grace", Some(server.instance.id.clone())));
 
     let over = server.token_of(&grace, None, -1).await;
     let answer = server.call(Method::GET, "/v3/projects").token(&over).send().await;
-    let row = only(&server, "ListProjects", &answer).await.event;
+    let row = single_row(&server, "ListProjects", &answer).await.event;
     assert_eq!(
         (row.origin.actor, row.code.as_deref()),
         (Actor::Nobody { claimed: "grace".into() }, Some("APIGW.0307"))
@@ -103,17 +103,17 @@ async fn a_denial_is_kept_of_every_operation() {
     let mut call = server.sign(server.call(Method::GET, "/v5/caller-identity"));
     call.url.set_query(Some("a=b"));
     let answer = call.send().await;
-    let row = only(&server, "ShowCallerIdentity", &answer).await.event;
+    let row = single_row(&server, "ShowCallerIdentity", &answer).await.event;
     let claimed = Actor::Nobody { claimed: server.access_key.to_string() };
     assert_eq!((row.origin.actor, row.outcome), (claimed, Outcome::Denied));
 
     let answer = server.call(Method::GET, "/v3/auth/domains").anonymous().send().await;
-    let row = only(&server, "ListAuthDomains", &answer).await.event;
+    let row = single_row(&server, "ListAuthDomains", &answer).await.event;
     assert_eq!((row.origin.actor, row.domain_id), (Actor::Nobody { claimed: String::new() }, None));
 }
 
 #[tokio::test]
-async fn what_is_only_looked_at_is_not_kept() {
+async fn successful_reads_are_not_recorded() {
     let server = Server::start().await;
     let before = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap().len();
     server.get(&format!("/v3/{}/instances", server.tenant.project_id)).await.ok(200);
@@ -124,7 +124,7 @@ async fn what_is_only_looked_at_is_not_kept() {
 }
 
 #[tokio::test]
-async fn sign_ins_are_kept_whether_they_succeed_or_not() {
+async fn successful_and_failed_sign_ins_are_recorded() {
     let mut server = Server::start().await;
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
@@ -144,7 +144,7 @@ async fn sign_ins_are_kept_whether_they_succeed_or_not() {
         [
             (Outcome::Done, None, "user", "grace"),
             (Outcome::Denied, Some("IAM.0001"), "nobody", "grace"),
-            // The second one without a known name is counted.
+            // The second sign-in with an unknown name is only counted.
             (Outcome::Denied, Some("IAM.0001"), "nobody", ""),
         ]
     );
@@ -156,40 +156,40 @@ async fn sign_ins_are_kept_whether_they_succeed_or_not() {
     let rows = server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap();
     let last = &rows.last().unwrap().event;
     assert_eq!((last.operation.as_str(), &last.detail["repeated"]), ("CreateToken", &json!(1)), "{last:?}");
-    let kept = format!("{rows:?}");
+    let recorded_text = format!("{rows:?}");
     for secret in [PASSWORD, "wrong guess", "typed-password", &token] {
-        assert!(!kept.contains(secret), "{secret}");
+        assert!(!recorded_text.contains(secret), "{secret}");
     }
 }
 
 #[tokio::test]
-async fn taken_back_tokens_and_temporary_keys_are_kept_once() {
+async fn token_revocation_and_temporary_key_are_recorded_once() {
     let server = Server::start().await;
     let token = server.project_token(&server.tenant.user_id).await;
     let call = server.call(Method::DELETE, "/v3/auth/tokens").header("x-subject-token", &token);
     let answer = call.send().await;
     assert_eq!(answer.status, 204);
-    assert_eq!(only(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
+    assert_eq!(single_row(&server, "RevokeToken", &answer).await.event.outcome, Outcome::Done);
     let call = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens");
     let answer = call.body(r#"{"auth":{"identity":{"methods":["token"]}}}"#).send().await;
     let credential = answer.ok(201)["credential"].clone();
-    let row = only(&server, "CreateTemporaryAccessKey", &answer).await.event;
+    let row = single_row(&server, "CreateTemporaryAccessKey", &answer).await.event;
     assert_eq!((row.outcome, &row.target), (Outcome::Done, &credential["access"].as_str().unwrap().to_owned()));
-    let kept = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
+    let recorded_text = format!("{:?}", server.store.audit(&AuditFilter::default(), 0, 1000).await.unwrap());
     for secret in [&credential["secret"], &credential["securitytoken"], &Value::from(token)] {
-        assert!(!kept.contains(secret.as_str().unwrap()));
+        assert!(!recorded_text.contains(secret.as_str().unwrap()));
     }
 }
 
-/// A client that hangs up as soon as it has asked does not keep what it did out of the audit.
+/// A client cannot avoid the audit by closing the connection right after the request.
 #[tokio::test]
-async fn who_hangs_up_early_is_kept_too() {
+async fn request_of_a_disconnected_client_is_recorded() {
     let server = Server::start_with(|_, tasks| tasks.queue_per_node = 1000).await;
     let first_line = format!("POST {}", server.sessions(""));
     let request = server.raw(&first_line, "content-length: 0\r\n\r\n");
     for attempt in 0..60 {
         let mut socket = server.connect().await;
-        // A reset, which ends the connection at once: at a different point of the work each time.
+        // Resets the connection, each time at a different point of the request's processing.
         socket.set_zero_linger().unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         sleep(Duration::from_micros(250 * attempt)).await;
@@ -211,7 +211,7 @@ async fn who_hangs_up_early_is_kept_too() {
 }
 
 #[tokio::test]
-async fn a_thousand_denied_requests_of_one_user_are_two_rows() {
+async fn thousand_denied_requests_of_a_user_are_two_rows() {
     let mut server = Server::start_with(|settings, _| settings.refusal_window = Duration::from_hours(1)).await;
     let token = server.project_token(&server.user("grace").await).await;
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
@@ -223,9 +223,9 @@ async fn a_thousand_denied_requests_of_one_user_are_two_rows() {
     assert_eq!(server.stop_and_count("ShowGaussMySqlInstanceInfo").await, (2, 1000));
 }
 
-/// Requests that fail without changing anything are as easy to repeat as denied ones.
+/// Failed requests without changes are as easy to repeat as denied ones.
 #[tokio::test]
-async fn a_thousand_failed_requests_of_one_user_are_two_rows() {
+async fn thousand_failed_requests_of_a_user_are_two_rows() {
     let mut server = Server::start_with(|settings, _| settings.refusal_window = Duration::from_hours(1)).await;
     let unknown = server.result_of(&clew_model::RequestId::generate());
     for _ in 0..1000 {
@@ -251,12 +251,12 @@ async fn repeated_refusals_are_recorded_when_their_window_ends() {
 }
 
 #[tokio::test]
-async fn the_rows_hang_together() {
+async fn hash_chain_of_recorded_rows_is_valid() {
     let server = Server::start().await;
     for _ in 0..5 {
         server.call(Method::POST, &server.sessions("")).send().await.ok(202);
         server.call(Method::GET, "/v3/projects").anonymous().send().await.refused(401, "APIGW.0301");
     }
-    let found = server.store.verify_audit(&[]).await.unwrap();
-    assert!(found.is_sound() && found.rows >= 8, "{found:?}");
+    let report = server.store.verify_audit(&[]).await.unwrap();
+    assert!(report.is_sound() && report.rows >= 8, "{report:?}");
 }

@@ -1,4 +1,4 @@
-//! What strangers and slips of the hand send, and what they are told.
+//! Malformed and unauthorized requests and their errors.
 
 use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
@@ -8,7 +8,7 @@ use crate::server::{Server, by, new_instance};
 
 const REQUEST_ID: &str = "realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9";
 
-/// The three things to do with a node, each well-formed.
+/// The three collection operations of a node, each well-formed.
 const OPERATIONS: [(Method, &str); 3] = [
     (Method::POST, ""),
     (Method::GET, "-task?request_id=realtime_session-0627a175-a4d4-44cd-b78a-51dc3ef8ba9a-98e9"),
@@ -20,7 +20,7 @@ fn path(project: &str, instance: &str, node: &str, rest: &str) -> String {
 }
 
 #[tokio::test]
-async fn ids_of_the_wrong_form_are_named() {
+async fn malformed_ids_are_rejected_with_the_expected_format() {
     let server = Server::start().await;
     let (project, instance, node) = (server.tenant.project_id.as_str(), server.instance.id.as_str(), server.node());
     let upper = instance.to_ascii_uppercase();
@@ -44,7 +44,7 @@ async fn ids_of_the_wrong_form_are_named() {
 }
 
 #[tokio::test]
-async fn ids_that_are_not_there_are_unknown() {
+async fn unknown_ids_return_404() {
     let server = Server::start().await;
     let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     let project = server.tenant.project_id.as_str();
@@ -63,7 +63,7 @@ async fn ids_that_are_not_there_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_foreign_project_is_as_forbidden_as_one_that_is_not_there() {
+async fn foreign_and_missing_projects_get_the_same_error() {
     let server = Server::start().await;
     let domain = server.store.create_domain(&by(), "rival").await.unwrap();
     let foreign = server.store.create_project(&by(), &domain, "secret", "").await.unwrap();
@@ -88,7 +88,7 @@ async fn a_foreign_project_is_as_forbidden_as_one_that_is_not_there() {
         }
         answers.dedup();
         assert_eq!(answers.len(), 1, "the answer tells which projects exist");
-        // What is theirs is not to be had through the own project either.
+        // The foreign instance is not reachable through the own project either.
         let own = path.replace("{project}", server.tenant.project_id.as_str());
         if own.contains(instance) {
             server.call(method, &own).send().await.refused(404, "DBS.200002");
@@ -97,7 +97,7 @@ async fn a_foreign_project_is_as_forbidden_as_one_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_meant_is_refused_with_the_reason() {
+async fn invalid_body_is_rejected_with_the_reason() {
     let server = Server::start().await;
     let long = format!("{{\"user\":\"{}\"}}", "é".repeat(256));
     for (body, reason) in [
@@ -135,7 +135,7 @@ async fn a_body_that_cannot_be_meant_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_too_large_and_one_at_it_is_read() {
+async fn body_over_the_size_limit_is_rejected() {
     let server = Server::start().await;
     let body = |length: usize| format!("{{\"x\":\"{}\"}}", "a".repeat(length - 8));
     assert_eq!(body(100).len(), 100);
@@ -150,7 +150,7 @@ async fn a_body_over_the_limit_is_too_large_and_one_at_it_is_read() {
 }
 
 #[tokio::test]
-async fn messages_come_in_the_asked_language() {
+async fn error_messages_follow_x_language() {
     let server = Server::start().await;
     let path = server.sessions("-task");
     assert_eq!(server.get(&path).await.message(), "Parameter error. request_id is missing.");
@@ -162,8 +162,8 @@ async fn messages_come_in_the_asked_language() {
     for path in [path.as_str(), "/healthz", "/no/such"] {
         for tag in ["fr-fr", "", "en", "zh"] {
             let message = server.call(Method::GET, path).header(LANGUAGE, tag).send().await.refused(400, "DBS.280001");
-            let told = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
-            assert_eq!(message, told);
+            let expected = format!("Parameter error. X-Language cannot be \"{tag}\"; it is en-us or zh-cn.");
+            assert_eq!(message, expected);
         }
     }
     let chinese = server.call(Method::GET, "/no/such").chinese().send().await.refused(404, "APIGW.0101");
@@ -173,7 +173,7 @@ async fn messages_come_in_the_asked_language() {
 }
 
 #[tokio::test]
-async fn garbage_for_a_request_id_is_refused_and_opens_no_file() {
+async fn malformed_request_id_is_rejected_without_file_access() {
     let server = Server::start().await;
     server.finished(b"a\r\n").await;
     let long = format!("realtime_session-{}", "a".repeat(8000));
@@ -207,7 +207,7 @@ async fn garbage_for_a_request_id_is_refused_and_opens_no_file() {
 }
 
 #[tokio::test]
-async fn a_collection_of_another_node_is_as_unknown_as_none() {
+async fn collection_of_another_node_is_unknown() {
     let server = Server::start().await;
     let own = server.finished(b"a\r\n").await;
     let replica = &server.instance.nodes[1].id;
@@ -220,7 +220,7 @@ async fn a_collection_of_another_node_is_as_unknown_as_none() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_no_api() {
+async fn unknown_paths_and_methods_return_404() {
     let server = Server::start().await;
     let status = server.status_of(&RequestId::generate());
     let calls = [
@@ -246,7 +246,7 @@ async fn other_paths_and_methods_are_no_api() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_utf_8_is_told_in_the_same_form() {
+async fn non_utf_8_path_gets_a_standard_error_body() {
     let server = Server::start().await;
     for path in ["/v3/%ff/instances".to_owned(), format!("/v3/{}/instances/%c3%28", server.tenant.project_id)] {
         server.get(&path).await.refused(400, "APIGW.0201");

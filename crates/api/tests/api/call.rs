@@ -1,4 +1,4 @@
-//! A request in the making. By default it carries the token of the server's own project.
+//! Request builder. By default, a request has the token of the server's project.
 
 use clew_iam::signature::{self, RequestToSign};
 use clew_model::AccessKeyId;
@@ -27,7 +27,7 @@ impl Call {
         self
     }
 
-    /// Adds a header, in place of one of the same name.
+    /// Sets a header.
     pub(crate) fn header(mut self, name: impl AsRef<str>, value: &str) -> Self {
         self.headers.retain(|(known, _)| known != name.as_ref());
         self.headers.push((name.as_ref().to_owned(), value.to_owned()));
@@ -42,13 +42,13 @@ impl Call {
         self.header(TOKEN, token)
     }
 
-    /// Leaves the token away.
+    /// Removes the token.
     pub(crate) fn anonymous(mut self) -> Self {
         self.headers.retain(|(name, _)| name != TOKEN);
         self
     }
 
-    /// Signs what the request is by now, with a clock that is off by `skew`.
+    /// Signs the request in its current state, with a clock skew.
     pub(crate) fn signed(self, key: &AccessKeyId, secret: &SecretString, skew: SignedDuration) -> Self {
         let host = format!("{}:{}", self.url.host_str().unwrap(), self.url.port().unwrap());
         let date = signature::date(Timestamp::now() + skew);
@@ -65,7 +65,7 @@ impl Call {
         call.header(AUTHORIZATION, &authorization)
     }
 
-    /// The request as the HTTP client takes it.
+    /// Converts the request for the HTTP client.
     pub(crate) fn into_request(self) -> reqwest::RequestBuilder {
         let mut request = self.client.request(self.method, self.url);
         for (name, value) in self.headers {
@@ -79,7 +79,7 @@ impl Call {
         let response = self.into_request().send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
-            // It has no end.
+            // An event stream is endless.
             return Answer::new(status, headers, Vec::new(), had_body);
         }
         Answer::new(status, headers, response.bytes().await.unwrap().into(), had_body)

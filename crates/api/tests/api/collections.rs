@@ -1,4 +1,4 @@
-//! Handing in a collection and asking where it is.
+//! Submission and status of collections.
 
 use clew_model::{Failure, FailureKind, RequestId, Selection, SelectionDraft};
 use http::Method;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::server::Server;
 
 #[tokio::test]
-async fn a_collection_is_queued_as_it_was_asked_for() {
+async fn collection_is_queued_with_the_requested_selection() {
     let server = Server::start().await;
     let draft = SelectionDraft {
         filter: Some("slow".into()),
@@ -17,8 +17,8 @@ async fn a_collection_is_queued_as_it_was_asked_for() {
         sort_dir: Some("desc".into()),
         ..SelectionDraft::default()
     };
-    let asked = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
-    for (body, expected) in [(asked, Selection::parse(draft).unwrap()), ("", Selection::default())] {
+    let requested = r#"{"filter":"slow","slow_process_threshold":30,"user":"web","db":null,"sort_key":"trx_lock_rows","sort_dir":"desc"}"#;
+    for (body, expected) in [(requested, Selection::parse(draft).unwrap()), ("", Selection::default())] {
         for signed in [false, true] {
             let call = server.call(Method::POST, &server.sessions("")).body(body);
             let answer = if signed { server.sign(call) } else { call }.send().await.ok(202);
@@ -32,7 +32,7 @@ async fn a_collection_is_queued_as_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn the_status_follows_the_life_of_a_collection() {
+async fn status_follows_the_lifecycle_of_a_collection() {
     let server = Server::start().await;
     let failed = server.failed(Failure::new(FailureKind::Unreachable, "refused")).await;
     let finished = server.finished(b"").await;
@@ -48,7 +48,7 @@ async fn the_status_follows_the_life_of_a_collection() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_one_node_only() {
+async fn full_queue_affects_one_node_only() {
     let server = Server::start_with(|_, tasks| tasks.queue_per_node = 2).await;
     let post = |path: String| server.call(Method::POST, &path);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What is too large or too slow, and peers with too many connections.
+//! Limits on request size, request duration and connections per peer.
 
 use clew_api::TrustedProxies;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,20 +11,20 @@ use crate::server::Server;
 const PEER: &str = "127.0.0.1";
 const ELSEWHERE: &str = "127.0.0.2";
 
-/// A connection from an address of this machine.
+/// Connects from a local address.
 async fn connect_from(server: &Server, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
     socket.connect(server.address).await.unwrap()
 }
 
-/// What `/healthz` says on a connection. Empty if it is closed.
-async fn health(server: &Server, connection: &mut TcpStream) -> String {
-    get(server, connection, "/healthz").await
+/// Response of `/healthz`. Empty if the connection is closed.
+async fn get_health(server: &Server, connection: &mut TcpStream) -> String {
+    read_first_bytes(server, connection, "/healthz").await
 }
 
-/// The first bytes of an answer. Empty if the connection is closed.
-async fn get(server: &Server, connection: &mut TcpStream, path: &str) -> String {
+/// First bytes of a response. Empty if the connection is closed.
+async fn read_first_bytes(server: &Server, connection: &mut TcpStream, path: &str) -> String {
     let request = server.raw(&format!("GET {path}"), "\r\n");
     if connection.write_all(request.as_bytes()).await.is_err() {
         return String::new();
@@ -35,7 +35,7 @@ async fn get(server: &Server, connection: &mut TcpStream, path: &str) -> String 
 }
 
 #[tokio::test]
-async fn a_peer_with_too_many_connections_gets_no_more() {
+async fn connections_per_peer_are_limited() {
     let server = Server::start_with(|settings, _| {
         settings.connections_per_peer = 2;
         settings.reserved_connections = 1;
@@ -44,29 +44,29 @@ async fn a_peer_with_too_many_connections_gets_no_more() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut connection = connect_from(&server, PEER).await;
-        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
-    // One too many is a reserved one: it answers the operations endpoints, and refuses all else.
+    // An excess connection is a reserved one: it serves the operations endpoints only.
     let mut third = connect_from(&server, PEER).await;
     third.write_all(server.raw("GET /v5/caller-identity", "\r\n").as_bytes()).await.unwrap();
     let refused = answer(&mut third).await;
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
     assert_eq!(until_closed(&mut third).await, b"");
     drop(third);
-    // Those that it has go on, and so do others.
-    assert!(health(&server, &mut held[0]).await.ends_with("ok\n"));
+    // Open connections and other peers are still served.
+    assert!(get_health(&server, &mut held[0]).await.ends_with("ok\n"));
     let mut other = connect_from(&server, ELSEWHERE).await;
-    assert!(health(&server, &mut other).await.ends_with("ok\n"));
+    assert!(get_health(&server, &mut other).await.ends_with("ok\n"));
     other.write_all(server.raw("GET /metrics", "\r\n").as_bytes()).await.unwrap();
     let metrics = answer(&mut other).await;
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"connections\"} 1\n"), "{metrics}");
-    // The place of one that has gone can be taken again, once the server has seen it go.
+    // A closed connection releases its slot once the server has detected the close.
     drop(held.pop());
     let mut again = false;
     for _ in 0..1000 {
         let mut next = connect_from(&server, PEER).await;
-        again = get(&server, &mut next, "/v5/caller-identity").await.starts_with("HTTP/1.1 200 ");
+        again = read_first_bytes(&server, &mut next, "/v5/caller-identity").await.starts_with("HTTP/1.1 200 ");
         if again {
             break;
         }
@@ -76,7 +76,7 @@ async fn a_peer_with_too_many_connections_gets_no_more() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_may_have_any_number_of_connections() {
+async fn connections_of_a_trusted_proxy_are_unlimited() {
     let server = Server::start_with(|settings, _| {
         settings.connections_per_peer = 1;
         settings.trusted_proxies = TrustedProxies::parse(&[PEER.into()]).unwrap();
@@ -85,13 +85,13 @@ async fn a_trusted_proxy_may_have_any_number_of_connections() {
     let mut held = Vec::new();
     for _ in 0..5 {
         let mut connection = connect_from(&server, PEER).await;
-        assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+        assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
         held.push(connection);
     }
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_has_its_share_of_the_reserved_connections() {
+async fn trusted_proxy_has_a_share_of_the_reserved_connections() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 1;
         settings.reserved_connections = 8;
@@ -99,14 +99,14 @@ async fn a_trusted_proxy_has_its_share_of_the_reserved_connections() {
     })
     .await;
     let mut held = connect_from(&server, PEER).await;
-    assert!(health(&server, &mut held).await.ends_with("ok\n"));
+    assert!(get_health(&server, &mut held).await.ends_with("ok\n"));
     let _silent = [connect_from(&server, PEER).await, connect_from(&server, PEER).await];
-    assert_eq!(health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
-    assert!(health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
+    assert_eq!(get_health(&server, &mut connect_from(&server, PEER).await).await, "", "a quarter of them is two");
+    assert!(get_health(&server, &mut connect_from(&server, ELSEWHERE).await).await.ends_with("ok\n"));
 }
 
-/// Checks that an answer is an error in full: form, name of the request, and the end of the connection.
-async fn refused(connection: &mut TcpStream, status: &str, message: &str) {
+/// Checks a complete error response: format, request id and the close of the connection.
+async fn assert_error_response(connection: &mut TcpStream, status: &str, message: &str) {
     let text = answer(connection).await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
@@ -128,7 +128,7 @@ async fn refused(connection: &mut TcpStream, status: &str, message: &str) {
 }
 
 #[tokio::test]
-async fn what_is_no_request_gets_an_error_in_full() {
+async fn malformed_request_gets_a_complete_error_response() {
     let server = Server::start().await;
     let host = format!("host: {}\r\n", server.address);
     let uri = |length: usize| format!("GET /{} HTTP/1.1\r\n{host}\r\n", "a".repeat(length - 1));
@@ -153,11 +153,11 @@ async fn what_is_no_request_gets_an_error_in_full() {
         for earlier in [0, 2] {
             let mut connection = server.connect().await;
             for _ in 0..earlier {
-                assert!(health(&server, &mut connection).await.ends_with("ok\n"));
+                assert!(get_health(&server, &mut connection).await.ends_with("ok\n"));
             }
-            // Some of it may come when the server has closed already.
+            // Parts of the request may arrive after the server has closed the connection.
             let _ = connection.write_all(request.as_bytes()).await;
-            refused(&mut connection, status, message).await;
+            assert_error_response(&mut connection, status, message).await;
         }
     }
     let metrics = server.get("/metrics").await.text();
@@ -168,7 +168,7 @@ async fn what_is_no_request_gets_an_error_in_full() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
+async fn client_that_writes_before_reading_gets_its_response() {
     const MUCH: usize = 8 << 20;
     let server = Server::start().await;
     let body = server.raw(&format!("POST {}", server.sessions("")), &format!("content-length: {MUCH}\r\n\r\n"));
@@ -183,7 +183,7 @@ async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_path_and_query_have_at_most_32_kib() {
+async fn uri_over_32_kib_is_rejected() {
     let server = Server::start().await;
     for (length, status) in [(0x8000, 404), (0x8001, 414)] {
         let mut connection = server.connect().await;
@@ -195,7 +195,7 @@ async fn a_path_and_query_have_at_most_32_kib() {
 }
 
 #[tokio::test]
-async fn an_answer_that_looks_like_a_refusal_is_left_alone() {
+async fn download_that_resembles_an_error_response_is_unchanged() {
     let server = Server::start().await;
     let rows = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".repeat(1000);
     let id = server.finished(&rows).await;
@@ -213,7 +213,7 @@ async fn an_answer_that_looks_like_a_refusal_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_answered_408_and_its_connection_closed() {
+async fn slow_body_gets_408_and_the_connection_is_closed() {
     let server = Server::start_with(|settings, _| settings.body_read = std::time::Duration::from_secs(1)).await;
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let (mut reading, mut writing) = server.connect().await.into_split();
@@ -233,7 +233,7 @@ async fn a_body_that_drips_is_answered_408_and_its_connection_closed() {
 }
 
 #[tokio::test]
-async fn others_do_not_wait_for_bodies_that_drip() {
+async fn slow_bodies_do_not_delay_other_requests() {
     let server = Server::start().await;
     let mut dripping = Vec::new();
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! What credentials can be exchanged for: never for more than they are good for, nor for longer.
+//! Exchange of credentials: scope and lifetime never grow.
 
 use clew_model::{AccessKeyId, Actor, Origin, UserId};
 use clew_store::TokenOrigin;
@@ -14,7 +14,7 @@ use crate::server::{Server, by};
 const CHOOSE_PROJECT: &str = "/clew/v1/console/session/project";
 const TEMPORARY_KEYS: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
 
-/// Sends a request with a JSON body; none for `null`.
+/// A request with a JSON body. The body is empty for `null`.
 fn call(server: &Server, method: &Method, path: &str, body: &Value) -> Call {
     let call = server.call(method.clone(), path);
     if body.is_null() { call } else { call.body(body.to_string()) }
@@ -47,7 +47,7 @@ fn temporary_key_request(token: &Value) -> String {
     json!({ "auth": { "identity": { "methods": ["token"], "token": token } } }).to_string()
 }
 
-async fn scope_only_narrows(server: Server) {
+async fn exchanged_credentials_never_widen_the_scope(server: Server) {
     let administrator = server.tenant.user_id.clone();
     let south = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
     let of_project = server.project_token(&administrator).await;
@@ -61,18 +61,18 @@ async fn scope_only_narrows(server: Server) {
             assert!(answer.headers.get("set-cookie").is_none());
         }
     }
-    // Neither token was exchanged, nor ended.
+    // The tokens are neither exchanged nor revoked.
     let instances = format!("/v3/{}/instances", server.tenant.project_id);
     server.call(Method::GET, &instances).token(&of_project).send().await.ok(200);
     server.call(Method::GET, "/clew/v1/users").token(&of_project).send().await.refused(403, "IAM.0002");
     server.call(Method::GET, "/clew/v1/users").token(&of_domain).send().await.ok(200);
-    // A temporary key of the token has its scope too, and no session.
+    // A temporary key of the token has the same scope and no session.
     let key = server.call(Method::POST, TEMPORARY_KEYS).token(&of_project).body(temporary_key_request(&json!({})));
     let key = TemporaryKey::of(&key.send().await.ok(201));
     let domain = call(&server, &Method::POST, CHOOSE_PROJECT, &json!({ "project_id": null }));
     key.sign(domain).send().await.refused(403, "IAM.0002");
     key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.refused(403, "IAM.0002");
-    // A session of the page may change, and keeps its origin and its end.
+    // A session of the web page may change its project and keeps its origin and expiry.
     let console = server.console_token(&administrator, Some(&server.tenant.project_id)).await;
     let body = json!({ "project_id": null });
     let answer = call(&server, &Method::POST, CHOOSE_PROJECT, &body).token(&console).send().await;
@@ -86,18 +86,18 @@ async fn scope_only_narrows(server: Server) {
 }
 
 #[tokio::test]
-async fn scope_only_narrows_on_sqlite() {
-    scope_only_narrows(Server::start().await).await;
+async fn exchanged_credentials_never_widen_the_scope_on_sqlite() {
+    exchanged_credentials_never_widen_the_scope(Server::start().await).await;
 }
 
 #[tokio::test]
-async fn scope_only_narrows_on_postgresql() {
+async fn exchanged_credentials_never_widen_the_scope_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
-    scope_only_narrows(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+    exchanged_credentials_never_widen_the_scope(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 
-/// Everything that creates or changes what does not end by itself.
-async fn lasting_changes(server: &Server) -> Vec<(Method, String, Value)> {
+/// All requests that create or change permanent objects.
+async fn permanent_changes(server: &Server) -> Vec<(Method, String, Value)> {
     let user = server.user("grace").await;
     let key = server.key_of(&user).await.key;
     assert!(server.store.set_key_enabled(&by(), &key, false).await.unwrap());
@@ -124,19 +124,19 @@ async fn lasting_changes(server: &Server) -> Vec<(Method, String, Value)> {
     ]
 }
 
-async fn tokens_and_temporary_keys_create_nothing_that_outlives_them(server: Server) {
+async fn temporary_credentials_create_nothing_permanent(server: Server) {
     let administrator = server.tenant.user_id.clone();
-    let changes = lasting_changes(&server).await;
+    let changes = permanent_changes(&server).await;
     let token = server.domain_token(&administrator).await;
     let of_token = server.call(Method::POST, TEMPORARY_KEYS).token(&token).body(temporary_key_request(&json!({})));
     let of_token = TemporaryKey::of(&of_token.send().await.ok(201));
     let of_key = server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
     let of_key = TemporaryKey::of(&server.sign(of_key).send().await.ok(201));
-    // They may read.
+    // Reads are permitted.
     for key in [&of_token, &of_key] {
         key.sign(server.call(Method::GET, "/clew/v1/users")).send().await.ok(200);
     }
-    let before = changes_in_audit(&server).await;
+    let before = count_audit_changes(&server).await;
     for (method, path, body) in &changes {
         let path = format!("/clew/v1/{path}");
         let with_token = call(&server, method, &path, body).token(&token);
@@ -146,37 +146,37 @@ async fn tokens_and_temporary_keys_create_nothing_that_outlives_them(server: Ser
             assert!(message.contains("cannot create or change what outlives them"), "{method} {path}: {message}");
         }
     }
-    // Nor more temporary keys.
+    // Further temporary keys are rejected.
     let more = || server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&json!({})));
     for key in [&of_token, &of_key] {
         key.sign(more()).send().await.refused(403, "IAM.0002");
     }
-    assert_eq!(changes_in_audit(&server).await, before, "something was changed");
-    // The page and a permanent key may.
+    assert_eq!(count_audit_changes(&server).await, before, "something was changed");
+    // Sessions of the web page and permanent keys are permitted.
     let console = server.console_token(&administrator, None).await;
     call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "linus" })).token(&console).send().await.ok(201);
     server.sign(call(&server, &Method::POST, "/clew/v1/users", &json!({ "name": "ken" }))).send().await.ok(201);
 }
 
-/// Rows of the audit that are no refusals.
-async fn changes_in_audit(server: &Server) -> usize {
+/// Number of audit rows other than denials.
+async fn count_audit_changes(server: &Server) -> usize {
     let rows = server.store.audit(&clew_store::AuditFilter::default(), 0, 1000).await.unwrap();
     rows.iter().filter(|row| row.event.outcome == clew_model::Outcome::Done).count()
 }
 
 #[tokio::test]
-async fn tokens_and_temporary_keys_create_nothing_that_outlives_them_on_sqlite() {
-    tokens_and_temporary_keys_create_nothing_that_outlives_them(Server::start().await).await;
+async fn temporary_credentials_create_nothing_permanent_on_sqlite() {
+    temporary_credentials_create_nothing_permanent(Server::start().await).await;
 }
 
 #[tokio::test]
-async fn tokens_and_temporary_keys_create_nothing_that_outlives_them_on_postgresql() {
+async fn temporary_credentials_create_nothing_permanent_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
     let server = Server::start_on_postgresql(&database, |_, _| {}).await;
-    tokens_and_temporary_keys_create_nothing_that_outlives_them(server).await;
+    temporary_credentials_create_nothing_permanent(server).await;
 }
 
-async fn a_temporary_key_ends_with_its_token(server: Server) {
+async fn temporary_key_expires_with_its_token(server: Server) {
     let administrator: UserId = server.tenant.user_id.clone();
     let project = server.tenant.project_id.clone();
     let day = json!({ "duration_seconds": 86_400 });
@@ -184,16 +184,16 @@ async fn a_temporary_key_ends_with_its_token(server: Server) {
         let stored = server.store.token(&clew_iam::token::hash(token)).await.unwrap().unwrap();
         stored.expires_at
     };
-    // By the token of the request, and by one in its body, which a permanent key may name too.
+    // Keys issued for the request's token, and for a token in the body of a request signed with a permanent key.
     let short = server.token_of(&administrator, Some(&project), 1000).await;
     let by_request = server.call(Method::POST, TEMPORARY_KEYS).token(&short).body(temporary_key_request(&day));
     let by_request = TemporaryKey::of(&by_request.send().await.ok(201));
     assert_eq!(by_request.expires_at, end_of(&short).await);
-    let named = json!({ "id": short, "duration_seconds": 86_400 });
-    let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named)));
+    let named_token = json!({ "id": short, "duration_seconds": 86_400 });
+    let by_body = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&named_token)));
     let by_body = TemporaryKey::of(&by_body.send().await.ok(201));
     assert_eq!(by_body.expires_at, end_of(&short).await);
-    // One that ends earlier by itself does so.
+    // A key with a shorter lifetime expires earlier.
     let long = server.token_of(&administrator, Some(&project), 50_000).await;
     let brief = server.call(Method::POST, TEMPORARY_KEYS).token(&long).body(temporary_key_request(&json!({})));
     let brief = TemporaryKey::of(&brief.send().await.ok(201));
@@ -201,7 +201,7 @@ async fn a_temporary_key_ends_with_its_token(server: Server) {
     let permanent = server.sign(server.call(Method::POST, TEMPORARY_KEYS).body(temporary_key_request(&day)));
     let permanent = TemporaryKey::of(&permanent.send().await.ok(201));
     assert!(permanent.expires_at > Timestamp::now().as_second() + 80_000);
-    // A token that is taken back takes its keys with it, and no others.
+    // Revocation of a token revokes its keys and no others.
     let instances = || server.call(Method::GET, &format!("/v3/{project}/instances"));
     for key in [&by_request, &by_body, &brief, &permanent] {
         key.sign(instances()).send().await.ok(200);
@@ -218,20 +218,20 @@ async fn a_temporary_key_ends_with_its_token(server: Server) {
 }
 
 #[tokio::test]
-async fn a_temporary_key_ends_with_its_token_on_sqlite() {
-    a_temporary_key_ends_with_its_token(Server::start().await).await;
+async fn temporary_key_expires_with_its_token_on_sqlite() {
+    temporary_key_expires_with_its_token(Server::start().await).await;
 }
 
 #[tokio::test]
-async fn a_temporary_key_ends_with_its_token_on_postgresql() {
+async fn temporary_key_expires_with_its_token_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
-    a_temporary_key_ends_with_its_token(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+    temporary_key_expires_with_its_token(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 
 #[tokio::test]
-async fn a_link_ends_no_later_than_the_credentials_that_got_it() {
+async fn download_link_expires_with_the_requesting_credentials() {
     let server = Server::start().await;
-    // One that is in the history: the instance of the tests is the one that it is asked for.
+    // A completed intelligent kill of the test instance, listed in the history.
     let new = clew_store::NewIntelligentKill {
         by: Origin {
             actor: Actor::User {

@@ -1,4 +1,4 @@
-//! The CSV of a collection, and why there is none.
+//! Download of a collection's CSV, and its errors.
 
 use std::fs;
 
@@ -12,25 +12,25 @@ use tokio::io::AsyncReadExt;
 use crate::answer::Answer;
 use crate::server::Server;
 
-/// More than a piece of what is read at a time, so that pieces are put together.
-pub(crate) fn rows() -> Vec<u8> {
+/// Rows that exceed the size of one read.
+pub(crate) fn sample_rows() -> Vec<u8> {
     (0..20_000).flat_map(|row| format!("{row},web,10.0.0.1,\"=1+1, ü\"\r\n").into_bytes()).collect()
 }
 
-async fn encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer {
+async fn get_encoded(server: &Server, id: &RequestId, encoding: &str) -> Answer {
     server.call(Method::GET, &server.result_of(id)).header(ACCEPT_ENCODING, encoding).send().await
 }
 
 #[tokio::test]
-async fn a_download_is_the_header_row_and_the_rows() {
+async fn download_has_header_row_and_rows() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     for (language, start) in [(Language::EnUs, "session_id,user,"), (Language::ZhCn, "\u{feff}会话ID,")] {
         let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
         let answer = call.send().await;
         assert_eq!(answer.status, 200);
         assert!(answer.text().starts_with(start));
-        assert!(answer.body == [header_row(language), rows()].concat());
+        assert!(answer.body == [header_row(language), sample_rows()].concat());
         assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(answer.header("content-length"), answer.body.len().to_string());
         assert_eq!(answer.header("accept-ranges"), "bytes");
@@ -40,47 +40,47 @@ async fn a_download_is_the_header_row_and_the_rows() {
 }
 
 #[tokio::test]
-async fn the_file_is_named_after_node_and_moment() {
+async fn file_name_has_node_id_and_completion_time() {
     let server = Server::start().await;
     let id = server.finished(b"").await;
     let ended = server.store.task(&id).await.unwrap().unwrap().ended_at.unwrap();
-    let moment = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
+    let completed = jiff::Timestamp::from_millisecond(ended).unwrap().strftime("%Y%m%dT%H%M%SZ");
     let disposition = server.get(&server.result_of(&id)).await.header("content-disposition");
-    assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{moment}.csv\"", server.node()));
+    assert_eq!(disposition, format!("attachment; filename=\"sessions_{}_{completed}.csv\"", server.node()));
 }
 
 #[tokio::test]
-async fn no_session_at_all_is_a_header_row() {
+async fn empty_result_is_a_header_row() {
     let server = Server::start().await;
     let id = server.finished(b"").await;
     assert_eq!(server.get(&server.result_of(&id)).await.body, header_row(Language::EnUs));
 }
 
 #[tokio::test]
-async fn gzip_and_zstd_decode_to_the_same_bytes() {
+async fn gzip_and_zstd_decode_to_the_plain_bytes() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
-    let whole = [header_row(Language::EnUs), rows()].concat();
+    let id = server.finished(&sample_rows()).await;
+    let full = [header_row(Language::EnUs), sample_rows()].concat();
     for (accepted, name) in [("gzip, deflate, br", "gzip"), ("zstd", "zstd"), ("gzip, zstd", "zstd")] {
-        let answer = encoded(&server, &id, accepted).await;
+        let answer = get_encoded(&server, &id, accepted).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-encoding").as_str()), (200, name));
-        assert!(answer.headers.get("content-length").is_none() && answer.body.len() < whole.len() / 2);
+        assert!(answer.headers.get("content-length").is_none() && answer.body.len() < full.len() / 2);
         let mut decoded = Vec::new();
         if name == "gzip" {
             GzipDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
         } else {
             ZstdDecoder::new(&*answer.body).read_to_end(&mut decoded).await.unwrap();
         }
-        assert!(decoded == whole, "{accepted}: other bytes");
+        assert!(decoded == full, "{accepted}: other bytes");
     }
     for plain in ["identity", "br", "gzip;q=0", ""] {
-        let answer = encoded(&server, &id, plain).await;
-        assert!(answer.headers.get("content-encoding").is_none() && answer.body == whole, "{plain}");
+        let answer = get_encoded(&server, &id, plain).await;
+        assert!(answer.headers.get("content-encoding").is_none() && answer.body == full, "{plain}");
     }
 }
 
 #[tokio::test]
-async fn a_tag_stands_for_the_same_bytes_and_for_no_others() {
+async fn etag_identifies_content_language_and_encoding() {
     let server = Server::start().await;
     let id = server.finished(b"a\r\n").await;
     let other = server.finished(b"b\r\n").await;
@@ -93,7 +93,7 @@ async fn a_tag_stands_for_the_same_bytes_and_for_no_others() {
         for language in Language::ALL {
             for encoding in ["identity", "gzip", "zstd"] {
                 let one = tag(id, language, encoding).await;
-                // Compressed bytes may differ from one answer to the next: only the plain ones have a strong tag.
+                // Compressed bytes may differ between responses: only plain content has a strong ETag.
                 assert_eq!(one.starts_with('"'), encoding == "identity", "{one}");
                 assert_eq!(one, tag(id, language, encoding).await);
                 tags.push(one);
@@ -107,18 +107,18 @@ async fn a_tag_stands_for_the_same_bytes_and_for_no_others() {
 }
 
 #[tokio::test]
-async fn what_the_client_has_already_is_not_sent_again() {
+async fn matching_if_none_match_returns_304() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     let path = server.result_of(&id);
-    let tag = encoded(&server, &id, "gzip").await.header("etag");
+    let tag = get_encoded(&server, &id, "gzip").await.header("etag");
     let get = |tag: &str, encoding: &str| {
         server.call(Method::GET, &path).header(IF_NONE_MATCH, tag).header(ACCEPT_ENCODING, encoding).send()
     };
     let strong = tag.strip_prefix("W/").unwrap();
-    for known in [tag.as_str(), strong, &format!("\"x\", {tag}"), "*"] {
-        let answer = get(known, "gzip").await;
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{known}");
+    for matching in [tag.as_str(), strong, &format!("\"x\", {tag}"), "*"] {
+        let answer = get(matching, "gzip").await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0), "{matching}");
         assert_eq!(answer.header("etag"), tag);
         assert_eq!(answer.header("vary"), "Accept-Encoding, X-Language");
         assert_eq!(answer.header("cache-control"), "private, no-cache");
@@ -129,16 +129,16 @@ async fn what_the_client_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn head_has_the_headers_and_no_body() {
+async fn head_returns_headers_without_body() {
     let server = Server::start().await;
-    let id = server.finished(&rows()).await;
+    let id = server.finished(&sample_rows()).await;
     let path = server.result_of(&id);
     let (get, head) = (server.get(&path).await, server.call(Method::HEAD, &path).send().await);
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
     for name in ["content-length", "content-type", "content-disposition", "etag", "accept-ranges", "vary"] {
         assert_eq!(head.header(name), get.header(name));
     }
-    // RFC 9110, section 14.2: a range has a meaning for GET only.
+    // RFC 9110, section 14.2: Range applies to GET only.
     let ranged = server.call(Method::HEAD, &path).header("range", "bytes=0-9").send().await;
     assert_eq!((ranged.status.as_u16(), ranged.header("content-length")), (200, get.header("content-length")));
     let unknown = server.call(Method::HEAD, &server.result_of(&RequestId::generate())).send().await;
@@ -146,7 +146,7 @@ async fn head_has_the_headers_and_no_body() {
 }
 
 #[tokio::test]
-async fn what_waits_or_runs_has_no_result_yet() {
+async fn unfinished_collection_has_no_result() {
     let server = Server::start().await;
     let running = server.running().await.task.request_id;
     let queued = server.queued().await;
@@ -159,7 +159,7 @@ async fn what_waits_or_runs_has_no_result_yet() {
 }
 
 #[tokio::test]
-async fn a_collection_that_failed_tells_why_in_both_languages() {
+async fn failure_reason_is_translated() {
     let server = Server::start().await;
     for kind in FailureKind::ALL {
         let id = server.failed(Failure::new(kind, "what the server said, \"so\" {$detail}")).await;
@@ -180,7 +180,7 @@ async fn a_collection_that_failed_tells_why_in_both_languages() {
 }
 
 #[tokio::test]
-async fn a_damaged_result_is_never_sent() {
+async fn damaged_result_is_not_sent() {
     type Damage = fn(&[u8]) -> Vec<u8>;
     let damages: [(&str, Damage); 4] = [
         ("shorter", |bytes| bytes[..bytes.len() - 1].to_vec()),
@@ -190,31 +190,31 @@ async fn a_damaged_result_is_never_sent() {
     ];
     for (name, damage) in damages {
         let server = Server::start().await;
-        let id = server.finished(&rows()).await;
-        // The hash was found right before: the change must be seen all the same.
+        let id = server.finished(&sample_rows()).await;
+        // A previous successful verification must not hide the damage.
         assert_eq!(server.get(&server.result_of(&id)).await.status, 200);
         let file = server.result_file();
         fs::write(&file, damage(&fs::read(&file).unwrap())).unwrap();
-        is_damaged(&server, &id, name).await;
+        assert_damaged(&server, &id, name).await;
         fs::remove_file(&file).unwrap();
-        is_damaged(&server, &id, "missing").await;
+        assert_damaged(&server, &id, "missing").await;
         fs::create_dir(&file).unwrap();
-        is_damaged(&server, &id, "a folder").await;
+        assert_damaged(&server, &id, "a folder").await;
     }
 }
 
-/// More than the buffers of both ends hold, so that most of it is not read yet when its first bytes come. It packs badly.
-pub(crate) fn large() -> Vec<u8> {
+/// Poorly compressible rows that exceed the buffers of client and server.
+pub(crate) fn large_rows() -> Vec<u8> {
     (0_u64..3_000_000).flat_map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
 #[tokio::test]
-async fn a_result_that_becomes_shorter_while_it_is_sent_ends_the_connection() {
+async fn truncation_during_a_download_aborts_the_connection() {
     let server = Server::start().await;
-    let id = server.finished(&large()).await;
-    let whole = fs::read(server.result_file()).unwrap();
+    let id = server.finished(&large_rows()).await;
+    let full = fs::read(server.result_file()).unwrap();
     for encoding in ["identity", "gzip", "zstd"] {
-        fs::write(server.result_file(), &whole).unwrap();
+        fs::write(server.result_file(), &full).unwrap();
         let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -230,7 +230,7 @@ async fn a_result_that_becomes_shorter_while_it_is_sent_ends_the_connection() {
     }
 }
 
-async fn is_damaged(server: &Server, id: &RequestId, how: &str) {
+async fn assert_damaged(server: &Server, id: &RequestId, how: &str) {
     for range in ["bytes=0-", "bytes=0-9", "lines=all"] {
         let call = server.call(Method::GET, &server.result_of(id)).header("range", range);
         let message = call.send().await.refused(500, "DBS.05000000");

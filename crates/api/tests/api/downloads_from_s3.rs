@@ -1,4 +1,4 @@
-//! Downloads of results that are kept on a real S3 server: as from a file.
+//! Downloads of results from a real S3 server.
 
 use async_compression::tokio::bufread::GzipDecoder;
 use clew_diagnose::csv::header_row;
@@ -9,7 +9,7 @@ use http::Method;
 use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH, IF_RANGE, RANGE};
 use tokio::io::AsyncReadExt;
 
-use crate::downloads::{large, rows};
+use crate::downloads::{large_rows, sample_rows};
 use crate::server::Server;
 
 async fn start(s3: &S3Server) -> Server {
@@ -21,43 +21,43 @@ async fn start(s3: &S3Server) -> Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_parts_head_and_gzip_are_as_from_a_file_on_a_server() {
+async fn s3_downloads_equal_file_downloads_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
-    for rows in [rows(), Vec::new(), large()] {
+    for rows in [sample_rows(), Vec::new(), large_rows()] {
         let id = server.finished(&rows).await;
         let path = server.result_of(&id);
-        let whole = [header_row(Language::EnUs), rows].concat();
+        let full = [header_row(Language::EnUs), rows].concat();
         let get = |name, value: &str| server.call(Method::GET, &path).header(name, value).send();
 
         let answer = server.get(&path).await;
-        assert!(answer.status == 200 && answer.body == whole);
-        assert_eq!(answer.header("content-length"), whole.len().to_string());
+        assert!(answer.status == 200 && answer.body == full);
+        assert_eq!(answer.header("content-length"), full.len().to_string());
         let tag = answer.header("etag");
         let head = server.call(Method::HEAD, &path).send().await;
-        assert_eq!((head.header("content-length"), head.header("etag")), (whole.len().to_string(), tag.clone()));
+        assert_eq!((head.header("content-length"), head.header("etag")), (full.len().to_string(), tag.clone()));
         assert_eq!(get(IF_NONE_MATCH, &tag).await.status, 304);
 
         let compressed = get(ACCEPT_ENCODING, "gzip").await;
         let mut decoded = Vec::new();
         GzipDecoder::new(&*compressed.body).read_to_end(&mut decoded).await.unwrap();
-        assert!(compressed.header("content-encoding") == "gzip" && decoded == whole);
+        assert!(compressed.header("content-encoding") == "gzip" && decoded == full);
 
-        for (first, last) in [(0, 5), (3, whole.len() - 1), (whole.len() / 2, whole.len() - 2)] {
+        for (first, last) in [(0, 5), (3, full.len() - 1), (full.len() / 2, full.len() - 2)] {
             let part = server.call(Method::GET, &path).header(RANGE, &format!("bytes={first}-{last}"));
             let answer = part.header(IF_RANGE, &tag).send().await;
-            assert!(answer.status == 206 && answer.body == whole[first..=last], "{first}-{last}");
+            assert!(answer.status == 206 && answer.body == full[first..=last], "{first}-{last}");
         }
         let other = server.call(Method::GET, &path).header(RANGE, "bytes=0-5").header(IF_RANGE, "\"x\"");
-        assert!(other.send().await.body == whole);
+        assert!(other.send().await.body == full);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_vanished_or_cannot_be_reached_is_said_to_be_so_on_a_server() {
+async fn missing_and_unreachable_results_are_reported_on_a_server() {
     let mut s3 = S3Server::start().await.unwrap();
     let server = start(&s3).await;
-    let (id, other) = (server.finished(&rows()).await, server.finished(&rows()).await);
+    let (id, other) = (server.finished(&sample_rows()).await, server.finished(&sample_rows()).await);
     let record = server.store.task(&id).await.unwrap().unwrap().result.unwrap();
     server.store.results().remove(&record.name).await.unwrap();
     for range in ["bytes=0-9", "lines=all"] {
@@ -73,11 +73,11 @@ async fn a_result_that_vanished_or_cannot_be_reached_is_said_to_be_so_on_a_serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_that_ends_in_the_midst_of_a_download_ends_the_connection_on_a_server() {
+async fn s3_failure_during_a_download_aborts_the_connection_on_a_server() {
     for encoding in ["identity", "gzip"] {
         let mut s3 = S3Server::start().await.unwrap();
         let server = start(&s3).await;
-        let id = server.finished(&large()).await;
+        let id = server.finished(&large_rows()).await;
         let call = server.call(Method::GET, &server.result_of(&id)).header(ACCEPT_ENCODING, encoding);
         let mut response = call.into_request().send().await.unwrap();
         assert_eq!(response.status(), 200);

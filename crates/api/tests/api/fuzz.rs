@@ -1,4 +1,4 @@
-//! Arbitrary bytes where a secret, a name, a body or a range belongs: nothing breaks, and nobody is let in.
+//! Arbitrary bytes as secrets, names, bodies and ranges: no server errors and no access.
 
 use clew_iam::signature::Authorization;
 use http::Method;
@@ -16,27 +16,27 @@ use crate::server::{DOMAIN, REGION, Server};
 
 const CASES: usize = 200;
 
-/// Values of a strategy, the same in every run.
-fn some<S: Strategy>(strategy: &S) -> Vec<S::Value> {
+/// Values of a strategy, equal in every run.
+fn samples<S: Strategy>(strategy: &S) -> Vec<S::Value> {
     let mut runner = TestRunner::deterministic();
     (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
 }
 
-/// What can stand in a header: every byte but control characters.
+/// Bytes of a header value: everything except control characters.
 fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![0x20_u8..0x7f, 0x80_u8..=0xff], 0..200)
 }
 
-/// Sends with a header whose value may be no text.
+/// Sends a call with a binary header value.
 async fn send_with(call: Call, name: &str, value: &[u8]) -> StatusCode {
     call.into_request().header(name, value).send().await.unwrap().status()
 }
 
 #[tokio::test]
-async fn arbitrary_tokens_and_signatures_let_nobody_in() {
+async fn arbitrary_tokens_and_signatures_are_rejected() {
     let server = Server::start().await;
     let ask = || server.call(Method::GET, "/v3/projects").anonymous();
-    for bytes in some(&header_bytes()) {
+    for bytes in samples(&header_bytes()) {
         assert_eq!(send_with(ask(), TOKEN, &bytes).await, 401, "{bytes:?}");
         let signature = [b"SDK-HMAC-SHA256 ".as_slice(), &bytes].concat();
         for value in [bytes, signature] {
@@ -46,10 +46,10 @@ async fn arbitrary_tokens_and_signatures_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_signature_with_a_byte_changed_lets_nobody_in() {
+async fn signature_with_a_changed_byte_is_rejected() {
     let server = Server::start().await;
     let edits = (any::<proptest::sample::Index>(), prop_oneof![Just(None), (0x20_u8..0x7f).prop_map(Some)]);
-    for (at, byte) in some(&edits) {
+    for (at, byte) in samples(&edits) {
         let call = server.sign(server.call(Method::GET, "/v3/projects"));
         let right = call.headers.iter().find(|(name, _)| name == AUTHORIZATION.as_str()).unwrap().1.clone();
         let mut changed = right.clone().into_bytes();
@@ -66,7 +66,7 @@ async fn a_signature_with_a_byte_changed_lets_nobody_in() {
     }
 }
 
-/// Any JSON, with the words of a sign-in in it more often than chance would have it.
+/// Arbitrary JSON, biased towards the field names of a sign-in.
 fn json_value() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         Just("password".to_owned()),
@@ -91,16 +91,16 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 #[tokio::test]
-async fn arbitrary_bodies_make_no_tokens_and_no_keys() {
+async fn arbitrary_bodies_create_no_tokens_or_keys() {
     let server = Server::start().await;
-    let bodies = some(&vec(any::<u8>(), 0..300)).into_iter();
-    let whole = some(&json_value()).into_iter().map(|value| value.to_string().into_bytes());
-    let inside = some(&json_value()).into_iter().map(|value| {
+    let bodies = samples(&vec(any::<u8>(), 0..300)).into_iter();
+    let documents = samples(&json_value()).into_iter().map(|value| value.to_string().into_bytes());
+    let inside = samples(&json_value()).into_iter().map(|value| {
         json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": value } } } })
             .to_string()
             .into_bytes()
     });
-    for body in bodies.chain(whole).chain(inside) {
+    for body in bodies.chain(documents).chain(inside) {
         let shown = String::from_utf8_lossy(&body).into_owned();
         let answer = server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.clone()).send().await;
         assert!([400, 401].contains(&answer.status.as_u16()), "{shown}: {}", answer.text());
@@ -110,11 +110,11 @@ async fn arbitrary_bodies_make_no_tokens_and_no_keys() {
 }
 
 #[tokio::test]
-async fn arbitrary_request_ids_and_ranges_find_nothing_and_break_nothing() {
+async fn arbitrary_request_ids_and_ranges_cause_no_server_errors() {
     let server = Server::start().await;
     let finished = server.finished(b"a,b\r\n1,2\r\n").await;
     let id = prop_oneof![any::<String>(), "realtime_session-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9a-f]{4}"];
-    for id in some(&id) {
+    for id in samples(&id) {
         let query: String =
             url::form_urlencoded::Serializer::new(String::new()).append_pair("request_id", &id).finish();
         let task = server.get(&server.sessions(&format!("-task?{query}"))).await;
@@ -124,7 +124,7 @@ async fn arbitrary_request_ids_and_ranges_find_nothing_and_break_nothing() {
         assert_eq!(result.status, 400, "{id}: {}", result.text());
     }
     let range = prop_oneof![header_bytes(), "bytes=[0-9,-]{0,30}".prop_map(String::into_bytes)];
-    for range in some(&range) {
+    for range in samples(&range) {
         let call = server.call(Method::GET, &server.result_of(&finished));
         let status = send_with(call, "range", &range).await.as_u16();
         assert!([200, 206, 416].contains(&status), "{range:?}: {status}");

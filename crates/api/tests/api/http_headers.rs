@@ -1,4 +1,4 @@
-//! Headers of every response, and the hosts that a server answers for.
+//! Headers of all responses, and allowed hosts.
 
 use clew_api::AllowedHosts;
 use http::Method;
@@ -8,7 +8,7 @@ use crate::limits::answer;
 use crate::server::Server;
 
 #[tokio::test]
-async fn json_is_not_stored_and_no_content_type_is_guessed() {
+async fn responses_have_cache_control_and_nosniff_headers() {
     let server = Server::start().await;
     for answer in [
         server.get("/v3/projects").await,
@@ -25,7 +25,7 @@ async fn json_is_not_stored_and_no_content_type_is_guessed() {
     let downloaded = server.get(&server.result_of(&id)).await;
     assert_eq!(downloaded.header("cache-control"), "private, no-cache");
     assert_eq!(downloaded.header("x-content-type-options"), "nosniff");
-    // What is no request at all.
+    // A malformed request.
     let mut socket = server.connect().await;
     socket.write_all(b"nonsense\r\n\r\n").await.unwrap();
     let refused = answer(&mut socket).await;
@@ -34,7 +34,7 @@ async fn json_is_not_stored_and_no_content_type_is_guessed() {
         "{refused}"
     );
     assert!(refused.contains("\r\ncache-control: no-store\r\n"), "{refused}");
-    // All connections but the reserved ones are in use.
+    // A reserved connection: all regular connections are in use.
     let full = Server::start_with(|settings, _| settings.connections = 1).await;
     let _held = full.connect().await;
     let refused = full.get("/v3/projects").await;
@@ -44,7 +44,7 @@ async fn json_is_not_stored_and_no_content_type_is_guessed() {
 }
 
 #[tokio::test]
-async fn requests_for_other_hosts_are_refused() {
+async fn requests_for_other_hosts_are_rejected() {
     let server = Server::start_with(|settings, _| {
         settings.allowed_hosts = AllowedHosts::parse(&["clew.example.com".into()]).unwrap();
     })

@@ -10,7 +10,7 @@ fn names(list: &Value, field: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
+async fn projects_of_the_domain_are_filtered_and_paginated() {
     let server = Server::start().await;
     let domain = server.tenant.domain_id.clone();
     let south = server.store.create_project(&by(), &domain, "south-1", "").await.unwrap();
@@ -50,7 +50,7 @@ async fn projects_are_those_of_the_domain_filtered_and_in_pages() {
 }
 
 #[tokio::test]
-async fn pages_of_projects_name_their_neighbours() {
+async fn project_pages_link_to_adjacent_pages() {
     let server = Server::start().await;
     for name in ["south-1", "east-1"] {
         server.store.create_project(&by(), &server.tenant.domain_id, name, "").await.unwrap();
@@ -73,7 +73,7 @@ async fn pages_of_projects_name_their_neighbours() {
 }
 
 #[tokio::test]
-async fn parameters_of_the_project_list_are_read_strictly() {
+async fn invalid_project_list_parameters_are_rejected() {
     let server = Server::start().await;
     for query in [
         "page=1",
@@ -96,7 +96,7 @@ async fn parameters_of_the_project_list_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn the_domain_is_the_callers() {
+async fn domain_list_has_the_callers_domain() {
     let server = Server::start().await;
     server.store.create_domain(&by(), "rival").await.unwrap();
     let domain = server.tenant.domain_id.as_str();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::server::{NODE_PASSWORD, REGION, Server, by, new_instance};
 
 /// A server with four instances: shop, shop-eu, bank, 银行.
-async fn server() -> Server {
+async fn start_server() -> Server {
     let server = Server::start().await;
     for name in ["shop-eu", "bank", "银行"] {
         let mut instance = new_instance(&server.tenant.project_id, name);
@@ -28,8 +28,8 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_list_is_filtered_by_what_is_asked() {
-    let server = server().await;
+async fn instance_list_is_filtered() {
+    let server = start_server().await;
     let id = server.instance.id.as_str();
     for version in ["v3", "v3.1"] {
         for (query, expected) in [
@@ -68,8 +68,8 @@ async fn the_list_is_filtered_by_what_is_asked() {
 }
 
 #[tokio::test]
-async fn pages_are_parts_of_the_same_list() {
-    let server = server().await;
+async fn instance_pages_partition_the_list() {
+    let server = start_server().await;
     let list = |query: &str| server.call(Method::GET, &format!("/v3/{}/instances?{query}", server.tenant.project_id));
     for (query, expected) in [
         ("limit=2", &["shop", "shop-eu"][..]),
@@ -88,7 +88,7 @@ async fn pages_are_parts_of_the_same_list() {
 }
 
 #[tokio::test]
-async fn parameters_of_the_list_that_cannot_be_meant_are_refused() {
+async fn invalid_instance_list_parameters_are_rejected() {
     let server = Server::start().await;
     for (query, reason) in [
         ("limit=0", "limit cannot be 0; it is 1 to 100"),
@@ -123,7 +123,7 @@ async fn parameters_of_the_list_that_cannot_be_meant_are_refused() {
 }
 
 #[tokio::test]
-async fn an_instance_is_described_in_the_words_of_each_version() {
+async fn status_names_follow_the_api_version() {
     let server = Server::start().await;
     let instance = &server.instance;
     for (version, working) in [("v3", "ACTIVE"), ("v3.1", "normal")] {

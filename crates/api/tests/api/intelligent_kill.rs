@@ -1,4 +1,4 @@
-//! Intelligent kill: preview, execution, history and its file, on real servers.
+//! Intelligent kill on real servers: preview, execution, history and report.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::server::{PROTECTED, Server};
 
-async fn node(flavor: Flavor) -> clew_testkit::Server {
+async fn start_node(flavor: Flavor) -> clew_testkit::Server {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
@@ -28,16 +28,16 @@ async fn node(flavor: Flavor) -> clew_testkit::Server {
     node
 }
 
-/// A session that runs a statement for as long as nobody ends it.
-async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+/// Opens a session that runs a statement until it is killed.
+async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
     session.begin(statement.as_bytes()).await.unwrap();
     session
 }
 
-/// Those of these that the node still has.
-async fn living(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
+/// The ids that still exist on the node.
+async fn existing_sessions(node: &clew_testkit::Server, ids: &[u64]) -> BTreeSet<u64> {
     let mut root = node.connect().await.unwrap();
     let all: Vec<u64> = root.query("SELECT id FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();
@@ -63,8 +63,8 @@ async fn history(server: &Server, more: &str) -> Value {
     server.get(&path(server, &query)).await.ok(200)
 }
 
-/// Asks for one, and waits for its end.
-async fn carried_out(server: &Server) -> Value {
+/// Executes an intelligent kill and waits for its completion.
+async fn execute_and_wait(server: &Server) -> Value {
     let id = execute(server).await.ok(200)["task_id"].as_str().unwrap().to_owned();
     assert!(id.len() == 13 && id.parse::<IntelligentKillId>().is_ok(), "{id}");
     loop {
@@ -77,18 +77,18 @@ async fn carried_out(server: &Server) -> Value {
     }
 }
 
-fn ids(statistics: &[Value]) -> BTreeSet<u64> {
+fn session_ids(statistics: &[Value]) -> BTreeSet<u64> {
     statistics.iter().flat_map(|one| one["ids"].as_array().unwrap()).map(|id| id.as_u64().unwrap()).collect()
 }
 
 /// Path and query of a link.
-fn link(entry: &Value) -> String {
+fn link_path(entry: &Value) -> String {
     let url: Url = entry["download_link"].as_str().unwrap().parse().unwrap();
     format!("{}?{}", url.path(), url.query().unwrap())
 }
 
-async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
-    let node = node(flavor).await;
+async fn preview_matches_the_killed_sessions(flavor: Flavor) {
+    let node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.look_at(&node.url_for("clew", "clewpass")).await;
     let by = crate::server::by();
@@ -102,11 +102,11 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
         ("app", "DO SLEEP(1003)"),
         (PROTECTED, "DO SLEEP(1004)"),
     ] {
-        sessions.push(busy(&node, user, statement).await);
+        sessions.push(open_busy_session(&node, user, statement).await);
     }
     let all: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let (meant, protected) = (BTreeSet::from([all[0], all[1], all[2]]), all[3]);
-    while ids(&preview(&server).await) != meant {
+    let (victims, protected) = (BTreeSet::from([all[0], all[1], all[2]]), all[3]);
+    while session_ids(&preview(&server).await) != victims {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
@@ -121,7 +121,7 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
     assert!(time("max_time") >= 1.0 && time("avg_time") <= time("max_time"), "{pair}");
     assert!((time("avg_time") * 2.0 - time("total_time")).abs() < 1e-9, "{pair}");
 
-    // Where statements are masked, whoever may not see them gets templates.
+    // With masking, users without permission to read statements get templates.
     server.mask(project, true).await;
     let reader = server.project_token(&server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
     let masked = path(&server, &format!("/statistic?node_id={}", server.node()));
@@ -130,29 +130,29 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
     assert_eq!(preview(&server).await[0]["example_sql_text"].as_str().unwrap().matches("SLEEP(100").count(), 1);
 
     let running = tokio::spawn(server.intelligent_kills.clone().run(server.shutdown.clone()));
-    let entry = carried_out(&server).await;
+    let entry = execute_and_wait(&server).await;
     assert_eq!((&entry["status"], entry.get("reason")), (&json!("finished"), None), "{flavor}: {entry}");
     assert!(entry["start_time"].as_i64().unwrap() <= entry["end_time"].as_i64().unwrap(), "{entry}");
-    assert_eq!(living(&node, &all).await, BTreeSet::from([protected]), "{flavor}");
+    assert_eq!(existing_sessions(&node, &all).await, BTreeSet::from([protected]), "{flavor}");
     assert!(preview(&server).await.is_empty());
 
-    // The file, without credentials.
-    let file = server.call(Method::GET, &link(&entry)).anonymous().send().await;
+    // The report, without credentials.
+    let file = server.call(Method::GET, &link_path(&entry)).anonymous().send().await;
     assert_eq!((file.status.as_u16(), &*file.header("content-type")), (200, "text/csv; charset=utf-8; header=present"));
     let text = file.text();
     assert!(text.starts_with("session_id,user,host,database_name,execution_status,command,sql_template,"), "{text}");
     assert_eq!(text.lines().count(), 4, "{text}");
-    for id in &meant {
+    for id in &victims {
         let line = text.lines().find(|line| line.starts_with(&format!("{id},app,"))).unwrap();
         assert!(line.contains(",killed,") && line.contains("SLEEP(?)"), "{flavor}: {line}");
     }
     assert!(!text.contains("secret") && !text.contains("SLEEP(100"), "{text}");
 
-    // Another one finds nobody, and two of one moment have two names.
+    // The next kill matches no session. Two kills of the same millisecond have different ids.
     let (one, other) = (execute(&server).await.ok(200), execute(&server).await.ok(200));
     assert!(one["task_id"].as_str().unwrap() < other["task_id"].as_str().unwrap(), "{one} {other}");
-    let empty = carried_out(&server).await;
-    let file = server.call(Method::GET, &link(&empty)).anonymous().send().await;
+    let empty = execute_and_wait(&server).await;
+    let file = server.call(Method::GET, &link_path(&empty)).anonymous().send().await;
     assert_eq!(file.text().lines().count(), 1);
     let page = history(&server, "&limit=1&offset=3").await;
     assert_eq!(
@@ -171,24 +171,24 @@ async fn the_preview_shows_whom_the_kill_ends(flavor: Flavor) {
         assert_eq!(operations.iter().filter(|known| **known == operation).count(), count, "{operation}");
     }
     let audit = format!("{audit:?}");
-    let signature = link(&entry).split_once("signature=").unwrap().1.to_owned();
+    let signature = link_path(&entry).split_once("signature=").unwrap().1.to_owned();
     assert!(!audit.contains("secret") && !audit.contains(&signature));
     server.shutdown.cancel();
     running.await.unwrap();
 }
 
 #[tokio::test]
-async fn the_preview_shows_whom_the_kill_ends_on_a_mariadb_server() {
-    the_preview_shows_whom_the_kill_ends(Flavor::MariaDb).await;
+async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
+    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_preview_shows_whom_the_kill_ends_on_a_mysql_server() {
-    the_preview_shows_whom_the_kill_ends(Flavor::MySql).await;
+async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
+    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn links_that_were_forged_or_are_over_are_refused() {
+async fn forged_and_expired_links_are_rejected() {
     let server = Server::start().await;
     let link = server.intelligent_kill_link().await;
     let other = server.intelligent_kill_link().await;
@@ -218,7 +218,7 @@ async fn links_that_were_forged_or_are_over_are_refused() {
 }
 
 #[tokio::test]
-async fn what_was_asked_for_too_long_ago_is_not_begun_and_its_node_takes_no_more_than_a_few() {
+async fn queue_is_limited_and_stale_kills_are_not_executed() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
@@ -241,7 +241,7 @@ async fn what_was_asked_for_too_long_ago_is_not_begun_and_its_node_takes_no_more
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let node = server.node();
     for (rest, reason) in [

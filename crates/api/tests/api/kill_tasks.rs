@@ -22,7 +22,7 @@ impl Server {
         format!("/v3/{}/instances/{}/process/{rest}", self.tenant.project_id, self.instance.id)
     }
 
-    async fn switch(&self, status: &str) {
+    async fn set_switch(&self, status: &str) {
         let body = json!({ "status": status }).to_string();
         let answer = self.call(Method::PUT, &self.kill_path("task/switch")).body(body).send().await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
@@ -33,7 +33,7 @@ impl Server {
         self.call(Method::POST, &self.kill_path("task")).body(body.to_string()).send().await
     }
 
-    async fn added(&self, body: &Value) -> String {
+    async fn create_task(&self, body: &Value) -> String {
         let answer = self.add_task(body).await.ok(200);
         assert_eq!(answer["success"], true);
         answer["task_id"].as_str().unwrap().to_owned()
@@ -50,21 +50,21 @@ impl Server {
 }
 
 #[tokio::test]
-async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
+async fn task_is_listed_until_it_ends() {
     let server = Server::start().await;
     assert_eq!(server.get(&server.kill_path("task/switch")).await.ok(200), json!({ "status": "OFF" }));
-    let whole = json!({
+    let full_task = json!({
         "user": "app", "host": "10.0.0.7:51234", "db": "shop", "command": "Query", "info": "select 7", "time": 60,
         "task_type": "auto", "task_duration": 3600
     });
-    let message = server.add_task(&whole).await.refused(409, "DBS.280406");
+    let message = server.add_task(&full_task).await.refused(409, "DBS.280406");
     assert!(message.contains("switch"), "{message}");
-    server.switch("ON").await;
-    let first = server.added(&whole).await;
-    let second = server.added(&json!({ "time": "1", "task_type": "manual" })).await;
+    server.set_switch("ON").await;
+    let first = server.create_task(&full_task).await;
+    let second = server.create_task(&json!({ "time": "1", "task_type": "manual" })).await;
     let tasks = server.tasks().await;
     assert_eq!((&tasks[0]["id"], &tasks[1]["id"]), (&json!(second), &json!(first)));
-    for (field, value) in whole.as_object().unwrap() {
+    for (field, value) in full_task.as_object().unwrap() {
         assert_eq!(tasks[1][field], *value, "{field}");
     }
     assert_eq!(tasks[1]["instance_id"], server.instance.id.as_str());
@@ -85,17 +85,17 @@ async fn a_task_is_shown_as_it_was_added_and_until_it_ends() {
     for unknown in ["1", "x", "", "99999999999999999999"] {
         server.stop_task(unknown).await.refused(404, "DBS.290013");
     }
-    let told = server.audit_of("AddKillTask").await;
-    assert_eq!(told[0].event.detail["asked"]["info"], "***", "no literal in the audit");
+    let audit_rows = server.audit_of("AddKillTask").await;
+    assert_eq!(audit_rows[0].event.detail["asked"]["info"], "***", "no literal in the audit");
 }
 
 #[tokio::test]
-async fn a_running_task_shows_the_nodes_that_refuse_the_login() {
+async fn running_task_lists_nodes_that_refuse_the_login() {
     let server = Server::start().await;
-    server.switch("ON").await;
-    let ended = server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    server.set_switch("ON").await;
+    let ended = server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     server.stop_task(&ended).await.ok(200);
-    server.added(&json!({ "time": 1, "task_type": "manual" })).await;
+    server.create_task(&json!({ "time": 1, "task_type": "manual" })).await;
     assert_eq!(server.tasks().await[0]["refused_nodes"], json!([]));
     let node = server.store.node_to_read(&server.node()).await.unwrap().unwrap();
     let failure = Failure::new(FailureKind::AccessDenied, "error 1045 (28000): Access denied");
@@ -109,30 +109,30 @@ async fn a_running_task_shows_the_nodes_that_refuse_the_login() {
 }
 
 #[tokio::test]
-async fn five_tasks_run_at_once_and_the_switch_ends_them() {
+async fn at_most_five_tasks_run_and_the_switch_stops_them() {
     let server = Server::start().await;
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let manual = json!({ "time": 60, "task_type": "manual" });
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
-        ids.insert(server.added(&manual).await);
+        ids.insert(server.create_task(&manual).await);
     }
     assert_eq!(ids.len(), 5);
     let message = server.add_task(&manual).await.refused(409, "DBS.280406");
     assert!(message.contains('5'), "{message}");
     server.stop_task(ids.first().unwrap()).await.ok(200);
-    server.added(&manual).await;
-    server.switch("OFF").await;
+    server.create_task(&manual).await;
+    server.set_switch("OFF").await;
     assert!(server.tasks().await.iter().all(|task| task["task_state"] == "stopped"));
     server.add_task(&manual).await.refused(409, "DBS.280406");
-    server.switch("ON").await;
-    server.added(&manual).await;
+    server.set_switch("ON").await;
+    server.create_task(&manual).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let manual = |field: &str, value: Value| {
         let mut body = json!({ "time": 60, "task_type": "manual" });
         body[field] = value;
@@ -198,32 +198,32 @@ async fn what_cannot_be_meant_is_refused() {
     }
 }
 
-async fn busy(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
+async fn open_busy_session(node: &clew_testkit::Server, user: &str, statement: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     let mut session = RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap();
     session.begin(statement.as_bytes()).await.unwrap();
     session
 }
 
-/// What the preview shows is what the task kills, and the history has it.
-async fn the_preview_is_what_dies(flavor: Flavor) {
+/// The task kills the sessions of the preview, and the history lists them.
+async fn preview_matches_the_killed_sessions(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let protected = format!("CREATE USER {PROTECTED}@'%'");
     node.run(&["CREATE USER app@'%'", "CREATE USER batch@'%'", &protected]).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
-    let mut meant = BTreeSet::new();
+    let mut victims = BTreeSet::new();
     let mut sessions = Vec::new();
-    for (user, statement, dies) in [
+    for (user, statement, is_victim) in [
         ("app", "SELECT SLEEP(600), 'secret'", true),
         ("app", "select sleep(600), 'other'", true),
         ("app", "SELECT BENCHMARK(100000000000, MD5('x'))", false),
         ("batch", "SELECT SLEEP(600)", false),
         (PROTECTED, "SELECT SLEEP(600)", false),
     ] {
-        let session = busy(&node, user, statement).await;
-        if dies {
-            meant.insert(session.id);
+        let session = open_busy_session(&node, user, statement).await;
+        if is_victim {
+            victims.insert(session.id);
         }
         sessions.push(session);
     }
@@ -233,18 +233,18 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
         shown["processes"].as_array().unwrap().clone()
     };
     let ids = |shown: &[Value]| shown.iter().map(|one| one["id"].as_u64().unwrap()).collect::<BTreeSet<_>>();
-    let asked = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
+    let query_text = "time=1&user=app&host=127.0.0.1&command=QUERY&info=sleep(600)";
     let shown = loop {
-        let shown = preview(asked).await;
-        // Both nodes of the instance are this one server: each session is there once for each.
-        if shown.len() == 2 * meant.len() {
+        let shown = preview(query_text).await;
+        // Both nodes of the instance are the same server, so each session is listed twice.
+        if shown.len() == 2 * victims.len() {
             break shown;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert_eq!(ids(&shown), meant);
-    let everybody = ids(&preview("time=1").await);
-    assert!(everybody.is_superset(&meant) && !everybody.contains(&sessions[4].id), "{everybody:?}");
+    assert_eq!(ids(&shown), victims);
+    let all_ids = ids(&preview("time=1").await);
+    assert!(all_ids.is_superset(&victims) && !all_ids.contains(&sessions[4].id), "{all_ids:?}");
 
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
@@ -255,27 +255,27 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
     };
     assert!(masked("secret").await.is_empty(), "a preview must not tell which literals there are");
     let templates = masked("SLEEP").await;
-    assert_eq!(ids(&templates), meant);
+    assert_eq!(ids(&templates), victims);
     let is_template = |text: &Value| text.as_str().unwrap().eq_ignore_ascii_case("SELECT SLEEP(?), ?");
     assert!(templates.iter().all(|one| is_template(&one["sql_info"])), "{templates:?}");
     server.mask(&server.tenant.project_id, false).await;
 
-    server.switch("ON").await;
+    server.set_switch("ON").await;
     let task = json!({ "user": "app", "host": "127.0.0.1", "command": "QUERY", "info": "sleep(600)", "time": 1, "task_type": "manual" });
-    let id = server.added(&task).await;
+    let id = server.create_task(&task).await;
     let shutdown = CancellationToken::new();
     let kills = Kills::new(server.store.clone(), ProtectedAccounts::default().and([PROTECTED]));
     let worker = KillTasks::new(server.store.clone(), kills, &Settings::default(), Arc::new(Metrics::default()));
     let worker = tokio::spawn(worker.run(shutdown.clone()));
     let history = async |query: &str| server.get(&server.kill_path(&format!("kill/history{query}"))).await.ok(200);
-    while !preview(asked).await.is_empty() {
+    while !preview(query_text).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     shutdown.cancel();
     worker.await.unwrap();
     let all = history("?page_size=100").await;
     let killed = all["killed_sessions"].as_array().unwrap();
-    assert_eq!(killed.iter().map(|kill| kill["session_id"].as_u64().unwrap()).collect::<BTreeSet<_>>(), meant);
+    assert_eq!(killed.iter().map(|kill| kill["session_id"].as_u64().unwrap()).collect::<BTreeSet<_>>(), victims);
     for kill in killed {
         assert_eq!((&kill["killed_source"], &kill["task_id"]), (&json!("task"), &json!(id)), "{kill}");
         assert_eq!((&kill["user"], &kill["command"]), (&json!("app"), &json!("Query")));
@@ -296,11 +296,11 @@ async fn the_preview_is_what_dies(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn the_preview_is_what_dies_on_a_mariadb_server() {
-    the_preview_is_what_dies(Flavor::MariaDb).await;
+async fn preview_matches_the_killed_sessions_on_a_mariadb_server() {
+    preview_matches_the_killed_sessions(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_preview_is_what_dies_on_a_mysql_server() {
-    the_preview_is_what_dies(Flavor::MySql).await;
+async fn preview_matches_the_killed_sessions_on_a_mysql_server() {
+    preview_matches_the_killed_sessions(Flavor::MySql).await;
 }

@@ -1,5 +1,6 @@
-//! Slow clients, too many of them, and the end of the server. Where a test says that something does not happen, it waits a
-//! moment for it to happen; waits for what must happen are as long as a test may take.
+//! Slow clients, excess connections and shutdown.
+//!
+//! Negative assertions wait for [`MOMENT`]; positive assertions wait for up to [`LONG`].
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use tokio::time::timeout;
 
 use crate::server::Server;
 
-/// Longer than anything here takes.
+/// Longer than any operation of these tests.
 pub(crate) const LONG: Duration = Duration::from_secs(50);
-/// Short for a machine, long for an answer over loopback.
+/// Short, but sufficient for a response over loopback.
 pub(crate) const MOMENT: Duration = Duration::from_millis(300);
 
-/// Reads one answer without a body of unknown length.
+/// Reads one response with a content length.
 pub(crate) async fn answer(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = String::new();
     let mut piece = [0; 4096];
@@ -31,7 +32,7 @@ pub(crate) async fn answer(connection: &mut (impl AsyncRead + Unpin)) -> String 
     }
 }
 
-/// All that comes until the server closes; a reset is a close too.
+/// Reads all bytes until the server closes or resets the connection.
 pub(crate) async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut all = Vec::new();
     let _ = timeout(LONG, connection.read_to_end(&mut all)).await.unwrap();
@@ -39,7 +40,7 @@ pub(crate) async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> V
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_cut_off() {
+async fn incomplete_head_times_out() {
     let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
     for sent in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: "] {
         let mut connection = server.connect().await;
@@ -50,7 +51,7 @@ async fn a_head_that_does_not_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_head_that_comes_byte_by_byte_is_cut_off() {
+async fn slow_head_times_out() {
     let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
     let (mut reading, mut writing) = server.connect().await.into_split();
     let drip = tokio::spawn(async move {
@@ -66,7 +67,7 @@ async fn a_head_that_comes_byte_by_byte_is_cut_off() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed() {
+async fn idle_connection_is_closed() {
     let server = Server::start_with(|settings, _| settings.header_read = MOMENT).await;
     let mut connection = server.connect().await;
     connection.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
@@ -75,7 +76,7 @@ async fn an_idle_connection_is_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_answered_503() {
+async fn incomplete_body_gets_503() {
     let server = Server::start_with(|settings, _| settings.request = Duration::from_secs(1)).await;
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let mut connection = server.connect().await;
@@ -85,13 +86,13 @@ async fn a_body_that_does_not_end_is_answered_503() {
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("x-request-id: ") && answer.contains("\"error_code\":\"APIGW.0201\""), "{answer}");
         assert!(answer.contains("Backend unavailable. There was no answer within 1 second"), "{answer}");
-        // What comes of the body now must not be taken for the next request.
+        // The rest of the body must not be parsed as the next request.
         assert_eq!(until_closed(&mut connection).await, b"");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_costs_its_own_connection_only() {
+async fn aborted_body_affects_its_own_connection_only() {
     let server = Server::start().await;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("POST {}", server.sessions("")), "transfer-encoding: chunked\r\n\r\nZZ\r\n");
@@ -104,7 +105,7 @@ async fn a_body_that_breaks_off_costs_its_own_connection_only() {
 }
 
 #[tokio::test]
-async fn a_body_that_will_be_over_the_limit_is_not_waited_for() {
+async fn announced_oversized_body_is_rejected_immediately() {
     let server = Server::start().await;
     for path in [server.sessions(""), "/v3/auth/tokens".to_owned()] {
         let mut connection = server.connect().await;
@@ -116,7 +117,7 @@ async fn a_body_that_will_be_over_the_limit_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_of_unknown_length_is_cut_at_the_limit() {
+async fn chunked_body_is_rejected_at_the_size_limit() {
     let server = Server::start().await;
     let mut connection = server.connect().await;
     let head = server.raw(&format!("POST {}", server.sessions("")), "transfer-encoding: chunked\r\n\r\n");
@@ -130,7 +131,7 @@ async fn a_body_of_unknown_length_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
-async fn without_reserved_connections_one_too_many_waits_and_is_served_when_one_ends() {
+async fn excess_connection_waits_without_reserved_connections() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 2;
         settings.reserved_connections = 0;
@@ -147,7 +148,7 @@ async fn without_reserved_connections_one_too_many_waits_and_is_served_when_one_
     let mut third = server.connect().await;
     third.write_all(request.as_bytes()).await.unwrap();
     assert!(timeout(MOMENT, third.peek(&mut [0])).await.is_err(), "served though there is no room");
-    // Those that are held go on being served.
+    // Open connections are still served.
     held[0].write_all(request.as_bytes()).await.unwrap();
     assert!(answer(&mut held[0]).await.ends_with("ok\n"));
     drop(held.pop());
@@ -155,14 +156,14 @@ async fn without_reserved_connections_one_too_many_waits_and_is_served_when_one_
 }
 
 #[tokio::test]
-async fn a_client_that_stops_reading_loses_its_connection() {
+async fn client_that_stops_reading_is_disconnected() {
     let server = Server::start_with(|settings, _| {
         settings.connections = 1;
         settings.reserved_connections = 0;
         settings.write_stall = MOMENT;
     })
     .await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut deaf = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     deaf.write_all(request.as_bytes()).await.unwrap();
@@ -171,11 +172,11 @@ async fn a_client_that_stops_reading_loses_its_connection() {
     next.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(answer(&mut next).await.ends_with("ok\n"));
     let received = until_closed(&mut deaf).await.len();
-    assert!(received > 0 && received < large().len(), "{received}");
+    assert!(received > 0 && received < large_rows().len(), "{received}");
 }
 
 #[tokio::test]
-async fn the_body_of_a_stranger_is_not_waited_for() {
+async fn body_of_an_unauthenticated_request_is_not_read() {
     let server = Server::start().await;
     for credentials in ["", "x-auth-token: x\r\n", "authorization: SDK-HMAC-SHA256 x\r\n"] {
         let mut connection = server.connect().await;
@@ -192,21 +193,21 @@ async fn the_body_of_a_stranger_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn no_connection_at_all_is_no_setting() {
+async fn zero_connections_setting_is_rejected() {
     let mut server = Server::start_with(|settings, _| settings.connections = 0).await;
     let ended = timeout(LONG, &mut server.serving).await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().to_string(), "the settings allow no connection; set at least 1");
 }
 
-/// More than the buffers of both ends hold, so that a download of it is under way until it is read.
-fn large() -> Vec<u8> {
+/// Rows that exceed the buffers of client and server, so that a download remains unfinished until it is read.
+fn large_rows() -> Vec<u8> {
     b"1,web,10.0.0.1,shop\r\n".repeat(2_000_000)
 }
 
 #[tokio::test]
-async fn the_end_of_the_server_lets_a_download_finish() {
+async fn shutdown_waits_for_a_running_download() {
     let mut server = Server::start().await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut idle = server.connect().await;
     idle.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     answer(&mut idle).await;
@@ -225,9 +226,9 @@ async fn the_end_of_the_server_lets_a_download_finish() {
 }
 
 #[tokio::test]
-async fn a_download_that_nobody_reads_does_not_keep_the_server() {
+async fn stalled_download_does_not_delay_shutdown_of_the_server() {
     let mut server = Server::start_with(|settings, _| settings.grace = MOMENT).await;
-    let id = server.finished(&large()).await;
+    let id = server.finished(&large_rows()).await;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.result_of(&id)), "\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();

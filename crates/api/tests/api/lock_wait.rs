@@ -1,4 +1,4 @@
-//! What a session waits for.
+//! Lock wait of a session.
 
 use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario};
 use http::Method;
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// `b` waits for the row that `a` changed.
-async fn a_wait_leads_to_its_root(flavor: Flavor) {
+/// Session `b` waits for the row that session `a` changed.
+async fn wait_has_its_root_blocker(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
@@ -39,7 +39,7 @@ async fn a_wait_leads_to_its_root(flavor: Flavor) {
     assert!(cause["wait_seconds"].is_u64() && cause["blocker_age"].is_u64(), "{answer}");
     assert!(cause["blocker_host"].as_str().unwrap().starts_with("127.0.0.1:"), "{answer}");
     let ran = cause["blocker_current_sql"].as_array().unwrap();
-    // MariaDB's performance_schema, which would know, is off by default.
+    // MariaDB's performance_schema, the source of this data, is off by default.
     assert_eq!(ran.iter().any(|ran| ran == "UPDATE t SET v = 1 WHERE id = 1"), flavor == Flavor::MySql, "{answer}");
 
     assert_eq!(server.get(&path(blocker)).await.ok(200), json!({}));
@@ -57,18 +57,18 @@ async fn a_wait_leads_to_its_root(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn a_wait_leads_to_its_root_of_a_mariadb_server() {
-    a_wait_leads_to_its_root(Flavor::MariaDb).await;
+async fn wait_has_its_root_blocker_on_a_mariadb_server() {
+    wait_has_its_root_blocker(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_wait_leads_to_its_root_of_a_mysql_server() {
-    a_wait_leads_to_its_root(Flavor::MySql).await;
+async fn wait_has_its_root_blocker_on_a_mysql_server() {
+    wait_has_its_root_blocker(Flavor::MySql).await;
 }
 
-/// The root is named, not who is next in the queue; the lock is the waiter's own.
+/// The response has the root blocker instead of the next waiter, and the waiter's own lock.
 #[tokio::test]
-async fn a_chain_is_followed_to_its_root_of_a_mysql_server() {
+async fn chain_is_followed_to_its_root_blocker_on_a_mysql_server() {
     let node = clew_testkit::Server::start(Flavor::MySql, &clew_testkit::ServerOptions::default()).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
@@ -89,7 +89,7 @@ async fn a_chain_is_followed_to_its_root_of_a_mysql_server() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_session_is_refused() {
+async fn invalid_session_ids_are_rejected() {
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;

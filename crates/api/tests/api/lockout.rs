@@ -1,4 +1,4 @@
-//! Five failures in a row lock a key or a user for five minutes, whoever asks then.
+//! Five consecutive failures lock a key or a user for five minutes.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::{DOMAIN, Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const PASSWORD: &str = "correct horse";
 
-async fn server() -> Server {
+async fn start_server() -> Server {
     let server = Server::start().await;
-    with_password(&server).await;
+    add_user_with_password(&server).await;
     server
 }
 
-async fn with_password(server: &Server) {
+async fn add_user_with_password(server: &Server) {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&PASSWORD.into()).unwrap();
     let change = clew_store::UserChange { password_hash: Some(hash), ..Default::default() };
@@ -40,8 +40,8 @@ fn sign_in_call(server: &Server, user: &str, password: &str) -> Call {
 }
 
 #[tokio::test]
-async fn five_wrong_passwords_lock_the_user_and_a_right_one_does_not_open_it() {
-    let server = server().await;
+async fn five_wrong_passwords_lock_the_user() {
+    let server = start_server().await;
     for _ in 0..4 {
         sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
     }
@@ -58,21 +58,21 @@ async fn five_wrong_passwords_lock_the_user_and_a_right_one_does_not_open_it() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_locked_as_any_other() {
-    let server = server().await;
+async fn unknown_user_name_is_locked_like_an_existing_one() {
+    let server = start_server().await;
     for (name, expected) in [("grace", "IAM.0001"), ("nobody", "IAM.0001")] {
         for _ in 0..5 {
             sign_in(&server, name, "wrong").await.refused(401, expected);
         }
     }
-    let (there, not_there) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
-    there.refused(401, "IAM.0061");
-    assert_eq!((there.status, there.body), (not_there.status, not_there.body));
+    let (existing, missing) = (sign_in(&server, "grace", "x").await, sign_in(&server, "nobody", "x").await);
+    existing.refused(401, "IAM.0061");
+    assert_eq!((existing.status, existing.body), (missing.status, missing.body));
 }
 
 #[tokio::test]
-async fn many_guesses_at_once_are_no_more_than_many_in_a_row() {
-    let server = server().await;
+async fn concurrent_guesses_are_limited_like_sequential_ones() {
+    let server = start_server().await;
     let guesses = (0..30).map(|_| sign_in(&server, "grace", "wrong"));
     let answers = futures_util::future::join_all(guesses).await;
     let tried = answers.iter().filter(|answer| answer.code() == "IAM.0001").count();
@@ -81,8 +81,8 @@ async fn many_guesses_at_once_are_no_more_than_many_in_a_row() {
 }
 
 #[tokio::test]
-async fn five_wrong_signatures_lock_the_key_and_no_other() {
-    let server = server().await;
+async fn five_wrong_signatures_lock_only_that_key() {
+    let server = start_server().await;
     let signer = server.key_of(&server.user("alan").await).await;
     let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
     let list = async |signer: &Signer| signer.sign(server.call(Method::GET, "/v3/projects")).send().await;
@@ -103,33 +103,33 @@ async fn five_wrong_signatures_lock_the_key_and_no_other() {
     server.call(Method::GET, "/v3/projects").token(&token).send().await.ok(200);
 }
 
-/// Signs in from an address, as a trusted proxy reports it.
+/// Signs in from an address that a trusted proxy reports.
 async fn sign_in_from(server: &Server, address: &str, name: &str, password: &str) -> Answer {
     sign_in_call(server, name, password).header("x-forwarded-for", address).send().await
 }
 
-fn behind_a_proxy(settings: &mut ApiSettings, _: &mut Settings) {
+fn trust_local_proxy(settings: &mut ApiSettings, _: &mut Settings) {
     settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
 }
 
-async fn strangers_lock_nobody_out_of_a_known_address(server: Server) {
-    with_password(&server).await;
+async fn guesses_from_unknown_addresses_do_not_lock_known_addresses(server: Server) {
+    add_user_with_password(&server).await;
     let (office, v6, elsewhere) = ("192.0.2.1", "2001:db8::1", "198.51.100.9");
     for address in [office, v6] {
         sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
     }
-    // Whoever guesses, from wherever, has five attempts in all.
+    // All unknown addresses share five attempts.
     for guess in 0..8 {
         let answer = sign_in_from(&server, &format!("203.0.113.{guess}"), "grace", "wrong").await;
         answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
     }
     sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
-    // The user goes on where they are known: any address of the same /64 counts as one.
+    // Known addresses are not locked. All addresses of a /64 count as one.
     for address in [office, v6, "2001:db8::ffff"] {
         sign_in_from(&server, address, "grace", PASSWORD).await.ok(201);
     }
     sign_in_from(&server, elsewhere, "grace", PASSWORD).await.refused(401, "IAM.0061");
-    // A known address has a limit too, of its own.
+    // A known address has its own limit.
     for guess in 0..6 {
         let answer = sign_in_from(&server, office, "grace", "wrong").await;
         answer.refused(401, if guess < 5 { "IAM.0001" } else { "IAM.0061" });
@@ -138,20 +138,20 @@ async fn strangers_lock_nobody_out_of_a_known_address(server: Server) {
 }
 
 #[tokio::test]
-async fn strangers_lock_nobody_out_of_a_known_address_on_sqlite() {
-    strangers_lock_nobody_out_of_a_known_address(Server::start_with(behind_a_proxy).await).await;
+async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_sqlite() {
+    guesses_from_unknown_addresses_do_not_lock_known_addresses(Server::start_with(trust_local_proxy).await).await;
 }
 
 #[tokio::test]
-async fn strangers_lock_nobody_out_of_a_known_address_on_postgresql() {
+async fn guesses_from_unknown_addresses_do_not_lock_known_addresses_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
-    let server = Server::start_on_postgresql(&database, behind_a_proxy).await;
-    strangers_lock_nobody_out_of_a_known_address(server).await;
+    let server = Server::start_on_postgresql(&database, trust_local_proxy).await;
+    guesses_from_unknown_addresses_do_not_lock_known_addresses(server).await;
 }
 
 #[tokio::test]
-async fn strangers_lock_no_key_out_of_a_known_address() {
-    let server = Server::start_with(behind_a_proxy).await;
+async fn wrong_signatures_from_unknown_addresses_do_not_lock_the_key_at_known_addresses() {
+    let server = Server::start_with(trust_local_proxy).await;
     let signer = server.key_of(&server.user("alan").await).await;
     let wrong = Signer { user: signer.user.clone(), key: signer.key.clone(), secret: "another secret".into() };
     let list = async |signer: &Signer, address: &str| {
@@ -168,9 +168,9 @@ async fn strangers_lock_no_key_out_of_a_known_address() {
 }
 
 #[tokio::test]
-async fn a_signed_request_makes_a_new_address_known() {
-    let server = Server::start_with(behind_a_proxy).await;
-    with_password(&server).await;
+async fn signed_request_makes_a_new_address_known() {
+    let server = Server::start_with(trust_local_proxy).await;
+    add_user_with_password(&server).await;
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let signer = server.key_of(&grace).await;
     for guess in 0..5 {
@@ -187,7 +187,7 @@ async fn a_signed_request_makes_a_new_address_known() {
 async fn at_most_five_of_forty_parallel_guesses_are_checked() {
     let database = PostgreSql::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
-    with_password(&first).await;
+    add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
     let guesses = (0..40).map(|guess| sign_in(&servers[guess % 3], "grace", "wrong"));
     let answers = futures_util::future::join_all(guesses).await;
@@ -201,10 +201,10 @@ async fn at_most_five_of_forty_parallel_guesses_are_checked() {
 }
 
 #[tokio::test]
-async fn right_passwords_at_the_same_time_use_up_no_attempts() {
+async fn concurrent_correct_passwords_consume_no_attempts() {
     let database = PostgreSql::start().await.unwrap();
     let first = Server::start_on_postgresql(&database, |_, _| {}).await;
-    with_password(&first).await;
+    add_user_with_password(&first).await;
     let servers = [first.start_beside(&database).await, first.start_beside(&database).await, first];
     for _ in 0..4 {
         sign_in(&servers[0], "grace", "wrong").await.refused(401, "IAM.0001");
@@ -216,8 +216,8 @@ async fn right_passwords_at_the_same_time_use_up_no_attempts() {
 }
 
 #[tokio::test]
-async fn a_slip_that_is_no_guess_does_not_count() {
-    let server = server().await;
+async fn clock_skew_does_not_count_as_a_failed_attempt() {
+    let server = start_server().await;
     let late = || {
         let call = server.call(Method::GET, "/v3/projects");
         call.signed(&server.access_key, &server.secret_key, SignedDuration::from_hours(1))
@@ -229,8 +229,8 @@ async fn a_slip_that_is_no_guess_does_not_count() {
 }
 
 #[tokio::test]
-async fn a_lock_ends_by_itself() {
-    let server = server().await;
+async fn lock_expires() {
+    let server = start_server().await;
     for _ in 0..5 {
         sign_in(&server, "grace", "wrong").await.refused(401, "IAM.0001");
     }

@@ -1,19 +1,20 @@
-//! The API over real HTTP: a server of its own for each test, with a real store in a folder that goes with it.
+//! Tests of the API over HTTP. Each test has its own server with a store in a temporary directory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // A test fails by panicking.
 
+mod access_matrix;
 mod administration;
 mod answer;
 mod audit;
 mod bad_input;
 mod call;
+mod change_visibility;
 mod collections;
 mod connection_limits;
 mod console;
 mod credentials;
+mod cross_project;
 mod downloads;
 mod downloads_from_s3;
-mod foreign;
-mod freshness;
 mod fuzz;
 mod http_headers;
 mod identities;
@@ -23,8 +24,8 @@ mod kill_tasks;
 mod limits;
 mod lock_wait;
 mod lockout;
+mod long_polls;
 mod masking;
-mod matrix;
 mod openapi;
 mod operations;
 mod policy_limits;
@@ -38,7 +39,6 @@ mod signatures;
 mod slow_threshold;
 mod tags;
 mod temporary_keys;
-mod tenants;
+mod test_users;
 mod tls_listener;
 mod tokens;
-mod waiting;

@@ -1,4 +1,4 @@
-//! In a project that masks statements, whoever may not see them whole gets templates, and only those.
+//! Masking: users without permission to read statements get templates only.
 
 use clew_model::RequestId;
 use http::Method;
@@ -8,23 +8,23 @@ use crate::server::Server;
 
 struct Users {
     admin: String,
-    /// May collect, but not see statements whole.
+    /// May collect, but not read full statements.
     reader: String,
-    /// May see statements whole too.
-    seer: String,
+    /// May collect and read full statements.
+    text_reader: String,
 }
 
-async fn users(server: &Server) -> Users {
+async fn create_users(server: &Server) -> Users {
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
-    let seer = server.user_with_system("seer", "TaurusDBViewNoKillAccessPolicy").await;
+    let text_reader = server.user_with_system("seer", "TaurusDBViewNoKillAccessPolicy").await;
     Users {
         admin: server.project_token(&server.tenant.user_id).await,
         reader: server.project_token(&reader).await,
-        seer: server.project_token(&seer).await,
+        text_reader: server.project_token(&text_reader).await,
     }
 }
 
-async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
+async fn collect(server: &Server, token: &str) -> (RequestId, bool) {
     let answer = server.call(Method::POST, &server.sessions("")).token(token).send().await.ok(202);
     let id: RequestId = answer["request_id"].as_str().unwrap().parse().unwrap();
     let masked = server.store.task(&id).await.unwrap().unwrap().masked;
@@ -32,49 +32,50 @@ async fn collected(server: &Server, token: &str) -> (RequestId, bool) {
 }
 
 #[tokio::test]
-async fn who_asks_decides_whether_a_collection_is_masked() {
+async fn masking_of_a_collection_depends_on_the_caller() {
     let server = Server::start().await;
-    let users = users(&server).await;
-    for token in [&users.admin, &users.reader, &users.seer] {
-        assert!(!collected(&server, token).await.1, "a project that does not mask");
+    let users = create_users(&server).await;
+    for token in [&users.admin, &users.reader, &users.text_reader] {
+        assert!(!collect(&server, token).await.1, "a project that does not mask");
     }
     server.mask(&server.tenant.project_id, true).await;
-    assert!(!collected(&server, &users.admin).await.1);
-    assert!(collected(&server, &users.reader).await.1);
-    assert!(!collected(&server, &users.seer).await.1);
+    assert!(!collect(&server, &users.admin).await.1);
+    assert!(collect(&server, &users.reader).await.1);
+    assert!(!collect(&server, &users.text_reader).await.1);
 }
 
 #[tokio::test]
-async fn whole_statements_are_for_those_who_may_see_them() {
+async fn unmasked_result_requires_permission_to_read_statements() {
     let server = Server::start().await;
-    let users = users(&server).await;
-    let whole = server.finished(b"a\r\n").await;
+    let users = create_users(&server).await;
+    let unmasked = server.finished(b"a\r\n").await;
     let get =
         async |id: &RequestId, token: &str| server.call(Method::GET, &server.result_of(id)).token(token).send().await;
-    for token in [&users.admin, &users.reader, &users.seer] {
-        assert_eq!(get(&whole, token).await.status, 200);
+    for token in [&users.admin, &users.reader, &users.text_reader] {
+        assert_eq!(get(&unmasked, token).await.status, 200);
     }
     server.mask(&server.tenant.project_id, true).await;
-    for token in [&users.admin, &users.seer] {
-        assert_eq!(get(&whole, token).await.status, 200);
+    for token in [&users.admin, &users.text_reader] {
+        assert_eq!(get(&unmasked, token).await.status, 200);
     }
-    let message = get(&whole, &users.reader).await.refused(403, "DBS.280015");
+    let message = get(&unmasked, &users.reader).await.refused(403, "DBS.280015");
     assert!(message.ends_with("collect again to get their templates."), "{message}");
-    let ranged = server.call(Method::GET, &server.result_of(&whole)).token(&users.reader).header("range", "bytes=0-9");
+    let ranged =
+        server.call(Method::GET, &server.result_of(&unmasked)).token(&users.reader).header("range", "bytes=0-9");
     ranged.send().await.refused(403, "DBS.280015");
-    let status = server.call(Method::GET, &server.status_of(&whole)).token(&users.reader).send().await.ok(200);
+    let status = server.call(Method::GET, &server.status_of(&unmasked)).token(&users.reader).send().await.ok(200);
     assert_eq!(status, json!({ "status": "finished" }));
     server.mask(&server.tenant.project_id, false).await;
-    assert_eq!(get(&whole, &users.reader).await.status, 200);
+    assert_eq!(get(&unmasked, &users.reader).await.status, 200);
 }
 
 #[tokio::test]
-async fn templates_are_for_everyone_who_may_download() {
+async fn masked_result_requires_download_permission_only() {
     let server = Server::start().await;
-    let users = users(&server).await;
+    let users = create_users(&server).await;
     server.mask(&server.tenant.project_id, true).await;
     let masked = server.finished_masked(b"a\r\n").await;
-    for token in [&users.admin, &users.reader, &users.seer] {
+    for token in [&users.admin, &users.reader, &users.text_reader] {
         let answer = server.call(Method::GET, &server.result_of(&masked)).token(token).send().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }

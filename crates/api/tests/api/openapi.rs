@@ -1,4 +1,4 @@
-//! The description of the API, which must be that of the routes.
+//! Consistency of the OpenAPI document with the routes.
 
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -6,19 +6,19 @@ use serde_json::Value;
 use crate::server::Server;
 
 #[test]
-fn the_description_is_as_it_was() {
+fn openapi_document_matches_the_snapshot() {
     insta::assert_snapshot!("openapi", clew_api::openapi_json());
 }
 
 #[tokio::test]
-async fn the_server_shows_the_same_description() {
+async fn server_returns_the_openapi_document() {
     let server = Server::start().await;
     let answer = server.call(Method::GET, "/openapi.json").anonymous().send().await;
     assert_eq!((answer.status, answer.header("content-type").as_str()), (StatusCode::OK, "application/json"));
     assert_eq!(answer.text(), clew_api::openapi_json());
 }
 
-/// Method and path of every described operation, with ids of the server in the path, and the operation itself.
+/// Method, path with ids of the server, and description of every operation.
 fn operations(server: &Server) -> Vec<(Method, String, Value)> {
     let description: Value = serde_json::from_str(&clew_api::openapi_json()).unwrap();
     let mut operations = Vec::new();
@@ -36,7 +36,7 @@ fn operations(server: &Server) -> Vec<(Method, String, Value)> {
 }
 
 #[tokio::test]
-async fn every_described_operation_is_there_and_answers_as_described() {
+async fn every_operation_exists_and_responds_with_a_described_status() {
     let server = Server::start().await;
     for (method, path, operation) in operations(&server) {
         let answer = server.call(method.clone(), &path).send().await;
@@ -47,7 +47,7 @@ async fn every_described_operation_is_there_and_answers_as_described() {
 }
 
 #[tokio::test]
-async fn operations_need_credentials_unless_described_as_open() {
+async fn operations_require_credentials_unless_described_as_public() {
     let server = Server::start().await;
     for (method, path, operation) in operations(&server) {
         let open = operation["security"] == serde_json::json!([{}]);

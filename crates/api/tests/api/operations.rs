@@ -1,11 +1,11 @@
-//! What operators ask.
+//! Operations endpoints.
 
 use http::Method;
 
 use crate::server::Server;
 
 #[tokio::test]
-async fn health_and_readiness_need_no_credentials() {
+async fn health_and_readiness_require_no_credentials() {
     let server = Server::start().await;
     for path in ["/healthz", "/readyz"] {
         let answer = server.call(Method::GET, path).anonymous().send().await;
@@ -14,7 +14,7 @@ async fn health_and_readiness_need_no_credentials() {
 }
 
 #[tokio::test]
-async fn metrics_count_answers_and_tasks() {
+async fn metrics_count_responses_and_tasks() {
     let server = Server::start().await;
     server.finished(b"").await;
     server.queued().await;
@@ -42,7 +42,7 @@ async fn metrics_count_answers_and_tasks() {
 }
 
 #[tokio::test]
-async fn strangers_make_no_new_series() {
+async fn unknown_paths_create_no_metric_series() {
     let server = Server::start().await;
     for (method, path) in [("BREW", "/healthz"), ("GET", "/wp-login.php"), ("PROPFIND", "/hidden")] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();

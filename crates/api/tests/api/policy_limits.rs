@@ -1,4 +1,4 @@
-//! Policies that are many, large or expensive: they are limited, and delay nobody else.
+//! Limits on the number, size and cost of policies.
 
 use std::pin::pin;
 
@@ -13,7 +13,7 @@ use crate::server::{Server, by};
 /// Size of each policy, in bytes.
 const POLICY_BYTES: usize = 62 << 10;
 
-/// A document of 62 KiB whose patterns almost match names made of many `a`.
+/// A document of 62 KiB whose patterns almost match names of many `a`.
 fn expensive(star: &str) -> Value {
     let pattern = format!("{star}{}b", "a".repeat(31));
     let count = POLICY_BYTES / (pattern.len() + 3);
@@ -25,38 +25,38 @@ fn expensive(star: &str) -> Value {
     })
 }
 
-async fn ask(server: &Server, method: Method, path: &str, body: Value) -> crate::answer::Answer {
+async fn send_signed(server: &Server, method: Method, path: &str, body: Value) -> crate::answer::Answer {
     let call = server.call(method, &format!("/clew/v1/{path}")).body(body.to_string());
     server.sign(call).send().await
 }
 
-async fn one_policy_too_many_is_refused(server: Server) {
+async fn excess_policy_is_rejected(server: Server) {
     let user = server.user("grace").await;
     let group = server.store.create_group(&by(), &server.tenant.domain_id, "dbas", "").await.unwrap();
     for number in 0..5 {
         let path = format!("policies/p{number}");
-        ask(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
+        send_signed(&server, Method::PUT, &path, json!({ "document": expensive("*") })).await.ok(200);
     }
     let attach = async |number: usize, grantee: Value| {
-        ask(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
+        send_signed(&server, Method::POST, &format!("policies/p{number}/attachments"), grantee).await
     };
     for number in 0..2 {
         assert_eq!(attach(number, json!({ "user_id": user })).await.status, 204);
         assert_eq!(attach(number + 2, json!({ "group_id": group })).await.status, 204);
     }
-    // Four are within 256 KiB; with those of the group it would be five.
+    // Four policies are within 256 KiB; the group's policies would make five.
     assert_eq!(attach(4, json!({ "user_id": user })).await.status, 204);
     let join = format!("groups/{group}/members/{user}");
-    let message = ask(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
+    let message = send_signed(&server, Method::PUT, &join, Value::Null).await.refused(409, "IAM.0005");
     assert!(message.contains("grace would have 5 policies with 3"), "{message}");
     assert!(message.contains("may have 100 policies with 262144 bytes in all. Detach policies"), "{message}");
     let detach = format!("policies/p4/attachments/user/{user}");
-    assert_eq!(ask(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
-    assert_eq!(ask(&server, Method::PUT, &join, Value::Null).await.status, 204);
+    assert_eq!(send_signed(&server, Method::DELETE, &detach, Value::Null).await.status, 204);
+    assert_eq!(send_signed(&server, Method::PUT, &join, Value::Null).await.status, 204);
     for grantee in [json!({ "user_id": user }), json!({ "group_id": group })] {
         attach(4, grantee).await.refused(409, "IAM.0005");
     }
-    // The number is limited too, whatever the size.
+    // The number of policies is limited regardless of size.
     let other = server.user("alan").await;
     let document = json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["clew:audit:list"] }] });
     for number in 0..=100 {
@@ -69,18 +69,18 @@ async fn one_policy_too_many_is_refused(server: Server) {
 }
 
 #[tokio::test]
-async fn one_policy_too_many_is_refused_on_sqlite() {
-    one_policy_too_many_is_refused(Server::start().await).await;
+async fn excess_policy_is_rejected_on_sqlite() {
+    excess_policy_is_rejected(Server::start().await).await;
 }
 
 #[tokio::test]
-async fn one_policy_too_many_is_refused_on_postgresql() {
+async fn excess_policy_is_rejected_on_postgresql() {
     let database = PostgreSql::start().await.unwrap();
-    one_policy_too_many_is_refused(Server::start_on_postgresql(&database, |_, _| {}).await).await;
+    excess_policy_is_rejected(Server::start_on_postgresql(&database, |_, _| {}).await).await;
 }
 
-/// A server whose store has eighty policies of one user, as one of an earlier release may have.
-async fn server_with_eighty(star: &str) -> (Server, UserId) {
+/// Starts a server whose store has eighty policies of one user, like a store of an earlier release.
+async fn server_with_eighty_policies(star: &str) -> (Server, UserId) {
     let limits = PolicyLimits { policies: 1000, bytes: u32::MAX };
     let server = Server::start_with_store(|store| store.with_policy_limits(limits)).await;
     let user = server.user(&"a".repeat(64)).await;
@@ -94,11 +94,11 @@ async fn server_with_eighty(star: &str) -> (Server, UserId) {
     (server, user)
 }
 
-/// The answer to a request of this user. Fails unless requests of the administrator are answered while it is evaluated.
-async fn others_are_served_first(server: &Server, user: &UserId) -> crate::answer::Answer {
+/// Sends a request of the user. Fails unless the server responds to administrator requests in the meantime.
+async fn assert_others_served_first(server: &Server, user: &UserId) -> crate::answer::Answer {
     let token = server.project_token(user).await;
     let path = format!("/v3/{}/instances", server.tenant.project_id);
-    // The first one reads and parses the policies, which takes longer than to evaluate them.
+    // The first request also reads and parses the policies, which takes longer than the evaluation.
     server.call(Method::GET, &path).token(&token).send().await;
     let mut theirs = pin!(server.call(Method::GET, &path).token(&token).send());
     let others = async {
@@ -113,16 +113,16 @@ async fn others_are_served_first(server: &Server, user: &UserId) -> crate::answe
     }
 }
 
-// One thread serves all connections: an evaluation on it would delay all others.
+// One thread serves all connections, so that an evaluation on it would delay all requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn eighty_expensive_policies_are_evaluated_and_others_are_served() {
-    let (server, user) = server_with_eighty("*").await;
-    assert_eq!(others_are_served_first(&server, &user).await.ok(200)["total_count"], 1);
+async fn expensive_policies_are_evaluated_without_delaying_other_requests() {
+    let (server, user) = server_with_eighty_policies("*").await;
+    assert_eq!(assert_others_served_first(&server, &user).await.ok(200)["total_count"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn policies_beyond_the_work_budget_deny_and_others_are_served() {
-    let (server, user) = server_with_eighty("*?").await;
-    let message = others_are_served_first(&server, &user).await.refused(403, "DBS.280015");
+async fn policies_beyond_the_work_budget_deny_without_delaying_other_requests() {
+    let (server, user) = server_with_eighty_policies("*?").await;
+    let message = assert_others_served_first(&server, &user).await.refused(403, "DBS.280015");
     assert!(message.contains("take too much work to evaluate"), "{message}");
 }

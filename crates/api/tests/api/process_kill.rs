@@ -1,4 +1,4 @@
-//! Ending sessions of a node.
+//! Kill of sessions of a node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::server::{PROTECTED, Server};
 
 const LONG: &str = "SELECT SLEEP(1000), 'secret'";
 
-/// A node whose accounts have no password, but `clew`, which may see and kill everybody.
-async fn node(flavor: Flavor) -> clew_testkit::Server {
+/// Starts a node. All accounts except `clew` have no password; `clew` may list and kill all sessions.
+async fn start_node(flavor: Flavor) -> clew_testkit::Server {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let kill = if flavor == Flavor::MySql { "CONNECTION_ADMIN" } else { "CONNECTION ADMIN" };
     let accounts = [
@@ -35,23 +35,23 @@ async fn node(flavor: Flavor) -> clew_testkit::Server {
     node
 }
 
-async fn open(node: &clew_testkit::Server, user: &str) -> RawSession {
+async fn open_session(node: &clew_testkit::Server, user: &str) -> RawSession {
     let address = SocketAddr::from(([127, 0, 0, 1], node.port()));
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// A session that the node lists with its statement.
-async fn busy(node: &clew_testkit::Server, user: &str) -> RawSession {
-    let mut session = open(node, user).await;
+/// Opens a session and waits until the node lists its statement.
+async fn open_busy_session(node: &clew_testkit::Server, user: &str) -> RawSession {
+    let mut session = open_session(node, user).await;
     session.begin(LONG.as_bytes()).await.unwrap();
-    while !statements(node).await.iter().any(|(id, _, info)| *id == session.id && info.as_deref() == Some(LONG)) {
+    while !list_statements(node).await.iter().any(|(id, _, info)| *id == session.id && info.as_deref() == Some(LONG)) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     session
 }
 
-/// Id, account and statement of everybody.
-async fn statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
+/// Id, account and statement of all sessions.
+async fn list_statements(node: &clew_testkit::Server) -> Vec<(u64, String, Option<String>)> {
     let mut root = node.connect().await.unwrap();
     let all = root.query("SELECT id, user, info FROM information_schema.processlist").await.unwrap();
     root.disconnect().await.unwrap();
@@ -62,50 +62,50 @@ async fn delete(server: &Server, body: Value) -> Answer {
     server.call(Method::DELETE, &server.of_node("processes")).body(body.to_string()).send().await
 }
 
-async fn audited(server: &Server, operation: &str) -> Vec<AuditRecord> {
+async fn audit_rows(server: &Server, operation: &str) -> Vec<AuditRecord> {
     let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
     server.store.audit(&filter, 0, 100).await.unwrap()
 }
 
-async fn sessions_of_another_server_are_not_killed(flavor: Flavor) {
-    let mut node = node(flavor).await;
+async fn sessions_of_another_server_instance_are_not_killed(flavor: Flavor) {
+    let mut node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.look_at(&node.url_for("root", "")).await;
-    let listed = busy(&node, "app").await.id;
+    let listed = open_busy_session(&node, "app").await.id;
     server.get(&server.of_node("processes")).await.ok(200);
-    // A server instance is identified by the second of its start.
+    // The start time in seconds identifies a server instance.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     node.kill().unwrap();
     node.restart().await.unwrap();
     node.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
-    // The ids of the server start again.
+    // The server's thread ids restart.
     let mut newcomers = Vec::new();
     while newcomers.last().is_none_or(|session: &RawSession| session.id < listed) {
-        newcomers.push(busy(&node, "app").await);
+        newcomers.push(open_busy_session(&node, "app").await);
     }
     let newcomer = newcomers.last().unwrap().id;
     let refused = delete(&server, json!({ "processes": [newcomer] })).await.refused(500, "DBS.05000000");
     assert!(refused.contains("list the sessions again"), "{flavor}: {refused}");
-    assert!(statements(&node).await.iter().any(|(id, ..)| *id == newcomer), "{flavor}");
+    assert!(list_statements(&node).await.iter().any(|(id, ..)| *id == newcomer), "{flavor}");
     server.get(&server.of_node("processes")).await.ok(200);
     let killed = delete(&server, json!({ "processes": [newcomer] })).await.ok(200);
     assert_eq!(killed["processes_killed"], json!([newcomer]), "{flavor}");
 }
 
 #[tokio::test]
-async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mysql() {
-    sessions_of_another_server_are_not_killed(Flavor::MySql).await;
+async fn ids_listed_before_a_restart_kill_nothing_on_mysql() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn ids_that_were_listed_before_a_restart_kill_nothing_on_mariadb() {
-    sessions_of_another_server_are_not_killed(Flavor::MariaDb).await;
+async fn ids_listed_before_a_restart_kill_nothing_on_mariadb() {
+    sessions_of_another_server_instance_are_not_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
 async fn requests_do_not_repeat_a_refused_login() {
     for flavor in Flavor::ALL {
-        let node = node(flavor).await;
+        let node = start_node(flavor).await;
         let mut server = Server::start().await;
         server.look_at(&node.url_for("clew", "wrong")).await;
         let refused = async || {
@@ -117,7 +117,7 @@ async fn requests_do_not_repeat_a_refused_login() {
         };
         let before = refused().await;
         let path = server.of_node("processes");
-        // At the same time, and one after another.
+        // Concurrent and sequential requests.
         for answer in futures_util::future::join_all((0..6).map(|_| server.get(&path))).await {
             answer.refused(500, "DBS.05000000");
         }
@@ -129,41 +129,41 @@ async fn requests_do_not_repeat_a_refused_login() {
 }
 
 async fn sessions_are_killed(flavor: Flavor) {
-    let node = node(flavor).await;
+    let node = start_node(flavor).await;
     let mut server = Server::start().await;
     server.look_at(&node.url_for("clew", "clewpass")).await;
-    let victim = busy(&node, "app").await;
-    let mut idle = open(&node, "app").await;
+    let victim = open_busy_session(&node, "app").await;
+    let mut idle = open_session(&node, "app").await;
     idle.run("START TRANSACTION").await.unwrap();
     idle.run("INSERT INTO shop.t VALUES (1)").await.unwrap();
-    let protected = busy(&node, PROTECTED).await;
-    let scheduler = statements(&node).await.into_iter().find(|(_, user, _)| user == "event_scheduler").unwrap().0;
-    let nobody = 4_000_000_000_u64;
+    let protected = open_busy_session(&node, PROTECTED).await;
+    let scheduler = list_statements(&node).await.into_iter().find(|(_, user, _)| user == "event_scheduler").unwrap().0;
+    let missing_id = 4_000_000_000_u64;
 
     let listed = server.get(&server.of_node("processes")).await.ok(200);
     assert_eq!(listed["total_count"], 3, "read with its password: {listed}");
-    let ids = [victim.id, nobody, idle.id, protected.id, scheduler, victim.id];
+    let ids = [victim.id, missing_id, idle.id, protected.id, scheduler, victim.id];
     let answer = delete(&server, json!({ "processes": ids, "reason": "stuck since noon" })).await.ok(200);
     let expected = json!({
         "processes_killed": [victim.id, idle.id],
-        "processes_not_found": [nobody, protected.id, scheduler],
+        "processes_not_found": [missing_id, protected.id, scheduler],
     });
     assert_eq!(answer, expected, "{flavor}");
-    let left = statements(&node).await;
+    let left = list_statements(&node).await;
     let lives = |id: u64| left.iter().any(|(known, ..)| *known == id);
     assert_eq!((lives(victim.id), lives(idle.id), lives(protected.id), lives(scheduler)), (false, false, true, true));
     let mut root = node.connect().await.unwrap();
     assert_eq!(root.query_first::<u64, _>("SELECT COUNT(*) FROM shop.t").await.unwrap(), Some(0));
     root.disconnect().await.unwrap();
 
-    // What is gone by now is not found, and nothing else happens.
+    // A repeated kill reports the sessions as not found.
     let again = delete(&server, json!({ "processes": [victim.id] })).await.ok(200);
     assert_eq!(again, json!({ "processes_killed": [], "processes_not_found": [victim.id] }));
 
-    let requests = audited(&server, "DeleteTaurusDbNodeProcesses").await;
+    let requests = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await;
     assert_eq!((requests.len(), requests[0].event.outcome), (2, Outcome::Done));
-    assert_eq!(requests[0].event.detail["not_found"], json!([nobody, protected.id, scheduler]));
-    let kills = audited(&server, "KillSession").await;
+    assert_eq!(requests[0].event.detail["not_found"], json!([missing_id, protected.id, scheduler]));
+    let kills = audit_rows(&server, "KillSession").await;
     assert_eq!(kills.len(), 4, "{kills:?}");
     let of = |id: u64| &kills.iter().find(|row| row.event.target == id.to_string()).unwrap().event;
     let detail = &of(victim.id).detail;
@@ -186,36 +186,36 @@ async fn sessions_are_killed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn sessions_are_killed_of_a_mariadb_server() {
+async fn sessions_are_killed_on_a_mariadb_server() {
     sessions_are_killed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn sessions_are_killed_of_a_mysql_server() {
+async fn sessions_are_killed_on_a_mysql_server() {
     sessions_are_killed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn who_may_not_kill_is_told_what_to_grant_on_a_server() {
+async fn missing_kill_privilege_is_reported_with_the_grant_on_a_server() {
     for flavor in Flavor::ALL {
-        let node = node(flavor).await;
+        let node = start_node(flavor).await;
         let mut server = Server::start().await;
         server.look_at(&node.url_for("watcher", "")).await;
-        let (mine, others) = (busy(&node, "watcher").await, busy(&node, "app").await);
+        let (mine, others) = (open_busy_session(&node, "watcher").await, open_busy_session(&node, "app").await);
         let message = delete(&server, json!({ "processes": [mine.id, others.id] })).await.refused(500, "DBS.05000000");
         assert!(message.contains("GRANT CONNECTION"), "{flavor}: {message}");
         assert!(message.contains(&format!("not killed: {}; killed: {}", others.id, mine.id)), "{flavor}: {message}");
-        assert!(statements(&node).await.iter().any(|(id, ..)| *id == others.id));
-        let kills = audited(&server, "KillSession").await;
+        assert!(list_statements(&node).await.iter().any(|(id, ..)| *id == others.id));
+        let kills = audit_rows(&server, "KillSession").await;
         let ends: Vec<_> = kills.iter().map(|row| row.event.detail["outcome"].as_str().unwrap()).collect();
         assert_eq!(ends, ["killed", "failed"], "{flavor}");
-        let request = audited(&server, "DeleteTaurusDbNodeProcesses").await.pop().unwrap().event;
+        let request = audit_rows(&server, "DeleteTaurusDbNodeProcesses").await.pop().unwrap().event;
         assert_eq!((request.outcome, &request.detail["killed"]), (Outcome::Failed, &json!([mine.id])));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_kills_nobody() {
+async fn invalid_requests_kill_nothing() {
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 0, fault: Fault::None }).await.unwrap();
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
@@ -230,5 +230,5 @@ async fn what_cannot_be_meant_kills_nobody() {
         let message = delete(&server, body).await.refused(400, "DBS.280001");
         assert!(message.contains(reason), "{message}");
     }
-    assert!(audited(&server, "KillSession").await.is_empty());
+    assert!(audit_rows(&server, "KillSession").await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Listing the sessions of a node while somebody waits.
+//! Live list of a node's sessions.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-async fn fake(sessions: u64, fault: Fault) -> FakeServer {
+async fn start_fake_node(sessions: u64, fault: Fault) -> FakeServer {
     FakeServer::start(FakeOptions { sessions, transactions: 0, fault }).await.unwrap()
 }
 
-/// Two sessions of a real server: one that runs something, one that is idle.
+/// Lists an idle and a busy session of a real server.
 async fn sessions_are_listed(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     node.run(&["CREATE DATABASE shop"]).await.unwrap();
@@ -25,7 +25,7 @@ async fn sessions_are_listed(flavor: Flavor) {
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
 
-    // A session that the server has seen, but not yet what it runs, is none of this test's business.
+    // The server may list a new session before its statement.
     let list = loop {
         let list = server.get(&server.of_node("processes")).await.ok(200);
         if list["processes"][1]["info"].is_string() {
@@ -58,18 +58,18 @@ async fn sessions_are_listed(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn sessions_are_listed_of_a_mariadb_server() {
+async fn sessions_are_listed_on_a_mariadb_server() {
     sessions_are_listed(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn sessions_are_listed_of_a_mysql_server() {
+async fn sessions_are_listed_on_a_mysql_server() {
     sessions_are_listed(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn pages_are_cut_by_id_and_count_the_whole_node() {
-    let node = fake(250, Fault::None).await;
+async fn pages_are_ordered_by_id_and_count_all_sessions() {
+    let node = start_fake_node(250, Fault::None).await;
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
     let page = async |query: &str| {
@@ -87,8 +87,8 @@ async fn pages_are_cut_by_id_and_count_the_whole_node() {
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_be_read_is_named_with_the_reason() {
-    let full = fake(1, Fault::TooManyConnections).await;
+async fn unreadable_node_is_reported_with_the_reason() {
+    let full = start_fake_node(1, Fault::TooManyConnections).await;
     let mut server = Server::start().await;
     server.look_at(&full.url()).await;
     for path in ["processes", "process/lock-wait?pid=1"] {
@@ -100,8 +100,8 @@ async fn a_node_that_cannot_be_read_is_named_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_node_that_hangs_is_read_once_at_a_time_and_the_others_are_told() {
-    let hung = fake(1, Fault::Mute).await;
+async fn concurrent_reads_of_a_hanging_node_are_rejected() {
+    let hung = start_fake_node(1, Fault::Mute).await;
     let mut server = Server::start_with(|_, tasks| {
         tasks.limits.node = Duration::from_secs(4);
         tasks.limits.connect = Duration::from_secs(4);
@@ -111,20 +111,20 @@ async fn a_node_that_hangs_is_read_once_at_a_time_and_the_others_are_told() {
     let path = server.of_node("processes");
     let ask = async || server.get(&path).await.refused(500, "DBS.05000000");
     let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
-    let said = [a, b, c, d];
-    // Whoever waits has half of the time for that, and the other half to read.
-    let count = |words: &str| said.iter().filter(|message| message.contains(words)).count();
-    assert_eq!(count("did not answer in time"), 1, "{said:?}");
-    assert_eq!(count("keeps the node busy: "), 3, "{said:?}");
-    assert_eq!(count("Clew already reads this node"), 3, "{said:?}");
-    // The place is free again.
+    let messages = [a, b, c, d];
+    // A waiting request spends half of its time limit on the wait, and the other half on the read.
+    let count = |words: &str| messages.iter().filter(|message| message.contains(words)).count();
+    assert_eq!(count("did not answer in time"), 1, "{messages:?}");
+    assert_eq!(count("keeps the node busy: "), 3, "{messages:?}");
+    assert_eq!(count("Clew already reads this node"), 3, "{messages:?}");
+    // The connection permit is free again.
     assert!(ask().await.contains("no answer within"));
 }
 
-async fn kills_go_through_while_reads_hang(flavor: Flavor) {
+async fn kills_succeed_while_reads_hang(flavor: Flavor) {
     let node = clew_testkit::Server::start(flavor, &clew_testkit::ServerOptions::default()).await.unwrap();
     let victim = clew_testkit::idle_sessions(&node, 1).await.unwrap().sessions.remove(0);
-    // Who reads locks asks who it is; who kills does not.
+    // The lock reader queries CURRENT_USER; the kill does not.
     let gate = Gate::before(&node, "CURRENT_USER").await.unwrap();
     let mut server = Server::start_with(|_, tasks| tasks.limits.node = Duration::from_secs(40)).await;
     server.look_at(&gate.url()).await;
@@ -147,18 +147,18 @@ async fn kills_go_through_while_reads_hang(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn kills_go_through_while_reads_of_a_mariadb_server_hang() {
-    kills_go_through_while_reads_hang(Flavor::MariaDb).await;
+async fn kills_succeed_while_reads_of_a_mariadb_server_hang() {
+    kills_succeed_while_reads_hang(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn kills_go_through_while_reads_of_a_mysql_server_hang() {
-    kills_go_through_while_reads_hang(Flavor::MySql).await;
+async fn kills_succeed_while_reads_of_a_mysql_server_hang() {
+    kills_succeed_while_reads_hang(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn an_empty_node_has_an_empty_list() {
-    let node = fake(0, Fault::None).await;
+async fn node_without_sessions_has_an_empty_list() {
+    let node = start_fake_node(0, Fault::None).await;
     let mut server = Server::start().await;
     server.look_at(&node.url()).await;
     let list = server.get(&server.of_node("processes")).await.ok(200);

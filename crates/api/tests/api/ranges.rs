@@ -1,4 +1,4 @@
-//! Parts of a download, as RFC 9110 has them (section 14).
+//! Range requests of a download (RFC 9110, section 14).
 
 use clew_diagnose::csv::header_row;
 use clew_model::Language;
@@ -7,13 +7,13 @@ use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 
 use crate::server::Server;
 
-/// Rows of a result; what they say is of no interest here.
+/// Arbitrary rows of a result.
 fn rows() -> Vec<u8> {
     (0..5000).flat_map(|row| format!("{row},web,\"a, b\"\r\n").into_bytes()).collect()
 }
 
 #[tokio::test]
-async fn a_range_is_those_bytes_of_the_whole() {
+async fn range_returns_the_requested_bytes() {
     let server = Server::start().await;
     let id = server.finished(&rows()).await;
     for language in Language::ALL {
@@ -22,8 +22,8 @@ async fn a_range_is_those_bytes_of_the_whole() {
             let call = server.call(Method::GET, &server.result_of(&id)).header("x-language", language.tag());
             call.header(RANGE, range).header(ACCEPT_ENCODING, "gzip, zstd").send()
         };
-        let whole = [header_row(language), rows()].concat();
-        let length = whole.len();
+        let full = [header_row(language), rows()].concat();
+        let length = full.len();
         for (range, first, last) in [
             ("bytes=0-0".to_owned(), 0, 0),
             (format!("bytes=0-{}", boundary - 1), 0, boundary - 1),
@@ -39,7 +39,7 @@ async fn a_range_is_those_bytes_of_the_whole() {
         ] {
             let answer = get(&range).await;
             assert_eq!(answer.status, 206, "{range}");
-            assert!(answer.body == whole[first..=last], "{range}: other bytes");
+            assert!(answer.body == full[first..=last], "{range}: other bytes");
             assert_eq!(answer.header("content-range"), format!("bytes {first}-{last}/{length}"));
             assert_eq!(answer.header("content-length"), (last - first + 1).to_string());
             assert!(answer.headers.get("content-encoding").is_none(), "a range is of the bytes as they are");
@@ -51,7 +51,7 @@ async fn a_range_is_those_bytes_of_the_whole() {
 }
 
 #[tokio::test]
-async fn a_range_past_the_end_is_told_the_length() {
+async fn range_past_the_end_returns_416_with_the_length() {
     let server = Server::start().await;
     let id = server.finished(&rows()).await;
     let length = header_row(Language::EnUs).len() + rows().len();
@@ -66,7 +66,7 @@ async fn a_range_past_the_end_is_told_the_length() {
 }
 
 #[tokio::test]
-async fn if_range_gives_the_part_only_of_the_same_content() {
+async fn if_range_returns_a_range_of_unchanged_content_only() {
     let server = Server::start().await;
     let id = server.finished(&rows()).await;
     let path = server.result_of(&id);
@@ -81,13 +81,13 @@ async fn if_range_gives_the_part_only_of_the_same_content() {
         assert_eq!(answer.status, 200, "{other}");
         assert_eq!(answer.body.len(), header_row(Language::EnUs).len() + rows().len());
     }
-    // What would be out of range does not matter where the range does not count.
+    // An unsatisfiable range is ignored if If-Range does not match.
     let past = server.call(Method::GET, &path).header(RANGE, "bytes=99999999-").header(IF_RANGE, "\"x\"");
     assert_eq!(past.send().await.status, 200);
 }
 
 #[tokio::test]
-async fn a_download_is_resumed_where_it_was_cut() {
+async fn interrupted_download_is_resumed() {
     let server = Server::start().await;
     let id = server.finished(&rows()).await;
     let path = server.result_of(&id);

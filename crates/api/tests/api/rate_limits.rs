@@ -1,6 +1,7 @@
-//! How often somebody may ask. The client of a request is told by a trusted proxy, which is the test itself, so that it has many
-//! addresses. Allowances are small and come back slowly, and what is repeated is repeated until it is refused: how fast the machine
-//! is does not matter.
+//! Rate limits.
+//!
+//! The tests act as a trusted proxy to send requests from several client addresses. Limits are small and refill
+//! slowly, and requests are repeated until they are rejected, so that the speed of the machine does not matter.
 
 use clew_api::{Rates, TrustedProxies};
 use clew_iam::access_key;
@@ -13,15 +14,15 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::{NO_RATES, Server};
 
-/// More than enough to use up any allowance here.
-const MANY: usize = 2000;
+/// More requests than any limit of these tests permits.
+const MAX_REQUESTS: usize = 2000;
 const FORWARDED: &str = "x-forwarded-for";
-/// A peer, its neighbour in the same /64 of IPv6, and somebody else.
+/// A peer, a neighbour in the same IPv6 /64, and an address in another subnet.
 const PEER: &str = "2001:db8:0:1::1";
 const NEIGHBOUR: &str = "2001:db8:0:1:ffff::2";
 const ELSEWHERE: &str = "2001:db8:0:2::1";
 
-async fn server(rates: Rates) -> Server {
+async fn start_server(rates: Rates) -> Server {
     Server::start_limited(rates, |settings, _| {
         settings.trusted_proxies = TrustedProxies::parse(&["127.0.0.1".into()]).unwrap();
     })
@@ -30,13 +31,13 @@ async fn server(rates: Rates) -> Server {
 
 const PEERS: Rates = Rates { peer_per_second: 1, peer_burst: 5, ..NO_RATES };
 
-/// A request with the token of the administrator.
-fn right(server: &Server, peer: &str) -> Call {
+/// A request with the administrator's token.
+fn valid_request(server: &Server, peer: &str) -> Call {
     server.call(Method::GET, "/v3/projects").header(FORWARDED, peer)
 }
 
-fn wrong(server: &Server, peer: &str) -> Call {
-    right(server, peer).token("guessed")
+fn invalid_request(server: &Server, peer: &str) -> Call {
+    valid_request(server, peer).token("guessed")
 }
 
 fn sign_in(server: &Server, peer: &str) -> Call {
@@ -46,9 +47,9 @@ fn sign_in(server: &Server, peer: &str) -> Call {
     server.call(Method::POST, "/v3/auth/tokens").anonymous().header(FORWARDED, peer).body(body.to_string())
 }
 
-/// Asks until it is told that this is too often. Returns how many answers came before that, and what it was told.
-async fn until_refused(ask: impl Fn() -> Call) -> (usize, Answer) {
-    for before in 0..MANY {
+/// Sends requests until one is rate limited. Returns the number of previous requests and the error response.
+async fn repeat_until_limited(ask: impl Fn() -> Call) -> (usize, Answer) {
+    for before in 0..MAX_REQUESTS {
         let answer = ask().send().await;
         if answer.status == 429 {
             return (before, answer);
@@ -57,9 +58,9 @@ async fn until_refused(ask: impl Fn() -> Call) -> (usize, Answer) {
     panic!("never refused");
 }
 
-/// Asks until it is answered by something else than "too often".
-async fn until_granted(ask: impl Fn() -> Call) -> Answer {
-    for _ in 0..MANY {
+/// Sends requests until one is not rate limited.
+async fn repeat_until_granted(ask: impl Fn() -> Call) -> Answer {
+    for _ in 0..MAX_REQUESTS {
         let answer = ask().send().await;
         if answer.status != 429 {
             return answer;
@@ -70,100 +71,100 @@ async fn until_granted(ask: impl Fn() -> Call) -> Answer {
 }
 
 #[tokio::test]
-async fn a_principal_that_asks_too_often_is_told_when_to_come_back() {
-    let server = server(Rates { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
+async fn principal_over_the_rate_limit_gets_429_with_retry_after() {
+    let server = start_server(Rates { principal_per_second: 1, principal_burst: 5, ..NO_RATES }).await;
     let other_user = server.user("grace").await;
     let other = server.token_of(&other_user, Some(&server.tenant.project_id), 60).await;
-    let (before, answer) = until_refused(|| right(&server, PEER)).await;
+    let (before, answer) = repeat_until_limited(|| valid_request(&server, PEER)).await;
     assert!(before >= 5, "{before}");
     let message = answer.refused(429, "APIGW.0308");
     assert_eq!(message, "The throttling threshold has been reached. Try again in 1 seconds.");
     assert_eq!(answer.header("retry-after"), "1");
-    let (_, chinese) = until_refused(|| right(&server, PEER).chinese()).await;
+    let (_, chinese) = repeat_until_limited(|| valid_request(&server, PEER).chinese()).await;
     assert_eq!(chinese.refused(429, "APIGW.0308"), "已达到流量控制阈值。请在1秒后重试。");
-    // Elsewhere it is the same principal; with a key instead of a token, too.
-    until_refused(|| right(&server, ELSEWHERE)).await;
-    until_refused(|| server.sign(right(&server, PEER))).await;
-    assert_ne!(right(&server, PEER).token(&other).send().await.status, 429);
-    until_granted(|| right(&server, PEER)).await.ok(200);
+    // The limit applies to the principal, regardless of address and kind of credentials.
+    repeat_until_limited(|| valid_request(&server, ELSEWHERE)).await;
+    repeat_until_limited(|| server.sign(valid_request(&server, PEER))).await;
+    assert_ne!(valid_request(&server, PEER).token(&other).send().await.status, 429);
+    repeat_until_granted(|| valid_request(&server, PEER)).await.ok(200);
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"principal\"}"), "{metrics}");
 }
 
 #[tokio::test]
-async fn who_guesses_is_shut_out_with_all_of_its_network() {
-    let server = server(PEERS).await;
+async fn failed_authentications_rate_limit_the_subnet() {
+    let server = start_server(PEERS).await;
     let signed_wrong = || {
         let (key, secret) = (AccessKeyId::generate(), access_key::generate_secret().unwrap());
-        right(&server, PEER).signed(&key, &secret, SignedDuration::ZERO)
+        valid_request(&server, PEER).signed(&key, &secret, SignedDuration::ZERO)
     };
-    let nobody = || right(&server, PEER).anonymous();
+    let anonymous_call = || valid_request(&server, PEER).anonymous();
     let guesses: [&dyn Fn() -> Call; 4] =
-        [&|| wrong(&server, PEER), &signed_wrong, &nobody, &|| sign_in(&server, PEER)];
+        [&|| invalid_request(&server, PEER), &signed_wrong, &anonymous_call, &|| sign_in(&server, PEER)];
     for guess in guesses {
-        let (before, answer) = until_refused(guess).await;
-        assert!(before <= MANY / 2, "{before}");
+        let (before, answer) = repeat_until_limited(guess).await;
+        assert!(before <= MAX_REQUESTS / 2, "{before}");
         answer.refused(429, "APIGW.0308");
-        // Both may be granted now and then: an allowance comes back each second.
+        // Single requests may succeed: the limit refills every second.
         for peer in [PEER, NEIGHBOUR] {
             let mut refused = false;
-            for _ in 0..MANY {
+            for _ in 0..MAX_REQUESTS {
                 guess().send().await;
-                if right(&server, peer).send().await.status == 429 {
+                if valid_request(&server, peer).send().await.status == 429 {
                     refused = true;
                     break;
                 }
             }
             assert!(refused, "{peer} goes on though it fails again and again");
         }
-        right(&server, ELSEWHERE).send().await.ok(200);
-        until_granted(|| right(&server, PEER)).await.ok(200);
+        valid_request(&server, ELSEWHERE).send().await.ok(200);
+        repeat_until_granted(|| valid_request(&server, PEER)).await.ok(200);
     }
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"failures\"}"), "{metrics}");
 }
 
 #[tokio::test]
-async fn a_busy_network_is_not_taken_for_a_guesser() {
-    let server = server(PEERS).await;
+async fn successful_requests_of_a_subnet_are_not_rate_limited() {
+    let server = start_server(PEERS).await;
     for _ in 0..100 {
-        right(&server, PEER).send().await.ok(200);
-        server.sign(right(&server, NEIGHBOUR)).send().await.ok(200);
+        valid_request(&server, PEER).send().await.ok(200);
+        server.sign(valid_request(&server, NEIGHBOUR)).send().await.ok(200);
     }
 }
 
 #[tokio::test]
-async fn signing_in_has_an_allowance_of_its_own() {
-    let server = server(PEERS).await;
-    // A sign-in that is not even understood costs one, but it is no failed one.
+async fn sign_ins_have_their_own_rate_limit() {
+    let server = start_server(PEERS).await;
+    // A malformed sign-in counts against the sign-in limit, but not as a failed authentication.
     let unclear = || sign_in(&server, PEER).body("{");
-    let (before, answer) = until_refused(unclear).await;
+    let (before, answer) = repeat_until_limited(unclear).await;
     assert!(before >= 5, "{before}");
     answer.refused(429, "APIGW.0308");
-    right(&server, PEER).send().await.ok(200);
+    valid_request(&server, PEER).send().await.ok(200);
     assert_eq!(sign_in(&server, ELSEWHERE).send().await.status, 401);
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("clew_http_over_limit_total{limit=\"sign_ins\"}"), "{metrics}");
 }
 
 #[tokio::test]
-async fn a_guesser_cannot_name_itself_anew() {
+async fn forwarded_address_of_an_untrusted_peer_is_ignored() {
     let server = Server::start_limited(PEERS, |_, _| {}).await;
     let count = std::cell::Cell::new(0);
-    until_refused(|| {
+    repeat_until_limited(|| {
         count.set(count.get() + 1);
-        wrong(&server, &format!("203.0.113.{}", count.get() % 256))
+        invalid_request(&server, &format!("203.0.113.{}", count.get() % 256))
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_needs_no_credentials_is_never_refused() {
-    let server = server(PEERS).await;
-    until_refused(|| wrong(&server, PEER)).await;
+async fn public_endpoints_are_not_rate_limited() {
+    let server = start_server(PEERS).await;
+    repeat_until_limited(|| invalid_request(&server, PEER)).await;
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         for _ in 0..20 {
-            assert_eq!(wrong(&server, PEER).send().await.status.as_u16() / 100, 4);
+            assert_eq!(invalid_request(&server, PEER).send().await.status.as_u16() / 100, 4);
             assert_eq!(server.call(Method::GET, path).header(FORWARDED, PEER).send().await.status, 200, "{path}");
         }
     }

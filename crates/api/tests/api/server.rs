@@ -1,5 +1,6 @@
-//! A server on a port of its own, with a tenant, an instance of two nodes, and no worker: what tests need of collections
-//! they put into the store themselves.
+//! Test server on its own port, with a tenant and an instance of two nodes.
+//!
+//! The server has no worker: tests write collections into the store themselves.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -33,17 +34,17 @@ use crate::call::{Call, TOKEN};
 pub(crate) const REGION: &str = "north-1";
 pub(crate) const DOMAIN: &str = "acme";
 pub(crate) const USER: &str = "ada";
-/// An account that the server was told to protect.
+/// A protected account.
 pub(crate) const PROTECTED: &str = "billing";
-/// Password of the accounts on the nodes, which no answer may hold.
+/// Password of the accounts on the nodes. No response may contain it.
 pub(crate) const NODE_PASSWORD: &str = "nodepass";
 
-/// Who the tests are in the audit.
+/// Audit origin of the tests.
 pub(crate) fn by() -> Origin {
     Origin::local("test")
 }
 
-/// Anybody may ask as often as they like.
+/// Disabled rate limits.
 pub(crate) const NO_RATES: Rates =
     Rates { principal_per_second: 0, principal_burst: 0, peer_per_second: 0, peer_burst: 0 };
 
@@ -54,7 +55,7 @@ pub(crate) struct Server {
     pub(crate) access_key: AccessKeyId,
     pub(crate) secret_key: SecretString,
     pub(crate) instance: Instance,
-    /// Whom to let run, where a test wants intelligent kills to be carried out.
+    /// Executor for tests that execute intelligent kills.
     pub(crate) intelligent_kills: IntelligentKills,
     pub(crate) collections: Collections,
     pub(crate) shutdown: CancellationToken,
@@ -62,7 +63,7 @@ pub(crate) struct Server {
     token: String,
     client: reqwest::Client,
     folder: TempDir,
-    /// Milliseconds that the store's clock is ahead.
+    /// Offset of the store's clock, in milliseconds.
     ahead: Arc<AtomicI64>,
 }
 
@@ -72,7 +73,7 @@ impl Server {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut ApiSettings, &mut Settings)) -> Self {
-        // All tests of a server come from one address.
+        // All requests of a test come from one address.
         Self::start_limited(NO_RATES, change).await
     }
 
@@ -88,12 +89,12 @@ impl Server {
         Self::start_storing(|store| store, listener, rates, change).await
     }
 
-    /// One with a store that is changed before it is used.
+    /// Starts a server with a modified store.
     pub(crate) async fn start_with_store(change: impl FnOnce(Store) -> Store) -> Self {
         Self::start_storing(change, Listener::from, NO_RATES, |_, _| {}).await
     }
 
-    /// One that keeps its results elsewhere.
+    /// Starts a server with another result store.
     pub(crate) async fn start_keeping(results: ResultStore) -> Self {
         Self::start_storing(|store| store.with_results(results), Listener::from, NO_RATES, |_, _| {}).await
     }
@@ -109,7 +110,7 @@ impl Server {
         Self::start_at(location, folder, kept, listener, rates, change).await
     }
 
-    /// One whose metadata are in a PostgreSQL database.
+    /// Starts a server with its metadata in a PostgreSQL database.
     pub(crate) async fn start_on_postgresql(
         database: &PostgreSql,
         change: impl FnOnce(&mut ApiSettings, &mut Settings),
@@ -119,7 +120,7 @@ impl Server {
         Self::start_at(location, folder, |store| store, Listener::from, NO_RATES, change).await
     }
 
-    /// Another server on the same database, as on another machine: it has the master key and nothing else.
+    /// Starts another server on the same database. It shares only the master key, like a server on another machine.
     pub(crate) async fn start_beside(&self, database: &PostgreSql) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = postgresql(database, &folder);
@@ -191,7 +192,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(clew_api::serve(Service::from(parts), listener(socket), shutdown.clone()));
 
-        // Another test of this process may have set it already.
+        // Fails if another test of this process has already set the provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
         let mut server = Self {
@@ -214,12 +215,12 @@ impl Server {
         server
     }
 
-    /// What calls carry by default.
+    /// Default token of calls.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
-    /// A token that is good for so many seconds from now.
+    /// Creates a token with a lifetime in seconds.
     pub(crate) async fn token_of(&self, user: &UserId, project: Option<&ProjectId>, seconds: i64) -> String {
         self.token_from(TokenOrigin::Api, user, project, seconds).await
     }
@@ -246,14 +247,14 @@ impl Server {
         token
     }
 
-    /// Ends the failures of a subject, such as `user:acme/grace`: those from this machine's address, and from all that are new.
+    /// Clears the failures of a subject, such as `user:acme/grace`, from the local address and from unknown addresses.
     pub(crate) async fn clear_auth_failures(&self, subject: &str) {
         for subject in [subject.to_owned(), format!("address:127.0.0.1 {subject}")] {
             self.store.clear_auth_failures(&subject).await.unwrap();
         }
     }
 
-    /// Lets time go by, for the store.
+    /// Advances the store's clock.
     pub(crate) fn clock_forward(&self, by: Duration) {
         self.ahead.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
@@ -281,12 +282,12 @@ impl Server {
         self.call(Method::GET, path).chinese().send().await
     }
 
-    /// A connection without an HTTP client.
+    /// Opens a TCP connection.
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// The whole of a request, ready for [`Server::connect`].
+    /// Text of a request for [`Server::connect`].
     pub(crate) fn raw(&self, first_line: &str, more: &str) -> String {
         format!("{first_line} HTTP/1.1\r\nhost: {}\r\n{TOKEN}: {}\r\n{more}", self.address, self.token)
     }
@@ -295,7 +296,7 @@ impl Server {
         self.instance.nodes[0].id.clone()
     }
 
-    /// Makes the instance of the tests one whose nodes are all there.
+    /// Replaces the test instance by an instance whose nodes are all at `url`.
     pub(crate) async fn look_at(&mut self, url: &str) {
         let mut new = new_instance(&self.tenant.project_id, "shop");
         "watched".clone_into(&mut new.name);
@@ -327,7 +328,7 @@ impl Server {
         self.sessions(&format!("-result?request_id={id}"))
     }
 
-    /// A collection of the first node that waits.
+    /// Queues a collection of the first node.
     pub(crate) async fn queued(&self) -> RequestId {
         self.queue(false).await
     }
@@ -346,7 +347,7 @@ impl Server {
         request_id
     }
 
-    /// A collection that a worker holds. None may wait already: the oldest is taken up.
+    /// Creates a claimed collection. No other collection may be queued, because the oldest is claimed.
     pub(crate) async fn running(&self) -> ClaimedTask {
         self.run(false).await
     }
@@ -360,17 +361,17 @@ impl Server {
         claimed
     }
 
-    /// A collection that ended without a result.
+    /// Creates a failed collection.
     pub(crate) async fn failed(&self, failure: Failure) -> RequestId {
         self.end(self.running().await, TaskOutcome::Failed(failure)).await
     }
 
-    /// A collection whose rows are these bytes.
+    /// Creates a finished collection with these rows.
     pub(crate) async fn finished(&self, rows: &[u8]) -> RequestId {
         self.finish(self.running().await, rows).await
     }
 
-    /// The same, of a collection that holds templates.
+    /// Creates a finished, masked collection with these rows.
     pub(crate) async fn finished_masked(&self, rows: &[u8]) -> RequestId {
         self.finish(self.run(true).await, rows).await
     }
@@ -398,7 +399,7 @@ impl Server {
         claimed.task.request_id
     }
 
-    /// Path and query of the link to the file of an intelligent kill that has ended. None may wait.
+    /// Path and query of the link to the report of a completed intelligent kill. No other may be queued.
     pub(crate) async fn intelligent_kill_link(&self) -> String {
         let new = NewIntelligentKill {
             by: Origin {
@@ -427,7 +428,7 @@ impl Server {
         format!("/clew/v1/intelligent-kills/{id}?expires={expires}&signature={signature}")
     }
 
-    /// The only file among the results.
+    /// The only result file.
     pub(crate) fn result_file(&self) -> std::path::PathBuf {
         let results = self.folder.path().join("data/results");
         let mut files: Vec<_> = std::fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path()).collect();

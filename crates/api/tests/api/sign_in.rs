@@ -1,4 +1,4 @@
-//! Tokens for a password, and what they open (spec section 3.2).
+//! Sign-in with a password, and the scope of tokens (spec section 3.2).
 
 use clew_store::{Grantee, NewUser, PolicyRef};
 use http::Method;
@@ -11,8 +11,8 @@ use crate::server::{DOMAIN, REGION, Server, by, new_instance};
 
 const PASSWORD: &str = "correct horse 電池";
 
-/// A server with a user who has a password.
-async fn server() -> Server {
+/// Starts a server with a user who has a password.
+async fn start_server() -> Server {
     let server = Server::start().await;
     let hash = clew_iam::password::hash(&SecretString::from(PASSWORD)).unwrap();
     let grace = NewUser { name: "grace".into(), password_hash: hash, administrator: false, description: String::new() };
@@ -28,7 +28,7 @@ fn identity(domain: &str, user: &str, password: &str) -> Value {
     })
 }
 
-fn right(scope: &Value) -> Value {
+fn valid_body(scope: &Value) -> Value {
     let mut body = json!({ "auth": { "identity": identity(DOMAIN, "grace", PASSWORD) } });
     if !scope.is_null() {
         body["auth"]["scope"] = scope.clone();
@@ -40,9 +40,9 @@ async fn sign_in(server: &Server, body: &Value) -> Answer {
     server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body.to_string()).send().await
 }
 
-/// What a token of this scope opens: the project's API, and the identity API.
-async fn opens(server: &Server, scope: &Value) -> (u16, u16) {
-    let answer = sign_in(server, &right(scope)).await;
+/// Statuses of the project API and the identity API with a token of this scope.
+async fn access_statuses(server: &Server, scope: &Value) -> (u16, u16) {
+    let answer = sign_in(server, &valid_body(scope)).await;
     answer.ok(201);
     let token = answer.header("x-subject-token");
     let get = async |path: &str| server.call(Method::GET, path).token(&token).send().await.status.as_u16();
@@ -50,8 +50,8 @@ async fn opens(server: &Server, scope: &Value) -> (u16, u16) {
 }
 
 #[tokio::test]
-async fn a_project_is_meant_by_its_id_or_its_name() {
-    let server = server().await;
+async fn project_scope_is_selected_by_id_or_name() {
+    let server = start_server().await;
     let id = server.tenant.project_id.as_str();
     for scope in [
         json!({ "project": { "id": id } }),
@@ -60,18 +60,18 @@ async fn a_project_is_meant_by_its_id_or_its_name() {
         json!({ "project": { "name": REGION, "domain": { "name": DOMAIN } } }),
         json!({ "project": { "id": id }, "domain": { "name": DOMAIN } }),
     ] {
-        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
         let token = &answer["token"];
         assert_eq!(token["project"]["id"], id, "{scope}");
         assert_eq!((&token["project"]["name"], &token["project"]["domain"]["name"]), (&json!(REGION), &json!(DOMAIN)));
         assert_eq!(token.get("domain"), None);
-        assert_eq!(opens(&server, &scope).await, (200, 200), "{scope}");
+        assert_eq!(access_statuses(&server, &scope).await, (200, 200), "{scope}");
     }
 }
 
 #[tokio::test]
-async fn a_token_of_the_domain_is_for_identities_only() {
-    let server = server().await;
+async fn domain_token_is_limited_to_the_identity_api() {
+    let server = start_server().await;
     let domain = server.tenant.domain_id.as_str();
     for scope in [
         json!(null),
@@ -79,39 +79,39 @@ async fn a_token_of_the_domain_is_for_identities_only() {
         json!({ "domain": { "id": domain } }),
         json!({ "domain": { "id": domain, "name": DOMAIN } }),
     ] {
-        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
         assert_eq!(answer["token"]["domain"], json!({ "id": domain, "name": DOMAIN }), "{scope}");
         assert_eq!(answer["token"].get("project"), None);
-        assert_eq!(opens(&server, &scope).await, (403, 200), "{scope}");
+        assert_eq!(access_statuses(&server, &scope).await, (403, 200), "{scope}");
     }
 }
 
 #[tokio::test]
-async fn a_token_of_one_project_does_not_open_its_sibling() {
-    let server = server().await;
+async fn project_token_has_no_access_to_other_projects() {
+    let server = start_server().await;
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let there = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
-    assert_eq!(opens(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
-    let path = format!("/v3/{sibling}/instances/{}", there.id);
+    let sibling_instance = server.store.add_instance(&by(), new_instance(&sibling, "there")).await.unwrap();
+    assert_eq!(access_statuses(&server, &json!({ "project": { "id": sibling.as_str() } })).await, (403, 200));
+    let path = format!("/v3/{sibling}/instances/{}", sibling_instance.id);
     server.get(&path).await.refused(403, "DBS.280015");
     server.sign(server.call(Method::GET, &path)).send().await.ok(200);
 }
 
 #[tokio::test]
-async fn the_answer_says_what_the_token_is_and_where_the_services_are() {
-    let server = server().await;
-    let answer = sign_in(&server, &right(&json!({ "project": { "name": REGION } }))).await;
+async fn response_has_token_details_and_service_catalog() {
+    let server = start_server().await;
+    let answer = sign_in(&server, &valid_body(&json!({ "project": { "name": REGION } }))).await;
     let body = answer.ok(201);
     let token = &body["token"];
     assert_eq!(token["methods"], json!(["password"]));
     assert_eq!(token["user"]["name"], "grace");
     assert_eq!(token["user"]["domain"], json!({ "id": server.tenant.domain_id.as_str(), "name": DOMAIN }));
-    let moment = |name: &str| {
+    let time = |name: &str| {
         let text = token[name].as_str().unwrap();
         assert!(text.len() == 27 && text.ends_with('Z'), "{text}");
         text.parse::<Timestamp>().unwrap()
     };
-    assert_eq!(moment("expires_at").duration_since(moment("issued_at")).as_hours(), 24);
+    assert_eq!(time("expires_at").duration_since(time("issued_at")).as_hours(), 24);
     let endpoints: Vec<(&str, &str, &str)> = token["catalog"]
         .as_array()
         .unwrap()
@@ -129,18 +129,20 @@ async fn the_answer_says_what_the_token_is_and_where_the_services_are() {
 }
 
 #[tokio::test]
-async fn nocatalog_leaves_the_catalog_out() {
-    let server = server().await;
-    for (query, there) in [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)] {
+async fn nocatalog_omits_the_catalog() {
+    let server = start_server().await;
+    for (query, sibling_instance) in
+        [("", true), ("?nocatalog=", true), ("?nocatalog=true", false), ("?nocatalog=x", false)]
+    {
         let call = server.call(Method::POST, &format!("/v3/auth/tokens{query}")).anonymous();
-        let answer = call.body(right(&json!(null)).to_string()).send().await.ok(201);
-        assert_eq!(answer["token"].get("catalog").is_some(), there, "{query}");
+        let answer = call.body(valid_body(&json!(null)).to_string()).send().await.ok(201);
+        assert_eq!(answer["token"].get("catalog").is_some(), sibling_instance, "{query}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
-    let server = server().await;
+async fn wrong_password_and_unknown_user_get_the_same_error() {
+    let server = start_server().await;
     let mut answers = Vec::new();
     for identity in [
         identity(DOMAIN, "grace", "wrong"),
@@ -151,7 +153,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
         identity(DOMAIN, "ada", "no password fits this"),
         identity(DOMAIN, "gra%", PASSWORD),
     ] {
-        // A scope that is wrong too must not change what is said.
+        // An additional invalid scope must not change the error.
         for scope in [json!(null), json!({ "project": { "id": "x" } })] {
             let mut body = json!({ "auth": { "identity": identity } });
             if !scope.is_null() {
@@ -169,8 +171,8 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_not_the_users_is_forbidden() {
-    let server = server().await;
+async fn foreign_scope_is_rejected() {
+    let server = start_server().await;
     let domain = server.store.create_domain(&by(), "rival").await.unwrap();
     let foreign = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
     for scope in [
@@ -183,7 +185,7 @@ async fn a_scope_that_is_not_the_users_is_forbidden() {
         json!({ "domain": { "id": domain.as_str() } }),
         json!({ "domain": { "id": domain.as_str(), "name": DOMAIN } }),
     ] {
-        let answer = sign_in(&server, &right(&scope)).await;
+        let answer = sign_in(&server, &valid_body(&scope)).await;
         let message = answer.refused(403, "IAM.0002");
         assert!(message.ends_with("The user may not have this scope."), "{message}");
         assert!(answer.headers.get("x-subject-token").is_none());
@@ -191,9 +193,9 @@ async fn a_scope_that_is_not_the_users_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_missing_field_is_named() {
-    let server = server().await;
-    let whole = right(&json!({ "project": { "name": REGION } }));
+async fn missing_field_is_named_in_the_error() {
+    let server = start_server().await;
+    let valid = valid_body(&json!({ "project": { "name": REGION } }));
     for (pointer, field) in [
         ("/auth", "auth.identity.methods"),
         ("/auth/identity", "auth.identity.methods"),
@@ -206,7 +208,7 @@ async fn a_missing_field_is_named() {
         ("/auth/scope/project/name", "auth.scope.project.id"),
         ("/auth/scope/project", "auth.scope.project"),
     ] {
-        let mut body = whole.clone();
+        let mut body = valid.clone();
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
         let message = sign_in(&server, &body).await.refused(400, "IAM.0072");
@@ -217,14 +219,14 @@ async fn a_missing_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_sign_in_is_refused() {
-    let server = server().await;
+async fn malformed_sign_in_is_rejected() {
+    let server = start_server().await;
     for body in ["", "{", "null", "[]", "7", "\"auth\"", "name=grace", "{\"auth\":\"\u{0}\"}"] {
         let answer = server.call(Method::POST, "/v3/auth/tokens").anonymous().body(body).send().await;
         assert_eq!(answer.status, 400, "{body:?}");
         assert!(["IAM.0011", "IAM.0072"].contains(&answer.code().as_str()), "{}", answer.text());
     }
-    let whole = right(&json!({ "project": { "name": REGION } }));
+    let valid = valid_body(&json!({ "project": { "name": REGION } }));
     for (pointer, value) in [
         ("/auth/identity/methods", json!(["token"])),
         ("/auth/identity/methods", json!(["password", "totp"])),
@@ -233,15 +235,15 @@ async fn a_body_that_is_no_sign_in_is_refused() {
         ("/auth/identity/password/user/password", json!(["x"])),
         ("/auth/identity/password/user/domain/name", json!(null)),
     ] {
-        let mut body = whole.clone();
+        let mut body = valid.clone();
         *body.pointer_mut(pointer).unwrap() = value;
         sign_in(&server, &body).await.refused(400, "IAM.0011");
     }
 }
 
 #[tokio::test]
-async fn a_scope_that_names_nothing_is_not_taken_for_none() {
-    let server = server().await;
+async fn empty_scope_is_rejected() {
+    let server = start_server().await;
     for (scope, field) in [
         (json!({ "project": REGION }), "auth.scope.project.id"),
         (json!({ "project": { "id": null } }), "auth.scope.project.id"),
@@ -252,7 +254,7 @@ async fn a_scope_that_names_nothing_is_not_taken_for_none() {
         (json!([]), "auth.scope.project"),
         (json!("project"), "auth.scope.project"),
     ] {
-        let message = sign_in(&server, &right(&scope)).await.refused(400, "IAM.0072");
+        let message = sign_in(&server, &valid_body(&scope)).await.refused(400, "IAM.0072");
         assert_eq!(message, format!("'{field}' is a required property."), "{scope}");
     }
     for scope in [
@@ -260,13 +262,13 @@ async fn a_scope_that_names_nothing_is_not_taken_for_none() {
         json!({ "project": { "name": REGION, "domain": { "name": ["acme"] } } }),
         json!({ "domain": { "id": 7, "name": DOMAIN } }),
     ] {
-        sign_in(&server, &right(&scope)).await.refused(400, "IAM.0011");
+        sign_in(&server, &valid_body(&scope)).await.refused(400, "IAM.0011");
     }
 }
 
 #[tokio::test]
-async fn a_user_may_be_meant_by_its_id() {
-    let server = server().await;
+async fn user_is_selected_by_id() {
+    let server = start_server().await;
     let id = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
     let body = |id: &str, password: &str| {
         let user = json!({ "id": id, "password": password });
@@ -280,18 +282,18 @@ async fn a_user_may_be_meant_by_its_id() {
 }
 
 #[tokio::test]
-async fn the_domain_of_a_project_must_be_the_users() {
-    let server = server().await;
+async fn project_domain_must_match_the_users_domain() {
+    let server = start_server().await;
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
     for domain in [json!({ "name": "rival" }), json!({ "id": rival.as_str() }), json!({ "name": "nowhere" })] {
         let scope = json!({ "project": { "name": REGION, "domain": domain } });
-        sign_in(&server, &right(&scope)).await.refused(403, "IAM.0002");
+        sign_in(&server, &valid_body(&scope)).await.refused(403, "IAM.0002");
     }
 }
 
 #[tokio::test]
-async fn roles_are_the_role_based_policies_of_the_scope() {
-    let server = server().await;
+async fn roles_list_the_role_based_policies_of_the_scope() {
+    let server = start_server().await;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let group = server.store.create_group(&by(), domain, "readers", "").await.unwrap();
     let grace = server.store.user_by_name(DOMAIN, "grace").await.unwrap().unwrap().id;
@@ -304,7 +306,7 @@ async fn roles_are_the_role_based_policies_of_the_scope() {
         (json!({ "project": { "name": REGION } }), vec!["TaurusDB FullAccess", "TaurusDB ReadOnlyAccess"]),
         (json!(null), vec!["TaurusDB ReadOnlyAccess"]),
     ] {
-        let answer = sign_in(&server, &right(&scope)).await.ok(201);
+        let answer = sign_in(&server, &valid_body(&scope)).await.ok(201);
         let roles = answer["token"]["roles"].as_array().unwrap().clone();
         assert_eq!(roles.iter().map(|role| role["name"].as_str().unwrap()).collect::<Vec<_>>(), expected);
     }

@@ -1,4 +1,4 @@
-//! Tokens and signatures that are not accepted, and those that are.
+//! Accepted and rejected tokens and signatures.
 
 use clew_model::AccessKeyId;
 use http::Method;
@@ -18,7 +18,7 @@ fn collect(server: &Server) -> Call {
 }
 
 #[tokio::test]
-async fn a_request_without_credentials_is_told_so() {
+async fn request_without_credentials_is_rejected() {
     let server = Server::start().await;
     for (method, path) in [
         (Method::GET, "/v3/projects".to_owned()),
@@ -37,7 +37,7 @@ async fn a_request_without_credentials_is_told_so() {
 }
 
 #[tokio::test]
-async fn tokens_must_be_known_and_not_over() {
+async fn unknown_and_expired_tokens_are_rejected() {
     let server = Server::start().await;
     for garbled in ["", "x", &"x".repeat(64), &"é".repeat(32), &"x".repeat(20_000)] {
         let message = list(&server).token(garbled).send().await.refused(401, "APIGW.0301");
@@ -57,14 +57,14 @@ async fn tokens_must_be_known_and_not_over() {
 }
 
 #[tokio::test]
-async fn a_token_wins_over_a_signature() {
+async fn token_takes_precedence_over_a_signature() {
     let server = Server::start().await;
     let both = server.sign(list(&server)).header(TOKEN, "x");
     both.send().await.refused(401, "APIGW.0301");
 }
 
 #[tokio::test]
-async fn a_signed_request_is_who_signed_it() {
+async fn signed_request_has_the_identity_of_the_key_owner() {
     let server = Server::start().await;
     server.sign(list(&server)).send().await.ok(200);
     server.sign(collect(&server)).send().await.ok(202);
@@ -75,7 +75,7 @@ async fn a_signed_request_is_who_signed_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_what_was_signed_is_refused() {
+async fn modified_signed_request_is_rejected() {
     let server = Server::start().await;
     let mut altered_query = server.sign(list(&server));
     altered_query.url.set_query(Some("limit=11&name=*sh%20op"));
@@ -101,13 +101,13 @@ async fn what_is_not_what_was_signed_is_refused() {
     assert!(server.store.task_counts().await.unwrap().iter().all(|(_, count)| *count == 0));
 }
 
-/// A date that is within the limit, and not the one that was signed.
+/// A date within the limit that differs from the signed date.
 fn past_date() -> String {
     clew_iam::signature::date(jiff::Timestamp::now() - SignedDuration::from_mins(5))
 }
 
 #[tokio::test]
-async fn an_access_key_must_be_known() {
+async fn unknown_access_key_is_rejected() {
     let server = Server::start().await;
     let unknown = AccessKeyId::generate();
     let call = list(&server).signed(&unknown, &server.secret_key, SignedDuration::ZERO);
@@ -121,7 +121,7 @@ async fn an_access_key_must_be_known() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_a_quarter_of_an_hour() {
+async fn clock_skew_of_15_minutes_is_accepted() {
     let server = Server::start().await;
     for (minutes, accepted) in [(-14, true), (14, true), (-16, false), (16, false), (-100_000, false)] {
         let skew = SignedDuration::from_mins(minutes);

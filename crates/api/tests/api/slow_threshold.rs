@@ -1,4 +1,4 @@
-//! From which duration on a session is slow (spec section 2.9).
+//! Slow session threshold (spec section 2.9).
 
 use clew_model::InstanceId;
 use http::Method;
@@ -20,7 +20,7 @@ impl Server {
 }
 
 #[tokio::test]
-async fn a_threshold_is_ten_seconds_until_somebody_sets_it() {
+async fn default_threshold_is_ten_seconds() {
     let server = Server::start().await;
     let other = server.store.add_instance(&by(), new_instance(&server.tenant.project_id, "other")).await.unwrap();
     assert_eq!(server.threshold_of(&server.instance.id).await, 10);
@@ -35,7 +35,7 @@ async fn a_threshold_is_ten_seconds_until_somebody_sets_it() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_not_there_leaves_all_others_as_they_are() {
+async fn unknown_instance_rejects_the_whole_batch() {
     let server = Server::start().await;
     let domain = server.store.create_domain(&by(), "rival").await.unwrap();
     let theirs = server.store.create_project(&by(), &domain, "theirs", "").await.unwrap();
@@ -50,7 +50,7 @@ async fn an_instance_that_is_not_there_leaves_all_others_as_they_are() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused_and_changes_nothing() {
+async fn invalid_requests_are_rejected_and_change_nothing() {
     let server = Server::start().await;
     let id = server.instance.id.as_str();
     for (body, reason) in [
@@ -75,7 +75,7 @@ async fn what_cannot_be_meant_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn policies_see_the_project_as_a_whole_and_not_its_instances() {
+async fn batch_update_is_authorized_for_the_whole_project() {
     let server = Server::start().await;
     let body = json!({ "instance_ids": [server.instance.id], "slow_process_threshold": 3 });
     let action = "gaussdbformysql:instance:modifySlowProcessThreshold";

@@ -11,7 +11,7 @@ impl Server {
         format!("/v3/{}/instances/{}/tags", self.tenant.project_id, self.instance.id)
     }
 
-    async fn act(&self, body: Value) -> Answer {
+    async fn send_action(&self, body: Value) -> Answer {
         self.call(Method::POST, &format!("{}/action", self.tags_path())).body(body.to_string()).send().await
     }
 
@@ -34,12 +34,14 @@ async fn tags_are_added_overwritten_and_removed() {
     let server = Server::start().await;
     assert_eq!(server.tags().await, tags(&[("team", "shop")]));
     let create = json!({ "action": "create", "tags": tags(&[("环境", "测试.1"), ("team", "till"), ("empty", "")]) });
-    done(&server.act(create).await);
+    done(&server.send_action(create).await);
     assert_eq!(server.tags().await, tags(&[("empty", ""), ("team", "till"), ("环境", "测试.1")]));
     let delete = |tags: Value| json!({ "action": "delete", "tags": tags });
-    done(&server.act(delete(json!([{ "key": "team", "value": "shop" }, { "key": "环境" }]))).await);
+    done(&server.send_action(delete(json!([{ "key": "team", "value": "shop" }, { "key": "环境" }]))).await);
     assert_eq!(server.tags().await, tags(&[("empty", ""), ("team", "till")]), "another value is another tag");
-    done(&server.act(delete(json!([{ "key": "empty", "value": "" }, { "key": "team", "value": "till" }]))).await);
+    done(
+        &server.send_action(delete(json!([{ "key": "empty", "value": "" }, { "key": "team", "value": "till" }]))).await,
+    );
     assert_eq!(server.tags().await, json!([]));
     assert_eq!((server.audit_of("TagInstance").await.len(), server.audit_of("UntagInstance").await.len()), (1, 2));
 }
@@ -69,22 +71,23 @@ async fn tags_are_listed_in_pages() {
 }
 
 #[tokio::test]
-async fn a_quota_and_distinct_keys_have_codes_of_their_own() {
+async fn tag_quota_and_repeated_keys_have_their_own_error_codes() {
     let server = Server::start().await;
     let many = |range: std::ops::Range<u32>| -> Value {
         range.map(|number| json!({ "key": format!("k{number}"), "value": "" })).collect()
     };
-    done(&server.act(json!({ "action": "create", "tags": many(0..19) })).await);
-    let over = server.act(json!({ "action": "create", "tags": many(19..20) })).await;
+    done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
+    let over = server.send_action(json!({ "action": "create", "tags": many(19..20) })).await;
     assert!(over.refused(400, "DBS.200087").contains("20"));
-    done(&server.act(json!({ "action": "create", "tags": many(0..19) })).await);
-    let twice = server.act(json!({ "action": "create", "tags": tags(&[("a", "1"), ("b", ""), ("a", "2")]) })).await;
+    done(&server.send_action(json!({ "action": "create", "tags": many(0..19) })).await);
+    let twice =
+        server.send_action(json!({ "action": "create", "tags": tags(&[("a", "1"), ("b", ""), ("a", "2")]) })).await;
     assert!(twice.refused(400, "DBS.280272").contains("\"a\""));
     assert_eq!(server.tags().await.as_array().unwrap().len(), 20);
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let one = |tag: Value| json!({ "action": "create", "tags": [tag] });
     for (body, reason) in [
@@ -106,14 +109,14 @@ async fn what_cannot_be_meant_is_refused() {
         (one(json!({ "key": "a", "value": "v".repeat(44) })), "it has at most 43 characters"),
         (one(json!({ "key": "a", "value": "a b" })), "A value cannot be"),
     ] {
-        let message = server.act(body.clone()).await.refused(400, "DBS.280001");
+        let message = server.send_action(body.clone()).await.refused(400, "DBS.280001");
         assert!(message.contains(reason), "{body}: {message}");
     }
-    done(&server.act(one(json!({ "key": "中".repeat(36), "value": "文".repeat(43) }))).await);
+    done(&server.send_action(one(json!({ "key": "中".repeat(36), "value": "文".repeat(43) }))).await);
 }
 
 #[tokio::test]
-async fn policies_look_at_the_tags_of_the_instance_and_of_the_request() {
+async fn policies_evaluate_instance_and_request_tags() {
     let server = Server::start().await;
     let may = json!([
         { "Effect": "Allow", "Action": ["gaussdbformysql:instance:tagResource"],
@@ -141,7 +144,7 @@ async fn policies_look_at_the_tags_of_the_instance_and_of_the_request() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_not_there_has_no_tags() {
+async fn unknown_instance_returns_404() {
     let server = Server::start().await;
     let unknown = format!("/v3/{}/instances/{}in07/tags", server.tenant.project_id, "0".repeat(32));
     server.get(&unknown).await.refused(404, "DBS.200002");

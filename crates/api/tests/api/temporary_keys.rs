@@ -14,13 +14,13 @@ use crate::server::{Server, by};
 const PATH: &str = "/v3.0/OS-CREDENTIAL/securitytokens";
 const SECURITY_TOKEN: &str = "x-security-token";
 
-struct Temporary {
+struct TemporaryKey {
     key: AccessKeyId,
     secret: SecretString,
     token: String,
 }
 
-impl Temporary {
+impl TemporaryKey {
     fn of(answer: &Value) -> Self {
         let text = |name: &str| answer["credential"][name].as_str().unwrap().to_owned();
         Self { key: text("access").parse().unwrap(), secret: text("secret").into(), token: text("securitytoken") }
@@ -35,92 +35,97 @@ fn body(token: &Value) -> String {
     json!({ "auth": { "identity": { "methods": ["token"], "token": token } } }).to_string()
 }
 
-async fn ask(server: &Server, asking: &str, body: &str) -> Answer {
+async fn request_key(server: &Server, asking: &str, body: &str) -> Answer {
     server.call(Method::POST, PATH).token(asking).body(body).send().await
 }
 
-async fn made(server: &Server, user: &UserId) -> Temporary {
+async fn create_key(server: &Server, user: &UserId) -> TemporaryKey {
     let token = server.project_token(user).await;
-    Temporary::of(&ask(server, &token, &body(&json!({}))).await.ok(201))
+    TemporaryKey::of(&request_key(server, &token, &body(&json!({}))).await.ok(201))
 }
 
-fn instances(server: &Server) -> Call {
+fn list_instances(server: &Server) -> Call {
     server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id))
 }
 
 #[tokio::test]
-async fn a_temporary_key_opens_what_its_token_opens() {
+async fn temporary_key_has_the_scope_of_its_token() {
     let server = Server::start().await;
     let administrator = server.tenant.user_id.clone();
     let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
-    let there = format!("/v3/{sibling}/instances");
-    let open = async |key: &Temporary| {
-        let (here, there) =
-            (key.sign(instances(&server)).send().await, key.sign(server.call(Method::GET, &there)).send().await);
-        (here.status.as_u16(), there.status.as_u16())
+    let sibling_path = format!("/v3/{sibling}/instances");
+    let open = async |key: &TemporaryKey| {
+        let (own, other) = (
+            key.sign(list_instances(&server)).send().await,
+            key.sign(server.call(Method::GET, &sibling_path)).send().await,
+        );
+        (own.status.as_u16(), other.status.as_u16())
     };
-    let of_project = made(&server, &administrator).await;
+    let of_project = create_key(&server, &administrator).await;
     assert_eq!(open(&of_project).await, (200, 403));
     let domain = server.domain_token(&administrator).await;
-    let of_domain = Temporary::of(&ask(&server, &domain, &body(&json!({}))).await.ok(201));
+    let of_domain = TemporaryKey::of(&request_key(&server, &domain, &body(&json!({}))).await.ok(201));
     assert_eq!(open(&of_domain).await, (403, 403));
     let signed = server.sign(server.call(Method::POST, PATH).body(body(&json!(null)))).send().await;
-    assert_eq!(open(&Temporary::of(&signed.ok(201))).await, (200, 200));
-    // A token of the body wins over the request's own credentials.
+    assert_eq!(open(&TemporaryKey::of(&signed.ok(201))).await, (200, 200));
+    // A token in the body takes precedence over the request's own credentials.
     let token = server.project_token(&administrator).await;
-    let named = server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
-    assert_eq!(open(&Temporary::of(&named.ok(201))).await, (200, 403));
+    let signed_with_token =
+        server.sign(server.call(Method::POST, PATH).body(body(&json!({ "id": token })))).send().await;
+    assert_eq!(open(&TemporaryKey::of(&signed_with_token.ok(201))).await, (200, 403));
     let identity = of_project.sign(server.call(Method::GET, "/v5/caller-identity")).send().await.ok(200);
     assert_eq!(identity["principal_id"], administrator.as_str());
 }
 
 #[tokio::test]
-async fn a_temporary_key_may_do_what_its_user_may() {
+async fn temporary_key_has_the_permissions_of_its_user() {
     let server = Server::start().await;
-    let key = made(&server, &server.user("nothing").await).await;
-    key.sign(instances(&server)).send().await.refused(403, "DBS.280015");
-    let key = made(&server, &server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
-    key.sign(instances(&server)).send().await.ok(200);
+    let key = create_key(&server, &server.user("nothing").await).await;
+    key.sign(list_instances(&server)).send().await.refused(403, "DBS.280015");
+    let key = create_key(&server, &server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await).await;
+    key.sign(list_instances(&server)).send().await.ok(200);
 }
 
 #[tokio::test]
-async fn a_temporary_key_needs_its_own_security_token_signed() {
+async fn temporary_key_requires_its_signed_security_token() {
     let server = Server::start().await;
-    let key = made(&server, &server.tenant.user_id).await;
-    let other = made(&server, &server.tenant.user_id).await;
-    key.sign(instances(&server)).send().await.ok(200);
-    let bare = instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
+    let key = create_key(&server, &server.tenant.user_id).await;
+    let other = create_key(&server, &server.tenant.user_id).await;
+    key.sign(list_instances(&server)).send().await.ok(200);
+    let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
     let message = bare.send().await.refused(401, "APIGW.0301");
     assert!(message.ends_with("a temporary access key needs its X-Security-Token"), "{message}");
-    let bare = instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
+    let bare = list_instances(&server).signed(&key.key, &key.secret, SignedDuration::ZERO);
     let message = bare.header(SECURITY_TOKEN, &key.token).send().await.refused(401, "APIGW.0301");
     assert!(message.contains("the header x-security-token is not among the signed ones"), "{message}");
     let widened = key.token.split('.').next().unwrap().to_owned();
     for wrong in ["x", &widened, &format!("{widened}.domain"), &other.token, &key.token.to_ascii_uppercase()] {
-        let call = instances(&server).header(SECURITY_TOKEN, wrong).signed(&key.key, &key.secret, SignedDuration::ZERO);
+        let call =
+            list_instances(&server).header(SECURITY_TOKEN, wrong).signed(&key.key, &key.secret, SignedDuration::ZERO);
         let message = call.send().await.refused(401, "APIGW.0301");
         assert!(message.ends_with("X-Security-Token is not that of the access key"), "{wrong}: {message}");
         server.clear_auth_failures(&format!("key:{}", key.key)).await;
     }
-    let permanent = server.sign(instances(&server).header(SECURITY_TOKEN, &key.token));
+    let permanent = server.sign(list_instances(&server).header(SECURITY_TOKEN, &key.token));
     let message = permanent.send().await.refused(401, "APIGW.0301");
     assert!(message.ends_with("X-Security-Token is for temporary access keys only"), "{message}");
 }
 
 #[tokio::test]
-async fn guesses_of_a_security_token_lock_the_key() {
+async fn wrong_security_tokens_lock_the_key() {
     let server = Server::start().await;
-    let key = made(&server, &server.tenant.user_id).await;
+    let key = create_key(&server, &server.tenant.user_id).await;
     for _ in 0..5 {
-        let call = instances(&server).header(SECURITY_TOKEN, "x").signed(&key.key, &key.secret, SignedDuration::ZERO);
+        let call =
+            list_instances(&server).header(SECURITY_TOKEN, "x").signed(&key.key, &key.secret, SignedDuration::ZERO);
         call.send().await.refused(401, "APIGW.0301");
     }
-    let message = key.sign(instances(&server)).send().await.refused(401, "APIGW.0301");
+    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
     assert!(message.ends_with("AK access failed to reach the limit,forbidden"), "{message}");
 }
 
 #[tokio::test]
-async fn a_temporary_key_ends() {
+async fn temporary_key_expires_and_is_revoked() {
     let server = Server::start().await;
     let secret: SecretString = "0123456789012345678901234567890123456789".into();
     let over = NewTemporaryKey {
@@ -132,21 +137,21 @@ async fn a_temporary_key_ends() {
         issued_for: IssuedFor::Nothing,
     };
     server.store.create_temporary_key(&by(), &over).await.unwrap();
-    let key = Temporary { key: over.id, secret, token: "plain".into() };
-    let message = key.sign(instances(&server)).send().await.refused(401, "APIGW.0301");
+    let key = TemporaryKey { key: over.id, secret, token: "plain".into() };
+    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
     assert!(message.contains("the temporary access key expired at 20"), "{message}");
 
     let user = server.user_of(&server.tenant.domain_id, "grace", true).await;
-    let key = made(&server, &user).await;
-    key.sign(instances(&server)).send().await.ok(200);
+    let key = create_key(&server, &user).await;
+    key.sign(list_instances(&server)).send().await.ok(200);
     let change = UserChange { password_hash: Some("no password fits this".into()), ..Default::default() };
     server.store.update_user(&by(), &user, &change).await.unwrap();
-    let message = key.sign(instances(&server)).send().await.refused(401, "APIGW.0301");
+    let message = key.sign(list_instances(&server)).send().await.refused(401, "APIGW.0301");
     assert!(message.ends_with("the temporary access key was taken back"), "{message}");
 }
 
 #[tokio::test]
-async fn a_temporary_key_adds_no_kill_task_that_outlives_it() {
+async fn temporary_key_cannot_add_a_kill_task_that_outlives_it() {
     let server = Server::start().await;
     let process = format!("/v3/{}/instances/{}/process", server.tenant.project_id, server.instance.id);
     let (switch, task) = (format!("{process}/task/switch"), format!("{process}/task"));
@@ -159,22 +164,22 @@ async fn a_temporary_key_adds_no_kill_task_that_outlives_it() {
         server.call(Method::POST, &task).body(json!(body).to_string())
     };
     // Valid for 15 minutes.
-    let key = made(&server, &server.tenant.user_id).await;
+    let key = create_key(&server, &server.tenant.user_id).await;
     for (kind, seconds) in [("manual", None), ("auto", Some(1000))] {
         let message = key.sign(add(kind, seconds)).send().await.refused(403, "DBS.280015");
         assert!(message.contains("must end before the key") && message.contains("fix: add an auto task"), "{message}");
     }
     key.sign(add("auto", Some(600))).send().await.ok(200);
-    // A token stands for its user: its tasks are settings of the instance.
+    // A token may add any task: tasks are settings of the instance.
     let token = server.project_token(&server.tenant.user_id).await;
     add("manual", None).token(&token).send().await.ok(200);
     server.sign(add("manual", None)).send().await.ok(200);
 }
 
 #[tokio::test]
-async fn a_temporary_key_makes_no_other_and_reads_no_other_users_token() {
+async fn temporary_key_cannot_create_keys_or_use_foreign_tokens() {
     let server = Server::start().await;
-    let key = made(&server, &server.tenant.user_id).await;
+    let key = create_key(&server, &server.tenant.user_id).await;
     let token = server.project_token(&server.tenant.user_id).await;
     for body in [body(&json!({})), body(&json!({ "id": token }))] {
         let message = key.sign(server.call(Method::POST, PATH).body(body)).send().await.refused(403, "IAM.0002");
@@ -183,27 +188,27 @@ async fn a_temporary_key_makes_no_other_and_reads_no_other_users_token() {
     let grace = server.project_token(&server.user("grace").await).await;
     let over = server.token_of(&server.tenant.user_id, None, -1).await;
     for (id, code) in [(grace.as_str(), "IAM.0067"), ("x", "IAM.0067"), (&over, "IAM.0066")] {
-        ask(&server, &token, &body(&json!({ "id": id }))).await.refused(401, code);
+        request_key(&server, &token, &body(&json!({ "id": id }))).await.refused(401, code);
     }
 }
 
 #[tokio::test]
-async fn what_is_asked_for_is_read_strictly() {
+async fn invalid_requests_are_rejected() {
     let server = Server::start().await;
     let token = server.token_of(&server.tenant.user_id, Some(&server.tenant.project_id), 100_000).await;
     for seconds in [900, 86_400] {
-        let answer = ask(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await.ok(201);
+        let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await.ok(201);
         let end: Timestamp = answer["credential"]["expires_at"].as_str().unwrap().parse().unwrap();
         let life = end.duration_since(Timestamp::now()).as_secs();
         assert!((seconds - 60..=seconds).contains(&life), "{life}");
     }
     for seconds in [0, -1, 899, 86_401, i64::MAX] {
-        let answer = ask(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await;
+        let answer = request_key(&server, &token, &body(&json!({ "duration_seconds": seconds }))).await;
         let message = answer.refused(400, "IAM.0073");
         assert!(message.contains("it is 900 to 86400"), "{message}");
     }
     let policy = json!({ "auth": { "identity": { "methods": ["token"], "policy": { "Version": "1.1" } } } });
-    let message = ask(&server, &token, &policy.to_string()).await.refused(400, "IAM.0073");
+    let message = request_key(&server, &token, &policy.to_string()).await.refused(400, "IAM.0073");
     assert!(message.contains("auth.identity.policy is not supported"), "{message}");
     let methods = |methods: Value| json!({ "auth": { "identity": { "methods": methods } } }).to_string();
     for text in [
@@ -219,7 +224,7 @@ async fn what_is_asked_for_is_read_strictly() {
         body(&json!({ "policy": {} })),
         r#"{"auth":{"identity":{"methods":["token"]},"policy":{}}}"#.into(),
     ] {
-        ask(&server, &token, &text).await.refused(400, "IAM.0011");
+        request_key(&server, &token, &text).await.refused(400, "IAM.0011");
     }
-    ask(&server, &token, &body(&json!({ "duration_seconds": null, "id": null }))).await.ok(201);
+    request_key(&server, &token, &body(&json!({ "duration_seconds": null, "id": null }))).await.ok(201);
 }

@@ -1,4 +1,4 @@
-//! TLS on the listener, and certificates that change while connections are open.
+//! TLS listener and certificate reload.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ use tokio_rustls::client::TlsStream;
 use crate::limits::{LONG, MOMENT, answer, until_closed};
 use crate::server::{DOMAIN, NO_RATES, Server, by};
 
-/// A certificate for 127.0.0.1 that vouches for itself, and its key.
-struct Pair {
+/// A self-signed certificate for 127.0.0.1 and its key.
+struct CertifiedKey {
     certificate: String,
     key: String,
 }
 
-impl Pair {
+impl CertifiedKey {
     fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+        let generated = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        Self { certificate: generated.cert.pem(), key: generated.signing_key.serialize_pem() }
     }
 
     fn der(&self) -> CertificateDer<'static> {
@@ -43,7 +43,7 @@ struct Files {
 }
 
 impl Files {
-    fn of(pair: &Pair) -> Self {
+    fn of(pair: &CertifiedKey) -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap() };
         files.write(&pair.certificate, &pair.key);
         files
@@ -67,16 +67,16 @@ impl Files {
     }
 }
 
-async fn serve(tls: &Tls) -> Server {
+async fn start_server(tls: &Tls) -> Server {
     let tls = tls.clone();
     let listener = move |socket| Listener::with_tls(socket, tls);
     Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = MOMENT).await
 }
 
-/// Connects as somebody who trusts these certificates.
-async fn connect_by(
+/// Connects as a client that trusts these certificates.
+async fn connect_with(
     server: &Server,
-    trusted: &[&Pair],
+    trusted: &[&CertifiedKey],
     version: &'static SupportedProtocolVersion,
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -96,24 +96,24 @@ async fn connect_by(
     timeout(LONG, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
 }
 
-async fn connect(server: &Server, trusted: &[&Pair]) -> TlsStream<TcpStream> {
-    connect_by(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
+async fn connect(server: &Server, trusted: &[&CertifiedKey]) -> TlsStream<TcpStream> {
+    connect_with(server, trusted, &TLS13, &["http/1.1"]).await.unwrap()
 }
 
-/// The certificate that the server showed.
-fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+/// The server's certificate.
+fn peer_certificate(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
 
-async fn is_answered(server: &Server, stream: &mut TlsStream<TcpStream>) {
+async fn assert_served(server: &Server, stream: &mut TlsStream<TcpStream>) {
     stream.write_all(server.raw("GET /v3/projects", "\r\n").as_bytes()).await.unwrap();
     assert!(answer(stream).await.starts_with("HTTP/1.1 200 "));
 }
 
-/// Connects until the server shows this certificate.
-async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
+/// Reconnects until the server presents this certificate.
+async fn wait_for_certificate(server: &Server, trusted: &[&CertifiedKey], pair: &CertifiedKey) {
     for _ in 0..1000 {
-        if shown(&connect(server, trusted).await) == pair.der() {
+        if peer_certificate(&connect(server, trusted).await) == pair.der() {
             return;
         }
         sleep(Duration::from_millis(20)).await;
@@ -122,9 +122,9 @@ async fn until_shown(server: &Server, trusted: &[&Pair], pair: &Pair) {
 }
 
 #[tokio::test]
-async fn over_tls_the_cookie_is_of_this_host_and_port_and_hsts_is_set() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+async fn tls_sets_a_host_cookie_and_hsts() {
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     let user = server.user("grace").await;
     let change = clew_store::UserChange {
         password_hash: Some(clew_iam::password::hash(&"correct horse battery".into()).unwrap()),
@@ -164,35 +164,35 @@ async fn over_tls_the_cookie_is_of_this_host_and_port_and_hsts_is_set() {
 }
 
 #[tokio::test]
-async fn requests_are_answered_over_both_versions_of_tls() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+async fn tls_1_2_and_1_3_are_served() {
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     for (version, number) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
-        let mut stream = connect_by(&server, &[&pair], version, &["h2", "http/1.1"]).await.unwrap();
+        let mut stream = connect_with(&server, &[&pair], version, &["h2", "http/1.1"]).await.unwrap();
         let tls = stream.get_ref().1;
         assert_eq!((tls.protocol_version(), tls.alpn_protocol()), (Some(number), Some(&b"http/1.1"[..])));
-        is_answered(&server, &mut stream).await;
-        is_answered(&server, &mut stream).await;
+        assert_served(&server, &mut stream).await;
+        assert_served(&server, &mut stream).await;
     }
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_only_something_else_is_told_so() {
-    let pair = Pair::new();
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
-    let error = connect_by(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
+async fn unsupported_alpn_and_plain_http_are_rejected() {
+    let pair = CertifiedKey::new();
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
+    let error = connect_with(&server, &[&pair], &TLS13, &["h2"]).await.unwrap_err();
     assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
-    assert!(connect_by(&server, &[&Pair::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
-    // Without TLS there is no answer in clear.
+    assert!(connect_with(&server, &[&CertifiedKey::new()], &TLS13, &[]).await.is_err(), "somebody else's certificate");
+    // A plain HTTP request gets no plain response.
     let mut plain = server.connect().await;
     plain.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
     assert!(!until_closed(&mut plain).await.starts_with(b"HTTP"));
-    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
+    assert_served(&server, &mut connect(&server, &[&pair]).await).await;
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
-    let pair = Pair::new();
+async fn stalled_handshake_times_out_without_delaying_others() {
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let patient = Server::start_on(listener, NO_RATES, |settings, _| settings.handshake = LONG * 10).await;
@@ -200,12 +200,12 @@ async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
     for _ in 0..50 {
         stalled.push(patient.connect().await);
     }
-    is_answered(&patient, &mut connect(&patient, &[&pair]).await).await;
+    assert_served(&patient, &mut connect(&patient, &[&pair]).await).await;
     for connection in &stalled {
         assert!(connection.try_read(&mut [0]).is_err(), "closed");
     }
 
-    let server = serve(&Files::of(&pair).load().unwrap()).await;
+    let server = start_server(&Files::of(&pair).load().unwrap()).await;
     for sent in [&b""[..], &[0x16, 3, 1]] {
         let mut connection = server.connect().await;
         connection.write_all(sent).await.unwrap();
@@ -215,7 +215,7 @@ async fn a_handshake_that_stalls_is_given_up_and_delays_nobody() {
     }
 }
 
-/// A connection from an address of this machine.
+/// Connects from a local address.
 async fn connect_from(server: &Server, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
@@ -223,8 +223,8 @@ async fn connect_from(server: &Server, address: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn handshakes_that_stall_release_reserved_connections() {
-    let pair = Pair::new();
+async fn stalled_handshakes_release_reserved_connections() {
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let server = Server::start_on(listener, NO_RATES, |settings, _| {
@@ -234,10 +234,10 @@ async fn handshakes_that_stall_release_reserved_connections() {
     })
     .await;
     let _regular = server.connect().await;
-    // A peer may have one of the four, so four peers hold all of them.
-    let mut silent = Vec::new();
+    // Each peer may have one of the four reserved connections, so four peers hold all of them.
+    let mut stalled_peers = Vec::new();
     for last in 2..6 {
-        silent.push(connect_from(&server, &format!("127.0.0.{last}")).await);
+        stalled_peers.push(connect_from(&server, &format!("127.0.0.{last}")).await);
     }
     let mut health = connect(&server, &[&pair]).await;
     health.write_all(server.raw("GET /healthz", "\r\n").as_bytes()).await.unwrap();
@@ -245,8 +245,8 @@ async fn handshakes_that_stall_release_reserved_connections() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_does_not_wait_for_handshakes() {
-    let pair = Pair::new();
+async fn shutdown_does_not_wait_for_handshakes() {
+    let pair = CertifiedKey::new();
     let tls = Files::of(&pair).load().unwrap();
     let listener = move |socket| Listener::with_tls(socket, tls);
     let mut server = Server::start_on(listener, NO_RATES, |settings, _| {
@@ -255,42 +255,42 @@ async fn a_server_that_stops_does_not_wait_for_handshakes() {
     })
     .await;
     let _stalled = server.connect().await;
-    // Whoever came later was accepted later.
-    is_answered(&server, &mut connect(&server, &[&pair]).await).await;
+    // A served later connection proves that the stalled one was accepted.
+    assert_served(&server, &mut connect(&server, &[&pair]).await).await;
     server.shutdown.cancel();
     timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_taken_while_old_connections_go_on() {
-    let (old, new) = (Pair::new(), Pair::new());
+async fn certificate_is_reloaded_while_old_connections_continue() {
+    let (old, new) = (CertifiedKey::new(), CertifiedKey::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
-    let server = serve(&tls).await;
+    let server = start_server(&tls).await;
     tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
     let mut early = connect(&server, &[&old, &new]).await;
-    assert_eq!(shown(&early), old.der());
+    assert_eq!(peer_certificate(&early), old.der());
     files.write(&new.certificate, &new.key);
-    until_shown(&server, &[&old, &new], &new).await;
-    is_answered(&server, &mut connect(&server, &[&new]).await).await;
-    is_answered(&server, &mut early).await;
+    wait_for_certificate(&server, &[&old, &new], &new).await;
+    assert_served(&server, &mut connect(&server, &[&new]).await).await;
+    assert_served(&server, &mut early).await;
 
-    // Replaced by other files, the key first.
-    let newest = Pair::new();
+    // The files are replaced, the key first.
+    let newest = CertifiedKey::new();
     let next = files.folder.path().join("next.pem");
     fs::write(&next, &newest.certificate).unwrap();
     fs::write(files.folder.path().join("next.key"), &newest.key).unwrap();
     fs::rename(files.folder.path().join("next.key"), files.key()).unwrap();
     fs::rename(&next, files.certificate()).unwrap();
-    until_shown(&server, &[&new, &newest], &newest).await;
+    wait_for_certificate(&server, &[&new, &newest], &newest).await;
 }
 
 #[tokio::test]
-async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
-    let (old, new) = (Pair::new(), Pair::new());
+async fn invalid_certificate_files_keep_the_old_certificate() {
+    let (old, new) = (CertifiedKey::new(), CertifiedKey::new());
     let files = Files::of(&old);
     let tls = files.load().unwrap();
-    let server = serve(&tls).await;
+    let server = start_server(&tls).await;
     for (certificate, key) in [
         (new.certificate.as_str(), old.key.as_str()),
         (&old.certificate, &new.key),
@@ -300,22 +300,22 @@ async fn a_pair_that_cannot_be_used_leaves_the_old_one() {
     ] {
         files.write(certificate, key);
         tls.reload().unwrap_err();
-        assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+        assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     }
     fs::remove_file(files.key()).unwrap();
     tls.reload().unwrap_err();
-    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
-    // Half of a pair is what a watcher sees when the other half is still to come.
+    assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
+    // A watcher may observe one new file before the other.
     files.write(&new.certificate, &old.key);
     tokio::spawn(tls.watch(Duration::from_millis(20), server.shutdown.clone()));
-    assert_eq!(shown(&connect(&server, &[&old]).await), old.der());
+    assert_eq!(peer_certificate(&connect(&server, &[&old]).await), old.der());
     files.write(&new.certificate, &new.key);
-    until_shown(&server, &[&old, &new], &new).await;
+    wait_for_certificate(&server, &[&old, &new], &new).await;
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said() {
-    let (pair, other) = (Pair::new(), Pair::new());
+fn invalid_certificate_files_are_reported() {
+    let (pair, other) = (CertifiedKey::new(), CertifiedKey::new());
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
     let not_der = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
@@ -332,10 +332,10 @@ fn what_is_wrong_with_the_files_is_said() {
         (&pair.certificate, not_der, Some("cannot be used")),
         (&pair.certificate, &other.key, Some("does not belong to the certificate")),
     ] {
-        let files = Files::of(&Pair { certificate: certificate.to_owned(), key: key.to_owned() });
-        let found = files.load().err().map(|error| error.to_string());
-        assert_eq!(found.is_some(), error.is_some(), "{found:?}, not {error:?}");
-        assert!(found.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{found:?}, not {error:?}");
+        let files = Files::of(&CertifiedKey { certificate: certificate.to_owned(), key: key.to_owned() });
+        let error = files.load().err().map(|error| error.to_string());
+        assert_eq!(error.is_some(), error.is_some(), "{error:?}, not {error:?}");
+        assert!(error.as_deref().unwrap_or_default().contains(error.unwrap_or_default()), "{error:?}, not {error:?}");
     }
     let files = Files::of(&pair);
     fs::remove_file(files.certificate()).unwrap();
@@ -344,9 +344,9 @@ fn what_is_wrong_with_the_files_is_said() {
 }
 
 #[test]
-fn a_key_that_everybody_may_read_is_noticed() {
+fn world_readable_key_is_detected() {
     use std::os::unix::fs::PermissionsExt;
-    let files = Files::of(&Pair::new());
+    let files = Files::of(&CertifiedKey::new());
     let tls = files.load().unwrap();
     for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
         fs::set_permissions(files.key(), fs::Permissions::from_mode(mode)).unwrap();

@@ -1,4 +1,4 @@
-//! Looking at tokens, taking them back, and what ends them.
+//! Validation and revocation of tokens.
 
 use clew_model::UserId;
 use clew_store::{Grantee, PolicyRef, UserChange};
@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::server::{DOMAIN, REGION, Server, by};
 
-async fn subject(server: &Server, method: Method, asking: &str, subject: &str) -> Answer {
+async fn call_subject(server: &Server, method: Method, asking: &str, subject: &str) -> Answer {
     server.call(method, "/v3/auth/tokens").token(asking).header("x-subject-token", subject).send().await
 }
 
-async fn works(server: &Server, token: &str) -> bool {
+async fn is_accepted(server: &Server, token: &str) -> bool {
     let answer = server.call(Method::GET, "/v3/projects").token(token).send().await;
     if answer.status == 200 {
         return true;
@@ -23,26 +23,26 @@ async fn works(server: &Server, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_token_says_what_it_is() {
+async fn token_details_are_shown() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let (of_project, of_domain) = (server.project_token(&grace).await, server.domain_token(&grace).await);
-    let answer = subject(&server, Method::GET, &of_domain, &of_project).await;
+    let answer = call_subject(&server, Method::GET, &of_domain, &of_project).await;
     let token = answer.ok(200)["token"].clone();
     assert_eq!(answer.header("x-subject-token"), of_project);
     assert_eq!((&token["project"]["name"], &token["user"]["name"]), (&json!(REGION), &json!("grace")));
     assert_eq!((&token["methods"], &token["catalog"][0]["type"]), (&json!(["password"]), &json!("iam")));
-    let token = subject(&server, Method::GET, &of_project, &of_domain).await.ok(200)["token"].clone();
+    let token = call_subject(&server, Method::GET, &of_project, &of_domain).await.ok(200)["token"].clone();
     assert_eq!((&token["domain"]["name"], token.get("project")), (&json!(DOMAIN), None));
     let call = server.call(Method::GET, "/v3/auth/tokens?nocatalog=1").token(&of_domain);
     let token = call.header("x-subject-token", &of_project).send().await.ok(200)["token"].clone();
     assert_eq!(token.get("catalog"), None);
-    let head = subject(&server, Method::HEAD, &of_domain, &of_project).await;
+    let head = call_subject(&server, Method::HEAD, &of_domain, &of_project).await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_as_unknown_as_none() {
+async fn invalid_and_foreign_tokens_are_not_found() {
     let server = Server::start().await;
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
     let eve = server.user_of(&rival, "eve", true).await;
@@ -57,54 +57,54 @@ async fn a_token_that_is_not_good_is_as_unknown_as_none() {
     let mut answers = Vec::new();
     for method in [Method::GET, Method::DELETE] {
         for subject_token in ["x", "", "é", &"a".repeat(64), &theirs, &over, &revoked] {
-            answers.push(subject(&server, method.clone(), &administrator, subject_token).await);
+            answers.push(call_subject(&server, method.clone(), &administrator, subject_token).await);
         }
-        // Another's good one, for who may not list identities, and for the administrator of another domain.
+        // A valid token of another user: for a user without list permission, and for an administrator of another domain.
         for asking in [server.domain_token(&reader).await, server.domain_token(&eve).await] {
-            answers.push(subject(&server, method.clone(), &asking, &good).await);
+            answers.push(call_subject(&server, method.clone(), &asking, &good).await);
         }
     }
     for answer in &answers {
         answer.refused(404, "IAM.0004");
         assert_eq!(answer.body, answers[0].body);
     }
-    assert!(works(&server, &good).await && works(&server, &theirs).await);
+    assert!(is_accepted(&server, &good).await && is_accepted(&server, &theirs).await);
     let none = server.call(Method::GET, "/v3/auth/tokens").send().await;
     none.refused(400, "IAM.0009");
 }
 
 #[tokio::test]
-async fn a_token_that_was_taken_back_opens_nothing() {
+async fn revoked_token_is_rejected() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let (first, second) = (server.domain_token(&grace).await, server.domain_token(&grace).await);
-    assert_eq!(subject(&server, Method::DELETE, &first, &second).await.status, 204);
-    assert!(works(&server, &first).await && !works(&server, &second).await);
-    assert_eq!(subject(&server, Method::DELETE, &first, &first).await.status, 204);
-    assert!(!works(&server, &first).await);
+    assert_eq!(call_subject(&server, Method::DELETE, &first, &second).await.status, 204);
+    assert!(is_accepted(&server, &first).await && !is_accepted(&server, &second).await);
+    assert_eq!(call_subject(&server, Method::DELETE, &first, &first).await.status, 204);
+    assert!(!is_accepted(&server, &first).await);
     let third = server.domain_token(&grace).await;
     let administrator = server.domain_token(&server.tenant.user_id).await;
-    assert_eq!(subject(&server, Method::DELETE, &administrator, &third).await.status, 204);
-    assert!(!works(&server, &third).await);
+    assert_eq!(call_subject(&server, Method::DELETE, &administrator, &third).await.status, 204);
+    assert!(!is_accepted(&server, &third).await);
 }
 
 #[tokio::test]
-async fn who_may_list_identities_may_look_but_not_take_back() {
+async fn list_permission_permits_validation_but_not_revocation() {
     let server = Server::start().await;
     let listing = json!([{ "Effect": "Allow", "Action": ["clew:identity:list"] }]);
     let clerk = server.user_with("clerk", listing).await;
     let grace = server.user("grace").await;
     let token = server.domain_token(&grace).await;
     let asking = server.domain_token(&clerk).await;
-    subject(&server, Method::GET, &asking, &token).await.ok(200);
-    subject(&server, Method::DELETE, &asking, &token).await.refused(404, "IAM.0004");
+    call_subject(&server, Method::GET, &asking, &token).await.ok(200);
+    call_subject(&server, Method::DELETE, &asking, &token).await.refused(404, "IAM.0004");
     let of_project = server.project_token(&clerk).await;
-    subject(&server, Method::GET, &of_project, &token).await.refused(404, "IAM.0004");
+    call_subject(&server, Method::GET, &of_project, &token).await.refused(404, "IAM.0004");
 }
 
-/// What ends a token at once, and that the next request already finds it ended.
+/// Changes that revoke a token immediately.
 #[tokio::test]
-async fn changes_of_a_user_and_of_their_policies_end_tokens() {
+async fn changes_of_a_user_or_their_policies_revoke_tokens() {
     let server = Server::start().await;
     let store = &server.store;
     let domain = &server.tenant.domain_id;
@@ -118,10 +118,10 @@ async fn changes_of_a_user_and_of_their_policies_end_tokens() {
         async |user: &UserId, change: UserChange| assert!(store.update_user(&by(), user, &change).await.unwrap());
     let before = async || {
         let token = server.domain_token(&grace).await;
-        assert!(works(&server, &token).await);
+        assert!(is_accepted(&server, &token).await);
         token
     };
-    let after = async |what: &str, token: String| assert!(!works(&server, &token).await, "{what}");
+    let after = async |what: &str, token: String| assert!(!is_accepted(&server, &token).await, "{what}");
 
     let token = before().await;
     store.attach(&by(), &system, &to_user, None).await.unwrap();
@@ -143,12 +143,12 @@ async fn changes_of_a_user_and_of_their_policies_end_tokens() {
     change(&grace, UserChange { enabled: Some(false), ..Default::default() }).await;
     change(&grace, UserChange { enabled: Some(true), ..Default::default() }).await;
     after("disabled for a while", token).await;
-    assert!(works(&server, &bystanders).await, "nobody else's token ends");
+    assert!(is_accepted(&server, &bystanders).await, "nobody else's token ends");
 }
 
-/// Signed requests have nothing to end: the next one is decided by what is true then.
+/// Signed requests have no token to revoke: the next request is decided by the current policies.
 #[tokio::test]
-async fn a_change_of_policies_counts_from_the_next_request_on() {
+async fn policy_change_applies_to_the_next_request() {
     let server = Server::start().await;
     let grace = server.user("grace").await;
     let signer = server.key_of(&grace).await;
@@ -169,7 +169,7 @@ async fn a_change_of_policies_counts_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn a_policy_that_cannot_be_read_gives_nothing() {
+async fn unreadable_policy_denies_everything() {
     let server = Server::start().await;
     let grace = server.user_with_system("grace", "TaurusDBReadOnlyAccessPolicy").await;
     let signer = server.key_of(&grace).await;
@@ -185,7 +185,7 @@ async fn a_policy_that_cannot_be_read_gives_nothing() {
 }
 
 #[tokio::test]
-async fn a_disabled_project_is_unavailable_to_its_own_domain() {
+async fn disabled_project_is_unavailable_to_its_own_domain() {
     let server = Server::start().await;
     let disabled = clew_store::ProjectChange { enabled: Some(false), ..Default::default() };
     let call = || server.sign(server.call(Method::GET, &format!("/v3/{}/instances", server.tenant.project_id)));

@@ -1,4 +1,4 @@
-//! The whole audit as lines, read from the store as fast as the client takes them.
+//! Streaming export of the audit as JSON Lines. Store reads follow the client's pace.
 
 use std::io;
 
@@ -11,31 +11,31 @@ use tracing::error;
 use super::wire::AuditRow;
 use crate::refusal::Refusal;
 
-/// Rows that are read at a time.
-const ROWS: u32 = 1000;
+/// Number of rows per store read.
+const READ_BATCH_SIZE: u32 = 1000;
 
-/// Where the next rows come from.
-struct Rest {
+/// State of an export: the next batch of rows and the source of further batches.
+struct ExportState {
     store: Store,
     filter: AuditFilter,
     rows: Vec<AuditRecord>,
 }
 
-/// One JSON object a line. What can be refused is refused before the first; an error later breaks the answer off.
-pub(super) async fn lines(
+/// Returns a stream of JSON Lines. An error before the first line is returned; a later error aborts the stream.
+pub(super) async fn stream_lines(
     store: Store,
     filter: AuditFilter,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send, Refusal> {
-    let rows = store.audit(&filter, 0, ROWS).await?;
-    Ok(stream::try_unfold(Rest { store, filter, rows }, |mut rest| async move {
-        let Some(last) = rest.rows.last().map(|row| row.seq) else { return Ok(None) };
-        let next = rest.store.audit(&rest.filter, last, ROWS).await.map_err(broken)?;
-        let lines = written(std::mem::replace(&mut rest.rows, next))?;
-        Ok(Some((lines, rest)))
+    let rows = store.audit(&filter, 0, READ_BATCH_SIZE).await?;
+    Ok(stream::try_unfold(ExportState { store, filter, rows }, |mut state| async move {
+        let Some(last) = state.rows.last().map(|row| row.seq) else { return Ok(None) };
+        let next = state.store.audit(&state.filter, last, READ_BATCH_SIZE).await.map_err(log_export_error)?;
+        let lines = encode_lines(std::mem::replace(&mut state.rows, next))?;
+        Ok(Some((lines, state)))
     }))
 }
 
-fn written(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
+fn encode_lines(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
     let mut lines = Vec::new();
     for row in rows {
         lines.extend_from_slice(json::to_string(&AuditRow::from(row))?.as_bytes());
@@ -44,7 +44,7 @@ fn written(rows: Vec<AuditRecord>) -> io::Result<Bytes> {
     Ok(lines.into())
 }
 
-fn broken(error: StoreError) -> io::Error {
+fn log_export_error(error: StoreError) -> io::Error {
     error!(%error, "the export of the audit broke off");
     io::Error::other(error)
 }

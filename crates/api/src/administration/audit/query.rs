@@ -1,4 +1,4 @@
-//! Which rows of the audit are asked for.
+//! Query parameters of the audit routes.
 
 use std::str::FromStr;
 
@@ -10,130 +10,131 @@ use utoipa::{IntoParams, ToSchema};
 use crate::query::Query;
 use crate::refusal::Refusal;
 
-/// Most rows of an answer.
-const MOST_ROWS: u32 = 1000;
+/// Maximum number of rows in a response.
+const MAX_ROWS: u32 = 1000;
 
-/// Names of all parameters: one that is misspelt would answer too much.
-const FILTERS: [&str; 9] =
+/// Names of the filter parameters. Unknown names are rejected: an ignored misspelt filter would return too many rows.
+const FILTER_PARAMETERS: [&str; 9] =
     ["from", "to", "actor", "operation", "project_id", "instance_id", "node_id", "outcome", "request_id"];
 
-/// Which rows are meant; all must hold.
+/// Filters of audit rows, joined by AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct AuditParameters {
-    /// Not before this moment: 2026-11-24T08:00:00Z
+    /// Start of the time range, inclusive: 2026-11-24T08:00:00Z
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
-    /// Before this moment
+    /// End of the time range, exclusive
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
-    /// Name or id of who did it
+    /// Name or id of the actor
     actor: Option<String>,
     /// Name of the operation: CollectRealtimeSession, CreateUser, …
     operation: Option<String>,
-    /// About this project
+    /// Id of the project
     #[param(pattern = "^[A-Za-z0-9]{32}$")]
     project_id: Option<String>,
-    /// About this instance
+    /// Id of the instance
     #[param(pattern = "^[0-9a-f]{32}in07$")]
     instance_id: Option<String>,
-    /// About this node
+    /// Id of the node
     #[param(pattern = "^[0-9a-f]{32}no07$")]
     node_id: Option<String>,
-    /// Ended so
+    /// Outcome of the operation
     #[param(inline)]
-    outcome: Option<OutcomeWord>,
-    /// By this request, as in its X-Request-Id
+    outcome: Option<OutcomeName>,
+    /// X-Request-Id of the request
     request_id: Option<String>,
 }
 
-/// Which of those rows.
+/// Order and page of audit rows.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct RowsParameters {
-    /// Which come first
+    /// Order of the rows
     #[param(inline, default = "oldest")]
-    order: Option<OrderWord>,
-    /// Those that follow this position in that order
+    order: Option<RowOrder>,
+    /// Position after which the page begins, in the chosen order
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// Rows to return
+    /// Maximum number of rows to return
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
 }
 
-/// The order of rows.
+/// Order of rows.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a parameter, which is read as text")]
-pub(crate) enum OrderWord {
+#[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
+pub(crate) enum RowOrder {
     Oldest,
     Newest,
 }
 
-/// How something ended.
+/// Outcome of an operation.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "describes a parameter, which is read as text")]
-pub(crate) enum OutcomeWord {
+#[allow(dead_code, reason = "schema of a parameter that is parsed as text")]
+pub(crate) enum OutcomeName {
     Done,
     Denied,
     Failed,
 }
 
-/// A part of the audit.
-pub(super) struct Rows {
+/// Parsed query for a page of audit rows.
+pub(super) struct RowsQuery {
     pub(super) filter: AuditFilter,
     pub(super) newest_first: bool,
-    /// Nothing: from the first of that order.
+    /// Position after which the page begins; `None` for the first page.
     pub(super) after: Option<i64>,
     pub(super) limit: u32,
 }
 
-/// What narrows the audit further than `all`.
-pub(super) fn filter(query: Option<&str>, all: AuditFilter) -> Result<AuditFilter, Refusal> {
+/// Parses the filter parameters and adds them to `base`.
+pub(super) fn parse_filter(query: Option<&str>, base: AuditFilter) -> Result<AuditFilter, Refusal> {
     let query = Query::parse(query)?;
-    query.check_names(&FILTERS)?;
-    read(&query, all)
+    query.check_names(&FILTER_PARAMETERS)?;
+    read_filter(&query, base)
 }
 
-/// The same, and which part of it.
-pub(super) fn rows(query: Option<&str>, all: AuditFilter) -> Result<Rows, Refusal> {
+/// Parses the filter, order and page parameters. Adds the filters to `base`.
+pub(super) fn parse_rows_query(query: Option<&str>, base: AuditFilter) -> Result<RowsQuery, Refusal> {
     let query = Query::parse(query)?;
-    let names: Vec<_> = FILTERS.into_iter().chain(["order", "after", "limit"]).collect();
+    let names: Vec<_> = FILTER_PARAMETERS.into_iter().chain(["order", "after", "limit"]).collect();
     query.check_names(&names)?;
     let newest_first = match query.get("order") {
         None | Some("oldest") => false,
         Some("newest") => true,
         Some(other) => return Err(Query::wrong("order", other)),
     };
-    let after = parsed::<i64>(&query, "after")?;
+    let after = parse_parameter::<i64>(&query, "after")?;
     if let Some(negative) = after.filter(|after| *after < 0) {
         return Err(Query::wrong("after", &negative.to_string()));
     }
-    Ok(Rows { filter: read(&query, all)?, newest_first, after, limit: query.number("limit", 1, MOST_ROWS, 100)? })
+    let limit = query.number("limit", 1, MAX_ROWS, 100)?;
+    Ok(RowsQuery { filter: read_filter(&query, base)?, newest_first, after, limit })
 }
 
-fn read(query: &Query, all: AuditFilter) -> Result<AuditFilter, Refusal> {
+fn read_filter(query: &Query, base: AuditFilter) -> Result<AuditFilter, Refusal> {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
     let outcome = |given| Outcome::from_name(given).ok_or_else(|| Query::wrong("outcome", given));
     Ok(AuditFilter {
-        from: parsed::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
-        to: parsed::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
+        from: parse_parameter::<Timestamp>(query, "from")?.map(Timestamp::as_millisecond),
+        to: parse_parameter::<Timestamp>(query, "to")?.map(Timestamp::as_millisecond),
         actor: text("actor"),
         operation: text("operation"),
-        project: parsed(query, "project_id")?,
-        instance: parsed(query, "instance_id")?,
-        node: parsed(query, "node_id")?,
+        project: parse_parameter(query, "project_id")?,
+        instance: parse_parameter(query, "instance_id")?,
+        node: parse_parameter(query, "node_id")?,
         outcome: query.get("outcome").map(outcome).transpose()?,
         request_id: text("request_id"),
-        ..all
+        ..base
     })
 }
 
-fn parsed<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, Refusal> {
+fn parse_parameter<T: FromStr>(query: &Query, name: &'static str) -> Result<Option<T>, Refusal> {
     let Some(given) = query.get(name) else { return Ok(None) };
     given.parse().map(Some).map_err(|_| Query::wrong(name, given))
 }

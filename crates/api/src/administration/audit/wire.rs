@@ -1,4 +1,4 @@
-//! Rows of the audit as the API writes them.
+//! Wire format of audit rows.
 
 use clew_model::Actor;
 use clew_store::AuditRecord;
@@ -10,33 +10,33 @@ use utoipa::ToSchema;
 /// A row of the audit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditRow {
-    /// Its position
+    /// Position in the audit
     seq: i64,
-    /// When it was written
+    /// Write time
     at: String,
-    /// Who: user, local (the command line, on the data directory itself), clew, or nobody (not signed in)
+    /// Kind of actor: user, local (command line on the data directory), clew, or nobody (unauthenticated)
     actor_kind: &'static str,
-    /// Name of who it was, or claimed to be
+    /// Authenticated or claimed name of the actor
     actor: String,
-    /// Id of the user
+    /// User id of the actor
     actor_id: Option<String>,
-    /// Address of the client
+    /// Client address
     peer: Option<String>,
-    /// X-Request-Id of the answer
+    /// X-Request-Id of the response
     request_id: String,
     operation: String,
     project_id: Option<String>,
     instance_id: Option<String>,
     node_id: Option<String>,
-    /// What it was done to
+    /// Object of the operation
     target: String,
-    /// done, denied or failed
+    /// Outcome: done, denied or failed
     outcome: &'static str,
-    /// Error code that was answered
+    /// Error code of the response
     code: Option<String>,
-    /// What else is to be known
+    /// Details of the operation
     detail: Value,
-    /// Its link of the chain: kept elsewhere, it shows later that the rows up to it are those that were here
+    /// Link of the hash chain. A copy stored elsewhere later proves that the rows up to this one are unmodified
     link: String,
 }
 

@@ -1,4 +1,4 @@
-//! Looking at a document without keeping it.
+//! Validation of a policy document without storing it.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -7,37 +7,37 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelWord, parse};
+use super::{ModelName, parse_document};
 use crate::Service;
-use crate::administration::reader;
+use crate::administration::require_read;
 use crate::body::{Body, missing, wrong};
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::refusal::{FindingView, Refusal};
 
-/// A policy document: an object, or its text. Lines and columns are those of what is written there.
+/// A policy document: an object, or a string of its text. Error positions refer to that text.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code, reason = "describes the body, which is read as it was written to name places in it")]
+#[allow(dead_code, reason = "schema of the body; the raw text is parsed for exact error positions")]
 pub(crate) enum Document {
     Object(PolicyDocument),
     Text(String),
 }
 
-/// A policy in the grammar of its version (spec sections 4.3 and 4.5).
+/// A policy in the syntax of its version (spec sections 4.3 and 4.5).
 #[derive(ToSchema)]
 #[serde(rename_all = "PascalCase")]
-#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+#[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) struct PolicyDocument {
     version: PolicyVersion,
-    /// Each with Effect, Action or NotAction, and more: Resource or NotResource, Condition, Sid
+    /// Statements with Effect, Action or NotAction, and optional Resource or NotResource, Condition and Sid
     #[schema(min_items = 1)]
     statement: Vec<Map<String, Value>>,
 }
 
-/// 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
+/// Version: 1.0 (roles), 1.1 (policies) or 5.0 (identity policies)
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes a document, which clew_iam reads")]
+#[allow(dead_code, reason = "schema of a document that `clew_iam` parses")]
 pub(crate) enum PolicyVersion {
     #[serde(rename = "1.0")]
     Role,
@@ -47,54 +47,54 @@ pub(crate) enum PolicyVersion {
     Identity,
 }
 
-/// A document to be looked at.
+/// A document to validate.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct PolicyValidation {
     document: Document,
 }
 
-/// What a document is.
+/// Result of a validation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Validation {
-    /// Whether it could be kept
+    /// True if the document is valid
     valid: bool,
-    /// role (versions 1.0 and 1.1) or identity (5.0); nothing if it is not valid
-    #[schema(value_type = Option<ModelWord>)]
+    /// Policy model: role (versions 1.0 and 1.1) or identity (version 5.0); null for an invalid document
+    #[schema(value_type = Option<ModelName>)]
     model: Option<Model>,
-    /// Everything that is wrong with it
+    /// All errors of the document
     errors: Vec<FindingView>,
-    /// What is right but worth a second look
+    /// Warnings about a valid document
     warnings: Vec<FindingView>,
 }
 
-/// Say whether a document is a policy, and everything that is wrong with it.
+/// Validate a policy document and list all errors.
 #[utoipa::path(post, path = "/clew/v1/policies/validate", tag = "administration",
     request_body(content = PolicyValidation, content_type = "application/json"),
-    responses((status = 200, description = "What it is", body = Validation)))]
+    responses((status = 200, description = "The result", body = Validation)))]
 pub(crate) async fn validate(
     State(service): State<Service>,
     caller: Caller,
     body: Bytes,
 ) -> Result<Json<Validation>, Refusal> {
-    reader(&service, &caller)?;
-    let text = document(&Body::parse(&body, &["document"])?)?;
-    Ok(Json(match parse(&service, &caller, text).await? {
+    require_read(&service, &caller)?;
+    let text = document_text(&Body::parse(&body, &["document"])?)?;
+    Ok(Json(match parse_document(&service, &caller, text).await? {
         Ok(policy) => Validation {
             valid: true,
             model: Some(policy.model()),
             errors: Vec::new(),
-            warnings: findings(policy.warnings()),
+            warnings: finding_views(policy.warnings()),
         },
         Err(errors) => {
-            Validation { valid: false, model: None, errors: findings(errors.findings()), warnings: Vec::new() }
+            Validation { valid: false, model: None, errors: finding_views(errors.findings()), warnings: Vec::new() }
         }
     }))
 }
 
-/// The text of the field `document`.
-pub(super) fn document(body: &Body) -> Result<String, Refusal> {
+/// Returns the text of the field `document`.
+pub(super) fn document_text(body: &Body) -> Result<String, Refusal> {
     let raw = body.raw("document").ok_or_else(|| missing("document"))?;
     match raw.as_bytes().first() {
         Some(b'{') => Ok(raw.to_owned()),
@@ -103,6 +103,6 @@ pub(super) fn document(body: &Body) -> Result<String, Refusal> {
     }
 }
 
-pub(super) fn findings(findings: &[Finding]) -> Vec<FindingView> {
+pub(super) fn finding_views(findings: &[Finding]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

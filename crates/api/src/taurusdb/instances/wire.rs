@@ -1,23 +1,22 @@
-//! Instances as the API writes them. What Clew cannot know is empty or `null`, as the SDK's models allow.
+//! Wire format of instances. Fields without a value in Clew are empty or `null`, as the SDK's models allow.
 
 use clew_model::{Instance, Node, NodeRole, Tag};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The only kind of datastore of the API.
-pub(super) const DATASTORE: &str = "gaussdb-mysql";
+/// Datastore type of every instance.
+pub(super) const DATASTORE_TYPE: &str = "gaussdb-mysql";
 
-/// Words for the state: the two versions of the API differ. Clew does not watch nodes between collections, so the state says
-/// that an instance is in the inventory, not that it answers.
+/// Status names of an API version. The status is constant: Clew does not monitor nodes between collections.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum StatusWords {
+pub(super) enum StatusNames {
     V3,
     V3_1,
 }
 
-impl StatusWords {
-    fn working(self) -> &'static str {
+impl StatusNames {
+    fn active(self) -> &'static str {
         match self {
             Self::V3 => "ACTIVE",
             Self::V3_1 => "normal",
@@ -27,14 +26,14 @@ impl StatusWords {
 
 /// A page of instances.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceListAnswer {
+pub(crate) struct InstanceListResponse {
     instances: Vec<ListedInstance>,
     total_count: u64,
 }
 
-/// One instance.
+/// An instance.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceAnswer {
+pub(crate) struct InstanceResponse {
     instance: DetailedInstance,
 }
 
@@ -123,84 +122,89 @@ struct NodeEntry {
     priority: i32,
 }
 
-pub(super) fn list(instances: &[Instance], total_count: u64, region: &str, words: StatusWords) -> InstanceListAnswer {
-    InstanceListAnswer {
-        instances: instances.iter().map(|instance| listed(instance, region, words)).collect(),
+pub(super) fn list_response(
+    instances: &[Instance],
+    total_count: u64,
+    region: &str,
+    names: StatusNames,
+) -> InstanceListResponse {
+    InstanceListResponse {
+        instances: instances.iter().map(|instance| list_entry(instance, region, names)).collect(),
         total_count,
     }
 }
 
-pub(super) fn detail(instance: &Instance, words: StatusWords) -> InstanceAnswer {
-    InstanceAnswer {
+pub(super) fn detail_response(instance: &Instance, names: StatusNames) -> InstanceResponse {
+    InstanceResponse {
         instance: DetailedInstance {
             id: instance.id.to_string(),
             name: instance.name.clone(),
             project_id: instance.project_id.to_string(),
-            status: words.working(),
-            port: port(instance),
+            status: names.active(),
+            port: master_port(instance),
             alias: String::new(),
             r#type: "Cluster",
             node_count: instance.nodes.len(),
             datastore: datastore(),
-            created: moment(instance.created_at),
-            updated: moment(instance.updated_at),
-            private_write_ips: hosts(instance, NodeRole::Master),
+            created: format_timestamp(instance.created_at),
+            updated: format_timestamp(instance.updated_at),
+            private_write_ips: hosts_with_role(instance, NodeRole::Master),
             private_dns_names: Vec::new(),
             public_ips: String::new(),
-            db_user_name: user(instance),
+            db_user_name: master_user(instance),
             vpc_id: String::new(),
             subnet_id: String::new(),
             security_group_id: String::new(),
             configuration_id: String::new(),
-            nodes: instance.nodes.iter().map(|node| entry(node, words)).collect(),
+            nodes: instance.nodes.iter().map(|node| node_entry(node, names)).collect(),
             enterprise_project_id: instance.enterprise_project_id.clone(),
             time_zone: "UTC".to_owned(),
             az_mode: "single",
             master_az_code: String::new(),
-            tags: tags(&instance.tags),
+            tags: tag_entries(&instance.tags),
             proxies: Vec::new(),
         },
     }
 }
 
-fn listed(instance: &Instance, region: &str, words: StatusWords) -> ListedInstance {
+fn list_entry(instance: &Instance, region: &str, names: StatusNames) -> ListedInstance {
     ListedInstance {
         id: instance.id.to_string(),
         name: instance.name.clone(),
-        status: words.working(),
-        private_ips: hosts(instance, NodeRole::Master),
+        status: names.active(),
+        private_ips: hosts_with_role(instance, NodeRole::Master),
         proxy_ips: Vec::new(),
-        readonly_private_ips: hosts(instance, NodeRole::Slave),
+        readonly_private_ips: hosts_with_role(instance, NodeRole::Slave),
         public_ips: Vec::new(),
-        port: port(instance),
+        port: master_port(instance),
         r#type: "Cluster",
         region: region.to_owned(),
         datastore: datastore(),
-        created: moment(instance.created_at),
-        updated: moment(instance.updated_at),
-        db_user_name: user(instance),
+        created: format_timestamp(instance.created_at),
+        updated: format_timestamp(instance.updated_at),
+        db_user_name: master_user(instance),
         vpc_id: String::new(),
         subnet_id: String::new(),
         security_group_id: String::new(),
         flavor_ref: String::new(),
         enterprise_project_id: instance.enterprise_project_id.clone(),
         time_zone: "UTC".to_owned(),
-        tags: tags(&instance.tags),
+        tags: tag_entries(&instance.tags),
     }
 }
 
-fn entry(node: &Node, words: StatusWords) -> NodeEntry {
+fn node_entry(node: &Node, names: StatusNames) -> NodeEntry {
     NodeEntry {
         id: node.id.to_string(),
         name: node.name.clone(),
         r#type: node.role.name(),
-        status: words.working(),
+        status: names.active(),
         port: node.url.port,
         private_read_ips: vec![node.url.host.clone()],
         az_code: String::new(),
         region_code: String::new(),
-        created: moment(node.created_at),
-        updated: moment(node.created_at),
+        created: format_timestamp(node.created_at),
+        updated: format_timestamp(node.created_at),
         flavor_ref: String::new(),
         need_restart: false,
         priority: -1,
@@ -211,27 +215,27 @@ fn datastore() -> Datastore {
     Datastore { r#type: DATASTORE, version: "8.0", kernel_version: None }
 }
 
-fn hosts(instance: &Instance, role: NodeRole) -> Vec<String> {
+fn hosts_with_role(instance: &Instance, role: NodeRole) -> Vec<String> {
     instance.nodes.iter().filter(|node| node.role == role).map(|node| node.url.host.clone()).collect()
 }
 
-fn master(instance: &Instance) -> Option<&Node> {
+fn find_master(instance: &Instance) -> Option<&Node> {
     instance.nodes.iter().find(|node| node.role == NodeRole::Master)
 }
 
-fn port(instance: &Instance) -> String {
-    master(instance).map_or_else(String::new, |node| node.url.port.to_string())
+fn master_port(instance: &Instance) -> String {
+    find_master(instance).map_or_else(String::new, |node| node.url.port.to_string())
 }
 
-fn user(instance: &Instance) -> String {
-    master(instance).map_or_else(String::new, |node| node.url.user.clone())
+fn master_user(instance: &Instance) -> String {
+    find_master(instance).map_or_else(String::new, |node| node.url.user.clone())
 }
 
-fn tags(tags: &[Tag]) -> Vec<TagEntry> {
+fn tag_entries(tags: &[Tag]) -> Vec<TagEntry> {
     tags.iter().map(|tag| TagEntry { key: tag.key.clone(), value: tag.value.clone() }).collect()
 }
 
-/// As the cloud writes moments: `2022-07-14T16:26:58+0000`.
-fn moment(seconds: i64) -> String {
+/// Formats a time like the cloud: `2022-07-14T16:26:58+0000`.
+fn format_timestamp(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }

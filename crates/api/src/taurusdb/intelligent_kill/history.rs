@@ -1,4 +1,4 @@
-//! ListIntelligentKillSessionHistory (spec section 2.6).
+//! Handler of `ListIntelligentKillSessionHistory` (spec section 2.6).
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -8,38 +8,38 @@ use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::link;
+use super::report_link;
 use crate::Service;
 use crate::caller::Caller;
 use crate::json::Json;
 use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Intelligent kills of a node that have ended.
+/// A page of completed intelligent kills of a node.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillHistories {
-    /// The newest first
+    /// Completed intelligent kills, newest first
     #[schema(max_items = 100)]
     intelligent_kill_session_histories: Vec<IntelligentKillHistory>,
-    /// Of the range of time, not of the page
+    /// Number of completed intelligent kills in the time range, across all pages
     total_count: u64,
 }
 
-/// An intelligent kill that has ended.
+/// A completed intelligent kill.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillHistory {
     #[schema(example = "1774873478588")]
     task_id: String,
-    /// When it was asked for, in seconds since 1970 (UTC)
+    /// Request time, in seconds since 1970 (UTC)
     start_time: i64,
-    /// When it ended, in seconds since 1970 (UTC)
+    /// Completion time, in seconds since 1970 (UTC)
     end_time: i64,
-    /// CSV of the sessions, with what became of each. Works for an hour and without credentials: keep it to yourself
+    /// Link to a CSV of the sessions and their outcomes. Valid for an hour without credentials: do not share it
     download_link: String,
-    /// finished or error. An addition of Clew's
+    /// Status: finished or error. Clew extension
     #[schema(value_type = String, example = "finished")]
     status: &'static str,
-    /// Why it did not do all of its work, if it did not. An addition of Clew's
+    /// Reason of an incomplete kill. Clew extension
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -51,14 +51,14 @@ pub(crate) struct IntelligentKillHistory {
     tag = "sessions",
     params(
         ("project_id" = String, Path), ("instance_id" = String, Path),
-        ("node_id" = String, Query, description = "The node"),
-        ("start_time" = i64, Query, description = "Asked for from this moment on, in milliseconds since 1970 (UTC)"),
-        ("end_time" = i64, Query, description = "Asked for before this moment, which is after start_time"),
-        ("limit" = Option<String>, Query, description = "Entries to return: 1 to 100, by default 100"),
-        ("offset" = Option<String>, Query, description = "Entries to leave out, by default 0")
+        ("node_id" = String, Query, description = "Id of the node"),
+        ("start_time" = i64, Query, description = "Earliest request time, in milliseconds since 1970 (UTC)"),
+        ("end_time" = i64, Query, description = "End of the time range, exclusive, after start_time"),
+        ("limit" = Option<String>, Query, description = "Maximum number of entries to return: 1 to 100, by default 100"),
+        ("offset" = Option<String>, Query, description = "Number of entries to skip, by default 0")
     ),
     responses(
-        (status = 200, description = "A page of those that have ended", body = IntelligentKillHistories),
+        (status = 200, description = "A page of completed intelligent kills", body = IntelligentKillHistories),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -72,9 +72,9 @@ pub(crate) async fn list(
     let query = Query::parse(query.as_deref());
     let parsed = query.as_ref().map_err(Clone::clone);
     let node = || parsed.clone()?.required("node_id").map(str::to_owned);
-    let target = super::target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
+    let target = super::resolve_target(&service, &caller, Action::SHOW_INTELLIGENT_KILL, path, node).await?;
     let query = query?;
-    let (from, to) = (moment(&query, "start_time")?, moment(&query, "end_time")?);
+    let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
     if from >= to {
         return Err(Query::wrong("end_time", &to.to_string()));
     }
@@ -84,12 +84,12 @@ pub(crate) async fn list(
     };
     let filter = IntelligentKillFilter { instance_id: target.instance.id.clone(), node_id: target.node.id, from, to };
     let (kills, total_count) = service.store.intelligent_kills(&filter, page).await?;
-    let reached = crate::connection::reached_by(caller.connection.as_ref(), &headers);
+    let server_url = crate::connection::reached_by(caller.connection.as_ref(), &headers);
     let entry = |kill: IntelligentKill| IntelligentKillHistory {
         task_id: kill.id.to_string(),
         start_time: kill.id.milliseconds().div_euclid(1000),
         end_time: kill.ended_at.unwrap_or_default().div_euclid(1000),
-        download_link: link::to(&service.store, &reached, kill.id, caller.expires_at),
+        download_link: report_link::create(&service.store, &server_url, kill.id, caller.expires_at),
         status: kill.status.wire_name(),
         reason: kill.reason,
     };
@@ -97,7 +97,7 @@ pub(crate) async fn list(
     Ok(Json(IntelligentKillHistories { intelligent_kill_session_histories, total_count }))
 }
 
-fn moment(query: &Query, name: &'static str) -> Result<i64, Refusal> {
+fn parse_millis(query: &Query, name: &'static str) -> Result<i64, Refusal> {
     let given = query.required(name)?;
-    given.parse().ok().filter(|&moment| moment >= 0).ok_or_else(|| Query::wrong(name, given))
+    given.parse().ok().filter(|&millis| millis >= 0).ok_or_else(|| Query::wrong(name, given))
 }

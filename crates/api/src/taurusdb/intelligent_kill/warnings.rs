@@ -1,4 +1,4 @@
-//! Warnings of the preview of an intelligent kill: root blockers that would survive, and victims that would be spared.
+//! Warnings in the preview of an intelligent kill: surviving root blockers and spared victims.
 
 use clew_diagnose::waits;
 use clew_model::{Language, Node, Session};
@@ -8,22 +8,22 @@ use utoipa::ToSchema;
 
 use crate::Service;
 
-/// A warning about an intelligent kill. An addition of Clew's.
+/// A warning about an intelligent kill. Clew extension.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntelligentKillWarning {
-    /// surviving_root_blocker; the kind of the risk for which a session is spared, as table_damage; or not_read
+    /// Kind: surviving_root_blocker, not_read, or the risk that spares a session, such as table_damage
     #[schema(value_type = String, example = "surviving_root_blocker")]
     kind: &'static str,
-    /// In the language of X-Language
+    /// Message in the language of X-Language
     #[schema(example = "8 of 8 wait for session 70, app@10.0.0.7, idle for 35 s, which is not among the victims")]
     message: String,
-    /// The root blocker, or the session that is spared
+    /// Thread id of the root blocker or the spared session
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<u64>,
 }
 
-/// Warnings about ending these sessions. What cannot be read is a warning too: the preview itself does not depend on it.
-pub(super) async fn read(
+/// Returns the warnings about killing the victims. A failed read becomes a warning, so that the preview succeeds.
+pub(super) async fn read_warnings(
     service: &Service,
     node: &Node,
     victims: &[Session],
@@ -56,7 +56,7 @@ pub(super) async fn read(
             risks.sort_unstable_by_key(|(session, _)| *session);
             warnings.extend(risks.into_iter().map(|(session, risk)| IntelligentKillWarning {
                 kind: risk.kind(),
-                message: spared(session, &risk.text(language), language),
+                message: spared_message(session, &risk.text(language), language),
                 session_id: Some(session),
             }));
         }
@@ -65,7 +65,7 @@ pub(super) async fn read(
     warnings
 }
 
-fn spared(session: u64, risk: &str, language: Language) -> String {
+fn spared_message(session: u64, risk: &str, language: Language) -> String {
     match language {
         Language::EnUs => format!("Session {session} is spared: {risk}"),
         Language::ZhCn => format!("不会 Kill 会话 {session}：{risk}"),

@@ -1,4 +1,4 @@
-//! Whom a task kills, as bodies and queries say it: the same fields in both.
+//! Parser for the criteria of a kill task. Request bodies and queries have the same fields.
 
 use clew_model::{HostPattern, KillCriteria};
 use serde_json::{Value, json};
@@ -8,22 +8,22 @@ use crate::query::{Query, shown};
 use crate::refusal::Refusal;
 use crate::statement_text::HIDDEN;
 
-/// Names of the fields. `include_unsafe` is an addition of Clew's.
-pub(super) const FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE];
+/// Names of the criteria fields. `include_unsafe` is a Clew extension.
+pub(super) const CRITERIA_FIELDS: [&str; 7] = ["user", "host", "db", "command", "info", "time", INCLUDE_UNSAFE];
 const INCLUDE_UNSAFE: &str = "include_unsafe";
 
-/// Longest name of an account (spec section 2.8).
-const LONGEST_USER: usize = 32;
-/// Longest name of a database.
-const LONGEST_DATABASE: usize = 64;
-/// Longest host and command: as in the filters of a collection.
-const LONGEST_TEXT: usize = 255;
-/// Longest part of a statement.
-const LONGEST_INFO: usize = 1024;
+/// Maximum length of an account name (spec section 2.8).
+const MAX_USER_LEN: usize = 32;
+/// Maximum length of a database name.
+const MAX_DATABASE_LEN: usize = 64;
+/// Maximum length of host and command, as in the filters of a collection.
+const MAX_TEXT_LEN: usize = 255;
+/// Maximum length of a statement substring.
+const MAX_INFO_LEN: usize = 1024;
 
-/// The fields as they were given.
+/// Unparsed values of the criteria fields.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub(super) struct RawCriteria {
     user: Option<String>,
     host: Option<String>,
     db: Option<String>,
@@ -33,20 +33,20 @@ pub(super) struct Texts {
     include_unsafe: Option<String>,
 }
 
-impl Texts {
-    pub(super) fn of_body(body: &Body) -> Result<Self, Refusal> {
+impl RawCriteria {
+    pub(super) fn from_body(body: &Body) -> Result<Self, Refusal> {
         Ok(Self {
             user: body.get("user")?,
             host: body.get("host")?,
             db: body.get("db")?,
             command: body.get("command")?,
             info: body.get("info")?,
-            time: digits(body, "time"),
+            time: number_text(body, "time"),
             include_unsafe: body.raw(INCLUDE_UNSAFE).map(str::to_owned),
         })
     }
 
-    pub(super) fn of_query(query: &Query) -> Self {
+    pub(super) fn from_query(query: &Query) -> Self {
         let get = |name| query.get(name).map(str::to_owned);
         Self {
             user: get("user"),
@@ -59,22 +59,23 @@ impl Texts {
         }
     }
 
-    /// What they mean, if they can be meant.
-    pub(super) fn criteria(self) -> Result<KillCriteria, Refusal> {
-        let seconds = whole("time", &self.time.ok_or_else(|| missing("time"))?, 1, KillCriteria::MAX_SECONDS)?;
+    /// Validates and parses the fields.
+    pub(super) fn parse(self) -> Result<KillCriteria, Refusal> {
+        let time = self.time.ok_or_else(|| missing("time"))?;
+        let seconds = parse_integer("time", &time, 1, KillCriteria::MAX_SECONDS)?;
         Ok(KillCriteria {
-            user: name("user", self.user, LONGEST_USER)?,
-            host: text("host", self.host, LONGEST_TEXT)?.map(|host| HostPattern::parse(&host)),
-            database: name("db", self.db, LONGEST_DATABASE)?,
-            command: text("command", self.command, LONGEST_TEXT)?,
-            sql_key: text("info", self.info, LONGEST_INFO)?,
+            user: check_name("user", self.user, MAX_USER_LEN)?,
+            host: check_length("host", self.host, MAX_TEXT_LEN)?.map(|host| HostPattern::parse(&host)),
+            database: check_name("db", self.db, MAX_DATABASE_LEN)?,
+            command: check_length("command", self.command, MAX_TEXT_LEN)?,
+            sql_key: check_length("info", self.info, MAX_INFO_LEN)?,
             seconds,
-            include_unsafe: include_unsafe(self.include_unsafe.as_deref())?,
+            include_unsafe: parse_include_unsafe(self.include_unsafe.as_deref())?,
         })
     }
 }
 
-fn include_unsafe(given: Option<&str>) -> Result<bool, Refusal> {
+fn parse_include_unsafe(given: Option<&str>) -> Result<bool, Refusal> {
     match given {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
@@ -82,41 +83,43 @@ fn include_unsafe(given: Option<&str>) -> Result<bool, Refusal> {
     }
 }
 
-/// A number, which the cloud's own interfaces write now with quotes and now without.
-pub(super) fn digits(body: &Body, name: &str) -> Option<String> {
+/// Returns the text of a number field. The cloud's interfaces send numbers with and without quotes.
+pub(super) fn number_text(body: &Body, name: &str) -> Option<String> {
     body.raw(name).map(|raw| raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).to_owned())
 }
 
-/// A whole number in a range, in digits alone.
-pub(super) fn whole(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, Refusal> {
+/// Parses an integer of digits only, within a range.
+pub(super) fn parse_integer(name: &'static str, given: &str, min: u32, max: u32) -> Result<u32, Refusal> {
     let number = if given.bytes().all(|byte| byte.is_ascii_digit()) { given.parse().ok() } else { None };
     number
         .filter(|number| (min..=max).contains(number))
         .ok_or_else(|| Refusal::out_of_range(name, shown(given), &(min.into()..=max.into())))
 }
 
-fn name(field: &'static str, given: Option<String>, longest: usize) -> Result<Option<String>, Refusal> {
+/// Rejects a name that is empty, too long or has characters other than letters, digits, `-` and `_`.
+fn check_name(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, Refusal> {
     let Some(given) = given else { return Ok(None) };
-    let letters = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    if (1..=longest).contains(&given.len()) && given.chars().all(letters) {
+    let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    if (1..=max_len).contains(&given.len()) && given.chars().all(is_allowed) {
         return Ok(Some(given));
     }
-    let arguments = vec![("field", field.into()), ("given", shown(&given)), ("max", longest.to_string())];
+    let arguments = vec![("field", field.into()), ("given", shown(&given)), ("max", max_len.to_string())];
     Err(Refusal::parameter("kill-task-name", arguments))
 }
 
-fn text(field: &'static str, given: Option<String>, longest: usize) -> Result<Option<String>, Refusal> {
+/// Rejects a text that is empty or too long.
+fn check_length(field: &'static str, given: Option<String>, max_len: usize) -> Result<Option<String>, Refusal> {
     let Some(given) = given else { return Ok(None) };
     let length = given.chars().count();
-    if (1..=longest).contains(&length) {
+    if (1..=max_len).contains(&length) {
         return Ok(Some(given));
     }
-    let (length, max) = (length.to_string(), longest.to_string());
+    let (length, max) = (length.to_string(), max_len.to_string());
     let arguments = vec![("field", field.into()), ("length", length), ("min", "1".into()), ("max", max)];
     Err(Refusal::parameter("parameter-length", arguments))
 }
 
-/// The criteria as the audit records them, without the part of a statement.
+/// Returns the criteria for the audit. The statement substring is replaced by a placeholder.
 pub(super) fn audit_detail(criteria: &KillCriteria) -> Value {
     json!({
         "user": criteria.user, "host": criteria.host.as_ref().map(ToString::to_string), "db": criteria.database,

@@ -1,4 +1,4 @@
-//! Who was killed on an instance, on whose word, and what became of it.
+//! History of killed sessions of an instance, with the source and outcome of each kill.
 
 use axum::extract::{Path, RawQuery, State};
 use clew_iam::decision::Action;
@@ -13,24 +13,24 @@ use crate::json::Json;
 use crate::query::{Query, shown};
 use crate::refusal::{ErrorBody, Refusal};
 
-/// Kills of a range that are shown: the newest (spec section 2.8).
-const MOST: u32 = 500;
+/// Maximum number of kills in a time range, newest first (spec section 2.8).
+const MAX_KILLS: u32 = 500;
 
-/// Which kills, and which part of them.
+/// Time range and page of the history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct HistoryParameters {
-    /// Not before this moment, in milliseconds since 1970
+    /// Start of the time range, inclusive, in milliseconds since 1970
     #[param(minimum = 0)]
     start_time: Option<i64>,
-    /// Before this moment, in milliseconds since 1970
+    /// End of the time range, exclusive, in milliseconds since 1970
     #[param(minimum = 0)]
     end_time: Option<i64>,
-    /// The first page is 1, and 0 is the same
+    /// Page number, from 1; 0 is equal to 1
     #[param(minimum = 0, maximum = 2_147_483_647, default = 1)]
     page_num: Option<u32>,
-    /// Kills of a page
+    /// Number of kills per page
     #[param(minimum = 1, maximum = 100, default = 10)]
     page_size: Option<u32>,
 }
@@ -38,18 +38,18 @@ pub(crate) struct HistoryParameters {
 /// A page of kills.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillHistory {
-    /// The newest first
+    /// Killed sessions, newest first
     killed_sessions: Vec<KilledSessionView>,
-    /// Kills of the range, at most 500
+    /// Number of kills in the time range, up to 500
     total_count: u64,
 }
 
-/// A kill.
+/// A killed session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KilledSessionView {
     instance_id: String,
     node_id: String,
-    /// The task, or the intelligent kill; null if somebody named the session
+    /// Id of the kill task or intelligent kill; null for a manual kill
     #[schema(required)]
     task_id: Option<String>,
     /// Thread id
@@ -59,30 +59,30 @@ pub(crate) struct KilledSessionView {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// Seconds that it had been in its state
+    /// Time in its last state, in seconds
     time: u64,
     #[schema(required)]
     state: Option<String>,
-    /// Template of its statement
+    /// SQL template of the statement
     #[schema(required)]
     info: Option<String>,
-    /// When it was decided, in milliseconds since 1970
+    /// Time of the kill decision, in milliseconds since 1970
     kill_time: i64,
-    /// manual, intelligent or task
+    /// Source of the kill: manual, intelligent or task
     killed_source: &'static str,
-    /// killed, rolling_back, ending, already_gone, refused, failed or unknown; null while it is not known. An addition of Clew's
+    /// Outcome: killed, rolling_back, ending, already_gone, refused, failed or unknown; null while pending. Clew extension
     #[schema(required)]
     outcome: Option<&'static str>,
 }
 
-/// List who was killed on an instance.
+/// List the killed sessions of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/kill/history",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path), HistoryParameters),
     responses(
-        (status = 200, description = "A page of kills", body = KillHistory),
+        (status = 200, description = "A page of killed sessions", body = KillHistory),
         (status = 400, description = "Invalid parameter value", body = ErrorBody)
     )
 )]
@@ -95,7 +95,7 @@ pub(crate) async fn list(
     let (_, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
     query.check_names(&["start_time", "end_time", "page_num", "page_size"])?;
-    let (from, to) = (moment(&query, "start_time")?, moment(&query, "end_time")?);
+    let (from, to) = (parse_millis(&query, "start_time")?, parse_millis(&query, "end_time")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
@@ -104,23 +104,23 @@ pub(crate) async fn list(
     let page_size = query.number("page_size", 1, 100, 10)?;
     let page = query.number("page_num", 0, i32::MAX.unsigned_abs(), 1)?.max(1);
     let offset = page_size.saturating_mul(page - 1);
-    let limit = page_size.min(MOST.saturating_sub(offset));
+    let limit = page_size.min(MAX_KILLS.saturating_sub(offset));
     let filter = KillFilter { from, to, ..KillFilter::of_instance(instance.id.clone()) };
     let (kills, total) = service.store.killed_sessions(&filter, Page { offset, limit }).await?;
     Ok(Json(KillHistory {
-        killed_sessions: kills.into_iter().map(view).collect(),
-        total_count: total.min(MOST.into()),
+        killed_sessions: kills.into_iter().map(killed_session_view).collect(),
+        total_count: total.min(MAX_KILLS.into()),
     }))
 }
 
-fn moment(query: &Query, name: &'static str) -> Result<Option<i64>, Refusal> {
+fn parse_millis(query: &Query, name: &'static str) -> Result<Option<i64>, Refusal> {
     let Some(given) = query.get(name) else { return Ok(None) };
-    let digits = given.bytes().all(|byte| byte.is_ascii_digit());
-    let moment = given.parse().ok().filter(|_| digits);
-    moment.map(Some).ok_or_else(|| Query::wrong(name, &shown(given)))
+    let is_digits = given.bytes().all(|byte| byte.is_ascii_digit());
+    let millis = given.parse().ok().filter(|_| is_digits);
+    millis.map(Some).ok_or_else(|| Query::wrong(name, &shown(given)))
 }
 
-fn view(kill: KilledSession) -> KilledSessionView {
+fn killed_session_view(kill: KilledSession) -> KilledSessionView {
     KilledSessionView {
         instance_id: kill.instance_id.to_string(),
         node_id: kill.node_id.to_string(),

@@ -1,4 +1,4 @@
-//! Whom a task would kill at this moment, on all nodes of an instance: decided by what the worker decides by.
+//! Preview of a kill task: matching sessions on all nodes of an instance, selected by the worker's own rules.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::criteria::{FIELDS, Texts};
+use super::criteria::{CRITERIA_FIELDS, RawCriteria};
 use crate::Service;
 use crate::caller::{Caller, must_reach};
 use crate::json::Json;
@@ -22,89 +22,89 @@ use crate::query::Query;
 use crate::refusal::{ErrorBody, Refusal};
 use crate::statement_text::statement_text;
 
-/// Sessions that are shown, those in their state for longest first; more are counted only.
-const MOST_SHOWN: usize = 500;
-/// Characters of a statement that are shown.
-const LONGEST_STATEMENT: usize = 4096;
+/// Maximum number of sessions in a response. Further sessions are only counted.
+const MAX_LISTED_SESSIONS: usize = 500;
+/// Maximum length of a statement in a response, in characters.
+const MAX_STATEMENT_LEN: usize = 4096;
 
-/// Whom a task would kill. Criteria are joined by AND.
+/// Criteria of the previewed task, joined by AND.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read parameter by parameter to name what is wrong")]
+#[allow(dead_code, reason = "schema of the query; the handler parses it parameter by parameter for exact errors")]
 pub(crate) struct PreviewParameters {
-    /// Least seconds in the current state
+    /// Minimum time in the current state, in seconds
     #[param(minimum = 1, maximum = 2_147_483_647, required = true)]
     time: i32,
-    /// Account, exact
+    /// Account name, exact match
     #[param(min_length = 1, max_length = 32)]
     user: Option<String>,
-    /// Client address: host, or host:port
+    /// Client address: host or host:port
     #[param(min_length = 1, max_length = 255)]
     host: Option<String>,
-    /// Default database, exact
+    /// Default database, exact match
     #[param(min_length = 1, max_length = 64)]
     db: Option<String>,
-    /// Kind of command, in any case
+    /// Command type, case-insensitive
     #[param(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Part of the statement, in any case
+    /// Substring of the statement, case-insensitive
     #[param(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// Kill also sessions whose end can damage or half-change a table without transactions. An addition of Clew's
+    /// Include sessions whose kill can damage or partially change a non-transactional table. Clew extension
     include_unsafe: Option<bool>,
 }
 
-/// Whom a task would kill.
+/// Preview of a kill task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Preview {
-    /// Those in their state for longest first
+    /// Matching sessions, longest time in state first
     #[schema(max_items = 500)]
     processes: Vec<PreviewedProcess>,
-    /// How many there are in all
+    /// Number of matching sessions
     total_count: usize,
-    /// When the nodes were looked at, in milliseconds since 1970
+    /// Time of the read, in milliseconds since 1970
     data_sync_time: i64,
-    /// Why sessions of a node may be missing here, and are not killed by a task
+    /// Reasons why sessions of a node may be missing from the preview and from kills
     limitations: Vec<NodeLimitation>,
-    /// Matching sessions that the task would spare, as their end can damage a table; left out where there are none. An addition of Clew's
+    /// Matching sessions that the task spares, because their kill can damage a table; omitted if empty. Clew extension
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 500)]
     spared: Vec<SparedProcess>,
-    /// How many sessions would be spared in all; left out where there are none. An addition of Clew's
+    /// Number of spared sessions; omitted if zero. Clew extension
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     spared_count: usize,
 }
 
-/// Something that a node does not show.
+/// A limitation of the data that a node exposes.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NodeLimitation {
     node_id: String,
-    /// What is missing
+    /// Missing data
     what: String,
-    /// Why
+    /// Reason
     why: String,
-    /// A statement or setting that would show it
+    /// Statement or setting that exposes the data
     #[schema(required)]
     remedy: Option<String>,
 }
 
 impl NodeLimitation {
-    fn of(node: &NodeId, gap: Limitation) -> Self {
-        Self { node_id: node.to_string(), what: gap.what, why: gap.why, remedy: gap.remedy }
+    fn new(node: &NodeId, limitation: Limitation) -> Self {
+        Self { node_id: node.to_string(), what: limitation.what, why: limitation.why, remedy: limitation.remedy }
     }
 }
 
-/// A matching session that would be spared.
+/// A matching session that the task spares.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SparedProcess {
     #[serde(flatten)]
     process: PreviewedProcess,
-    /// Why
+    /// Risk of the kill
     risk: KillRiskView,
 }
 
-/// A session that would be killed.
+/// A session that matches the criteria.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PreviewedProcess {
     node_id: String,
@@ -115,25 +115,25 @@ pub(crate) struct PreviewedProcess {
     #[schema(required)]
     db: Option<String>,
     command: String,
-    /// The statement, or its beginning; its SQL template where the project masks statements or the caller may not list sessions
+    /// Statement, possibly truncated; its SQL template if statements are masked or the caller may not list sessions
     #[schema(required)]
     sql_info: Option<String>,
-    /// Seconds in the current state
+    /// Time in the current state, in seconds
     state_duration: u64,
     #[schema(required)]
     state: Option<String>,
 }
 
-/// Show whom a task would kill at this moment.
+/// Preview the sessions that a task would kill now.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/preview",
     tag = "kill tasks",
     params(("project_id" = String, Path), ("instance_id" = String, Path), PreviewParameters),
     responses(
-        (status = 200, description = "Whom it would kill", body = Preview),
+        (status = 200, description = "The matching sessions", body = Preview),
         (status = 400, description = "Invalid parameter value", body = ErrorBody),
-        (status = 500, description = "A node cannot be read; the message says why", body = ErrorBody)
+        (status = 500, description = "A node cannot be read; the message states the reason", body = ErrorBody)
     )
 )]
 pub(crate) async fn show(
@@ -145,18 +145,18 @@ pub(crate) async fn show(
 ) -> Result<Json<Preview>, Refusal> {
     let (project, instance) = caller.instance(&service, Action::GET_INSTANCE, (&project, &instance), &[]).await?;
     let query = Query::parse(query.as_deref())?;
-    query.check_names(&FIELDS)?;
-    let criteria = Texts::of_query(&query).criteria()?;
+    query.check_names(&CRITERIA_FIELDS)?;
+    let criteria = RawCriteria::from_query(&query).parse()?;
     let masked = caller.sees_templates(&service, &project, &instance);
     let rules = [KillRule::new(&criteria).masked(masked)];
     let data_sync_time = Timestamp::now().as_millisecond();
     let nodes = service.store.nodes_to_read(&instance.id).await?;
     nodes.iter().try_for_each(|node| must_reach(&service, node))?;
-    let looks = nodes.iter().map(async |node| {
+    let reads = nodes.iter().map(async |node| {
         let read = async |limits| read_user_sessions(&node.url, Errand::Reading, &limits).await;
         let mut listed = service.read_node(node, read).await?;
-        let gaps: Vec<NodeLimitation> =
-            listed.limitations.drain(..).map(|gap| NodeLimitation::of(&node.id, gap)).collect();
+        let limitations: Vec<NodeLimitation> =
+            listed.limitations.drain(..).map(|limitation| NodeLimitation::new(&node.id, limitation)).collect();
         let matched: Vec<Session> = victims(&rules, listed.into_choosable(), service.kills.protected())
             .into_iter()
             .map(|(_, session)| session)
@@ -166,13 +166,13 @@ pub(crate) async fn show(
         } else {
             service.read_node(node, async |limits| read_table_risks(&node.url, &matched, &limits).await).await?
         };
-        Ok::<_, Refusal>((&node.id, matched, risks, gaps))
+        Ok::<_, Refusal>((&node.id, matched, risks, limitations))
     });
     let mut killed: Vec<(&NodeId, Session)> = Vec::new();
     let mut spared: Vec<(&NodeId, Session, KillRisk)> = Vec::new();
     let mut limitations = Vec::new();
-    for (node, matched, mut risks, gaps) in try_join_all(looks).await? {
-        limitations.extend(gaps);
+    for (node, matched, mut risks, node_limitations) in try_join_all(reads).await? {
+        limitations.extend(node_limitations);
         for session in matched {
             match risks.remove(&session.id) {
                 Some(risk) => spared.push((node, session, risk)),
@@ -180,11 +180,11 @@ pub(crate) async fn show(
             }
         }
     }
-    Ok(Json(preview(killed, spared, limitations, data_sync_time, (masked, language))))
+    Ok(Json(build_preview(killed, spared, limitations, data_sync_time, (masked, language))))
 }
 
-/// The sessions in their state for longest, and how many there are.
-fn preview(
+/// Sorts and counts the sessions. Lists up to [`MAX_LISTED_SESSIONS`] of each kind.
+fn build_preview(
     mut killed: Vec<(&NodeId, Session)>,
     mut spared: Vec<(&NodeId, Session, KillRisk)>,
     limitations: Vec<NodeLimitation>,
@@ -194,9 +194,10 @@ fn preview(
     killed.sort_by_key(|(node, session)| (std::cmp::Reverse(session.seconds), *node, session.id));
     spared.sort_by_key(|(node, session, _)| (std::cmp::Reverse(session.seconds), *node, session.id));
     let (total_count, spared_count) = (killed.len(), spared.len());
-    let processes = killed.into_iter().take(MOST_SHOWN).map(|(node, session)| view(node, &session, masked)).collect();
-    let spared = spared.into_iter().take(MOST_SHOWN).map(|(node, session, risk)| SparedProcess {
-        process: view(node, &session, masked),
+    let processes = killed.into_iter().take(MAX_LISTED_SESSIONS);
+    let processes = processes.map(|(node, session)| process_view(node, &session, masked)).collect();
+    let spared = spared.into_iter().take(MAX_LISTED_SESSIONS).map(|(node, session, risk)| SparedProcess {
+        process: process_view(node, &session, masked),
         risk: KillRiskView::new(&risk, language),
     });
     Preview { processes, total_count, data_sync_time, limitations, spared: spared.collect(), spared_count }
@@ -207,8 +208,8 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
-    let statement = |statement: &[u8]| statement_text(statement, masked).chars().take(LONGEST_STATEMENT).collect();
+fn process_view(node: &NodeId, session: &Session, masked: bool) -> PreviewedProcess {
+    let statement = |statement: &[u8]| statement_text(statement, masked).chars().take(MAX_STATEMENT_LEN).collect();
     PreviewedProcess {
         node_id: node.to_string(),
         id: session.id,
@@ -227,15 +228,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_beyond_those_that_are_shown_are_counted() {
+    fn sessions_beyond_the_limit_are_counted_but_not_listed() {
         let node = NodeId::generate();
         let session = |id: u64| Session { id, seconds: id, ..Session::default() };
         let killed = (1..=501).map(|id| (&node, session(id))).collect();
         let spared =
             (1..=502).map(|id| (&node, session(id), KillRisk::UnknownTables { statement: "UPDATE" })).collect();
-        let shown = preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
-        assert_eq!((shown.processes.len(), shown.total_count), (500, 501));
-        assert_eq!((shown.spared.len(), shown.spared_count), (500, 502));
-        assert_eq!(shown.spared[0].process.id, 502, "those in their state for longest");
+        let preview = build_preview(killed, spared, Vec::new(), 0, (false, Language::EnUs));
+        assert_eq!((preview.processes.len(), preview.total_count), (500, 501));
+        assert_eq!((preview.spared.len(), preview.spared_count), (500, 502));
+        assert_eq!(preview.spared[0].process.id, 502, "the longest time in state is first");
     }
 }

@@ -1,4 +1,4 @@
-//! Whether an instance lets its tasks kill.
+//! Switch that enables the kill tasks of an instance.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -18,16 +18,16 @@ use crate::refusal::{ErrorBody, Refusal};
 const ON: &str = "ON";
 const OFF: &str = "OFF";
 
-/// The switch of an instance.
+/// State of the kill switch of an instance.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillSwitch {
-    /// ON or OFF
+    /// Status: ON or OFF
     #[schema(example = "ON")]
     status: &'static str,
 }
 
-/// Show whether an instance lets its tasks kill.
+/// Show the kill switch of an instance.
 #[utoipa::path(
     get,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
@@ -45,7 +45,7 @@ pub(crate) async fn show(
     Ok(Json(KillSwitch { status: if is_on { ON } else { OFF } }))
 }
 
-/// Let an instance's tasks kill, or stop all of them.
+/// Set the kill switch of an instance. OFF stops all tasks of the instance.
 #[utoipa::path(
     put,
     path = "/v3/{project_id}/instances/{instance_id}/process/task/switch",
@@ -53,7 +53,7 @@ pub(crate) async fn show(
     params(("project_id" = String, Path), ("instance_id" = String, Path)),
     request_body(content = KillSwitch, content_type = "application/json"),
     responses(
-        (status = 200, description = "It is so"),
+        (status = 200, description = "The switch is set"),
         (status = 400, description = "Invalid field value", body = ErrorBody)
     )
 )]

@@ -1,85 +1,85 @@
-//! Kill tasks as they go over the wire.
+//! Wire format of kill tasks.
 
 use clew_model::NodeId;
 use clew_store::{KillTask, KillTaskState, LoginBackoff};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AUTO, MANUAL};
+use super::{AUTO_TASK, MANUAL_TASK};
 use crate::statement_text::HIDDEN;
 
-/// Whom a task kills, and for how long. Criteria are joined by AND.
+/// Criteria and duration of a new kill task. Criteria are joined by AND.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct AddKillTask {
-    /// Account, exact
+    /// Account name, exact match
     #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9_\\-]+$")]
     user: Option<String>,
-    /// Client address: host, or host:port
+    /// Client address: host or host:port
     #[schema(min_length = 1, max_length = 255)]
     host: Option<String>,
-    /// Default database, exact
+    /// Default database, exact match
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_\\-]+$")]
     db: Option<String>,
-    /// Kind of command, in any case: Sleep, Query, …
+    /// Command type, case-insensitive: Sleep, Query, …
     #[schema(min_length = 1, max_length = 255)]
     command: Option<String>,
-    /// Part of the statement, in any case
+    /// Substring of the statement, case-insensitive
     #[schema(min_length = 1, max_length = 1024)]
     info: Option<String>,
-    /// Least seconds in the current state; also as a text of digits
+    /// Minimum time in the current state, in seconds; a string of digits is accepted
     #[schema(minimum = 1, maximum = 2_147_483_647)]
     time: i32,
-    /// auto ends by itself, manual when somebody stops it
+    /// Type: auto stops after task_duration, manual runs until stopped
     #[schema(example = "auto")]
     task_type: String,
-    /// Seconds that an auto task runs; a manual one has none. Also as a text of digits
+    /// Duration of an auto task in seconds, forbidden for a manual task; a string of digits is accepted
     #[schema(minimum = 10, maximum = 31_535_999)]
     task_duration: Option<i32>,
-    /// Kill also sessions whose end can damage or half-change a table without transactions, as REPAIR, ALTER or UPDATE of a MyISAM table;
-    /// by default these are spared. An addition of Clew's
+    /// Include sessions whose kill can damage or partially change a non-transactional table, by default spared.
+    /// Examples are REPAIR, ALTER and UPDATE of a MyISAM table. Clew extension
     include_unsafe: Option<bool>,
-    /// Name of the instance, which confirms a task without user, host, db, command and info: it kills every user session. The web page must
-    /// send it; other clients may. An addition of Clew's
+    /// Instance name, which confirms a task that kills every user session: without user, host, db, command and info.
+    /// Required from the web page, optional for other clients. Clew extension
     confirmed_instance_name: Option<String>,
 }
 
-/// A task was added.
+/// Response to a new kill task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskAdded {
     pub(super) success: bool,
-    /// Names the task. An addition of Clew's
+    /// Id of the task. Clew extension
     #[schema(example = "1795542000000")]
     pub(super) task_id: String,
 }
 
-/// A task to stop.
+/// Request to stop a kill task.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "describes the body, which is read field by field to name what is wrong")]
+#[allow(dead_code, reason = "schema of the body; the handler parses it field by field for exact errors")]
 pub(crate) struct StopKillTask {
-    /// As the list of tasks has it
+    /// Id from the list of tasks
     task_id: String,
 }
 
-/// It was done.
+/// Confirmation of a successful request.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Success {
     pub(super) success: bool,
 }
 
-/// The tasks of an instance.
+/// Kill tasks of an instance.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTasks {
-    /// The newest first
+    /// Tasks, newest first
     pub(super) processes: Vec<KillTaskView>,
 }
 
-/// A task. What is null does not matter to it.
+/// A kill task. A null criterion matches every session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KillTaskView {
-    /// Names the task
+    /// Id of the task
     id: String,
     instance_id: String,
     #[schema(required)]
@@ -90,40 +90,40 @@ pub(crate) struct KillTaskView {
     db: Option<String>,
     #[schema(required)]
     command: Option<String>,
-    /// Part of the statement; *** where the project masks statements or the caller may not list sessions
+    /// Substring of the statement; *** if statements are masked or the caller may not list sessions
     #[schema(required)]
     info: Option<String>,
-    /// Least seconds in the current state
+    /// Minimum time in the current state, in seconds
     time: u32,
-    /// auto or manual
+    /// Type: auto or manual
     task_type: &'static str,
-    /// Seconds; null if somebody has to stop it
+    /// Duration in seconds; null for a manual task
     #[schema(required)]
     task_duration: Option<i64>,
-    /// running, finished or stopped
+    /// State: running, finished or stopped
     task_state: &'static str,
-    /// Milliseconds since 1970
+    /// Start time, in milliseconds since 1970
     start_time: i64,
-    /// When it ended or will end, in milliseconds since 1970; null if nobody knows yet
+    /// Actual or planned end time, in milliseconds since 1970; null for a running manual task
     #[schema(required)]
     end_time: Option<i64>,
-    /// Nodes on which a running task kills nothing, because they refuse the login. An addition of Clew's
+    /// Nodes that refuse Clew's login, so that the running task kills nothing there. Clew extension
     refused_nodes: Vec<RefusedNode>,
-    /// Whether unsafe sessions are killed too; left out if not. An addition of Clew's
+    /// True if unsafe sessions are killed too; otherwise omitted. Clew extension
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     include_unsafe: bool,
 }
 
-/// A node that refuses the login of Clew's account.
+/// A node that refuses the login of Clew's database account.
 #[derive(Serialize, ToSchema, Clone)]
 pub(crate) struct RefusedNode {
     node_id: String,
-    /// Message of the last refusal
+    /// Error message of the last refused login
     reason: String,
-    /// Refused logins in a row
+    /// Number of consecutive refused logins
     refused_logins: u32,
-    /// Next automatic login, in milliseconds since 1970
+    /// Time of the next automatic login, in milliseconds since 1970
     next_attempt_time: i64,
 }
 
@@ -144,26 +144,28 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl KillTaskView {
-    /// `masked` for those who may see templates only; `refused` are the instance's nodes that refuse the login.
+    /// Creates the view of a task. `refused` lists the instance's nodes that refuse the login.
+    ///
+    /// With `masked`, a placeholder replaces the statement substring.
     pub(super) fn new(task: KillTask, masked: bool, refused: &[RefusedNode]) -> Self {
-        let wanted = task.criteria;
+        let criteria = task.criteria;
         let info = |part: String| if masked { HIDDEN.to_owned() } else { part };
         Self {
             id: task.id.to_string(),
             instance_id: task.instance_id.to_string(),
-            user: wanted.user,
-            host: wanted.host.map(|host| host.to_string()),
-            db: wanted.database,
-            command: wanted.command,
-            info: wanted.sql_key.map(info),
-            time: wanted.seconds,
-            task_type: if task.ends_at.is_some() { AUTO } else { MANUAL },
+            user: criteria.user,
+            host: criteria.host.map(|host| host.to_string()),
+            db: criteria.database,
+            command: criteria.command,
+            info: criteria.sql_key.map(info),
+            time: criteria.seconds,
+            task_type: if task.ends_at.is_some() { AUTO_TASK } else { MANUAL_TASK },
             task_duration: task.ends_at.map(|end| (end - task.started_at) / 1000),
             task_state: task.state.name(),
             start_time: task.started_at,
             end_time: task.stopped_at.or(task.ends_at),
             refused_nodes: if task.state == KillTaskState::Running { refused.to_vec() } else { Vec::new() },
-            include_unsafe: wanted.include_unsafe,
+            include_unsafe: criteria.include_unsafe,
         }
     }
 }

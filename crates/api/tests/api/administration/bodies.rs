@@ -1,4 +1,4 @@
-//! Invalid bodies and queries, everywhere under `/clew/v1/`.
+//! Invalid bodies and queries of all routes below `/clew/v1/`.
 
 use http::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::call;
 use crate::server::Server;
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused_by_name() {
+async fn invalid_field_is_named_in_the_error() {
     let server = Server::start().await;
     let long = "x".repeat(65);
     for (path, body, reason) in [
@@ -39,7 +39,7 @@ async fn what_cannot_be_meant_is_refused_by_name() {
         ("policies/validate", json!({}), "document is missing"),
         ("policies/simulate", json!({ "action": "x" }), "There is no action \"x\""),
     ] {
-        let message = server.ask(Method::POST, path, body.clone()).await.refused(400, "IAM.0007");
+        let message = server.send_as_admin(Method::POST, path, body.clone()).await.refused(400, "IAM.0007");
         assert!(message.contains(reason), "{path} {body}: {message}");
     }
     let twice = call(&server, Method::POST, "projects", &json!({})).body(r#"{"name":"a","name":"b"}"#);
@@ -49,7 +49,7 @@ async fn what_cannot_be_meant_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn queries_are_read_strictly() {
+async fn invalid_query_parameters_are_rejected() {
     let server = Server::start().await;
     for (path, reason) in [
         ("projects?limit=0", "limit cannot be 0; it is 1 to 100"),
@@ -65,7 +65,7 @@ async fn queries_are_read_strictly() {
         ("audit?actr=ada", "actr is not a known field; did you mean actor?"),
         ("audit/export?limit=1", "limit is not a known field."),
     ] {
-        let message = server.ask(Method::GET, path, json!(null)).await.refused(400, "IAM.0007");
+        let message = server.send_as_admin(Method::GET, path, json!(null)).await.refused(400, "IAM.0007");
         assert!(message.contains(reason), "{path}: {message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may change identities, but is no administrator, becomes none.
+//! Privilege escalation through the administration API.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use super::{call, done, text};
 use crate::server::{Server, by};
 
 #[tokio::test]
-async fn administrators_are_out_of_reach_of_who_may_only_manage() {
+async fn identity_manager_cannot_change_administrators() {
     let server = Server::start().await;
-    let clerk = server.clerk("clerk", &["clew:identity:*"]).await;
+    let clerk = server.user_with_actions("clerk", &["clew:identity:*"]).await;
     let admin = &server.tenant.user_id;
     let spare = server.key_of(admin).await.key;
     for (method, path, body) in [
@@ -24,29 +24,29 @@ async fn administrators_are_out_of_reach_of_who_may_only_manage() {
         (Method::PATCH, format!("users/{admin}/keys/{spare}"), json!({ "enabled": false })),
         (Method::DELETE, format!("users/{admin}/keys/{spare}"), Value::Null),
     ] {
-        let message = server.ask_as(&clerk, method, &path, body.clone()).await.refused(403, "IAM.0002");
+        let message = server.send_as(&clerk, method, &path, body.clone()).await.refused(403, "IAM.0002");
         assert!(message.contains("Only an administrator"), "{path} {body}: {message}");
     }
     let users = server.store.users_of(&server.tenant.domain_id).await.unwrap();
     assert_eq!(users.iter().filter(|user| user.administrator).count(), 1);
     assert_eq!(server.store.keys_of(admin).await.unwrap().len(), 2);
 
-    // What is no administrator's is within reach.
-    let made = server.ask_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
-    let path = format!("users/{}", text(&made["id"]));
-    server.ask_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
-    server.ask_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
-    server.ask_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
-    done(&server.ask_as(&clerk, Method::DELETE, &path, Value::Null).await);
+    // Users without the administrator role can be changed.
+    let created = server.send_as(&clerk, Method::POST, "users", json!({ "name": "grace" })).await.ok(201);
+    let path = format!("users/{}", text(&created["id"]));
+    server.send_as(&clerk, Method::PATCH, &path, json!({ "password": "correct horse" })).await.ok(200);
+    server.send_as(&clerk, Method::POST, &format!("{path}/keys"), Value::Null).await.ok(201);
+    server.send_as(&clerk, Method::GET, &format!("users/{admin}/keys"), Value::Null).await.ok(200);
+    done(&server.send_as(&clerk, Method::DELETE, &path, Value::Null).await);
 }
 
 #[tokio::test]
-async fn who_may_look_changes_nothing_and_who_may_do_neither_sees_nothing() {
+async fn read_permission_permits_no_changes_and_no_permission_no_reads() {
     let server = Server::start().await;
-    let looker = server.clerk("looker", &["clew:identity:list"]).await;
-    let nobody = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
-    let group = text(&server.make("groups", json!({ "name": "developers" })).await["id"]);
-    let role = json!({ "user_id": looker.user });
+    let reader = server.user_with_actions("looker", &["clew:identity:list"]).await;
+    let unprivileged = server.key_of(&server.user_with_system("nobody", "TaurusDBFullAccessPolicy").await).await;
+    let group = text(&server.create("groups", json!({ "name": "developers" })).await["id"]);
+    let role = json!({ "user_id": reader.user });
     let (user, project) = (server.user("grace").await, &server.tenant.project_id);
     for (method, path, body) in [
         (Method::POST, "users".to_owned(), json!({ "name": "mallory" })),
@@ -54,7 +54,7 @@ async fn who_may_look_changes_nothing_and_who_may_do_neither_sees_nothing() {
         (Method::DELETE, format!("users/{user}"), Value::Null),
         (Method::POST, format!("users/{user}/keys"), Value::Null),
         (Method::POST, "groups".to_owned(), json!({ "name": "x" })),
-        (Method::PUT, format!("groups/{group}/members/{}", looker.user), Value::Null),
+        (Method::PUT, format!("groups/{group}/members/{}", reader.user), Value::Null),
         (Method::PUT, "policies/x".to_owned(), json!({ "document": {} })),
         (Method::DELETE, "policies/looker-may".to_owned(), Value::Null),
         (Method::POST, "policies/TaurusDBFullAccessPolicy/attachments".to_owned(), role),
@@ -62,35 +62,35 @@ async fn who_may_look_changes_nothing_and_who_may_do_neither_sees_nothing() {
         (Method::PATCH, format!("projects/{project}"), json!({ "masking": false })),
         (Method::POST, "enterprise-projects".to_owned(), json!({ "name": "x" })),
     ] {
-        let message = server.ask_as(&looker, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
+        let message = server.send_as(&reader, method.clone(), &path, body.clone()).await.refused(403, "IAM.0003");
         assert!(message.contains("clew:identity:manage"), "{path}: {message}");
-        server.ask_as(&nobody, method, &path, body).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, method, &path, body).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/nobody-may"] {
-        server.ask_as(&nobody, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&unprivileged, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
     for path in ["users", "groups", "projects", "policies", "enterprise-projects", "policies/looker-may"] {
-        server.ask_as(&looker, Method::GET, path, Value::Null).await.ok(200);
+        server.send_as(&reader, Method::GET, path, Value::Null).await.ok(200);
     }
     for path in ["audit", "audit/export", "audit/verify"] {
-        server.ask_as(&looker, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
+        server.send_as(&reader, Method::GET, path, Value::Null).await.refused(403, "IAM.0003");
     }
 }
 
 #[tokio::test]
-async fn a_role_for_one_project_reaches_no_identities() {
+async fn role_for_one_project_gives_no_access_to_identities() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let grace = server.key_of(&user).await;
     let group = server.store.create_group(&by(), &server.tenant.domain_id, "clerks", "").await.unwrap();
     server.store.add_member(&by(), &group, &user).await.unwrap();
     let document = json!({ "Version": "1.1", "Statement": [{ "Effect": "Allow", "Action": ["clew:identity:*"] }] });
-    server.ask(Method::PUT, "policies/clerk", json!({ "document": document })).await.ok(200);
+    server.send_as_admin(Method::PUT, "policies/clerk", json!({ "document": document })).await.ok(200);
     let limited = json!({ "group_id": group, "project_id": server.tenant.project_id });
-    done(&server.ask(Method::POST, "policies/clerk/attachments", limited).await);
-    server.ask_as(&grace, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
-    done(&server.ask(Method::POST, "policies/clerk/attachments", json!({ "group_id": group })).await);
-    server.ask_as(&grace, Method::GET, "users", Value::Null).await.ok(200);
+    done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", limited).await);
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    done(&server.send_as_admin(Method::POST, "policies/clerk/attachments", json!({ "group_id": group })).await);
+    server.send_as(&grace, Method::GET, "users", Value::Null).await.ok(200);
     let token = server.project_token(&user).await;
     call(&server, Method::GET, "users", &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
 }

@@ -10,60 +10,60 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::Server;
 
-/// Asks with an access key for what everyone may ask.
-async fn use_key(server: &Server, made: &Value) -> Answer {
-    let key: AccessKeyId = text(&made["access_key"]).parse().unwrap();
+/// Sends a request that every user may send, signed with an access key.
+async fn use_key(server: &Server, created: &Value) -> Answer {
+    let key: AccessKeyId = text(&created["access_key"]).parse().unwrap();
     let call = server.call(Method::GET, "/v3/auth/domains");
-    call.signed(&key, &text(&made["secret_key"]).into(), SignedDuration::ZERO).send().await
+    call.signed(&key, &text(&created["secret_key"]).into(), SignedDuration::ZERO).send().await
 }
 
 #[tokio::test]
-async fn a_key_is_made_used_disabled_and_removed() {
+async fn key_is_created_used_disabled_and_deleted() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
-    let made = server.make(&path, Value::Null).await;
-    use_key(&server, &made).await.ok(200);
-    let key = text(&made["access_key"]);
-    let list = server.see(&path).await;
-    assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &made["access_key"]));
-    assert!(!list.to_string().contains(&text(&made["secret_key"])));
+    let created = server.create(&path, Value::Null).await;
+    use_key(&server, &created).await.ok(200);
+    let key = text(&created["access_key"]);
+    let list = server.get_json(&path).await;
+    assert_eq!((&list["total_count"], &list["keys"][0]["access_key"]), (&json!(1), &created["access_key"]));
+    assert!(!list.to_string().contains(&text(&created["secret_key"])));
     assert!(text(&list["keys"][0]["created_at"]).ends_with('Z'));
     assert!(list["keys"][0]["last_used_at"].is_string(), "{list}");
 
     let one = format!("{path}/{key}");
-    let off = server.ask(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    let off = server.send_as_admin(Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
     assert_eq!(off["enabled"], false);
-    use_key(&server, &made).await.refused(401, "APIGW.0301");
-    server.ask(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
-    use_key(&server, &made).await.ok(200);
-    done(&server.ask(Method::DELETE, &one, Value::Null).await);
-    use_key(&server, &made).await.refused(401, "APIGW.0301");
-    server.ask(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
+    use_key(&server, &created).await.refused(401, "APIGW.0301");
+    server.send_as_admin(Method::PATCH, &one, json!({ "enabled": true })).await.ok(200);
+    use_key(&server, &created).await.ok(200);
+    done(&server.send_as_admin(Method::DELETE, &one, Value::Null).await);
+    use_key(&server, &created).await.refused(401, "APIGW.0301");
+    server.send_as_admin(Method::DELETE, &one, Value::Null).await.refused(404, "IAM.0004");
 }
 
 #[tokio::test]
-async fn a_user_has_two_keys_at_most() {
+async fn third_key_of_a_user_is_rejected() {
     let server = Server::start().await;
     let path = format!("users/{}/keys", server.user("grace").await);
     for _ in 0..2 {
-        server.make(&path, Value::Null).await;
+        server.create(&path, Value::Null).await;
     }
-    let message = server.ask(Method::POST, &path, Value::Null).await.refused(409, "IAM.0005");
+    let message = server.send_as_admin(Method::POST, &path, Value::Null).await.refused(409, "IAM.0005");
     assert!(message.contains("2 access keys already"), "{message}");
 }
 
 #[tokio::test]
-async fn everybody_handles_their_own_keys_and_nobody_elses() {
+async fn users_manage_their_own_keys_only() {
     let server = Server::start().await;
     let (grace, other) = (server.key_of(&server.user("grace").await).await, server.user("other").await);
     let key = server.key_of(&other).await.key;
     let own = format!("users/{}/keys", grace.user);
-    let made = server.ask_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
-    let one = format!("{own}/{}", text(&made["access_key"]));
-    assert_eq!(server.ask_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
-    server.ask_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
-    done(&server.ask_as(&grace, Method::DELETE, &one, Value::Null).await);
+    let created = server.send_as(&grace, Method::POST, &own, Value::Null).await.ok(201);
+    let one = format!("{own}/{}", text(&created["access_key"]));
+    assert_eq!(server.send_as(&grace, Method::GET, &own, Value::Null).await.ok(200)["total_count"], 2);
+    server.send_as(&grace, Method::PATCH, &one, json!({ "enabled": false })).await.ok(200);
+    done(&server.send_as(&grace, Method::DELETE, &one, Value::Null).await);
 
     let theirs = format!("users/{other}/keys");
     let of_theirs = format!("{theirs}/{key}");
@@ -73,16 +73,16 @@ async fn everybody_handles_their_own_keys_and_nobody_elses() {
         (Method::PATCH, &of_theirs, json!({ "enabled": false })),
         (Method::DELETE, &of_theirs, Value::Null),
     ] {
-        server.ask_as(&grace, method, path, body).await.refused(403, "IAM.0003");
+        server.send_as(&grace, method, path, body).await.refused(403, "IAM.0003");
     }
-    // Another's key is not there among one's own.
+    // The key of another user is not found below the own user.
     let mixed = format!("{own}/{key}");
-    server.ask_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
+    server.send_as(&grace, Method::DELETE, &mixed, Value::Null).await.refused(404, "IAM.0004");
     assert_eq!(server.store.keys_of(&other).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
+async fn temporary_credentials_cannot_create_permanent_keys() {
     let server = Server::start().await;
     let user = server.user("grace").await;
     let path = format!("users/{user}/keys");
@@ -90,9 +90,9 @@ async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
     call(&server, Method::POST, &path, &Value::Null).token(&token).send().await.refused(403, "IAM.0002");
     let domain = server.domain_token(&user).await;
     call(&server, Method::POST, &path, &Value::Null).token(&domain).send().await.refused(403, "IAM.0002");
-    // The page is excepted.
+    // Sessions of the web page are exempt.
     let console = server.console_token(&user, None).await;
-    let made = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
+    let created = call(&server, Method::POST, &path, &Value::Null).token(&console).send().await.ok(201);
 
     let temporary = server.call(Method::POST, "/v3.0/OS-CREDENTIAL/securitytokens").token(&domain);
     let body = json!({ "auth": { "identity": { "methods": ["token"] } } }).to_string();
@@ -104,5 +104,5 @@ async fn credentials_for_a_while_or_a_project_make_no_keys_that_stay() {
     };
     sign(call(&server, Method::GET, &path, &Value::Null)).send().await.ok(200);
     sign(call(&server, Method::POST, &path, &Value::Null)).send().await.refused(403, "IAM.0002");
-    use_key(&server, &made).await.ok(200);
+    use_key(&server, &created).await.ok(200);
 }

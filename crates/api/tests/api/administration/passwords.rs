@@ -1,4 +1,4 @@
-//! One's own password.
+//! Change of the own password.
 
 use clew_store::UserChange;
 use http::Method;
@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{call, done};
 use crate::server::{Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
-/// A user with a password, and a key.
+/// Creates a user with a password and an access key.
 async fn user(server: &Server, password: &str) -> Signer {
     let user = server.user("grace").await;
     let hash = clew_iam::password::hash(&password.into()).unwrap();
@@ -18,7 +18,7 @@ async fn user(server: &Server, password: &str) -> Signer {
 }
 
 #[tokio::test]
-async fn who_knows_the_old_password_sets_a_new_one_and_old_tokens_end() {
+async fn password_change_requires_the_old_password_and_revokes_tokens() {
     let server = Server::start().await;
     let grace = user(&server, "correct horse").await;
     let token = server.domain_token(&grace.user).await;
@@ -26,29 +26,29 @@ async fn who_knows_the_old_password_sets_a_new_one_and_old_tokens_end() {
     done(&call(&server, Method::POST, "password", &change).token(&token).send().await);
     let again = call(&server, Method::POST, "password", &change).token(&token).send().await;
     again.refused(401, "APIGW.0307");
-    server.ask_as(&grace, Method::POST, "password", change).await.refused(403, "IAM.0002");
+    server.send_as(&grace, Method::POST, "password", change).await.refused(403, "IAM.0002");
     let back = json!({ "old": "battery staple", "new": "correct horse" });
-    done(&server.ask_as(&grace, Method::POST, "password", back).await);
+    done(&server.send_as(&grace, Method::POST, "password", back).await);
 }
 
 #[tokio::test]
-async fn the_old_password_cannot_be_found_out_by_trying() {
+async fn wrong_old_passwords_lock_the_user() {
     let mut server = Server::start().await;
     let grace = user(&server, "correct horse").await;
     let guess = |old: &str| json!({ "old": old, "new": "battery staple" });
     for _ in 0..5 {
-        let answer = server.ask_as(&grace, Method::POST, "password", guess("wrong")).await;
+        let answer = server.send_as(&grace, Method::POST, "password", guess("wrong")).await;
         assert!(answer.refused(403, "IAM.0002").contains("The old password is wrong"));
     }
-    server.ask_as(&grace, Method::POST, "password", guess("correct horse")).await.refused(401, "IAM.0061");
-    // A row for each reason, and one for the repeated tries.
+    server.send_as(&grace, Method::POST, "password", guess("correct horse")).await.refused(401, "IAM.0061");
+    // One row for each reason and one for the repeated attempts.
     assert_eq!(server.stop_and_count("ChangePassword").await, (3, 6), "each try is in the audit");
     let rows = server.audit_of("ChangePassword").await;
     assert!(!format!("{rows:?}").contains("horse"));
 }
 
 #[tokio::test]
-async fn a_token_of_a_project_changes_no_password() {
+async fn project_token_cannot_change_the_password() {
     let server = Server::start().await;
     let grace = user(&server, "correct horse").await;
     let token = server.project_token(&grace.user).await;

@@ -1,26 +1,26 @@
-//! What would come of a request, and why.
+//! Policy simulation.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::text;
 use crate::server::Server;
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const LIST: &str = "gaussdbformysql:instance:get";
 
 async fn simulate(server: &Server, body: Value) -> Value {
-    server.ask(Method::POST, "policies/simulate", body).await.ok(200)
+    server.send_as_admin(Method::POST, "policies/simulate", body).await.ok(200)
 }
 
-/// Whether it is really so.
+/// Returns true if the real request succeeds.
 async fn may_show(server: &Server, who: &Signer) -> bool {
     let path = format!("/v3/{}/instances/{}", server.tenant.project_id, server.instance.id);
     who.sign(server.call(Method::GET, &path)).send().await.status.is_success()
 }
 
 #[tokio::test]
-async fn a_simulation_says_what_a_request_would_meet_and_why() {
+async fn simulation_matches_real_decisions_and_lists_reasons() {
     let server = Server::start().await;
     let statements = |team: &str| {
         json!([
@@ -63,7 +63,7 @@ async fn a_simulation_says_what_a_request_would_meet_and_why() {
 }
 
 #[tokio::test]
-async fn circumstances_are_those_that_are_told() {
+async fn simulation_uses_the_given_environment() {
     let server = Server::start().await;
     let when = json!([{
         "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
@@ -83,18 +83,18 @@ async fn circumstances_are_those_that_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_simulated() {
+async fn simulation_of_missing_objects_is_rejected() {
     let server = Server::start().await;
-    let stranger = server.stranger().await;
+    let foreign_admin = server.foreign_admin().await;
     let (user, project) = (&server.tenant.user_id, &server.tenant.project_id);
-    let foreign = server.ask_as(&stranger, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
+    let foreign = server.send_as(&foreign_admin, Method::POST, "projects", json!({ "name": "theirs" })).await.ok(201);
     for body in [
-        json!({ "user_id": stranger.user, "action": LIST }),
+        json!({ "user_id": foreign_admin.user, "action": LIST }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"] }),
         json!({ "user_id": user, "action": LIST, "project_id": project, "instance_id": "x" }),
         json!({ "user_id": user, "action": LIST, "project_id": foreign["id"], "instance_id": server.instance.id }),
     ] {
-        server.ask(Method::POST, "policies/simulate", body).await.refused(404, "IAM.0004");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(404, "IAM.0004");
     }
     for body in [
         json!({ "user_id": user, "action": LIST, "instance_id": server.instance.id }),
@@ -103,6 +103,6 @@ async fn what_is_not_there_is_not_simulated() {
         json!({ "user_id": user, "action": LIST, "request_tags": [{ "kee": "a" }] }),
         json!({ "user_id": user, "action": LIST, "request_tags": vec![json!({ "key": "a" }); 21] }),
     ] {
-        server.ask(Method::POST, "policies/simulate", body).await.refused(400, "IAM.0007");
+        server.send_as_admin(Method::POST, "policies/simulate", body).await.refused(400, "IAM.0007");
     }
 }

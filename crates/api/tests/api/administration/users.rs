@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{done, names, text};
 use crate::server::{DOMAIN, Server, USER};
 
-/// Asks for a token with a password.
+/// Requests a token with a password. Returns the status.
 async fn sign_in(server: &Server, name: &str, password: &str) -> u16 {
     let user = json!({ "name": name, "password": password, "domain": { "name": DOMAIN } });
     let body = json!({ "auth": { "identity": { "methods": ["password"], "password": { "user": user } } } });
@@ -14,66 +14,66 @@ async fn sign_in(server: &Server, name: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_user_is_made_shown_changed_and_removed() {
+async fn user_is_created_shown_changed_and_deleted() {
     let server = Server::start().await;
-    let made = server.make("users", json!({ "name": "grace", "description": "Rear admiral" })).await;
-    let (id, password) = (text(&made["id"]), text(&made["password"]));
+    let created = server.create("users", json!({ "name": "grace", "description": "Rear admiral" })).await;
+    let (id, password) = (text(&created["id"]), text(&created["password"]));
     assert_eq!(password.len(), 24);
     assert_eq!(sign_in(&server, "grace", &password).await, 201);
 
     let path = format!("users/{id}");
-    let mut expected = made.clone();
+    let mut expected = created.clone();
     expected.as_object_mut().unwrap().remove("password");
-    assert_eq!(server.see(&path).await, expected, "the password is shown once");
+    assert_eq!(server.get_json(&path).await, expected, "the password is shown once");
     assert_eq!(expected["administrator"], false);
-    let list = server.see("users").await;
+    let list = server.get_json("users").await;
     assert_eq!((names(&list["users"]), &list["total_count"]), (vec![USER, "grace"], &json!(2)));
 
-    let off = server.ask(Method::PATCH, &path, json!({ "enabled": false, "description": "" })).await.ok(200);
+    let off = server.send_as_admin(Method::PATCH, &path, json!({ "enabled": false, "description": "" })).await.ok(200);
     assert_eq!((&off["enabled"], &off["description"]), (&json!(false), &json!("")));
     assert_ne!(sign_in(&server, "grace", &password).await, 201);
-    server.ask(Method::PATCH, &path, json!({ "enabled": true, "password": "COBOL was first" })).await.ok(200);
+    server.send_as_admin(Method::PATCH, &path, json!({ "enabled": true, "password": "COBOL was first" })).await.ok(200);
     assert_eq!(sign_in(&server, "grace", "COBOL was first").await, 201);
     assert_ne!(sign_in(&server, "grace", &password).await, 201);
 
-    done(&server.ask(Method::DELETE, &path, Value::Null).await);
+    done(&server.send_as_admin(Method::DELETE, &path, Value::Null).await);
     for method in [Method::GET, Method::DELETE] {
-        server.ask(method, &path, Value::Null).await.refused(404, "IAM.0004");
+        server.send_as_admin(method, &path, Value::Null).await.refused(404, "IAM.0004");
     }
     assert_ne!(sign_in(&server, "grace", "COBOL was first").await, 201);
 }
 
 #[tokio::test]
-async fn a_chosen_password_is_not_shown() {
+async fn chosen_password_is_not_returned() {
     let server = Server::start().await;
-    let made =
-        server.make("users", json!({ "name": "grace", "password": "correct horse", "administrator": true })).await;
-    assert_eq!((made.get("password"), &made["administrator"]), (None, &json!(true)));
+    let created =
+        server.create("users", json!({ "name": "grace", "password": "correct horse", "administrator": true })).await;
+    assert_eq!((created.get("password"), &created["administrator"]), (None, &json!(true)));
     assert_eq!(sign_in(&server, "grace", "correct horse").await, 201);
-    let taken = server.ask(Method::POST, "users", json!({ "name": "grace" })).await.refused(409, "IAM.0005");
+    let taken = server.send_as_admin(Method::POST, "users", json!({ "name": "grace" })).await.refused(409, "IAM.0005");
     assert!(taken.contains("grace"), "{taken}");
 }
 
 #[tokio::test]
-async fn the_last_administrator_stays() {
+async fn last_administrator_cannot_be_removed() {
     let server = Server::start().await;
     let path = format!("users/{}", server.tenant.user_id);
     for change in [json!({ "enabled": false }), json!({ "administrator": false })] {
-        server.ask(Method::PATCH, &path, change).await.refused(409, "IAM.0005");
+        server.send_as_admin(Method::PATCH, &path, change).await.refused(409, "IAM.0005");
     }
-    let message = server.ask(Method::DELETE, &path, Value::Null).await.refused(409, "IAM.0005");
+    let message = server.send_as_admin(Method::DELETE, &path, Value::Null).await.refused(409, "IAM.0005");
     assert!(message.contains(USER), "{message}");
-    server.make("users", json!({ "name": "grace", "administrator": true })).await;
-    let left = server.ask(Method::PATCH, &path, json!({ "administrator": false })).await.ok(200);
+    server.create("users", json!({ "name": "grace", "administrator": true })).await;
+    let left = server.send_as_admin(Method::PATCH, &path, json!({ "administrator": false })).await.ok(200);
     assert_eq!(left["administrator"], false);
-    server.ask(Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
+    server.send_as_admin(Method::GET, "users", Value::Null).await.refused(403, "IAM.0003");
 }
 
 #[tokio::test]
-async fn a_change_is_in_the_audit_without_the_password() {
+async fn audit_of_a_new_user_omits_the_password() {
     let server = Server::start().await;
     let body = json!({ "name": "grace", "password": "correct horse" });
-    let answer = server.ask(Method::POST, "users", body).await;
+    let answer = server.send_as_admin(Method::POST, "users", body).await;
     answer.ok(201);
     let rows = server.audit_of("CreateUser").await;
     assert_eq!(rows.len(), 1);

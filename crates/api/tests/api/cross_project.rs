@@ -1,4 +1,4 @@
-//! What belongs to others answers byte for byte as what is not there: nobody learns which ids exist.
+//! Requests for foreign objects get the same response as requests for missing objects, byte for byte.
 
 use clew_model::{InstanceId, NodeId, RequestId};
 use http::Method;
@@ -6,21 +6,21 @@ use serde_json::json;
 
 use crate::server::{Server, by, new_instance};
 
-/// Project, instance, node and collection of a request.
-struct Named {
+/// Ids in a request.
+struct RequestIds {
     project: String,
     instance: String,
     node: String,
     collection: String,
 }
 
-/// Status and body, without the name of the request, which differs.
-async fn answer(server: &Server, method: &Method, path: &str, named: &Named, token: &str) -> (u16, String) {
+/// Status and body of the response, without the request id.
+async fn answer(server: &Server, method: &Method, path: &str, ids: &RequestIds, token: &str) -> (u16, String) {
     let path = path
-        .replace("{project}", &named.project)
-        .replace("{instance}", &named.instance)
-        .replace("{node}", &named.node)
-        .replace("{collection}", &named.collection);
+        .replace("{project}", &ids.project)
+        .replace("{instance}", &ids.instance)
+        .replace("{node}", &ids.node)
+        .replace("{collection}", &ids.collection);
     let answer = server.call(method.clone(), &path).token(token).send().await;
     let id = answer.header("x-request-id");
     (answer.status.as_u16(), answer.text().replace(&id, ""))
@@ -29,7 +29,7 @@ async fn answer(server: &Server, method: &Method, path: &str, named: &Named, tok
 const NODE: &str = "/v3/{project}/instances/{instance}/nodes/{node}/realtime-session";
 
 #[tokio::test]
-async fn what_belongs_to_others_answers_as_what_is_not_there() {
+async fn foreign_objects_respond_like_missing_objects() {
     let server = Server::start().await;
     let own = server.tenant.project_id.as_str();
     let rival = server.store.create_domain(&by(), "rival").await.unwrap();
@@ -48,13 +48,13 @@ async fn what_belongs_to_others_answers_as_what_is_not_there() {
     let all = server.user_with("all", json!([everything])).await;
     let nothing = server.user("nothing").await;
 
-    let nowhere = |project: &str| Named {
+    let nowhere = |project: &str| RequestIds {
         project: project.into(),
         instance: InstanceId::generate().to_string(),
         node: NodeId::generate().to_string(),
         collection: RequestId::generate().to_string(),
     };
-    let of = |project: &str, instance: &clew_model::Instance| Named {
+    let of = |project: &str, instance: &clew_model::Instance| RequestIds {
         project: project.into(),
         instance: instance.id.to_string(),
         node: instance.nodes[0].id.to_string(),
@@ -70,44 +70,45 @@ async fn what_belongs_to_others_answers_as_what_is_not_there() {
         (Method::GET, "/v3.1/{project}/instances/{instance}"),
         (Method::GET, "/v3/{project}/instances/{instance}/tags"),
     ];
-    for (who, user) in
+    for (role, user) in
         [("admin", administrator), ("reader", reader), ("tagged", tagged), ("all", all), ("nothing", nothing)]
     {
         let token = server.project_token(&user).await;
-        let ask = async |method: &Method, path: &str, named: &Named| answer(&server, method, path, named, &token).await;
+        let ask =
+            async |method: &Method, path: &str, ids: &RequestIds| answer(&server, method, path, ids, &token).await;
         for (method, path) in &paths {
-            // Instances of other projects and domains, through the own project.
+            // Foreign instances below the own project.
             let absent = ask(method, path, &nowhere(own)).await;
             for instance in [&theirs, &mine] {
-                assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &of(own, instance)).await, absent, "{role} {method} {path}");
             }
-            // The projects themselves.
+            // Foreign projects.
             let absent = ask(method, path, &nowhere("0123456789abcdef0123456789abcdef")).await;
             assert_eq!(absent.0, 403);
             for (project, instance) in [(&foreign, &theirs), (&sibling, &mine)] {
-                assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &of(project.as_str(), instance)).await, absent, "{role} {method} {path}");
             }
-            // Nodes and collections of others, through an instance that is the own one.
-            let shop = |node: &NodeId, collection: &RequestId| Named {
+            // Foreign nodes and collections below the own instance.
+            let shop = |node: &NodeId, collection: &RequestId| RequestIds {
                 node: node.to_string(),
                 collection: collection.to_string(),
                 ..of(own, &server.instance)
             };
             let absent = ask(method, path, &shop(&NodeId::generate(), &collection)).await;
             for instance in [&theirs, &mine] {
-                assert_eq!(ask(method, path, &shop(&instance.nodes[0].id, &collection)).await, absent, "{who} {path}");
+                assert_eq!(ask(method, path, &shop(&instance.nodes[0].id, &collection)).await, absent, "{role} {path}");
             }
             if *method == Method::GET {
                 let replica = &server.instance.nodes[1].id;
                 let absent = ask(method, path, &shop(replica, &RequestId::generate())).await;
-                assert_eq!(ask(method, path, &shop(replica, &collection)).await, absent, "{who} {method} {path}");
+                assert_eq!(ask(method, path, &shop(replica, &collection)).await, absent, "{role} {method} {path}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn an_instance_that_no_policy_opens_answers_as_one_that_is_not_there() {
+async fn denied_instance_responds_like_a_missing_instance() {
     let server = Server::start().await;
     let by_tag = json!([{ "Effect": "Allow", "Action": ["gaussdbformysql:*:*"],
         "Condition": { "StringEquals": { "g:ResourceTag/team": ["elsewhere"] } } }]);

@@ -1,4 +1,4 @@
-//! What the administrator may ask of the administration and of tags: each request about something made for it alone.
+//! Requests to the administration and tag routes. Each request has its own objects.
 
 use clew_model::UserId;
 use clew_store::{Grantee, PolicyRef};
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, by};
 
-/// A document that can be kept.
+/// A valid policy document.
 fn document() -> Value {
     json!({ "Version": "5.0", "Statement": [{ "Effect": "Allow", "Action": ["gaussdbformysql:instance:list"] }] })
 }
 
-/// A path with everything that it names made, and the body.
-pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (String, Option<Value>) {
+/// Creates the objects of a path. Returns the path and the body.
+pub(super) async fn create_fixtures(server: &Server, operation: &str, path: &str) -> (String, Option<Value>) {
     let domain = &server.tenant.domain_id;
-    // Letters and digits that no other name is.
+    // A unique name of letters and digits.
     let name = UserId::generate().to_string();
     let mut path = path.to_owned();
     let user = if ["{user_id}", "{id}"].iter().any(|id| path.contains(id)) || operation == "AttachPolicy" {
@@ -55,7 +55,7 @@ pub(super) async fn prepared(server: &Server, operation: &str, path: &str) -> (S
     (path, body(operation, &name, &user, instance, server.node().as_str()))
 }
 
-/// Room for a task, with the switch on; or a task to stop.
+/// Enables the switch and ensures a free task slot, or adds a task to stop.
 async fn kill_task(server: &Server, operation: &str) -> String {
     let (project, instance) = (&server.tenant.project_id, &server.instance.id);
     for on in [false, true] {

@@ -1,4 +1,4 @@
-//! Asking for the state of a collection and waiting for the answer (`Prefer: wait`, RFC 7240).
+//! Long polls for the status of a collection (`Prefer: wait`, RFC 7240).
 
 use std::time::Duration;
 
@@ -13,63 +13,70 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::server::Server;
 
-/// After this a test that waits has failed. It is shorter than the longest wait.
-const LONG: Duration = Duration::from_secs(20);
-const APPLIED: &str = "preference-applied";
+/// Timeout of a test's wait, shorter than the maximum long poll.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+const PREFERENCE_APPLIED: &str = "preference-applied";
 
-fn waiting(server: &Server, id: &RequestId, preference: &str) -> Call {
+fn long_poll(server: &Server, id: &RequestId, preference: &str) -> Call {
     server.call(Method::GET, &server.status_of(id)).header("prefer", preference)
 }
 
-/// Sends a call, and returns once so many callers wait.
-async fn sent(server: &Server, call: Call, waiters: usize) -> tokio::task::JoinHandle<Answer> {
+/// Sends a call and waits until the server has `waiters` long polls.
+async fn send_and_await_waiters(server: &Server, call: Call, waiters: usize) -> tokio::task::JoinHandle<Answer> {
     let answer = tokio::spawn(call.send());
-    until_they_are(server, waiters).await;
+    wait_for_waiters(server, waiters).await;
     answer
 }
 
-async fn until_they_are(server: &Server, waiters: usize) {
+async fn wait_for_waiters(server: &Server, waiters: usize) {
     let same = async {
         while server.collections.waiters() != waiters {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    let waited = timeout(LONG, same).await;
+    let waited = timeout(MAX_WAIT, same).await;
     assert!(waited.is_ok(), "{} wait, not {waiters}", server.collections.waiters());
 }
 
-async fn fail(server: &Server, claimed: &ClaimedTask) {
+async fn fail_collection(server: &Server, claimed: &ClaimedTask) {
     let outcome = TaskOutcome::Failed(Failure::new(FailureKind::Unreachable, "refused"));
     assert!(server.store.end_task(&claimed.task.request_id, claimed.fence, &outcome).await.unwrap());
 }
 
 #[tokio::test]
-async fn the_answer_comes_when_the_collection_ends() {
+async fn response_is_sent_when_the_collection_completes() {
     let server = Server::start().await;
     let claimed = server.running().await;
     let id = &claimed.task.request_id;
-    let first = sent(&server, waiting(&server, id, "wait=30"), 1).await;
-    let second = sent(&server, server.sign(waiting(&server, id, "respond-async, WAIT=\"9\"")), 2).await;
+    let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
+    let second =
+        send_and_await_waiters(&server, server.sign(long_poll(&server, id, "respond-async, WAIT=\"9\"")), 2).await;
     assert!(!first.is_finished() && !second.is_finished());
-    fail(&server, &claimed).await;
+    fail_collection(&server, &claimed).await;
     for (answer, applied) in [(first, "wait=30"), (second, "wait=9")] {
-        let answer = timeout(LONG, answer).await.unwrap().unwrap();
-        assert_eq!((answer.header(APPLIED).as_str(), answer.ok(200)), (applied, json!({ "status": "error" })));
+        let answer = timeout(MAX_WAIT, answer).await.unwrap().unwrap();
+        assert_eq!(
+            (answer.header(PREFERENCE_APPLIED).as_str(), answer.ok(200)),
+            (applied, json!({ "status": "error" }))
+        );
     }
     assert_eq!(server.collections.waiters(), 0);
 }
 
 #[tokio::test]
-async fn a_wait_has_an_end() {
+async fn wait_is_limited_by_the_request_timeout() {
     let server = Server::start_with(|api, _| api.request = Duration::from_secs(2)).await;
     for id in [server.running().await.task.request_id, server.queued().await] {
-        let answer = waiting(&server, &id, "wait=3600").send().await;
-        assert_eq!((answer.header(APPLIED).as_str(), answer.ok(200)), ("wait=1", json!({ "status": "running" })));
+        let answer = long_poll(&server, &id, "wait=3600").send().await;
+        assert_eq!(
+            (answer.header(PREFERENCE_APPLIED).as_str(), answer.ok(200)),
+            ("wait=1", json!({ "status": "running" }))
+        );
     }
 }
 
 #[tokio::test]
-async fn nobody_waits_for_what_is_over_or_unknown_or_without_asking_for_it() {
+async fn final_unknown_and_unrequested_waits_return_immediately() {
     let server = Server::start().await;
     let finished = server.finished(b"").await;
     let running = server.running().await.task.request_id;
@@ -81,43 +88,47 @@ async fn nobody_waits_for_what_is_over_or_unknown_or_without_asking_for_it() {
         (&running, "wait=soon", "running", None),
         (&running, "respond-async", "running", None),
     ] {
-        let answer = timeout(LONG, waiting(&server, id, preference).send()).await.unwrap();
+        let answer = timeout(MAX_WAIT, long_poll(&server, id, preference).send()).await.unwrap();
         assert_eq!(answer.ok(200), json!({ "status": status }), "{preference}");
-        assert_eq!(answer.headers.get(APPLIED).map(|value| value.to_str().unwrap()), applied, "{preference}");
+        assert_eq!(
+            answer.headers.get(PREFERENCE_APPLIED).map(|value| value.to_str().unwrap()),
+            applied,
+            "{preference}"
+        );
     }
-    assert!(server.get(&server.status_of(&running)).await.headers.get(APPLIED).is_none());
+    assert!(server.get(&server.status_of(&running)).await.headers.get(PREFERENCE_APPLIED).is_none());
 }
 
 #[tokio::test]
-async fn another_nodes_collection_is_not_waited_for() {
+async fn collection_of_another_node_is_not_awaited() {
     let server = Server::start().await;
     let id = server.running().await.task.request_id;
     let path = server.sessions_of(&server.instance.nodes[1].id, &format!("-task?request_id={id}"));
-    let answer = timeout(LONG, server.call(Method::GET, &path).header("prefer", "wait=30").send()).await.unwrap();
+    let answer = timeout(MAX_WAIT, server.call(Method::GET, &path).header("prefer", "wait=30").send()).await.unwrap();
     assert_eq!(answer.ok(200), json!({ "status": "unrecognized" }));
 }
 
 #[tokio::test]
-async fn a_server_that_stops_lets_everybody_go_with_an_answer() {
+async fn shutdown_ends_waits_with_a_response() {
     let mut server = Server::start().await;
     let id = server.running().await.task.request_id;
-    let answer = sent(&server, waiting(&server, &id, "wait=30"), 1).await;
+    let answer = send_and_await_waiters(&server, long_poll(&server, &id, "wait=30"), 1).await;
     server.shutdown.cancel();
-    assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().ok(200), json!({ "status": "running" }));
-    timeout(LONG, &mut server.serving).await.unwrap().unwrap().unwrap();
+    assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().ok(200), json!({ "status": "running" }));
+    timeout(MAX_WAIT, &mut server.serving).await.unwrap().unwrap().unwrap();
     assert_eq!(server.collections.waiters(), 0);
 }
 
 #[tokio::test]
-async fn who_hangs_up_waits_no_more() {
+async fn disconnect_ends_the_wait() {
     let server = Server::start().await;
     let id = server.running().await.task.request_id;
     let mut connection = server.connect().await;
     let request = server.raw(&format!("GET {}", server.status_of(&id)), "prefer: wait=30\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
-    until_they_are(&server, 1).await;
+    wait_for_waiters(&server, 1).await;
     drop(connection);
-    until_they_are(&server, 0).await;
+    wait_for_waiters(&server, 0).await;
 }
 
 #[tokio::test]
@@ -125,23 +136,23 @@ async fn long_polls_per_principal_are_limited() {
     let server = Server::start_with(|api, _| api.long_polls_per_principal = 2).await;
     let claimed = server.running().await;
     let id = &claimed.task.request_id;
-    let first = sent(&server, waiting(&server, id, "wait=30"), 1).await;
-    let second = sent(&server, server.sign(waiting(&server, id, "wait=30")), 2).await;
-    let refused = waiting(&server, id, "wait=30").send().await;
+    let first = send_and_await_waiters(&server, long_poll(&server, id, "wait=30"), 1).await;
+    let second = send_and_await_waiters(&server, server.sign(long_poll(&server, id, "wait=30")), 2).await;
+    let refused = long_poll(&server, id, "wait=30").send().await;
     let message = refused.refused(429, "APIGW.0308");
     assert!(message.contains("waits for 2 collections already (Prefer: wait), which is the maximum"), "{message}");
     assert_eq!(refused.header("retry-after"), "5");
-    // Asking without waiting is answered, and so is another user who waits.
+    // Requests without a wait and long polls of other users are served.
     assert_eq!(server.get(&server.status_of(id)).await.ok(200), json!({ "status": "running" }));
     let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
     let reader = server.project_token(&reader).await;
-    let third = sent(&server, waiting(&server, id, "wait=30").token(&reader), 3).await;
-    fail(&server, &claimed).await;
+    let third = send_and_await_waiters(&server, long_poll(&server, id, "wait=30").token(&reader), 3).await;
+    fail_collection(&server, &claimed).await;
     for answer in [first, second, third] {
-        assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().ok(200), json!({ "status": "error" }));
+        assert_eq!(timeout(MAX_WAIT, answer).await.unwrap().unwrap().ok(200), json!({ "status": "error" }));
     }
     let finished = server.running().await;
-    let again = sent(&server, waiting(&server, &finished.task.request_id, "wait=30"), 1).await;
-    fail(&server, &finished).await;
-    timeout(LONG, again).await.unwrap().unwrap().ok(200);
+    let again = send_and_await_waiters(&server, long_poll(&server, &finished.task.request_id, "wait=30"), 1).await;
+    fail_collection(&server, &finished).await;
+    timeout(MAX_WAIT, again).await.unwrap().unwrap().ok(200);
 }

@@ -1,4 +1,4 @@
-//! Fields that many bodies have, and what they may hold.
+//! Validation of fields that several request bodies share.
 
 use clew_iam::name::{self, DESCRIPTION_LENGTH, NameRule};
 use clew_iam::password::{self, LEAST_LENGTH, MOST_LENGTH, PasswordRule};
@@ -8,14 +8,14 @@ use crate::body::Body;
 use crate::query::shown;
 use crate::refusal::Refusal;
 
-/// The `name` of something new.
-pub(super) fn name(body: &Body) -> Result<String, Refusal> {
+/// Reads and validates the required field `name` of a new object.
+pub(super) fn read_name(body: &Body) -> Result<String, Refusal> {
     let name: String = body.need("name")?;
     check_name(name::IDENTITY, &name)?;
     Ok(name)
 }
 
-/// The name of a policy of a domain.
+/// Validates the name of a domain's policy.
 pub(super) fn check_policy_name(name: &str) -> Result<(), Refusal> {
     check_name(name::POLICY, name)
 }
@@ -28,8 +28,8 @@ fn check_name(rule: NameRule, name: &str) -> Result<(), Refusal> {
     Err(Refusal::parameter("name-form", arguments))
 }
 
-/// The `description`, if it is there.
-pub(super) fn description(body: &Body) -> Result<Option<String>, Refusal> {
+/// Reads and validates the optional field `description`.
+pub(super) fn read_description(body: &Body) -> Result<Option<String>, Refusal> {
     let Some(description) = body.get::<String>("description")? else { return Ok(None) };
     let length = description.chars().count();
     if length > DESCRIPTION_LENGTH {
@@ -47,7 +47,7 @@ pub(super) fn description(body: &Body) -> Result<Option<String>, Refusal> {
     Ok(Some(description))
 }
 
-/// Refuses a password that a user of this name may not choose.
+/// Validates a new password for the user named `user`.
 pub(super) fn check_password(user: &str, chosen: &SecretString) -> Result<(), Refusal> {
     password::check(chosen, user).map_err(|rule| {
         let id = match rule {

@@ -1,4 +1,4 @@
-//! A change holds from the next request on, whoever made it, however much of the request before is remembered.
+//! Changes apply to the next request in spite of caches.
 
 use clew_model::{Failure, FailureKind, TaskOutcome};
 use clew_store::{Grantee, PolicyRef, ProjectChange, Store, UserChange};
@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::server::{Server, by};
-use crate::tenants::Signer;
+use crate::test_users::Signer;
 
 const POLICY: &str = "TaurusDB ReadOnlyAccess";
 
-/// What is changed between two requests.
+/// A change between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     KeyDisabled,
@@ -32,7 +32,7 @@ use Change::{
     TaskEnded, UserDisabled, UserRemoved,
 };
 
-/// Each with the status that follows.
+/// Changes with the status of the next request.
 const ALL: [(Change, u16); 11] = [
     (KeyDisabled, 401),
     (KeyRemoved, 401),
@@ -47,14 +47,14 @@ const ALL: [(Change, u16); 11] = [
     (TaskEnded, 200),
 ];
 
-/// A user who may ask where a collection is.
-struct Scene {
+/// A server with a user who may read the status of a collection.
+struct Setup {
     server: Server,
     signer: Signer,
     path: String,
 }
 
-impl Scene {
+impl Setup {
     async fn new(change: Change) -> Self {
         let server = Server::start().await;
         let (store, domain) = (&server.store, &server.tenant.domain_id);
@@ -71,14 +71,14 @@ impl Scene {
         Self { path: server.status_of(&claimed.task.request_id), signer, server }
     }
 
-    async fn ask(&self) -> Answer {
+    async fn send(&self) -> Answer {
         self.signer.sign(self.server.call(Method::GET, &self.path)).send().await
     }
 }
 
-/// Makes the change through this store, of the server itself or of a stranger.
-async fn make(scene: &Scene, store: &Store, change: Change) {
-    let Scene { server, signer, path } = scene;
+/// Applies the change through the server's store or another store.
+async fn apply_change(setup: &Setup, store: &Store, change: Change) {
+    let Setup { server, signer, path } = setup;
     let (domain, project) = (&server.tenant.domain_id, &server.tenant.project_id);
     let done = match change {
         KeyDisabled => store.set_key_enabled(&by(), &signer.key, false).await,
@@ -108,7 +108,7 @@ async fn make(scene: &Scene, store: &Store, change: Change) {
         }
         InstanceRemoved => store.remove_instance(&by(), project, &server.instance.id).await,
         KeyLocked => {
-            // The requests come from an address that the user has used before.
+            // The requests come from a known address of the user.
             let subject = format!("address:127.0.0.1 key:{}", signer.key);
             let mut locked = None;
             for _ in 0..5 {
@@ -125,43 +125,43 @@ async fn make(scene: &Scene, store: &Store, change: Change) {
     assert!(done.unwrap(), "{change:?} changed nothing");
 }
 
-async fn see(change: Change, status: u16, by_a_stranger: bool) {
-    let scene = Scene::new(change).await;
+async fn check_change(change: Change, status: u16, by_another_store: bool) {
+    let setup = Setup::new(change).await;
     for _ in 0..3 {
-        assert_eq!(scene.ask().await.ok(200)["status"], "running", "{change:?}");
+        assert_eq!(setup.send().await.ok(200)["status"], "running", "{change:?}");
     }
-    let stranger;
-    let store = if by_a_stranger {
-        stranger = Store::open(scene.server.store.data_dir()).await.unwrap();
-        &stranger
+    let other_store;
+    let store = if by_another_store {
+        other_store = Store::open(setup.server.store.data_dir()).await.unwrap();
+        &other_store
     } else {
-        &scene.server.store
+        &setup.server.store
     };
-    make(&scene, store, change).await;
-    let after = scene.ask().await;
-    assert_eq!(after.status, status, "{change:?} by a stranger {by_a_stranger}: {}", after.text());
+    apply_change(&setup, store, change).await;
+    let after = setup.send().await;
+    assert_eq!(after.status, status, "{change:?} by another store: {by_another_store}: {}", after.text());
     if change == TaskEnded {
         assert_eq!(after.json()["status"], "error");
     }
 }
 
 #[tokio::test]
-async fn what_the_server_changes_holds_from_the_next_request_on() {
+async fn change_by_this_server_applies_to_the_next_request() {
     for (change, status) in ALL {
-        see(change, status, false).await;
+        check_change(change, status, false).await;
     }
 }
 
 #[tokio::test]
-async fn what_another_store_changes_holds_from_the_next_request_on() {
+async fn change_by_another_store_applies_to_the_next_request() {
     for (change, status) in ALL {
-        see(change, status, true).await;
+        check_change(change, status, true).await;
     }
 }
 
-/// Who has begun a request before it was taken from them has not got in.
+/// A request that began before the change is rejected too.
 #[tokio::test]
-async fn what_changes_while_a_body_is_on_its_way_holds_for_it() {
+async fn change_during_a_body_upload_applies_to_the_request() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     for removed in ["key", "token"] {
@@ -176,7 +176,7 @@ async fn what_changes_while_a_body_is_on_its_way_holds_for_it() {
         let headers: Vec<_> = call.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("POST {} HTTP/1.1\r\nconnection: close\r\n{}", server.sessions(""), headers.concat());
         let mut connection = server.connect().await;
-        // The first byte of the body: the head has been read and looked at once an answer to another request has come after it.
+        // After a response to another request, the server has read and authenticated this request's head.
         connection.write_all(format!("{head}\r\n{{").as_bytes()).await.unwrap();
         server.get("/v3/auth/domains").await;
         tokio::task::yield_now().await;

@@ -1,6 +1,8 @@
-//! Every route, asked by everyone: one table says what comes of it. A new route without a row fails, and so does a row without a route.
+//! Access matrix: the expected response of every route for every kind of caller.
+//!
+//! The tests fail for a route without a row and for a row without a route.
 
-mod prepared;
+mod fixtures;
 
 use std::collections::BTreeMap;
 
@@ -12,18 +14,18 @@ use serde_json::{Value, json};
 use crate::call::Call;
 use crate::server::{REGION, Server, by, new_instance};
 
-/// What is answered: a status, or the code of a refusal. The status of a code is that of the catalogue.
+/// Expected responses: a status or an error code. The error catalogue defines the status of a code.
 ///
-/// | column | who asks |
+/// | column | caller |
 /// |---|---|
 /// | nobody | without credentials |
-/// | expired, revoked | the administrator, with a token that has ended or was taken back |
-/// | domain | the administrator of another domain, with a token of theirs |
+/// | expired, revoked | the administrator, with an expired or revoked token |
+/// | domain | the administrator of another domain |
 /// | project | the administrator, with a token of another project |
-/// | nothing | a user whom no policy reaches |
+/// | nothing | a user without policies |
 /// | reader | a user with TaurusDBReadOnlyAccessPolicy |
-/// | tagged | a user who may do everything with instances of the tag that this one has |
-/// | denied | a user who may do everything but with instances of this one's enterprise project |
+/// | tagged | a user with full access to instances with this instance's tag |
+/// | denied | a user with full access except for this instance's enterprise project |
 /// | admin | the administrator |
 const TABLE: &str = "
 operation                             nobody     expired    revoked    domain     project    nothing    reader     tagged     denied     admin
@@ -115,11 +117,11 @@ ShowMetrics                           200        200        200        200      
 ShowDescription                       200        200        200        200        200        200        200        200        200        200
 ";
 
-/// The columns, with whoever asks in them.
+/// Callers of the columns.
 struct Callers {
-    /// Token for the project's routes, and for all others.
+    /// Tokens by column: for routes of a project, and for all other routes.
     tokens: BTreeMap<&'static str, (String, String)>,
-    /// Whose the tokens are that are good.
+    /// Users of the valid tokens.
     users: BTreeMap<&'static str, UserId>,
     administrator: UserId,
     other: UserId,
@@ -140,7 +142,7 @@ impl Callers {
         let administrator = server.tenant.user_id.clone();
         let rival = server.store.create_domain(&by(), "rival").await.unwrap();
         let theirs = server.store.create_project(&by(), &rival, "theirs", "").await.unwrap();
-        let stranger = server.user_of(&rival, "eve", true).await;
+        let foreign_admin = server.user_of(&rival, "eve", true).await;
         let sibling = server.store.create_project(&by(), &server.tenant.domain_id, "south-1", "").await.unwrap();
         let nothing = server.user("nothing").await;
         let reader = server.user_with_system("reader", "TaurusDBReadOnlyAccessPolicy").await;
@@ -162,7 +164,7 @@ impl Callers {
         let tokens = BTreeMap::from([
             ("expired", both(&administrator, own, -60).await),
             ("revoked", revoked),
-            ("domain", both(&stranger, &theirs, 3600).await),
+            ("domain", both(&foreign_admin, &theirs, 3600).await),
             ("project", (south.clone(), south)),
             ("nothing", both(&nothing, own, 3600).await),
             ("reader", both(&reader, own, 3600).await),
@@ -171,7 +173,7 @@ impl Callers {
             ("admin", both(&administrator, own, 3600).await),
         ]);
         let users = BTreeMap::from([
-            ("domain", stranger),
+            ("domain", foreign_admin),
             ("project", administrator.clone()),
             ("nothing", nothing),
             ("reader", reader),
@@ -182,23 +184,23 @@ impl Callers {
         Self { tokens, users, administrator, other, collection: server.finished(b"a\r\n").await }
     }
 
-    /// Asks with a token of its own, which is gone afterwards.
-    async fn ask_once(&self, server: &Server, column: &str, call: Call) -> Call {
+    /// Sends a call with a new token, because the operation revokes it.
+    async fn with_new_token(&self, server: &Server, column: &str, call: Call) -> Call {
         match self.users.get(column) {
             Some(user) => call.token(&server.console_token(user, None).await),
-            None => self.ask(column, call),
+            None => self.with_token(column, call),
         }
     }
 
-    fn ask(&self, column: &str, call: Call) -> Call {
+    fn with_token(&self, column: &str, call: Call) -> Call {
         let Some((project, domain)) = self.tokens.get(column) else { return call.anonymous() };
-        // Those of a project have its id, of 32 letters and digits, in their second place, or in their third.
+        // Routes of a project have its id of 32 letters and digits in the second or third path segment.
         let of_project = call.url.path().split('/').skip(2).take(2).any(|part| part.len() == 32 && !part.contains('-'));
         call.token(if of_project { project } else { domain })
     }
 }
 
-/// A request that the administrator may make: what an operation needs beside its path.
+/// A request that the administrator may send, with the query and body of the operation.
 async fn request(server: &Server, callers: &Callers, operation: &str, method: Method, path: &str) -> Call {
     let mut path = path
         .replace("{project_id}", server.tenant.project_id.as_str())
@@ -221,7 +223,7 @@ async fn request(server: &Server, callers: &Callers, operation: &str, method: Me
     if operation == "ShowKillProcessTaskPreview" {
         path.push_str("?time=1");
     }
-    let (path, body) = prepared::prepared(server, operation, &path).await;
+    let (path, body) = fixtures::create_fixtures(server, operation, &path).await;
     let call = server.call(method, &path);
     match operation {
         "ShowToken" | "RevokeToken" => {
@@ -249,8 +251,8 @@ async fn sign_in(server: &Server, user: &UserId) -> Value {
     } })
 }
 
-/// Rows of the table: for each operation, what each column gets.
-fn table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
+/// Parses the table: the columns, and the expected responses of each operation.
+fn parse_table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
     let mut lines = TABLE.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let columns = lines.next().unwrap()[1..].to_vec();
     let rows: BTreeMap<_, _> = lines.map(|cells| (cells[0], cells[1..].to_vec())).collect();
@@ -259,7 +261,7 @@ fn table() -> (Vec<&'static str>, BTreeMap<&'static str, Vec<&'static str>>) {
 }
 
 /// Operation, method and path of every route.
-fn routes() -> Vec<(String, Method, String)> {
+fn list_routes() -> Vec<(String, Method, String)> {
     let description: Value = serde_json::from_str(&clew_api::openapi_json()).unwrap();
     let mut routes = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
@@ -272,27 +274,27 @@ fn routes() -> Vec<(String, Method, String)> {
 }
 
 #[test]
-fn every_route_has_its_row() {
-    let mut names: Vec<String> = routes().into_iter().map(|(name, ..)| name).collect();
+fn every_route_has_a_row() {
+    let mut names: Vec<String> = list_routes().into_iter().map(|(name, ..)| name).collect();
     names.sort();
-    assert_eq!(names, table().1.into_keys().collect::<Vec<_>>());
+    assert_eq!(names, parse_table().1.into_keys().collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn everyone_gets_what_the_table_says() {
-    let (columns, rows) = table();
+async fn responses_match_the_table() {
+    let (columns, rows) = parse_table();
     let mut wrong = Vec::new();
     let mut server = Server::start().await;
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     server.look_at(&node.url()).await;
     let callers = Callers::of(&server).await;
-    for (operation, method, path) in routes() {
+    for (operation, method, path) in list_routes() {
         let Some(cells) = rows.get(operation.as_str()) else { continue };
         for (column, expected) in columns.iter().zip(cells) {
             let call = request(&server, &callers, &operation, method.clone(), &path).await;
             let call = match operation.as_str() {
-                "EndConsoleSession" | "ChooseConsoleProject" => callers.ask_once(&server, column, call).await,
-                _ => callers.ask(column, call),
+                "EndConsoleSession" | "ChooseConsoleProject" => callers.with_new_token(&server, column, call).await,
+                _ => callers.with_token(column, call),
             };
             let answer = call.send().await;
             let got = if answer.status.is_success() { answer.status.as_str().to_owned() } else { answer.code() };
@@ -306,8 +308,10 @@ async fn everyone_gets_what_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Routes, other than those that only read, that create and change nothing that outlives the credentials, or for which that is accepted:
-/// kills, collections, settings of an instance, and sessions, tokens and keys that end by themselves.
+/// Non-read operations that tokens may perform.
+///
+/// The operations create no permanent objects, or their permanence is accepted: kills, collections, settings of an
+/// instance, and sessions, tokens and keys with an expiry.
 const NOT_LASTING: &[&str] = &[
     "CollectRealtimeSession",
     "DeleteTaurusDbNodeProcesses",
@@ -329,23 +333,23 @@ const NOT_LASTING: &[&str] = &[
     "ValidatePolicy",
     "SimulatePolicy",
     "ShowTaurusDbTxnProgress",
-    // Needs the old password.
+    // Requires the old password.
     "ChangePassword",
-    // They take keys away; enabling one is refused.
+    // These operations revoke keys; enabling a key is rejected.
     "UpdateAccessKey",
     "DeleteAccessKey",
 ];
 
-/// A new route that creates or changes something is refused to tokens, or has to be named above.
+/// A new route with changes must reject tokens or be listed above.
 #[tokio::test]
-async fn tokens_create_nothing_that_outlives_them_on_any_route() {
+async fn no_route_lets_tokens_create_permanent_objects() {
     let mut server = Server::start().await;
     let node = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::None }).await.unwrap();
     server.look_at(&node.url()).await;
     let callers = Callers::of(&server).await;
     let (administrator, project) = (&callers.administrator, &server.tenant.project_id);
     let mut refused = Vec::new();
-    for (operation, method, path) in routes() {
+    for (operation, method, path) in list_routes() {
         if method == Method::GET {
             continue;
         }
@@ -362,7 +366,7 @@ async fn tokens_create_nothing_that_outlives_them_on_any_route() {
 }
 
 #[tokio::test]
-async fn lists_show_what_may_be_seen_and_count_nothing_else() {
+async fn lists_contain_and_count_visible_objects_only() {
     let server = Server::start().await;
     let callers = Callers::of(&server).await;
     for number in 0..120 {
@@ -372,7 +376,7 @@ async fn lists_show_what_may_be_seen_and_count_nothing_else() {
     }
     let list = async |column: &str, query: &str| {
         let call = server.call(Method::GET, &format!("/v3/{}/instances{query}", server.tenant.project_id));
-        let body = callers.ask(column, call).send().await.ok(200);
+        let body = callers.with_token(column, call).send().await.ok(200);
         let names = body["instances"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
         (names.collect::<Vec<_>>(), body["total_count"].as_u64().unwrap())
     };
@@ -400,7 +404,7 @@ async fn lists_show_what_may_be_seen_and_count_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_reader_of_one_project_reads_no_other() {
+async fn reader_of_one_project_has_no_access_to_others() {
     let server = Server::start().await;
     let group = server.store.create_group(&by(), &server.tenant.domain_id, "readers", "").await.unwrap();
     let user = server.user("grace").await;

@@ -1,4 +1,4 @@
-//! What a token is, for the one who has it (spec section 3.2).
+//! Response body of the token routes (spec section 3.2).
 
 use clew_iam::decision::Grant;
 use clew_iam::policy::Model;
@@ -14,32 +14,32 @@ use crate::refusal::Refusal;
 
 /// A token without its secret.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TokenAnswer {
+pub(crate) struct TokenResponse {
     token: Token,
 }
 
 #[derive(Serialize, ToSchema)]
 struct Token {
-    /// UTC, with microseconds
+    /// Expiry in UTC with microseconds
     #[schema(example = "2019-02-13T06:52:13.855000Z")]
     expires_at: String,
     issued_at: String,
     methods: Vec<String>,
-    /// Not with nocatalog
+    /// Service catalog; omitted with nocatalog
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog: Option<Vec<CatalogEntry>>,
-    /// The role-based policies that reach the user in this scope
+    /// Role-based policies of the user in this scope
     roles: Vec<Role>,
-    /// Of a token for a project
+    /// Project of a project token
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<TokenProject>,
-    /// Of a token for the domain
+    /// Domain of a domain token
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<TokenDomain>,
     user: TokenUser,
 }
 
-/// Where a service is.
+/// Endpoints of a service.
 #[derive(Serialize, ToSchema)]
 struct CatalogEntry {
     id: String,
@@ -84,8 +84,8 @@ struct TokenUser {
     domain: TokenDomain,
 }
 
-/// What there is to say of a token. Times are seconds since 1970 (UTC).
-pub(super) struct Facts<'a> {
+/// Source data of a token response. Times are seconds since 1970 (UTC).
+pub(super) struct TokenDetails<'a> {
     pub(super) user: &'a User,
     pub(super) project: Option<&'a Project>,
     pub(super) grants: &'a [Grant],
@@ -94,21 +94,23 @@ pub(super) struct Facts<'a> {
     pub(super) expires_at: i64,
 }
 
-/// Where the client found this server: the catalogue names it so.
-pub(super) struct Reached {
-    url: String,
-}
+/// URL of the server as the client sees it; base of the catalog's endpoints.
+pub(super) struct ServerUrl(String);
 
-impl Reached {
-    pub(super) fn by(connection: Option<&Connection>, headers: &HeaderMap) -> Self {
-        Self { url: reached_by(connection, headers) }
+impl ServerUrl {
+    pub(super) fn of_request(connection: Option<&Connection>, headers: &HeaderMap) -> Self {
+        Self(reached_by(connection, headers))
     }
 }
 
-impl TokenAnswer {
-    /// With a catalogue if it is known where the client found this server.
-    pub(super) fn new(service: &Service, facts: Facts<'_>, reached: Option<&Reached>) -> Result<Self, Refusal> {
-        let Facts { user, project, grants, methods, issued_at, expires_at } = facts;
+impl TokenResponse {
+    /// Creates the response. The catalog is included only with a server URL.
+    pub(super) fn new(
+        service: &Service,
+        details: TokenDetails<'_>,
+        server_url: Option<&ServerUrl>,
+    ) -> Result<Self, Refusal> {
+        let TokenDetails { user, project, grants, methods, issued_at, expires_at } = details;
         let domain = || TokenDomain { id: user.domain_id.to_string(), name: user.domain_name.clone() };
         let mut roles: Vec<String> = grants
             .iter()
@@ -120,10 +122,10 @@ impl TokenAnswer {
         roles.dedup();
         Ok(Self {
             token: Token {
-                expires_at: moment(expires_at)?,
-                issued_at: moment(issued_at)?,
+                expires_at: format_timestamp(expires_at)?,
+                issued_at: format_timestamp(issued_at)?,
                 methods,
-                catalog: reached.map(|reached| catalog(service, reached, project)),
+                catalog: server_url.map(|server_url| build_catalog(service, server_url, project)),
                 roles: roles.into_iter().map(|name| Role { id: name.clone(), name }).collect(),
                 project: project.map(|project| TokenProject {
                     id: project.id.to_string(),
@@ -142,13 +144,13 @@ impl TokenAnswer {
     }
 }
 
-/// As this API writes moments: with six digits of a second.
-pub(super) fn moment(seconds: i64) -> Result<String, Refusal> {
-    let moment = Timestamp::from_second(seconds).map_err(|error| Refusal::internal(&error))?;
-    Ok(moment.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
+/// Formats a time for the identity API: UTC with microseconds.
+pub(super) fn format_timestamp(seconds: i64) -> Result<String, Refusal> {
+    let timestamp = Timestamp::from_second(seconds).map_err(|error| Refusal::internal(&error))?;
+    Ok(timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }
 
-fn catalog(service: &Service, reached: &Reached, project: Option<&Project>) -> Vec<CatalogEntry> {
+fn build_catalog(service: &Service, server_url: &ServerUrl, project: Option<&Project>) -> Vec<CatalogEntry> {
     let region = service.store.region();
     let entry = |name: &str, path: String| {
         let endpoint = Endpoint {
@@ -156,7 +158,7 @@ fn catalog(service: &Service, reached: &Reached, project: Option<&Project>) -> V
             interface: "public",
             region: region.to_owned(),
             region_id: region.to_owned(),
-            url: format!("{}{path}", reached.url),
+            url: format!("{}{path}", server_url.0),
         };
         CatalogEntry { id: name.to_owned(), name: name.to_owned(), r#type: name.to_owned(), endpoints: vec![endpoint] }
     };

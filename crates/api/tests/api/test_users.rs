@@ -1,4 +1,4 @@
-//! Users who may do this and that, for tests of who may do what.
+//! Users, keys and policies for tests of permissions.
 
 use clew_model::{AccessKeyId, DomainId, ProjectId, Tag, UserId};
 use clew_store::{AuditFilter, AuditRecord, Grantee, NewUser, PolicyRef, ProjectChange, TokenOrigin};
@@ -33,12 +33,12 @@ impl Server {
         self.store.create_user(&by(), domain, &new).await.unwrap()
     }
 
-    /// A user whom no policy reaches.
+    /// Creates a user without policies.
     pub(crate) async fn user(&self, name: &str) -> UserId {
         self.user_of(&self.tenant.domain_id, name, false).await
     }
 
-    /// A user whom an identity policy with these statements reaches.
+    /// Creates a user with an identity policy of these statements.
     pub(crate) async fn user_with(&self, name: &str, statements: Value) -> UserId {
         let user = self.user(name).await;
         let document = json!({ "Version": "5.0", "Statement": statements }).to_string();
@@ -49,7 +49,7 @@ impl Server {
         user
     }
 
-    /// A user whom a policy of Clew's reaches.
+    /// Creates a user with a system policy.
     pub(crate) async fn user_with_system(&self, name: &str, policy: &str) -> UserId {
         let user = self.user(name).await;
         self.attach_system(policy, &user).await;
@@ -67,17 +67,17 @@ impl Server {
         Signer { user: user.clone(), key, secret }
     }
 
-    /// A good token of the server's project.
+    /// Creates a token for the server's project.
     pub(crate) async fn project_token(&self, user: &UserId) -> String {
         self.token_of(user, Some(&self.tenant.project_id), 3600).await
     }
 
-    /// A good token of the domain.
+    /// Creates a token for the domain.
     pub(crate) async fn domain_token(&self, user: &UserId) -> String {
         self.token_of(user, None, 3600).await
     }
 
-    /// A token as a browser gets it that signs in on the page.
+    /// Creates a token of a session of the web page.
     pub(crate) async fn console_token(&self, user: &UserId, project: Option<&ProjectId>) -> String {
         self.token_from(TokenOrigin::Console, user, project, 3600).await
     }
@@ -92,7 +92,7 @@ impl Server {
         self.store.add_tags(&by(), &self.tenant.project_id, &self.instance.id, &[tag]).await.unwrap();
     }
 
-    /// Stops the server. Returns the rows of an operation, and how many requests they stand for: repeated refusals are counted.
+    /// Stops the server. Returns the number of an operation's audit rows, and of the requests that the rows count.
     pub(crate) async fn stop_and_count(&mut self, operation: &str) -> (usize, u64) {
         self.shutdown.cancel();
         (&mut self.serving).await.unwrap().unwrap();
@@ -102,7 +102,7 @@ impl Server {
         (rows.len(), requests)
     }
 
-    /// The rows of the audit that are of this operation.
+    /// Returns the audit rows of an operation.
     pub(crate) async fn audit_of(&self, operation: &str) -> Vec<AuditRecord> {
         let filter = AuditFilter { operation: Some(operation.into()), ..AuditFilter::default() };
         self.store.audit(&filter, 0, 1000).await.unwrap()
