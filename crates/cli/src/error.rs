@@ -1,76 +1,76 @@
-//! How a command ends when it does not end well.
+//! Errors of commands, and their exit codes.
 
 use std::process::ExitCode;
 
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Why a command failed, and the fix.
+/// Error of a command, with an optional fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// It was tried and failed. Exit code 1.
+    /// The operation failed. Exit code 1.
     Failed { what: String, hint: Option<String> },
-    /// It was not tried: wrong usage, or refused. Exit code 2.
+    /// The operation was not attempted: usage error, or refused. Exit code 2.
     Refused { what: String, hint: Option<String> },
-    /// The question that was asked was answered with no, on stdout. Exit code 1.
-    AnsweredNo,
-    /// Whoever reads the output has gone, which is no error.
+    /// A check completed with a negative result, already printed to stdout. Exit code 1.
+    NegativeResult,
+    /// The reader of the output closed the pipe. Exit code 0.
     OutputClosed,
-    /// Ctrl-C. Exit code 130.
+    /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
 }
 
 impl CliError {
-    pub(crate) fn failed(what: impl Into<String>) -> Self {
+    pub(crate) fn failure(what: impl Into<String>) -> Self {
         Self::Failed { what: what.into(), hint: None }
     }
 
-    pub(crate) fn refused(what: impl Into<String>) -> Self {
+    pub(crate) fn refusal(what: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), hint: None }
     }
 
-    /// The same error with advice.
-    pub(crate) fn with_hint(mut self, advice: impl Into<String>) -> Self {
+    /// Adds a fix, printed as `fix: …` below the message.
+    pub(crate) fn with_hint(mut self, fix: impl Into<String>) -> Self {
         if let Self::Failed { hint, .. } | Self::Refused { hint, .. } = &mut self {
-            *hint = Some(advice.into());
+            *hint = Some(fix.into());
         }
         self
     }
 
-    /// An error of writing `target`; a closed pipe is success.
+    /// Converts a write error on `target`. A closed pipe counts as success.
     pub(crate) fn writing(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::failed(format!("could not write {target}: {error}")),
+            _ => Self::failure(format!("could not write {target}: {error}")),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::OutputClosed => 0,
-            Self::Failed { .. } | Self::AnsweredNo => 1,
+            Self::Failed { .. } | Self::NegativeResult => 1,
             Self::Refused { .. } => 2,
             Self::Interrupted => 130,
         })
     }
 
-    /// The message for stderr, if there is one.
-    pub(crate) fn to_say(&self) -> String {
+    /// Message for stderr; may be empty.
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { what, hint } | Self::Refused { what, hint } => {
-                let advice = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
-                format!("error: {what}\n{advice}")
+                let fix = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
+                format!("error: {what}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
-            Self::OutputClosed | Self::AnsweredNo => String::new(),
+            Self::OutputClosed | Self::NegativeResult => String::new(),
         }
     }
 }
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::failed(failure.to_string());
-        match advice(failure.kind) {
+        let error = Self::failure(failure.to_string());
+        match suggest_fix(failure.kind) {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
@@ -82,12 +82,12 @@ impl From<StoreError> for CliError {
         let what = error.to_string();
         match error {
             StoreError::NotInitialised { .. } => {
-                Self::refused(what).with_hint("make it with clew init, or name another one with --data-dir")
+                Self::refusal(what).with_hint("make it with clew init, or name another one with --data-dir")
             }
             StoreError::AlreadyServing { .. } => {
-                Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
+                Self::refusal(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
             }
-            StoreError::NotEmpty { .. } => Self::refused(what).with_hint("name an empty database with --to"),
+            StoreError::NotEmpty { .. } => Self::refusal(what).with_hint("name an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -95,14 +95,14 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::refused(what),
-            _ => Self::failed(what),
+            | StoreError::InvalidInstance { .. } => Self::refusal(what),
+            _ => Self::failure(what),
         }
     }
 }
 
-/// What usually helps against a kind of failure.
-fn advice(kind: FailureKind) -> Option<&'static str> {
+/// Usual fix for a kind of failure.
+fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",
         FailureKind::TimedOut => "the server may be hung or overloaded; try again, or allow more with --timeout",

@@ -1,10 +1,10 @@
-//! Progress on stderr; nothing where stderr is no terminal.
+//! Progress display on stderr. Hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// A line that tells how far a collection is. It is gone once this is dropped.
+/// Progress line of a collection. Dropping it clears the line.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -13,7 +13,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        // The time goes on by itself: a server may answer only when the collection has ended.
+        // The elapsed time updates on a timer, because a long poll may return no event before the collection completes.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }

@@ -45,7 +45,7 @@ async fn the_description_and_the_completions_are_printed() {
 #[tokio::test]
 async fn configuration_file_in_the_help_is_valid() {
     let help = run(&["serve", "--help"]).await.stdout;
-    let after = help.split("A configuration file with every key at its default:\n").nth(1).unwrap();
+    let after = help.split("Configuration file with all keys at their defaults:\n").nth(1).unwrap();
     let file: Vec<&str> = after.lines().take_while(|line| line.starts_with("  ")).map(str::trim_start).collect();
     let parsed: toml::Table = file.join("\n").parse().unwrap();
     assert_eq!(parsed["collections"]["concurrency"].as_integer(), Some(64), "{parsed}");

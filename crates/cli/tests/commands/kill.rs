@@ -7,8 +7,8 @@ use clew_testkit::{Charset, Flavor, RawSession, Scenario, Server, ServerOptions}
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
+use crate::pty::Typist;
 use crate::run::{initialise, run};
-use crate::typing::Typist;
 
 /// Effect of a kill that undoes and unblocks nothing.
 const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::collect::Service;
+use crate::pty::pseudo_terminal;
 use crate::run::{clew, run};
 use crate::tenant::Tenant;
-use crate::typing::pseudo_terminal;
 
 /// Sets the title of a terminal, colours (black on black hides text), clears its screen by C1, reverses the direction of writing, isolates,
 /// hides, deletes.

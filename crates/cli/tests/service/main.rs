@@ -3,19 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod api_matches_cli;
 mod crashes;
-mod described;
 mod full_disk;
 mod harness;
 mod hung_node;
 mod intelligent_kills;
 mod kill_tasks;
-mod lost_kills;
 mod many_nodes;
 mod memory;
 mod official_sdk;
-mod one_folder;
+mod openapi_conformance;
 mod place;
-mod same_answer;
 mod secrets;
+mod serving_lock;
+mod unknown_outcomes;
 mod zones;
