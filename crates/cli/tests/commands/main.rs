@@ -1,4 +1,4 @@
-//! Every command as it is typed: what it prints, what it refuses, how it ends.
+//! Tests of all commands with the real binary: output, errors and exit codes.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
-//! The service as a platform runs it: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx. The tests are those
-//! of `tests/service`, without a change.
+//! Service tests on a platform: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx.
+//! Runs the tests of `tests/service` unchanged.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
-//! The service as its users run it: the real binary, real servers, the official SDK. Here on one machine; `tests/platform` has the same
-//! tests on PostgreSQL and S3.
+//! Service tests with the real binary, real servers and the official SDK on one machine.
+//! `tests/platform` runs the same tests on PostgreSQL and S3.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
