@@ -162,7 +162,7 @@ impl ServerArgs {
             (Some(project), _) => builder.project(project.clone()),
             (None, Some(region)) => builder.region(region),
             (None, None) => {
-                return Err(CliError::refusal("neither a project nor a region is named")
+                return Err(CliError::refusal("neither a project nor a region is set")
                     .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };

@@ -30,7 +30,7 @@ impl ConfirmArgs {
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(CliError::refusal(format!("this would {action}; nothing was changed"))
-                .with_hint("add --yes where nobody can be asked"));
+                .with_hint("add --yes to skip the confirmation prompt"));
         }
         output::write_stderr(&format!("This will {action}. Go on? [y/N] "));
         // A blocking read on a thread of the runtime would delay the handling of Ctrl-C.

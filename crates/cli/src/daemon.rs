@@ -73,9 +73,10 @@ pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(),
     if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let error = CliError::refusal("servers and workers of their own need metadata and results that all of them reach");
-    Err(error
-        .with_hint("give --metadata postgres://… and --results s3://… to each; or let clew serve do the work itself"))
+    let error = CliError::refusal("separate servers and workers require shared metadata and results");
+    Err(error.with_hint(
+        "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
+    ))
 }
 
 /// Sets the directory for rows that are spilled to disk: `spill` in the data directory, or `TMPDIR` if it is set.

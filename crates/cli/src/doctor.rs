@@ -74,7 +74,7 @@ pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
         diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
     remedies.dedup();
     if !remedies.is_empty() {
-        let _ = writeln!(text, "\nWhat would mend it, to be run by an administrator of the server:");
+        let _ = writeln!(text, "\nStatements for an administrator of the server to run:");
         for remedy in remedies {
             let _ = writeln!(text, "    {}", one_line(remedy.as_bytes()));
         }

@@ -78,7 +78,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     let domain = &directory.domain;
     let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.format().print(
-        || format!("Made the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
+        || format!("Created the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }

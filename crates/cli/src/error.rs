@@ -81,13 +81,11 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let what = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => {
-                Self::refusal(what).with_hint("make it with clew init, or name another one with --data-dir")
-            }
-            StoreError::AlreadyServing { .. } => {
-                Self::refusal(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
-            }
-            StoreError::NotEmpty { .. } => Self::refusal(what).with_hint("name an empty database with --to"),
+            StoreError::NotInitialised { .. } => Self::refusal(what)
+                .with_hint("create it with clew init, or select another data directory with --data-dir"),
+            StoreError::AlreadyServing { .. } => Self::refusal(what)
+                .with_hint("stop the other clew serve, or select another data directory with --data-dir"),
+            StoreError::NotEmpty { .. } => Self::refusal(what).with_hint("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -105,17 +103,17 @@ impl From<StoreError> for CliError {
 fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",
-        FailureKind::TimedOut => "the server may be hung or overloaded; try again, or allow more with --timeout",
+        FailureKind::TimedOut => "the server may be hung or overloaded; try again, or increase --timeout",
         FailureKind::AccessDenied => {
             "check user and password (CLEW_DB_PASSWORD, or the URL), and that the account may connect from here"
         }
         FailureKind::MissingPrivilege => "clew doctor URL prints the GRANTs that are missing",
         FailureKind::TooManyConnections => {
-            "connect as an account with CONNECTION_ADMIN (MySQL) or CONNECTION ADMIN (MariaDB): one connection is kept free for it"
+            "connect as an account with CONNECTION_ADMIN (MySQL) or CONNECTION ADMIN (MariaDB): the server reserves one connection for it"
         }
-        FailureKind::TlsFailed => "choose another protection with ?tls=… or name the authority with &ca=FILE",
-        FailureKind::NotMysql => "check the port: something else answers there",
-        FailureKind::StoreFailed => "make room, or set TMPDIR to a folder that has some",
+        FailureKind::TlsFailed => "select another TLS mode with ?tls=…, or set the certificate authority with &ca=FILE",
+        FailureKind::NotMysql => "check the port: another service responds there",
+        FailureKind::StoreFailed => "free disk space, or set TMPDIR to a directory with free space",
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ use crate::error::CliError;
 
 /// Filter and sort order of sessions.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Filters (all must hold)")]
+#[command(next_help_heading = "Filters (all must match)")]
 pub(crate) struct FilterArgs {
     /// Class of sessions: slow (active and in its state for at least the threshold), active (command is not Sleep), total (all
     /// sessions except internal ones), long (transaction at least as old as the threshold)

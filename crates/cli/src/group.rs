@@ -117,7 +117,12 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     let domain = &directory.domain;
     let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.format().print(
-        || format!("Made the group {name} ({id}) in the domain {}.\nNext: clew group add {name} USER\n", domain.name),
+        || {
+            format!(
+                "Created the group {name} ({id}) in the domain {}.\nNext: clew group add {name} USER\n",
+                domain.name
+            )
+        },
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
@@ -129,7 +134,11 @@ async fn list(arguments: List) -> Result<(), CliError> {
     arguments.domain_args.format().print(
         || {
             let rows = groups.iter().map(row).collect();
-            text_table::render_rows(["NAME", "GROUP", "DESCRIPTION"], rows, "No groups; clew group create makes one.")
+            text_table::render_rows(
+                ["NAME", "GROUP", "DESCRIPTION"],
+                rows,
+                "No groups. Create one with clew group create.",
+            )
         },
         || json!({ "groups": groups.iter().map(to_json).collect::<Vec<_>>() }),
     )
@@ -193,7 +202,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
         let members = store.members_of(&group.id).await?;
         if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is no member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::refusal(what).with_hint(format!("clew group show {} tells who is", group.name)));
+            return Err(CliError::refusal(what).with_hint(format!("clew group show {} lists the members", group.name)));
         }
     }
     for user in &resolved {
@@ -220,7 +229,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
 async fn remove(arguments: Remove) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let group = directory.group(&arguments.group).await?;
-    let what = format!("remove the group {}; its members lose what is attached to it", group.name);
+    let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
     arguments.confirmation.prompt(what).await?;
     directory.store.remove_group(&directory.origin, &group.id).await?;
     arguments

@@ -21,7 +21,7 @@ pub(crate) async fn find_only_domain(store: &Store) -> Result<Domain, CliError> 
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|domain| domain.name).collect();
-            Err(CliError::refusal(format!("name the domain with --domain: {}", names.join(", "))))
+            Err(CliError::refusal(format!("select a domain with --domain: {}", names.join(", "))))
         }
     }
 }

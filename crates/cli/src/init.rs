@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (_, ids) =
         Store::initialise(&local_actor::origin(), arguments.location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
-                .with_hint("use it as it is (clew serve), or choose another folder with --data-dir, or another database with --metadata"),
+                .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
             error => CliError::failure(error.to_string()),
         })?;
     let credentials =
@@ -139,7 +139,7 @@ fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
     let folder = arguments.data_dir.display();
     let database = if arguments.metadata.is_given() { " and the same --metadata" } else { "" };
     format!(
-        "Made {folder}. These are shown once; keep them:\n\n  \
+        "Created {folder}. The credentials are shown only once; store them now:\n\n  \
          domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
          Next: clew serve --data-dir {folder}{database}\n",
         credentials.domain_name,

@@ -127,13 +127,14 @@ impl ProjectArgs {
         };
         match (matches.as_slice(), &self.project) {
             ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::origin() }),
-            (_, None) => Err(CliError::refusal(format!("name the project with --project: {}", format_list(&projects)))),
-            ([], Some(name)) => {
-                Err(CliError::refusal(format!("there is no project {name}; there are {}", format_list(&projects))))
-            }
+            (_, None) => Err(CliError::refusal(format!("select a project with --project: {}", format_list(&projects)))),
+            ([], Some(name)) => Err(CliError::refusal(format!(
+                "there is no project {name}; existing projects: {}",
+                format_list(&projects)
+            ))),
             (several, Some(name)) => {
                 Err(CliError::refusal(format!("several projects are named {name}: {}", format_list(several)))
-                    .with_hint("name it by its id, or its domain with --domain"))
+                    .with_hint("select the project by id, or its domain with --domain"))
             }
         }
     }
@@ -195,10 +196,10 @@ async fn show(arguments: Show) -> Result<(), CliError> {
 async fn remove(arguments: Remove) -> Result<(), CliError> {
     let inventory = arguments.project_args.open().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
-    arguments.confirmation.prompt(format!("remove {name} ({id}) and what is known of its nodes")).await?;
+    arguments.confirmation.prompt(format!("remove {name} ({id}) with the data of its nodes")).await?;
     inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
     arguments.project_args.format().print(
-        || format!("Removed {name} ({id}) and what was known of its nodes.\n"),
+        || format!("Removed {name} ({id}) with the data of its nodes.\n"),
         || serde_json::json!({ "removed": id }),
     )
 }

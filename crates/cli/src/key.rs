@@ -134,7 +134,11 @@ pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
         [key.id.to_string(), user.clone(), yes_no(key.enabled), time::format_seconds(key.created_at), last_used]
     };
     let headings = ["ACCESS KEY", "USER", "ENABLED", "MADE", "LAST USED"];
-    text_table::render_rows(headings, keys.iter().map(row).collect(), "No access keys; clew key create makes one.")
+    text_table::render_rows(
+        headings,
+        keys.iter().map(row).collect(),
+        "No access keys. Create one with clew key create.",
+    )
 }
 
 /// Converts an access key to JSON, without the secret.

@@ -22,5 +22,5 @@ Fails if a newer version has already migrated the metadata.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     arguments.store_args.open().await?;
-    output::write_stdout("The metadata has the form of this version.\n")
+    output::write_stdout("The metadata has the schema of this version.\n")
 }

@@ -67,7 +67,7 @@ impl NewPassword {
     /// Text that shows a generated password; empty if it was read from stdin.
     pub(crate) fn notice(&self) -> String {
         self.generated.as_ref().map_or(String::new(), |password| {
-            format!("The password is shown once; keep it:\n\n  password  {}\n\n", password.expose_secret())
+            format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })
     }
 }

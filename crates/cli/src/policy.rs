@@ -192,7 +192,7 @@ async fn remove(arguments: Remove) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
     let PolicyRef::Own(id) = &policy.reference else {
-        return Err(CliError::refusal(format!("{} comes with Clew and stays", policy.name)));
+        return Err(CliError::refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
     arguments.confirmation.prompt(format!("remove the policy {}", policy.name)).await?;
     directory.store.remove_policy(&directory.origin, id).await?;

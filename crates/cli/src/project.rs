@@ -93,7 +93,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     let domain = &directory.domain;
     let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
     domain_args.format().print(
-        || format!("Made the project {name} ({id}) in the domain {}.\n", domain.name),
+        || format!("Created the project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
@@ -111,7 +111,7 @@ async fn list(arguments: List) -> Result<(), CliError> {
             text_table::render_rows(
                 headings,
                 projects.iter().map(row).collect(),
-                "No projects; clew project create makes one.",
+                "No projects. Create one with clew project create.",
             )
         },
         || json!({ "projects": projects.iter().map(to_json).collect::<Vec<_>>() }),

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     filters: FilterArgs,
     /// Include internal sessions: replication, server threads and this command
-    #[arg(long, help_heading = "Filters (all must hold)")]
+    #[arg(long, help_heading = "Filters (all must match)")]
     all: bool,
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", help_heading = "Output")]

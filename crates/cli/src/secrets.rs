@@ -54,21 +54,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
         return format.print(
-            || format!("The next key is in {file}. Bring it to the other machines, then run clew secrets rotate.\n"),
+            || format!("The next key is in {file}. Copy it to the other machines, then run clew secrets rotate.\n"),
             || json!({ "next": file }),
         );
     }
     let rotated = Store::rotate_master_key(&local_actor::origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
-            "note: {} secrets were changed outside of Clew and could not be opened before either; enter them again\n",
+            "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",
             rotated.damaged
         ));
     }
     format.print(
         || {
             format!(
-                "The store has a new master key; {} secrets were sealed anew.\nNext: copy the key to a safe place, apart from the database.\n",
+                "The store has a new master key; {} secrets were re-encrypted.\nNext: back up the key separately from the database.\n",
                 rotated.sealed
             )
         },

@@ -65,7 +65,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
 async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
         CliError::failure(format!("could not listen on {address}: {error}"))
-            .with_hint("choose another address with --listen, or none")
+            .with_hint("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)
 }

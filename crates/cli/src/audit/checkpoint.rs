@@ -42,7 +42,7 @@ pub(super) fn read_checkpoint(path: &Path) -> Result<AuditCheckpoint, CliError> 
     let text = std::fs::read(path)
         .map_err(|error| CliError::refusal(format!("cannot read the checkpoint {name}: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| {
-        CliError::refusal(format!("{name} is no checkpoint of an audit: {error}"))
-            .with_hint("name a file that clew audit checkpoint wrote")
+        CliError::refusal(format!("{name} is not an audit checkpoint: {error}"))
+            .with_hint("pass a file written by clew audit checkpoint")
     })
 }

@@ -10,7 +10,7 @@ use crate::{identity_directory, time};
 
 /// Filters of audit rows. A removed object is selected by its id.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Filters (all must hold)")]
+#[command(next_help_heading = "Filters (all must match)")]
 pub(super) struct AuditFilterArgs {
     /// Start time, inclusive: 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or an age such as 24h
     #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
@@ -105,11 +105,11 @@ fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
         return Err(CliError::refusal(format!(
-            "there are several of the name {name_or_id:?}; choose an id: {}",
+            "several objects are named {name_or_id:?}; select one by id: {}",
             ids.join(", ")
         )));
     }
     let unknown =
-        |_| CliError::refusal(format!("there is no {kind} {name_or_id:?}; one that is gone is named by its id"));
+        |_| CliError::refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
     ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

@@ -17,7 +17,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }
-        bar.set_message("asking the server");
+        bar.set_message("requesting a collection");
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar }
     }

@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let instance = store.add_instance(&origin, new).await?;
     output::write_stdout(&match arguments.project_args.format() {
         Format::Table => format!(
-            "{}\nNext: clew instance check {} tells whether its nodes can be read.\n",
+            "{}\nNext: clew instance check {} checks access to the nodes.\n",
             render::render_instance(&instance),
             instance.id
         ),

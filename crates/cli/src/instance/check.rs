@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
-                "Its zone {zone} has no worker at work, so Clew does not read it (clew worker --zone {zone}).\n"
+                "Zone {zone} has no running worker, so Clew does not read this node. fix: start one with clew worker --zone {zone}\n"
             );
         }
         if let Some(backoff) = &backoff {

@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         (None, [only]) => only,
         (None, several) => {
             let ids: Vec<_> = several.iter().map(|node| node.id.as_str()).collect();
-            return Err(CliError::refusal(format!("name the node with --node: {}", ids.join(", "))));
+            return Err(CliError::refusal(format!("select a node with --node: {}", ids.join(", "))));
         }
         (Some(id), nodes) => {
             let node = nodes.iter().find(|node| node.id == *id);

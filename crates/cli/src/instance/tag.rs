@@ -57,7 +57,7 @@ pub(super) async fn tag(arguments: TagArgs) -> Result<(), CliError> {
     let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.sort_unstable();
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::refusal(format!("the key {key:?} is there twice")));
+        return Err(CliError::refusal(format!("the key {key:?} occurs twice")));
     }
     let inventory = project_args.open().await?;
     let instance = require_instance(&inventory, &instance).await?;

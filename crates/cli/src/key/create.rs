@@ -67,7 +67,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 ("  security token", token.unwrap_or_default().to_owned()),
                 ("  ends", expires_at.clone().unwrap_or_default()),
             ]);
-            format!("Made an access key of {}. It is shown once; keep it:\n\n{fields}", user.name)
+            format!(
+                "Created an access key of {}. The secrets are shown only once; store them now:\n\n{fields}",
+                user.name
+            )
         },
         || {
             json!({

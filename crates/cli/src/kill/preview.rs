@@ -56,7 +56,7 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
         Ok(observed) => observed,
         Err(failure) => {
             return KillCosts {
-                notes: format!("note: what it costs could not be read: {failure}\n"),
+                notes: format!("note: the impact could not be read: {failure}\n"),
                 ..KillCosts::default()
             };
         }
@@ -71,7 +71,7 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
     let mut notes: String = transaction_limitations.into_iter().map(limitations::format_one).collect();
     if !wait_limitations.is_empty() {
-        notes.push_str("note: more sessions may wait than can be seen; clew locks says why\n");
+        notes.push_str("note: not all waiting sessions are visible; clew locks reports the reason\n");
     }
     let risks = match read_kill_risks(node, sessions, &transactions, limits).await {
         Ok(risks) => risks,

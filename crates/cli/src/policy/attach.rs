@@ -121,9 +121,14 @@ pub(super) async fn detach(arguments: Detach) -> Result<(), CliError> {
     let project = project.as_ref().map(|project| &project.id);
     if !directory.store.detach(&directory.origin, &policy.reference, grantee, project).await? {
         return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
-            .with_hint("clew policy show tells whom it is attached to"));
+            .with_hint("clew policy show lists the attachments"));
     }
-    print_result(&arguments.domain_args, &attachment, &format!("{} is attached to {to} no more.\n", policy.name), false)
+    print_result(
+        &arguments.domain_args,
+        &attachment,
+        &format!("{} is no longer attached to {to}.\n", policy.name),
+        false,
+    )
 }
 
 fn print_result(domain_args: &DomainArgs, attachment: &Attachment, text: &str, attached: bool) -> Result<(), CliError> {

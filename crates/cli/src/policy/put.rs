@@ -48,7 +48,9 @@ An invalid document is refused with all errors, each with line and column.";
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let Arguments { name, file, description, domain_args } = arguments;
     if system::find(&name).is_some() {
-        return Err(CliError::refusal(format!("{name} comes with Clew and cannot be replaced; choose another name")));
+        return Err(CliError::refusal(format!(
+            "{name} is a system policy and cannot be replaced; choose another name"
+        )));
     }
     let document = Document::read(&file)?;
     let policy = require_policy(&document)?;
@@ -74,7 +76,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let version = policy.version();
     domain_args.format().print(
         || {
-            let verb = if replaced { "Replaced" } else { "Made" };
+            let verb = if replaced { "Replaced" } else { "Created" };
             let statements = format_count(policy.statements().len(), "statement");
             let line = format!("{verb} the policy {name} ({id}): version {version}, {statements}.\n");
             if replaced { line } else { format!("{line}Next: clew policy attach {name} --group GROUP\n") }

@@ -96,7 +96,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     if action.target == Target::Instance && instance.is_none() {
         output::write_stderr(
-            "note: no --instance, so conditions on one do not hold; a list shows those that are allowed one by one\n",
+            "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
     }
     arguments.domain_args.format().print(|| simulation.render(), || simulation.to_json())?;
@@ -149,7 +149,7 @@ async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, Cli
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|project| project.name).collect();
-            Err(CliError::refusal(format!("name the project with --project: {}", names.join(", "))))
+            Err(CliError::refusal(format!("select a project with --project: {}", names.join(", "))))
         }
     }
 }
@@ -181,7 +181,7 @@ fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     };
     let Some(policy) = policy else {
         output::write_stderr(&format!(
-            "note: the policy {policy_name} cannot be read; until it is put again, its users may do nothing\n"
+            "note: the policy {policy_name} cannot be read; its users have no access until the policy is replaced\n"
         ));
         return None;
     };

@@ -23,11 +23,11 @@ pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) 
     let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
     match public {
         Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::refusal(format!(
-            "{address} can be reached from elsewhere, and without TLS everybody on the way can read passwords, tokens and statements"
+            "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
         ))
         .with_hint(
-            "give --tls-cert and --tls-key; or listen on 127.0.0.1 behind a proxy that speaks TLS; or say --allow-plain-http if \
-             the network is to be trusted",
+            "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
+             network",
         )),
         _ => Ok(addresses),
     }
@@ -40,7 +40,7 @@ pub(super) async fn bind(listen: &str, addresses: &[SocketAddr]) -> Result<TcpLi
 
 fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
     CliError::failure(format!("could not listen on {listen}: {error}"))
-        .with_hint("choose another address with --listen")
+        .with_hint("select another address with --listen")
 }
 
 impl TlsSettings {

@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let store = Store::open(&arguments.data_dir).await?;
     if arguments.dry_run {
         let tables = store.preview_copy(&to).await?;
-        let message = format!("Would be copied to {to}, which is empty; nothing was changed.\n");
+        let message = format!("These tables would be copied to {to}, which is empty; nothing was changed.\n");
         return arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, false));
     }
     let bar = create_progress_bar();
@@ -62,8 +62,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     bar.finish_and_clear();
     let tables = copied?;
     let message = format!(
-        "Copied to {to}; each table was read back and is the same.\n\
-         Next: give --metadata to clew serve and to every other command. Keep the master key; {} has it still.\n",
+        "Copied to {to}; each table was read back and is identical.\n\
+         Next: give --metadata to clew serve and to every other command. The master key stays in {}.\n",
         arguments.data_dir.display()
     );
     arguments.format.print(|| render_tables(&tables, &message), || to_json(&tables, true))

@@ -50,7 +50,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let kind = if administrator { "administrator" } else { "user" };
     domain_args.format().print(
-        || format!("Made the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n", domain.name, password.notice()),
+        || {
+            format!(
+                "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
+                domain.name,
+                password.notice()
+            )
+        },
         || {
             json!({
                 "id": id, "name": name, "domain_id": domain.id, "administrator": administrator,

@@ -6,7 +6,7 @@ use clew_store::{Group, KeyRecord, StoredGrant, StoredPolicy, User};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::identity_directory::Directory;
+use crate::identity_directory::IdentityDirectory;
 use crate::key;
 use crate::output::merge_objects;
 use crate::text_table::{self, yes_no};
@@ -19,7 +19,7 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) async fn load(directory: &Directory, user: &User) -> Result<Self, CliError> {
+    pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
         for group in store.groups_of(&directory.domain.id).await? {
@@ -46,7 +46,7 @@ pub(super) fn render_table(users: &[User]) -> String {
         [name.clone(), id.to_string(), yes_no(*enabled), yes_no(*administrator), description.clone()]
     };
     let headings = ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"];
-    text_table::render_rows(headings, users.iter().map(row).collect(), "No users; clew user create makes one.")
+    text_table::render_rows(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
 }
 
 /// Renders one user.
@@ -71,7 +71,8 @@ pub(super) fn render_details(user: &User, access: &Access) -> String {
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
     text.push('\n');
-    let none = if user.administrator { "No policies, and none needed." } else { "No policies: may do nothing." };
+    let none =
+        if user.administrator { "No policies (an administrator needs none)." } else { "No policies: no access." };
     let grants = access.grants.iter().map(grant).collect();
     text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');

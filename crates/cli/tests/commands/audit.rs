@@ -48,7 +48,7 @@ async fn rows_are_filtered_and_listed_in_order() {
     for (arguments, words) in [
         (vec!["--outcome", "good"], "done, denied, failed"),
         (vec!["--from", "yesterday"], "a moment such as"),
-        (vec!["--instance", "shup"], "one that is gone is named by its id"),
+        (vec!["--instance", "shup"], "select a removed instance by its id"),
         (vec!["--domain", "acme"], "there is no domain"),
         (vec!["--limit", "0"], "--limit"),
     ] {
@@ -159,6 +159,9 @@ async fn checkpoint_detects_truncation_with_the_chain_head() {
     let output = tenant.run(&verify).await;
     assert!(output.code == Some(1) && output.stdout.contains("row 6 is missing"), "{output:?}");
     let other = tenant.file("other.json", "{}");
-    tenant.run(&["audit", "verify", "--checkpoint", &other]).await.assert_refused(&["is no checkpoint", "fix: "]);
+    tenant
+        .run(&["audit", "verify", "--checkpoint", &other])
+        .await
+        .assert_refused(&["is not an audit checkpoint", "fix: "]);
     tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.assert_refused(&["cannot read the checkpoint"]);
 }

@@ -17,7 +17,7 @@ async fn domains_are_created_with_project_and_administrator_and_isolated() {
     assert_eq!(users["users"].as_array().unwrap().len(), 1);
     let by_id = tenant.json(&["user", "list", "--domain", made["domain_id"].as_str().unwrap()]).await;
     assert_eq!(by_id, users);
-    tenant.run(&["user", "list"]).await.assert_refused(&["name the domain with --domain: acme, clew"]);
+    tenant.run(&["user", "list"]).await.assert_refused(&["select a domain with --domain: acme, clew"]);
     tenant.run(&["user", "show", "alice", "--domain", "clew"]).await.assert_refused(&["there is no user \"alice\""]);
     tenant.run(&["user", "list", "--domain", "acne"]).await.assert_refused(&["no domain", "did you mean acme?"]);
 

@@ -30,7 +30,11 @@ async fn commands_work_with_a_postgresql_database() {
     let created = with(&url, &dir, &["group", "create", "dbas"]).await;
     assert_eq!(created.code, Some(0), "{created:?}");
     let migrated = with(&url, &dir, &["migrate"]).await;
-    assert_eq!((migrated.code, migrated.stdout.contains("the form of this version")), (Some(0), true), "{migrated:?}");
+    assert_eq!(
+        (migrated.code, migrated.stdout.contains("the schema of this version")),
+        (Some(0), true),
+        "{migrated:?}"
+    );
     let typed = ["group", "list", "--data-dir", dir.to_str().unwrap(), "--metadata", &url];
     let listed = run(&typed).await;
     assert!(listed.stdout.contains("dbas"), "{listed:?}");

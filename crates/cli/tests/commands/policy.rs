@@ -98,9 +98,9 @@ async fn system_policies_cannot_be_changed() {
     let tenant = Tenant::new().await;
     let file = tenant.file("look.json", LOOK);
     let put = tenant.run(&["policy", "put", "TaurusDBReadOnlyAccessPolicy", &file]).await;
-    put.assert_refused(&["comes with Clew", "another name"]);
+    put.assert_refused(&["is a system policy", "another name"]);
     let removed = tenant.run(&["policy", "remove", "TaurusDB ReadOnlyAccess", "--yes"]).await;
-    removed.assert_refused(&["comes with Clew and stays"]);
+    removed.assert_refused(&["is a system policy and cannot be removed"]);
     let listed = tenant.json(&["policy", "list"]).await;
     let systems = listed["policies"].as_array().unwrap().iter().filter(|policy| policy["system"] == true);
     assert_eq!(systems.count(), 6, "{listed}");

@@ -114,5 +114,5 @@ async fn invalid_simulations_are_rejected_not_denied() {
     let nobody = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
     nobody.assert_refused(&["there is no user \"nobody\""]);
     tenant.run_ok(&["project", "create", "second"]).await;
-    simulate(&tenant, &["--action", COLLECT]).await.assert_refused(&["name the project with --project: local, second"]);
+    simulate(&tenant, &["--action", COLLECT]).await.assert_refused(&["select a project with --project: local, second"]);
 }

@@ -33,7 +33,7 @@ async fn invalid_or_missing_tags_change_nothing() {
         (vec!["instance", "tag", "shop", "a b=c"], "a key has 1 to 36"),
         (vec!["instance", "tag", "shop", &long_key], "a key has 1 to 36"),
         (vec!["instance", "tag", "shop", &long_value], "a value has up to 43"),
-        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" is there twice"),
+        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" occurs twice"),
         (many, "20 tags at most"),
         (vec!["instance", "untag", "shop", "env", "team"], "shop has no tag \"team\"; nothing was changed"),
         (vec!["instance", "untag", "shop", "env=test"], "shop has no tag \"env=test\""),

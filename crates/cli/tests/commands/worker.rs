@@ -17,7 +17,7 @@ async fn workers_require_shared_stores() {
     for given in [&[][..], &["--metadata", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]] {
         for command in [&["worker"][..], &["serve", "--no-worker", "--listen", "127.0.0.1:0"]] {
             let output = run(&[command, &["--data-dir", dir], given].concat()).await;
-            output.assert_refused(&["all of them reach", "--metadata", "--results"]);
+            output.assert_refused(&["require shared metadata and results", "--metadata", "--results"]);
         }
     }
 }
