@@ -133,7 +133,7 @@ pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
         let last_used = key.last_used_at.map_or("never".to_owned(), time::format_seconds);
         [key.id.to_string(), user.clone(), yes_no(key.enabled), time::format_seconds(key.created_at), last_used]
     };
-    let headings = ["ACCESS KEY", "USER", "ENABLED", "MADE", "LAST USED"];
+    let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
     text_table::render_rows(
         headings,
         keys.iter().map(row).collect(),

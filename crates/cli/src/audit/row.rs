@@ -21,7 +21,7 @@ pub(super) fn render_table(rows: &[AuditRecord]) -> String {
             event.code.clone().unwrap_or_default(),
         ]
     };
-    let headings = ["ROW", "TIME", "WHO", "FROM", "OPERATION", "TARGET", "OUTCOME", "CODE"];
+    let headings = ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"];
     text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 

@@ -56,7 +56,7 @@ impl<'a> RuleReport<'a> {
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
             text += &text_table::render_rows(
-                ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "WHY"],
+                ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "REASON"],
                 rows.collect(),
                 "",
             );
