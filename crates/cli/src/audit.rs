@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    List(Box<List>),
+    List(Box<ListArgs>),
     Export(Box<export::Arguments>),
     Verify(verify::Arguments),
     Checkpoint(checkpoint::Arguments),
@@ -34,7 +34,7 @@ enum Action {
 /// List the newest matching rows in chronological order.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_HELP)]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     filters: AuditFilterArgs,
     /// Maximum number of rows
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let store = arguments.store_args.open().await?;
     let filter = arguments.filters.resolve(&store).await?;
     let mut newest = store.newest_audit(&filter, i64::MAX, arguments.limit).await?;

@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let selection = arguments.filters.clone().into_draft().into();
     let request_id = client.collect(instance, node, &selection).await.map_err(map_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.collecting();
+    progress.show_collecting();
     let status = client.wait(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
     match status {
         CollectionStatus::Finished => {}
@@ -109,7 +109,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         }
         OutputTarget::File(path) => {
             let temporary = output::create_temporary_file(&path)?;
-            let file = temporary.reopen().map_err(|error| CliError::writing(&path.display().to_string(), &error))?;
+            let file =
+                temporary.reopen().map_err(|error| CliError::write_error(&path.display().to_string(), &error))?;
             let mut target = FileTarget::from(tokio::fs::File::from_std(file));
             download(&client, &arguments, &request_id, &mut target, &progress).await?;
             output::persist_file(temporary, &path)
@@ -125,14 +126,14 @@ async fn download_to_terminal(
     progress: Progress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
-    let file = tempfile::tempfile().map_err(|error| CliError::writing("a temporary file", &error))?;
-    let mut rows = file.try_clone().map_err(|error| CliError::writing("a temporary file", &error))?;
+    let file = tempfile::tempfile().map_err(|error| CliError::write_error("a temporary file", &error))?;
+    let mut rows = file.try_clone().map_err(|error| CliError::write_error("a temporary file", &error))?;
     let mut target = FileTarget::from(tokio::fs::File::from_std(file));
     download(client, arguments, request_id, &mut target, &progress).await?;
     drop(progress);
     rows.rewind()
         .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-        .map_err(|error| CliError::writing(&terminal.name(), &error))?;
+        .map_err(|error| CliError::write_error(&terminal.name(), &error))?;
     terminal.finish()
 }
 
@@ -145,7 +146,7 @@ async fn download<T: clew_client::Target>(
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.downloading(bytes, total);
+            progress.show_download(bytes, total);
         })
         .await
         .map(|_| ())
@@ -188,7 +189,7 @@ fn require_variable(name: &str) -> Result<String, CliError> {
 
 fn map_client_error(error: ClientError) -> CliError {
     match error {
-        ClientError::Write(error) => CliError::writing("the output", &error),
+        ClientError::Write(error) => CliError::write_error("the output", &error),
         ClientError::Setup(_) => CliError::refusal(error.to_string()),
         error => CliError::failure(one_line(&error.to_string())),
     }

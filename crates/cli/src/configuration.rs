@@ -248,7 +248,7 @@ impl Configuration {
         let name = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::refusal(format!("could not read the configuration {name}: {error}")))?;
-        parse(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
+        parse_toml(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
     }
 
     /// Location of the store.
@@ -326,7 +326,7 @@ fn require_positive(key: &str, duration: SignedDuration) -> Result<Duration, Cli
 }
 
 /// Parses a configuration. An unknown key is an error that suggests the nearest valid key.
-pub(crate) fn parse(text: &str) -> Result<Configuration, String> {
+pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
     let configuration = serde_ignored::deserialize(
         toml::Deserializer::parse(text).map_err(|error| format_toml_error(&error))?,
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn file_overrides_only_the_keys_it_contains() {
-        let configuration = parse("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
+        let configuration = parse_toml("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
         assert_eq!(configuration.listen, "0.0.0.0:80");
         assert_eq!(configuration.results.retention, SignedDuration::from_mins(150));
         assert_eq!(configuration.collections, CollectionSettings::default());
@@ -380,27 +380,28 @@ mod tests {
 
     #[test]
     fn unknown_key_suggests_the_nearest_valid_key() {
-        assert_eq!(parse("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+        assert_eq!(parse_toml("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
         assert_eq!(
-            parse("[results]\nretension = \"1h\"").unwrap_err(),
+            parse_toml("[results]\nretension = \"1h\"").unwrap_err(),
             "results.retension is not known; did you mean results.retention?"
         );
-        assert!(parse("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+        assert!(parse_toml("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
     }
 
     #[test]
     fn invalid_value_is_reported_with_key_and_line() {
-        let error = parse("[collections]\nper_node = \"two\"").unwrap_err();
+        let error = parse_toml("[collections]\nper_node = \"two\"").unwrap_err();
         assert!(error.contains("per_node") && error.contains("line 2"), "{error}");
-        let error = parse("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
+        let error = parse_toml("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
         assert!(format!("{error:?}").contains("collections.per_node must be at least 1"));
-        let error = parse("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
+        let error = parse_toml("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
         assert!(format!("{error:?}").contains("results.retention must be longer than 0"));
     }
 
     #[test]
     fn protected_accounts_extend_the_built_in_list() {
-        let protected = |names| parse(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
+        let protected =
+            |names| parse_toml(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
         let both = protected(r#"["billing"]"#).unwrap();
         assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
         for invalid in [r#"["a", ""]"#, r#"["billing@%"]"#] {
@@ -411,7 +412,7 @@ mod tests {
 
     #[test]
     fn invalid_proxy_address_is_named_in_the_error() {
-        let settings = |proxies| parse(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
+        let settings = |proxies| parse_toml(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
         assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
@@ -419,7 +420,7 @@ mod tests {
 
     #[test]
     fn invalid_allowed_host_is_named_in_the_error() {
-        let settings = |hosts| parse(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
+        let settings = |hosts| parse_toml(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
         assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
         let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
         assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
@@ -428,6 +429,6 @@ mod tests {
     #[test]
     fn default_configuration_round_trips_through_toml() {
         let text = toml::to_string(&Configuration::default()).unwrap();
-        assert_eq!(parse(&text).unwrap(), Configuration::default());
+        assert_eq!(parse_toml(&text).unwrap(), Configuration::default());
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct ConfirmArgs {
 
 impl ConfirmArgs {
     /// Returns true if `--yes` was given.
-    pub(crate) fn is_given_in_advance(&self) -> bool {
+    pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 

@@ -121,7 +121,7 @@ impl Daemon {
         let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
         clew_mysql::share_session_token(&store.session_token());
         set_spill_directory(&configuration.data_dir)?;
-        let store = result_store::attach(store, s3).await?;
+        let store = result_store::attach_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;
         store.end_all_kill_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;

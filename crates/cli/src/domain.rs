@@ -19,14 +19,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
+    Create(CreateArgs),
+    List(ListArgs),
 }
 
 /// Create a domain with a project and an administrator. Prints the administrator's password once.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_HELP)]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the store
     #[arg(value_parser = validators::parse_name)]
     name: String,
@@ -54,7 +54,7 @@ administrator:
 /// List domains.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew domain list --format json")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     store_args: StoreFormatArgs,
 }
@@ -66,11 +66,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, admin, region_project, password, store_args } = arguments;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, admin, region_project, password, store_args } = arguments;
     let store = store_args.open().await?;
     let password = password.resolve(&admin).await?;
-    let origin = local_actor::origin();
+    let origin = local_actor::local_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
     let domain_id = store.create_domain(&origin, &name).await?;
     let project_id = store.create_project(&origin, &domain_id, &project, "").await?;
@@ -99,7 +99,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let domains = arguments.store_args.open().await?.domains().await?;
     arguments.store_args.format.print(
         || {

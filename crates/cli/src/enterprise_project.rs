@@ -17,15 +17,15 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Update(Update),
+    Create(CreateArgs),
+    List(ListArgs),
+    Update(UpdateArgs),
 }
 
 /// Create an enterprise project.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project create payments")]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
@@ -39,7 +39,7 @@ struct Create {
 /// List enterprise projects, including the default "0".
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -48,7 +48,7 @@ struct List {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project update payments --disable")]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "description"])]
-struct Update {
+struct UpdateArgs {
     /// Name or id
     enterprise_project: String,
     /// Enable: instances can be added
@@ -72,8 +72,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, domain_args } = arguments;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let domain = &directory.domain;
     let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
@@ -83,7 +83,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let all = directory.store.enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
@@ -98,8 +98,8 @@ async fn list(arguments: List) -> Result<(), CliError> {
     )
 }
 
-async fn update(arguments: Update) -> Result<(), CliError> {
-    let Update { enterprise_project, enable, disable, description, domain_args } = arguments;
+async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { enterprise_project, enable, disable, description, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let project = directory.enterprise_project(&enterprise_project).await?;
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };

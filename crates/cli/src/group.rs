@@ -20,18 +20,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Show(Show),
-    Add(Add),
-    Drop(Drop),
-    Remove(Remove),
+    Create(CreateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Add(AddArgs),
+    Drop(DropArgs),
+    Remove(RemoveArgs),
 }
 
 /// Create a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group create developers")]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
@@ -45,7 +45,7 @@ struct Create {
 /// List groups.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -53,7 +53,7 @@ struct List {
 /// Show a group with its members and policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group show developers")]
-struct Show {
+struct ShowArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
@@ -63,7 +63,7 @@ struct Show {
 /// Add users to a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group add developers ada grace")]
-struct Add {
+struct AddArgs {
     #[command(flatten)]
     members: MemberArgs,
 }
@@ -71,7 +71,7 @@ struct Add {
 /// Remove users from a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group drop developers grace")]
-struct Drop {
+struct DropArgs {
     #[command(flatten)]
     members: MemberArgs,
 }
@@ -91,7 +91,7 @@ struct MemberArgs {
 /// Delete a group. Its members lose the policies attached to it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group remove developers --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
@@ -111,8 +111,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, domain_args } = arguments;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let domain = &directory.domain;
     let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
@@ -127,7 +127,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let groups = directory.store.groups_of(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
@@ -144,7 +144,7 @@ async fn list(arguments: List) -> Result<(), CliError> {
     )
 }
 
-async fn show(arguments: Show) -> Result<(), CliError> {
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let group = directory.group(&arguments.group).await?;
     let members = directory.store.members_of(&group.id).await?;
@@ -226,7 +226,7 @@ async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let group = directory.group(&arguments.group).await?;
     let what = format!("remove the group {}; its members lose the policies attached to it", group.name);

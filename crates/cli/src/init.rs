@@ -86,7 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         secret_key: secrets.secret_key.clone(),
     };
     let (_, ids) =
-        Store::initialise(&local_actor::origin(), arguments.location()?, tenant).await.map_err(|error| match error {
+        Store::initialise(&local_actor::local_origin(), arguments.location()?, tenant).await.map_err(|error| match error {
             StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
                 .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
             error => CliError::failure(error.to_string()),

@@ -26,9 +26,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Add(Box<add::Arguments>),
-    List(List),
-    Show(Show),
-    Remove(Remove),
+    List(ListArgs),
+    Show(ShowArgs),
+    Remove(RemoveArgs),
     Check(check::Arguments),
     SetNode(set_node::Arguments),
     Tag(tag::TagArgs),
@@ -51,7 +51,7 @@ pub(crate) struct ProjectArgs {
 /// List instances and their nodes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance list --format json")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     project_args: ProjectArgs,
 }
@@ -59,7 +59,7 @@ struct List {
 /// Show an instance with its nodes and tags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance show shop")]
-struct Show {
+struct ShowArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
@@ -69,7 +69,7 @@ struct Show {
 /// Remove an instance from the inventory. The database servers are not changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
@@ -126,7 +126,7 @@ impl ProjectArgs {
             }
         };
         match (matches.as_slice(), &self.project) {
-            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::origin() }),
+            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_origin() }),
             (_, None) => Err(CliError::refusal(format!("select a project with --project: {}", format_list(&projects)))),
             ([], Some(name)) => Err(CliError::refusal(format!(
                 "there is no project {name}; existing projects: {}",
@@ -187,13 +187,13 @@ async fn list(project_args: ProjectArgs) -> Result<(), CliError> {
     )
 }
 
-async fn show(arguments: Show) -> Result<(), CliError> {
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open().await?;
     let instance = require_instance(&inventory, &arguments.instance).await?;
     arguments.project_args.format().print(|| render::render_instance(&instance), || render::to_json(&instance))
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let inventory = arguments.project_args.open().await?;
     let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
     arguments.confirmation.prompt(format!("remove {name} ({id}) with the data of its nodes")).await?;

@@ -23,16 +23,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(create::Arguments),
-    List(List),
-    Enable(Enable),
-    Disable(Disable),
-    Remove(Remove),
+    List(ListArgs),
+    Enable(EnableArgs),
+    Disable(DisableArgs),
+    Remove(RemoveArgs),
 }
 
 /// List access keys with the time of their last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
-struct List {
+struct ListArgs {
     /// Name or id of a user [default: all]
     user: Option<String>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ struct List {
 /// Enable an access key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key enable AKID")]
-struct Enable {
+struct EnableArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
@@ -52,7 +52,7 @@ struct Enable {
 /// Disable an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
-struct Disable {
+struct DisableArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
@@ -62,7 +62,7 @@ struct Disable {
 /// Delete an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list_keys(arguments: List) -> Result<(), CliError> {
+async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.user(user).await?],
@@ -107,7 +107,7 @@ async fn set_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) 
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let id = &arguments.access_key;
     let (user, _) = find_key(&directory, id).await?;

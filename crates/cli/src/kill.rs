@@ -91,14 +91,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let mut selected = SelectedSessions::new(ids.clone(), sessions);
     reject_protected_sessions(&selected.sessions, kind, &protected)?;
     // With --yes no preview is shown, so an overloaded server is spared the additional reads.
-    if !arguments.confirmation.is_given_in_advance() {
+    if !arguments.confirmation.skips_prompt() {
         selected.costs = Some(estimate_costs(&node, &selected.sessions, &limits).await);
     }
     let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
         return arguments.format.print(|| report.preview(output::terminal_width()), || report.to_json(None));
     }
-    if !report.selected.sessions.is_empty() && !arguments.confirmation.is_given_in_advance() {
+    if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
         output::write_stderr(&format!("{}\n", report.preview(output::terminal_width())));
         arguments.confirmation.prompt(report.action()).await?;
     }

@@ -4,12 +4,12 @@ use clew_diagnose::terminal::one_line;
 use clew_model::Limitation;
 
 /// Formats a limitation as a note with the reason and the fix, one line each.
-pub(crate) fn format_one(limitation: &Limitation) -> String {
+pub(crate) fn format_limitation(limitation: &Limitation) -> String {
     let line = |text: &str| one_line(text.as_bytes());
     let remedy = limitation.remedy.as_ref().map_or(String::new(), |remedy| format!("  fix: {}\n", line(remedy)));
     format!("note: {}\n  why: {}\n{remedy}", line(&limitation.what), line(&limitation.why))
 }
 
-pub(crate) fn format_all(limitations: &[Limitation]) -> String {
-    limitations.iter().map(format_one).collect()
+pub(crate) fn format_limitations(limitations: &[Limitation]) -> String {
+    limitations.iter().map(format_limitation).collect()
 }

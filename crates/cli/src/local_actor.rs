@@ -7,7 +7,7 @@ const MAX_SUDO_USER_LENGTH: usize = 64;
 
 /// Returns the operating system account of this process as audit origin.
 /// The account is looked up by user id, because environment variables can be forged. For root, `SUDO_USER` is added.
-pub(crate) fn origin() -> Origin {
+pub(crate) fn local_origin() -> Origin {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let account = account_name(&accounts, &id).map_or_else(|| format!("uid {id}"), str::to_owned);

@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
         Format::Dot => output::write_stdout(&waits::dot(&graph))?,
     }
-    output::write_stderr(&limitations::format_all(&graph.limitations));
+    output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())
 }
 

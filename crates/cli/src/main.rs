@@ -54,7 +54,7 @@ use crate::cli::{Cli, Command};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
-    match parse().and_then(run) {
+    match parse_command_line().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::write_stderr(&error.message());
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 }
 
 /// Parses the command line. Exits the process with a usage error if the arguments are invalid.
-fn parse() -> Result<Cli, CliError> {
+fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
     password_arguments::reject(&matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())

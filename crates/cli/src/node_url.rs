@@ -29,14 +29,14 @@ pub(crate) struct NodeArgs {
 impl NodeArgs {
     /// Returns the node URL with its password, and the limits of a read.
     pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
-        let node = resolve_password(parse(&self.url)?)?;
+        let node = resolve_password(parse_node_url(&self.url)?)?;
         let timeout = Duration::from_secs(self.timeout);
         Ok((node, Limits { node: timeout, connect: timeout / 2, ..Limits::default() }))
     }
 }
 
 /// Parses the URL of a node. Error messages omit the password.
-pub(crate) fn parse(url: &str) -> Result<NodeUrl, CliError> {
+pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse()
         .map_err(|error: clew_model::NodeUrlError| CliError::refusal(format!("{}: {error}", redact_credentials(url))))
 }
@@ -92,13 +92,13 @@ mod tests {
             ("mysql://root:hunter2@h/", "mysql://root@h:3306/"),
             ("mysql://root:hunter2@h:7/?tls=off", "'mysql://root@h:7/?tls=off'"),
         ] {
-            assert_eq!(format_for_shell(&parse(url).unwrap()), expected);
+            assert_eq!(format_for_shell(&parse_node_url(url).unwrap()), expected);
         }
     }
 
     #[test]
     fn error_of_an_invalid_url_omits_the_password() {
-        let error = parse("mysql://root:hunter2@h/shop").unwrap_err();
+        let error = parse_node_url("mysql://root:hunter2@h/shop").unwrap_err();
         let shown = format!("{error:?}");
         assert!(!shown.contains("hunter2") && shown.contains("mysql://…@h/shop"), "{shown}");
     }

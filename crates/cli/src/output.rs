@@ -1,5 +1,5 @@
 //! Output to terminals, pipes, devices and files. Files are replaced atomically.
-//! Human-readable text and all terminal output passes the sanitiser (`clew_diagnose::terminal`); JSON is escaped.
+//! Human-readable text and all terminal output pass the sanitiser (`clew_diagnose::terminal`); JSON is escaped.
 
 mod terminal;
 
@@ -96,7 +96,10 @@ impl OutputTarget {
 
 /// Opens a device or a pipe for writing.
 pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
-    OpenOptions::new().write(true).open(path).map_err(|error| CliError::writing(&path.display().to_string(), &error))
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(|error| CliError::write_error(&path.display().to_string(), &error))
 }
 
 /// Creates a temporary file in the directory of `path`.
@@ -109,7 +112,7 @@ pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliErr
 /// Renames a complete temporary file to `path`.
 pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
     let persisted = file.persist(path).map(|_| ());
-    persisted.map_err(|error| CliError::writing(&path.display().to_string(), &error.error))
+    persisted.map_err(|error| CliError::write_error(&path.display().to_string(), &error.error))
 }
 
 /// Buffers writes in blocks of 64 KiB, the capacity of a pipe.
@@ -151,7 +154,7 @@ impl Output {
         Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
             OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
-                let terminal = terminal.map_err(|error| CliError::writing(STDOUT_NAME, &error))?;
+                let terminal = terminal.map_err(|error| CliError::write_error(STDOUT_NAME, &error))?;
                 Self::terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
             }
             OutputTarget::Stdout => Self::Stdout(buffered(io::stdout())),
@@ -178,9 +181,9 @@ impl Output {
     /// Flushes the output. A file is renamed to its final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         let name = self.name();
-        self.flush().map_err(|error| CliError::writing(&name, &error))?;
+        self.flush().map_err(|error| CliError::write_error(&name, &error))?;
         let Self::File { path, temporary } = self else { return Ok(()) };
-        persist_file(temporary.into_inner().map_err(|error| CliError::writing(&name, error.error()))?, &path)
+        persist_file(temporary.into_inner().map_err(|error| CliError::write_error(&name, error.error()))?, &path)
     }
 
     /// Name of the output in messages.
@@ -244,7 +247,7 @@ fn write_raw_stdout(text: &str) -> Result<(), CliError> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::writing(STDOUT_NAME, &error))
+        .map_err(|error| CliError::write_error(STDOUT_NAME, &error))
 }
 
 /// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.

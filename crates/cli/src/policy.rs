@@ -28,12 +28,12 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Put(put::Arguments),
-    Validate(Validate),
-    List(List),
-    Show(Show),
-    Attach(attach::Attach),
-    Detach(attach::Detach),
-    Remove(Remove),
+    Validate(ValidateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Attach(attach::AttachArgs),
+    Detach(attach::DetachArgs),
+    Remove(RemoveArgs),
     Simulate(Box<simulate::Arguments>),
 }
 
@@ -42,7 +42,7 @@ enum Action {
 #[command(
     after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
 )]
-struct Validate {
+struct ValidateArgs {
     /// Policy document; - means stdin
     file: PathBuf,
     /// Output format
@@ -53,7 +53,7 @@ struct Validate {
 /// List the policies of the domain and the system policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -61,7 +61,7 @@ struct List {
 /// Show a policy with its attachments.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy show \"TaurusDB ReadOnlyAccess\"")]
-struct Show {
+struct ShowArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct Show {
 /// Delete a policy without attachments.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy remove read-test --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let mut policies = Vec::new();
     for policy in directory.policies().await? {
@@ -149,7 +149,7 @@ struct AttachmentNames {
     project: Option<String>,
 }
 
-async fn show(arguments: Show) -> Result<(), CliError> {
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
     let attachments = load_attachments(&directory, &policy).await?;
@@ -188,7 +188,7 @@ async fn show(arguments: Show) -> Result<(), CliError> {
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
     let PolicyRef::Own(id) = &policy.reference else {

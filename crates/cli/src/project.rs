@@ -17,15 +17,15 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Update(Update),
+    Create(CreateArgs),
+    List(ListArgs),
+    Update(UpdateArgs),
 }
 
 /// Create a project.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew project create shop --description \"databases of the shop\"")]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the domain
     #[arg(value_parser = validators::parse_name)]
     name: String,
@@ -39,7 +39,7 @@ struct Create {
 /// List projects.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew project list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -49,7 +49,7 @@ struct List {
 #[command(after_help = UPDATE_HELP)]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "mask", "no_mask", "description"])]
 #[allow(clippy::struct_excessive_bools, reason = "each field is a command-line flag")]
-struct Update {
+struct UpdateArgs {
     /// Name or id
     project: String,
     /// Enable the project
@@ -61,7 +61,7 @@ struct Update {
     /// Mask statements: users without access to full statements see templates
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
-    /// Show full statements
+    /// Disable masking: show full statements
     #[arg(long)]
     no_mask: bool,
     /// Description
@@ -87,8 +87,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, domain_args } = arguments;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let domain = &directory.domain;
     let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
@@ -98,7 +98,7 @@ async fn create(arguments: Create) -> Result<(), CliError> {
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let projects = directory.store.projects_of(&directory.domain.id).await?;
     let row = |project: &Project| {
@@ -118,8 +118,8 @@ async fn list(arguments: List) -> Result<(), CliError> {
     )
 }
 
-async fn update(arguments: Update) -> Result<(), CliError> {
-    let Update { project, enable, disable, mask, no_mask, description, domain_args } = arguments;
+async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { project, enable, disable, mask, no_mask, description, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let project = directory.project(&project).await?;
     let change = ProjectChange {

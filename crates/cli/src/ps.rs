@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let scope = if arguments.all { Whose::Everybody } else { Whose::Users };
     let statements = Statements::masked(arguments.mask);
     let mut snapshot = take_snapshot_of(scope, &node, &selection, statements, Form::Json, &limits).await?;
-    let limitations = limitations::format_all(&snapshot.summary.limitations);
+    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
     let writing = tokio::task::spawn_blocking(move || {
         let is_table = arguments.format == Format::Table;
         let mut out = if is_table { Output::open_for_table(None)? } else { Output::open(None)? };
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             Format::Json => snapshot::write_json(&mut snapshot, &mut out),
             Format::Table => layout::write_table(&mut snapshot, &mut out),
         };
-        written.map_err(|error| CliError::writing(&out.name(), &error))?;
+        written.map_err(|error| CliError::write_error(&out.name(), &error))?;
         out.finish()
     });
     writing.await.map_err(|error| CliError::failure(format!("could not write: {error}")))??;

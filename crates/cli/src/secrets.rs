@@ -17,13 +17,13 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Rotate(Rotate),
+    Rotate(RotateArgs),
 }
 
 /// Rotate the master key: encrypt every stored secret with a new key.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-struct Rotate {
+struct RotateArgs {
     #[command(flatten)]
     store_args: StoreArgs,
     /// Only create the next key, master.key.next, for distribution to the other machines
@@ -49,7 +49,7 @@ same command again. The old key is kept as master.key.before-…, because older 
 The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Action::Rotate(Rotate { store_args, prepare, format }) = arguments.action;
+    let Action::Rotate(RotateArgs { store_args, prepare, format }) = arguments.action;
     let location = store_args.location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&local_actor::origin(), location).await?;
+    let rotated = Store::rotate_master_key(&local_actor::local_origin(), location).await?;
     if rotated.damaged > 0 {
         output::write_stderr(&format!(
             "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",

@@ -135,12 +135,12 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, parse, valid_keys};
+    use crate::configuration::{Configuration, parse_toml, valid_keys};
 
     #[test]
     fn help_lists_every_key_with_its_default() {
         let (_, file) = AFTER_HELP.split_once("at their defaults:\n").unwrap();
-        assert_eq!(parse(file).unwrap(), Configuration::default());
+        assert_eq!(parse_toml(file).unwrap(), Configuration::default());
         let table: toml::Table = file.parse().unwrap();
         for key in valid_keys() {
             let value = match key.split_once('.') {

@@ -78,8 +78,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     } else {
         take_snapshot(&node, &selection, statements, row_format, &limits).await?
     };
-    let limitations = limitations::format_all(&snapshot.summary.limitations);
-    tokio::task::spawn_blocking(move || write(&arguments, format, snapshot))
+    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
+    tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
         .await
         .map_err(|error| CliError::failure(format!("could not write: {error}")))??;
     output::write_stderr(&limitations);
@@ -90,7 +90,7 @@ fn default_format(to_file: bool) -> Format {
     if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
 }
 
-fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
     let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
@@ -100,9 +100,9 @@ fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Resul
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
         Format::Json => write_json(&mut snapshot, &mut out),
-        Format::Table => table::write(&mut snapshot, arguments.detail, &mut out),
+        Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
-    written.map_err(|error| CliError::writing(&out.name(), &error))?;
+    written.map_err(|error| CliError::write_error(&out.name(), &error))?;
     out.finish()
 }
 

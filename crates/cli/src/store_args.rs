@@ -70,6 +70,6 @@ impl DomainArgs {
             Some(name_or_id) => find_domain(&store, name_or_id).await?,
             None => find_only_domain(&store).await?,
         };
-        Ok(IdentityDirectory { store, domain, origin: local_actor::origin() })
+        Ok(IdentityDirectory { store, domain, origin: local_actor::local_origin() })
     }
 }

@@ -20,19 +20,19 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(create::Arguments),
-    List(List),
-    Show(Show),
+    List(ListArgs),
+    Show(ShowArgs),
     Update(update::Arguments),
-    Password(update::SetPassword),
-    Enable(update::Enable),
-    Disable(update::Disable),
-    Remove(Remove),
+    Password(update::SetPasswordArgs),
+    Enable(update::EnableArgs),
+    Disable(update::DisableArgs),
+    Remove(RemoveArgs),
 }
 
 /// List users.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
     domain_args: DomainArgs,
 }
@@ -40,7 +40,7 @@ struct List {
 /// Show a user with groups, policies and access keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
-struct Show {
+struct ShowArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -52,7 +52,7 @@ struct Show {
 #[command(
     after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
 )]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let users = directory.store.users_of(&directory.domain.id).await?;
     arguments.domain_args.format().print(
@@ -83,7 +83,7 @@ async fn list(arguments: List) -> Result<(), CliError> {
     )
 }
 
-async fn show(arguments: Show) -> Result<(), CliError> {
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
     let access = render::Access::load(&directory, &user).await?;
@@ -93,7 +93,7 @@ async fn show(arguments: Show) -> Result<(), CliError> {
         .print(|| render::render_details(&user, &access), || render::to_detailed_json(&user, &access))
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
     arguments.confirmation.prompt(format!("remove the user {} with their access keys and tokens", user.name)).await?;

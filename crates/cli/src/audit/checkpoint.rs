@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let checkpoint = arguments.store_args.open().await?.audit_checkpoint().await?;
     let mut out = Output::open(Some(&arguments.output))?;
     let json = output::to_json_text(&checkpoint)?;
-    out.write_all(json.as_bytes()).map_err(|error| CliError::writing(&out.name(), &error))?;
+    out.write_all(json.as_bytes()).map_err(|error| CliError::write_error(&out.name(), &error))?;
     out.finish()
 }
 

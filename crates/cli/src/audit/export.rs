@@ -52,10 +52,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let filter = arguments.filters.resolve(&store).await?;
     let out = Output::open(Some(&arguments.output))?;
     let name = out.name();
-    let mut writer = RowWriter::new(out, arguments.format).map_err(|error| CliError::writing(&name, &error))?;
-    for_each_row(&store, &filter, |record| writer.write(&record).map_err(|error| CliError::writing(&name, &error)))
+    let mut writer = RowWriter::new(out, arguments.format).map_err(|error| CliError::write_error(&name, &error))?;
+    for_each_row(&store, &filter, |record| writer.write(&record).map_err(|error| CliError::write_error(&name, &error)))
         .await?;
-    writer.finish().map_err(|error| CliError::writing(&name, &error))?.finish()
+    writer.finish().map_err(|error| CliError::write_error(&name, &error))?.finish()
 }
 
 impl RowWriter {

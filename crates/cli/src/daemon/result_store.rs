@@ -17,8 +17,8 @@ pub(super) fn s3_settings(location: &str) -> Result<Option<S3Settings>, CliError
     settings.map(Some).map_err(|error| CliError::refusal(format!("--results: {error}")))
 }
 
-/// Attaches S3 as the result store, after a test of the access. Without settings, results stay in the data directory.
-pub(super) async fn attach(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
+/// Attaches S3 as the result store, after an access test. Without settings, results stay in the data directory.
+pub(super) async fn attach_result_store(store: Store, s3: Option<S3Settings>) -> Result<Store, CliError> {
     match s3 {
         Some(settings) => Ok(store.with_results(ResultStore::s3(&settings).await?)),
         None => Ok(store),

@@ -90,7 +90,7 @@ fn parse_nodes(specs: &[String], ids: &[NodeId]) -> Result<Vec<NewNode>, CliErro
             Ok(NewNode {
                 id: ids.get(index).cloned(),
                 role: role.unwrap_or(default),
-                url: node_url::resolve_password(node_url::parse(url)?)?,
+                url: node_url::resolve_password(node_url::parse_node_url(url)?)?,
                 zone,
             })
         })

@@ -27,7 +27,7 @@ impl KillAudit {
 
     /// Records one row per session found, with its outcome.
     pub(super) async fn record(&self, report: &KillReport, outcomes: &[(u64, KillOutcome)]) -> Result<(), CliError> {
-        let origin = local_actor::origin();
+        let origin = local_actor::local_origin();
         for (id, outcome) in outcomes {
             let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {

@@ -69,7 +69,7 @@ pub(super) async fn estimate_costs(node: &NodeUrl, sessions: &[Session], limits:
     let hidden = transaction_limitations.iter().any(|limitation| limitation.kind == LimitationKind::NoTransactions);
     let transactions = observed.transactions.iter().map(|facts| &facts.transaction);
     let transactions: HashMap<u64, Transaction> = transactions.map(|open| (open.session_id, open.clone())).collect();
-    let mut notes: String = transaction_limitations.into_iter().map(limitations::format_one).collect();
+    let mut notes: String = transaction_limitations.into_iter().map(limitations::format_limitation).collect();
     if !wait_limitations.is_empty() {
         notes.push_str("note: not all waiting sessions are visible; clew locks reports the reason\n");
     }

@@ -11,7 +11,7 @@ use crate::store_args::DomainArgs;
 /// Attach a policy to a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
 #[command(after_help = ATTACH_HELP)]
-pub(super) struct Attach {
+pub(super) struct AttachArgs {
     /// Name or id of the policy
     policy: String,
     #[command(flatten)]
@@ -31,7 +31,7 @@ for one project or for all.";
 /// Detach a policy from a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
-pub(super) struct Detach {
+pub(super) struct DetachArgs {
     /// Name or id of the policy
     policy: String,
     #[command(flatten)]
@@ -103,7 +103,7 @@ impl Attachment {
     }
 }
 
-pub(super) async fn attach(arguments: Attach) -> Result<(), CliError> {
+pub(super) async fn attach(arguments: AttachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
     attachment.check()?;
@@ -114,7 +114,7 @@ pub(super) async fn attach(arguments: Attach) -> Result<(), CliError> {
     print_result(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
 }
 
-pub(super) async fn detach(arguments: Detach) -> Result<(), CliError> {
+pub(super) async fn detach(arguments: DetachArgs) -> Result<(), CliError> {
     let directory = arguments.domain_args.open().await?;
     let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
     let Attachment { policy, grantee, project, to } = &attachment;

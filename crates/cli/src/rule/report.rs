@@ -51,7 +51,7 @@ impl<'a> RuleReport<'a> {
         }
         if !self.spared.is_empty() {
             let row = |(rule, session, reason): &(usize, &Session, Spared)| {
-                self.row(*rule, session, explain(*reason).to_owned())
+                self.row(*rule, session, explain_sparing(*reason).to_owned())
             };
             let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
@@ -157,7 +157,7 @@ fn format_statement(session: &Session) -> String {
     }
 }
 
-fn explain(reason: Spared) -> &'static str {
+fn explain_sparing(reason: Spared) -> &'static str {
     match reason {
         Spared::Internal => "internal: a thread of the server itself",
         Spared::Protected => "protected: the account is never killed",

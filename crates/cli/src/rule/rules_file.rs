@@ -28,20 +28,20 @@ pub(super) struct Rule {
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
-struct File {
+struct RulesFile {
     #[serde(default)]
     rule: Vec<Spanned<Fields>>,
 }
 
 /// Parses the rules of a file. Errors contain the line number.
-pub(super) fn parse(text: &str) -> Result<Vec<Rule>, String> {
+pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
     let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
     let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
     if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE) {
         let line = line_number(text, unknown.span().start);
         return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE])));
     }
-    let file: File = toml::from_str(text).map_err(format_error)?;
+    let file: RulesFile = toml::from_str(text).map_err(format_error)?;
     if file.rule.is_empty() {
         return Err("it has no rule; a rule begins with [[rule]]".to_owned());
     }
@@ -127,7 +127,7 @@ mod tests {
     fn every_criterion_of_a_rule_is_applied() {
         let text = "[[rule]]\nname = \"a\"\nuser = \"app\"\nhost = \"h\"\ndb = \"d\"\ncommand = \"query\"\nsql = \"X\"\nseconds = 5\n\
                     [[rule]]\nseconds = 1";
-        let rules = parse(text).unwrap();
+        let rules = parse_rules(text).unwrap();
         assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["a", "rule 2"]);
         let session = Session {
             id: 1,
@@ -174,7 +174,7 @@ mod tests {
                 "line 4: there is a rule with the name \"a\"",
             ),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse_rules(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
     }

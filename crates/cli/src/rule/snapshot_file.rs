@@ -12,7 +12,7 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 const FORMULA_STARTS: &[u8] = b"=+-@\t\r";
 
 /// Parses the sessions of a file. Errors contain the line number.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Session>, String> {
+pub(super) fn parse_sessions(bytes: &[u8]) -> Result<Vec<Session>, String> {
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     match bytes.trim_ascii_start().first() {
         None => Err("it is empty; a snapshot without sessions still has a header row".to_owned()),
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn all_snapshot_formats_round_trip() {
         for header in [None, Some(Language::EnUs), Some(Language::ZhCn)] {
-            assert_eq!(parse(&csv_rows(header)).unwrap(), sessions(), "{header:?}");
+            assert_eq!(parse_sessions(&csv_rows(header)).unwrap(), sessions(), "{header:?}");
         }
         let mut list = b"[".to_vec();
         for (index, session) in sessions().iter().enumerate() {
@@ -191,17 +191,17 @@ mod tests {
             json::encode_row(&mut list, &SessionRow { session, transaction: None });
         }
         list.extend_from_slice(b"]");
-        assert_eq!(parse(&list).unwrap(), sessions());
+        assert_eq!(parse_sessions(&list).unwrap(), sessions());
         let object = [b"{\"summary\":{\"rows\":3},\n\"sessions\":", list.as_slice(), b"\n}\n"].concat();
-        assert_eq!(parse(&object).unwrap(), sessions());
-        assert_eq!(parse(&snapshot_csv::header_row(Language::EnUs)).unwrap(), []);
+        assert_eq!(parse_sessions(&object).unwrap(), sessions());
+        assert_eq!(parse_sessions(&snapshot_csv::header_row(Language::EnUs)).unwrap(), []);
     }
 
     #[test]
     fn header_row_allows_extra_columns_in_any_order() {
         let text = "digest,state_duration,session_id,user,host,database_name,execution_status,command,sql_statement\r\n\
                     x,5,1,app,h,,,Sleep,\r\n";
-        let parsed = parse(text.as_bytes()).unwrap();
+        let parsed = parse_sessions(text.as_bytes()).unwrap();
         assert_eq!((parsed[0].id, parsed[0].seconds, parsed[0].user.as_slice()), (1, 5, b"app".as_slice()));
     }
 
@@ -219,7 +219,7 @@ mod tests {
             (b"{\"rows\":[]}".to_vec(), "missing field `sessions`"),
             (b"[1,".to_vec(), "line 1"),
         ] {
-            let error = parse(&bytes).unwrap_err();
+            let error = parse_sessions(&bytes).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -46,9 +46,9 @@ Examples:
   clew rule test rules.toml now.json --protect billing --format json | jq .totals";
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let rules =
-        rules_file::parse(&read_text(&arguments.rules)?).map_err(|message| file_error(&arguments.rules, &message))?;
-    let sessions = snapshot_file::parse(&read(&arguments.snapshot)?)
+    let rules = rules_file::parse_rules(&read_text(&arguments.rules)?)
+        .map_err(|message| file_error(&arguments.rules, &message))?;
+    let sessions = snapshot_file::parse_sessions(&read(&arguments.snapshot)?)
         .map_err(|message| file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().and(arguments.protected.iter().map(String::as_str));
     let report = report::RuleReport::new(&rules, &sessions, &protected);

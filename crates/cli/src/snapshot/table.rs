@@ -53,7 +53,7 @@ const PADDING: usize = 2;
 type Line = Vec<String>;
 
 /// Writes the table and a summary line.
-pub(crate) fn write(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
+pub(crate) fn write_table(snapshot: &mut Snapshot, detailed: bool, out: &mut Output) -> io::Result<()> {
     let to_terminal = matches!(out, Output::Terminal { .. });
     let colours = to_terminal && stdout_has_colours();
     let columns = table_columns(detailed);

@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
     let bar = create_progress_bar();
     let copied = store
-        .copy_to(&local_actor::origin(), &to, |table, rows, total| {
+        .copy_to(&local_actor::local_origin(), &to, |table, rows, total| {
             bar.set_message(format!("{table}: {} of {} rows", HumanCount(rows), HumanCount(total)));
         })
         .await;

@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 /// Reset the password of a user. Prints a generated password once. Revokes the user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
-pub(super) struct SetPassword {
+pub(super) struct SetPasswordArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -47,7 +47,7 @@ pub(super) struct SetPassword {
 /// Enable a user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user enable ada")]
-pub(super) struct Enable {
+pub(super) struct EnableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(super) struct Enable {
 /// Disable a user immediately: tokens and access keys stop working.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user disable ada")]
-pub(super) struct Disable {
+pub(super) struct DisableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
@@ -71,20 +71,20 @@ pub(super) async fn update(arguments: Arguments) -> Result<(), CliError> {
         description,
         ..UserChange::default()
     };
-    apply(&domain_args, &user, &change).await
+    apply_change(&domain_args, &user, &change).await
 }
 
-pub(super) async fn enable(arguments: Enable) -> Result<(), CliError> {
+pub(super) async fn enable(arguments: EnableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(true), ..UserChange::default() };
-    apply(&arguments.domain_args, &arguments.user, &change).await
+    apply_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-pub(super) async fn disable(arguments: Disable) -> Result<(), CliError> {
+pub(super) async fn disable(arguments: DisableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(false), ..UserChange::default() };
-    apply(&arguments.domain_args, &arguments.user, &change).await
+    apply_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-async fn apply(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
+async fn apply_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
     let directory = domain_args.open().await?;
     let user = directory.user(name_or_id).await?;
     directory.store.update_user(&directory.origin, &user.id, change).await?;
@@ -92,8 +92,8 @@ async fn apply(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) 
     domain_args.format().print(|| render::render_user(&user), || render::to_json(&user))
 }
 
-pub(super) async fn password(arguments: SetPassword) -> Result<(), CliError> {
-    let SetPassword { user, password, domain_args } = arguments;
+pub(super) async fn password(arguments: SetPasswordArgs) -> Result<(), CliError> {
+    let SetPasswordArgs { user, password, domain_args } = arguments;
     let directory = domain_args.open().await?;
     let user = directory.user(&user).await?;
     let password = password.resolve(&user.name).await?;
