@@ -103,12 +103,12 @@ async fn failed_collection_reports_the_reason_and_leaves_no_file() {
 async fn missing_or_wrong_credentials_are_rejected() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
     let service = Service::start(&fake.url()).await;
-    let mut nobody = service.collect(&[]);
-    nobody.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());
-    run_command(nobody).await.assert_refused(&["CLEW_USER is not set", "CLEW_ACCESS_KEY"]);
-    let mut nowhere = service.collect(&[]);
-    nowhere.env("CLEW_ACCESS_KEY", "AKTEST00000000000000").env("CLEW_SECRET_KEY", "x");
-    run_command(nowhere).await.assert_refused(&["neither a project nor a region", "clew init --format env"]);
+    let mut without_credentials = service.collect(&[]);
+    without_credentials.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());
+    run_command(without_credentials).await.assert_refused(&["CLEW_USER is not set", "CLEW_ACCESS_KEY"]);
+    let mut without_project = service.collect(&[]);
+    without_project.env("CLEW_ACCESS_KEY", "AKTEST00000000000000").env("CLEW_SECRET_KEY", "x");
+    run_command(without_project).await.assert_refused(&["neither a project nor a region", "clew init --format env"]);
     let mut wrong = service.with_key(&[]);
     wrong.env("CLEW_SECRET_KEY", "wrong");
     let wrong = run_command(wrong).await;

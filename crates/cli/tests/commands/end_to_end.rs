@@ -14,7 +14,7 @@ use crate::run::clew;
 use crate::tenant::Tenant;
 
 /// Grants read-only access to instances tagged env=test. Denies access to instances tagged owner=bank.
-const LOOK: &str = r#"{"Version":"5.0","Statement":[
+const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
     {"Effect":"Allow",
      "Action":["gaussdbformysql:instance:list","gaussdbformysql:instance:get*","gaussdbformysql:instance:listTags"],
      "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
@@ -107,7 +107,7 @@ async fn api_decisions_match_simulated_decisions() {
         tenant.json(&["user", "create", "ada", "--domain", "acme"]).await["password"].as_str().unwrap().to_owned();
     tenant.run_ok(&["group", "create", "developers", "--domain", "acme"]).await;
     tenant.run_ok(&["group", "add", "developers", "ada", "--domain", "acme"]).await;
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     tenant.run_ok(&["policy", "put", "look", &file, "--domain", "acme"]).await;
     let api = Api::serve(&tenant).await;
 

@@ -12,7 +12,7 @@ use crate::run::{initialise, run};
 
 /// Effect of a kill that rolls back no rows and unblocks no session.
 const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";
-const LONG: &str = "SELECT SLEEP(600), 'secret'";
+const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
 async fn server(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
@@ -151,13 +151,13 @@ async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
 }
 
 /// Connection limit of the full server.
-const FULL: u32 = 10;
+const MAX_CONNECTIONS: u32 = 10;
 
 /// Opens sessions of an unprivileged account until the server rejects new connections.
 async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     // The server frees a connection shortly after it is closed.
-    while sessions.len() < FULL as usize {
+    while sessions.len() < MAX_CONNECTIONS as usize {
         match RawSession::open(address, "app", None, Charset::Utf8mb4).await {
             Ok(session) => sessions.push(session),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -167,7 +167,7 @@ async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
 }
 
 async fn kills_on_a_full_server_succeed(flavor: Flavor) {
-    let options = ServerOptions { max_connections: FULL, ..ServerOptions::default() };
+    let options = ServerOptions { max_connections: MAX_CONNECTIONS, ..ServerOptions::default() };
     let server = Server::start(flavor, &options).await.unwrap();
     server
         .run(&[
@@ -208,7 +208,8 @@ async fn kills_on_a_full_mysql_server_succeed() {
 async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let (victim, guarded) = (busy(&server, "app", LONG).await, busy(&server, "billing", LONG).await);
+        let (victim, guarded) =
+            (busy(&server, "app", LONG_STATEMENT).await, busy(&server, "billing", LONG_STATEMENT).await);
         let idle = open(&server, "app").await;
         let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
         let url = server.url();
@@ -216,7 +217,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
         refused.assert_refused(&["the account billing is protected", "nothing was output"]);
         let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
         refused.assert_refused(&["runs no statement", "kill the connection instead", "leave --query out"]);
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
         assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
@@ -225,7 +226,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
         assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be output"));
-        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }
 
@@ -233,7 +234,7 @@ async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
 async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let mut victim = busy(&server, "app", LONG).await;
+        let mut victim = busy(&server, "app", LONG_STATEMENT).await;
         let id = victim.id.to_string();
         let question = "This will end what 1 session runs on 127.0.0.1:";
 
@@ -242,7 +243,7 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
         assert!(seen.contains(question) && seen.contains("runs: SELECT SLEEP(600), 'secret'"), "{seen}");
         let output = terminal.type_and_exit("n\n").await;
         assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         // The session starts another statement while the prompt is open.
         let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
@@ -267,13 +268,13 @@ async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
 #[tokio::test]
 async fn kill_is_recorded_in_the_audit_log_on_a_server() {
     let server = server(Flavor::MySql).await;
-    let victim = busy(&server, "app", LONG).await;
+    let victim = busy(&server, "app", LONG_STATEMENT).await;
     let (id, folder) = (victim.id.to_string(), tempfile::tempdir().unwrap());
     let dir = folder.path().join("data");
     let dir = dir.to_str().unwrap();
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--data-dir", dir];
     run(&kill).await.assert_refused(&["clew init"]);
-    assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())));
+    assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())));
 
     initialise(folder.path().join("data").as_path()).await;
     assert_eq!(run(&kill).await.code, Some(0));

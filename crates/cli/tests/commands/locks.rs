@@ -8,9 +8,9 @@ use crate::run::run;
 /// Output of `clew locks` while session `b` waits for a row lock of session `a`.
 async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let nobody = run(&["locks", &server.url()]).await;
-    assert_eq!(nobody.code, Some(0), "{nobody:?}");
-    assert!(nobody.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{nobody:?}");
+    let output = run(&["locks", &server.url()]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{output:?}");
 
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();

@@ -60,10 +60,10 @@ async fn commands_work_with_a_postgresql_database() {
 #[tokio::test]
 async fn database_errors_omit_the_password() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, words) in [
         ("mysql://clew:hunter2@h/clew".to_owned(), "it does not begin with postgres://"),
-        (format!("postgres://clew:hunter2@{nobody}/clew"), "see whether the database can be reached"),
+        (format!("postgres://clew:hunter2@{unused_address}/clew"), "see whether the database can be reached"),
     ] {
         let output = with(&url, &folder.path().join("data"), &["init"]).await;
         assert!(output.code != Some(0) && output.stderr.contains(words), "{output:?}");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::tenant::Tenant;
 
-const LOOK: &str = r#"{
+const READ_POLICY: &str = r#"{
   "Version": "5.0",
   "Statement": [
     {
@@ -16,12 +16,12 @@ const LOOK: &str = r#"{
 }
 "#;
 
-const ROLE: &str = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
+const ROLE_POLICY: &str = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
 
 #[tokio::test]
 async fn policy_errors_are_reported_with_line_and_column() {
     let tenant = Tenant::new().await;
-    let bad = LOOK.replace("Allow", "Alow").replace("StringEquals", "StringLike");
+    let bad = READ_POLICY.replace("Allow", "Alow").replace("StringEquals", "StringLike");
     let file = tenant.file("bad.json", &bad);
     let put = tenant.run(&["policy", "put", "look", &file]).await;
     put.assert_refused(&[
@@ -78,25 +78,27 @@ async fn control_sequences_in_findings_are_neutralised() {
 #[tokio::test]
 async fn policy_is_created_from_a_file_and_replaced_from_stdin() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     let made = tenant.json(&["policy", "put", "look", &file, "--description", "the test instances"]).await;
     assert_eq!((&made["model"], &made["version"]), (&json!("identity"), &json!("5.0")));
-    let again = tenant.run_with_stdin(&["policy", "put", "look", "-"], &LOOK.replace("\"test\"", "\"prod\"")).await;
+    let again =
+        tenant.run_with_stdin(&["policy", "put", "look", "-"], &READ_POLICY.replace("\"test\"", "\"prod\"")).await;
     assert!(again.code == Some(0) && again.stdout.contains("Replaced the policy look"), "{again:?}");
     let shown = tenant.json(&["policy", "show", "look"]).await;
     assert_eq!((&shown["id"], &shown["description"]), (&made["id"], &json!("the test instances")), "it stays");
     assert_eq!(shown["document"]["Statement"][0]["Condition"]["StringEquals"]["g:ResourceTag/env"], "prod");
     assert!(tenant.run_ok(&["policy", "show", "look"]).await.contains("attached to  nobody"));
 
-    let warned =
-        tenant.run_with_stdin(&["policy", "put", "odd", "-"], &LOOK.replace("instance:list", "instance:lost")).await;
+    let warned = tenant
+        .run_with_stdin(&["policy", "put", "odd", "-"], &READ_POLICY.replace("instance:list", "instance:lost"))
+        .await;
     assert!(warned.code == Some(0) && warned.stderr.contains("stdin:6:18: warning: "), "{warned:?}");
 }
 
 #[tokio::test]
 async fn system_policies_cannot_be_changed() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     let put = tenant.run(&["policy", "put", "TaurusDBReadOnlyAccessPolicy", &file]).await;
     put.assert_refused(&["is a system policy", "another name"]);
     let removed = tenant.run(&["policy", "remove", "TaurusDB ReadOnlyAccess", "--yes"]).await;
@@ -112,7 +114,7 @@ async fn attachments_follow_the_rules_of_the_policy_model() {
     let tenant = Tenant::new().await;
     tenant.run_ok(&["user", "create", "ada"]).await;
     tenant.run_ok(&["group", "create", "devs"]).await;
-    let (look, role) = (tenant.file("look.json", LOOK), tenant.file("role.json", ROLE));
+    let (look, role) = (tenant.file("look.json", READ_POLICY), tenant.file("role.json", ROLE_POLICY));
     tenant.run_ok(&["policy", "put", "look", &look]).await;
     tenant.run_ok(&["policy", "put", "role", &role]).await;
     for (arguments, words) in [

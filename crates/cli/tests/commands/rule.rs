@@ -36,7 +36,7 @@ impl Files {
     }
 }
 
-fn shown(path: &Path) -> &str {
+fn path_str(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -44,7 +44,7 @@ fn shown(path: &Path) -> &str {
 async fn rule_test_lists_killed_and_spared_sessions() {
     let files = Files::new(RULES, SNAPSHOT.as_bytes());
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-    let output = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
+    let output = run(&["rule", "test", path_str(&rules), path_str(&now), "--format", "json"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     let report: Value = serde_json::from_str(&output.stdout).unwrap();
     let pairs = |list: &str, field: &str| {
@@ -59,7 +59,7 @@ async fn rule_test_lists_killed_and_spared_sessions() {
     assert_eq!(report["totals"], json!({ "sessions": 6, "killed": 2, "spared": 3 }));
     assert_eq!(report["rules"][2], json!({ "name": "nobody", "killed": 0, "spared": 0 }));
 
-    let table = run(&["rule", "test", shown(&rules), shown(&now), "--protect", "billing"]).await;
+    let table = run(&["rule", "test", path_str(&rules), path_str(&now), "--protect", "billing"]).await;
     for line in [
         "Would be killed:",
         "SELECT * FROM orders",
@@ -84,15 +84,15 @@ async fn sessions_that_change_tables_are_flagged_unless_the_rule_opts_in() {
         let rule = format!("[[rule]]\nuser = \"report\"\nseconds = 600\n{opt_in}");
         let files = Files::new(&rule, snapshot.as_bytes());
         let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-        let table = run(&["rule", "test", shown(&rules), shown(&now)]).await;
+        let table = run(&["rule", "test", path_str(&rules), path_str(&now)]).await;
         assert_eq!(table.stdout.contains(note), depends, "{table:?}");
         assert!(!table.stdout.contains("no criterion but seconds"), "{table:?}");
-        let json = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
+        let json = run(&["rule", "test", path_str(&rules), path_str(&now), "--format", "json"]).await;
         let json: Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(json["killed"][0]["depends_on_engine"], depends, "{json}");
     }
     let files = Files::new("[[rule]]\nseconds = 1\ninclude_unsafe = 1\n", SNAPSHOT.as_bytes());
-    let refused = run(&["rule", "test", shown(&files.path("rules.toml")), shown(&files.path("now.csv"))]).await;
+    let refused = run(&["rule", "test", path_str(&files.path("rules.toml")), path_str(&files.path("now.csv"))]).await;
     refused.assert_refused(&["line 3: include_unsafe must be true or false"]);
 }
 
@@ -100,7 +100,7 @@ async fn sessions_that_change_tables_are_flagged_unless_the_rule_opts_in() {
 async fn errors_contain_file_and_line() {
     let files = Files::new("[[rule]]\nusr = \"a\"\nseconds = 1\n", SNAPSHOT.as_bytes());
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-    let test = ["rule", "test", shown(&rules), shown(&now)];
+    let test = ["rule", "test", path_str(&rules), path_str(&now)];
     run(&test).await.assert_refused(&["rules.toml: line 2: usr is not known; did you mean user?"]);
     std::fs::write(&rules, "[[rule]]\nseconds = 1\n").unwrap();
     std::fs::write(&now, SNAPSHOT.replace("6,billing", "six,billing")).unwrap();
@@ -120,10 +120,10 @@ async fn snapshot_files_round_trip_on_a_mariadb_server() {
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
     for format in [vec!["csv"], vec!["csv", "--language", "zh-cn"], vec!["json"]] {
         loop {
-            let (url, file) = (server.url(), shown(&now).to_owned());
+            let (url, file) = (server.url(), path_str(&now).to_owned());
             let snapshot = [vec!["snapshot", &url, "-o", &file, "--format"], format.clone()].concat();
             assert_eq!(run(&snapshot).await.code, Some(0));
-            let output = run(&["rule", "test", shown(&rules), &file, "--format", "json"]).await;
+            let output = run(&["rule", "test", path_str(&rules), &file, "--format", "json"]).await;
             let report: Value = serde_json::from_str(&output.stdout).unwrap();
             if report["totals"]["killed"] == 1 {
                 assert_eq!(report["killed"][0]["session_id"], session.id, "{format:?}");

@@ -24,14 +24,14 @@ async fn unusable_result_store_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let nobody = "http://127.0.0.1:1";
+    let unreachable = "http://127.0.0.1:1";
     for missing in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
-        let mut command = serve(&dir, "s3://results/clew", nobody);
+        let mut command = serve(&dir, "s3://results/clew", unreachable);
         command.env_remove(missing);
         run_command(command).await.assert_refused(&["results on S3 need", missing]);
     }
-    run_command(serve(&dir, "/results", nobody)).await.assert_refused(&["--results", "s3://bucket/prefix"]);
-    let output = run_command(serve(&dir, "s3://results/clew", nobody)).await;
+    run_command(serve(&dir, "/results", unreachable)).await.assert_refused(&["--results", "s3://bucket/prefix"]);
+    let output = run_command(serve(&dir, "s3://results/clew", unreachable)).await;
     output.assert_failed(&["s3://results/clew", "cannot be reached", "AWS_ENDPOINT_URL"]);
     assert!(!output.stderr.contains(S3Server::OWNER.1), "{output:?}");
 }

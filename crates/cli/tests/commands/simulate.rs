@@ -9,7 +9,7 @@ const COLLECT: &str = "gaussdbformysql:instance:getRealtimeSession";
 const URL: &str = "mysql://clew:hunter2@127.0.0.1:1/";
 
 /// Allows access to instances tagged env=test. Denies requests from 192.0.2.0/24, requests before 2020, and requests without TLS.
-const LOOK: &str = r#"{"Version":"5.0","Statement":[
+const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
     {"Sid":"look","Effect":"Allow","Action":["gaussdbformysql:instance:*"],
      "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
     {"Sid":"elsewhere","Effect":"Deny","Action":["*"],"Condition":{"IpAddress":{"g:SourceIp":"192.0.2.0/24"}}},
@@ -23,7 +23,7 @@ async fn tenant() -> Tenant {
     for (name, tag) in [("shop", "env=test"), ("bank", "env=prod")] {
         tenant.run_ok(&["instance", "add", "--name", name, "--node", URL, "--tag", tag]).await;
     }
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     tenant.run_ok(&["policy", "put", "look", &file]).await;
     tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
     tenant
@@ -111,8 +111,8 @@ async fn invalid_simulations_are_rejected_not_denied() {
     ] {
         simulate(&tenant, &arguments).await.assert_refused(&[words]);
     }
-    let nobody = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
-    nobody.assert_refused(&["there is no user \"nobody\""]);
+    let output = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
+    output.assert_refused(&["there is no user \"nobody\""]);
     tenant.run_ok(&["project", "create", "second"]).await;
     simulate(&tenant, &["--action", COLLECT]).await.assert_refused(&["select a project with --project: local, second"]);
 }
