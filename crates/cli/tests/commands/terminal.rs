@@ -144,7 +144,7 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
         }
     }
     // Terminals opened by device path.
-    let service = Service::of(&url).await;
+    let service = Service::start(&url).await;
     let through_devices = |path: &str| {
         let to_path = |format: &str| clew(&["snapshot", &url, "--format", format, "-o", path]);
         [to_path("table"), to_path("csv"), to_path("json"), service.with_key(&["-o", path])]

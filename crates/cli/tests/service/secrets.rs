@@ -60,7 +60,7 @@ fn assert_absent(contents: &[(String, Vec<u8>)], secrets: &[(&str, Vec<u8>)]) {
             assert!(bytes.len() >= 12 && !has(bytes), "{secret} stands in {name}");
         }
         // Only the metadata may contain the filter of a task.
-        assert!(!has(LITERAL.as_bytes()) || name.contains(place::METADATA), "the literal stands in {name}");
+        assert!(!has(FILTER_LITERAL.as_bytes()) || name.contains(place::METADATA), "the literal stands in {name}");
         // Only results may contain statements.
         let is_result = name.contains("/results/") || name.starts_with("S3");
         assert!(!has(STATEMENT_LITERAL.as_bytes()) || is_result, "a statement stands in {name}");
@@ -119,7 +119,7 @@ async fn no_secret_is_stored_logged_or_returned_in_clear_text() {
     record_response("a wrong signature", http().get(&tokens).header("Authorization", signature)).await;
     let sessions = format!("{endpoint}/v3/{project}/instances/{instance}/nodes/{node}/realtime-session");
     let collect =
-        http().post(&sessions).header("X-Auth-Token", &token).json(&json!({ "sql_key": format!("'{LITERAL}'") }));
+        http().post(&sessions).header("X-Auth-Token", &token).json(&json!({ "sql_key": format!("'{FILTER_LITERAL}'") }));
     record_response("collect", collect).await;
     let of_domain = home.domain_token(endpoint).await;
     record_response("users", http().get(format!("{endpoint}/clew/v1/users")).header("X-Auth-Token", &of_domain)).await;
