@@ -1,4 +1,4 @@
-//! `clew audit …`: who did what, from where, and how it ended.
+//! `clew audit …`: lists, exports and verifies the audit log.
 
 mod checkpoint;
 mod export;
@@ -10,12 +10,12 @@ use clap::{Args, Subcommand};
 use clew_store::{AuditFilter, AuditRecord, Store};
 use serde_json::json;
 
-use crate::directory::DataDir;
 use crate::error::CliError;
-use filters::Filters;
+use crate::store_args::StoreFormatArgs;
+use filters::AuditFilterArgs;
 
-/// Rows that are read at once.
-const BATCH: u32 = 1000;
+/// Maximum number of rows per read.
+const BATCH_SIZE: u32 = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -25,23 +25,23 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    List(Box<List>),
+    List(Box<ListArgs>),
     Export(Box<export::Arguments>),
     Verify(verify::Arguments),
     Checkpoint(checkpoint::Arguments),
 }
 
-/// Show the newest rows that match, the last one last.
+/// List the newest matching rows in chronological order.
 #[derive(Debug, Args)]
 #[command(after_help = LIST_HELP)]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    filters: Filters,
-    /// Rows to show
+    filters: AuditFilterArgs,
+    /// Maximum number of rows
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]
-    data_dir: DataDir,
+    store_args: StoreFormatArgs,
 }
 
 const LIST_HELP: &str = "\
@@ -59,29 +59,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let store = arguments.data_dir.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let store = arguments.store_args.open().await?;
     let filter = arguments.filters.resolve(&store).await?;
     let mut newest = store.newest_audit(&filter, i64::MAX, arguments.limit).await?;
-    // The newest last, where a terminal ends.
+    // Chronological order: a terminal shows the last lines.
     newest.reverse();
     arguments
-        .data_dir
+        .store_args
         .format
-        .say(|| row::list(&newest), || json!({ "rows": newest.iter().map(row::value).collect::<Vec<_>>() }))
+        .print(|| row::render_table(&newest), || json!({ "rows": newest.iter().map(row::to_json).collect::<Vec<_>>() }))
 }
 
-/// Every row that matches, the oldest first.
-async fn each(
+/// Calls `handle` for each matching row, oldest first.
+async fn for_each_row(
     store: &Store,
     filter: &AuditFilter,
-    mut take: impl FnMut(AuditRecord) -> Result<(), CliError>,
+    mut handle: impl FnMut(AuditRecord) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut after = 0;
     loop {
-        let rows = store.audit(filter, after, BATCH).await?;
+        let rows = store.audit(filter, after, BATCH_SIZE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
-        rows.into_iter().try_for_each(&mut take)?;
+        rows.into_iter().try_for_each(&mut handle)?;
     }
 }

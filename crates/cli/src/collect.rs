@@ -1,4 +1,4 @@
-//! `clew collect`: a client of a server.
+//! `clew collect`: collects a snapshot through a Clew server.
 
 mod progress;
 
@@ -13,8 +13,8 @@ use secrecy::SecretString;
 
 use crate::configuration::DEFAULT_LISTEN;
 use crate::error::CliError;
-use crate::filters::Filters;
-use crate::output::{self, Output, Place};
+use crate::filters::FilterArgs;
+use crate::output::{self, Output, OutputTarget};
 use progress::Progress;
 
 #[derive(Debug, Args)]
@@ -27,37 +27,37 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID")]
     node: NodeId,
     #[command(flatten)]
-    filters: Filters,
-    /// Write to a file; - means stdout
+    filters: FilterArgs,
+    /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Language of the header row and of messages
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"])]
     language: String,
-    /// Seconds to wait for the collection to end
+    /// Maximum wait for the collection in seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-/// Which server, and as whom. `clew init --format env` prints all of it.
+/// Endpoint and credentials of a server. `clew init --format env` prints all values.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
-struct Server {
-    /// Where the API is
+struct ServerArgs {
+    /// Endpoint of the API
     #[arg(long, value_name = "URL", env = "CLEW_ENDPOINT", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
     endpoint: String,
-    /// Where IAM is, if elsewhere
+    /// Endpoint of IAM, if it differs
     #[arg(long, value_name = "URL", env = "CLEW_IAM_ENDPOINT")]
     iam_endpoint: Option<String>,
-    /// Id of the project; looked up by the region's name if not given
+    /// Id of the project [default: the project named like the region]
     #[arg(long, value_name = "ID", env = "CLEW_PROJECT_ID")]
     project: Option<ProjectId>,
     /// Name of the region
     #[arg(long, value_name = "NAME", env = "CLEW_REGION")]
     region: Option<String>,
-    /// Access key
+    /// Access key id
     #[arg(long, value_name = "KEY", env = "CLEW_ACCESS_KEY", hide_env_values = true)]
     access_key: Option<AccessKeyId>,
 }
@@ -67,72 +67,73 @@ Examples:
   clew collect --instance ID --node ID -o sessions.csv
   clew collect --instance ID --node ID --filter slow --threshold 3 | head
 
-The secret key comes from CLEW_SECRET_KEY. Without an access key, a token is got with CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD.";
+Set the secret key in CLEW_SECRET_KEY. Without an access key, CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD are used to get a token.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    arguments.filters.clone().selection()?;
+    arguments.filters.clone().into_selection()?;
     let client = arguments.server.client(Language::from_tag(&arguments.language).unwrap_or_default())?;
     let (instance, node) = (&arguments.instance, &arguments.node);
     let progress = Progress::start();
-    let selection = arguments.filters.clone().draft().into();
-    let request_id = client.collect(instance, node, &selection).await.map_err(explain)?;
+    let selection = arguments.filters.clone().into_draft().into();
+    let request_id = client.collect(instance, node, &selection).await.map_err(map_client_error)?;
     let limit = Duration::from_secs(arguments.timeout);
-    progress.collecting();
-    let status = client.wait(instance, node, &request_id, limit, |_, _| {}).await.map_err(explain)?;
+    progress.show_collecting();
+    let status = client.wait(instance, node, &request_id, limit, |_, _| {}).await.map_err(map_client_error)?;
     match status {
         CollectionStatus::Finished => {}
         CollectionStatus::Error => {
-            let reason = client.download_error_reason(instance, node, &request_id).await.map_err(explain)?;
+            let reason = client.download_error_reason(instance, node, &request_id).await.map_err(map_client_error)?;
             let reason = one_line(&reason.unwrap_or_default());
-            return Err(CliError::failed(format!("the collection failed: {reason}")));
+            return Err(CliError::failure(format!("the collection failed: {reason}")));
         }
         CollectionStatus::Running | CollectionStatus::Unrecognized => {
-            return Err(CliError::failed(format!("the server no longer knows the collection {request_id}")));
+            return Err(CliError::failure(format!("the server no longer knows the collection {request_id}")));
         }
     }
-    match Place::of(&arguments.output) {
-        Place::Stdout if output::stdout_is_terminal() => {
-            show(&client, &arguments, &request_id, progress, Output::open(None)?).await
+    match OutputTarget::from_path(&arguments.output) {
+        OutputTarget::Stdout if output::stdout_is_terminal() => {
+            download_to_terminal(&client, &arguments, &request_id, progress, Output::open(None)?).await
         }
-        Place::Stdout => {
+        OutputTarget::Stdout => {
             let mut target = StreamTarget::new(tokio::io::stdout());
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
-        Place::Device(path) => {
+        OutputTarget::Device(path) => {
             let device = output::open_device(&path)?;
             if device.is_terminal() {
-                let terminal = Output::of_device(path, device, false);
-                return show(&client, &arguments, &request_id, progress, terminal).await;
+                let terminal = Output::from_device(path, device, false);
+                return download_to_terminal(&client, &arguments, &request_id, progress, terminal).await;
             }
             let mut target = StreamTarget::new(tokio::fs::File::from_std(device));
             download(&client, &arguments, &request_id, &mut target, &progress).await
         }
-        Place::File(path) => {
-            let temporary = output::new_file(&path)?;
-            let file = temporary.reopen().map_err(|error| CliError::writing(&path.display().to_string(), &error))?;
+        OutputTarget::File(path) => {
+            let temporary = output::create_temporary_file(&path)?;
+            let file =
+                temporary.reopen().map_err(|error| CliError::write_error(&path.display().to_string(), &error))?;
             let mut target = FileTarget::from(tokio::fs::File::from_std(file));
             download(&client, &arguments, &request_id, &mut target, &progress).await?;
-            output::put(temporary, &path)
+            output::persist_file(temporary, &path)
         }
     }
 }
 
-/// Downloads into a temporary file, then writes to a terminal.
-async fn show(
+/// Downloads into a temporary file, then copies it to the terminal.
+async fn download_to_terminal(
     client: &Client,
     arguments: &Arguments,
     request_id: &RequestId,
     progress: Progress,
     mut terminal: Output,
 ) -> Result<(), CliError> {
-    let file = tempfile::tempfile().map_err(|error| CliError::writing("a temporary file", &error))?;
-    let mut rows = file.try_clone().map_err(|error| CliError::writing("a temporary file", &error))?;
+    let file = tempfile::tempfile().map_err(|error| CliError::write_error("a temporary file", &error))?;
+    let mut rows = file.try_clone().map_err(|error| CliError::write_error("a temporary file", &error))?;
     let mut target = FileTarget::from(tokio::fs::File::from_std(file));
     download(client, arguments, request_id, &mut target, &progress).await?;
     drop(progress);
     rows.rewind()
         .and_then(|()| std::io::copy(&mut rows, &mut terminal))
-        .map_err(|error| CliError::writing(&terminal.name(), &error))?;
+        .map_err(|error| CliError::write_error(&terminal.name(), &error))?;
     terminal.finish()
 }
 
@@ -145,14 +146,14 @@ async fn download<T: clew_client::Target>(
 ) -> Result<(), CliError> {
     client
         .download(&arguments.instance, &arguments.node, request_id, target, |bytes, total| {
-            progress.downloading(bytes, total);
+            progress.show_download(bytes, total);
         })
         .await
         .map(|_| ())
-        .map_err(explain)
+        .map_err(map_client_error)
 }
 
-impl Server {
+impl ServerArgs {
     fn client(&self, language: Language) -> Result<Client, CliError> {
         let mut builder = Client::builder(&self.endpoint).credentials(self.credentials()?).language(language);
         if let Some(endpoint) = &self.iam_endpoint {
@@ -162,33 +163,34 @@ impl Server {
             (Some(project), _) => builder.project(project.clone()),
             (None, Some(region)) => builder.region(region),
             (None, None) => {
-                return Err(CliError::refused("neither a project nor a region is named")
+                return Err(CliError::refusal("neither a project nor a region is set")
                     .with_hint("set CLEW_PROJECT_ID or CLEW_REGION; clew init --format env prints them"));
             }
         };
-        builder.build().map_err(explain)
+        builder.build().map_err(map_client_error)
     }
 
     fn credentials(&self) -> Result<Credentials, CliError> {
         if let Some(id) = &self.access_key {
-            let secret = variable("CLEW_SECRET_KEY")?;
+            let secret = require_variable("CLEW_SECRET_KEY")?;
             return Ok(Credentials::access_key(id.clone(), SecretString::from(secret)));
         }
         let hint = "set CLEW_ACCESS_KEY and CLEW_SECRET_KEY, or CLEW_DOMAIN_NAME, CLEW_USER and CLEW_PASSWORD";
-        let user = variable("CLEW_USER").map_err(|error| error.with_hint(hint))?;
-        let password = SecretString::from(variable("CLEW_PASSWORD")?);
-        Ok(Credentials::password(variable("CLEW_DOMAIN_NAME")?, user, password))
+        let user = require_variable("CLEW_USER").map_err(|error| error.with_hint(hint))?;
+        let password = SecretString::from(require_variable("CLEW_PASSWORD")?);
+        Ok(Credentials::password(require_variable("CLEW_DOMAIN_NAME")?, user, password))
     }
 }
 
-fn variable(name: &str) -> Result<String, CliError> {
-    std::env::var(name).map_err(|_| CliError::refused(format!("{name} is not set")))
+/// Reads an environment variable. Fails if it is not set.
+fn require_variable(name: &str) -> Result<String, CliError> {
+    std::env::var(name).map_err(|_| CliError::refusal(format!("{name} is not set")))
 }
 
-fn explain(error: ClientError) -> CliError {
+fn map_client_error(error: ClientError) -> CliError {
     match error {
-        ClientError::Write(error) => CliError::writing("the output", &error),
-        ClientError::Setup(_) => CliError::refused(error.to_string()),
-        error => CliError::failed(one_line(&error.to_string())),
+        ClientError::Write(error) => CliError::write_error("the output", &error),
+        ClientError::Setup(_) => CliError::refusal(error.to_string()),
+        error => CliError::failure(one_line(&error.to_string())),
     }
 }

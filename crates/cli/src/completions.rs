@@ -8,13 +8,13 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew completions bash > /etc/bash_completion.d/clew")]
 pub(crate) struct Arguments {
-    /// For which shell
+    /// Target shell
     shell: Shell,
 }
 
-/// `clew` is the whole command line.
+/// Prints the completion script for `clew`, the complete command definition.
 pub(crate) fn run(arguments: &Arguments, mut clew: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut clew, "clew", &mut script);
-    crate::output::to_stdout(&String::from_utf8_lossy(&script))
+    crate::output::write_stdout(&String::from_utf8_lossy(&script))
 }

@@ -1,4 +1,4 @@
-//! Settings of a server: flags over environment over file over defaults.
+//! Settings of servers and workers. Precedence: flags, environment, configuration file, defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
-use crate::metadata::location;
+use crate::metadata_url::store_location;
 
-/// What a configuration file may say. The defaults are the whole truth about what it may hold.
+/// Contents of a configuration file. The set of valid keys is derived from the default value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Configuration {
-    /// Folder with metadata, results and the master key.
+    /// Data directory: metadata, results and the master key.
     pub(crate) data_dir: PathBuf,
-    /// PostgreSQL database with the metadata; empty: the folder has it.
+    /// URL of the PostgreSQL database with the metadata. Empty: SQLite in the data directory.
     pub(crate) metadata: String,
-    /// Zones that the process is in.
+    /// Zones of the process.
     pub(crate) zones: Vec<Zone>,
     /// Address and port to listen on.
     pub(crate) listen: String,
-    /// Whether others may reach that address though there is no TLS.
+    /// Allows to listen on a non-loopback address without TLS.
     pub(crate) allow_plain_http: bool,
     pub(crate) collections: CollectionSettings,
     pub(crate) nodes: NodeSettings,
@@ -37,83 +37,83 @@ pub(crate) struct Configuration {
     pub(crate) tls: TlsSettings,
 }
 
-/// The queue.
+/// Settings of the collection queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CollectionSettings {
-    /// Collections that are at work at once.
+    /// Maximum number of active collections.
     pub(crate) concurrency: usize,
-    /// Collections that may run besides, as long as their nodes are silent.
+    /// Maximum number of additional collections whose nodes have stalled.
     pub(crate) waiting: usize,
-    /// Collections of one node that run at once.
+    /// Maximum number of running collections per node.
     pub(crate) per_node: u32,
-    /// Collections of one node that may wait.
+    /// Maximum number of queued collections per node.
     pub(crate) queue_per_node: u32,
 }
 
-/// How nodes are read.
+/// Limits of reads from nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct NodeSettings {
-    /// For a whole read.
+    /// Timeout of a read, including the connection.
     pub(crate) timeout: SignedDuration,
-    /// For a connection; part of `timeout`.
+    /// Timeout of the connection; part of `timeout`.
     pub(crate) connect_timeout: SignedDuration,
-    /// Bytes that a node may send during one read.
+    /// Maximum number of bytes received from a node per read.
     pub(crate) max_bytes: u64,
 }
 
-/// What becomes of results.
+/// Storage of results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResultSettings {
-    /// Where they are kept: `s3://bucket/prefix`. Empty: in the data directory.
+    /// Location of results: `s3://bucket/prefix`. Empty: the data directory.
     pub(crate) location: String,
-    /// How long they are kept.
+    /// Retention period of results.
     pub(crate) retention: SignedDuration,
-    /// Whether text that a spreadsheet would take for a formula is disarmed.
+    /// Escapes text that a spreadsheet would interpret as a formula.
     pub(crate) formula_guard: bool,
 }
 
-/// What becomes of the audit.
+/// Storage of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuditSettings {
-    /// How long its rows are kept.
+    /// Retention period of rows.
     pub(crate) retention: SignedDuration,
 }
 
-/// Who is never killed.
+/// Protection of accounts from kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KillSettings {
-    /// Names of accounts, without their hosts, that are protected besides those that always are.
+    /// Names of protected accounts without hosts, in addition to the built-in list.
     pub(crate) protected_accounts: Vec<String>,
 }
 
-/// The HTTP side.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct HttpSettings {
-    /// Connections at once.
+    /// Maximum number of connections.
     pub(crate) connections: usize,
-    /// Connections besides, for the operations endpoints alone.
+    /// Additional connections, reserved for the operations endpoints.
     pub(crate) reserved_connections: usize,
-    /// Connections of one peer at once; 0 is any number.
+    /// Maximum number of connections per peer; 0: unlimited.
     pub(crate) connections_per_peer: usize,
-    /// Networks and addresses of proxies that may say whom they speak for.
+    /// Networks and addresses of proxies whose `X-Forwarded-…` headers are trusted.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Hosts that the server answers for, each with one port or with any; empty: any host.
+    /// Accepted `Host` values, with a port or without for any port. Empty: any host.
     pub(crate) allowed_hosts: Vec<String>,
-    /// Send HSTS on responses over TLS.
+    /// Sends `Strict-Transport-Security` on responses over TLS.
     pub(crate) hsts: bool,
-    /// For the head of a request.
+    /// Timeout of request headers.
     pub(crate) header_timeout: SignedDuration,
-    /// For the body of a request.
+    /// Timeout of request bodies.
     pub(crate) body_timeout: SignedDuration,
 }
 
-/// How often a client may make requests, and how many of those that stay open; 0 is no limit.
+/// Rate limits, and limits of long-lived requests; 0: unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RateSettings {
@@ -121,13 +121,13 @@ pub(crate) struct RateSettings {
     pub(crate) principal_burst: u32,
     pub(crate) peer_per_second: u32,
     pub(crate) peer_burst: u32,
-    /// Event streams of one principal at once.
+    /// Maximum number of concurrent event streams per principal.
     pub(crate) streams_per_principal: usize,
-    /// Requests of one principal at once that wait for a collection to end.
+    /// Maximum number of concurrent long polls per principal.
     pub(crate) long_polls_per_principal: usize,
 }
 
-/// Files of the certificate and its key. Empty paths are none: TLS needs both.
+/// Files of the TLS certificate and its private key. Empty paths disable TLS; TLS requires both files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsSettings {
@@ -155,9 +155,7 @@ impl Default for Configuration {
     }
 }
 
-/// Where the data are unless something else is said.
 pub(crate) const DEFAULT_DATA_DIR: &str = "./clew-data";
-/// Where the server listens unless something else is said.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8407";
 
 impl Default for CollectionSettings {
@@ -175,20 +173,24 @@ impl Default for CollectionSettings {
 impl Default for NodeSettings {
     fn default() -> Self {
         let limits = clew_mysql::Limits::default();
-        Self { timeout: signed(limits.node), connect_timeout: signed(limits.connect), max_bytes: limits.bytes }
+        Self { timeout: to_signed(limits.node), connect_timeout: to_signed(limits.connect), max_bytes: limits.bytes }
     }
 }
 
 impl Default for ResultSettings {
     fn default() -> Self {
         let settings = clew_tasks::Settings::default();
-        Self { location: String::new(), retention: signed(settings.retention), formula_guard: settings.formula_guard }
+        Self {
+            location: String::new(),
+            retention: to_signed(settings.retention),
+            formula_guard: settings.formula_guard,
+        }
     }
 }
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { retention: signed(clew_tasks::Settings::default().audit_retention) }
+        Self { retention: to_signed(clew_tasks::Settings::default().audit_retention) }
     }
 }
 
@@ -202,8 +204,8 @@ impl Default for HttpSettings {
             trusted_proxies: Vec::new(),
             allowed_hosts: Vec::new(),
             hsts: settings.hsts,
-            header_timeout: signed(settings.header_read),
-            body_timeout: signed(settings.body_read),
+            header_timeout: to_signed(settings.header_read),
+            body_timeout: to_signed(settings.body_read),
         }
     }
 }
@@ -224,7 +226,7 @@ impl Default for RateSettings {
 }
 
 impl RateSettings {
-    /// The same for the API.
+    /// Converts the request rates to the type of the API.
     pub(crate) fn rates(&self) -> Rates {
         Rates {
             principal_per_second: self.principal_per_second,
@@ -235,123 +237,124 @@ impl RateSettings {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+fn to_signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Configuration {
-    /// The defaults, overridden by what a file says.
+    /// Reads a configuration file. Missing keys, or a missing `file` argument, give the defaults.
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = file else { return Ok(Self::default()) };
-        let shown = path.display();
+        let name = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::refused(format!("could not read the configuration {shown}: {error}")))?;
-        parse(&text).map_err(|error| CliError::refused(format!("configuration {shown}: {error}")))
+            .map_err(|error| CliError::refusal(format!("could not read the configuration {name}: {error}")))?;
+        parse_toml(&text).map_err(|error| CliError::refusal(format!("configuration {name}: {error}")))
     }
 
-    /// Where the store is.
+    /// Location of the store.
     pub(crate) fn location(&self) -> Result<Location, CliError> {
-        location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
+        store_location(&self.data_dir, Some(&*self.metadata).filter(|url| !url.is_empty()))
     }
 
-    /// What the worker takes. Fails on durations and counts that make no sense.
+    /// Settings of the worker. Fails on durations and counts out of range.
     pub(crate) fn task_settings(&self) -> Result<clew_tasks::Settings, CliError> {
         Ok(clew_tasks::Settings {
-            concurrency: at_least_one("collections.concurrency", self.collections.concurrency)?,
+            concurrency: require_at_least_one("collections.concurrency", self.collections.concurrency)?,
             waiting: self.collections.waiting,
-            per_node: at_least_one("collections.per_node", self.collections.per_node)?,
-            queue_per_node: at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
-            retention: positive("results.retention", self.results.retention)?,
+            per_node: require_at_least_one("collections.per_node", self.collections.per_node)?,
+            queue_per_node: require_at_least_one("collections.queue_per_node", self.collections.queue_per_node)?,
+            retention: require_positive("results.retention", self.results.retention)?,
             formula_guard: self.results.formula_guard,
-            audit_retention: positive("audit.retention", self.audit.retention)?,
+            audit_retention: require_positive("audit.retention", self.audit.retention)?,
             limits: clew_mysql::Limits {
-                node: positive("nodes.timeout", self.nodes.timeout)?,
-                connect: positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
-                bytes: at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
+                node: require_positive("nodes.timeout", self.nodes.timeout)?,
+                connect: require_positive("nodes.connect_timeout", self.nodes.connect_timeout)?,
+                bytes: require_at_least_one("nodes.max_bytes", self.nodes.max_bytes)?,
             },
             ..clew_tasks::Settings::default()
         })
     }
 
-    /// The accounts whose sessions are never killed. Fails on names that no account has.
+    /// Accounts whose sessions are never killed. Fails on invalid account names.
     pub(crate) fn protected_accounts(&self) -> Result<ProtectedAccounts, CliError> {
         let names = &self.kills.protected_accounts;
         if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('@')) {
-            return Err(CliError::refused(format!(
+            return Err(CliError::refusal(format!(
                 "kills.protected_accounts holds {name:?}; it takes the names of accounts without their hosts, such as \"billing\""
             )));
         }
         Ok(ProtectedAccounts::default().and(names.iter().map(String::as_bytes)))
     }
 
-    /// What the HTTP side takes. Fails on durations and addresses that make no sense.
+    /// Settings of the HTTP server. Fails on durations out of range and invalid addresses.
     pub(crate) fn api_settings(&self) -> Result<ApiSettings, CliError> {
         let trusted_proxies = TrustedProxies::parse(&self.http.trusted_proxies).map_err(|text| {
-            CliError::refused(format!(
+            CliError::refusal(format!(
                 "http.trusted_proxies holds {text:?}, which is neither an address nor a network such as \"10.0.0.0/8\""
             ))
         })?;
         let allowed_hosts = AllowedHosts::parse(&self.http.allowed_hosts).map_err(|text| {
-            CliError::refused(format!(
+            CliError::refusal(format!(
                 "http.allowed_hosts holds {text:?}, which is no host such as \"clew.example.com\" or \"clew.example.com:8407\""
             ))
         })?;
         Ok(ApiSettings {
             allowed_hosts,
             hsts: self.http.hsts,
-            connections: at_least_one("http.connections", self.http.connections)?,
+            connections: require_at_least_one("http.connections", self.http.connections)?,
             reserved_connections: self.http.reserved_connections,
             connections_per_peer: self.http.connections_per_peer,
             streams_per_principal: self.limits.streams_per_principal,
             long_polls_per_principal: self.limits.long_polls_per_principal,
             trusted_proxies,
-            header_read: positive("http.header_timeout", self.http.header_timeout)?,
-            body_read: positive("http.body_timeout", self.http.body_timeout)?,
+            header_read: require_positive("http.header_timeout", self.http.header_timeout)?,
+            body_read: require_positive("http.body_timeout", self.http.body_timeout)?,
             ..ApiSettings::default()
         })
     }
 }
 
-fn at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
-    if value >= T::from(1) { Ok(value) } else { Err(CliError::refused(format!("{key} must be at least 1"))) }
+fn require_at_least_one<T: PartialOrd + From<u8>>(key: &str, value: T) -> Result<T, CliError> {
+    if value >= T::from(1) { Ok(value) } else { Err(CliError::refusal(format!("{key} must be at least 1"))) }
 }
 
-/// A duration that is longer than nothing.
-fn positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
+fn require_positive(key: &str, duration: SignedDuration) -> Result<Duration, CliError> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| CliError::refused(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
+        .ok_or_else(|| CliError::refusal(format!("{key} must be longer than 0, such as \"10s\" or \"24h\"")))
 }
 
-/// An unknown key is an error that names the nearest known one.
-pub(crate) fn parse(text: &str) -> Result<Configuration, String> {
+/// Parses a configuration. An unknown key is an error that suggests the nearest valid key.
+pub(crate) fn parse_toml(text: &str) -> Result<Configuration, String> {
     let mut unknown = None;
-    let configuration =
-        serde_ignored::deserialize(toml::Deserializer::parse(text).map_err(|error| readable(&error))?, |path| {
+    let configuration = serde_ignored::deserialize(
+        toml::Deserializer::parse(text).map_err(|error| format_toml_error(&error))?,
+        |path| {
             unknown.get_or_insert_with(|| path.to_string());
-        })
-        .map_err(|error| readable(&error))?;
+        },
+    )
+    .map_err(|error| format_toml_error(&error))?;
     match unknown {
         None => Ok(configuration),
-        Some(key) => Err(match nearest(&key) {
+        Some(key) => Err(match nearest_key(&key) {
             Some(known) => format!("{key} is not known; did you mean {known}?"),
-            None => format!("{key} is not known; known are {}", known_keys().join(", ")),
+            None => format!("{key} is not known; known are {}", valid_keys().join(", ")),
         }),
     }
 }
 
-fn readable(error: &toml::de::Error) -> String {
+fn format_toml_error(error: &toml::de::Error) -> String {
     error.to_string().trim_end().to_owned()
 }
 
-fn nearest(key: &str) -> Option<String> {
-    let distance = |known: &String| strsim::damerau_levenshtein(known, key);
-    known_keys().into_iter().min_by_key(distance).filter(|known| distance(known) <= key.len() / 2)
+fn nearest_key(key: &str) -> Option<String> {
+    let distance = |valid: &String| strsim::damerau_levenshtein(valid, key);
+    valid_keys().into_iter().min_by_key(distance).filter(|valid| distance(valid) <= key.len() / 2)
 }
 
-/// Every key that a file may have, from the defaults themselves.
-pub(crate) fn known_keys() -> Vec<String> {
+/// Lists the valid keys of a configuration file, derived from the default configuration.
+pub(crate) fn valid_keys() -> Vec<String> {
     let mut keys = Vec::new();
     let Ok(toml::Value::Table(table)) = toml::Value::try_from(Configuration::default()) else { return keys };
     for (key, value) in table {
@@ -368,63 +371,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_overrides_only_what_it_names() {
-        let configuration = parse("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
+    fn file_overrides_only_the_keys_it_contains() {
+        let configuration = parse_toml("listen = \"0.0.0.0:80\"\n[results]\nretention = \"2h 30m\"").unwrap();
         assert_eq!(configuration.listen, "0.0.0.0:80");
         assert_eq!(configuration.results.retention, SignedDuration::from_mins(150));
         assert_eq!(configuration.collections, CollectionSettings::default());
     }
 
     #[test]
-    fn an_unknown_key_names_the_nearest_known_one() {
-        assert_eq!(parse("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
+    fn unknown_key_suggests_the_nearest_valid_key() {
+        assert_eq!(parse_toml("lisen = \"x\"").unwrap_err(), "lisen is not known; did you mean listen?");
         assert_eq!(
-            parse("[results]\nretension = \"1h\"").unwrap_err(),
+            parse_toml("[results]\nretension = \"1h\"").unwrap_err(),
             "results.retension is not known; did you mean results.retention?"
         );
-        assert!(parse("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
+        assert!(parse_toml("[zzz]\nqqq = 1").unwrap_err().contains("known are"));
     }
 
     #[test]
-    fn values_of_the_wrong_kind_say_where() {
-        let error = parse("[collections]\nper_node = \"two\"").unwrap_err();
+    fn invalid_value_is_reported_with_key_and_line() {
+        let error = parse_toml("[collections]\nper_node = \"two\"").unwrap_err();
         assert!(error.contains("per_node") && error.contains("line 2"), "{error}");
-        let none = parse("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
-        assert!(format!("{none:?}").contains("collections.per_node must be at least 1"));
-        let none = parse("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
-        assert!(format!("{none:?}").contains("results.retention must be longer than 0"));
+        let error = parse_toml("[collections]\nper_node = 0").unwrap().task_settings().unwrap_err();
+        assert!(format!("{error:?}").contains("collections.per_node must be at least 1"));
+        let error = parse_toml("[results]\nretention = \"-1h\"").unwrap().task_settings().unwrap_err();
+        assert!(format!("{error:?}").contains("results.retention must be longer than 0"));
     }
 
     #[test]
-    fn protected_accounts_are_names_and_come_on_top_of_those_that_always_are() {
-        let protected = |names| parse(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
+    fn protected_accounts_extend_the_built_in_list() {
+        let protected =
+            |names| parse_toml(&format!("[kills]\nprotected_accounts = {names}")).unwrap().protected_accounts();
         let both = protected(r#"["billing"]"#).unwrap();
         assert!(both.protects(b"billing") && both.protects(b"rdsadmin") && !both.protects(b"app"));
-        for wrong in [r#"["a", ""]"#, r#"["billing@%"]"#] {
-            let refused = format!("{:?}", protected(wrong).unwrap_err());
-            assert!(refused.contains("kills.protected_accounts"), "{refused}");
+        for invalid in [r#"["a", ""]"#, r#"["billing@%"]"#] {
+            let error = format!("{:?}", protected(invalid).unwrap_err());
+            assert!(error.contains("kills.protected_accounts"), "{error}");
         }
     }
 
     #[test]
-    fn a_proxy_that_is_no_address_is_named() {
-        let settings = |proxies| parse(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
+    fn invalid_proxy_address_is_named_in_the_error() {
+        let settings = |proxies| parse_toml(&format!("[http]\ntrusted_proxies = {proxies}")).unwrap().api_settings();
         assert_ne!(settings(r#"["10.0.0.0/8", "::1"]"#).unwrap().trusted_proxies, TrustedProxies::default());
         let refused = format!("{:?}", settings(r#"["10.0.0.0/8", "proxy"]"#).unwrap_err());
         assert!(refused.contains("trusted_proxies") && refused.contains("proxy"), "{refused}");
     }
 
     #[test]
-    fn an_allowed_host_that_is_none_is_named() {
-        let settings = |hosts| parse(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
+    fn invalid_allowed_host_is_named_in_the_error() {
+        let settings = |hosts| parse_toml(&format!("[http]\nallowed_hosts = {hosts}")).unwrap().api_settings();
         assert_ne!(settings(r#"["clew.example.com", "[::1]:8407"]"#).unwrap().allowed_hosts, AllowedHosts::default());
         let refused = format!("{:?}", settings(r#"["clew.example.com", "https://clew"]"#).unwrap_err());
         assert!(refused.contains("allowed_hosts") && refused.contains("https://clew"), "{refused}");
     }
 
     #[test]
-    fn every_default_can_be_written_and_read_back() {
+    fn default_configuration_round_trips_through_toml() {
         let text = toml::to_string(&Configuration::default()).unwrap();
-        assert_eq!(parse(&text).unwrap(), Configuration::default());
+        assert_eq!(parse_toml(&text).unwrap(), Configuration::default());
     }
 }

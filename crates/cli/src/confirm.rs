@@ -1,4 +1,4 @@
-//! A question before something is removed.
+//! Confirmation prompt for destructive commands.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -7,40 +7,42 @@ use clap::Args;
 use crate::error::CliError;
 use crate::output;
 
-/// Whether to ask.
+/// Confirmation options.
 #[derive(Debug, Args)]
-pub(crate) struct Confirmation {
-    /// Do not ask
+pub(crate) struct ConfirmArgs {
+    /// Skip the confirmation prompt
     #[arg(long)]
     yes: bool,
 }
 
-impl Confirmation {
-    /// Whether nobody is to be asked.
-    pub(crate) fn is_given(&self) -> bool {
+impl ConfirmArgs {
+    /// Returns true if `--yes` was given.
+    pub(crate) fn skips_prompt(&self) -> bool {
         self.yes
     }
 
-    /// Asks on the terminal whether to do it. Without a terminal it is refused: nobody could answer.
-    pub(crate) async fn ask(&self, what: String) -> Result<(), CliError> {
+    /// Prompts for confirmation on the terminal. Fails without a terminal, unless `--yes` was given.
+    ///
+    /// `action` completes the sentence "This will …".
+    pub(crate) async fn prompt(&self, action: String) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(CliError::refused(format!("this would {what}; nothing was changed"))
-                .with_hint("add --yes where nobody can be asked"));
+            return Err(CliError::refusal(format!("this would {action}; nothing was changed"))
+                .with_hint("add --yes to skip the confirmation prompt"));
         }
-        output::to_stderr(&format!("This will {what}. Go on? [y/N] "));
-        // Off the runtime's own threads, so that Ctrl-C is heard.
-        let typed = tokio::task::spawn_blocking(|| {
+        output::write_stderr(&format!("This will {action}. Go on? [y/N] "));
+        // A blocking read on a thread of the runtime would delay the handling of Ctrl-C.
+        let input = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).map(|_| line)
         });
-        let typed = typed.await.map_err(|error| CliError::failed(error.to_string()))?;
-        let typed = typed.map_err(|error| CliError::failed(format!("could not read from the terminal: {error}")))?;
-        match typed.trim().to_ascii_lowercase().as_str() {
+        let input = input.await.map_err(|error| CliError::failure(error.to_string()))?;
+        let input = input.map_err(|error| CliError::failure(format!("could not read from the terminal: {error}")))?;
+        match input.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(CliError::refused("nothing was changed")),
+            _ => Err(CliError::refusal("nothing was changed")),
         }
     }
 }

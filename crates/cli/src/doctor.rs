@@ -1,4 +1,4 @@
-//! `clew doctor URL`
+//! `clew doctor URL`: checks the privileges of an account.
 
 use std::fmt::Write as _;
 
@@ -8,40 +8,41 @@ use clew_diagnose::terminal::one_line;
 use clew_mysql::{Diagnosis, examine};
 
 use crate::error::CliError;
-use crate::node_url::Target;
+use crate::node_url::NodeArgs;
 use crate::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew doctor mysql://clew@db.example.com/")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    target: Target,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    node: NodeArgs,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For eyes
+    /// Human-readable text
     Text,
-    /// For scripts
+    /// JSON object
     Json,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.target.resolve()?;
+    let (node, limits) = arguments.node.resolve()?;
     let diagnosis = examine(&node, &limits).await?;
     match arguments.format {
-        Format::Text => output::to_stdout_styled(&text(&diagnosis, output::stdout_has_colours())),
-        Format::Json => output::to_stdout(&output::json_text(&diagnosis)?),
+        Format::Text => output::write_styled_stdout(&render_diagnosis(&diagnosis, output::stdout_has_colours())),
+        Format::Json => output::write_stdout(&output::to_json_text(&diagnosis)?),
     }
 }
 
-/// Seconds that clocks may differ before it is worth a word.
-const CLOCK_SLACK: f64 = 2.0;
+/// Clock difference in seconds up to which the report omits it.
+const MAX_CLOCK_SKEW: f64 = 2.0;
 
-pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
+/// Renders the report as text, with colours if `colours` is set.
+pub(crate) fn render_diagnosis(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut text = format!(
         "{} {}, signed in as {}, {}\n",
         diagnosis.server_flavor,
@@ -52,7 +53,7 @@ pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
             .as_ref()
             .map_or("not encrypted".to_owned(), |cipher| format!("encrypted ({})", one_line(cipher.as_bytes()))),
     );
-    if diagnosis.clock_difference.abs() > CLOCK_SLACK {
+    if diagnosis.clock_difference.abs() > MAX_CLOCK_SKEW {
         let _ = writeln!(
             text,
             "The server's clock differs from this machine's by {:+.0} s; ages are taken from the server's own.",
@@ -73,7 +74,7 @@ pub(crate) fn text(diagnosis: &Diagnosis, colours: bool) -> String {
         diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
     remedies.dedup();
     if !remedies.is_empty() {
-        let _ = writeln!(text, "\nWhat would mend it, to be run by an administrator of the server:");
+        let _ = writeln!(text, "\nStatements for an administrator of the server to run:");
         for remedy in remedies {
             let _ = writeln!(text, "    {}", one_line(remedy.as_bytes()));
         }

@@ -1,15 +1,15 @@
-//! `clew domain …`: tenants. Made here only: over HTTP nobody sees beyond their own.
+//! `clew domain …`: tenants. Only the command line can create domains; the HTTP API is limited to the caller's domain.
 
 use clap::{Args, Subcommand};
 use clew_store::{Domain, NewUser};
 use serde_json::{Value, json};
 
-use crate::directory::DataDir;
 use crate::error::CliError;
-use crate::listing;
-use crate::names;
-use crate::new_password::NewPassword;
-use crate::origin;
+use crate::local_actor;
+use crate::new_password::NewPasswordArgs;
+use crate::store_args::StoreFormatArgs;
+use crate::text_table;
+use crate::validators;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -19,27 +19,27 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
+    Create(CreateArgs),
+    List(ListArgs),
 }
 
-/// Make a domain with a project and an administrator. Prints the administrator's password once.
+/// Create a domain with a project and an administrator. Prints the administrator's password once.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_HELP)]
-struct Create {
-    /// Name, unique here
-    #[arg(value_parser = names::parse)]
+struct CreateArgs {
+    /// Name, unique in the store
+    #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// Name of its administrator
-    #[arg(long, value_name = "USER", value_parser = names::parse)]
+    /// Name of the administrator
+    #[arg(long, value_name = "USER", value_parser = validators::parse_name)]
     admin: String,
-    /// Name of its first project [default: that of the region]
-    #[arg(long, value_name = "NAME", value_parser = names::parse)]
+    /// Name of the first project [default: the name of the region]
+    #[arg(long, value_name = "NAME", value_parser = validators::parse_name)]
     region_project: Option<String>,
     #[command(flatten)]
-    password: NewPassword,
+    password: NewPasswordArgs,
     #[command(flatten)]
-    data_dir: DataDir,
+    store_args: StoreFormatArgs,
 }
 
 const CREATE_HELP: &str = "\
@@ -47,15 +47,16 @@ Examples:
   clew domain create acme --admin alice
   clew domain create acme --admin alice --region-project eu-1 --password-stdin < password.txt
 
-The SDKs find a project by the name of their region, so the first project is named like it. An access key for the administrator:
+The SDKs look up the project by the name of the region, so the first project has that name. To create an access key for the
+administrator:
   clew key create alice --domain acme";
 
 /// List domains.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew domain list --format json")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    data_dir: DataDir,
+    store_args: StoreFormatArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
@@ -65,50 +66,50 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, admin, region_project, password, data_dir } = arguments;
-    let store = data_dir.open().await?;
-    let password = password.get(&admin).await?;
-    let by = origin::local();
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, admin, region_project, password, store_args } = arguments;
+    let store = store_args.open().await?;
+    let password = password.resolve(&admin).await?;
+    let origin = local_actor::local_origin();
     let project = region_project.unwrap_or_else(|| store.region().to_owned());
-    let domain_id = store.create_domain(&by, &name).await?;
-    let project_id = store.create_project(&by, &domain_id, &project, "").await?;
+    let domain_id = store.create_domain(&origin, &name).await?;
+    let project_id = store.create_project(&origin, &domain_id, &project, "").await?;
     let user = NewUser {
         name: admin.clone(),
         password_hash: password.hash.clone(),
         administrator: true,
         description: String::new(),
     };
-    let user_id = store.create_user(&by, &domain_id, &user).await?;
-    let facts = || {
-        listing::facts(&[
+    let user_id = store.create_user(&origin, &domain_id, &user).await?;
+    let fields = || {
+        text_table::render_fields(&[
             ("domain", format!("{name} ({domain_id})")),
             ("project", format!("{project} ({project_id})")),
             ("administrator", format!("{admin} ({user_id})")),
         ])
     };
-    data_dir.format.say(
-        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", facts(), password.said()),
+    store_args.format.print(
+        || format!("{}\n{}Next: clew key create {admin} --domain {name}\n", fields(), password.notice()),
         || {
             json!({
                 "domain_id": domain_id, "domain_name": name, "project_id": project_id, "project_name": project,
-                "user_id": user_id, "user": admin, "password": password.value(),
+                "user_id": user_id, "user": admin, "password": password.to_json(),
             })
         },
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let domains = arguments.data_dir.open().await?.domains().await?;
-    arguments.data_dir.format.say(
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let domains = arguments.store_args.open().await?.domains().await?;
+    arguments.store_args.format.print(
         || {
             let row = |domain: &Domain| [domain.name.clone(), domain.id.to_string()];
-            listing::list(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
+            text_table::render_rows(["NAME", "DOMAIN"], domains.iter().map(row).collect(), "No domains.")
         },
-        || json!({ "domains": domains.iter().map(value).collect::<Vec<_>>() }),
+        || json!({ "domains": domains.iter().map(to_json).collect::<Vec<_>>() }),
     )
 }
 
-fn value(domain: &Domain) -> Value {
+fn to_json(domain: &Domain) -> Value {
     json!({ "id": domain.id, "name": domain.name })
 }

@@ -1,13 +1,13 @@
-//! `clew enterprise-project …`: labels of instances that policies can ask for.
+//! `clew enterprise-project …`: labels of instances for policy conditions.
 
 use clap::{Args, Subcommand};
 use clew_store::{EnterpriseProject, EnterpriseProjectChange};
 use serde_json::{Value, json};
 
-use crate::directory::Place;
 use crate::error::CliError;
-use crate::listing::{self, yes_no};
-use crate::names;
+use crate::store_args::DomainArgs;
+use crate::text_table::{self, yes_no};
+use crate::validators;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,51 +17,51 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Update(Update),
+    Create(CreateArgs),
+    List(ListArgs),
+    Update(UpdateArgs),
 }
 
-/// Make an enterprise project.
+/// Create an enterprise project.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project create payments")]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = names::parse)]
+    #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// What it is for
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
     description: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// List enterprise projects. "0" is always there.
+/// List enterprise projects, including the default "0".
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 /// Change an enterprise project.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew enterprise-project update payments --disable")]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "description"])]
-struct Update {
+struct UpdateArgs {
     /// Name or id
     enterprise_project: String,
-    /// Let instances be added to it
+    /// Enable: instances can be added
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Let no more instances be added to it
+    /// Disable: no more instances can be added
     #[arg(long)]
     disable: bool,
-    /// What it is for
-    #[arg(long, value_name = "TEXT", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
@@ -72,55 +72,55 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, place } = arguments;
-    let directory = place.open().await?;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_enterprise_project(&directory.by, &domain.id, &name, &description).await?;
-    place.format().say(
-        || format!("Made the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
+    let id = directory.store.create_enterprise_project(&directory.origin, &domain.id, &name, &description).await?;
+    domain_args.format().print(
+        || format!("Created the enterprise project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let all = directory.store.enterprise_projects(&directory.domain.id).await?;
     let row = |project: &EnterpriseProject| {
         [project.name.clone(), project.id.clone(), yes_no(project.enabled), project.description.clone()]
     };
-    arguments.place.format().say(
+    arguments.domain_args.format().print(
         || {
             let headings = ["NAME", "ENTERPRISE PROJECT", "ENABLED", "DESCRIPTION"];
-            listing::list(headings, all.iter().map(row).collect(), "No enterprise projects.")
+            text_table::render_rows(headings, all.iter().map(row).collect(), "No enterprise projects.")
         },
-        || json!({ "enterprise_projects": all.iter().map(value).collect::<Vec<_>>() }),
+        || json!({ "enterprise_projects": all.iter().map(to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn update(arguments: Update) -> Result<(), CliError> {
-    let Update { enterprise_project, enable, disable, description, place } = arguments;
-    let directory = place.open().await?;
+async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { enterprise_project, enable, disable, description, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let project = directory.enterprise_project(&enterprise_project).await?;
     let change = EnterpriseProjectChange { description, enabled: (enable || disable).then_some(enable) };
     let (store, domain) = (&directory.store, &directory.domain.id);
-    if !store.update_enterprise_project(&directory.by, domain, &project.id, &change).await? {
-        return Err(CliError::refused(format!("the enterprise project {} cannot be changed", project.name)));
+    if !store.update_enterprise_project(&directory.origin, domain, &project.id, &change).await? {
+        return Err(CliError::refusal(format!("the enterprise project {} cannot be changed", project.name)));
     }
     let project = directory.enterprise_project(&project.id).await?;
-    place.format().say(
+    domain_args.format().print(
         || {
-            listing::facts(&[
+            text_table::render_fields(&[
                 ("enterprise project", format!("{} ({})", project.name, project.id)),
                 ("enabled", yes_no(project.enabled)),
                 ("description", project.description.clone()),
             ])
         },
-        || value(&project),
+        || to_json(&project),
     )
 }
 
-fn value(project: &EnterpriseProject) -> Value {
+fn to_json(project: &EnterpriseProject) -> Value {
     json!({
         "id": project.id,
         "name": project.name,

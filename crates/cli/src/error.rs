@@ -1,76 +1,76 @@
-//! How a command ends when it does not end well.
+//! Errors of commands, and their exit codes.
 
 use std::process::ExitCode;
 
 use clew_model::{Failure, FailureKind};
 use clew_store::StoreError;
 
-/// Why a command failed, and the fix.
+/// Error of a command, with an optional fix.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// It was tried and failed. Exit code 1.
+    /// The operation failed. Exit code 1.
     Failed { what: String, hint: Option<String> },
-    /// It was not tried: wrong usage, or refused. Exit code 2.
+    /// The operation was not attempted: usage error, or refused. Exit code 2.
     Refused { what: String, hint: Option<String> },
-    /// The question that was asked was answered with no, on stdout. Exit code 1.
-    AnsweredNo,
-    /// Whoever reads the output has gone, which is no error.
+    /// A check completed with a negative result, already printed to stdout. Exit code 1.
+    NegativeResult,
+    /// The reader of the output closed the pipe. Exit code 0.
     OutputClosed,
-    /// Ctrl-C. Exit code 130.
+    /// Interrupted by Ctrl-C. Exit code 130.
     Interrupted,
 }
 
 impl CliError {
-    pub(crate) fn failed(what: impl Into<String>) -> Self {
+    pub(crate) fn failure(what: impl Into<String>) -> Self {
         Self::Failed { what: what.into(), hint: None }
     }
 
-    pub(crate) fn refused(what: impl Into<String>) -> Self {
+    pub(crate) fn refusal(what: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), hint: None }
     }
 
-    /// The same error with advice.
-    pub(crate) fn with_hint(mut self, advice: impl Into<String>) -> Self {
+    /// Adds a fix, printed as `fix: …` below the message.
+    pub(crate) fn with_hint(mut self, fix: impl Into<String>) -> Self {
         if let Self::Failed { hint, .. } | Self::Refused { hint, .. } = &mut self {
-            *hint = Some(advice.into());
+            *hint = Some(fix.into());
         }
         self
     }
 
-    /// An error of writing `target`; a closed pipe is success.
-    pub(crate) fn writing(target: &str, error: &std::io::Error) -> Self {
+    /// Converts a write error on `target`. A closed pipe counts as success.
+    pub(crate) fn write_error(target: &str, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::failed(format!("could not write {target}: {error}")),
+            _ => Self::failure(format!("could not write {target}: {error}")),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::OutputClosed => 0,
-            Self::Failed { .. } | Self::AnsweredNo => 1,
+            Self::Failed { .. } | Self::NegativeResult => 1,
             Self::Refused { .. } => 2,
             Self::Interrupted => 130,
         })
     }
 
-    /// The message for stderr, if there is one.
-    pub(crate) fn to_say(&self) -> String {
+    /// Message for stderr; may be empty.
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { what, hint } | Self::Refused { what, hint } => {
-                let advice = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
-                format!("error: {what}\n{advice}")
+                let fix = hint.as_ref().map_or(String::new(), |hint| format!("  fix: {hint}\n"));
+                format!("error: {what}\n{fix}")
             }
             Self::Interrupted => "interrupted\n".to_owned(),
-            Self::OutputClosed | Self::AnsweredNo => String::new(),
+            Self::OutputClosed | Self::NegativeResult => String::new(),
         }
     }
 }
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
-        let error = Self::failed(failure.to_string());
-        match advice(failure.kind) {
+        let error = Self::failure(failure.to_string());
+        match suggest_fix(failure.kind) {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
@@ -81,13 +81,11 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let what = error.to_string();
         match error {
-            StoreError::NotInitialised { .. } => {
-                Self::refused(what).with_hint("make it with clew init, or name another one with --data-dir")
-            }
-            StoreError::AlreadyServing { .. } => {
-                Self::refused(what).with_hint("stop the other clew serve, or use another folder with --data-dir")
-            }
-            StoreError::NotEmpty { .. } => Self::refused(what).with_hint("name an empty database with --to"),
+            StoreError::NotInitialised { .. } => Self::refusal(what)
+                .with_hint("create it with clew init, or select another data directory with --data-dir"),
+            StoreError::AlreadyServing { .. } => Self::refusal(what)
+                .with_hint("stop the other clew serve, or select another data directory with --data-dir"),
+            StoreError::NotEmpty { .. } => Self::refusal(what).with_hint("pass an empty database with --to"),
             StoreError::OpenToOthers { .. }
             | StoreError::AlreadyExists { .. }
             | StoreError::Unknown { .. }
@@ -95,27 +93,27 @@ impl From<StoreError> for CliError {
             | StoreError::TooManyKeys { .. }
             | StoreError::InUse { .. }
             | StoreError::TooManyTags { .. }
-            | StoreError::InvalidInstance { .. } => Self::refused(what),
-            _ => Self::failed(what),
+            | StoreError::InvalidInstance { .. } => Self::refusal(what),
+            _ => Self::failure(what),
         }
     }
 }
 
-/// What usually helps against a kind of failure.
-fn advice(kind: FailureKind) -> Option<&'static str> {
+/// Usual fix for a kind of failure.
+fn suggest_fix(kind: FailureKind) -> Option<&'static str> {
     Some(match kind {
         FailureKind::Unreachable => "check host and port, and that the server runs",
-        FailureKind::TimedOut => "the server may be hung or overloaded; try again, or allow more with --timeout",
+        FailureKind::TimedOut => "the server may be hung or overloaded; try again, or increase --timeout",
         FailureKind::AccessDenied => {
             "check user and password (CLEW_DB_PASSWORD, or the URL), and that the account may connect from here"
         }
         FailureKind::MissingPrivilege => "clew doctor URL prints the GRANTs that are missing",
         FailureKind::TooManyConnections => {
-            "connect as an account with CONNECTION_ADMIN (MySQL) or CONNECTION ADMIN (MariaDB): one connection is kept free for it"
+            "connect as an account with CONNECTION_ADMIN (MySQL) or CONNECTION ADMIN (MariaDB): the server reserves one connection for it"
         }
-        FailureKind::TlsFailed => "choose another protection with ?tls=… or name the authority with &ca=FILE",
-        FailureKind::NotMysql => "check the port: something else answers there",
-        FailureKind::StoreFailed => "make room, or set TMPDIR to a folder that has some",
+        FailureKind::TlsFailed => "select another TLS mode with ?tls=…, or set the certificate authority with &ca=FILE",
+        FailureKind::NotMysql => "check the port: another service responds there",
+        FailureKind::StoreFailed => "free disk space, or set TMPDIR to a directory with free space",
         _ => return None,
     })
 }

@@ -1,15 +1,16 @@
-//! `clew group …`: users who share policies.
+//! `clew group …`: user groups with shared policies.
 
 use clap::{Args, Subcommand};
 use clew_store::{Attachment, Grantee, Group, PolicyRef, User};
 use serde_json::{Value, json};
 
-use crate::confirm::Confirmation;
-use crate::directory::{Directory, Place};
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::listing;
-use crate::names;
-use crate::output::joined;
+use crate::identity_directory::IdentityDirectory;
+use crate::output::merge_objects;
+use crate::store_args::DomainArgs;
+use crate::text_table;
+use crate::validators;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -19,84 +20,84 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Show(One),
-    Add(Add),
-    Drop(Drop),
-    Remove(Remove),
+    Create(CreateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Add(AddArgs),
+    Drop(DropArgs),
+    Remove(RemoveArgs),
 }
 
-/// Make a group.
+/// Create a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group create developers")]
-struct Create {
+struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = names::parse)]
+    #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// Who is in it
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
     description: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 /// List groups.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 /// Show a group with its members and policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group show developers")]
-struct One {
+struct ShowArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Make users members of a group.
+/// Add users to a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group add developers ada grace")]
-struct Add {
+struct AddArgs {
     #[command(flatten)]
-    members: Members,
+    members: MemberArgs,
 }
 
-/// Make users members of a group no more.
+/// Remove users from a group.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group drop developers grace")]
-struct Drop {
+struct DropArgs {
     #[command(flatten)]
-    members: Members,
+    members: MemberArgs,
 }
 
-/// A group and users.
+/// A group, and the users to add or remove.
 #[derive(Debug, Args)]
-struct Members {
-    /// Name or id
+struct MemberArgs {
+    /// Name or id of the group
     group: String,
-    /// Names or ids
+    /// Names or ids of the users
     #[arg(value_name = "USER", required = true)]
     users: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Remove a group. Its members stay, but lose what was attached to it.
+/// Delete a group. Its members lose the policies attached to it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew group remove developers --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     group: String,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirmation: ConfirmArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
@@ -104,49 +105,58 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         Action::Create(arguments) => create(arguments).await,
         Action::List(arguments) => list(arguments).await,
         Action::Show(arguments) => show(arguments).await,
-        Action::Add(arguments) => change(arguments.members, true).await,
-        Action::Drop(arguments) => change(arguments.members, false).await,
+        Action::Add(arguments) => change_members(arguments.members, true).await,
+        Action::Drop(arguments) => change_members(arguments.members, false).await,
         Action::Remove(arguments) => remove(arguments).await,
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, place } = arguments;
-    let directory = place.open().await?;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_group(&directory.by, &domain.id, &name, &description).await?;
-    place.format().say(
-        || format!("Made the group {name} ({id}) in the domain {}.\nNext: clew group add {name} USER\n", domain.name),
+    let id = directory.store.create_group(&directory.origin, &domain.id, &name, &description).await?;
+    domain_args.format().print(
+        || {
+            format!(
+                "Created the group {name} ({id}) in the domain {}.\nNext: clew group add {name} USER\n",
+                domain.name
+            )
+        },
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let groups = directory.store.groups_of(&directory.domain.id).await?;
     let row = |group: &Group| [group.name.clone(), group.id.to_string(), group.description.clone()];
-    arguments.place.format().say(
+    arguments.domain_args.format().print(
         || {
             let rows = groups.iter().map(row).collect();
-            listing::list(["NAME", "GROUP", "DESCRIPTION"], rows, "No groups; clew group create makes one.")
+            text_table::render_rows(
+                ["NAME", "GROUP", "DESCRIPTION"],
+                rows,
+                "No groups. Create one with clew group create.",
+            )
         },
-        || json!({ "groups": groups.iter().map(value).collect::<Vec<_>>() }),
+        || json!({ "groups": groups.iter().map(to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show(arguments: One) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let group = directory.group(&arguments.group).await?;
     let members = directory.store.members_of(&group.id).await?;
-    let policies = policies(&directory, &group).await?;
-    arguments.place.format().say(
+    let policies = load_policies(&directory, &group).await?;
+    arguments.domain_args.format().print(
         || {
             let names = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let policy = |(name, attachment): &(String, Attachment)| match &attachment.project {
                 Some(project) => format!("{name} (project {project})"),
                 None => name.clone(),
             };
-            listing::facts(&[
+            text_table::render_fields(&[
                 ("group", format!("{} ({})", group.name, group.id)),
                 ("description", group.description.clone()),
                 ("members", names(members.iter().map(|user| user.name.clone()).collect())),
@@ -159,13 +169,13 @@ async fn show(arguments: One) -> Result<(), CliError> {
                 |(name, attachment): &(String, Attachment)| json!({ "policy": name, "project_id": attachment.project });
             let members: Vec<_> = members.iter().map(member).collect();
             let policies: Vec<_> = policies.iter().map(policy).collect();
-            joined(value(&group), json!({ "members": members, "policies": policies }))
+            merge_objects(to_json(&group), json!({ "members": members, "policies": policies }))
         },
     )
 }
 
-/// What is attached to a group, with the policies' names.
-async fn policies(directory: &Directory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
+/// Loads the attachments of a group, with policy names.
+async fn load_policies(directory: &IdentityDirectory, group: &Group) -> Result<Vec<(String, Attachment)>, CliError> {
     let mut policies = Vec::new();
     for attachment in directory.store.attachments_to(&Grantee::Group(group.id.clone())).await? {
         let name = match &attachment.policy {
@@ -179,32 +189,32 @@ async fn policies(directory: &Directory, group: &Group) -> Result<Vec<(String, A
     Ok(policies)
 }
 
-async fn change(arguments: Members, add: bool) -> Result<(), CliError> {
-    let Members { group, users, place } = arguments;
-    let directory = place.open().await?;
-    let (store, by) = (&directory.store, &directory.by);
+async fn change_members(arguments: MemberArgs, add: bool) -> Result<(), CliError> {
+    let MemberArgs { group, users, domain_args } = arguments;
+    let directory = domain_args.open().await?;
+    let (store, origin) = (&directory.store, &directory.origin);
     let group = directory.group(&group).await?;
-    let mut found = Vec::new();
+    let mut resolved = Vec::new();
     for user in &users {
-        found.push(directory.user(user).await?);
+        resolved.push(directory.user(user).await?);
     }
     if !add {
         let members = store.members_of(&group.id).await?;
-        if let Some(user) = found.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
+        if let Some(user) = resolved.iter().find(|user| members.iter().all(|member| member.id != user.id)) {
             let what = format!("{} is no member of {}; nothing was changed", user.name, group.name);
-            return Err(CliError::refused(what).with_hint(format!("clew group show {} tells who is", group.name)));
+            return Err(CliError::refusal(what).with_hint(format!("clew group show {} lists the members", group.name)));
         }
     }
-    for user in &found {
+    for user in &resolved {
         if add {
-            store.add_member(by, &group.id, &user.id).await?;
+            store.add_member(origin, &group.id, &user.id).await?;
         } else {
-            store.remove_member(by, &group.id, &user.id).await?;
+            store.remove_member(origin, &group.id, &user.id).await?;
         }
     }
     let members = store.members_of(&group.id).await?;
     let names: Vec<_> = members.iter().map(|user| user.name.clone()).collect();
-    place.format().say(
+    domain_args.format().print(
         || {
             if names.is_empty() {
                 format!("{} has no members.\n", group.name)
@@ -216,18 +226,18 @@ async fn change(arguments: Members, add: bool) -> Result<(), CliError> {
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let group = directory.group(&arguments.group).await?;
-    let what = format!("remove the group {}; its members lose what is attached to it", group.name);
-    arguments.confirmation.ask(what).await?;
-    directory.store.remove_group(&directory.by, &group.id).await?;
+    let what = format!("remove the group {}; its members lose the policies attached to it", group.name);
+    arguments.confirmation.prompt(what).await?;
+    directory.store.remove_group(&directory.origin, &group.id).await?;
     arguments
-        .place
+        .domain_args
         .format()
-        .say(|| format!("Removed the group {} ({}).\n", group.name, group.id), || json!({ "removed": group.id }))
+        .print(|| format!("Removed the group {} ({}).\n", group.name, group.id), || json!({ "removed": group.id }))
 }
 
-fn value(group: &Group) -> Value {
+fn to_json(group: &Group) -> Value {
     json!({ "id": group.id, "name": group.name, "domain_id": group.domain_id, "description": group.description })
 }

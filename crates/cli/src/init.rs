@@ -1,4 +1,4 @@
-//! `clew init`
+//! `clew init`: creates a store with the first tenant.
 
 use std::path::PathBuf;
 
@@ -11,34 +11,34 @@ use serde::Serialize;
 
 use crate::configuration::{DEFAULT_DATA_DIR, DEFAULT_LISTEN};
 use crate::error::CliError;
-use crate::metadata::Metadata;
-use crate::{names, origin, output};
+use crate::metadata_url::MetadataArgs;
+use crate::{local_actor, output, validators};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Folder to make
+    /// Data directory to create
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
-    metadata: Metadata,
-    /// Name of the region, and of the first project
-    #[arg(long, default_value = "local", value_parser = names::parse)]
+    metadata: MetadataArgs,
+    /// Name of the region and of the first project
+    #[arg(long, default_value = "local", value_parser = validators::parse_name)]
     region: String,
     /// Name of the domain (account)
-    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = names::parse)]
+    #[arg(long, value_name = "NAME", default_value = "clew", value_parser = validators::parse_name)]
     domain: String,
     /// Name of the administrator
-    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = names::parse)]
+    #[arg(long, value_name = "NAME", default_value = "admin", value_parser = validators::parse_name)]
     user: String,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
 impl Arguments {
     fn location(&self) -> Result<Location, CliError> {
-        self.metadata.with(&self.data_dir)
+        self.metadata.store_location(&self.data_dir)
     }
 }
 
@@ -48,20 +48,20 @@ Examples:
   clew init --metadata postgres://clew@db.example.com/clew?sslmode=verify-full
   eval \"$(clew init --format env)\" && clew serve
 
-The secret key and the password are shown this once: only a sealed copy of the key and a hash of the password are kept.
-Refuses, and changes nothing, if the folder or the database is in use already.";
+The secret key and the password are shown only once: Clew stores an encrypted copy of the key and a hash of the password.
+Fails without any change if the data directory or the database is already initialised.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For eyes
+    /// Human-readable table
     Table,
-    /// For scripts
+    /// JSON object
     Json,
-    /// Lines for a shell, as clew collect and the SDKs read them
+    /// Shell export statements for clew collect and the SDKs
     Env,
 }
 
-/// All that a client needs.
+/// Endpoint and credentials for a client.
 #[derive(Serialize)]
 struct Credentials {
     endpoint: String,
@@ -76,26 +76,27 @@ struct Credentials {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let made = make_secrets()?;
+    let secrets = generate_secrets()?;
     let tenant = FirstTenant {
         region: arguments.region.clone(),
         domain_name: arguments.domain.clone(),
         user_name: arguments.user.clone(),
-        password_hash: made.password_hash,
-        access_key: made.access_key.clone(),
-        secret_key: made.secret_key.clone(),
+        password_hash: secrets.password_hash,
+        access_key: secrets.access_key.clone(),
+        secret_key: secrets.secret_key.clone(),
     };
-    let (_, founded) =
-        Store::initialise(&origin::local(), arguments.location()?, tenant).await.map_err(|error| match error {
-            StoreError::AlreadyInitialised { .. } => CliError::refused(error.to_string())
-                .with_hint("use it as it is (clew serve), or choose another folder with --data-dir, or another database with --metadata"),
-            error => CliError::failed(error.to_string()),
+    let (_, ids) =
+        Store::initialise(&local_actor::local_origin(), arguments.location()?, tenant).await.map_err(|error| match error {
+            StoreError::AlreadyInitialised { .. } => CliError::refusal(error.to_string())
+                .with_hint("use it as it is (clew serve), or select another data directory with --data-dir, or another database with --metadata"),
+            error => CliError::failure(error.to_string()),
         })?;
-    let credentials = credentials(&arguments, &founded, &made.password, &made.access_key, &made.secret_key);
-    output::to_stdout(&match arguments.format {
-        Format::Table => table(&credentials, &arguments),
-        Format::Env => env(&credentials),
-        Format::Json => output::json_text(&credentials)?,
+    let credentials =
+        assemble_credentials(&arguments, &ids, &secrets.password, &secrets.access_key, &secrets.secret_key);
+    output::write_stdout(&match arguments.format {
+        Format::Table => render_table(&credentials, &arguments),
+        Format::Env => render_env(&credentials),
+        Format::Json => output::to_json_text(&credentials)?,
     })
 }
 
@@ -106,17 +107,17 @@ struct Secrets {
     secret_key: SecretString,
 }
 
-fn make_secrets() -> Result<Secrets, CliError> {
-    let failed = |error: &dyn std::error::Error| CliError::failed(format!("could not make secrets: {error}"));
+fn generate_secrets() -> Result<Secrets, CliError> {
+    let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make secrets: {error}"));
     let password = password::generate().map_err(|error| failed(&error))?;
     let password_hash = password::hash(&password).map_err(|error| failed(&error))?;
     let secret_key = access_key::generate_secret().map_err(|error| failed(&error))?;
     Ok(Secrets { password, password_hash, access_key: AccessKeyId::generate(), secret_key })
 }
 
-fn credentials(
+fn assemble_credentials(
     arguments: &Arguments,
-    founded: &Founded,
+    ids: &Founded,
     password: &SecretString,
     access_key: &AccessKeyId,
     secret_key: &SecretString,
@@ -124,9 +125,9 @@ fn credentials(
     Credentials {
         endpoint: format!("http://{DEFAULT_LISTEN}"),
         region: arguments.region.clone(),
-        domain_id: founded.domain_id.to_string(),
+        domain_id: ids.domain_id.to_string(),
         domain_name: arguments.domain.clone(),
-        project_id: founded.project_id.to_string(),
+        project_id: ids.project_id.to_string(),
         user: arguments.user.clone(),
         password: password.expose_secret().to_owned(),
         access_key: access_key.to_string(),
@@ -134,11 +135,11 @@ fn credentials(
     }
 }
 
-fn table(credentials: &Credentials, arguments: &Arguments) -> String {
+fn render_table(credentials: &Credentials, arguments: &Arguments) -> String {
     let folder = arguments.data_dir.display();
     let database = if arguments.metadata.is_given() { " and the same --metadata" } else { "" };
     format!(
-        "Made {folder}. These are shown once; keep them:\n\n  \
+        "Created {folder}. The credentials are shown only once; store them now:\n\n  \
          domain      {} ({})\n  project     {} ({})\n  user        {}\n  password    {}\n  access key  {}\n  secret key  {}\n\n\
          Next: clew serve --data-dir {folder}{database}\n",
         credentials.domain_name,
@@ -152,7 +153,7 @@ fn table(credentials: &Credentials, arguments: &Arguments) -> String {
     )
 }
 
-fn env(credentials: &Credentials) -> String {
+fn render_env(credentials: &Credentials) -> String {
     let lines = [
         ("CLEW_ENDPOINT", &credentials.endpoint),
         ("CLEW_IAM_ENDPOINT", &credentials.endpoint),

@@ -1,8 +1,8 @@
-//! `clew instance …`: the inventory.
+//! `clew instance …`: the inventory of database servers.
 
 mod add;
 mod check;
-mod describe;
+mod render;
 mod set_node;
 mod tag;
 
@@ -10,11 +10,12 @@ use clap::{Args, Subcommand};
 use clew_model::{Instance, InstanceFilter, Origin, Page, ProjectId, Tag};
 use clew_store::{Project, Store};
 
-use crate::confirm::Confirmation;
-use crate::directory::{self, DataDir};
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::origin;
+use crate::identity_directory;
+use crate::local_actor;
 use crate::output::Format;
+use crate::store_args::StoreFormatArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -25,24 +26,24 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Add(Box<add::Arguments>),
-    List(Listing),
-    Show(One),
-    Remove(Remove),
+    List(ListArgs),
+    Show(ShowArgs),
+    Remove(RemoveArgs),
     Check(check::Arguments),
     SetNode(set_node::Arguments),
-    Tag(tag::Tag),
-    Untag(tag::Untag),
+    Tag(tag::TagArgs),
+    Untag(tag::UntagArgs),
 }
 
-/// A project's part of the inventory.
+/// Project of the inventory, and the output format.
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct ProjectArgs {
     #[command(flatten)]
-    data_dir: DataDir,
+    store_args: StoreFormatArgs,
     /// Name or id of the project [default: the only one]
     #[arg(long, value_name = "PROJECT", env = "CLEW_PROJECT_ID")]
     project: Option<String>,
-    /// Name or id of the project's domain [default: any]
+    /// Name or id of the domain of the project [default: any]
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
 }
@@ -50,37 +51,37 @@ pub(crate) struct Place {
 /// List instances and their nodes.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance list --format json")]
-struct Listing {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
 /// Show an instance with its nodes and tags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance show shop")]
-struct One {
+struct ShowArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
-/// Remove an instance. Its database servers are left alone.
+/// Remove an instance from the inventory. The database servers are not changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance remove shop --yes")]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirmation: ConfirmArgs,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.action {
         Action::Add(arguments) => add::run(*arguments).await,
-        Action::List(arguments) => list(arguments.place).await,
+        Action::List(arguments) => list(arguments.project_args).await,
         Action::Show(arguments) => show(arguments).await,
         Action::Remove(arguments) => remove(arguments).await,
         Action::Check(arguments) => check::run(arguments).await,
@@ -90,69 +91,77 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-/// An opened inventory, and who looks at it.
+/// Inventory of one project, and the audit origin of changes.
 pub(crate) struct Inventory {
     pub(crate) store: Store,
     pub(crate) project: Project,
-    pub(crate) by: Origin,
+    pub(crate) origin: Origin,
 }
 
-impl Place {
+impl ProjectArgs {
     pub(crate) fn format(&self) -> Format {
-        self.data_dir.format
+        self.store_args.format
     }
 
-    /// The store, and the project that is meant.
+    /// Opens the store, and selects the project of `--project`, or the only project.
     pub(crate) async fn open(&self) -> Result<Inventory, CliError> {
-        let store = self.data_dir.open().await?;
-        let known = match &self.domain {
-            Some(named) => store.projects_of(&directory::domain(&store, named).await?.id).await?,
+        let store = self.store_args.open().await?;
+        let projects = match &self.domain {
+            Some(name_or_id) => {
+                store.projects_of(&identity_directory::find_domain(&store, name_or_id).await?.id).await?
+            }
             None => store.all_projects().await?,
         };
-        let one = |project: &Project| format!("{} ({} of {})", project.id, project.name, project.domain_name);
-        let shown = |projects: &[Project]| projects.iter().map(one).collect::<Vec<_>>().join(", ");
-        let meant: Vec<_> = match &self.project {
-            None => known.clone(),
-            Some(wanted) => {
-                let by_id = known.iter().find(|project| project.id.as_str() == wanted.as_str());
+        let format_project =
+            |project: &Project| format!("{} ({} of {})", project.id, project.name, project.domain_name);
+        let format_list = |projects: &[Project]| projects.iter().map(format_project).collect::<Vec<_>>().join(", ");
+        let matches: Vec<_> = match &self.project {
+            None => projects.clone(),
+            Some(name_or_id) => {
+                let by_id = projects.iter().find(|project| project.id.as_str() == name_or_id.as_str());
                 match by_id {
                     Some(project) => vec![project.clone()],
-                    None => known.iter().filter(|project| project.name == *wanted).cloned().collect(),
+                    None => projects.iter().filter(|project| project.name == *name_or_id).cloned().collect(),
                 }
             }
         };
-        match (meant.as_slice(), &self.project) {
-            ([only], _) => Ok(Inventory { store, project: only.clone(), by: origin::local() }),
-            (_, None) => Err(CliError::refused(format!("name the project with --project: {}", shown(&known)))),
-            ([], Some(wanted)) => {
-                Err(CliError::refused(format!("there is no project {wanted}; there are {}", shown(&known))))
-            }
-            (several, Some(wanted)) => {
-                Err(CliError::refused(format!("several projects are named {wanted}: {}", shown(several)))
-                    .with_hint("name it by its id, or its domain with --domain"))
+        match (matches.as_slice(), &self.project) {
+            ([only], _) => Ok(Inventory { store, project: only.clone(), origin: local_actor::local_origin() }),
+            (_, None) => Err(CliError::refusal(format!("select a project with --project: {}", format_list(&projects)))),
+            ([], Some(name)) => Err(CliError::refusal(format!(
+                "there is no project {name}; existing projects: {}",
+                format_list(&projects)
+            ))),
+            (several, Some(name)) => {
+                Err(CliError::refusal(format!("several projects are named {name}: {}", format_list(several)))
+                    .with_hint("select the project by id, or its domain with --domain"))
             }
         }
     }
 }
 
-/// The instance of this id, else of this name.
-pub(crate) async fn look_up(store: &Store, project: &ProjectId, named: &str) -> Result<Option<Instance>, CliError> {
-    if let Ok(id) = named.parse() {
+/// Finds an instance by id, else by name.
+pub(crate) async fn find_by_id_or_name(
+    store: &Store,
+    project: &ProjectId,
+    name_or_id: &str,
+) -> Result<Option<Instance>, CliError> {
+    if let Ok(id) = name_or_id.parse() {
         return Ok(store.instance(project, &id).await?);
     }
     let mut all = store.all_instances().await?.into_iter();
-    Ok(all.find(|instance| instance.project_id == *project && instance.name == named))
+    Ok(all.find(|instance| instance.project_id == *project && instance.name == name_or_id))
 }
 
-/// The instance, or an error that says what to do.
-async fn find(inventory: &Inventory, named: &str) -> Result<Instance, CliError> {
-    let found = look_up(&inventory.store, &inventory.project.id, named).await?;
-    found.ok_or_else(|| {
-        CliError::failed(format!("there is no instance {named}")).with_hint("clew instance list shows all")
+/// Finds an instance by id or name. Fails if it does not exist.
+async fn require_instance(inventory: &Inventory, name_or_id: &str) -> Result<Instance, CliError> {
+    let instance = find_by_id_or_name(&inventory.store, &inventory.project.id, name_or_id).await?;
+    instance.ok_or_else(|| {
+        CliError::failure(format!("there is no instance {name_or_id}")).with_hint("clew instance list shows all")
     })
 }
 
-/// A tag as it is typed.
+/// Parses a tag of the form `KEY=VALUE`.
 pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok(Tag { key: key.to_owned(), value: value.to_owned() }),
@@ -160,37 +169,37 @@ pub(crate) fn parse_tag(text: &str) -> Result<Tag, String> {
     }
 }
 
-async fn list(place: Place) -> Result<(), CliError> {
-    let Inventory { store, project, .. } = place.open().await?;
+async fn list(project_args: ProjectArgs) -> Result<(), CliError> {
+    let Inventory { store, project, .. } = project_args.open().await?;
     let mut all = Vec::new();
     loop {
         let page = Page { offset: u32::try_from(all.len()).unwrap_or(u32::MAX), limit: 100 };
         let (instances, total) = store.instances(&project.id, &InstanceFilter::default(), page).await?;
-        let ended = instances.is_empty();
+        let is_last_page = instances.is_empty();
         all.extend(instances);
-        if ended || all.len() as u64 >= total {
+        if is_last_page || all.len() as u64 >= total {
             break;
         }
     }
-    place.format().say(
-        || describe::list(&all),
-        || serde_json::json!({ "instances": all.iter().map(describe::value).collect::<Vec<_>>() }),
+    project_args.format().print(
+        || render::render_table(&all),
+        || serde_json::json!({ "instances": all.iter().map(render::to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn show(arguments: One) -> Result<(), CliError> {
-    let inventory = arguments.place.open().await?;
-    let instance = find(&inventory, &arguments.instance).await?;
-    arguments.place.format().say(|| describe::one(&instance), || describe::value(&instance))
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open().await?;
+    let instance = require_instance(&inventory, &arguments.instance).await?;
+    arguments.project_args.format().print(|| render::render_instance(&instance), || render::to_json(&instance))
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
-    let inventory = arguments.place.open().await?;
-    let Instance { id, name, .. } = find(&inventory, &arguments.instance).await?;
-    arguments.confirmation.ask(format!("remove {name} ({id}) and what is known of its nodes")).await?;
-    inventory.store.remove_instance(&inventory.by, &inventory.project.id, &id).await?;
-    arguments.place.format().say(
-        || format!("Removed {name} ({id}) and what was known of its nodes.\n"),
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
+    let inventory = arguments.project_args.open().await?;
+    let Instance { id, name, .. } = require_instance(&inventory, &arguments.instance).await?;
+    arguments.confirmation.prompt(format!("remove {name} ({id}) with the data of its nodes")).await?;
+    inventory.store.remove_instance(&inventory.origin, &inventory.project.id, &id).await?;
+    arguments.project_args.format().print(
+        || format!("Removed {name} ({id}) with the data of its nodes.\n"),
         || serde_json::json!({ "removed": id }),
     )
 }

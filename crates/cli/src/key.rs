@@ -1,4 +1,4 @@
-//! `clew key …`: access keys, which sign requests.
+//! `clew key …`: access keys for signing requests.
 
 mod create;
 
@@ -7,11 +7,12 @@ use clew_model::AccessKeyId;
 use clew_store::KeyRecord;
 use serde_json::{Value, json};
 
-use crate::confirm::Confirmation;
-use crate::directory::{Directory, Place};
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::listing::{self, yes_no};
-use crate::moments;
+use crate::identity_directory::IdentityDirectory;
+use crate::store_args::DomainArgs;
+use crate::text_table::{self, yes_no};
+use crate::time;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -22,66 +23,66 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(create::Arguments),
-    List(List),
-    Enable(Enable),
-    Disable(Disable),
-    Remove(Remove),
+    List(ListArgs),
+    Enable(EnableArgs),
+    Disable(DisableArgs),
+    Remove(RemoveArgs),
 }
 
-/// List access keys, and when they were last used.
+/// List access keys with the time of their last use.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew key list\n  clew key list ada")]
-struct List {
+struct ListArgs {
     /// Name or id of a user [default: all]
     user: Option<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Let an access key be used again.
+/// Enable an access key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key enable AKID")]
-struct Enable {
-    /// The key's public half
+struct EnableArgs {
+    /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Let an access key be used no more. Ends the tokens and temporary keys of its user: they may have been got with it.
+/// Disable an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key disable AKID")]
-struct Disable {
-    /// The key's public half
+struct DisableArgs {
+    /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Remove an access key. Ends the tokens and temporary keys of its user: they may have been got with it.
+/// Delete an access key. Also revokes the tokens and temporary keys of its user, which may have been created with this key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew key remove AKID --yes")]
-struct Remove {
-    /// The key's public half
+struct RemoveArgs {
+    /// Access key id
     access_key: AccessKeyId,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirmation: ConfirmArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.action {
         Action::Create(arguments) => create::run(arguments).await,
         Action::List(arguments) => list_keys(arguments).await,
-        Action::Enable(arguments) => set_enabled(&arguments.place, &arguments.access_key, true).await,
-        Action::Disable(arguments) => set_enabled(&arguments.place, &arguments.access_key, false).await,
+        Action::Enable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, true).await,
+        Action::Disable(arguments) => set_enabled(&arguments.domain_args, &arguments.access_key, false).await,
         Action::Remove(arguments) => remove(arguments).await,
     }
 }
 
-async fn list_keys(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list_keys(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let users = match &arguments.user {
         Some(user) => vec![directory.user(user).await?],
         None => directory.store.users_of(&directory.domain.id).await?,
@@ -90,57 +91,64 @@ async fn list_keys(arguments: List) -> Result<(), CliError> {
     for user in users {
         keys.extend(directory.store.keys_of(&user.id).await?.into_iter().map(|key| (user.name.clone(), key)));
     }
-    arguments.place.format().say(
-        || list(&keys),
-        || json!({ "access_keys": keys.iter().map(|(user, key)| value(user, key)).collect::<Vec<_>>() }),
+    arguments.domain_args.format().print(
+        || render_table(&keys),
+        || json!({ "access_keys": keys.iter().map(|(user, key)| to_json(user, key)).collect::<Vec<_>>() }),
     )
 }
 
-async fn set_enabled(place: &Place, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
-    let directory = place.open().await?;
-    let (user, _) = find(&directory, id).await?;
-    directory.store.set_key_enabled(&directory.by, id, enabled).await?;
-    place.format().say(
+async fn set_enabled(domain_args: &DomainArgs, id: &AccessKeyId, enabled: bool) -> Result<(), CliError> {
+    let directory = domain_args.open().await?;
+    let (user, _) = find_key(&directory, id).await?;
+    directory.store.set_key_enabled(&directory.origin, id, enabled).await?;
+    domain_args.format().print(
         || format!("The access key {id} of {user} {}.\n", if enabled { "may be used" } else { "may not be used" }),
         || json!({ "access_key": id, "user": user, "enabled": enabled }),
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let id = &arguments.access_key;
-    let (user, _) = find(&directory, id).await?;
-    arguments.confirmation.ask(format!("remove the access key {id} of {user}")).await?;
-    directory.store.remove_key(&directory.by, id).await?;
-    arguments.place.format().say(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
+    let (user, _) = find_key(&directory, id).await?;
+    arguments.confirmation.prompt(format!("remove the access key {id} of {user}")).await?;
+    directory.store.remove_key(&directory.origin, id).await?;
+    arguments
+        .domain_args
+        .format()
+        .print(|| format!("Removed the access key {id} of {user}.\n"), || json!({ "removed": id }))
 }
 
-/// A key of the domain, with the name of its user.
-async fn find(directory: &Directory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
-    let unknown = || CliError::refused(format!("there is no access key {id}")).with_hint("clew key list shows all");
+/// Finds an access key of the domain, with the name of its user.
+async fn find_key(directory: &IdentityDirectory, id: &AccessKeyId) -> Result<(String, KeyRecord), CliError> {
+    let unknown = || CliError::refusal(format!("there is no access key {id}")).with_hint("clew key list shows all");
     let key = directory.store.key(id).await?.ok_or_else(unknown)?;
     let user = directory.store.user(&key.user_id).await?.filter(|user| user.domain_id == directory.domain.id);
     user.map(|user| (user.name, key)).ok_or_else(unknown)
 }
 
-/// A line per key, each with the name of its user.
-pub(crate) fn list(keys: &[(String, KeyRecord)]) -> String {
+/// Renders one line per key. Each key comes with the name of its user.
+pub(crate) fn render_table(keys: &[(String, KeyRecord)]) -> String {
     let row = |(user, key): &(String, KeyRecord)| {
-        let used = key.last_used_at.map_or("never".to_owned(), moments::seconds);
-        [key.id.to_string(), user.clone(), yes_no(key.enabled), moments::seconds(key.created_at), used]
+        let last_used = key.last_used_at.map_or("never".to_owned(), time::format_seconds);
+        [key.id.to_string(), user.clone(), yes_no(key.enabled), time::format_seconds(key.created_at), last_used]
     };
-    let headings = ["ACCESS KEY", "USER", "ENABLED", "MADE", "LAST USED"];
-    listing::list(headings, keys.iter().map(row).collect(), "No access keys; clew key create makes one.")
+    let headings = ["ACCESS KEY", "USER", "ENABLED", "CREATED", "LAST USED"];
+    text_table::render_rows(
+        headings,
+        keys.iter().map(row).collect(),
+        "No access keys. Create one with clew key create.",
+    )
 }
 
-/// A key for scripts. Never its secret.
-pub(crate) fn value(user: &str, key: &KeyRecord) -> Value {
+/// Converts an access key to JSON, without the secret.
+pub(crate) fn to_json(user: &str, key: &KeyRecord) -> Value {
     json!({
         "access_key": key.id,
         "user": user,
         "user_id": key.user_id,
         "enabled": key.enabled,
-        "created_at": moments::seconds(key.created_at),
-        "last_used_at": key.last_used_at.map(moments::seconds),
+        "created_at": time::format_seconds(key.created_at),
+        "last_used_at": key.last_used_at.map(time::format_seconds),
     })
 }

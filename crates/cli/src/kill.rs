@@ -1,4 +1,4 @@
-//! `clew kill URL ID…`: ends sessions, or what they run, after showing what that costs.
+//! `clew kill URL ID…`: previews the impact, prompts, and kills sessions or their statements.
 
 mod audit;
 mod preview;
@@ -16,113 +16,117 @@ use clew_mysql::{
 use clew_store::Location;
 
 use crate::configuration::DEFAULT_DATA_DIR;
-use crate::confirm::Confirmation;
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::metadata::Metadata;
-use crate::node_url::Target;
+use crate::metadata_url::MetadataArgs;
+use crate::node_url::NodeArgs;
 use crate::output::{self, Format};
-use audit::Audit;
-use preview::{Chosen, costs};
-use report::Report;
+use audit::KillAudit;
+use preview::{SelectedSessions, estimate_costs};
+use report::KillReport;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    target: Target,
-    /// Sessions to end, by the ids that clew ps and clew locks show
+    node: NodeArgs,
+    /// Ids of the sessions to kill, as shown by clew ps and clew locks
     #[arg(required = true, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
     ids: Vec<u64>,
-    /// End only what they run: the sessions, their transactions and their locks stay
+    /// Kill only the running statements; sessions, transactions and locks remain
     #[arg(long)]
     query: bool,
-    /// Why; stands with the result, and in the audit
+    /// Reason, recorded in the result and in the audit log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     #[command(flatten)]
-    confirmation: Confirmation,
-    /// Show what would end, and end nothing
+    confirmation: ConfirmArgs,
+    /// Preview the impact without killing anything
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// An account whose sessions are never ended, besides those of the server and of cloud vendors; can be given often
+    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
-    /// A folder that clew init made, whose audit keeps who was ended, why, and how it ended
+    /// Data directory created by clew init; its audit log records the victims, the reason and the outcome
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    metadata: Metadata,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    metadata: MetadataArgs,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
-/// Where the audit is, if one is named.
-fn audit_location(data_dir: Option<&Path>, metadata: &Metadata) -> Result<Option<Location>, CliError> {
+/// Location of the store with the audit log; `None` if neither `--data-dir` nor `--metadata` was given.
+fn audit_location(data_dir: Option<&Path>, metadata: &MetadataArgs) -> Result<Option<Location>, CliError> {
     let default = metadata.is_given().then_some(Path::new(DEFAULT_DATA_DIR));
-    data_dir.or(default).map(|folder| metadata.with(folder)).transpose()
+    data_dir.or(default).map(|folder| metadata.store_location(folder)).transpose()
 }
 
 const AFTER_HELP: &str = "\
-Shows who they are, what they run, and what their open transactions have changed: ending a session rolls that back, which can take as
-long as the changes took, and the locks stay until it is done. Risks are named: DDL, maintenance and changes of tables without
-transactions, long rollbacks, replication and backups. Then it asks. A session is ended only if it is still the one that was
-shown; with --query, only if it still runs what was shown. Threads of the server, protected accounts and Clew's own are refused.
+Shows the sessions, their statements, the uncommitted changes of their transactions, and the risks: DDL, maintenance, changes of
+non-transactional tables, long rollbacks, replication and backups. Then it prompts for confirmation.
+
+Killing a session rolls back its transaction. The rollback can take as long as the changes took, and the locks are held until it
+completes. A session is killed only if it is still the session shown; with --query, only if it still runs the statement shown.
+Server threads, protected accounts and Clew's own sessions are refused.
 
 Examples:
   clew kill mysql://root@127.0.0.1/ 42
   clew kill mysql://root@127.0.0.1/ 42 43 --dry-run
-  clew kill mysql://clew@db.example.com/ 42 --query          the statement only
+  clew kill mysql://clew@db.example.com/ 42 --query          kill only the statement
   clew kill mysql://clew@db.example.com/ 42 --yes --reason 'blocks checkout' --format json
   clew kill mysql://clew@db.example.com/ 42 --data-dir /var/lib/clew --reason 'blocks checkout'
 
-Exit codes: 0 all are gone, were gone before, or are about to go; 1 one could not be ended; 2 refused, and nothing was ended.";
+Exit codes: 0 all sessions are gone or will terminate; 1 at least one session could not be killed; 2 refused, nothing was killed.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.target.resolve()?;
+    let (node, limits) = arguments.node.resolve()?;
     let kind = if arguments.query { KillKind::Query } else { KillKind::Connection };
     let protected = ProtectedAccounts::default().and(arguments.protect.iter().map(String::as_bytes));
-    let mut met = HashSet::new();
-    let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| met.insert(*id)).collect();
+    let mut seen = HashSet::new();
+    let ids: Vec<u64> = arguments.ids.iter().copied().filter(|id| seen.insert(*id)).collect();
 
     let FoundSessions { read, sessions } = find_sessions(&node, &ids, &limits).await?;
-    let mut chosen = Chosen::new(ids.clone(), sessions);
-    refuse_those_who_must_live(&chosen.sessions, kind, &protected)?;
-    // Nobody would read what it costs, and a sick server need not be asked for it.
-    if !arguments.confirmation.is_given() {
-        chosen.costs = Some(costs(&node, &chosen.sessions, &limits).await);
+    let mut selected = SelectedSessions::new(ids.clone(), sessions);
+    reject_protected_sessions(&selected.sessions, kind, &protected)?;
+    // With --yes no preview is shown, so an overloaded server is spared the additional reads.
+    if !arguments.confirmation.skips_prompt() {
+        selected.costs = Some(estimate_costs(&node, &selected.sessions, &limits).await);
     }
-    let report = Report { address: node.address(), kind, reason: arguments.reason, chosen };
+    let report = KillReport { address: node.address(), kind, reason: arguments.reason, selected };
     if arguments.dry_run {
-        return arguments.format.say(|| report.preview(output::terminal_width()), || report.json(None));
+        return arguments.format.print(|| report.preview(output::terminal_width()), || report.to_json(None));
     }
-    if !report.chosen.sessions.is_empty() && !arguments.confirmation.is_given() {
-        output::to_stderr(&format!("{}\n", report.preview(output::terminal_width())));
-        arguments.confirmation.ask(report.question()).await?;
+    if !report.selected.sessions.is_empty() && !arguments.confirmation.skips_prompt() {
+        output::write_stderr(&format!("{}\n", report.preview(output::terminal_width())));
+        arguments.confirmation.prompt(report.action()).await?;
     }
-    // Before anybody is ended: what cannot be written down is not done.
+    // Opened before the kills: if the audit log is not writable, nothing is killed.
     let audit = match audit_location(arguments.data_dir.as_deref(), &arguments.metadata)? {
-        Some(location) => Some(Audit::open(location).await?),
+        Some(location) => Some(KillAudit::open(location).await?),
         None => None,
     };
     let before =
-        if report.chosen.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
-    let outcomes = end(&node, &report.chosen.sessions, kind, &read, &protected, &limits).await?;
-    let outcomes = report.of_all(&outcomes);
+        if report.selected.sessions.is_empty() { None } else { Some(StateBeforeKill::read(&node, &limits).await) };
+    let outcomes = kill_sessions(&node, &report.selected.sessions, kind, &read, &protected, &limits).await?;
+    let outcomes = report.outcomes_of_all_ids(&outcomes);
     if let Some(audit) = audit {
         audit.record(&report, &outcomes).await?;
     }
-    let effect = effect(before, &node, &outcomes, &limits).await;
-    let known = effect.as_ref();
-    arguments.format.say(|| report::table(&outcomes, known), || report.json(Some((&outcomes, known))))?;
+    let effect = read_effect(before, &node, &outcomes, &limits).await;
+    let effect = effect.as_ref();
+    arguments
+        .format
+        .print(|| report::render_outcomes(&outcomes, effect), || report.to_json(Some((&outcomes, effect))))?;
     match outcomes.iter().filter(|(_, outcome)| !outcome.is_success()).count() {
         0 => Ok(()),
-        left => Err(CliError::failed(format!("{left} of {} could not be ended", outcomes.len()))),
+        failures => Err(CliError::failure(format!("{failures} of {} could not be ended", outcomes.len()))),
     }
 }
 
-/// Effect of the kills; nothing where no kill was taken.
-async fn effect(
+/// Reads the effect of the kills on other sessions; `None` if the server accepted no kill.
+async fn read_effect(
     before: Option<Result<StateBeforeKill, Failure>>,
     node: &NodeUrl,
     outcomes: &[(u64, clew_mysql::KillOutcome)],
@@ -135,9 +139,10 @@ async fn effect(
     })
 }
 
+/// Outcome per session id.
 type Outcomes = Vec<(u64, clew_mysql::KillOutcome)>;
 
-async fn end(
+async fn kill_sessions(
     node: &NodeUrl,
     sessions: &[Session],
     kind: KillKind,
@@ -153,13 +158,13 @@ async fn end(
     Ok(kill_all(node, &victims, kind, protected, limits).await?)
 }
 
-/// One of them is enough: a list that holds such a session is not what its author meant.
-fn refuse_those_who_must_live(
+/// Fails if one of the sessions must not be killed. Such a session in the list indicates a mistake, so none is killed.
+fn reject_protected_sessions(
     sessions: &[Session],
     kind: KillKind,
     protected: &ProtectedAccounts,
 ) -> Result<(), CliError> {
-    let why = |session: &Session| {
+    let refusal = |session: &Session| {
         if is_internal(session) {
             Some(Refusal::Internal)
         } else if protected.protects(&session.user) {
@@ -170,12 +175,13 @@ fn refuse_those_who_must_live(
             None
         }
     };
-    let refused: Vec<(u64, Refusal)> = sessions.iter().filter_map(|one| Some((one.id, why(one)?))).collect();
+    let refused: Vec<(u64, Refusal)> =
+        sessions.iter().filter_map(|session| Some((session.id, refusal(session)?))).collect();
     if refused.is_empty() {
         return Ok(());
     }
     let reasons: Vec<String> = refused.iter().map(|(id, why)| format!("session {id} is not ended: {why}")).collect();
-    let error = CliError::refused(format!("{}; nothing was ended", reasons.join("; ")));
+    let error = CliError::refusal(format!("{}; nothing was ended", reasons.join("; ")));
     let idle = refused.iter().any(|(_, why)| *why == Refusal::Idle);
     let hint =
         if idle { "leave --query out to end the session itself, or leave that session out" } else { "leave it out" };

@@ -1,6 +1,6 @@
-//! `clew locks URL`: who waits for whom, and who holds them all up.
+//! `clew locks URL`: shows lock waits and their root blockers.
 
-mod advice;
+mod remedy;
 
 use std::fmt::Write as _;
 
@@ -10,26 +10,26 @@ use clew_diagnose::waits::{self, TreeLayout, TreeLine, TreeLineKind, WaitGraph};
 use clew_mysql::read_waits;
 
 use crate::error::CliError;
-use crate::node_url::Target;
-use crate::{notes, output};
+use crate::node_url::NodeArgs;
+use crate::{limitations, output};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    target: Target,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "tree")]
+    node: NodeArgs,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: Format,
-    /// Show templates of statements, with ? for each literal, and no locked values: fit to be handed to others
+    /// Mask data: show statement templates with ? in place of literals, and omit locked values
     #[arg(long)]
     mask: bool,
 }
 
 const AFTER_HELP: &str = "\
-Rows, tables, metadata, flushes, global read locks and user locks are looked at. Under each root blocker stand those who wait for it,
-and under them those who wait for them: \"holds\" counts them all, \"unblocks up to\" those that wait for no other root. What would end the first
-root stands last.
+Covers row locks, table locks, metadata locks, flushes, global read locks and user locks. Each root blocker heads a tree of its direct
+and indirect waiters. \"holds\" counts all waiters of a root; \"unblocks up to\" counts the waiters that wait for no other root. The last
+lines suggest the command that removes the first root.
 
 Examples:
   clew locks mysql://root@127.0.0.1/
@@ -39,42 +39,42 @@ Examples:
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For eyes
+    /// Human-readable tree
     Tree,
-    /// For scripts: waits, roots, cycles, and everybody in them
+    /// JSON object with waits, roots, cycles and their parties
     Json,
-    /// For Graphviz
+    /// Graph for Graphviz
     Dot,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let (node, limits) = arguments.target.resolve()?;
+    let (node, limits) = arguments.node.resolve()?;
     let observed = read_waits(&node, &limits).await?;
     let graph = waits::graph(&observed);
     let graph = if arguments.mask { graph.masked() } else { graph };
     match arguments.format {
         Format::Tree => {
             let colours = output::stdout_has_colours();
-            let text = text(&graph, &node.address(), output::terminal_width(), colours);
-            output::to_stdout_styled(&(text + &advice::on_the_worst(&graph, &node, colours)))?;
+            let text = render_graph(&graph, &node.address(), output::terminal_width(), colours);
+            output::write_styled_stdout(&(text + &remedy::suggest_remedy(&graph, &node, colours)))?;
         }
-        Format::Json => output::to_stdout(&output::json_text(&graph)?)?,
-        Format::Dot => output::to_stdout(&waits::dot(&graph))?,
+        Format::Json => output::write_stdout(&output::to_json_text(&graph)?)?,
+        Format::Dot => output::write_stdout(&waits::dot(&graph))?,
     }
-    output::to_stderr(&notes::describe_all(&graph.limitations));
+    output::write_stderr(&limitations::format_limitations(&graph.limitations));
     Ok(())
 }
 
-fn text(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
+fn render_graph(graph: &WaitGraph, address: &str, width: usize, colours: bool) -> String {
     let lines = waits::tree(graph, TreeLayout { width, ..TreeLayout::default() });
-    let mut text: String = lines.iter().map(|line| painted(line, colours)).collect();
+    let mut text: String = lines.iter().map(|line| style_line(line, colours)).collect();
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summary(graph, address)
+    text + &summarize(graph, address)
 }
 
-fn painted(line: &TreeLine, colours: bool) -> String {
+fn style_line(line: &TreeLine, colours: bool) -> String {
     let style = match line.kind {
         _ if !colours => Style::new(),
         TreeLineKind::Root => Style::new().fg_color(Some(AnsiColor::Red.into())).effects(Effects::BOLD),
@@ -85,8 +85,8 @@ fn painted(line: &TreeLine, colours: bool) -> String {
     format!("{style}{}{style:#}\n", line.text.trim_end())
 }
 
-/// How many wait, and for how many; that nobody does is an answer too, as far as Clew could look.
-fn summary(graph: &WaitGraph, address: &str) -> String {
+/// Summarises the number of waiters and root blockers, with a note if some locks cannot be read.
+fn summarize(graph: &WaitGraph, address: &str) -> String {
     let mut waiters: Vec<_> = graph.waits.iter().map(|wait| wait.waiter).collect();
     waiters.dedup();
     let (waiting, unexplained) = (waiters.len(), graph.unexplained.len());

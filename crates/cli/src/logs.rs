@@ -1,6 +1,6 @@
-//! Logs: text on a terminal, JSON otherwise; always on stderr.
+//! Logging to stderr: text on a terminal, JSON otherwise.
 
-mod line;
+mod json_format;
 
 use std::io::IsTerminal;
 
@@ -8,19 +8,19 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
 use crate::output::Sanitizer;
-use line::JsonLine;
+use json_format::JsonFormat;
 
-/// Starts logging. `filter` is a level or a list of `target=level`.
-pub(crate) fn start(filter: &str) -> Result<(), CliError> {
+/// Initialises logging. `filter` is a level or a list of `target=level`.
+pub(crate) fn init(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| CliError::refused(format!("log filter {filter:?} cannot be read: {error}")))?;
+        .map_err(|error| CliError::refusal(format!("log filter {filter:?} cannot be read: {error}")))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        // Without colours: a field may hold a message of a server.
+        // ANSI colours are disabled, because a field can contain a message from a server.
         let writer = || Sanitizer::new(std::io::stderr(), false);
         logs.with_target(false).with_ansi(false).with_writer(writer).init();
     } else {
-        logs.json().event_format(JsonLine).init();
+        logs.json().event_format(JsonFormat).init();
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `clew`: one file per subcommand, no logic of its own.
+//! The `clew` binary. Each subcommand has one file, which parses arguments and calls the library crates.
 
 mod audit;
 mod cli;
@@ -6,33 +6,31 @@ mod collect;
 mod completions;
 mod configuration;
 mod confirm;
-mod deferred;
-mod directory;
+mod daemon;
 mod doctor;
 mod domain;
 mod enterprise_project;
 mod error;
 mod filters;
 mod group;
+mod identity_directory;
 mod init;
 mod instance;
 mod key;
 mod kill;
-mod listing;
+mod lazy_args;
+mod limitations;
+mod local_actor;
 mod locks;
 mod logs;
-mod metadata;
+mod metadata_url;
 mod migrate;
-mod moments;
-mod names;
 mod new_password;
 mod node_url;
-mod notes;
 mod openapi;
-mod origin;
 mod output;
+mod password_arguments;
 mod policy;
-mod process;
 mod project;
 mod ps;
 mod rule;
@@ -40,9 +38,11 @@ mod secrets;
 mod serve;
 mod snapshot;
 mod store;
-mod table;
-mod typed_passwords;
+mod store_args;
+mod text_table;
+mod time;
 mod user;
+mod validators;
 mod worker;
 
 use std::process::ExitCode;
@@ -54,24 +54,25 @@ use crate::cli::{Cli, Command};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
-    match parse().and_then(run) {
+    match parse_command_line().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::to_stderr(&error.to_say());
+            output::write_stderr(&error.message());
             error.exit_code()
         }
     }
 }
 
-/// The command line. Wrong usage ends the process here.
-fn parse() -> Result<Cli, CliError> {
+/// Parses the command line. Exits the process with a usage error if the arguments are invalid.
+fn parse_command_line() -> Result<Cli, CliError> {
     let mut matches = Cli::command().get_matches();
-    typed_passwords::refuse(&matches)?;
+    password_arguments::reject(&matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()).exit())
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {
-    // What serves many needs threads. What asks one server and waits needs none: each would be one more hop for every answer.
+    // Servers and workers handle many connections and need worker threads.
+    // The other commands wait for one server; threads would only add latency to each response.
     let mut runtime = match &cli.command {
         Command::Serve(_) | Command::Worker(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),
@@ -80,7 +81,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| CliError::failed(format!("could not start: {error}")))?;
+        .map_err(|error| CliError::failure(format!("could not start: {error}")))?;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Snapshot(arguments) => interruptible(snapshot::run(arguments.into_inner())).await,
@@ -111,12 +112,12 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Command::Completions(arguments) => completions::run(&arguments.into_inner(), Cli::command()),
         }
     });
-    // A prompt or a write that still waits must not keep an ended command alive.
+    // A blocked prompt or write must not delay the exit of the process.
     runtime.shutdown_background();
     outcome
 }
 
-/// Runs until done or until Ctrl-C; either way nothing of it is left running on a watched server.
+/// Runs `work` until completion or Ctrl-C. Before it returns, it waits for pending kills of abandoned statements on watched servers.
 async fn interruptible(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let outcome = tokio::select! {
         outcome = work => outcome,

@@ -2,15 +2,15 @@
 
 use clap::Args;
 
-use crate::directory::Folder;
 use crate::error::CliError;
 use crate::output;
+use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    folder: Folder,
+    store_args: StoreArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -18,9 +18,9 @@ Examples:
   clew migrate
   clew migrate --metadata postgres://clew@db.example.com/clew?sslmode=verify-full
 
-Refuses metadata that a newer version brought to its own form.";
+Fails if a newer version has already migrated the metadata.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    arguments.folder.open().await?;
-    output::to_stdout("The metadata has the form of this version.\n")
+    arguments.store_args.open().await?;
+    output::write_stdout("The metadata has the schema of this version.\n")
 }

@@ -1,4 +1,4 @@
-//! The password of a user: made, or told on stdin.
+//! New password of a user: generated, or read from stdin.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -8,65 +8,66 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CliError;
 
-/// Most bytes of a line that can be a password.
-const LONGEST_LINE: u64 = 1024;
+/// Maximum number of bytes read from stdin.
+const MAX_LINE_BYTES: u64 = 1024;
 
-/// Where a password comes from.
+/// Source of a new password.
 #[derive(Debug, Args)]
-pub(crate) struct NewPassword {
-    /// Read the password from stdin (a line; typed unseen on a terminal) instead of making one
+pub(crate) struct NewPasswordArgs {
+    /// Read the password from stdin (one line; not echoed on a terminal) instead of generating it
     #[arg(long)]
     password_stdin: bool,
 }
 
-/// A password that may be used.
-pub(crate) struct Password {
-    /// Its hash, as a PHC string.
+/// A new password that meets the password rules.
+pub(crate) struct NewPassword {
+    /// Password hash as a PHC string.
     pub(crate) hash: String,
-    /// The password, if it was made: it has to be told.
-    pub(crate) made: Option<SecretString>,
+    /// The generated password, which is printed once; `None` if it was read from stdin.
+    pub(crate) generated: Option<SecretString>,
 }
 
-impl NewPassword {
-    /// The password for a user of this name.
-    pub(crate) async fn get(&self, user: &str) -> Result<Password, CliError> {
-        let failed = |error: &dyn std::error::Error| CliError::failed(format!("could not make a password: {error}"));
+impl NewPasswordArgs {
+    /// Generates or reads the password of the given user.
+    pub(crate) async fn resolve(&self, user: &str) -> Result<NewPassword, CliError> {
+        let failed = |error: &dyn std::error::Error| CliError::failure(format!("could not make a password: {error}"));
         if !self.password_stdin {
-            let made = password::generate().map_err(|error| failed(&error))?;
-            let hash = password::hash(&made).map_err(|error| failed(&error))?;
-            return Ok(Password { hash, made: Some(made) });
+            let generated = password::generate().map_err(|error| failed(&error))?;
+            let hash = password::hash(&generated).map_err(|error| failed(&error))?;
+            return Ok(NewPassword { hash, generated: Some(generated) });
         }
         let prompt = format!("New password of {user}: ");
-        let told = tokio::task::spawn_blocking(move || read(&prompt)).await.map_err(|error| failed(&error))?;
-        let told = told.map_err(|error| CliError::failed(format!("could not read a password from stdin: {error}")))?;
-        password::check(&told, user).map_err(|error| CliError::refused(error.to_string()))?;
-        let hash = password::hash(&told).map_err(|error| failed(&error))?;
-        Ok(Password { hash, made: None })
+        let input = tokio::task::spawn_blocking(move || read_line(&prompt)).await.map_err(|error| failed(&error))?;
+        let input =
+            input.map_err(|error| CliError::failure(format!("could not read a password from stdin: {error}")))?;
+        password::check(&input, user).map_err(|error| CliError::refusal(error.to_string()))?;
+        let hash = password::hash(&input).map_err(|error| failed(&error))?;
+        Ok(NewPassword { hash, generated: None })
     }
 }
 
-/// A line without its end.
-fn read(prompt: &str) -> io::Result<SecretString> {
+/// Reads one line, without the line break. A terminal does not echo it.
+fn read_line(prompt: &str) -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password(prompt).map(SecretString::from);
     }
     let mut line = String::new();
-    io::stdin().lock().take(LONGEST_LINE).read_line(&mut line)?;
+    io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line)?;
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     Ok(SecretString::from(line))
 }
 
-impl Password {
-    /// The made password for JSON, null if it was told.
-    pub(crate) fn value(&self) -> serde_json::Value {
-        self.made.as_ref().map(ExposeSecret::expose_secret).into()
+impl NewPassword {
+    /// The generated password as JSON; null if it was read from stdin.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        self.generated.as_ref().map(ExposeSecret::expose_secret).into()
     }
 
-    /// What is to be said of it.
-    pub(crate) fn said(&self) -> String {
-        self.made.as_ref().map_or(String::new(), |made| {
-            format!("The password is shown once; keep it:\n\n  password  {}\n\n", made.expose_secret())
+    /// Text that shows a generated password; empty if it was read from stdin.
+    pub(crate) fn notice(&self) -> String {
+        self.generated.as_ref().map_or(String::new(), |password| {
+            format!("The password is shown only once; store it now:\n\n  password  {}\n\n", password.expose_secret())
         })
     }
 }

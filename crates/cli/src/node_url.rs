@@ -1,4 +1,4 @@
-//! The URL of a node as it is typed, and its password from wherever it is.
+//! The URL of a node on the command line, and the sources of its password.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use secrecy::SecretString;
 
 use crate::error::CliError;
 
-/// Environment variable with the password of a node.
+/// Environment variable that holds the password of a node.
 pub(crate) const PASSWORD_VARIABLE: &str = "CLEW_DB_PASSWORD";
 
-/// Which server to read, and how long to wait for it.
+/// URL of the server to read, and the timeout.
 #[derive(Debug, Args)]
-pub(crate) struct Target {
+pub(crate) struct NodeArgs {
     /// mysql://user@host:port/?tls=off|preferred|required|verify-ca|verify-identity&ca=FILE
     ///
-    /// The password is better given in CLEW_DB_PASSWORD or typed when asked: what stands in a URL can be seen by others.
+    /// Set the password in CLEW_DB_PASSWORD, or type it at the prompt: other users can see the command line.
     #[arg(value_name = "URL")]
     url: String,
-    /// Seconds that the server may take
+    /// Timeout of the read in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
-impl Target {
-    /// The node with its password, and the limits of a read.
+impl NodeArgs {
+    /// Returns the node URL with its password, and the limits of a read.
     pub(crate) fn resolve(&self) -> Result<(NodeUrl, Limits), CliError> {
-        let node = with_password(parse(&self.url)?)?;
-        let whole = Duration::from_secs(self.timeout);
-        Ok((node, Limits { node: whole, connect: whole / 2, ..Limits::default() }))
+        let node = resolve_password(parse_node_url(&self.url)?)?;
+        let timeout = Duration::from_secs(self.timeout);
+        Ok((node, Limits { node: timeout, connect: timeout / 2, ..Limits::default() }))
     }
 }
 
-/// The URL, checked.
-pub(crate) fn parse(url: &str) -> Result<NodeUrl, CliError> {
+/// Parses the URL of a node. Error messages omit the password.
+pub(crate) fn parse_node_url(url: &str) -> Result<NodeUrl, CliError> {
     url.parse()
-        .map_err(|error: clew_model::NodeUrlError| CliError::refused(format!("{}: {error}", without_password(url))))
+        .map_err(|error: clew_model::NodeUrlError| CliError::refusal(format!("{}: {error}", redact_credentials(url))))
 }
 
-/// The URL as it may be typed into a shell again: without the password, and without what is so anyway.
-pub(crate) fn typed(node: &NodeUrl) -> String {
+/// Formats the URL for a shell command: without the password, and without parameters that equal their defaults.
+pub(crate) fn format_for_shell(node: &NodeUrl) -> String {
     let url = node.to_string();
-    // The default depends on the host.
+    // The default parameters depend on the host.
     let plain = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
     match plain.parse::<NodeUrl>() {
         Ok(parsed) if parsed.to_string() == url => plain.to_owned(),
@@ -52,8 +52,8 @@ pub(crate) fn typed(node: &NodeUrl) -> String {
     }
 }
 
-/// What may be shown of a URL that could not be read.
-fn without_password(url: &str) -> String {
+/// Replaces the credentials in a URL that cannot be parsed.
+fn redact_credentials(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             let (head, tail) = (url.get(..scheme + 3).unwrap_or_default(), url.get(at..).unwrap_or_default());
@@ -63,8 +63,9 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// The node with the password of the URL, else of the environment, else typed on the terminal. Without a terminal: none.
-pub(crate) fn with_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
+/// Adds the password to a node URL. Sources in order: the URL, `CLEW_DB_PASSWORD`, a prompt on the terminal.
+/// Without a terminal the password stays empty.
+pub(crate) fn resolve_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
     if node.password.is_some() {
         return Ok(node);
     }
@@ -75,9 +76,9 @@ pub(crate) fn with_password(node: NodeUrl) -> Result<NodeUrl, CliError> {
         return Ok(node);
     }
     let prompt = format!("Password of {} at {} (empty for none): ", node.user, node.address());
-    let typed = rpassword::prompt_password(prompt)
-        .map_err(|error| CliError::failed(format!("could not read a password from the terminal: {error}")))?;
-    let password = (!typed.is_empty()).then(|| SecretString::from(typed));
+    let input = rpassword::prompt_password(prompt)
+        .map_err(|error| CliError::failure(format!("could not read a password from the terminal: {error}")))?;
+    let password = (!input.is_empty()).then(|| SecretString::from(input));
     Ok(node.with_password(password))
 }
 
@@ -86,18 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_typed_again_without_its_password() {
-        for (url, again) in [
+    fn shell_url_omits_the_password() {
+        for (url, expected) in [
             ("mysql://root:hunter2@h/", "mysql://root@h:3306/"),
             ("mysql://root:hunter2@h:7/?tls=off", "'mysql://root@h:7/?tls=off'"),
         ] {
-            assert_eq!(typed(&parse(url).unwrap()), again);
+            assert_eq!(format_for_shell(&parse_node_url(url).unwrap()), expected);
         }
     }
 
     #[test]
-    fn a_url_that_cannot_be_read_is_shown_without_its_password() {
-        let error = parse("mysql://root:hunter2@h/shop").unwrap_err();
+    fn error_of_an_invalid_url_omits_the_password() {
+        let error = parse_node_url("mysql://root:hunter2@h/shop").unwrap_err();
         let shown = format!("{error:?}");
         assert!(!shown.contains("hunter2") && shown.contains("mysql://…@h/shop"), "{shown}");
     }

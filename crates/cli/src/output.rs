@@ -1,5 +1,5 @@
-//! Where output goes: a terminal, a pipe, or a file that is there whole or not at all. Text for people and everything that goes to a
-//! terminal passes the sanitiser here (`clew_diagnose::terminal`); JSON is escaped.
+//! Output to terminals, pipes, devices and files. Files are replaced atomically.
+//! Human-readable text and all terminal output pass the sanitiser (`clew_diagnose::terminal`); JSON is escaped.
 
 mod terminal;
 
@@ -18,47 +18,47 @@ use crate::error::CliError;
 pub(crate) use terminal::Sanitizer;
 
 /// Name of stdout in messages.
-const STDOUT: &str = "the output";
+const STDOUT_NAME: &str = "the output";
 
-/// Form of what a command says.
+/// Output format of most commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For eyes
+    /// Human-readable table
     Table,
-    /// For scripts
+    /// JSON object
     Json,
 }
 
 impl Format {
-    /// Says it on stdout.
-    pub(crate) fn say(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
+    /// Prints the result to stdout in this format.
+    pub(crate) fn print(self, table: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CliError> {
         match self {
-            Self::Table => to_stdout(&table()),
-            Self::Json => to_stdout(&json_text(&json())?),
+            Self::Table => write_stdout(&table()),
+            Self::Json => write_stdout(&to_json_text(&json())?),
         }
     }
 
-    /// The same with a table in the colours of this program ([`to_stdout_styled`]).
-    pub(crate) fn say_styled(
+    /// Prints the result like [`Format::print`], and preserves the colours of a table ([`write_styled_stdout`]).
+    pub(crate) fn print_styled(
         self,
         table: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,
     ) -> Result<(), CliError> {
         match self {
-            Self::Table => to_stdout_styled(&table()),
-            Self::Json => to_stdout(&json_text(&json())?),
+            Self::Table => write_styled_stdout(&table()),
+            Self::Json => write_stdout(&to_json_text(&json())?),
         }
     }
 }
 
-/// A value as indented JSON with a line end.
-pub(crate) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
+/// Serialises a value as indented JSON with a final line break.
+pub(crate) fn to_json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, CliError> {
     let json = clew_diagnose::json::to_string_pretty(value);
-    json.map(|json| json + "\n").map_err(|error| CliError::failed(format!("could not write JSON: {error}")))
+    json.map(|json| json + "\n").map_err(|error| CliError::failure(format!("could not write JSON: {error}")))
 }
 
-/// An object with the fields of another one added.
-pub(crate) fn joined(value: Value, more: Value) -> Value {
+/// Adds the fields of one JSON object to another.
+pub(crate) fn merge_objects(value: Value, more: Value) -> Value {
     match (value, more) {
         (Value::Object(mut fields), Value::Object(more)) => {
             fields.extend(more);
@@ -68,58 +68,63 @@ pub(crate) fn joined(value: Value, more: Value) -> Value {
     }
 }
 
-/// What a name for an output stands for.
+/// Target of an `--output` option.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// `-`
+pub(crate) enum OutputTarget {
+    /// The path `-`.
     Stdout,
-    /// A device or a pipe: it is written to, and stays what it is.
+    /// A device or a pipe, written in place.
     Device(PathBuf),
-    /// A file, there or not. Of a link it is the file that it leads to.
+    /// A regular file, existing or new. A symbolic link is resolved to its target.
     File(PathBuf),
 }
 
-impl Place {
-    pub(crate) fn of(path: &Path) -> Self {
+impl OutputTarget {
+    pub(crate) fn from_path(path: &Path) -> Self {
         if path == Path::new("-") {
             return Self::Stdout;
         }
         match fs::metadata(path) {
-            Ok(there) if there.is_file() => Self::File(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
-            Ok(there) if !there.is_dir() => Self::Device(path.to_owned()),
+            Ok(metadata) if metadata.is_file() => {
+                Self::File(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+            }
+            Ok(metadata) if !metadata.is_dir() => Self::Device(path.to_owned()),
             _ => Self::File(path.to_owned()),
         }
     }
 }
 
-/// A device or a pipe, to be written to.
+/// Opens a device or a pipe for writing.
 pub(crate) fn open_device(path: &Path) -> Result<File, CliError> {
-    OpenOptions::new().write(true).open(path).map_err(|error| CliError::writing(&path.display().to_string(), &error))
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(|error| CliError::write_error(&path.display().to_string(), &error))
 }
 
-/// A file without a name beside the place where it will stand once it is whole.
-pub(crate) fn new_file(path: &Path) -> Result<NamedTempFile, CliError> {
+/// Creates a temporary file in the directory of `path`.
+pub(crate) fn create_temporary_file(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder)
-        .map_err(|error| CliError::failed(format!("could not write in {}: {error}", folder.display())))
+        .map_err(|error| CliError::failure(format!("could not write in {}: {error}", folder.display())))
 }
 
-/// Puts a whole file in its place.
-pub(crate) fn put(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
-    let placed = file.persist(path).map(|_| ());
-    placed.map_err(|error| CliError::writing(&path.display().to_string(), &error.error))
+/// Renames a complete temporary file to `path`.
+pub(crate) fn persist_file(file: NamedTempFile, path: &Path) -> Result<(), CliError> {
+    let persisted = file.persist(path).map(|_| ());
+    persisted.map_err(|error| CliError::write_error(&path.display().to_string(), &error.error))
 }
 
-/// Writes so many bytes at a time: what a pipe takes at once.
-fn together<W: Write>(out: W) -> BufWriter<W> {
+/// Buffers writes in blocks of 64 KiB, the capacity of a pipe.
+fn buffered<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(64 << 10, out)
 }
 
-/// Where a command writes its result.
+/// Writer for the result of a command.
 #[derive(Debug)]
 pub(crate) enum Output {
     Stdout(BufWriter<io::Stdout>),
-    /// stdout or a device that is a terminal.
+    /// A terminal: stdout or a device.
     Terminal {
         name: String,
         terminal: BufWriter<Sanitizer<File>>,
@@ -135,56 +140,56 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// stdout, or a file; `-` means stdout too. On a terminal, whatever its name, no sequence of the text stays.
+    /// Opens stdout for `None` or `-`, else a file or device. A terminal gets no escape sequences.
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_for(file, false)
     }
 
-    /// The same for a table: the colours of this program stay. Text of a server must pass `one_line` before it is written.
+    /// Opens the output of a table, which may contain colours. Text from a server must pass `one_line` before it is written.
     pub(crate) fn open_for_table(file: Option<&Path>) -> Result<Self, CliError> {
         Self::open_for(file, stdout_has_colours())
     }
 
     fn open_for(file: Option<&Path>, styled: bool) -> Result<Self, CliError> {
-        Ok(match file.map_or(Place::Stdout, Place::of) {
-            Place::Stdout if stdout_is_terminal() => {
+        Ok(match file.map_or(OutputTarget::Stdout, OutputTarget::from_path) {
+            OutputTarget::Stdout if stdout_is_terminal() => {
                 let terminal = io::stdout().as_fd().try_clone_to_owned();
-                let terminal = terminal.map_err(|error| CliError::writing(STDOUT, &error))?;
-                Self::terminal(STDOUT.to_owned(), terminal.into(), styled)
+                let terminal = terminal.map_err(|error| CliError::write_error(STDOUT_NAME, &error))?;
+                Self::terminal(STDOUT_NAME.to_owned(), terminal.into(), styled)
             }
-            Place::Stdout => Self::Stdout(together(io::stdout())),
-            Place::Device(path) => {
+            OutputTarget::Stdout => Self::Stdout(buffered(io::stdout())),
+            OutputTarget::Device(path) => {
                 let device = open_device(&path)?;
-                Self::of_device(path, device, styled)
+                Self::from_device(path, device, styled)
             }
-            Place::File(path) => Self::File { temporary: together(new_file(&path)?), path },
+            OutputTarget::File(path) => Self::File { temporary: buffered(create_temporary_file(&path)?), path },
         })
     }
 
-    /// A device that is open. `/dev/stdout` and `/dev/tty` are terminals as stdout is one.
-    pub(crate) fn of_device(path: PathBuf, device: File, styled: bool) -> Self {
+    /// Wraps an open device. Devices such as `/dev/stdout` and `/dev/tty` can be terminals.
+    pub(crate) fn from_device(path: PathBuf, device: File, styled: bool) -> Self {
         if device.is_terminal() {
             return Self::terminal(path.display().to_string(), device, styled);
         }
-        Self::Device { device: together(device), path }
+        Self::Device { device: buffered(device), path }
     }
 
     fn terminal(name: String, terminal: File, styled: bool) -> Self {
-        Self::Terminal { name, terminal: together(Sanitizer::new(terminal, styled)) }
+        Self::Terminal { name, terminal: buffered(Sanitizer::new(terminal, styled)) }
     }
 
-    /// Everything was written: puts the file in its place.
+    /// Flushes the output. A file is renamed to its final path.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
-        let shown = self.name();
-        self.flush().map_err(|error| CliError::writing(&shown, &error))?;
+        let name = self.name();
+        self.flush().map_err(|error| CliError::write_error(&name, &error))?;
         let Self::File { path, temporary } = self else { return Ok(()) };
-        put(temporary.into_inner().map_err(|error| CliError::writing(&shown, error.error()))?, &path)
+        persist_file(temporary.into_inner().map_err(|error| CliError::write_error(&name, error.error()))?, &path)
     }
 
-    /// Its name in messages.
+    /// Name of the output in messages.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Stdout(_) => STDOUT.to_owned(),
+            Self::Stdout(_) => STDOUT_NAME.to_owned(),
             Self::Terminal { name, .. } => name.clone(),
             Self::Device { path, .. } | Self::File { path, .. } => path.display().to_string(),
         }
@@ -211,40 +216,42 @@ impl Write for Output {
     }
 }
 
-/// Whether stdout is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether colours may be used on stdout.
+/// Returns true if stdout is a terminal and `NO_COLOR` is not set.
 pub(crate) fn stdout_has_colours() -> bool {
     stdout_is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Columns of the terminal; 80 where stdout is none.
+/// Width of the terminal in columns; 80 if stdout is not a terminal.
 pub(crate) fn terminal_width() -> usize {
     let width = if stdout_is_terminal() { comfy_table::Table::new().width() } else { None };
-    // A terminal whose size was never set reports 0.
+    // A terminal without a configured size reports 0.
     width.filter(|&width| width > 0).map_or(80, usize::from)
 }
 
 /// Writes sanitised text to stdout.
-pub(crate) fn to_stdout(text: &str) -> Result<(), CliError> {
-    write_to_stdout(&sanitize(text))
+pub(crate) fn write_stdout(text: &str) -> Result<(), CliError> {
+    write_raw_stdout(&sanitize(text))
 }
 
-/// Writes text with the colours of this program to stdout. Text of a server in it must have passed `one_line`.
-pub(crate) fn to_stdout_styled(text: &str) -> Result<(), CliError> {
-    write_to_stdout(&if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) })
+/// Writes text with colours to stdout. Embedded text from a server must have passed `one_line`.
+pub(crate) fn write_styled_stdout(text: &str) -> Result<(), CliError> {
+    write_raw_stdout(&if stdout_has_colours() { sanitize_styled(text) } else { sanitize(text) })
 }
 
-fn write_to_stdout(text: &str) -> Result<(), CliError> {
+fn write_raw_stdout(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| CliError::writing(STDOUT, &error))
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| CliError::write_error(STDOUT_NAME, &error))
 }
 
-/// Writes sanitised text to stderr. An error of stderr itself cannot be reported.
-pub(crate) fn to_stderr(text: &str) {
+/// Writes sanitised text to stderr. Write errors are ignored, because they cannot be reported.
+pub(crate) fn write_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(sanitize(text).as_bytes());
 }
 
@@ -263,21 +270,21 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_stays_a_pipe() {
+    fn output_to_a_pipe_keeps_the_pipe() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
-        // Open for both, nobody waits for the other side, whatever becomes of it.
-        let mut both = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        // A pipe opened for reading and writing does not block until the other end is opened.
+        let mut reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         write(&pipe, "rows");
         assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
-        let mut came = [0; 4];
-        io::Read::read_exact(&mut both, &mut came).unwrap();
-        assert_eq!(&came, b"rows");
+        let mut received = [0; 4];
+        io::Read::read_exact(&mut reader, &mut received).unwrap();
+        assert_eq!(&received, b"rows");
     }
 
     #[test]
-    fn a_link_stays_a_link_to_what_is_written() {
+    fn output_to_a_symbolic_link_replaces_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "old and longer").unwrap();
@@ -285,6 +292,6 @@ mod tests {
         write(&link, "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file remains");
     }
 }

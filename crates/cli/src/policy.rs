@@ -1,4 +1,4 @@
-//! `clew policy …`: who may do what.
+//! `clew policy …`: policies, attachments and simulated decisions.
 
 mod attach;
 mod document;
@@ -12,11 +12,12 @@ use clew_diagnose::terminal::sanitize;
 use clew_store::{Attachment, Grantee, PolicyRef};
 use serde_json::{Value, json};
 
-use crate::confirm::Confirmation;
-use crate::directory::{Directory, FoundPolicy, Place};
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
-use crate::listing;
-use crate::output::{Format, joined};
+use crate::identity_directory::{IdentityDirectory, NamedPolicy};
+use crate::output::{Format, merge_objects};
+use crate::store_args::DomainArgs;
+use crate::text_table;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -27,56 +28,56 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Put(put::Arguments),
-    Validate(Validate),
-    List(List),
-    Show(One),
-    Attach(attach::Attach),
-    Detach(attach::Detach),
-    Remove(Remove),
+    Validate(ValidateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Attach(attach::AttachArgs),
+    Detach(attach::DetachArgs),
+    Remove(RemoveArgs),
     Simulate(Box<simulate::Arguments>),
 }
 
-/// Say everything that is wrong with a policy, with line and column. Ends with 1 if something is.
+/// Validate a policy document. Reports all errors with line and column; exits with 1 if there are errors.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  clew policy validate look.json\n  jq . look.json | clew policy validate - --format json"
+    after_help = "Examples:\n  clew policy validate read-only.json\n  jq . read-only.json | clew policy validate - --format json"
 )]
-struct Validate {
-    /// The document; - means stdin
+struct ValidateArgs {
+    /// Policy document; - means stdin
     file: PathBuf,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
-/// List policies: the domain's own, and those that come with Clew.
+/// List the policies of the domain and the system policies.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Show a policy, and whom it is attached to.
+/// Show a policy with its attachments.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew policy show \"TaurusDB ReadOnlyAccess\"")]
-struct One {
+struct ShowArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Remove a policy that is attached to nobody.
+/// Delete a policy without attachments.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy remove look-at-test --yes")]
-struct Remove {
+#[command(after_help = "Example:\n  clew policy remove read-test --yes")]
+struct RemoveArgs {
     /// Name or id
     policy: String,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirmation: ConfirmArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
@@ -92,40 +93,44 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let mut policies = Vec::new();
     for policy in directory.policies().await? {
-        let times = attachments(&directory, &policy).await?.len();
-        policies.push((policy, times));
+        let count = load_attachments(&directory, &policy).await?.len();
+        policies.push((policy, count));
     }
-    arguments.place.format().say(
+    arguments.domain_args.format().print(
         || {
-            let row = |(policy, times): &(FoundPolicy, usize)| {
-                [policy.name.clone(), policy.model.to_owned(), times.to_string(), policy.description.clone()]
+            let row = |(policy, count): &(NamedPolicy, usize)| {
+                [policy.name.clone(), policy.model.to_owned(), count.to_string(), policy.description.clone()]
             };
             let headings = ["NAME", "MODEL", "ATTACHED", "DESCRIPTION"];
-            listing::list(headings, policies.iter().map(row).collect(), "No policies.")
+            text_table::render_rows(headings, policies.iter().map(row).collect(), "No policies.")
         },
         || {
-            let value = |(policy, times): &(FoundPolicy, usize)| joined(value(policy), json!({ "attached": times }));
+            let value =
+                |(policy, count): &(NamedPolicy, usize)| merge_objects(to_json(policy), json!({ "attached": count }));
             json!({ "policies": policies.iter().map(value).collect::<Vec<_>>() })
         },
     )
 }
 
-/// Whom a policy is attached to in this domain: one that comes with Clew serves them all.
-async fn attachments(directory: &Directory, policy: &FoundPolicy) -> Result<Vec<(Named, Attachment)>, CliError> {
+/// Loads the attachments of a policy in this domain. System policies can have attachments in other domains.
+async fn load_attachments(
+    directory: &IdentityDirectory,
+    policy: &NamedPolicy,
+) -> Result<Vec<(AttachmentNames, Attachment)>, CliError> {
     let store = &directory.store;
-    let mut found = Vec::new();
+    let mut attachments = Vec::new();
     for attachment in store.attachments_of(&policy.reference).await? {
-        let named = match &attachment.grantee {
+        let domain_and_name = match &attachment.grantee {
             Grantee::User(id) => store.user(id).await?.map(|user| (user.domain_id, format!("user {}", user.name))),
             Grantee::Group(id) => {
                 store.group(id).await?.map(|group| (group.domain_id, format!("group {}", group.name)))
             }
         };
-        let Some((domain, grantee)) = named else { continue };
+        let Some((domain, grantee)) = domain_and_name else { continue };
         if domain != directory.domain.id {
             continue;
         }
@@ -133,71 +138,71 @@ async fn attachments(directory: &Directory, policy: &FoundPolicy) -> Result<Vec<
             Some(id) => store.project(id).await?.map(|project| project.name),
             None => None,
         };
-        found.push((Named { grantee, project }, attachment));
+        attachments.push((AttachmentNames { grantee, project }, attachment));
     }
-    Ok(found)
+    Ok(attachments)
 }
 
-/// An attachment in words.
-struct Named {
+/// Names of the grantee and the project of an attachment.
+struct AttachmentNames {
     grantee: String,
     project: Option<String>,
 }
 
-async fn show(arguments: One) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
-    let attachments = attachments(&directory, &policy).await?;
-    arguments.place.format().say(
+    let attachments = load_attachments(&directory, &policy).await?;
+    arguments.domain_args.format().print(
         || {
-            let attached = attachments.iter().map(|(named, _)| match &named.project {
-                Some(project) => format!("{} (project {project})", named.grantee),
-                None => named.grantee.clone(),
+            let attached = attachments.iter().map(|(names, _)| match &names.project {
+                Some(project) => format!("{} (project {project})", names.grantee),
+                None => names.grantee.clone(),
             });
             let attached = attached.collect::<Vec<_>>().join(", ");
-            let facts = listing::facts(&[
+            let fields = text_table::render_fields(&[
                 ("policy", policy.name.clone()),
                 ("model", policy.model.to_owned()),
                 ("description", policy.description.clone()),
                 ("attached to", if attached.is_empty() { "nobody".to_owned() } else { attached }),
             ]);
             let document: Vec<_> = policy.document.trim_end().lines().map(sanitize).collect();
-            format!("{facts}\n{}\n", document.join("\n"))
+            format!("{fields}\n{}\n", document.join("\n"))
         },
         || {
-            let attached = |(named, attachment): &(Named, Attachment)| {
+            let attached = |(names, attachment): &(AttachmentNames, Attachment)| {
                 let (user, group) = match &attachment.grantee {
                     Grantee::User(id) => (Some(id), None),
                     Grantee::Group(id) => (None, Some(id)),
                 };
                 json!({
-                    "user_id": user, "group_id": group, "project_id": attachment.project, "grantee": named.grantee,
+                    "user_id": user, "group_id": group, "project_id": attachment.project, "grantee": names.grantee,
                 })
             };
             let attachments: Vec<_> = attachments.iter().map(attached).collect();
-            // A document that is no JSON any more is shown as the text that it is.
+            // A stored document that is not valid JSON is shown as text.
             let document: Value =
                 serde_json::from_str(&policy.document).unwrap_or_else(|_| policy.document.clone().into());
-            joined(value(&policy), json!({ "attachments": attachments, "document": document }))
+            merge_objects(to_json(&policy), json!({ "attachments": attachments, "document": document }))
         },
     )
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let policy = directory.policy(&arguments.policy).await?;
     let PolicyRef::Own(id) = &policy.reference else {
-        return Err(CliError::refused(format!("{} comes with Clew and stays", policy.name)));
+        return Err(CliError::refusal(format!("{} is a system policy and cannot be removed", policy.name)));
     };
-    arguments.confirmation.ask(format!("remove the policy {}", policy.name)).await?;
-    directory.store.remove_policy(&directory.by, id).await?;
+    arguments.confirmation.prompt(format!("remove the policy {}", policy.name)).await?;
+    directory.store.remove_policy(&directory.origin, id).await?;
     arguments
-        .place
+        .domain_args
         .format()
-        .say(|| format!("Removed the policy {} ({id}).\n", policy.name), || json!({ "removed": id }))
+        .print(|| format!("Removed the policy {} ({id}).\n", policy.name), || json!({ "removed": id }))
 }
 
-fn value(policy: &FoundPolicy) -> Value {
+fn to_json(policy: &NamedPolicy) -> Value {
     let id = match &policy.reference {
         PolicyRef::Own(id) => Some(id),
         PolicyRef::System(_) => None,

@@ -1,13 +1,13 @@
-//! `clew project …`: what owns instances.
+//! `clew project …`: projects, which own instances.
 
 use clap::{Args, Subcommand};
 use clew_store::{Project, ProjectChange};
 use serde_json::{Value, json};
 
-use crate::directory::Place;
 use crate::error::CliError;
-use crate::listing::{self, yes_no};
-use crate::names;
+use crate::store_args::DomainArgs;
+use crate::text_table::{self, yes_no};
+use crate::validators;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,58 +17,58 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Create(Create),
-    List(List),
-    Update(Update),
+    Create(CreateArgs),
+    List(ListArgs),
+    Update(UpdateArgs),
 }
 
-/// Make a project.
+/// Create a project.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew project create shop --description \"what the shop runs on\"")]
-struct Create {
+#[command(after_help = "Example:\n  clew project create shop --description \"databases of the shop\"")]
+struct CreateArgs {
     /// Name, unique in the domain
-    #[arg(value_parser = names::parse)]
+    #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// What it is for
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
     description: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 /// List projects.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew project list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 /// Change a project.
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_HELP)]
 #[group(id = "change", required = true, multiple = true, args = ["enable", "disable", "mask", "no_mask", "description"])]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag as it is typed")]
-struct Update {
+#[allow(clippy::struct_excessive_bools, reason = "each field is a command-line flag")]
+struct UpdateArgs {
     /// Name or id
     project: String,
-    /// Let it be used
+    /// Enable the project
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
-    /// Answer every request for it with 403
+    /// Disable the project: every request returns 403
     #[arg(long)]
     disable: bool,
-    /// Show statements as templates to whoever may not see whole ones
+    /// Mask statements: users without access to full statements see templates
     #[arg(long, conflicts_with = "no_mask")]
     mask: bool,
-    /// Show whole statements
+    /// Disable masking: show full statements
     #[arg(long)]
     no_mask: bool,
-    /// What it is for
-    #[arg(long, value_name = "TEXT", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const UPDATE_HELP: &str = "\
@@ -76,8 +76,8 @@ Examples:
   clew project update shop --mask
   clew project update shop --disable
 
-A running clew serve follows at once. Masking holds for collections that are asked for from then on; results that were stored whole
-are refused to whoever may not see whole statements.";
+A running clew serve applies the change at once. Masking applies to new collections. Users without access to full statements cannot
+download results that were stored before with full statements.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.action {
@@ -87,58 +87,62 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn create(arguments: Create) -> Result<(), CliError> {
-    let Create { name, description, place } = arguments;
-    let directory = place.open().await?;
+async fn create(arguments: CreateArgs) -> Result<(), CliError> {
+    let CreateArgs { name, description, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let domain = &directory.domain;
-    let id = directory.store.create_project(&directory.by, &domain.id, &name, &description).await?;
-    place.format().say(
-        || format!("Made the project {name} ({id}) in the domain {}.\n", domain.name),
+    let id = directory.store.create_project(&directory.origin, &domain.id, &name, &description).await?;
+    domain_args.format().print(
+        || format!("Created the project {name} ({id}) in the domain {}.\n", domain.name),
         || json!({ "id": id, "name": name, "domain_id": domain.id }),
     )
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let projects = directory.store.projects_of(&directory.domain.id).await?;
     let row = |project: &Project| {
         let Project { name, id, enabled, masking, description, .. } = project;
         [name.clone(), id.to_string(), yes_no(*enabled), yes_no(*masking), description.clone()]
     };
-    arguments.place.format().say(
+    arguments.domain_args.format().print(
         || {
             let headings = ["NAME", "PROJECT", "ENABLED", "MASKED", "DESCRIPTION"];
-            listing::list(headings, projects.iter().map(row).collect(), "No projects; clew project create makes one.")
+            text_table::render_rows(
+                headings,
+                projects.iter().map(row).collect(),
+                "No projects. Create one with clew project create.",
+            )
         },
-        || json!({ "projects": projects.iter().map(value).collect::<Vec<_>>() }),
+        || json!({ "projects": projects.iter().map(to_json).collect::<Vec<_>>() }),
     )
 }
 
-async fn update(arguments: Update) -> Result<(), CliError> {
-    let Update { project, enable, disable, mask, no_mask, description, place } = arguments;
-    let directory = place.open().await?;
+async fn update(arguments: UpdateArgs) -> Result<(), CliError> {
+    let UpdateArgs { project, enable, disable, mask, no_mask, description, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let project = directory.project(&project).await?;
     let change = ProjectChange {
         description,
         enabled: (enable || disable).then_some(enable),
         masking: (mask || no_mask).then_some(mask),
     };
-    directory.store.update_project(&directory.by, &project.id, &change).await?;
+    directory.store.update_project(&directory.origin, &project.id, &change).await?;
     let project = directory.project(project.id.as_str()).await?;
-    place.format().say(
+    domain_args.format().print(
         || {
-            listing::facts(&[
+            text_table::render_fields(&[
                 ("project", format!("{} ({})", project.name, project.id)),
                 ("enabled", yes_no(project.enabled)),
                 ("masked", yes_no(project.masking)),
                 ("description", project.description.clone()),
             ])
         },
-        || value(&project),
+        || to_json(&project),
     )
 }
 
-fn value(project: &Project) -> Value {
+fn to_json(project: &Project) -> Value {
     json!({
         "id": project.id,
         "name": project.name,

@@ -1,8 +1,8 @@
-//! `clew rule`: rules that kill sessions, tried before they touch a server.
+//! `clew rule`: tests kill rules without a server.
 
 mod report;
-mod rules;
-mod saved;
+mod rules_file;
+mod snapshot_file;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -22,6 +22,6 @@ enum Command {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let Command::Test(arguments) = arguments.command;
-    let trying = tokio::task::spawn_blocking(move || test::run(&arguments));
-    trying.await.map_err(|error| CliError::failed(format!("could not try the rules: {error}")))?
+    let task = tokio::task::spawn_blocking(move || test::run(&arguments));
+    task.await.map_err(|error| CliError::failure(format!("could not try the rules: {error}")))?
 }

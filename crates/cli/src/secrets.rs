@@ -1,13 +1,13 @@
-//! `clew secrets …`: the master key.
+//! `clew secrets …`: rotation of the master key.
 
 use clap::{Args, Subcommand};
 use clew_store::Store;
 use serde_json::json;
 
-use crate::directory::Folder;
 use crate::error::CliError;
-use crate::origin;
+use crate::local_actor;
 use crate::output::{self, Format};
+use crate::store_args::StoreArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,58 +17,58 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    Rotate(Rotate),
+    Rotate(RotateArgs),
 }
 
-/// Give the store a new master key: every secret is sealed anew, and nothing that was sealed with the old one is left.
+/// Rotate the master key: encrypt every stored secret with a new key.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-struct Rotate {
+struct RotateArgs {
     #[command(flatten)]
-    folder: Folder,
-    /// Only make the next key, master.key.next, to be brought to the other machines first
+    store_args: StoreArgs,
+    /// Only create the next key, master.key.next, for distribution to the other machines
     #[arg(long)]
     prepare: bool,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
 const AFTER_HELP: &str = "\
 Examples:
   clew secrets rotate
-  clew secrets rotate --prepare --metadata postgres://clew@db.example.com/clew    # then copy master.key.next beside each master.key
+  clew secrets rotate --prepare --metadata postgres://clew@db.example.com/clew    # then copy master.key.next next to each master.key
   clew secrets rotate --metadata postgres://clew@db.example.com/clew
 
-A folder must not be served meanwhile. Servers and workers that share a database may run: they notice within 5 seconds that their key is the old
-one, write nothing with it, and end; started again, each takes the master.key.next that was put beside its master.key. Where the key is in
-CLEW_MASTER_KEY, the next one has to be in CLEW_NEW_MASTER_KEY, of this command and of every process, before.
+With a data directory, stop clew serve during the rotation. With a shared database, servers and workers may run: they detect the new key
+within 5 seconds, write nothing with the old key, and exit. After a restart, each uses the master.key.next next to its master.key. If the
+key is set in CLEW_MASTER_KEY, set the next key in CLEW_NEW_MASTER_KEY for this command and for every process first.
 
-The next key is on disk before anything is sealed with it, and all secrets are sealed in one transaction: a crash at any moment loses nothing,
-and the same command goes on from there. The old key stays as master.key.before-…, since backups from before need it: keep it with them, and
-remove it when they are gone. Who was locked out after failed sign-ins no longer is, and links to histories of kills end.";
+The next key is written to disk before it encrypts anything, and all secrets are re-encrypted in one transaction. After a crash, run the
+same command again. The old key is kept as master.key.before-…, because older backups require it: delete it together with those backups.
+The rotation also clears lockouts after failed sign-ins, and invalidates links to kill histories.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Action::Rotate(Rotate { folder, prepare, format }) = arguments.action;
-    let location = folder.location()?;
+    let Action::Rotate(RotateArgs { store_args, prepare, format }) = arguments.action;
+    let location = store_args.location()?;
     if prepare {
         let file = Store::prepare_rotation(location)?.display().to_string();
-        return format.say(
-            || format!("The next key is in {file}. Bring it to the other machines, then run clew secrets rotate.\n"),
+        return format.print(
+            || format!("The next key is in {file}. Copy it to the other machines, then run clew secrets rotate.\n"),
             || json!({ "next": file }),
         );
     }
-    let rotated = Store::rotate_master_key(&origin::local(), location).await?;
+    let rotated = Store::rotate_master_key(&local_actor::local_origin(), location).await?;
     if rotated.damaged > 0 {
-        output::to_stderr(&format!(
-            "note: {} secrets were changed outside of Clew and could not be opened before either; enter them again\n",
+        output::write_stderr(&format!(
+            "note: {} secrets were changed outside of Clew and could not be decrypted before the rotation either; set them again\n",
             rotated.damaged
         ));
     }
-    format.say(
+    format.print(
         || {
             format!(
-                "The store has a new master key; {} secrets were sealed anew.\nNext: copy the key to a safe place, apart from the database.\n",
+                "The store has a new master key; {} secrets were re-encrypted.\nNext: back up the key separately from the database.\n",
                 rotated.sealed
             )
         },

@@ -1,6 +1,6 @@
-//! `clew serve`
+//! `clew serve`: runs the API server.
 
-mod listening;
+mod listener;
 
 use std::path::PathBuf;
 
@@ -9,27 +9,27 @@ use clap::builder::FalseyValueParser;
 use clew_api::Listener;
 use tracing::info;
 
+use crate::daemon::{self, Daemon, WorkerTasks, require_shared_stores, shutdown_on_signals};
 use crate::error::CliError;
-use crate::process::{self, Process, Work, must_be_shared, stop_on_signals};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    process: process::Options,
-    /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8407]
+    daemon: daemon::DaemonArgs,
+    /// Address and port to listen on; port 0 selects a free port [default: 127.0.0.1:8407]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_LISTEN")]
     listen: Option<String>,
-    /// Certificate for TLS (PEM), with those that vouch for it behind it; taken anew when the file changes
+    /// TLS certificate (PEM), followed by its intermediate certificates; reloaded when the file changes
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM, not encrypted)
+    /// Private key of the certificate (PEM, unencrypted)
     #[arg(long, value_name = "FILE", env = "CLEW_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Listen without TLS on an address that others can reach: passwords and statements can be read on the way
+    /// Allow plain HTTP on a non-loopback address; passwords and statements are sent unencrypted
     #[arg(long, env = "CLEW_ALLOW_PLAIN_HTTP", value_parser = FalseyValueParser::new())]
     allow_plain_http: bool,
-    /// Leave the work to others: collections, intelligent kills and kill tasks wait for a clew worker
+    /// Run without the embedded worker: collections, intelligent kills and kill tasks require a clew worker
     #[arg(long, env = "CLEW_NO_WORKER", value_parser = FalseyValueParser::new())]
     no_worker: bool,
 }
@@ -38,115 +38,116 @@ const AFTER_HELP: &str = "\
 Examples:
   clew init && clew serve
   CLEW_METADATA=postgres://clew@db.example.com/clew?sslmode=verify-full clew serve
-  clew serve --no-worker --config /etc/clew/clew.toml      # beside clew worker, on PostgreSQL and S3
+  clew serve --no-worker --config /etc/clew/clew.toml      # with separate workers, on PostgreSQL and S3
   clew serve --data-dir /var/lib/clew --listen 0.0.0.0:8407 --tls-cert clew.pem --tls-key clew.key --log warn
 
-The first line on stdout is the address. SIGINT and SIGTERM stop it in order: no new work, running collections finish or are handed back.
-With TLS, a certificate that is replaced is taken within 5 seconds, and at once on SIGHUP; one that cannot be used is not taken.
-Behind a proxy, name it in http.trusted_proxies: else all of its clients count as one.
+The first line on stdout is the address. SIGINT and SIGTERM shut down gracefully: no new work starts, running collections finish or
+return to the queue. A replaced TLS certificate is loaded within 5 seconds, or immediately on SIGHUP; an invalid certificate is ignored.
+Behind a proxy, set http.trusted_proxies: otherwise all clients of the proxy share one rate limit.
 
-Results on S3 take AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL where S3 is not Amazon's. Whether Clew
-can write, read, list and remove there is tried at the start. The bucket and prefix are for one Clew alone.
+Results on S3 require AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL for S3 servers other than Amazon S3.
+At startup, Clew tests that it can write, read, list and delete objects. The bucket and prefix must not be shared with another Clew
+installation.
 
-A configuration file with every key at its default:
+Configuration file with all keys at their defaults:
   data_dir = \"./clew-data\"
-  metadata = \"\"                # a PostgreSQL database; \"\": in data_dir
-  zones = []                   # such as \"dmz\": reads nodes of these zones
+  metadata = \"\"                # URL of a PostgreSQL database; \"\": SQLite in data_dir
+  zones = []                   # zones whose nodes this process reads, such as \"dmz\"
   listen = \"127.0.0.1:8407\"
   allow_plain_http = false
   [collections]
-  concurrency = 64             # at work at once
-  waiting = 256                # besides, as long as their nodes are silent
-  per_node = 1
-  queue_per_node = 32
+  concurrency = 64             # active collections
+  waiting = 256                # additional collections whose nodes have stalled
+  per_node = 1                 # running collections per node
+  queue_per_node = 32          # queued collections per node
   [nodes]
   timeout = \"10s\"
   connect_timeout = \"5s\"
-  max_bytes = 1073741824       # of one read of a node
+  max_bytes = 1073741824       # per read of a node
   [results]
   location = \"\"                # such as \"s3://bucket/prefix\"
   retention = \"24h\"
   formula_guard = true
   [audit]
-  retention = \"8760h\"         # a year
+  retention = \"8760h\"         # one year
   [kills]
-  protected_accounts = []      # such as \"billing\": never killed
+  protected_accounts = []      # accounts that are never killed, such as \"billing\"
   [http]
   connections = 1024
-  reserved_connections = 16    # besides, for /healthz, /readyz and /metrics alone
-  connections_per_peer = 256   # 0: any number
-  trusted_proxies = []         # such as \"10.0.0.0/8\": X-Forwarded-… counts
-  allowed_hosts = []           # such as \"clew.example.com\"; []: any
-  hsts = true                  # Strict-Transport-Security over TLS
+  reserved_connections = 16    # additional, only for /healthz, /readyz and /metrics
+  connections_per_peer = 256   # 0: unlimited
+  trusted_proxies = []         # proxies whose X-Forwarded-… headers are trusted, such as \"10.0.0.0/8\"
+  allowed_hosts = []           # accepted Host values, such as \"clew.example.com\"; []: any
+  hsts = true                  # send Strict-Transport-Security over TLS
   header_timeout = \"10s\"
   body_timeout = \"30s\"
-  [limits]                     # 0: no limit
-  principal_per_second = 100   # requests of a user
+  [limits]                     # 0: unlimited
+  principal_per_second = 100   # requests per user
   principal_burst = 200
-  peer_per_second = 10         # sign-ins of an address, and as many failed ones
+  peer_per_second = 10         # sign-ins per address; failed attempts have a limit of the same size
   peer_burst = 30
-  streams_per_principal = 32   # live lists that a user watches at once
-  long_polls_per_principal = 128 # waiting requests of a user
-  [tls]                        # \"\": none
+  streams_per_principal = 32   # concurrent event streams per user
+  long_polls_per_principal = 128 # concurrent long polls per user
+  [tls]                        # \"\": disabled
   cert = \"\"
   key = \"\"";
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let mut configuration = arguments.process.configuration()?;
+    let mut configuration = arguments.daemon.configuration()?;
     configuration.listen = arguments.listen.unwrap_or(configuration.listen);
     configuration.allow_plain_http |= arguments.allow_plain_http;
     configuration.tls.cert = arguments.tls_cert.unwrap_or(configuration.tls.cert);
     configuration.tls.key = arguments.tls_key.unwrap_or(configuration.tls.key);
     if arguments.no_worker {
-        must_be_shared(&configuration)?;
+        require_shared_stores(&configuration)?;
     }
     let api_settings = configuration.api_settings()?;
     let tls = configuration.tls.load()?;
-    let addresses = listening::addresses(&configuration, tls.is_some()).await?;
-    let process = Process::open(&arguments.process, &configuration).await?;
-    let listener = listening::listen(&configuration.listen, &addresses).await?;
-    let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
-    let service = process.service(&configuration, api_settings);
-    let shutdown = stop_on_signals()?;
+    let addresses = listener::resolve_addresses(&configuration, tls.is_some()).await?;
+    let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
+    let listener = listener::bind(&configuration.listen, &addresses).await?;
+    let address = listener.local_addr().map_err(|error| CliError::failure(error.to_string()))?;
+    let service = daemon.build_service(&configuration, api_settings);
+    let shutdown = shutdown_on_signals()?;
     if let Some(tls) = &tls {
-        listening::keep_certificate_fresh(tls, &shutdown)?;
+        listener::watch_certificate(tls, &shutdown)?;
     }
-    process.listen(&shutdown);
-    let key = process.watch_key(&shutdown);
-    process.watch_audit(&shutdown).await;
-    let work = if arguments.no_worker { Work::default() } else { process.work(&shutdown) };
+    daemon.listen_for_notifications(&shutdown);
+    let master_key_watch = daemon.watch_master_key(&shutdown);
+    daemon.watch_audit(&shutdown).await;
+    let worker_tasks = if arguments.no_worker { WorkerTasks::default() } else { daemon.start_worker(&shutdown) };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    crate::output::to_stdout(&format!("{scheme}://{address}\n"))?;
+    crate::output::write_stdout(&format!("{scheme}://{address}\n"))?;
     info!(clew.address = %address, clew.data_dir = %configuration.data_dir.display(), "serving");
 
     let listener = match tls {
         Some(tls) => Listener::with_tls(listener, tls),
         None => listener.into(),
     };
-    let served = clew_api::serve(service, listener, shutdown.clone()).await;
+    let result = clew_api::serve(service, listener, shutdown.clone()).await;
     shutdown.cancel();
-    work.ended().await?;
+    worker_tasks.join().await?;
     info!("stopped");
-    served.map_err(|error| CliError::failed(error.to_string()))?;
-    key.await.unwrap_or(Ok(()))
+    result.map_err(|error| CliError::failure(error.to_string()))?;
+    master_key_watch.await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, known_keys, parse};
+    use crate::configuration::{Configuration, parse_toml, valid_keys};
 
     #[test]
-    fn the_help_shows_every_key_at_its_default() {
-        let (_, file) = AFTER_HELP.split_once("at its default:\n").unwrap();
-        assert_eq!(parse(file).unwrap(), Configuration::default());
-        let shown: toml::Table = file.parse().unwrap();
-        for key in known_keys() {
-            let found = match key.split_once('.') {
-                Some((section, key)) => shown[section].get(key),
-                None => shown.get(&key),
+    fn help_lists_every_key_with_its_default() {
+        let (_, file) = AFTER_HELP.split_once("at their defaults:\n").unwrap();
+        assert_eq!(parse_toml(file).unwrap(), Configuration::default());
+        let table: toml::Table = file.parse().unwrap();
+        for key in valid_keys() {
+            let value = match key.split_once('.') {
+                Some((section, key)) => table[section].get(key),
+                None => table.get(&key),
             };
-            assert!(found.is_some(), "{key}");
+            assert!(value.is_some(), "{key}");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! `clew snapshot URL`: no server, no state.
+//! `clew snapshot URL`: takes a snapshot without a Clew server and without stored state.
+
+mod table;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,34 +11,34 @@ use clew_model::Language;
 use clew_mysql::{Form, Snapshot, Statements, take_detailed_snapshot, take_snapshot};
 
 use crate::error::CliError;
-use crate::filters::Filters;
-use crate::node_url::Target;
+use crate::filters::FilterArgs;
+use crate::limitations;
+use crate::node_url::NodeArgs;
 use crate::output::{self, Output};
-use crate::{notes, table};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    target: Target,
+    node: NodeArgs,
     #[command(flatten)]
-    filters: Filters,
-    /// Form of the output [default: table on a terminal, csv otherwise]
-    #[arg(long, value_enum, value_name = "FORM", help_heading = "Output")]
+    filters: FilterArgs,
+    /// Output format [default: table on a terminal, csv otherwise]
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     format: Option<Format>,
-    /// Add what is known of each session besides: digest of its statement, program, what it waits for, who blocks it
+    /// Add detail columns: statement digest, program, lock wait, blocker and root blocker
     #[arg(long, help_heading = "Output")]
     detail: bool,
-    /// Show templates of statements, with ? for each literal, and no locked values: fit to be handed to others
+    /// Mask data: show statement templates with ? in place of literals, and omit locked values
     #[arg(long, help_heading = "Output")]
     mask: bool,
-    /// Write to a file instead of the terminal
+    /// Output file [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Language of the CSV's header row
+    /// Language of the CSV header row
     #[arg(long, value_name = "LANGUAGE", default_value = "en-us", value_parser = ["en-us", "zh-cn"], help_heading = "Output")]
     language: String,
-    /// Leave text that a spreadsheet would take for a formula as it is
+    /// Do not escape text that a spreadsheet would interpret as a formula
     #[arg(long, help_heading = "Output")]
     no_formula_guard: bool,
 }
@@ -53,34 +55,34 @@ Examples:
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For eyes
+    /// Human-readable table
     Table,
-    /// RFC 4180, as the API hands it out
+    /// CSV (RFC 4180), the format of the API
     Csv,
-    /// One object: summary, and sessions as a list
+    /// JSON object with a summary and the list of sessions
     Json,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     let format = arguments.format.unwrap_or_else(|| default_format(arguments.output.is_some()));
-    let selection = arguments.filters.clone().selection()?;
-    let (node, limits) = arguments.target.resolve()?;
-    let form = match format {
+    let selection = arguments.filters.clone().into_selection()?;
+    let (node, limits) = arguments.node.resolve()?;
+    let row_format = match format {
         Format::Table => Form::Csv { formula_guard: false },
         Format::Csv => Form::Csv { formula_guard: !arguments.no_formula_guard },
         Format::Json => Form::Json,
     };
     let statements = Statements::masked(arguments.mask);
     let snapshot = if arguments.detail {
-        take_detailed_snapshot(&node, &selection, statements, form, &limits).await?
+        take_detailed_snapshot(&node, &selection, statements, row_format, &limits).await?
     } else {
-        take_snapshot(&node, &selection, statements, form, &limits).await?
+        take_snapshot(&node, &selection, statements, row_format, &limits).await?
     };
-    let limitations = notes::describe_all(&snapshot.summary.limitations);
-    tokio::task::spawn_blocking(move || write(&arguments, format, snapshot))
+    let limitations = limitations::format_limitations(&snapshot.summary.limitations);
+    tokio::task::spawn_blocking(move || write_snapshot(&arguments, format, snapshot))
         .await
-        .map_err(|error| CliError::failed(format!("could not write: {error}")))??;
-    output::to_stderr(&limitations);
+        .map_err(|error| CliError::failure(format!("could not write: {error}")))??;
+    output::write_stderr(&limitations);
     Ok(())
 }
 
@@ -88,7 +90,7 @@ fn default_format(to_file: bool) -> Format {
     if !to_file && output::stdout_is_terminal() { Format::Table } else { Format::Csv }
 }
 
-fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
+fn write_snapshot(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Result<(), CliError> {
     let file = arguments.output.as_deref();
     let mut out = if format == Format::Table { Output::open_for_table(file)? } else { Output::open(file)? };
     let written = match format {
@@ -98,13 +100,13 @@ fn write(arguments: &Arguments, format: Format, mut snapshot: Snapshot) -> Resul
             out.write_all(&header).and_then(|()| snapshot.body.write_to(&mut out))
         }
         Format::Json => write_json(&mut snapshot, &mut out),
-        Format::Table => table::write(&mut snapshot, arguments.detail, &mut out),
+        Format::Table => table::write_table(&mut snapshot, arguments.detail, &mut out),
     };
-    written.map_err(|error| CliError::writing(&out.name(), &error))?;
+    written.map_err(|error| CliError::write_error(&out.name(), &error))?;
     out.finish()
 }
 
-/// Writes one object: the summary, and the sessions as a list.
+/// Writes one JSON object with the summary and the list of sessions.
 pub(crate) fn write_json(snapshot: &mut Snapshot, out: &mut Output) -> std::io::Result<()> {
     let summary = clew_diagnose::json::to_string(&snapshot.summary)?;
     write!(out, "{{\"summary\":{summary},\n\"sessions\":[\n")?;

@@ -1,4 +1,4 @@
-//! `clew store …`: what is kept, as a whole.
+//! `clew store …`: operations on the whole store.
 
 mod copy;
 

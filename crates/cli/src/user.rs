@@ -1,15 +1,15 @@
-//! `clew user …`: who can sign in.
+//! `clew user …`: users of a domain.
 
 mod create;
-mod describe;
+mod render;
 mod update;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::confirm::Confirmation;
-use crate::directory::Place;
+use crate::confirm::ConfirmArgs;
 use crate::error::CliError;
+use crate::store_args::DomainArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -20,45 +20,45 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     Create(create::Arguments),
-    List(List),
-    Show(One),
+    List(ListArgs),
+    Show(ShowArgs),
     Update(update::Arguments),
-    Password(update::SetPassword),
-    Enable(update::Enable),
-    Disable(update::Disable),
-    Remove(Remove),
+    Password(update::SetPasswordArgs),
+    Enable(update::EnableArgs),
+    Disable(update::DisableArgs),
+    Remove(RemoveArgs),
 }
 
 /// List users.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user list")]
-struct List {
+struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Show a user with their groups, policies and access keys.
+/// Show a user with groups, policies and access keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user show ada")]
-struct One {
+struct ShowArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Remove a user with their access keys and tokens.
+/// Delete a user with the user's access keys and tokens.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  clew user remove ada --yes\n\nclew user disable keeps everything, and shuts them out as well."
+    after_help = "Example:\n  clew user remove ada --yes\n\nTo block a user without deleting data, use clew user disable."
 )]
-struct Remove {
+struct RemoveArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    confirmation: Confirmation,
+    confirmation: ConfirmArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
@@ -74,29 +74,32 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(arguments: List) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn list(arguments: ListArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let users = directory.store.users_of(&directory.domain.id).await?;
-    arguments
-        .place
-        .format()
-        .say(|| describe::list(&users), || json!({ "users": users.iter().map(describe::value).collect::<Vec<_>>() }))
+    arguments.domain_args.format().print(
+        || render::render_table(&users),
+        || json!({ "users": users.iter().map(render::to_json).collect::<Vec<_>>() }),
+    )
 }
 
-async fn show(arguments: One) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn show(arguments: ShowArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
-    let access = describe::Access::of(&directory, &user).await?;
-    arguments.place.format().say(|| describe::whole(&user, &access), || describe::whole_value(&user, &access))
+    let access = render::Access::load(&directory, &user).await?;
+    arguments
+        .domain_args
+        .format()
+        .print(|| render::render_details(&user, &access), || render::to_detailed_json(&user, &access))
 }
 
-async fn remove(arguments: Remove) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+async fn remove(arguments: RemoveArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
-    arguments.confirmation.ask(format!("remove the user {} with their access keys and tokens", user.name)).await?;
-    directory.store.remove_user(&directory.by, &user.id).await?;
+    arguments.confirmation.prompt(format!("remove the user {} with their access keys and tokens", user.name)).await?;
+    directory.store.remove_user(&directory.origin, &user.id).await?;
     arguments
-        .place
+        .domain_args
         .format()
-        .say(|| format!("Removed the user {} ({}).\n", user.name, user.id), || json!({ "removed": user.id }))
+        .print(|| format!("Removed the user {} ({}).\n", user.name, user.id), || json!({ "removed": user.id }))
 }

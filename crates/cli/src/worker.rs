@@ -1,20 +1,20 @@
-//! `clew worker`
+//! `clew worker`: runs a worker process.
 
 use clap::Args;
 use clew_api::{AllowedHosts, ApiSettings};
 use tokio::net::TcpListener;
 use tracing::info;
 
+use crate::daemon::{self, Daemon, require_shared_stores, shutdown_on_signals};
 use crate::error::CliError;
 use crate::output;
-use crate::process::{self, Process, must_be_shared, stop_on_signals};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    process: process::Options,
-    /// Address and port for /metrics, /healthz and /readyz, and nothing else; port 0 takes any free one [default: none]
+    daemon: daemon::DaemonArgs,
+    /// Address and port for /metrics, /healthz and /readyz only; port 0 selects a free port [default: none]
     #[arg(long, value_name = "ADDRESS", env = "CLEW_WORKER_LISTEN")]
     listen: Option<String>,
 }
@@ -25,46 +25,47 @@ Examples:
   CLEW_METADATA=postgres://clew@db.example.com/clew CLEW_RESULTS=s3://clew/results clew worker
   clew worker --config /etc/clew/clew.toml --zone dmz --zone dmz-2
 
-A worker takes metadata and results that the servers reach too, and the same master key. Any number of them share the work; what one had that
-ended without a word is taken up by another when its lease lapses, after 10 seconds.
+A worker requires metadata and results on stores shared with the servers, and the same master key. Any number of workers share the work.
+If a worker crashes, another worker takes over its collections when the leases expire after 10 seconds.
 
-A node that was added with a zone is read only by workers of that zone; any worker reads those without.
+A node with a zone is read only by workers of that zone. A node without a zone is read by any worker.
 
-It says \"working\" on stdout, with the address if it has one, when it has begun. SIGINT and SIGTERM stop it in order: no new work, running
-collections finish or are handed back. The configuration file is that of clew serve; what is only the server's is not used.";
+The worker prints \"working\" on stdout when it is ready, with its address if it listens. SIGINT and SIGTERM shut down gracefully: no new
+work starts, running collections finish or return to the queue. The configuration file is the same as for clew serve; settings of the
+HTTP server have no effect.";
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<(), CliError> {
-    let configuration = arguments.process.configuration()?;
-    must_be_shared(&configuration)?;
+    let configuration = arguments.daemon.configuration()?;
+    require_shared_stores(&configuration)?;
     let api =
         ApiSettings { operations_only: true, allowed_hosts: AllowedHosts::default(), ..configuration.api_settings()? };
-    let process = Process::open(&arguments.process, &configuration).await?;
+    let daemon = Daemon::open(&arguments.daemon, &configuration).await?;
     let listener = match &arguments.listen {
         None => None,
-        Some(address) => Some(listen(address).await?),
+        Some(address) => Some(bind_listener(address).await?),
     };
-    let shutdown = stop_on_signals()?;
-    process.listen(&shutdown);
-    let key = process.watch_key(&shutdown);
-    process.watch_audit(&shutdown).await;
-    let work = process.work(&shutdown);
+    let shutdown = shutdown_on_signals()?;
+    daemon.listen_for_notifications(&shutdown);
+    let master_key_watch = daemon.watch_master_key(&shutdown);
+    daemon.watch_audit(&shutdown).await;
+    let worker_tasks = daemon.start_worker(&shutdown);
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    output::to_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
+    output::write_stdout(&address.map_or("working\n".to_owned(), |address| format!("working http://{address}\n")))?;
     info!("working");
-    let served = match listener {
+    let result = match listener {
         None => Ok(()),
-        Some(listener) => clew_api::serve(process.service(&configuration, api), listener, shutdown.clone()).await,
+        Some(listener) => clew_api::serve(daemon.build_service(&configuration, api), listener, shutdown.clone()).await,
     };
-    served.map_err(|error| CliError::failed(error.to_string()))?;
-    work.ended().await?;
+    result.map_err(|error| CliError::failure(error.to_string()))?;
+    worker_tasks.join().await?;
     info!("stopped");
-    key.await.unwrap_or(Ok(()))
+    master_key_watch.await.unwrap_or(Ok(()))
 }
 
-async fn listen(address: &str) -> Result<TcpListener, CliError> {
+async fn bind_listener(address: &str) -> Result<TcpListener, CliError> {
     let failed = |error| {
-        CliError::failed(format!("could not listen on {address}: {error}"))
-            .with_hint("choose another address with --listen, or none")
+        CliError::failure(format!("could not listen on {address}: {error}"))
+            .with_hint("select another address with --listen, or omit --listen")
     };
     TcpListener::bind(address).await.map_err(failed)
 }

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clew_store::AuditCheckpoint;
 
-use crate::directory::Folder;
 use crate::error::CliError;
 use crate::output::{self, Output};
+use crate::store_args::StoreArgs;
 
-/// Write the position and link of the newest row, which prove later that no row up to it was removed
+/// Write a checkpoint: the position and hash link of the newest row. It proves later that no row up to it was removed
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// Write to a file; - means stdout
+    /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
-    folder: Folder,
+    store_args: StoreArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -26,23 +26,23 @@ Examples:
   clew audit checkpoint -o checkpoint.json
   clew audit verify --checkpoint checkpoint.json
 
-Store checkpoints where the accounts that can change the audit cannot change them: on another machine, in write-once storage, in a mail.";
+Store checkpoints out of reach of the accounts that can change the audit log: on another machine, in write-once storage or in an email.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let checkpoint = arguments.folder.open().await?.audit_checkpoint().await?;
+    let checkpoint = arguments.store_args.open().await?.audit_checkpoint().await?;
     let mut out = Output::open(Some(&arguments.output))?;
-    let json = output::json_text(&checkpoint)?;
-    out.write_all(json.as_bytes()).map_err(|error| CliError::writing(&out.name(), &error))?;
+    let json = output::to_json_text(&checkpoint)?;
+    out.write_all(json.as_bytes()).map_err(|error| CliError::write_error(&out.name(), &error))?;
     out.finish()
 }
 
-/// A checkpoint of a file.
-pub(super) fn read(path: &Path) -> Result<AuditCheckpoint, CliError> {
-    let shown = path.display();
+/// Reads a checkpoint file.
+pub(super) fn read_checkpoint(path: &Path) -> Result<AuditCheckpoint, CliError> {
+    let name = path.display();
     let text = std::fs::read(path)
-        .map_err(|error| CliError::refused(format!("cannot read the checkpoint {shown}: {error}")))?;
+        .map_err(|error| CliError::refusal(format!("cannot read the checkpoint {name}: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| {
-        CliError::refused(format!("{shown} is no checkpoint of an audit: {error}"))
-            .with_hint("name a file that clew audit checkpoint wrote")
+        CliError::refusal(format!("{name} is not an audit checkpoint: {error}"))
+            .with_hint("pass a file written by clew audit checkpoint")
     })
 }

@@ -6,25 +6,25 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use clew_store::AuditRecord;
 
-use super::{each, filters::Filters, row};
-use crate::directory::Folder;
+use super::{filters::AuditFilterArgs, for_each_row, row};
 use crate::error::CliError;
 use crate::output::Output;
+use crate::store_args::StoreArgs;
 
-/// Write every row that matches, the oldest first.
+/// Export all matching rows, oldest first.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    filters: Filters,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "ndjson")]
-    format: Form,
-    /// Write to a file; - means stdout
+    filters: AuditFilterArgs,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson")]
+    format: ExportFormat,
+    /// Output file; - means stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
-    folder: Folder,
+    store_args: StoreArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -34,34 +34,35 @@ Examples:
   clew audit export --outcome denied | jq -r .actor | sort | uniq -c";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// One JSON object a line
+enum ExportFormat {
+    /// One JSON object per line
     Ndjson,
-    /// RFC 4180, for spreadsheets
+    /// CSV for spreadsheets (RFC 4180)
     Csv,
 }
 
-/// Where rows are written, in one form or the other.
-enum Writer {
+/// Writer of rows in the export format.
+enum RowWriter {
     Ndjson(Output),
     Csv(Box<csv::Writer<Output>>),
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let store = arguments.folder.open().await?;
+    let store = arguments.store_args.open().await?;
     let filter = arguments.filters.resolve(&store).await?;
     let out = Output::open(Some(&arguments.output))?;
     let name = out.name();
-    let mut writer = Writer::new(out, arguments.format).map_err(|error| CliError::writing(&name, &error))?;
-    each(&store, &filter, |record| writer.write(&record).map_err(|error| CliError::writing(&name, &error))).await?;
-    writer.finish().map_err(|error| CliError::writing(&name, &error))?.finish()
+    let mut writer = RowWriter::new(out, arguments.format).map_err(|error| CliError::write_error(&name, &error))?;
+    for_each_row(&store, &filter, |record| writer.write(&record).map_err(|error| CliError::write_error(&name, &error)))
+        .await?;
+    writer.finish().map_err(|error| CliError::write_error(&name, &error))?.finish()
 }
 
-impl Writer {
-    fn new(out: Output, form: Form) -> std::io::Result<Self> {
-        match form {
-            Form::Ndjson => Ok(Self::Ndjson(out)),
-            Form::Csv => {
+impl RowWriter {
+    fn new(out: Output, format: ExportFormat) -> std::io::Result<Self> {
+        match format {
+            ExportFormat::Ndjson => Ok(Self::Ndjson(out)),
+            ExportFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
                 writer.write_record(row::CSV_HEADER)?;
                 Ok(Self::Csv(Box::new(writer)))
@@ -71,8 +72,8 @@ impl Writer {
 
     fn write(&mut self, record: &AuditRecord) -> std::io::Result<()> {
         match self {
-            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::value(record))?),
-            Self::Csv(writer) => Ok(writer.write_record(row::csv(record))?),
+            Self::Ndjson(out) => writeln!(out, "{}", clew_diagnose::json::to_string(&row::to_json(record))?),
+            Self::Csv(writer) => Ok(writer.write_record(row::to_csv(record))?),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which rows of the audit are meant.
+//! Filter options for rows of the audit log.
 
 use clap::Args;
 use clew_model::{InstanceId, NodeId, Outcome, ProjectId};
@@ -6,40 +6,40 @@ use clew_store::{AuditFilter, Store};
 use jiff::Timestamp;
 
 use crate::error::CliError;
-use crate::{directory, moments};
+use crate::{identity_directory, time};
 
-/// Which rows. Things that are gone are named by their ids.
+/// Filters of audit rows. A removed object is selected by its id.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Filters (all must hold)")]
-pub(super) struct Filters {
-    /// Not before: 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or how long ago: 24h
-    #[arg(long, value_name = "MOMENT", value_parser = moments::parse)]
+#[command(next_help_heading = "Filters (all must match)")]
+pub(super) struct AuditFilterArgs {
+    /// Start time, inclusive: 2026-06-12T10:00:00Z, 2026-06-12 (UTC), or an age such as 24h
+    #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     from: Option<Timestamp>,
-    /// Before
-    #[arg(long, value_name = "MOMENT", value_parser = moments::parse)]
+    /// End time, exclusive
+    #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     to: Option<Timestamp>,
-    /// Name or id of who did it
+    /// Name or id of the actor
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
     /// Name of the operation: CreateToken, CollectRealtimeSession, PutPolicy, …
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
-    /// How it ended: done, denied or failed
+    /// Outcome: done, denied or failed
     #[arg(long, value_parser = parse_outcome)]
     outcome: Option<Outcome>,
-    /// About this domain, or done by one of its users
+    /// Operations on this domain, or by its users
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// About this project: name or id
+    /// Name or id of the project
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
-    /// About this instance: name or id
+    /// Name or id of the instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
-    /// About this node
+    /// Id of the node
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
-    /// By this request, as in its X-Request-Id
+    /// Request id, as in the X-Request-Id header
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
 }
@@ -48,18 +48,19 @@ fn parse_outcome(name: &str) -> Result<Outcome, String> {
     Outcome::from_name(name).ok_or_else(|| Outcome::ALL.map(Outcome::name).join(", "))
 }
 
-impl Filters {
+impl AuditFilterArgs {
+    /// Looks up the ids of the named objects.
     pub(super) async fn resolve(&self, store: &Store) -> Result<AuditFilter, CliError> {
         let domain = match &self.domain {
-            Some(domain) => Some(directory::domain(store, domain).await?.id),
+            Some(domain) => Some(identity_directory::find_domain(store, domain).await?.id),
             None => None,
         };
         let project = match &self.project {
-            Some(project) => Some(project_id(store, project).await?),
+            Some(project) => Some(find_project_id(store, project).await?),
             None => None,
         };
         let instance = match &self.instance {
-            Some(instance) => Some(instance_id(store, instance, project.as_ref()).await?),
+            Some(instance) => Some(find_instance_id(store, instance, project.as_ref()).await?),
             None => None,
         };
         Ok(AuditFilter {
@@ -77,27 +78,38 @@ impl Filters {
     }
 }
 
-/// An id is taken as it is: the project may be gone.
-async fn project_id(store: &Store, named: &str) -> Result<ProjectId, CliError> {
-    let all = store.all_projects().await?;
-    only(all.into_iter().filter(|project| project.name == named).map(|project| project.id).collect(), "project", named)
+/// Finds the id of a project by name. Accepts an id without a lookup, because the project may have been removed.
+async fn find_project_id(store: &Store, name_or_id: &str) -> Result<ProjectId, CliError> {
+    let projects = store.all_projects().await?.into_iter();
+    let matches = projects.filter(|project| project.name == name_or_id).map(|project| project.id).collect();
+    resolve_unique_id(matches, "project", name_or_id)
 }
 
-async fn instance_id(store: &Store, named: &str, project: Option<&ProjectId>) -> Result<InstanceId, CliError> {
-    let all = store.all_instances().await?.into_iter();
-    let named_so = all.filter(|it| it.name == named && project.is_none_or(|project| it.project_id == *project));
-    only(named_so.map(|instance| instance.id).collect(), "instance", named)
+async fn find_instance_id(
+    store: &Store,
+    name_or_id: &str,
+    project: Option<&ProjectId>,
+) -> Result<InstanceId, CliError> {
+    let instances = store.all_instances().await?.into_iter();
+    let matches =
+        instances.filter(|it| it.name == name_or_id && project.is_none_or(|project| it.project_id == *project));
+    resolve_unique_id(matches.map(|instance| instance.id).collect(), "instance", name_or_id)
 }
 
-/// The one of this name, else the name as an id.
-fn only<T: std::str::FromStr + std::fmt::Display>(mut ids: Vec<T>, what: &str, named: &str) -> Result<T, CliError> {
+/// Returns the only id in `ids`, else parses the argument as an id. Fails if `ids` has several elements.
+fn resolve_unique_id<T: std::str::FromStr + std::fmt::Display>(
+    mut ids: Vec<T>,
+    kind: &str,
+    name_or_id: &str,
+) -> Result<T, CliError> {
     if ids.len() > 1 {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        return Err(CliError::refused(format!(
-            "there are several of the name {named:?}; choose an id: {}",
+        return Err(CliError::refusal(format!(
+            "several objects are named {name_or_id:?}; select one by id: {}",
             ids.join(", ")
         )));
     }
-    let unknown = |_| CliError::refused(format!("there is no {what} {named:?}; one that is gone is named by its id"));
-    ids.pop().map_or_else(|| named.parse().map_err(unknown), Ok)
+    let unknown =
+        |_| CliError::refusal(format!("there is no {kind} {name_or_id:?}; select a removed {kind} by its id"));
+    ids.pop().map_or_else(|| name_or_id.parse().map_err(unknown), Ok)
 }

@@ -1,44 +1,44 @@
-//! A row of the audit for eyes and for scripts; the names are those of the API.
+//! Rows of the audit log as a table, JSON or CSV, with the field names of the API.
 
 use clew_model::{Actor, AuditEvent};
 use clew_store::AuditRecord;
 use serde_json::{Value, json};
 
-use crate::listing;
-use crate::moments;
+use crate::text_table;
+use crate::time;
 
-/// A line per row.
-pub(super) fn list(rows: &[AuditRecord]) -> String {
+/// Renders one line per row.
+pub(super) fn render_table(rows: &[AuditRecord]) -> String {
     let row = |AuditRecord { seq, at, event, .. }: &AuditRecord| {
         [
             seq.to_string(),
-            moments::milliseconds(*at),
+            time::format_milliseconds(*at),
             event.origin.actor.to_string(),
             event.origin.peer.map_or_else(String::new, |peer| peer.to_string()),
-            operation(event),
+            format_operation(event),
             event.target.clone(),
             event.outcome.name().to_owned(),
             event.code.clone().unwrap_or_default(),
         ]
     };
-    let headings = ["ROW", "TIME", "WHO", "FROM", "OPERATION", "TARGET", "OUTCOME", "CODE"];
-    listing::list(headings, rows.iter().map(row).collect(), "No rows.")
+    let headings = ["ROW", "TIME", "ACTOR", "PEER", "OPERATION", "TARGET", "OUTCOME", "CODE"];
+    text_table::render_rows(headings, rows.iter().map(row).collect(), "No rows.")
 }
 
-/// The operation, with the number of requests where the row counts several refused ones.
-fn operation(event: &AuditEvent) -> String {
+/// Formats the operation, with the number of requests if the row counts repeated refusals.
+fn format_operation(event: &AuditEvent) -> String {
     match event.detail.get("repeated").and_then(Value::as_u64) {
         Some(repeated) => format!("{} ×{repeated}", event.operation),
         None => event.operation.clone(),
     }
 }
 
-/// A row for scripts.
-pub(super) fn value(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
+/// Converts a row to JSON.
+pub(super) fn to_json(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value {
     let actor = &event.origin.actor;
     json!({
         "seq": seq,
-        "at": moments::milliseconds(*at),
+        "at": time::format_milliseconds(*at),
         "actor_kind": actor.kind(),
         "actor": actor.name(),
         "actor_id": actor_id(actor),
@@ -57,7 +57,7 @@ pub(super) fn value(AuditRecord { seq, at, event, link }: &AuditRecord) -> Value
     })
 }
 
-/// Names of the fields of a CSV row.
+/// Column names of the CSV export.
 pub(super) const CSV_HEADER: [&str; 17] = [
     "seq",
     "at",
@@ -78,10 +78,10 @@ pub(super) const CSV_HEADER: [&str; 17] = [
     "link",
 ];
 
-/// The fields of a CSV row. Text that a spreadsheet would take for a formula gets a leading `'`: names can be chosen by people
-/// who never signed in.
-pub(super) fn csv(record: &AuditRecord) -> Vec<String> {
-    let value = value(record);
+/// Converts a row to CSV fields. Text that a spreadsheet would interpret as a formula gets a leading `'`.
+/// Unauthenticated clients can choose names, so fields are untrusted.
+pub(super) fn to_csv(record: &AuditRecord) -> Vec<String> {
+    let value = to_json(record);
     let field = |name: &&str| match value.get(name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
@@ -115,29 +115,29 @@ mod tests {
     }
 
     #[test]
-    fn csv_fields_are_those_of_the_json_and_no_formulas() {
+    fn csv_fields_match_json_and_formulas_are_escaped() {
         let record = record(Actor::Nobody { claimed: "@SUM(A1)".into() });
-        let value = value(&record);
+        let value = to_json(&record);
         let names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         let mut header = CSV_HEADER;
         header.sort_unstable();
         assert_eq!(names, header, "JSON objects are sorted");
-        let fields = csv(&record);
+        let fields = to_csv(&record);
         assert_eq!((fields[3].as_str(), fields[12].as_str()), ("'@SUM(A1)", "'=HYPERLINK(1)"));
         assert_eq!((fields[0].as_str(), fields[5].as_str(), fields[13].as_str()), ("7", "192.0.2.7", "done"));
     }
 
     #[test]
-    fn rows_that_count_refusals_show_how_many() {
+    fn repeated_refusals_are_counted_in_the_table() {
         let mut record = record(Actor::Clew);
-        assert!(!list(std::slice::from_ref(&record)).contains('×'));
+        assert!(!render_table(std::slice::from_ref(&record)).contains('×'));
         record.event.detail = json!({ "repeated": 999 });
-        assert!(list(&[record]).contains("CreateToken ×999"));
+        assert!(render_table(&[record]).contains("CreateToken ×999"));
     }
 
     #[test]
-    fn a_claimed_name_cannot_drive_the_terminal() {
-        let text = list(&[record(Actor::Nobody { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
+    fn control_sequences_in_a_claimed_name_are_neutralised() {
+        let text = render_table(&[record(Actor::Nobody { claimed: "\u{1b}]0;x\u{7}\nadmin".into() })]);
         assert!(!text.contains('\u{1b}') && text.lines().count() == 2, "{text:?}");
     }
 }

@@ -8,18 +8,18 @@ use clew_store::{AuditProblem, AuditVerification};
 use serde_json::{Value, json};
 
 use super::checkpoint;
-use crate::directory::DataDir;
 use crate::error::CliError;
+use crate::store_args::StoreFormatArgs;
 
-/// Check that every row of the audit is there and as it was written. Ends with 1 if not.
+/// Verify that no row of the audit log is missing or changed. Exits with 1 if one is.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// File of clew audit checkpoint: rows up to its row must still be there; can be repeated
+    /// Checkpoint file; all rows up to the checkpoint must exist; repeatable
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     #[command(flatten)]
-    data_dir: DataDir,
+    store_args: StoreFormatArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -27,45 +27,46 @@ Examples:
   clew audit verify
   clew audit verify --checkpoint 2026-06-01.json --checkpoint 2026-07-01.json
 
-Rows are chained with a key that is derived from the master key. Only a checkpoint stored elsewhere detects that the newest rows were
-removed together with the record of the newest one, or that all was put back to an earlier state: clew audit checkpoint. A running
-clew serve compares the audit every 10 seconds with the newest row that it has seen, and logs an error.";
+Rows form a hash chain with a key derived from the master key. Removal of the newest rows together with the record of the chain's end,
+and a restore of an earlier state, are detected only with a checkpoint stored elsewhere: see clew audit checkpoint. A running clew
+serve compares the audit log every 10 seconds with the newest row that it has read, and logs an error if rows are missing.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let checkpoints = arguments.checkpoints.iter().map(|path| checkpoint::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let found = arguments.data_dir.open().await?.verify_audit(&checkpoints).await?;
-    arguments.data_dir.format.say(|| text(&found), || value(&found))?;
-    if found.is_sound() { Ok(()) } else { Err(CliError::AnsweredNo) }
+    let checkpoints =
+        arguments.checkpoints.iter().map(|path| checkpoint::read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
+    let verification = arguments.store_args.open().await?.verify_audit(&checkpoints).await?;
+    arguments.store_args.format.print(|| render_verification(&verification), || to_json(&verification))?;
+    if verification.is_sound() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-fn text(found: &AuditVerification) -> String {
-    let rows = match (found.first, found.last) {
-        (Some(first), Some(last)) => format!("{} rows, {first} to {last}", found.rows),
+fn render_verification(verification: &AuditVerification) -> String {
+    let rows = match (verification.first, verification.last) {
+        (Some(first), Some(last)) => format!("{} rows, {first} to {last}", verification.rows),
         _ => "no rows".to_owned(),
     };
-    if found.is_sound() {
-        return format!("The audit is as it was written: {rows}.\nNewest link: {}\n", found.newest);
+    if verification.is_sound() {
+        return format!("The audit is as it was written: {rows}.\nNewest link: {}\n", verification.newest);
     }
     let mut text = format!("The audit is NOT as it was written ({rows}):\n");
-    for problem in &found.problems {
+    for problem in &verification.problems {
         let _ = writeln!(text, "  {problem}");
     }
-    if found.more_problems > 0 {
-        let _ = writeln!(text, "  and {} more problems", found.more_problems);
+    if verification.more_problems > 0 {
+        let _ = writeln!(text, "  and {} more problems", verification.more_problems);
     }
     text
 }
 
-/// With the names that the API has for it.
-fn value(found: &AuditVerification) -> Value {
+/// Converts the verification to JSON with the field names of the API.
+fn to_json(verification: &AuditVerification) -> Value {
     let problem = |problem: &AuditProblem| json!({ "position": problem.position, "what": problem.to_string() });
     json!({
-        "intact": found.is_sound(),
-        "rows": found.rows,
-        "first": found.first,
-        "last": found.last,
-        "newest": found.newest,
-        "problems": found.problems.iter().map(problem).collect::<Vec<_>>(),
-        "more_problems": found.more_problems,
+        "intact": verification.is_sound(),
+        "rows": verification.rows,
+        "first": verification.first,
+        "last": verification.last,
+        "newest": verification.newest,
+        "problems": verification.problems.iter().map(problem).collect::<Vec<_>>(),
+        "more_problems": verification.more_problems,
     })
 }

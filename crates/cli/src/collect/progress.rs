@@ -1,10 +1,10 @@
-//! Progress on stderr; nothing where stderr is no terminal.
+//! Progress display on stderr. Hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// A line that tells how far a collection is. It is gone once this is dropped.
+/// Progress line of a collection. Dropping it clears the line.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -13,20 +13,20 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        // The time goes on by itself: a server may answer only when the collection has ended.
+        // The elapsed time updates on a timer, because a long poll may return no event before the collection completes.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
             bar.set_style(style);
         }
-        bar.set_message("asking the server");
+        bar.set_message("requesting a collection");
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar }
     }
 
-    pub(super) fn collecting(&self) {
+    pub(super) fn show_collecting(&self) {
         self.bar.set_message("collecting");
     }
 
-    pub(super) fn downloading(&self, bytes: u64, total: Option<u64>) {
+    pub(super) fn show_download(&self, bytes: u64, total: Option<u64>) {
         let total = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
         self.bar.set_message(format!("downloading, {}{total}", HumanBytes(bytes)));
     }

@@ -1,4 +1,4 @@
-//! `clew instance check`
+//! `clew instance check`: checks access to the nodes of an instance.
 
 use std::fmt::Write as _;
 
@@ -9,41 +9,41 @@ use clew_store::{LoginBackoff, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Place, find};
+use super::{ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::{doctor, output};
 
-/// Tell whether the nodes of an instance can be read, and what is missing.
+/// Check that the nodes of an instance can be read, and report missing privileges.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  clew instance check shop")]
 pub(crate) struct Arguments {
     /// Name or id
     instance: String,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
-/// Fails if a node cannot be read at all.
+/// Checks each node of the instance. Fails if a node cannot be read.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.place.open().await?;
-    let instance = find(&inventory, &arguments.instance).await?;
+    let inventory = arguments.project_args.open().await?;
+    let instance = require_instance(&inventory, &arguments.instance).await?;
     let mut unreadable = 0;
     let mut text = String::new();
     let mut values = Vec::new();
     let zones = inventory.store.zones().await?;
-    for known in &instance.nodes {
-        let Some(node) = inventory.store.node_to_read(&known.id).await? else { continue };
+    for listed in &instance.nodes {
+        let Some(node) = inventory.store.node_to_read(&listed.id).await? else { continue };
         let backoff = inventory.store.login_backoff(&node.id).await?;
         let outcome = examine(&node.url, &Limits::default()).await;
-        let backoff = record(&inventory.store, &node, backoff, &outcome).await?;
+        let backoff = update_login_backoff(&inventory.store, &node, backoff, &outcome).await?;
         unreadable += usize::from(outcome.is_err());
-        text.push_str(&format_node(known, &outcome));
-        let deserted =
-            zones.iter().any(|state| state.zone == known.zone && known.zone.is_some() && state.is_deserted());
-        if let Some(zone) = known.zone.as_ref().filter(|_| deserted) {
+        text.push_str(&format_node(listed, &outcome));
+        let zone_without_worker =
+            zones.iter().any(|state| state.zone == listed.zone && listed.zone.is_some() && state.is_deserted());
+        if let Some(zone) = listed.zone.as_ref().filter(|_| zone_without_worker) {
             let _ = writeln!(
                 text,
-                "Its zone {zone} has no worker at work, so Clew does not read it (clew worker --zone {zone}).\n"
+                "Zone {zone} has no running worker, so Clew does not read this node. fix: start one with clew worker --zone {zone}\n"
             );
         }
         if let Some(backoff) = &backoff {
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
                 text,
                 "Automatic logins wait until {}: {} were refused in a row ({}). fix: repair the account, then run this check again; or \
                  change the credentials with clew instance set-node.\n",
-                moment(backoff.retry_at),
+                format_time(backoff.retry_at),
                 backoff.refusals,
                 one_line(&backoff.reason)
             );
@@ -59,25 +59,28 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
         let backoff = backoff.map(|backoff| {
             json!({
                 "refused_logins": backoff.refusals, "reason": backoff.reason,
-                "next_attempt": moment(backoff.retry_at),
+                "next_attempt": format_time(backoff.retry_at),
             })
         });
         let (key, outcome) = match outcome {
             Ok(diagnosis) => ("diagnosis", json!(diagnosis)),
             Err(failure) => ("failure", json!(failure)),
         };
-        values.push(json!({ "id": known.id, "zone_without_worker": deserted, "login_backoff": backoff, key: outcome }));
+        values.push(json!({
+            "id": listed.id, "zone_without_worker": zone_without_worker, "login_backoff": backoff, key: outcome,
+        }));
     }
-    arguments.place.format().say_styled(|| text, || json!({ "nodes": values }))?;
+    arguments.project_args.format().print_styled(|| text, || json!({ "nodes": values }))?;
     if unreadable == 0 {
         Ok(())
     } else {
-        Err(CliError::failed(format!("{unreadable} of {} nodes cannot be read", instance.nodes.len())))
+        Err(CliError::failure(format!("{unreadable} of {} nodes cannot be read", instance.nodes.len())))
     }
 }
 
-/// A check logs in whatever the back-off is: a user requests it. A login that succeeds ends the back-off. Returns what is left of it.
-async fn record(
+/// Updates the login back-off of a node after a check, and returns the remaining back-off.
+/// A check ignores the back-off, because a user requests it. A successful login clears the back-off.
+async fn update_login_backoff(
     store: &Store,
     node: &Node,
     before: Option<LoginBackoff>,
@@ -97,14 +100,15 @@ async fn record(
     }
 }
 
-fn moment(milliseconds: i64) -> String {
+/// Formats a Unix time in milliseconds, rounded to seconds.
+fn format_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |at| format!("{at:.0}"))
 }
 
 fn format_node(node: &Node, outcome: &Result<Diagnosis, Failure>) -> String {
-    let said = match outcome {
-        Ok(diagnosis) => doctor::text(diagnosis, output::stdout_has_colours()),
+    let report = match outcome {
+        Ok(diagnosis) => doctor::render_diagnosis(diagnosis, output::stdout_has_colours()),
         Err(failure) => format!("cannot be read: {failure}\n"),
     };
-    format!("{} {} {}\n{said}\n", node.role.name(), node.id, node.url.address())
+    format!("{} {} {}\n{report}\n", node.role.name(), node.id, node.url.address())
 }

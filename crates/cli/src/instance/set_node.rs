@@ -1,14 +1,14 @@
-//! `clew instance set-node`
+//! `clew instance set-node`: changes the URL of a node.
 
 use clap::Args as ClapArgs;
 use clew_model::NodeId;
 use serde_json::json;
 
-use super::{Inventory, Place, find};
+use super::{Inventory, ProjectArgs, require_instance};
 use crate::error::CliError;
 use crate::node_url;
 
-/// Change the address, account or password of a node. Logins are attempted again at once.
+/// Change the address, account or password of a node, and clear its login back-off.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -17,11 +17,11 @@ pub(crate) struct Arguments {
     /// Id of the node [default: the only one]
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
-    /// The new URL
+    /// New URL
     #[arg(long, value_name = "URL")]
     url: String,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -29,28 +29,28 @@ Examples:
   clew instance set-node shop --url mysql://clew@10.0.0.5/
   CLEW_DB_PASSWORD=… clew instance set-node shop --node ID --url mysql://clew@10.0.0.6/
 
-A password that is not in the URL comes from CLEW_DB_PASSWORD, or is asked for. It is stored sealed.";
+If the URL has no password, CLEW_DB_PASSWORD is used, or a prompt on the terminal. Clew stores the password encrypted.";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let inventory = arguments.place.open().await?;
-    let instance = find(&inventory, &arguments.instance).await?;
+    let inventory = arguments.project_args.open().await?;
+    let instance = require_instance(&inventory, &arguments.instance).await?;
     let node = match (&arguments.node, instance.nodes.as_slice()) {
         (None, [only]) => only,
         (None, several) => {
             let ids: Vec<_> = several.iter().map(|node| node.id.as_str()).collect();
-            return Err(CliError::refused(format!("name the node with --node: {}", ids.join(", "))));
+            return Err(CliError::refusal(format!("select a node with --node: {}", ids.join(", "))));
         }
         (Some(id), nodes) => {
-            let found = nodes.iter().find(|node| node.id == *id);
-            found.ok_or_else(|| CliError::failed(format!("instance {} has no node {id}", instance.name)))?
+            let node = nodes.iter().find(|node| node.id == *id);
+            node.ok_or_else(|| CliError::failure(format!("instance {} has no node {id}", instance.name)))?
         }
     };
-    let url = node_url::with_password(node_url::parse(&arguments.url)?)?;
-    let Inventory { store, project, by } = &inventory;
-    if !store.set_node_url(by, &project.id, &instance.id, &node.id, &url).await? {
-        return Err(CliError::failed(format!("node {} was removed", node.id)));
+    let url = node_url::resolve_password(node_url::parse_node_url(&arguments.url)?)?;
+    let Inventory { store, project, origin } = &inventory;
+    if !store.set_node_url(origin, &project.id, &instance.id, &node.id, &url).await? {
+        return Err(CliError::failure(format!("node {} was removed", node.id)));
     }
-    arguments.place.format().say(
+    arguments.project_args.format().print(
         || format!("Node {} is read at {url}.\nNext: clew instance check {} logs in.\n", node.id, instance.name),
         || json!({ "node_id": node.id, "url": url.to_string() }),
     )

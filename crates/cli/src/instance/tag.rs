@@ -1,73 +1,74 @@
-//! `clew instance tag` and `untag`
+//! `clew instance tag` and `untag`: changes the tags of an instance.
 
 use clap::Args;
-use clew_model::{Instance, Tag as InstanceTag};
+use clew_model::{Instance, Tag};
 
-use super::{Inventory, Place, describe, find, parse_tag};
+use super::{Inventory, ProjectArgs, parse_tag, render, require_instance};
 use crate::error::CliError;
 
-/// Longest key and value of a tag, in characters (spec section 3.5).
-const LONGEST: (usize, usize) = (36, 43);
+/// Maximum length of a tag key in characters (spec section 3.5).
+const MAX_KEY_LENGTH: usize = 36;
+/// Maximum length of a tag value in characters (spec section 3.5).
+const MAX_VALUE_LENGTH: usize = 43;
 
-/// Give an instance tags; a key that is there gets the new value. Policies can ask for them (g:ResourceTag).
+/// Add tags to an instance. An existing key gets the new value. Policy conditions can match tags (g:ResourceTag).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew instance tag shop env=test team=payments")]
-pub(super) struct Tag {
+pub(super) struct TagArgs {
     /// Name or id
     instance: String,
-    /// The tags
+    /// Tags to add
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = parse_new_tag)]
-    tags: Vec<InstanceTag>,
+    tags: Vec<Tag>,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
-/// Take tags from an instance.
+/// Remove tags from an instance.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew instance untag shop env\n  clew instance untag shop env=test    only if it has this value"
 )]
-pub(super) struct Untag {
+pub(super) struct UntagArgs {
     /// Name or id
     instance: String,
-    /// Keys, or keys with the value that they must have
+    /// Keys to remove; with =VALUE only if the tag has that value
     #[arg(value_name = "KEY[=VALUE]", required = true)]
     tags: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    project_args: ProjectArgs,
 }
 
-/// A tag that the API would take as well.
-fn parse_new_tag(text: &str) -> Result<InstanceTag, String> {
+/// Parses a tag, with the length and character rules of the API.
+fn parse_new_tag(text: &str) -> Result<Tag, String> {
     let tag = parse_tag(text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\u{4e00}'..='\u{9fff}');
-    let (key, value) = LONGEST;
-    if tag.key.chars().count() > key || !tag.key.chars().all(valid) {
-        return Err(format!("a key has 1 to {key} letters, digits, dashes and underscores"));
+    if tag.key.chars().count() > MAX_KEY_LENGTH || !tag.key.chars().all(valid) {
+        return Err(format!("a key has 1 to {MAX_KEY_LENGTH} letters, digits, dashes and underscores"));
     }
-    if tag.value.chars().count() > value || !tag.value.chars().all(|c| valid(c) || c == '.') {
-        return Err(format!("a value has up to {value} letters, digits, dashes, underscores and dots"));
+    if tag.value.chars().count() > MAX_VALUE_LENGTH || !tag.value.chars().all(|c| valid(c) || c == '.') {
+        return Err(format!("a value has up to {MAX_VALUE_LENGTH} letters, digits, dashes, underscores and dots"));
     }
     Ok(tag)
 }
 
-pub(super) async fn tag(arguments: Tag) -> Result<(), CliError> {
-    let Tag { instance, tags, place } = arguments;
+pub(super) async fn tag(arguments: TagArgs) -> Result<(), CliError> {
+    let TagArgs { instance, tags, project_args } = arguments;
     let mut keys: Vec<_> = tags.iter().map(|tag| tag.key.as_str()).collect();
     keys.sort_unstable();
     if let Some([key, _]) = keys.windows(2).find_map(|pair| <&[&str; 2]>::try_from(pair).ok().filter(|[a, b]| a == b)) {
-        return Err(CliError::refused(format!("the key {key:?} is there twice")));
+        return Err(CliError::refusal(format!("the key {key:?} occurs twice")));
     }
-    let inventory = place.open().await?;
-    let instance = find(&inventory, &instance).await?;
-    inventory.store.add_tags(&inventory.by, &inventory.project.id, &instance.id, &tags).await?;
-    show(&place, &inventory, &instance).await
+    let inventory = project_args.open().await?;
+    let instance = require_instance(&inventory, &instance).await?;
+    inventory.store.add_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
+    print_instance(&project_args, &inventory, &instance).await
 }
 
-pub(super) async fn untag(arguments: Untag) -> Result<(), CliError> {
-    let Untag { instance, tags, place } = arguments;
-    let inventory = place.open().await?;
-    let instance = find(&inventory, &instance).await?;
+pub(super) async fn untag(arguments: UntagArgs) -> Result<(), CliError> {
+    let UntagArgs { instance, tags, project_args } = arguments;
+    let inventory = project_args.open().await?;
+    let instance = require_instance(&inventory, &instance).await?;
     let tags: Vec<_> = tags
         .iter()
         .map(|tag| {
@@ -79,14 +80,18 @@ pub(super) async fn untag(arguments: Untag) -> Result<(), CliError> {
     };
     if let Some((key, value)) = tags.iter().find(|tag| !has(tag)) {
         let tag = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
-        return Err(CliError::refused(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
+        return Err(CliError::refusal(format!("{} has no tag {tag:?}; nothing was changed", instance.name)));
     }
-    inventory.store.remove_tags(&inventory.by, &inventory.project.id, &instance.id, &tags).await?;
-    show(&place, &inventory, &instance).await
+    inventory.store.remove_tags(&inventory.origin, &inventory.project.id, &instance.id, &tags).await?;
+    print_instance(&project_args, &inventory, &instance).await
 }
 
-/// The instance as it is now.
-async fn show(place: &Place, inventory: &Inventory, instance: &Instance) -> Result<(), CliError> {
-    let instance = find(inventory, instance.id.as_str()).await?;
-    place.format().say(|| describe::one(&instance), || describe::value(&instance))
+/// Prints the current state of the instance.
+async fn print_instance(
+    project_args: &ProjectArgs,
+    inventory: &Inventory,
+    instance: &Instance,
+) -> Result<(), CliError> {
+    let instance = require_instance(inventory, instance.id.as_str()).await?;
+    project_args.format().print(|| render::render_instance(&instance), || render::to_json(&instance))
 }

@@ -1,4 +1,4 @@
-//! `clew key create`
+//! `clew key create`: creates permanent and temporary access keys.
 
 use std::time::Duration;
 
@@ -10,25 +10,26 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::directory::{Directory, Place};
 use crate::error::CliError;
-use crate::listing;
-use crate::moments;
+use crate::identity_directory::IdentityDirectory;
+use crate::store_args::DomainArgs;
+use crate::text_table;
+use crate::time;
 
-/// Shortest and longest life of a temporary key, in seconds: as the API has them.
-const LIFE: std::ops::RangeInclusive<u64> = 900..=86_400;
+/// Allowed lifetime of a temporary key in seconds, as in the API.
+const LIFETIME_RANGE: std::ops::RangeInclusive<u64> = 900..=86_400;
 
-/// Make an access key for a user. Prints the secret once.
+/// Create an access key for a user. Prints the secret once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name or id of the user
     user: String,
-    /// A key that ends by itself, 15m to 24h; it is good only with its security token
-    #[arg(long, value_name = "DURATION", value_parser = parse_life)]
+    /// Create a temporary key with this lifetime, 15m to 24h; it is valid only with its security token
+    #[arg(long, value_name = "DURATION", value_parser = parse_lifetime)]
     temporary: Option<Duration>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -36,57 +37,64 @@ Examples:
   clew key create ada
   clew key create ada --temporary 2h --format json
 
-Only a sealed copy of the secret is kept, and of the security token only a hash.";
+Clew stores an encrypted copy of the secret, and only a hash of the security token.";
 
-fn parse_life(text: &str) -> Result<Duration, String> {
-    let life = moments::parse_duration(text)?;
-    if LIFE.contains(&life.as_secs()) { Ok(life) } else { Err("15m to 24h".to_owned()) }
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = time::parse_duration(text)?;
+    if LIFETIME_RANGE.contains(&lifetime.as_secs()) { Ok(lifetime) } else { Err("15m to 24h".to_owned()) }
 }
 
-/// What is told once.
-struct Made {
+/// A new access key with its secrets, which are printed once.
+struct CreatedKey {
     id: AccessKeyId,
     secret: SecretString,
-    /// Its security token, and when both end.
+    /// Security token and Unix time of expiry of a temporary key.
     temporary: Option<(SecretString, i64)>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+    let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
-    let made = make(&directory, &user, arguments.temporary).await?;
-    let (secret, temporary) = (made.secret.expose_secret(), made.temporary.as_ref());
+    let key = create_key(&directory, &user, arguments.temporary).await?;
+    let (secret, temporary) = (key.secret.expose_secret(), key.temporary.as_ref());
     let token = temporary.map(|(token, _)| token.expose_secret());
-    let ends = temporary.map(|(_, at)| moments::seconds(*at));
-    arguments.place.format().say(
+    let expires_at = temporary.map(|(_, at)| time::format_seconds(*at));
+    arguments.domain_args.format().print(
         || {
-            let facts = listing::facts(&[
-                ("  access key", made.id.to_string()),
+            let fields = text_table::render_fields(&[
+                ("  access key", key.id.to_string()),
                 ("  secret key", secret.to_owned()),
                 ("  security token", token.unwrap_or_default().to_owned()),
-                ("  ends", ends.clone().unwrap_or_default()),
+                ("  ends", expires_at.clone().unwrap_or_default()),
             ]);
-            format!("Made an access key of {}. It is shown once; keep it:\n\n{facts}", user.name)
+            format!(
+                "Created an access key of {}. The secrets are shown only once; store them now:\n\n{fields}",
+                user.name
+            )
         },
         || {
             json!({
-                "access_key": made.id, "secret_key": secret, "security_token": token, "expires_at": ends,
+                "access_key": key.id, "secret_key": secret, "security_token": token, "expires_at": expires_at,
                 "user": user.name, "user_id": user.id,
             })
         },
     )
 }
 
-async fn make(directory: &Directory, user: &User, life: Option<Duration>) -> Result<Made, CliError> {
-    let failed = |error: SecretError| CliError::failed(format!("could not make an access key: {error}"));
+async fn create_key(
+    directory: &IdentityDirectory,
+    user: &User,
+    lifetime: Option<Duration>,
+) -> Result<CreatedKey, CliError> {
+    let failed = |error: SecretError| CliError::failure(format!("could not make an access key: {error}"));
     let (id, secret) = (AccessKeyId::generate(), access_key::generate_secret().map_err(failed)?);
-    let (store, by) = (&directory.store, &directory.by);
-    let Some(life) = life else {
-        store.create_key(by, &user.id, &id, &secret).await?;
-        return Ok(Made { id, secret, temporary: None });
+    let (store, origin) = (&directory.store, &directory.origin);
+    let Some(lifetime) = lifetime else {
+        store.create_key(origin, &user.id, &id, &secret).await?;
+        return Ok(CreatedKey { id, secret, temporary: None });
     };
     let token = token::generate().map_err(failed)?;
-    let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
+    let expires_at = Timestamp::now().as_second().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
     let key = NewTemporaryKey {
         user_id: user.id.clone(),
         id: id.clone(),
@@ -95,6 +103,6 @@ async fn make(directory: &Directory, user: &User, life: Option<Duration>) -> Res
         expires_at,
         issued_for: IssuedFor::Nothing,
     };
-    store.create_temporary_key(by, &key).await?;
-    Ok(Made { id, secret, temporary: Some((token, expires_at)) })
+    store.create_temporary_key(origin, &key).await?;
+    Ok(CreatedKey { id, secret, temporary: Some((token, expires_at)) })
 }

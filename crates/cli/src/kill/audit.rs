@@ -1,4 +1,4 @@
-//! The audit of a data directory, for who has one and wants a kill from the command line to stand in it.
+//! Audit records of kills from the command line, written to the store of a data directory.
 
 use clew_diagnose::{clean, template};
 use clew_model::{AuditEvent, DomainId, Outcome, Session};
@@ -6,18 +6,18 @@ use clew_mysql::KillOutcome;
 use clew_store::{Location, Store};
 use serde_json::json;
 
-use super::report::Report;
+use super::report::KillReport;
 use crate::error::CliError;
-use crate::origin;
+use crate::local_actor;
 
-/// An audit that can be written to: found out before anybody is killed.
-pub(super) struct Audit {
+/// Audit log for kills, opened before the first kill.
+pub(super) struct KillAudit {
     store: Store,
-    /// The only one there is, if it is: its auditors see the kill too.
+    /// The only domain of the store, whose auditors can see the kill; `None` if the store has several domains.
     domain: Option<DomainId>,
 }
 
-impl Audit {
+impl KillAudit {
     pub(super) async fn open(location: Location) -> Result<Self, CliError> {
         let store = Store::open(location).await?;
         let mut domains = store.domains().await?;
@@ -25,16 +25,16 @@ impl Audit {
         Ok(Self { store, domain })
     }
 
-    /// A row for each session that was there, whatever became of it.
-    pub(super) async fn record(&self, report: &Report, outcomes: &[(u64, KillOutcome)]) -> Result<(), CliError> {
-        let by = origin::local();
+    /// Records one row per session found, with its outcome.
+    pub(super) async fn record(&self, report: &KillReport, outcomes: &[(u64, KillOutcome)]) -> Result<(), CliError> {
+        let origin = local_actor::local_origin();
         for (id, outcome) in outcomes {
-            let Some(session) = report.chosen.sessions.iter().find(|session| session.id == *id) else { continue };
+            let Some(session) = report.selected.sessions.iter().find(|session| session.id == *id) else { continue };
             let event = AuditEvent {
                 domain_id: self.domain.clone(),
                 outcome: if outcome.is_success() { Outcome::Done } else { Outcome::Failed },
                 detail: detail(report, session, outcome),
-                ..AuditEvent::done(&by, "KillSession", id.to_string())
+                ..AuditEvent::done(&origin, "KillSession", id.to_string())
             };
             self.store.record(&event).await?;
         }
@@ -42,8 +42,9 @@ impl Audit {
     }
 }
 
-/// As the server's own kills have it, with the address instead of the node. Of the statement its template only.
-fn detail(report: &Report, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
+/// Details of the audit row: the same fields as for kills by the API server, with the server address in place of the node.
+/// The statement is recorded as a template without literals.
+fn detail(report: &KillReport, session: &Session, outcome: &KillOutcome) -> serde_json::Value {
     let text = |text: &Option<Vec<u8>>| text.as_deref().map(clean);
     json!({
         "source": "manual", "server": report.address, "kind": report.kind.name(), "reason": report.reason,

@@ -1,4 +1,4 @@
-//! What is said before the kill, and after it.
+//! Output of a kill: the preview, the outcomes and the effect.
 
 use std::fmt::Write as _;
 
@@ -10,37 +10,37 @@ use clew_mysql::{KillEffect, KillKind, KillOutcome};
 use serde_json::{Value, json};
 
 use super::Outcomes;
-use super::preview::{Chosen, Costs};
-use crate::output::joined;
+use super::preview::{KillCosts, SelectedSessions};
+use crate::output::merge_objects;
 
-/// Bytes of a statement that one line can show.
-const STATEMENT_SHOWN: usize = 4 << 10;
+/// Maximum number of statement bytes that are formatted for one line.
+const MAX_STATEMENT_BYTES: usize = 4 << 10;
 
-/// A kill, as it is told.
+/// Data of the preview and of the result.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct KillReport {
     pub(super) address: String,
     pub(super) kind: KillKind,
     pub(super) reason: String,
-    pub(super) chosen: Chosen,
+    pub(super) selected: SelectedSessions,
 }
 
-impl Report {
-    /// What would end, what that costs, and the risk.
+impl KillReport {
+    /// Renders the sessions with their transactions, blocked sessions and risks.
     pub(super) fn preview(&self, width: usize) -> String {
         let mut text = String::new();
-        for session in &self.chosen.sessions {
-            self.describe(&mut text, session, width);
+        for session in &self.selected.sessions {
+            self.render_session(&mut text, session, width);
         }
-        for id in self.chosen.gone() {
+        for id in self.selected.missing_ids() {
             let _ = writeln!(text, "session {id}: already gone\n");
         }
-        if self.chosen.sessions.is_empty() {
+        if self.selected.sessions.is_empty() {
             return text + "There is nothing to end.\n";
         }
-        if let Some(costs) = &self.chosen.costs {
+        if let Some(costs) = &self.selected.costs {
             for warning in &costs.warnings {
-                text.push_str(&wrapped("warning: ", warning, width));
+                text.push_str(&wrap_words("warning: ", warning, width));
             }
             text.push_str(&costs.notes);
         }
@@ -57,18 +57,18 @@ impl Report {
         }
     }
 
-    fn describe(&self, text: &mut String, session: &Session, width: usize) {
+    fn render_session(&self, text: &mut String, session: &Session, width: usize) {
         let on = session.database.as_deref().map_or(String::new(), |name| format!(" on {}", one_line(name)));
         let (user, host) = (one_line(&session.user), one_line(&session.host));
-        let head = format!("session {}, {user}@{host}{on}, {}", session.id, doing(session));
+        let head = format!("session {}, {user}@{host}{on}, {}", session.id, format_activity(session));
         let _ = writeln!(text, "{}", cut(&head, width));
         if let Some(statement) = &session.statement {
-            let start = statement.get(..STATEMENT_SHOWN).unwrap_or(statement);
+            let start = statement.get(..MAX_STATEMENT_BYTES).unwrap_or(statement);
             let _ = writeln!(text, "{}", cut(&format!("  runs: {}", one_line(start)), width));
         }
-        if let Some(costs) = &self.chosen.costs {
-            let _ = writeln!(text, "  {}", self.rollback(costs, session.id));
-            match costs.holds_up.get(&session.id) {
+        if let Some(costs) = &self.selected.costs {
+            let _ = writeln!(text, "  {}", self.format_rollback(costs, session.id));
+            match costs.blocked_counts.get(&session.id) {
                 Some(1) => text.push_str("  holds up 1 session\n"),
                 Some(many) => {
                     let _ = writeln!(text, "  holds up {many} sessions");
@@ -76,19 +76,19 @@ impl Report {
                 None => {}
             }
             for risk in self.risks(costs, session.id) {
-                text.push_str(&wrapped("  risk: ", &risk.to_string(), width));
+                text.push_str(&wrap_words("  risk: ", &risk.to_string(), width));
             }
         }
         text.push('\n');
     }
 
-    fn risks<'c>(&self, costs: &'c Costs, id: u64) -> impl Iterator<Item = &'c KillRisk> {
+    fn risks<'c>(&self, costs: &'c KillCosts, id: u64) -> impl Iterator<Item = &'c KillRisk> {
         let kind = self.kind;
         let applies = move |risk: &&KillRisk| kind == KillKind::Connection || risk.applies_to_statement();
         costs.risks.get(&id).into_iter().flatten().filter(applies)
     }
 
-    fn rollback(&self, costs: &Costs, id: u64) -> String {
+    fn format_rollback(&self, costs: &KillCosts, id: u64) -> String {
         let Some(transactions) = &costs.transactions else {
             return "whether it has changed anything cannot be seen".to_owned();
         };
@@ -105,9 +105,9 @@ impl Report {
         }
     }
 
-    /// What the answer to "go on?" is about.
-    pub(super) fn question(&self) -> String {
-        let what = match (self.kind, self.chosen.sessions.len()) {
+    /// Action for the confirmation prompt.
+    pub(super) fn action(&self) -> String {
+        let what = match (self.kind, self.selected.sessions.len()) {
             (KillKind::Connection, 1) => "end 1 session".to_owned(),
             (KillKind::Connection, many) => format!("end {many} sessions"),
             (KillKind::Query, 1) => "end what 1 session runs".to_owned(),
@@ -116,25 +116,25 @@ impl Report {
         format!("{what} on {}", self.address)
     }
 
-    /// What became of everybody who was typed: those who were gone before, too.
-    pub(super) fn of_all(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
-        let outcome = |id: u64| outcomes.iter().find(|(known, _)| *known == id).map(|(_, outcome)| outcome.clone());
-        self.chosen.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
+    /// Outcomes of all session ids in the arguments. Ids without a session get `AlreadyGone`.
+    pub(super) fn outcomes_of_all_ids(&self, outcomes: &[(u64, KillOutcome)]) -> Outcomes {
+        let outcome = |id: u64| outcomes.iter().find(|(other, _)| *other == id).map(|(_, outcome)| outcome.clone());
+        self.selected.ids.iter().map(|&id| (id, outcome(id).unwrap_or(KillOutcome::AlreadyGone))).collect()
     }
 
-    /// The same for scripts; without outcomes, what would be ended.
-    pub(super) fn json(&self, done: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
-        let (outcomes, effect) = done.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
-        let one = |id: &u64| {
-            let session = self.chosen.sessions.iter().find(|session| session.id == *id);
-            let known = session.map_or_else(|| json!({ "session_id": id }), |session| self.fields(session));
+    /// Converts the result to JSON; without outcomes, the preview.
+    pub(super) fn to_json(&self, result: Option<(&Outcomes, Option<&Result<KillEffect, Failure>>)>) -> Value {
+        let (outcomes, effect) = result.map_or((None, None), |(outcomes, effect)| (Some(outcomes), effect));
+        let session_json = |id: &u64| {
+            let session = self.selected.sessions.iter().find(|session| session.id == *id);
+            let fields = session.map_or_else(|| json!({ "session_id": id }), |session| self.session_fields(session));
             let outcome =
-                outcomes.and_then(|all| all.iter().find(|(known, _)| known == id).map(|(_, outcome)| outcome));
-            let end = outcome.map_or_else(
+                outcomes.and_then(|all| all.iter().find(|(other, _)| other == id).map(|(_, outcome)| outcome));
+            let outcome_fields = outcome.map_or_else(
                 || json!({}),
                 |outcome| json!({ "outcome": outcome.name(), "detail": outcome.to_string() }),
             );
-            joined(joined(known, json!({ "there": session.is_some() })), end)
+            merge_objects(merge_objects(fields, json!({ "there": session.is_some() })), outcome_fields)
         };
         let effect = match effect {
             None => Value::Null,
@@ -146,50 +146,50 @@ impl Report {
                 "rows_rolled_back": null, "unblocked": [], "still_waiting": [], "unknown": failure.to_string(),
             }),
         };
-        let warnings = self.chosen.costs.as_ref().map(|costs| costs.warnings.as_slice()).unwrap_or_default();
+        let warnings = self.selected.costs.as_ref().map(|costs| costs.warnings.as_slice()).unwrap_or_default();
         json!({
             "effect": effect, "warnings": warnings,
             "server": self.address, "kind": self.kind.name(), "reason": self.reason, "dry_run": outcomes.is_none(),
-            "sessions": self.chosen.ids.iter().map(one).collect::<Vec<_>>(),
+            "sessions": self.selected.ids.iter().map(session_json).collect::<Vec<_>>(),
         })
     }
 
-    fn fields(&self, session: &Session) -> Value {
+    fn session_fields(&self, session: &Session) -> Value {
         let text = |text: &Option<Vec<u8>>| text.as_deref().map(clean);
-        let known = json!({
+        let fields = json!({
             "session_id": session.id, "user": clean(&session.user), "host": clean(&session.host),
             "db": text(&session.database), "command": clean(&session.command), "seconds": session.seconds,
             "state": text(&session.state), "statement": text(&session.statement),
         });
-        let Some(costs) = &self.chosen.costs else { return known };
+        let Some(costs) = &self.selected.costs else { return fields };
         let open = costs.transactions.as_ref().and_then(|all| all.get(&session.id));
         let costs = json!({
-            "transactions_seen": costs.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction),
-            "holds_up": costs.holds_up.get(&session.id).copied().unwrap_or(0),
+            "transactions_seen": costs.transactions.is_some(), "transaction": open.map_or(Value::Null, transaction_json),
+            "holds_up": costs.blocked_counts.get(&session.id).copied().unwrap_or(0),
             "risks": self.risks(costs, session.id)
                 .map(|risk| json!({ "kind": risk.kind(), "message": risk.to_string(), "unsafe": risk.is_unsafe() }))
                 .collect::<Vec<_>>(),
         });
-        joined(known, costs)
+        merge_objects(fields, costs)
     }
 }
 
-fn transaction(open: &Transaction) -> Value {
+fn transaction_json(open: &Transaction) -> Value {
     json!({
         "state": open.state, "seconds": open.seconds, "rows_locked": open.rows_locked, "rows_modified": open.rows_modified,
     })
 }
 
-/// A line for each session, and the effect on others.
-pub(super) fn table(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
+/// Renders one line per session, and the effect on other sessions.
+pub(super) fn render_outcomes(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<KillEffect, Failure>>) -> String {
     let mut text = String::new();
     for (id, outcome) in outcomes {
-        // A state of the server may be a part of it.
+        // An outcome can contain a state text of the server.
         let _ = writeln!(text, "session {id}: {}", one_line(outcome.to_string().as_bytes()));
     }
     match effect {
         None => {}
-        Some(Ok(effect)) => text.push_str(&described(effect)),
+        Some(Ok(effect)) => text.push_str(&format_effect(effect)),
         Some(Err(failure)) => {
             let _ = writeln!(text, "effect unknown: {failure}");
         }
@@ -197,8 +197,8 @@ pub(super) fn table(outcomes: &[(u64, KillOutcome)], effect: Option<&Result<Kill
     text
 }
 
-/// `1 row rolled back; 2 sessions unblocked, 1 still waits`.
-fn described(effect: &KillEffect) -> String {
+/// Formats the effect, such as `1 row rolled back; 2 sessions unblocked, 1 still waits`.
+fn format_effect(effect: &KillEffect) -> String {
     let count =
         |count: u64, one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
     let rows = match effect.rows_rolled_back {
@@ -213,8 +213,8 @@ fn described(effect: &KillEffect) -> String {
     format!("{rows}; {unblocked}{waiting}\n")
 }
 
-/// A text of words in lines of this width, which begin below each other behind the label.
-fn wrapped(label: &str, words: &str, width: usize) -> String {
+/// Wraps words at `width` columns. Continuation lines are indented by the width of the label.
+fn wrap_words(label: &str, words: &str, width: usize) -> String {
     let mut text = label.to_owned();
     let mut used = columns(label);
     let mut is_first = true;
@@ -235,7 +235,8 @@ fn wrapped(label: &str, words: &str, width: usize) -> String {
     text
 }
 
-fn doing(session: &Session) -> String {
+/// Formats the command, state and duration of a session.
+fn format_activity(session: &Session) -> String {
     let state = one_line(session.state.as_deref().unwrap_or_default());
     let state = if state.is_empty() { state } else { format!(" ({state})") };
     format!("{}{state} for {} s", one_line(&session.command), session.seconds)

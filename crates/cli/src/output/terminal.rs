@@ -1,17 +1,17 @@
-//! A terminal as a destination: what is written to it passes the sanitiser, whatever its source.
+//! Sanitising writer for terminals.
 
 use std::io::{self, Write};
 
 use clew_diagnose::terminal::{sanitize, sanitize_styled};
 
-/// Bytes at the end of a write that may be the beginning of a sequence which the next write completes.
-const MAX_INCOMPLETE: usize = 16;
+/// Maximum number of bytes held back as the start of an incomplete sequence.
+const MAX_INCOMPLETE_BYTES: usize = 16;
 
-/// A writer that sanitises text on its way. Bytes that are not UTF-8 become `\xNN`.
+/// Writer that sanitises text. Bytes that are not UTF-8 become `\xNN`.
 #[derive(Debug)]
 pub(crate) struct Sanitizer<W: Write> {
     inner: W,
-    /// Whether sequences that set colour and weight stay.
+    /// Preserves escape sequences for colour and weight.
     styled: bool,
     incomplete: Vec<u8>,
 }
@@ -28,9 +28,9 @@ impl<W: Write> Sanitizer<W> {
     }
 }
 
-/// Length of what can be written now: not half a character, half a line end or half a sequence of styles.
+/// Length of the prefix without an incomplete character, line break or style sequence at the end.
 fn complete_length(bytes: &[u8]) -> usize {
-    let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE);
+    let tail_start = bytes.len().saturating_sub(MAX_INCOMPLETE_BYTES);
     let tail = bytes.get(tail_start..).unwrap_or_default();
     if let Some(at) = tail.iter().rposition(|&byte| byte == b'\x1b' || byte == b'\r')
         && !tail.get(at..).unwrap_or_default().iter().any(|byte| matches!(byte, b'm' | b'\n'))
@@ -64,26 +64,26 @@ impl<W: Write> Write for Sanitizer<W> {
 mod tests {
     use super::*;
 
-    fn written(text: &[u8], styled: bool, piece: usize) -> String {
+    fn write_in_chunks(text: &[u8], styled: bool, size: usize) -> String {
         let mut out = Vec::new();
         let mut writer = Sanitizer::new(&mut out, styled);
-        text.chunks(piece).for_each(|piece| writer.write_all(piece).unwrap());
+        text.chunks(size).for_each(|chunk| writer.write_all(chunk).unwrap());
         writer.flush().unwrap();
         drop(writer);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn pieces_of_any_size_give_the_same_text() {
+    fn output_does_not_depend_on_the_chunk_size() {
         let text = "\u{1b}[1m会话\u{1b}[0m,\u{9b}2J\u{202e}x\r\n🧵\rend\u{1b}".as_bytes();
-        for piece in 1..=text.len() {
+        for size in 1..=text.len() {
             assert_eq!(
-                written(text, false, piece),
+                write_in_chunks(text, false, size),
                 "\\u{1b}[1m会话\\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}"
             );
             let styled = "\u{1b}[1m会话\u{1b}[0m,\\u{9b}2J\\u{202e}x\r\n🧵\\u{d}end\\u{1b}";
-            assert_eq!(written(text, true, piece), styled, "{piece}");
+            assert_eq!(write_in_chunks(text, true, size), styled, "{size}");
         }
-        assert_eq!(written(b"a\xffb\xe9", false, 1), "a\\xffb\\xe9");
+        assert_eq!(write_in_chunks(b"a\xffb\xe9", false, 1), "a\\xffb\\xe9");
     }
 }

@@ -1,68 +1,70 @@
-//! `clew policy attach` and `detach`
+//! `clew policy attach` and `detach`: grants and revokes policies.
 
 use clap::Args;
 use clew_store::Grantee;
 use serde_json::json;
 
-use crate::directory::{Directory, FoundPolicy, Place};
 use crate::error::CliError;
+use crate::identity_directory::{IdentityDirectory, NamedPolicy};
+use crate::store_args::DomainArgs;
 
-/// Attach a policy to a user or a group. It holds at once.
+/// Attach a policy to a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
 #[command(after_help = ATTACH_HELP)]
-pub(super) struct Attach {
+pub(super) struct AttachArgs {
     /// Name or id of the policy
     policy: String,
     #[command(flatten)]
-    grantee: To,
+    grantee: GranteeArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const ATTACH_HELP: &str = "\
 Examples:
-  clew policy attach look-at-test --user ada
+  clew policy attach read-test --user ada
   clew policy attach \"TaurusDB ReadOnlyAccess\" --group developers --project shop
 
-Identity policies (version 5.0) go to users and groups; role policies (1.0, 1.1) go to groups, for all projects or for one.";
+Identity policies (version 5.0) can be attached to users and groups. Role policies (versions 1.0 and 1.1) can be attached to groups,
+for one project or for all.";
 
-/// Take a policy from a user or a group. It ends at once.
+/// Detach a policy from a user or a group. Takes effect immediately.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  clew policy detach look-at-test --user ada")]
-pub(super) struct Detach {
+#[command(after_help = "Example:\n  clew policy detach read-test --user ada")]
+pub(super) struct DetachArgs {
     /// Name or id of the policy
     policy: String,
     #[command(flatten)]
-    grantee: To,
+    grantee: GranteeArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Whom a policy is for.
+/// Grantee of a policy, and the project of a role policy.
 #[derive(Debug, Args)]
-struct To {
+struct GranteeArgs {
     /// Name or id of a user
     #[arg(long, value_name = "USER", required_unless_present = "group", conflicts_with = "group")]
     user: Option<String>,
     /// Name or id of a group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// Name or id of the one project that a role policy is good for [default: all]
+    /// Name or id of the project of a role policy [default: all projects]
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
 }
 
-/// An attachment that was found to be possible.
+/// A resolved attachment.
 struct Attachment {
-    policy: FoundPolicy,
+    policy: NamedPolicy,
     grantee: Grantee,
     project: Option<clew_store::Project>,
-    /// In words.
+    /// Description of the grantee and project in messages.
     to: String,
 }
 
-impl To {
-    async fn resolve(&self, directory: &Directory, policy: &str) -> Result<Attachment, CliError> {
+impl GranteeArgs {
+    async fn resolve(&self, directory: &IdentityDirectory, policy: &str) -> Result<Attachment, CliError> {
         let policy = directory.policy(policy).await?;
         let (grantee, to) = match (&self.user, &self.group) {
             (Some(user), _) => {
@@ -84,15 +86,15 @@ impl To {
 }
 
 impl Attachment {
-    /// Roles go to groups, and may be good for one project; identity policies go to anyone (spec section 4.1).
+    /// Checks the rules of spec section 4.1: role policies only for groups, a project only for role policies.
     fn check(&self) -> Result<(), CliError> {
         let name = &self.policy.name;
         match (self.policy.model, &self.grantee, &self.project) {
-            ("role", Grantee::User(_), _) => Err(CliError::refused(format!(
+            ("role", Grantee::User(_), _) => Err(CliError::refusal(format!(
                 "{name} is a role policy (version 1.0 or 1.1), which goes to groups only"
             ))
             .with_hint("attach it to a group with --group, and put the user in it with clew group add")),
-            ("identity", _, Some(_)) => Err(CliError::refused(format!(
+            ("identity", _, Some(_)) => Err(CliError::refusal(format!(
                 "{name} is an identity policy (version 5.0), which holds for all projects"
             ))
             .with_hint("leave --project out, and ask for g:ProjectName in a Condition of the policy")),
@@ -101,35 +103,40 @@ impl Attachment {
     }
 }
 
-pub(super) async fn attach(arguments: Attach) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+pub(super) async fn attach(arguments: AttachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
     attachment.check()?;
     let Attachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
-    let new = directory.store.attach(&directory.by, &policy.reference, grantee, project).await?;
+    let new = directory.store.attach(&directory.origin, &policy.reference, grantee, project).await?;
     let verb = if new { "is attached" } else { "was attached already" };
-    say(&arguments.place, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
+    print_result(&arguments.domain_args, &attachment, &format!("{} {verb} to {to}.\n", policy.name), true)
 }
 
-pub(super) async fn detach(arguments: Detach) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+pub(super) async fn detach(arguments: DetachArgs) -> Result<(), CliError> {
+    let directory = arguments.domain_args.open().await?;
     let attachment = arguments.grantee.resolve(&directory, &arguments.policy).await?;
     let Attachment { policy, grantee, project, to } = &attachment;
     let project = project.as_ref().map(|project| &project.id);
-    if !directory.store.detach(&directory.by, &policy.reference, grantee, project).await? {
-        return Err(CliError::refused(format!("{} is not attached to {to}", policy.name))
-            .with_hint("clew policy show tells whom it is attached to"));
+    if !directory.store.detach(&directory.origin, &policy.reference, grantee, project).await? {
+        return Err(CliError::refusal(format!("{} is not attached to {to}", policy.name))
+            .with_hint("clew policy show lists the attachments"));
     }
-    say(&arguments.place, &attachment, &format!("{} is attached to {to} no more.\n", policy.name), false)
+    print_result(
+        &arguments.domain_args,
+        &attachment,
+        &format!("{} is no longer attached to {to}.\n", policy.name),
+        false,
+    )
 }
 
-fn say(place: &Place, attachment: &Attachment, text: &str, attached: bool) -> Result<(), CliError> {
+fn print_result(domain_args: &DomainArgs, attachment: &Attachment, text: &str, attached: bool) -> Result<(), CliError> {
     let (user, group) = match &attachment.grantee {
         Grantee::User(id) => (Some(id), None),
         Grantee::Group(id) => (None, Some(id)),
     };
-    place.format().say(
+    domain_args.format().print(
         || text.to_owned(),
         || {
             json!({

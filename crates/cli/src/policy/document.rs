@@ -1,4 +1,4 @@
-//! Policy documents as files, and what is wrong with them, as a compiler would say it.
+//! Policy documents and their diagnostics, formatted like compiler errors.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -9,13 +9,13 @@ use clew_iam::policy::{Finding, MAX_BYTES, Policy, PolicyErrors};
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::listing;
 use crate::output::{self, Format};
+use crate::text_table;
 
-/// Characters of a line that are shown around a finding.
-const SHOWN: usize = 100;
+/// Maximum number of characters shown of a line with a finding.
+const MAX_EXCERPT_LENGTH: usize = 100;
 
-/// A document, and its name in messages.
+/// Text of a policy document, and the file name for messages.
 pub(super) struct Document {
     pub(super) name: String,
     pub(super) text: String,
@@ -33,12 +33,12 @@ impl Document {
         } else {
             File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
-        read.map_err(|error| CliError::refused(format!("could not read {name}: {error}")))?;
+        read.map_err(|error| CliError::refusal(format!("could not read {name}: {error}")))?;
         if bytes.len() > MAX_BYTES {
-            return Err(CliError::refused(format!("{name} is no policy: it has more than {MAX_BYTES} bytes")));
+            return Err(CliError::refusal(format!("{name} is no policy: it has more than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            CliError::refused(format!("{name} is no policy: it is not UTF-8: {}", error.utf8_error()))
+            CliError::refusal(format!("{name} is no policy: it is not UTF-8: {}", error.utf8_error()))
         })?;
         Ok(Self { name, text })
     }
@@ -47,32 +47,32 @@ impl Document {
         Policy::parse(&self.text)
     }
 
-    /// Findings with their lines, and a mark below.
-    pub(super) fn describe(&self, kind: &str, findings: &[Finding]) -> String {
+    /// Formats findings with the source line and a caret below the column.
+    pub(super) fn format_findings(&self, kind: &str, findings: &[Finding]) -> String {
         findings.iter().fold(String::new(), |mut text, finding| {
             let Finding { line, column, path, message } = finding;
-            let message = listing::one_line(message);
-            let _ = writeln!(text, "{}:{line}:{column}: {kind}: {message} ({})", self.name, listing::one_line(path));
-            if let Some((shown, mark)) = self.line(*line, *column) {
+            let message = text_table::one_line(message);
+            let _ = writeln!(text, "{}:{line}:{column}: {kind}: {message} ({})", self.name, text_table::one_line(path));
+            if let Some((excerpt, caret)) = self.excerpt(*line, *column) {
                 let number = line.to_string();
-                let _ = writeln!(text, "  {number} | {shown}\n  {:width$} | {mark}", "", width = number.len());
+                let _ = writeln!(text, "  {number} | {excerpt}\n  {:width$} | {caret}", "", width = number.len());
             }
             text
         })
     }
 
-    /// The part of a line around a column, and a caret below the column.
-    fn line(&self, line: usize, column: usize) -> Option<(String, String)> {
-        let whole: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
-        let at = column.checked_sub(1)?;
-        let from = if whole.len() > SHOWN { at.saturating_sub(SHOWN / 2) } else { 0 };
-        // A tab is as wide as it likes; with a blank in its place the caret stands where it should.
-        let shown = whole.iter().skip(from).take(SHOWN).map(|c| if c.is_control() { ' ' } else { *c });
-        Some((shown.collect(), format!("{}^", " ".repeat(at - from))))
+    /// Returns the part of a line around a column, and a line with a caret below the column.
+    fn excerpt(&self, line: usize, column: usize) -> Option<(String, String)> {
+        let chars: Vec<char> = self.text.lines().nth(line.checked_sub(1)?)?.chars().collect();
+        let index = column.checked_sub(1)?;
+        let start = if chars.len() > MAX_EXCERPT_LENGTH { index.saturating_sub(MAX_EXCERPT_LENGTH / 2) } else { 0 };
+        // Control characters become spaces, because the width of a tab would shift the caret.
+        let excerpt = chars.iter().skip(start).take(MAX_EXCERPT_LENGTH).map(|c| if c.is_control() { ' ' } else { *c });
+        Some((excerpt.collect(), format!("{}^", " ".repeat(index - start))))
     }
 }
 
-/// `clew policy validate`
+/// Implements `clew policy validate`.
 pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
     let document = Document::read(path)?;
     let (errors, policy) = match document.parse() {
@@ -80,59 +80,59 @@ pub(super) fn validate(path: &Path, format: Format) -> Result<(), CliError> {
         Err(errors) => (errors.findings().to_vec(), None),
     };
     let warnings = policy.as_ref().map_or(&[][..], |policy| policy.warnings());
-    format.say(
+    format.print(
         || {
             let verdict = match &policy {
                 Some(policy) => format!(
                     "{}: a policy of version {}, {}, {}\n",
                     document.name,
                     policy.version(),
-                    count(policy.statements().len(), "statement"),
-                    count(warnings.len(), "warning")
+                    format_count(policy.statements().len(), "statement"),
+                    format_count(warnings.len(), "warning")
                 ),
-                None => format!("{}: no policy, {}\n", document.name, count(errors.len(), "error")),
+                None => format!("{}: no policy, {}\n", document.name, format_count(errors.len(), "error")),
             };
-            document.describe("error", &errors) + &document.describe("warning", warnings) + &verdict
+            document.format_findings("error", &errors) + &document.format_findings("warning", warnings) + &verdict
         },
         || json!({ "valid": policy.is_some(), "errors": errors, "warnings": warnings }),
     )?;
-    if policy.is_some() { Ok(()) } else { Err(CliError::AnsweredNo) }
+    if policy.is_some() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-/// The policy of a document. Says what is wrong with it on stderr, and what is worth a second look.
-pub(super) fn need_policy(document: &Document) -> Result<Policy, CliError> {
+/// Parses a document. Prints errors and warnings to stderr. Fails if the document has errors.
+pub(super) fn require_policy(document: &Document) -> Result<Policy, CliError> {
     match document.parse() {
         Ok(policy) => {
-            output::to_stderr(&document.describe("warning", policy.warnings()));
+            output::write_stderr(&document.format_findings("warning", policy.warnings()));
             Ok(policy)
         }
         Err(errors) => {
-            output::to_stderr(&document.describe("error", errors.findings()));
-            let errors = count(errors.findings().len(), "error");
-            Err(CliError::refused(format!("{} is no policy: {errors}; nothing was changed", document.name)))
+            output::write_stderr(&document.format_findings("error", errors.findings()));
+            let errors = format_count(errors.findings().len(), "error");
+            Err(CliError::refusal(format!("{} is no policy: {errors}; nothing was changed", document.name)))
         }
     }
 }
 
-/// So many of something.
-pub(super) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// Formats a number with a noun, in the plural unless the number is 1.
+pub(super) fn format_count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn marked(text: &str, line: usize, column: usize) -> Option<(String, String)> {
-        Document { name: "x".into(), text: text.into() }.line(line, column)
+    fn excerpt(text: &str, line: usize, column: usize) -> Option<(String, String)> {
+        Document { name: "x".into(), text: text.into() }.excerpt(line, column)
     }
 
     #[test]
-    fn the_caret_stands_below_its_column() {
-        assert_eq!(marked("{\n\t\"a\": 1", 2, 2).unwrap(), (" \"a\": 1".to_owned(), " ^".to_owned()));
-        let (shown, mark) = marked(&format!("{}X{}", "a".repeat(500), "b".repeat(500)), 1, 501).unwrap();
-        assert_eq!((shown.chars().count(), shown.find('X'), mark.find('^')), (SHOWN, Some(50), Some(50)));
-        assert_eq!(marked("{", 1, 2).unwrap(), ("{".to_owned(), " ^".to_owned()), "the end of the text has a place");
-        assert_eq!(marked("{", 7, 1), None);
+    fn caret_points_at_the_column() {
+        assert_eq!(excerpt("{\n\t\"a\": 1", 2, 2).unwrap(), (" \"a\": 1".to_owned(), " ^".to_owned()));
+        let (text, caret) = excerpt(&format!("{}X{}", "a".repeat(500), "b".repeat(500)), 1, 501).unwrap();
+        assert_eq!((text.chars().count(), text.find('X'), caret.find('^')), (MAX_EXCERPT_LENGTH, Some(50), Some(50)));
+        assert_eq!(excerpt("{", 1, 2).unwrap(), ("{".to_owned(), " ^".to_owned()), "the column after the end is valid");
+        assert_eq!(excerpt("{", 7, 1), None);
     }
 }

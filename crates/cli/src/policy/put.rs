@@ -1,4 +1,4 @@
-//! `clew policy put`
+//! `clew policy put`: creates or replaces a policy.
 
 use std::path::PathBuf;
 
@@ -7,31 +7,32 @@ use clew_iam::policy::system;
 use clew_store::PolicyRef;
 use serde_json::json;
 
-use super::document::{Document, count, need_policy};
-use crate::directory::{Place, name_of_model};
+use super::document::{Document, format_count, require_policy};
 use crate::error::CliError;
-use crate::names;
+use crate::identity_directory::model_name;
+use crate::store_args::DomainArgs;
+use crate::validators;
 
-/// Keep a policy, in the place of the one of this name if there is one. It holds at once for all whom it is attached to.
+/// Create a policy, or replace the policy of the same name. Changes apply immediately to all attachments.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name, unique in the domain
-    #[arg(value_parser = names::parse_policy)]
+    #[arg(value_parser = validators::parse_policy_name)]
     name: String,
-    /// The document; - means stdin
+    /// Policy document; - means stdin
     file: PathBuf,
-    /// What it is for [default: as it was]
-    #[arg(long, value_name = "TEXT", value_parser = names::parse_description)]
+    /// Description [default: unchanged]
+    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const AFTER_HELP: &str = "\
 Examples:
-  clew policy put look-at-test look.json --description \"the test instances\"
-  clew policy put look-at-test - <<'END'
+  clew policy put read-test read-test.json --description \"read the test instances\"
+  clew policy put read-test - <<'END'
   {
     \"Version\": \"5.0\",
     \"Statement\": [{
@@ -42,25 +43,27 @@ Examples:
   }
   END
 
-A document that is no policy is refused with everything that is wrong with it, each with line and column.";
+An invalid document is refused with all errors, each with line and column.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { name, file, description, place } = arguments;
+    let Arguments { name, file, description, domain_args } = arguments;
     if system::find(&name).is_some() {
-        return Err(CliError::refused(format!("{name} comes with Clew and cannot be replaced; choose another name")));
+        return Err(CliError::refusal(format!(
+            "{name} is a system policy and cannot be replaced; choose another name"
+        )));
     }
     let document = Document::read(&file)?;
-    let policy = need_policy(&document)?;
-    let directory = place.open().await?;
+    let policy = require_policy(&document)?;
+    let directory = domain_args.open().await?;
     let (store, domain) = (&directory.store, &directory.domain.id);
-    let model = name_of_model(policy.model());
+    let model = model_name(policy.model());
     let before = store.policy_by_name(domain, &name).await?;
     if let Some(before) = before.as_ref().filter(|before| before.model != model) {
-        // What an attachment may be depends on the model.
+        // The model restricts the grantee and the project of attachments, so an attached policy cannot change its model.
         let times = store.attachments_of(&PolicyRef::Own(before.id.clone())).await?.len();
         if times > 0 {
-            let times = count(times, "time");
-            return Err(CliError::refused(format!(
+            let times = format_count(times, "time");
+            return Err(CliError::refusal(format!(
                 "{name} is a policy of the model {} and attached {times}; one of the model {model} cannot take its place",
                 before.model
             ))
@@ -69,14 +72,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
     let replaced = before.is_some();
     let description = description.or(before.map(|before| before.description)).unwrap_or_default();
-    let id = store.put_policy(&directory.by, domain, &name, model, &document.text, &description).await?;
+    let id = store.put_policy(&directory.origin, domain, &name, model, &document.text, &description).await?;
     let version = policy.version();
-    place.format().say(
+    domain_args.format().print(
         || {
-            let what = if replaced { "Replaced" } else { "Made" };
-            let statements = count(policy.statements().len(), "statement");
-            let made = format!("{what} the policy {name} ({id}): version {version}, {statements}.\n");
-            if replaced { made } else { format!("{made}Next: clew policy attach {name} --group GROUP\n") }
+            let verb = if replaced { "Replaced" } else { "Created" };
+            let statements = format_count(policy.statements().len(), "statement");
+            let line = format!("{verb} the policy {name} ({id}): version {version}, {statements}.\n");
+            if replaced { line } else { format!("{line}Next: clew policy attach {name} --group GROUP\n") }
         },
         || json!({ "id": id, "name": name, "model": model, "version": version, "warnings": policy.warnings() }),
     )

@@ -1,4 +1,4 @@
-//! `clew policy simulate`: what would come of a request, and why.
+//! `clew policy simulate`: explains the decision on a simulated request.
 
 mod report;
 
@@ -14,20 +14,21 @@ use clew_model::{Instance, Tag};
 use clew_store::{Project, StoredGrant, StoredPolicy, User};
 use jiff::Timestamp;
 
-use crate::directory::{Directory, Place, nearest};
 use crate::error::CliError;
-use crate::{instance, moments, output};
+use crate::identity_directory::{IdentityDirectory, nearest_name};
+use crate::store_args::DomainArgs;
+use crate::{instance, output, time};
 
-/// Say whether a user may do something, which statement decides, and why each other one does not match.
+/// Simulate a request: report the decision, the deciding statement, and why other statements do not match.
 ///
-/// Ends with 0 if the request would be allowed, with 1 if not.
+/// Exits with 0 if the request would be allowed, else with 1.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name or id of the user
     #[arg(long, value_name = "USER")]
     user: String,
-    /// Name of the action, in either model
+    /// Name of the action in either policy model
     #[arg(long, value_name = "ACTION")]
     action: String,
     /// Name or id of the project [default: the only one]
@@ -36,20 +37,20 @@ pub(super) struct Arguments {
     /// Name or id of the instance
     #[arg(long, value_name = "INSTANCE")]
     instance: Option<String>,
-    /// Address that the request comes from (g:SourceIp)
+    /// Source address of the request (g:SourceIp)
     #[arg(long, value_name = "ADDRESS")]
     source_ip: Option<IpAddr>,
-    /// The request does not come over TLS (g:SecureTransport)
+    /// Simulate a request without TLS (g:SecureTransport)
     #[arg(long)]
     plain_http: bool,
-    /// When it comes (g:CurrentTime) [default: now]
-    #[arg(long, value_name = "MOMENT", value_parser = moments::parse)]
+    /// Time of the request (g:CurrentTime) [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_timestamp)]
     at: Option<Timestamp>,
-    /// A tag that the request would add or remove (g:RequestTag)
+    /// Tag that the request adds or removes (g:RequestTag); repeatable
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = instance::parse_tag)]
     tags: Vec<Tag>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -58,14 +59,14 @@ Examples:
   clew policy simulate --user ada --action gaussdbformysql:instance:deleteProcesses --instance shop --source-ip 10.1.2.3
   clew policy simulate --user ada --action clew:identity:manage --format json
 
-The user is taken to have signed in for what the action needs: the project, or the domain.";
+The simulation assumes a sign-in with the scope that the action requires: the project or the domain.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let directory = arguments.place.open().await?;
+    let directory = arguments.domain_args.open().await?;
     let user = directory.user(&arguments.user).await?;
-    let action = action(&arguments.action)?;
-    let (project, instance) = target(&directory, &arguments, action).await?;
-    let principal = principal(&directory, &user).await?;
+    let action = find_action(&arguments.action)?;
+    let (project, instance) = resolve_target(&directory, &arguments, action).await?;
+    let principal = load_principal(&directory, &user).await?;
     let resource = Resource {
         project: project.as_ref().map(|project| ProjectFacts {
             id: &project.id,
@@ -85,76 +86,76 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
         source_ip: arguments.source_ip,
         secure_transport: !arguments.plain_http,
     };
-    let simulated = report::Simulated {
+    let simulation = report::Simulation {
         explanation: explain(&principal, action, &resource, &environment),
-        obstacles: obstacles(&user, project.as_ref()),
+        obstacles: find_obstacles(&user, project.as_ref()),
         action,
         user: &user,
         project: project.as_ref(),
         instance: instance.as_ref(),
     };
     if action.target == Target::Instance && instance.is_none() {
-        output::to_stderr(
-            "note: no --instance, so conditions on one do not hold; a list shows those that are allowed one by one\n",
+        output::write_stderr(
+            "note: without --instance, conditions on an instance do not match; a list request checks each instance separately\n",
         );
     }
-    arguments.place.format().say(|| simulated.text(), || simulated.value())?;
-    if simulated.is_allowed() { Ok(()) } else { Err(CliError::AnsweredNo) }
+    arguments.domain_args.format().print(|| simulation.render(), || simulation.to_json())?;
+    if simulation.is_allowed() { Ok(()) } else { Err(CliError::NegativeResult) }
 }
 
-fn action(named: &str) -> Result<Action, CliError> {
-    Action::find(named).ok_or_else(|| {
-        let known = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
-        let hint = nearest(named, known).map_or_else(
+fn find_action(name: &str) -> Result<Action, CliError> {
+    Action::find(name).ok_or_else(|| {
+        let names = Action::ALL.iter().flat_map(|action| [action.name, action.alias]);
+        let hint = nearest_name(name, names).map_or_else(
             || format!("actions are {}", Action::ALL.iter().map(|action| action.name).collect::<Vec<_>>().join(", ")),
             |name| format!("did you mean {name}?"),
         );
-        CliError::refused(format!("there is no action {named:?}")).with_hint(hint)
+        CliError::refusal(format!("there is no action {name:?}")).with_hint(hint)
     })
 }
 
-/// The project and the instance that the action would be done to.
-async fn target(
-    directory: &Directory,
+/// Finds the project and the instance of the request. Fails on options that do not apply to the action.
+async fn resolve_target(
+    directory: &IdentityDirectory,
     arguments: &Arguments,
     action: Action,
 ) -> Result<(Option<Project>, Option<Instance>), CliError> {
     if action.target != Target::Instance && arguments.instance.is_some() {
-        return Err(CliError::refused(format!("{} is not about an instance; leave --instance out", action.name)));
+        return Err(CliError::refusal(format!("{} is not about an instance; leave --instance out", action.name)));
     }
     if action.target == Target::Domain {
         if arguments.project.is_some() {
-            return Err(CliError::refused(format!("{} is about the domain; leave --project out", action.name)));
+            return Err(CliError::refusal(format!("{} is about the domain; leave --project out", action.name)));
         }
         return Ok((None, None));
     }
     let project = match &arguments.project {
         Some(project) => directory.project(project).await?,
-        None => only_project(directory).await?,
+        None => find_only_project(directory).await?,
     };
-    let Some(named) = &arguments.instance else { return Ok((Some(project), None)) };
-    let instance = instance::look_up(&directory.store, &project.id, named).await?;
+    let Some(name_or_id) = &arguments.instance else { return Ok((Some(project), None)) };
+    let instance = instance::find_by_id_or_name(&directory.store, &project.id, name_or_id).await?;
     let unknown = || {
-        CliError::refused(format!("there is no instance {named:?} in the project {}", project.name))
+        CliError::refusal(format!("there is no instance {name_or_id:?} in the project {}", project.name))
             .with_hint("clew instance list shows all")
     };
     let instance = instance.ok_or_else(unknown)?;
     Ok((Some(project), Some(instance)))
 }
 
-async fn only_project(directory: &Directory) -> Result<Project, CliError> {
+async fn find_only_project(directory: &IdentityDirectory) -> Result<Project, CliError> {
     let mut all = directory.store.projects_of(&directory.domain.id).await?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         (last, _) => {
             let names: Vec<_> = all.into_iter().chain(last).map(|project| project.name).collect();
-            Err(CliError::refused(format!("name the project with --project: {}", names.join(", "))))
+            Err(CliError::refusal(format!("select a project with --project: {}", names.join(", "))))
         }
     }
 }
 
-/// The user with an access key: good for every project of the domain and for the domain itself.
-async fn principal(directory: &Directory, user: &User) -> Result<Principal, CliError> {
+/// Loads the user as a principal with an access key, whose scope covers the domain and all its projects.
+async fn load_principal(directory: &IdentityDirectory, user: &User) -> Result<Principal, CliError> {
     let grants = directory.store.grants_of(&user.id).await?;
     Ok(Principal {
         user_id: user.id.clone(),
@@ -163,13 +164,14 @@ async fn principal(directory: &Directory, user: &User) -> Result<Principal, CliE
         domain_name: user.domain_name.clone(),
         scope: Scope::AccessKey,
         administrator: user.administrator,
-        // As in the server: if one policy cannot be read, none counts, for it may be the one that denies.
-        grants: grants.into_iter().map(grant).collect::<Option<_>>().unwrap_or_default(),
+        // Same rule as in the server: an unreadable policy disables all grants, because it may contain a Deny statement.
+        grants: grants.into_iter().map(parse_grant).collect::<Option<_>>().unwrap_or_default(),
         budget: Arc::default(),
     })
 }
 
-fn grant(stored: StoredGrant) -> Option<Grant> {
+/// Parses a stored grant. Prints a note and returns `None` if the policy cannot be read.
+fn parse_grant(stored: StoredGrant) -> Option<Grant> {
     let (policy_name, policy) = match stored.policy {
         StoredPolicy::System { name } => {
             let policy = system::find(&name).cloned();
@@ -178,16 +180,16 @@ fn grant(stored: StoredGrant) -> Option<Grant> {
         StoredPolicy::Own { name, document } => (name, Policy::parse_stored(&document).ok().map(Arc::new)),
     };
     let Some(policy) = policy else {
-        output::to_stderr(&format!(
-            "note: the policy {policy_name} cannot be read; until it is put again, its users may do nothing\n"
+        output::write_stderr(&format!(
+            "note: the policy {policy_name} cannot be read; its users have no access until the policy is replaced\n"
         ));
         return None;
     };
     Some(Grant { policy, policy_name, via: stored.via_group.map_or(Via::User, Via::Group), project: stored.project })
 }
 
-/// What keeps a request from coming to a decision at all.
-fn obstacles(user: &User, project: Option<&Project>) -> Vec<String> {
+/// Lists the reasons that deny a request before the policies are evaluated.
+fn find_obstacles(user: &User, project: Option<&Project>) -> Vec<String> {
     let mut obstacles = Vec::new();
     if !user.enabled {
         obstacles.push(format!("the user {} is disabled", user.name));

@@ -1,4 +1,4 @@
-//! What rules would do to sessions, for eyes and for scripts.
+//! Report on the sessions that rules would kill or spare, as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -6,43 +6,43 @@ use clew_diagnose::{ProtectedAccounts, Spared, Verdict, changed_tables, clean};
 use clew_model::Session;
 use serde_json::{Value, json};
 
-use super::rules::Rule;
-use crate::listing;
+use super::rules_file::Rule;
+use crate::text_table;
 
-/// Characters of a statement in a list.
-const STATEMENT: usize = 60;
+/// Maximum length of a statement in the table, in characters.
+const MAX_STATEMENT_LENGTH: usize = 60;
 
-/// What each rule would do.
-pub(super) struct Report<'a> {
+/// Sessions that the rules would kill or spare.
+pub(super) struct RuleReport<'a> {
     rules: &'a [Rule],
     total: usize,
-    /// Sessions that would die, each with the position of the first rule that kills it.
+    /// Sessions that would be killed, each with the index of the first rule that kills it.
     killed: Vec<(usize, &'a Session)>,
-    /// Sessions that a rule looks for and that would live, each with the position of the first such rule.
+    /// Sessions that match a rule but are spared, each with the index of the first matching rule.
     spared: Vec<(usize, &'a Session, Spared)>,
 }
 
-impl<'a> Report<'a> {
-    pub(super) fn of(rules: &'a [Rule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
+impl<'a> RuleReport<'a> {
+    pub(super) fn new(rules: &'a [Rule], sessions: &'a [Session], protected: &ProtectedAccounts) -> Self {
         let (mut killed, mut spared) = (Vec::new(), Vec::new());
         for session in sessions {
-            // Why a session lives does not depend on the rule: the first that looks for it decides.
-            let meant = rules.iter().map(|rule| rule.rule.judge(session, protected)).enumerate();
-            match meant.into_iter().find(|(_, verdict)| *verdict != Verdict::Unmatched) {
-                Some((at, Verdict::Killed)) => killed.push((at, session)),
-                Some((at, Verdict::Spared(why))) => spared.push((at, session, why)),
+            // The reason for sparing a session does not depend on the rule, so the first matching rule decides.
+            let mut verdicts = rules.iter().map(|rule| rule.rule.judge(session, protected)).enumerate();
+            match verdicts.find(|(_, verdict)| *verdict != Verdict::Unmatched) {
+                Some((rule, Verdict::Killed)) => killed.push((rule, session)),
+                Some((rule, Verdict::Spared(reason))) => spared.push((rule, session, reason)),
                 _ => {}
             }
         }
         Self { rules, total: sessions.len(), killed, spared }
     }
 
-    pub(super) fn for_eyes(&self) -> String {
+    pub(super) fn render(&self) -> String {
         let mut text = String::new();
         if !self.killed.is_empty() {
-            let rows = self.killed.iter().map(|(at, session)| self.row(*at, session, statement(session)));
+            let rows = self.killed.iter().map(|(rule, session)| self.row(*rule, session, format_statement(session)));
             text += "Would be killed:\n";
-            text += &listing::list(
+            text += &text_table::render_rows(
                 ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "STATEMENT"],
                 rows.collect(),
                 "",
@@ -50,24 +50,31 @@ impl<'a> Report<'a> {
             text.push('\n');
         }
         if !self.spared.is_empty() {
-            let rows = self.spared.iter().map(|(at, session, why)| self.row(*at, session, words(*why).to_owned()));
+            let row = |(rule, session, reason): &(usize, &Session, Spared)| {
+                self.row(*rule, session, explain_sparing(*reason).to_owned())
+            };
+            let rows = self.spared.iter().map(row);
             text += "Would be spared:\n";
-            text += &listing::list(["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "WHY"], rows.collect(), "");
+            text += &text_table::render_rows(
+                ["RULE", "ID", "USER", "HOST", "DB", "COMMAND", "TIME", "REASON"],
+                rows.collect(),
+                "",
+            );
             text.push('\n');
         }
-        for (at, rule) in self.rules.iter().enumerate() {
-            let (kills, spares) = self.counts(at);
-            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", listing::one_line(&rule.name));
+        for (index, rule) in self.rules.iter().enumerate() {
+            let (kills, spares) = self.counts(index);
+            let _ = writeln!(text, "{}: kills {kills}, spares {spares}", text_table::one_line(&rule.name));
         }
         for rule in self.rules.iter().filter(|rule| rule.is_duration_only) {
-            let name = listing::one_line(&rule.name);
+            let name = text_table::one_line(&rule.name);
             let _ = writeln!(text, "{name}: matches every user session: the only criterion is seconds");
         }
-        let depend = self.killed.iter().filter(|(at, session)| self.depends_on_engine(*at, session)).count();
-        if depend > 0 {
+        let dependent = self.killed.iter().filter(|(rule, session)| self.depends_on_engine(*rule, session)).count();
+        if dependent > 0 {
             let _ = writeln!(
                 text,
-                "{depend} of those that would be killed change tables: a kill task spares them where the engine has no transactions, as \
+                "{dependent} of those that would be killed change tables: a kill task spares them where the engine has no transactions, as \
                  MyISAM, or is unknown, unless the rule has include_unsafe = true"
             );
         }
@@ -76,13 +83,14 @@ impl<'a> Report<'a> {
         text
     }
 
-    pub(super) fn for_scripts(&self) -> Value {
-        let rule = |(at, rule): (usize, &Rule)| {
-            let (killed, spared) = self.counts(at);
+    pub(super) fn to_json(&self) -> Value {
+        let rule = |(index, rule): (usize, &Rule)| {
+            let (killed, spared) = self.counts(index);
             json!({ "name": rule.name, "killed": killed, "spared": spared })
         };
-        let killed = |(at, session): &(usize, &Session)| self.view(*at, session, None);
-        let spared = |(at, session, why): &(usize, &Session, Spared)| self.view(*at, session, Some(*why));
+        let killed = |(rule, session): &(usize, &Session)| self.session_json(*rule, session, None);
+        let spared =
+            |(rule, session, reason): &(usize, &Session, Spared)| self.session_json(*rule, session, Some(*reason));
         json!({
             "rules": self.rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
             "killed": self.killed.iter().map(killed).collect::<Vec<_>>(),
@@ -91,26 +99,27 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// How many a rule kills, and how many it spares.
+    /// Number of sessions that a rule kills, and number that it spares.
     fn counts(&self, rule: usize) -> (usize, usize) {
-        let kills = self.killed.iter().filter(|(at, _)| *at == rule).count();
-        (kills, self.spared.iter().filter(|(at, ..)| *at == rule).count())
+        let kills = self.killed.iter().filter(|(index, _)| *index == rule).count();
+        (kills, self.spared.iter().filter(|(index, ..)| *index == rule).count())
     }
 
-    /// Whether a kill task spares the session where the engine of a table that it changes has no transactions: a snapshot has no engines.
+    /// Returns true if the decision of a kill task depends on the storage engine, which a snapshot does not contain.
+    /// This applies to sessions that change a table, unless the rule includes unsafe kills.
     fn depends_on_engine(&self, rule: usize, session: &Session) -> bool {
         let opted_in = self.rules.get(rule).is_some_and(|rule| rule.include_unsafe);
         let changes = |statement| changed_tables(statement, session.database.as_deref()).is_some();
         !opted_in && session.statement.as_deref().is_some_and(changes)
     }
 
-    fn name(&self, rule: usize) -> &str {
+    fn rule_name(&self, rule: usize) -> &str {
         self.rules.get(rule).map_or("", |rule| &rule.name)
     }
 
     fn row(&self, rule: usize, session: &Session, last: String) -> [String; 8] {
         [
-            self.name(rule).to_owned(),
+            self.rule_name(rule).to_owned(),
             session.id.to_string(),
             clean(&session.user),
             clean(&session.host),
@@ -121,30 +130,35 @@ impl<'a> Report<'a> {
         ]
     }
 
-    fn view(&self, rule: usize, session: &Session, why: Option<Spared>) -> Value {
-        let mut view = json!({
-            "rule": self.name(rule), "session_id": session.id, "user": clean(&session.user), "host": clean(&session.host),
+    fn session_json(&self, rule: usize, session: &Session, reason: Option<Spared>) -> Value {
+        let mut json = json!({
+            "rule": self.rule_name(rule), "session_id": session.id, "user": clean(&session.user), "host": clean(&session.host),
             "database_name": session.database.as_deref().map(clean), "command": clean(&session.command),
             "state_duration": session.seconds, "sql_statement": session.statement.as_deref().map(clean),
         });
-        if let Some(fields) = view.as_object_mut() {
-            match why {
-                Some(why) => fields.insert("why".to_owned(), why.name().into()),
+        if let Some(fields) = json.as_object_mut() {
+            match reason {
+                Some(reason) => fields.insert("why".to_owned(), reason.name().into()),
                 None => fields.insert("depends_on_engine".to_owned(), self.depends_on_engine(rule, session).into()),
             };
         }
-        view
+        json
     }
 }
 
-fn statement(session: &Session) -> String {
+/// Formats the statement in one line, cut to the maximum length.
+fn format_statement(session: &Session) -> String {
     let text = session.statement.as_deref().map(clean).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= STATEMENT { line } else { line.chars().take(STATEMENT - 1).chain(['…']).collect() }
+    if line.chars().count() <= MAX_STATEMENT_LENGTH {
+        line
+    } else {
+        line.chars().take(MAX_STATEMENT_LENGTH - 1).chain(['…']).collect()
+    }
 }
 
-fn words(why: Spared) -> &'static str {
-    match why {
+fn explain_sparing(reason: Spared) -> &'static str {
+    match reason {
         Spared::Internal => "internal: a thread of the server itself",
         Spared::Protected => "protected: the account is never killed",
         Spared::Dying => "dying: it was killed before",

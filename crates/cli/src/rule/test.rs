@@ -1,66 +1,68 @@
-//! `clew rule test RULES SNAPSHOT`: whom rules would kill of the sessions of a saved snapshot. Nothing is asked of any server.
+//! `clew rule test RULES SNAPSHOT`: applies kill rules to a saved snapshot. Connects to no server.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clew_diagnose::ProtectedAccounts;
 
-use super::{report, rules, saved};
+use super::{report, rules_file, snapshot_file};
 use crate::error::CliError;
 use crate::output::Format;
 
-/// Say whom rules would kill of the sessions of a saved snapshot, and who would be spared.
+/// Test kill rules on a saved snapshot: list the sessions that they would kill and spare.
 ///
-/// The decision is made by the code that kill tasks run. No server is asked, and nobody is killed.
+/// Kill tasks use the same matching code. The command connects to no server and kills no session.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
-    /// The rules, as TOML
+    /// Rules file (TOML)
     #[arg(value_name = "RULES.toml")]
     rules: PathBuf,
-    /// The sessions, as clew snapshot and clew collect write them: CSV or JSON
+    /// Snapshot file from clew snapshot or clew collect: CSV or JSON
     #[arg(value_name = "SNAPSHOT")]
     snapshot: PathBuf,
-    /// An account whose sessions must live, beside those of the servers and of cloud vendors. May be given again
+    /// Protected account, in addition to system accounts and accounts of cloud vendors; repeatable
     #[arg(long = "protect", value_name = "ACCOUNT")]
     protected: Vec<String>,
-    /// Form of the output
-    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: Format,
 }
 
 const AFTER_HELP: &str = "\
-A file of rules. seconds must be there; of the rest each that is there must hold:
+Rules file. seconds is required; a session matches if all criteria of the rule match:
   [[rule]]
-  name = \"stuck reports\"       # for the output
-  user = \"report\"              # account, exact
-  host = \"10.0.0.7\"            # client address: host, or host:port
-  db = \"shop\"                  # default database, exact
-  command = \"Query\"            # in any case
-  sql = \"from orders\"          # part of the statement, in any case
-  seconds = 600                # at least so long in its state
-  include_unsafe = true        # kill also where that can damage a table without transactions
+  name = \"stuck reports\"       # name in the output
+  user = \"report\"              # account name (exact match)
+  host = \"10.0.0.7\"            # client address: host or host:port
+  db = \"shop\"                  # default database (exact match)
+  command = \"Query\"            # command (case-insensitive)
+  sql = \"from orders\"          # substring of the statement (case-insensitive)
+  seconds = 600                # minimum duration of the current state
+  include_unsafe = true        # also kill if that can damage a non-transactional table
 
 Examples:
   clew snapshot mysql://root@127.0.0.1/ -o now.csv && clew rule test rules.toml now.csv
   clew rule test rules.toml now.json --protect billing --format json | jq .totals";
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let rules = rules::parse(&text(&arguments.rules)?).map_err(|wrong| in_file(&arguments.rules, &wrong))?;
-    let sessions = saved::parse(&read(&arguments.snapshot)?).map_err(|wrong| in_file(&arguments.snapshot, &wrong))?;
+    let rules = rules_file::parse_rules(&read_text(&arguments.rules)?)
+        .map_err(|message| file_error(&arguments.rules, &message))?;
+    let sessions = snapshot_file::parse_sessions(&read(&arguments.snapshot)?)
+        .map_err(|message| file_error(&arguments.snapshot, &message))?;
     let protected = ProtectedAccounts::default().and(arguments.protected.iter().map(String::as_str));
-    let report = report::Report::of(&rules, &sessions, &protected);
-    arguments.format.say(|| report.for_eyes(), || report.for_scripts())
+    let report = report::RuleReport::new(&rules, &sessions, &protected);
+    arguments.format.print(|| report.render(), || report.to_json())
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(file).map_err(|error| CliError::refused(format!("could not read {}: {error}", file.display())))
+    std::fs::read(file).map_err(|error| CliError::refusal(format!("could not read {}: {error}", file.display())))
 }
 
-fn text(file: &Path) -> Result<String, CliError> {
-    String::from_utf8(read(file)?).map_err(|_| in_file(file, "it is not UTF-8"))
+fn read_text(file: &Path) -> Result<String, CliError> {
+    String::from_utf8(read(file)?).map_err(|_| file_error(file, "it is not UTF-8"))
 }
 
-fn in_file(file: &Path, wrong: &str) -> CliError {
-    CliError::refused(format!("{}: {wrong}", file.display()))
+fn file_error(file: &Path, message: &str) -> CliError {
+    CliError::refusal(format!("{}: {message}", file.display()))
 }

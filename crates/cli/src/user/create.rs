@@ -1,31 +1,31 @@
-//! `clew user create`
+//! `clew user create`: creates a user.
 
 use clap::Args;
 use clew_store::NewUser;
 use serde_json::json;
 
-use crate::directory::Place;
 use crate::error::CliError;
-use crate::names;
-use crate::new_password::NewPassword;
+use crate::new_password::NewPasswordArgs;
+use crate::store_args::DomainArgs;
+use crate::validators;
 
-/// Make a user, who may do nothing yet. Prints the password once, unless it is told.
+/// Create a user without permissions. Prints a generated password once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// Name, unique in the domain
-    #[arg(value_parser = names::parse)]
+    #[arg(value_parser = validators::parse_name)]
     name: String,
-    /// May do everything in the domain, whatever the policies say
+    /// Grant full access to the domain, regardless of policies
     #[arg(long)]
     administrator: bool,
-    /// Who it is
-    #[arg(long, value_name = "TEXT", default_value = "", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = validators::parse_description)]
     description: String,
     #[command(flatten)]
-    password: NewPassword,
+    password: NewPasswordArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 const AFTER_HELP: &str = "\
@@ -34,27 +34,33 @@ Examples:
   clew user create ada --password-stdin < password.txt
   clew user create root2 --administrator --format json
 
-A password has 8 to 128 characters and is not the user's name. Only a hash of it is kept.";
+A password has 8 to 128 characters and must not be the name of the user. Clew stores only a hash of it.";
 
 pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { name, administrator, description, password, place } = arguments;
-    let directory = place.open().await?;
-    let password = password.get(&name).await?;
+    let Arguments { name, administrator, description, password, domain_args } = arguments;
+    let directory = domain_args.open().await?;
+    let password = password.resolve(&name).await?;
     let user = NewUser { name: name.clone(), password_hash: password.hash.clone(), administrator, description };
     let domain = &directory.domain;
-    let id = directory.store.create_user(&directory.by, &domain.id, &user).await?;
+    let id = directory.store.create_user(&directory.origin, &domain.id, &user).await?;
     let next = if administrator {
         format!("clew key create {name}")
     } else {
         format!("clew policy attach TaurusDBReadOnlyAccessPolicy --user {name}")
     };
     let kind = if administrator { "administrator" } else { "user" };
-    place.format().say(
-        || format!("Made the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n", domain.name, password.said()),
+    domain_args.format().print(
+        || {
+            format!(
+                "Created the {kind} {name} ({id}) in the domain {}. {}Next: {next}\n",
+                domain.name,
+                password.notice()
+            )
+        },
         || {
             json!({
                 "id": id, "name": name, "domain_id": domain.id, "administrator": administrator,
-                "password": password.value(),
+                "password": password.to_json(),
             })
         },
     )

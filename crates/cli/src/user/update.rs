@@ -1,16 +1,16 @@
-//! `clew user update`, `password`, `enable` and `disable`
+//! `clew user update`, `password`, `enable` and `disable`: changes a user.
 
 use clap::Args;
 use clew_store::UserChange;
 use serde_json::json;
 
-use super::describe;
-use crate::directory::Place;
+use super::render;
 use crate::error::CliError;
-use crate::names;
-use crate::new_password::NewPassword;
+use crate::new_password::NewPasswordArgs;
+use crate::store_args::DomainArgs;
+use crate::validators;
 
-/// Change a user: an administrator or not, and who it is.
+/// Change the administrator flag or the description of a user.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clew user update ada --administrator\n  clew user update ada --description \"on call\""
@@ -19,91 +19,91 @@ use crate::new_password::NewPassword;
 pub(super) struct Arguments {
     /// Name or id
     user: String,
-    /// May do everything in the domain, whatever the policies say
+    /// Grant full access to the domain, regardless of policies
     #[arg(long, conflicts_with = "no_administrator")]
     administrator: bool,
-    /// May do what the policies say
+    /// Limit access to the attached policies
     #[arg(long)]
     no_administrator: bool,
-    /// Who it is
-    #[arg(long, value_name = "TEXT", value_parser = names::parse_description)]
+    /// Description
+    #[arg(long, value_name = "TEXT", value_parser = validators::parse_description)]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Give a user a new password. Prints it once, unless it is told. Ends their tokens and temporary keys.
+/// Reset the password of a user. Prints a generated password once. Revokes the user's tokens and temporary keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clew user password ada\n  clew user password ada --password-stdin < password.txt")]
-pub(super) struct SetPassword {
+pub(super) struct SetPasswordArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    password: NewPassword,
+    password: NewPasswordArgs,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Let a user sign in again.
+/// Enable a user.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user enable ada")]
-pub(super) struct Enable {
+pub(super) struct EnableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
-/// Shut a user out at once: no tokens, no access keys.
+/// Disable a user immediately: tokens and access keys stop working.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  clew user disable ada")]
-pub(super) struct Disable {
+pub(super) struct DisableArgs {
     /// Name or id
     user: String,
     #[command(flatten)]
-    place: Place,
+    domain_args: DomainArgs,
 }
 
 pub(super) async fn update(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { user, administrator, no_administrator, description, place } = arguments;
+    let Arguments { user, administrator, no_administrator, description, domain_args } = arguments;
     let change = UserChange {
         administrator: (administrator || no_administrator).then_some(administrator),
         description,
         ..UserChange::default()
     };
-    apply(&place, &user, &change).await
+    apply_change(&domain_args, &user, &change).await
 }
 
-pub(super) async fn enable(arguments: Enable) -> Result<(), CliError> {
+pub(super) async fn enable(arguments: EnableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(true), ..UserChange::default() };
-    apply(&arguments.place, &arguments.user, &change).await
+    apply_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-pub(super) async fn disable(arguments: Disable) -> Result<(), CliError> {
+pub(super) async fn disable(arguments: DisableArgs) -> Result<(), CliError> {
     let change = UserChange { enabled: Some(false), ..UserChange::default() };
-    apply(&arguments.place, &arguments.user, &change).await
+    apply_change(&arguments.domain_args, &arguments.user, &change).await
 }
 
-async fn apply(place: &Place, named: &str, change: &UserChange) -> Result<(), CliError> {
-    let directory = place.open().await?;
-    let user = directory.user(named).await?;
-    directory.store.update_user(&directory.by, &user.id, change).await?;
+async fn apply_change(domain_args: &DomainArgs, name_or_id: &str, change: &UserChange) -> Result<(), CliError> {
+    let directory = domain_args.open().await?;
+    let user = directory.user(name_or_id).await?;
+    directory.store.update_user(&directory.origin, &user.id, change).await?;
     let user = directory.user(user.id.as_str()).await?;
-    place.format().say(|| describe::one(&user), || describe::value(&user))
+    domain_args.format().print(|| render::render_user(&user), || render::to_json(&user))
 }
 
-pub(super) async fn password(arguments: SetPassword) -> Result<(), CliError> {
-    let SetPassword { user, password, place } = arguments;
-    let directory = place.open().await?;
+pub(super) async fn password(arguments: SetPasswordArgs) -> Result<(), CliError> {
+    let SetPasswordArgs { user, password, domain_args } = arguments;
+    let directory = domain_args.open().await?;
     let user = directory.user(&user).await?;
-    let password = password.get(&user.name).await?;
+    let password = password.resolve(&user.name).await?;
     let change = UserChange { password_hash: Some(password.hash.clone()), ..UserChange::default() };
-    directory.store.update_user(&directory.by, &user.id, &change).await?;
-    place.format().say(
+    directory.store.update_user(&directory.origin, &user.id, &change).await?;
+    domain_args.format().print(
         || {
-            let said = password.said();
-            format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, said.trim_end())
+            let notice = password.notice();
+            format!("{} has a new password; tokens and temporary keys have ended. {}\n", user.name, notice.trim_end())
         },
-        || json!({ "id": user.id, "name": user.name, "password": password.value() }),
+        || json!({ "id": user.id, "name": user.name, "password": password.to_json() }),
     )
 }

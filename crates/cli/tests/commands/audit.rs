@@ -10,14 +10,14 @@ use crate::tenant::Tenant;
 async fn tenant() -> Tenant {
     let tenant = Tenant::new().await;
     for user in ["ada", "grace", "barbara"] {
-        tenant.says(&["user", "create", user]).await;
+        tenant.run_ok(&["user", "create", user]).await;
     }
-    tenant.says(&["instance", "add", "--name", "shop", "--node", "mysql://clew:hunter2@127.0.0.1:1/"]).await;
+    tenant.run_ok(&["instance", "add", "--name", "shop", "--node", "mysql://clew:hunter2@127.0.0.1:1/"]).await;
     tenant
 }
 
 #[tokio::test]
-async fn rows_are_listed_with_filters_the_newest_last() {
+async fn rows_are_filtered_and_listed_in_order() {
     let tenant = tenant().await;
     let all = tenant.json(&["audit", "list"]).await;
     let rows = all["rows"].as_array().unwrap();
@@ -44,50 +44,50 @@ async fn rows_are_listed_with_filters_the_newest_last() {
         let listed = tenant.json(&[&["audit", "list"], arguments.as_slice()].concat()).await;
         assert_eq!(listed["rows"].as_array().unwrap().len(), found, "{arguments:?}: {listed}");
     }
-    assert!(tenant.says(&["audit", "list", "--outcome", "denied"]).await.contains("No rows."));
+    assert!(tenant.run_ok(&["audit", "list", "--outcome", "denied"]).await.contains("No rows."));
     for (arguments, words) in [
         (vec!["--outcome", "good"], "done, denied, failed"),
         (vec!["--from", "yesterday"], "a moment such as"),
-        (vec!["--instance", "shup"], "one that is gone is named by its id"),
+        (vec!["--instance", "shup"], "select a removed instance by its id"),
         (vec!["--domain", "acme"], "there is no domain"),
         (vec!["--limit", "0"], "--limit"),
     ] {
-        tenant.run(&[&["audit", "list"], arguments.as_slice()].concat()).await.is_refused_with(&[words]);
+        tenant.run(&[&["audit", "list"], arguments.as_slice()].concat()).await.assert_refused(&[words]);
     }
 }
 
 #[tokio::test]
-async fn what_is_gone_is_still_found_by_its_id() {
+async fn rows_of_a_removed_instance_are_found_by_id() {
     let tenant = tenant().await;
     let shop = tenant.json(&["instance", "show", "shop"]).await["id"].as_str().unwrap().to_owned();
-    tenant.says(&["instance", "remove", "shop", "--yes"]).await;
+    tenant.run_ok(&["instance", "remove", "shop", "--yes"]).await;
     let listed = tenant.json(&["audit", "list", "--instance", &shop]).await;
     assert_eq!(listed["rows"].as_array().unwrap().len(), 2, "{listed}");
 }
 
 #[tokio::test]
-async fn everything_is_exported_as_lines_of_json_or_csv() {
+async fn rows_are_exported_as_ndjson_or_csv() {
     let tenant = tenant().await;
-    let lines = tenant.says(&["audit", "export"]).await;
+    let lines = tenant.run_ok(&["audit", "export"]).await;
     let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 5);
     assert_eq!(rows, *tenant.json(&["audit", "list"]).await["rows"].as_array().unwrap());
-    // Whoever keeps the export can tell later whether the chain still goes through it.
+    // An export contains the chain links, so it can be compared with the audit log later.
     assert_eq!(rows[4]["link"], tenant.json(&["audit", "verify"]).await["newest"]);
 
     let file = tenant.folder.path().join("audit.csv");
     let path = file.to_str().unwrap();
-    let said = tenant.says(&["audit", "export", "--format", "csv", "--operation", "CreateUser", "-o", path]).await;
+    let said = tenant.run_ok(&["audit", "export", "--format", "csv", "--operation", "CreateUser", "-o", path]).await;
     assert_eq!(said, "");
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.matches("\r\n").count(), 4, "{text}");
     assert!(text.starts_with("seq,at,actor_kind,actor,") && text.contains(",CreateUser,"), "{text}");
     let nowhere = tenant.folder.path().join("no/such/folder/audit.csv");
-    tenant.run(&["audit", "export", "-o", nowhere.to_str().unwrap()]).await.has_failed_with(&["could not write"]);
+    tenant.run(&["audit", "export", "-o", nowhere.to_str().unwrap()]).await.assert_failed(&["could not write"]);
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_error() {
+async fn closed_output_pipe_is_success() {
     let tenant = tenant().await;
     let mut child = clew(&["audit", "export", "--data-dir", tenant.dir().to_str().unwrap()])
         .stdout(Stdio::piped())
@@ -99,7 +99,7 @@ async fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{output:?}");
 }
 
-/// Changes the database as someone would who has the file and not the key.
+/// Changes the database file without the key of the hash chain.
 async fn tamper(tenant: &Tenant, statements: &[&'static str]) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(tenant.dir().join("clew.db"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
@@ -110,21 +110,21 @@ async fn tamper(tenant: &Tenant, statements: &[&'static str]) {
 }
 
 #[tokio::test]
-async fn a_row_that_was_changed_or_removed_is_named() {
+async fn changed_and_removed_rows_are_detected() {
     let changed = ["DROP TRIGGER audit_stays_as_it_is", "UPDATE audit SET target = 'eve' WHERE seq = 3"];
     let removed = ["DROP TRIGGER audit_is_kept", "DELETE FROM audit WHERE seq = 4"];
     for (statements, position, words) in [(changed, 3, "row 3 was changed"), (removed, 4, "row 4 is missing")] {
         let tenant = tenant().await;
-        let sound = tenant.says(&["audit", "verify"]).await;
+        let sound = tenant.run_ok(&["audit", "verify"]).await;
         assert!(sound.contains("The audit is as it was written: 5 rows, 1 to 5."), "{sound}");
         assert_eq!(tenant.json(&["audit", "verify"]).await["intact"], true);
         tamper(&tenant, &statements).await;
-        let ended = tenant.run(&["audit", "verify"]).await;
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stdout.contains("NOT as it was written") && ended.stdout.contains(words), "{ended:?}");
-        let ended = tenant.run(&["audit", "verify", "--format", "json"]).await;
-        let value: Value = serde_json::from_str(&ended.stdout).unwrap();
-        assert_eq!((ended.code, &value["intact"]), (Some(1), &false.into()));
+        let output = tenant.run(&["audit", "verify"]).await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stdout.contains("NOT as it was written") && output.stdout.contains(words), "{output:?}");
+        let output = tenant.run(&["audit", "verify", "--format", "json"]).await;
+        let value: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!((output.code, &value["intact"]), (Some(1), &false.into()));
         assert_eq!(
             (&value["problems"][0]["position"], &value["problems"][0]["what"]),
             (&position.into(), &words.into())
@@ -133,17 +133,17 @@ async fn a_row_that_was_changed_or_removed_is_named() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_detects_rows_that_were_removed_with_their_head() {
+async fn checkpoint_detects_truncation_with_the_chain_head() {
     let tenant = tenant().await;
     tamper(&tenant, &["CREATE TABLE earlier AS SELECT * FROM audit_ends"]).await;
-    tenant.says(&["user", "create", "eve"]).await;
+    tenant.run_ok(&["user", "create", "eve"]).await;
     let file = tenant.folder.path().join("checkpoint.json").to_str().unwrap().to_owned();
-    assert_eq!(tenant.says(&["audit", "checkpoint", "-o", &file]).await, "");
-    let printed: Value = serde_json::from_str(&tenant.says(&["audit", "checkpoint"]).await).unwrap();
+    assert_eq!(tenant.run_ok(&["audit", "checkpoint", "-o", &file]).await, "");
+    let printed: Value = serde_json::from_str(&tenant.run_ok(&["audit", "checkpoint"]).await).unwrap();
     let exported: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!((&exported["seq"], &exported["link"]), (&6.into(), &printed["link"]));
     let verify = ["audit", "verify", "--checkpoint", &file];
-    assert!(tenant.says(&verify).await.contains("6 rows, 1 to 6"));
+    assert!(tenant.run_ok(&verify).await.contains("6 rows, 1 to 6"));
     tamper(
         &tenant,
         &[
@@ -155,10 +155,13 @@ async fn a_checkpoint_detects_rows_that_were_removed_with_their_head() {
         ],
     )
     .await;
-    assert!(tenant.says(&["audit", "verify"]).await.contains("5 rows, 1 to 5"), "nothing in the folder shows it");
-    let ended = tenant.run(&verify).await;
-    assert!(ended.code == Some(1) && ended.stdout.contains("row 6 is missing"), "{ended:?}");
+    assert!(tenant.run_ok(&["audit", "verify"]).await.contains("5 rows, 1 to 5"), "nothing in the folder shows it");
+    let output = tenant.run(&verify).await;
+    assert!(output.code == Some(1) && output.stdout.contains("row 6 is missing"), "{output:?}");
     let other = tenant.file("other.json", "{}");
-    tenant.run(&["audit", "verify", "--checkpoint", &other]).await.is_refused_with(&["is no checkpoint", "fix: "]);
-    tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.is_refused_with(&["cannot read the checkpoint"]);
+    tenant
+        .run(&["audit", "verify", "--checkpoint", &other])
+        .await
+        .assert_refused(&["is not an audit checkpoint", "fix: "]);
+    tenant.run(&["audit", "verify", "--checkpoint", "/nowhere"]).await.assert_refused(&["cannot read the checkpoint"]);
 }

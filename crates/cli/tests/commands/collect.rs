@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::run::{clew, end, initialise, run};
+use crate::run::{clew, initialise, run, run_command};
 
-/// A server with one instance of one node.
+/// A running server with one instance of one node.
 pub(crate) struct Service {
     _process: Child,
     _folder: tempfile::TempDir,
@@ -20,7 +20,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn of(url: &str) -> Self {
+    pub(crate) async fn start(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("data");
         let credentials = initialise(&dir).await;
@@ -63,10 +63,10 @@ impl Service {
 }
 
 #[tokio::test]
-async fn a_result_comes_to_stdout_or_into_a_file_by_key_or_by_password() {
+async fn result_is_written_to_stdout_or_a_file() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
-    let service = Service::of(&fake.url()).await;
-    let by_key = end(service.with_key(&["--sort-dir", "desc"])).await;
+    let service = Service::start(&fake.url()).await;
+    let by_key = run_command(service.with_key(&["--sort-dir", "desc"])).await;
     assert_eq!((by_key.code, by_key.stderr.as_str()), (Some(0), ""), "{by_key:?}");
     let ids: Vec<_> = by_key.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(ids, ["session_id", "3", "2", "1"]);
@@ -82,39 +82,39 @@ async fn a_result_comes_to_stdout_or_into_a_file_by_key_or_by_password() {
     ] {
         by_password.env(variable, service.credentials[name].as_str().unwrap());
     }
-    let by_password = end(by_password).await;
+    let by_password = run_command(by_password).await;
     assert_eq!((by_password.code, by_password.stdout.as_str()), (Some(0), ""), "{by_password:?}");
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("\u{feff}会话ID,"));
 }
 
 #[tokio::test]
-async fn a_collection_that_fails_gives_the_reason_and_leaves_no_file() {
+async fn failed_collection_reports_the_reason_and_leaves_no_file() {
     let fake = FakeServer::start(FakeOptions { fault: Fault::TooManyConnections, ..FakeOptions::default() });
-    let service = Service::of(&fake.await.unwrap().url()).await;
+    let service = Service::start(&fake.await.unwrap().url()).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.csv");
-    let ended = end(service.with_key(&["-o", path.to_str().unwrap()])).await;
-    // The fake is gone by then: what it was is not, but either reason is the node's.
-    ended.has_failed_with(&["the collection failed", "node"]);
+    let output = run_command(service.with_key(&["-o", path.to_str().unwrap()])).await;
+    // The fake server may be gone at that time; both possible reasons mention the node.
+    output.assert_failed(&["the collection failed", "node"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn who_is_not_known_or_not_told_is_refused() {
+async fn missing_or_wrong_credentials_are_rejected() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
-    let service = Service::of(&fake.url()).await;
-    let mut nobody = service.collect(&[]);
-    nobody.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());
-    end(nobody).await.is_refused_with(&["CLEW_USER is not set", "CLEW_ACCESS_KEY"]);
-    let mut nowhere = service.collect(&[]);
-    nowhere.env("CLEW_ACCESS_KEY", "AKTEST00000000000000").env("CLEW_SECRET_KEY", "x");
-    end(nowhere).await.is_refused_with(&["neither a project nor a region", "clew init --format env"]);
+    let service = Service::start(&fake.url()).await;
+    let mut without_credentials = service.collect(&[]);
+    without_credentials.env("CLEW_PROJECT_ID", service.credentials["project_id"].as_str().unwrap());
+    run_command(without_credentials).await.assert_refused(&["CLEW_USER is not set", "CLEW_ACCESS_KEY"]);
+    let mut without_project = service.collect(&[]);
+    without_project.env("CLEW_ACCESS_KEY", "AKTEST00000000000000").env("CLEW_SECRET_KEY", "x");
+    run_command(without_project).await.assert_refused(&["neither a project nor a region", "clew init --format env"]);
     let mut wrong = service.with_key(&[]);
     wrong.env("CLEW_SECRET_KEY", "wrong");
-    let wrong = end(wrong).await;
-    wrong.has_failed_with(&["APIGW.0301", "verify aksk signature fail"]);
-    end(service.with_key(&["--threshold", "0"])).await.is_refused_with(&["slow_process_threshold cannot be 0"]);
+    let wrong = run_command(wrong).await;
+    wrong.assert_failed(&["APIGW.0301", "verify aksk signature fail"]);
+    run_command(service.with_key(&["--threshold", "0"])).await.assert_refused(&["slow_process_threshold cannot be 0"]);
     let mut down = service.with_key(&[]);
     down.env("CLEW_ENDPOINT", "http://127.0.0.1:1");
-    end(down).await.has_failed_with(&["cannot connect to http://127.0.0.1:1"]);
+    run_command(down).await.assert_failed(&["cannot connect to http://127.0.0.1:1"]);
 }

@@ -3,7 +3,7 @@
 use crate::tenant::Tenant;
 
 #[tokio::test]
-async fn a_domain_is_made_with_a_project_and_an_administrator_and_kept_apart() {
+async fn domains_are_created_with_project_and_administrator_and_isolated() {
     let tenant = Tenant::new().await;
     let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
     assert_eq!(made["project_name"], "local", "named like the region");
@@ -17,35 +17,37 @@ async fn a_domain_is_made_with_a_project_and_an_administrator_and_kept_apart() {
     assert_eq!(users["users"].as_array().unwrap().len(), 1);
     let by_id = tenant.json(&["user", "list", "--domain", made["domain_id"].as_str().unwrap()]).await;
     assert_eq!(by_id, users);
-    tenant.run(&["user", "list"]).await.is_refused_with(&["name the domain with --domain: acme, clew"]);
-    tenant.run(&["user", "show", "alice", "--domain", "clew"]).await.is_refused_with(&["there is no user \"alice\""]);
-    tenant.run(&["user", "list", "--domain", "acne"]).await.is_refused_with(&["no domain", "did you mean acme?"]);
+    tenant.run(&["user", "list"]).await.assert_refused(&["select a domain with --domain: acme, clew"]);
+    tenant.run(&["user", "show", "alice", "--domain", "clew"]).await.assert_refused(&["there is no user \"alice\""]);
+    tenant.run(&["user", "list", "--domain", "acne"]).await.assert_refused(&["no domain", "did you mean acme?"]);
 
-    tenant.run(&["instance", "list", "--project", "local"]).await.is_refused_with(&[
+    tenant.run(&["instance", "list", "--project", "local"]).await.assert_refused(&[
         "several projects are named local",
         "of acme",
         "of clew",
         "--domain",
     ]);
-    assert!(tenant.says(&["instance", "list", "--domain", "acme"]).await.contains("No instances yet"));
+    assert!(tenant.run_ok(&["instance", "list", "--domain", "acme"]).await.contains("No instances yet"));
     let url = "mysql://clew:hunter2@127.0.0.1:1/";
-    tenant.says(&["instance", "add", "--name", "shop", "--node", url, "--domain", "acme"]).await;
-    tenant.says(&["instance", "show", "shop", "--domain", "acme"]).await;
-    tenant.run(&["instance", "show", "shop", "--domain", "clew"]).await.has_failed_with(&["no instance shop"]);
+    tenant.run_ok(&["instance", "add", "--name", "shop", "--node", url, "--domain", "acme"]).await;
+    tenant.run_ok(&["instance", "show", "shop", "--domain", "acme"]).await;
+    tenant.run(&["instance", "show", "shop", "--domain", "clew"]).await.assert_failed(&["no instance shop"]);
 }
 
 #[tokio::test]
-async fn a_domain_that_is_there_is_not_made_again() {
+async fn invalid_or_existing_domain_is_not_created() {
     let tenant = Tenant::new().await;
     tenant
         .run(&["domain", "create", "clew", "--admin", "eve"])
         .await
-        .is_refused_with(&["there is already a domain \"clew\""]);
-    tenant.run(&["domain", "create", "a b", "--admin", "eve"]).await.is_refused_with(&["letters, digits"]);
-    let told = tenant.told(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "alice\n").await;
-    told.is_refused_with(&["8 to 128 characters"]);
-    assert!(!tenant.says(&["domain", "list"]).await.contains("acme"), "nothing was begun");
+        .assert_refused(&["there is already a domain \"clew\""]);
+    tenant.run(&["domain", "create", "a b", "--admin", "eve"]).await.assert_refused(&["letters, digits"]);
     let told =
-        tenant.told(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "long enough\n").await;
+        tenant.run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "alice\n").await;
+    told.assert_refused(&["8 to 128 characters"]);
+    assert!(!tenant.run_ok(&["domain", "list"]).await.contains("acme"), "nothing was begun");
+    let told = tenant
+        .run_with_stdin(&["domain", "create", "acme", "--admin", "alice", "--password-stdin"], "long enough\n")
+        .await;
     assert!(told.code == Some(0) && !told.stdout.contains("password"), "{told:?}");
 }

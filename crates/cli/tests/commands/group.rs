@@ -3,16 +3,18 @@
 use crate::tenant::Tenant;
 
 #[tokio::test]
-async fn members_come_and_go() {
+async fn members_are_added_and_removed() {
     let tenant = Tenant::new().await;
-    tenant.says(&["user", "create", "ada"]).await;
-    tenant.says(&["user", "create", "grace"]).await;
+    tenant.run_ok(&["user", "create", "ada"]).await;
+    tenant.run_ok(&["user", "create", "grace"]).await;
     let id = tenant.json(&["group", "create", "developers"]).await["id"].as_str().unwrap().to_owned();
-    tenant.run(&["group", "create", "developers"]).await.is_refused_with(&["there is already a group"]);
+    tenant.run(&["group", "create", "developers"]).await.assert_refused(&["there is already a group"]);
     let members = tenant.json(&["group", "add", "developers", "ada", "grace"]).await["members"].clone();
     assert_eq!(members, serde_json::json!(["ada", "grace"]));
-    tenant.says(&["group", "add", &id, "ada"]).await;
-    tenant.says(&["policy", "attach", "TaurusDB ReadOnlyAccess", "--group", "developers", "--project", "local"]).await;
+    tenant.run_ok(&["group", "add", &id, "ada"]).await;
+    tenant
+        .run_ok(&["policy", "attach", "TaurusDB ReadOnlyAccess", "--group", "developers", "--project", "local"])
+        .await;
 
     let shown = tenant.json(&["group", "show", "developers"]).await;
     assert_eq!(shown["members"].as_array().unwrap().len(), 2, "{shown}");
@@ -22,24 +24,24 @@ async fn members_come_and_go() {
         (&user["groups"][0]["name"], &user["policies"][0]["group"]),
         (&"developers".into(), &"developers".into())
     );
-    assert!(tenant.says(&["group", "show", "developers"]).await.contains("ada, grace"));
+    assert!(tenant.run_ok(&["group", "show", "developers"]).await.contains("ada, grace"));
 
     assert_eq!(tenant.json(&["group", "drop", "developers", "grace"]).await["members"], serde_json::json!(["ada"]));
-    let nobody = tenant.run(&["group", "drop", "developers", "ada", "grace"]).await;
-    nobody.is_refused_with(&["grace is no member of developers; nothing was changed"]);
-    assert!(tenant.says(&["group", "show", "developers"]).await.contains("ada"), "all or nothing");
-    tenant.run(&["group", "add", "developers", "nobody"]).await.is_refused_with(&["there is no user \"nobody\""]);
+    let output = tenant.run(&["group", "drop", "developers", "ada", "grace"]).await;
+    output.assert_refused(&["grace is no member of developers; nothing was changed"]);
+    assert!(tenant.run_ok(&["group", "show", "developers"]).await.contains("ada"), "all or nothing");
+    tenant.run(&["group", "add", "developers", "nobody"]).await.assert_refused(&["there is no user \"nobody\""]);
 }
 
 #[tokio::test]
-async fn a_group_that_goes_takes_its_policies_from_its_members() {
+async fn members_lose_the_policies_of_a_deleted_group() {
     let tenant = Tenant::new().await;
-    tenant.says(&["user", "create", "ada"]).await;
-    tenant.says(&["group", "create", "developers"]).await;
-    tenant.says(&["group", "add", "developers", "ada"]).await;
-    tenant.says(&["policy", "attach", "TaurusDBFullAccessPolicy", "--group", "developers"]).await;
-    tenant.run(&["group", "remove", "developers"]).await.is_refused_with(&["its members lose", "--yes"]);
-    tenant.says(&["group", "remove", "developers", "--yes"]).await;
+    tenant.run_ok(&["user", "create", "ada"]).await;
+    tenant.run_ok(&["group", "create", "developers"]).await;
+    tenant.run_ok(&["group", "add", "developers", "ada"]).await;
+    tenant.run_ok(&["policy", "attach", "TaurusDBFullAccessPolicy", "--group", "developers"]).await;
+    tenant.run(&["group", "remove", "developers"]).await.assert_refused(&["its members lose", "--yes"]);
+    tenant.run_ok(&["group", "remove", "developers", "--yes"]).await;
     let user = tenant.json(&["user", "show", "ada"]).await;
     assert_eq!((&user["groups"], &user["policies"]), (&serde_json::json!([]), &serde_json::json!([])));
 }

@@ -1,27 +1,27 @@
-//! Help, completions and the description of the API.
+//! Help, completions and the OpenAPI document.
 
 use crate::run::run;
 
-/// The subcommands that a help lists.
+/// Names of the subcommands in a help text.
 fn subcommands(help: &str) -> Vec<String> {
     let after = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = after.lines().take_while(|line| !line.is_empty());
-    // Lines that go on are indented further.
+    // Continuation lines have a larger indentation.
     let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     names.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn every_command_that_takes_arguments_shows_an_example() {
+async fn every_command_help_has_an_example() {
     let mut left = vec![Vec::<String>::new()];
     let mut seen = Vec::new();
     while let Some(command) = left.pop() {
         let typed: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
-        let ended = run(&typed).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        let inner = subcommands(&ended.stdout);
+        let output = run(&typed).await;
+        assert_eq!(output.code, Some(0), "{output:?}");
+        let inner = subcommands(&output.stdout);
         if inner.is_empty() && command != ["openapi"] {
-            assert!(ended.stdout.contains("Example") && ended.stdout.contains("  clew "), "{command:?}: {ended:?}");
+            assert!(output.stdout.contains("Example") && output.stdout.contains("  clew "), "{command:?}: {output:?}");
         }
         left.extend(inner.into_iter().map(|name| [command.as_slice(), &[name]].concat()));
         seen.push(command.join(" "));
@@ -32,7 +32,7 @@ async fn every_command_that_takes_arguments_shows_an_example() {
 }
 
 #[tokio::test]
-async fn the_description_and_the_completions_are_printed() {
+async fn openapi_document_and_completions_are_printed() {
     let openapi: serde_json::Value = serde_json::from_str(&run(&["openapi"]).await.stdout).unwrap();
     let path = "/v3/{project_id}/instances/{instance_id}/nodes/{node_id}/realtime-session";
     assert!(openapi["paths"][path]["post"].is_object(), "{openapi}");
@@ -45,12 +45,12 @@ async fn the_description_and_the_completions_are_printed() {
 #[tokio::test]
 async fn configuration_file_in_the_help_is_valid() {
     let help = run(&["serve", "--help"]).await.stdout;
-    let after = help.split("A configuration file with every key at its default:\n").nth(1).unwrap();
+    let after = help.split("Configuration file with all keys at their defaults:\n").nth(1).unwrap();
     let file: Vec<&str> = after.lines().take_while(|line| line.starts_with("  ")).map(str::trim_start).collect();
     let parsed: toml::Table = file.join("\n").parse().unwrap();
     assert_eq!(parsed["collections"]["concurrency"].as_integer(), Some(64), "{parsed}");
     let config = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(config.path(), file.join("\n").replace("./clew-data", "/no/such/folder")).unwrap();
-    let ended = run(&["serve", "--config", config.path().to_str().unwrap()]).await;
-    assert!(ended.stderr.contains("/no/such/folder"), "every key is known: {ended:?}");
+    let output = run(&["serve", "--config", config.path().to_str().unwrap()]).await;
+    assert!(output.stderr.contains("/no/such/folder"), "every key is known: {output:?}");
 }

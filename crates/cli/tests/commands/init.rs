@@ -3,14 +3,14 @@
 use crate::run::{initialise, run};
 
 #[tokio::test]
-async fn a_second_time_is_refused_and_changes_nothing() {
+async fn second_init_is_rejected_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let database = std::fs::read(dir.join("clew.db")).unwrap();
     let key = std::fs::read(dir.join("master.key")).unwrap();
     let again = run(&["init", "--data-dir", dir.to_str().unwrap()]).await;
-    again.is_refused_with(&["is initialised already", "fix: use it as it is"]);
+    again.assert_refused(&["is initialised already", "fix: use it as it is"]);
     assert_eq!(
         (std::fs::read(dir.join("clew.db")).unwrap(), std::fs::read(dir.join("master.key")).unwrap()),
         (database, key)
@@ -18,7 +18,7 @@ async fn a_second_time_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn each_form_has_all_that_a_client_needs() {
+async fn every_output_format_contains_all_credentials() {
     let folder = tempfile::tempdir().unwrap();
     let made = initialise(&folder.path().join("a")).await;
     for name in ["endpoint", "region", "domain_name", "project_id", "user", "password", "access_key", "secret_key"] {
@@ -47,22 +47,22 @@ async fn each_form_has_all_that_a_client_needs() {
 }
 
 #[tokio::test]
-async fn names_that_no_shell_or_url_could_take_are_refused() {
+async fn names_unsafe_for_shells_and_urls_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     for name in ["it's", "a b", "", "x\ny"] {
-        let ended = run(&["init", "--user", name, "--data-dir", dir.to_str().unwrap()]).await;
-        ended.is_refused_with(&["letters, digits"]);
+        let output = run(&["init", "--user", name, "--data-dir", dir.to_str().unwrap()]).await;
+        output.assert_refused(&["letters, digits"]);
     }
     assert!(!dir.exists());
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_a_failure() {
+async fn failure_to_create_the_data_directory_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    let ended = run(&["init", "--data-dir", file.join("data").to_str().unwrap()]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("could not"), "{ended:?}");
+    let output = run(&["init", "--data-dir", file.join("data").to_str().unwrap()]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("could not"), "{output:?}");
 }

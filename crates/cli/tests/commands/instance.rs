@@ -5,14 +5,14 @@ use std::path::Path;
 
 use clew_testkit::{FakeOptions, FakeServer, Flavor, GreetingId, Rewrite, RewritingProxy, Server, ServerOptions};
 
-use crate::run::{Ended, initialise, run};
+use crate::run::{CommandOutput, initialise, run};
 
-async fn instance(dir: &Path, arguments: &[&str]) -> Ended {
+async fn instance(dir: &Path, arguments: &[&str]) -> CommandOutput {
     run(&[&["instance"], arguments, &["--data-dir", dir.to_str().unwrap()]].concat()).await
 }
 
 #[tokio::test]
-async fn an_instance_is_added_listed_shown_checked_and_removed() {
+async fn instance_lifecycle() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     let project = initialise(&dir).await["project_id"].clone();
@@ -48,14 +48,14 @@ async fn an_instance_is_added_listed_shown_checked_and_removed() {
     for arguments in [vec!["show", "shop"], vec!["show", "shop", "--project", "local", "--domain", "clew"]] {
         assert!(instance(&dir, &arguments).await.stdout.contains(id));
     }
-    instance(&dir, &["remove", id]).await.is_refused_with(&["this would remove shop", "--yes"]);
+    instance(&dir, &["remove", id]).await.assert_refused(&["this would remove shop", "--yes"]);
     let removed = instance(&dir, &["remove", id, "--yes"]).await;
     assert!(removed.stdout.contains("Removed shop"), "{removed:?}");
-    instance(&dir, &["show", id]).await.has_failed_with(&["there is no instance", "clew instance list"]);
-    instance(&dir, &["remove", id, "--yes"]).await.has_failed_with(&["there is no instance"]);
+    instance(&dir, &["show", id]).await.assert_failed(&["there is no instance", "clew instance list"]);
+    instance(&dir, &["remove", id, "--yes"]).await.assert_failed(&["there is no instance"]);
 }
 
-async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(flavor: Flavor) {
+async fn check_reports_login_backoff_and_new_credentials_clear_it(flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -83,28 +83,28 @@ async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(flavor:
     let checked = instance(&dir, &["check", "shop"]).await;
     assert!(checked.code == Some(0) && !checked.stdout.contains("Automatic logins"), "{checked:?}");
 
-    // An account that was repaired on the server: the check logs in at once.
+    // After the account is repaired on the server, a check logs in despite the back-off.
     server.run(&["ALTER USER clew IDENTIFIED BY 'other'"]).await.unwrap();
     assert_eq!(instance(&dir, &["check", "shop"]).await.code, Some(1));
     server.run(&["ALTER USER clew IDENTIFIED BY 'new'"]).await.unwrap();
     let checked = instance(&dir, &["check", "shop"]).await;
     assert!(checked.code == Some(0) && !checked.stdout.contains("Automatic logins"), "{checked:?}");
-    instance(&dir, &["set-node", "shop", "--url", "mysql://u@h/shop"]).await.is_refused_with(&["names a database"]);
+    instance(&dir, &["set-node", "shop", "--url", "mysql://u@h/shop"]).await.assert_refused(&["names a database"]);
     let foreign = format!("{}no07", "a".repeat(32));
-    instance(&dir, &["set-node", "shop", "--url", &url("new"), "--node", &foreign]).await.has_failed_with(&["no node"]);
+    instance(&dir, &["set-node", "shop", "--url", &url("new"), "--node", &foreign]).await.assert_failed(&["no node"]);
 }
 
 #[tokio::test]
-async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_mariadb_server() {
-    a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(Flavor::MariaDb).await;
+async fn check_reports_login_backoff_and_new_credentials_clear_it_on_a_mariadb_server() {
+    check_reports_login_backoff_and_new_credentials_clear_it(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_check_shows_the_back_off_of_logins_and_new_credentials_end_it_on_a_mysql_server() {
-    a_check_shows_the_back_off_of_logins_and_new_credentials_end_it(Flavor::MySql).await;
+async fn check_reports_login_backoff_and_new_credentials_clear_it_on_a_mysql_server() {
+    check_reports_login_backoff_and_new_credentials_clear_it(Flavor::MySql).await;
 }
 
-async fn proxy_with_connection_ids_of_its_own_is_named(flavor: Flavor) {
+async fn proxy_with_rewritten_connection_ids_is_reported(flavor: Flavor) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -124,17 +124,17 @@ async fn proxy_with_connection_ids_of_its_own_is_named(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn proxy_with_connection_ids_of_its_own_is_named_on_a_mariadb_server() {
-    proxy_with_connection_ids_of_its_own_is_named(Flavor::MariaDb).await;
+async fn proxy_with_rewritten_connection_ids_is_reported_on_a_mariadb_server() {
+    proxy_with_rewritten_connection_ids_is_reported(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn proxy_with_connection_ids_of_its_own_is_named_on_a_mysql_server() {
-    proxy_with_connection_ids_of_its_own_is_named(Flavor::MySql).await;
+async fn proxy_with_rewritten_connection_ids_is_reported_on_a_mysql_server() {
+    proxy_with_rewritten_connection_ids_is_reported(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_instance_is_refused() {
+async fn invalid_instances_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -169,11 +169,11 @@ async fn what_cannot_be_an_instance_is_refused() {
         (vec!["list", "--project", "nonsense"], "there is no project nonsense"),
         (vec!["list", "--domain", "nonsense"], "there is no domain"),
     ] {
-        let ended = instance(&dir, &arguments).await;
-        ended.is_refused_with(&[words]);
-        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+        let output = instance(&dir, &arguments).await;
+        output.assert_refused(&[words]);
+        assert!(!output.stderr.contains("hunter2"), "{output:?}");
     }
-    instance(&dir, &["show", "nonsense"]).await.has_failed_with(&["there is no instance nonsense"]);
+    instance(&dir, &["show", "nonsense"]).await.assert_failed(&["there is no instance nonsense"]);
     let nowhere = instance(&folder.path().join("nowhere"), &["list"]).await;
-    nowhere.is_refused_with(&["is not initialised yet", "clew init"]);
+    nowhere.assert_refused(&["is not initialised yet", "clew init"]);
 }

@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use crate::tenant::{Tenant, is_nowhere};
+use crate::tenant::{Tenant, is_absent_from};
 
 #[tokio::test]
-async fn a_secret_is_shown_once_and_kept_sealed() {
+async fn secret_key_is_shown_once_and_stored_encrypted() {
     let tenant = Tenant::new().await;
-    tenant.says(&["user", "create", "ada"]).await;
+    tenant.run_ok(&["user", "create", "ada"]).await;
     let permanent = tenant.json(&["key", "create", "ada"]).await;
     let temporary = tenant.json(&["key", "create", "ada", "--temporary", "15m"]).await;
     assert_eq!((&permanent["security_token"], &permanent["expires_at"]), (&Value::Null, &Value::Null));
     assert!(temporary["expires_at"].as_str().is_some_and(|ends| ends.ends_with('Z')), "{temporary}");
     let secrets = [&permanent["secret_key"], &temporary["secret_key"], &temporary["security_token"]];
     for secret in secrets.map(|secret| secret.as_str().unwrap()) {
-        assert!(secret.len() >= 40 && is_nowhere(&tenant.dir(), secret));
+        assert!(secret.len() >= 40 && is_absent_from(&tenant.dir(), secret));
         for arguments in [vec!["key", "list"], vec!["user", "show", "ada"], vec!["audit", "export"]] {
-            assert!(!tenant.says(&arguments).await.contains(secret), "{arguments:?}");
+            assert!(!tenant.run_ok(&arguments).await.contains(secret), "{arguments:?}");
         }
     }
     let listed = tenant.json(&["key", "list", "ada"]).await;
@@ -25,39 +25,39 @@ async fn a_secret_is_shown_once_and_kept_sealed() {
 }
 
 #[tokio::test]
-async fn a_user_has_two_keys_at_most_so_that_one_can_be_changed_for_the_other() {
+async fn user_has_at_most_two_access_keys() {
     let tenant = Tenant::new().await;
-    tenant.says(&["key", "create", "admin"]).await;
-    tenant.run(&["key", "create", "admin"]).await.is_refused_with(&["2 access keys already", "remove one first"]);
+    tenant.run_ok(&["key", "create", "admin"]).await;
+    tenant.run(&["key", "create", "admin"]).await.assert_refused(&["2 access keys already", "remove one first"]);
     let first = tenant.made["access_key"].as_str().unwrap();
     let disabled = tenant.json(&["key", "disable", first]).await;
     assert_eq!((&disabled["enabled"], &disabled["user"]), (&false.into(), &"admin".into()));
-    assert!(tenant.says(&["key", "list"]).await.contains("no"));
-    tenant.says(&["key", "enable", first]).await;
-    tenant.run(&["key", "remove", first]).await.is_refused_with(&["--yes"]);
-    tenant.says(&["key", "remove", first, "--yes"]).await;
-    tenant.says(&["key", "create", "admin"]).await;
-    tenant.run(&["key", "enable", first]).await.is_refused_with(&["there is no access key", "clew key list"]);
+    assert!(tenant.run_ok(&["key", "list"]).await.contains("no"));
+    tenant.run_ok(&["key", "enable", first]).await;
+    tenant.run(&["key", "remove", first]).await.assert_refused(&["--yes"]);
+    tenant.run_ok(&["key", "remove", first, "--yes"]).await;
+    tenant.run_ok(&["key", "create", "admin"]).await;
+    tenant.run(&["key", "enable", first]).await.assert_refused(&["there is no access key", "clew key list"]);
 }
 
 #[tokio::test]
-async fn keys_of_another_domain_are_not_there() {
+async fn keys_of_other_domains_are_hidden() {
     let tenant = Tenant::new().await;
-    tenant.says(&["domain", "create", "acme", "--admin", "alice"]).await;
+    tenant.run_ok(&["domain", "create", "acme", "--admin", "alice"]).await;
     let own = tenant.made["access_key"].as_str().unwrap();
     for action in ["enable", "disable"] {
-        tenant.run(&["key", action, own, "--domain", "acme"]).await.is_refused_with(&["there is no access key"]);
+        tenant.run(&["key", action, own, "--domain", "acme"]).await.assert_refused(&["there is no access key"]);
     }
-    tenant.run(&["key", "remove", own, "--yes", "--domain", "acme"]).await.is_refused_with(&["there is no access key"]);
-    assert!(tenant.says(&["key", "list", "--domain", "acme"]).await.contains("No access keys"));
+    tenant.run(&["key", "remove", own, "--yes", "--domain", "acme"]).await.assert_refused(&["there is no access key"]);
+    assert!(tenant.run_ok(&["key", "list", "--domain", "acme"]).await.contains("No access keys"));
 }
 
 #[tokio::test]
-async fn the_life_of_a_temporary_key_has_limits() {
+async fn lifetime_of_a_temporary_key_is_limited() {
     let tenant = Tenant::new().await;
     for life in ["14m", "25h", "-15m", "soon", "900"] {
-        let ended = tenant.run(&["key", "create", "admin", &format!("--temporary={life}")]).await;
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{life}: {ended:?}");
+        let output = tenant.run(&["key", "create", "admin", &format!("--temporary={life}")]).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{life}: {output:?}");
     }
-    tenant.says(&["key", "create", "admin", "--temporary", "24h"]).await;
+    tenant.run_ok(&["key", "create", "admin", "--temporary", "24h"]).await;
 }

@@ -7,12 +7,12 @@ use clew_testkit::{Charset, Flavor, RawSession, Scenario, Server, ServerOptions}
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
+use crate::pty::TerminalSession;
 use crate::run::{initialise, run};
-use crate::typing::Typist;
 
-/// Effect of a kill that undoes and unblocks nothing.
+/// Effect of a kill that rolls back no rows and unblocks no session.
 const NO_EFFECT: &str = "0 rows rolled back; 0 sessions unblocked\n";
-const LONG: &str = "SELECT SLEEP(600), 'secret'";
+const LONG_STATEMENT: &str = "SELECT SLEEP(600), 'secret'";
 
 async fn server(flavor: Flavor) -> Server {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
@@ -26,7 +26,7 @@ async fn open(server: &Server, user: &str) -> RawSession {
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// A session that the server lists with this statement.
+/// Opens a session that runs a statement, and waits until the server lists it.
 async fn busy(server: &Server, user: &str, statement: &str) -> RawSession {
     let mut session = open(server, user).await;
     session.begin(statement.as_bytes()).await.unwrap();
@@ -40,7 +40,7 @@ async fn runs(server: &Server, id: u64, statement: &str) {
     }
 }
 
-/// What a session runs; nothing if it is not there.
+/// Statement of a session; the outer `None` means that the session does not exist.
 async fn running(server: &Server, id: u64) -> Option<Option<String>> {
     let mut root = server.connect().await.unwrap();
     let info = format!("SELECT info FROM information_schema.processlist WHERE id = {id}");
@@ -49,8 +49,8 @@ async fn running(server: &Server, id: u64) -> Option<Option<String>> {
     found
 }
 
-/// `a` has changed rows, and `b` waits for one of them.
-async fn a_kill_shows_first_what_it_costs(flavor: Flavor) {
+/// Session `a` has changed rows, and session `b` waits for one of them.
+async fn kill_previews_its_costs(flavor: Flavor) {
     let server = server(flavor).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -79,9 +79,9 @@ async fn a_kill_shows_first_what_it_costs(flavor: Flavor) {
     assert_eq!(one["transaction"]["rows_modified"], 1, "{json}");
     assert_eq!(json["sessions"][1]["there"], false, "{json}");
 
-    // Nobody can be asked here.
+    // Without a terminal there is no prompt.
     let refused = run(&["kill", &server.url(), &id]).await;
-    refused.is_refused_with(&["end 1 session on 127.0.0.1:", "nothing was changed", "--yes", "holds up 1 session"]);
+    refused.assert_refused(&["end 1 session on 127.0.0.1:", "nothing was changed", "--yes", "holds up 1 session"]);
     assert!(running(&server, blocker).await.is_some());
 
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--format", "json"];
@@ -96,23 +96,23 @@ async fn a_kill_shows_first_what_it_costs(flavor: Flavor) {
     assert_eq!((&effect["rows_rolled_back"], &effect["unblocked"]), (&1.into(), &vec![waiter].into()), "{killed}");
     assert_eq!((&effect["still_waiting"], &effect["unknown"]), (&Value::Array(Vec::new()), &Value::Null), "{killed}");
 
-    // What is gone already is no failure.
+    // A missing session is not a failure.
     let again = run(&["kill", &server.url(), &id]).await;
     assert_eq!((again.code, again.stdout), (Some(0), format!("session {blocker}: already gone\n")));
     built.clear(&server).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_kill_shows_first_what_it_costs_on_a_mariadb_server() {
-    a_kill_shows_first_what_it_costs(Flavor::MariaDb).await;
+async fn kill_previews_its_costs_on_a_mariadb_server() {
+    kill_previews_its_costs(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_kill_shows_first_what_it_costs_on_a_mysql_server() {
-    a_kill_shows_first_what_it_costs(Flavor::MySql).await;
+async fn kill_previews_its_costs_on_a_mysql_server() {
+    kill_previews_its_costs(Flavor::MySql).await;
 }
 
-async fn preview_names_risks_and_root_blockers_that_survive(flavor: Flavor) {
+async fn preview_lists_risks_and_surviving_root_blockers(flavor: Flavor) {
     let server = server(flavor).await;
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -141,23 +141,23 @@ async fn preview_names_risks_and_root_blockers_that_survive(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn preview_names_risks_and_root_blockers_that_survive_on_a_mariadb_server() {
-    preview_names_risks_and_root_blockers_that_survive(Flavor::MariaDb).await;
+async fn preview_lists_risks_and_surviving_root_blockers_on_a_mariadb_server() {
+    preview_lists_risks_and_surviving_root_blockers(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn preview_names_risks_and_root_blockers_that_survive_on_a_mysql_server() {
-    preview_names_risks_and_root_blockers_that_survive(Flavor::MySql).await;
+async fn preview_lists_risks_and_surviving_root_blockers_on_a_mysql_server() {
+    preview_lists_risks_and_surviving_root_blockers(Flavor::MySql).await;
 }
 
-/// Connections of the full server.
-const FULL: u32 = 10;
+/// Connection limit of the full server.
+const MAX_CONNECTIONS: u32 = 10;
 
-/// Opens sessions of an ordinary account until the server has no connection left for one.
+/// Opens sessions of an unprivileged account until the server rejects new connections.
 async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    // The server frees a connection a moment after its end.
-    while sessions.len() < FULL as usize {
+    // The server frees a connection shortly after it is closed.
+    while sessions.len() < MAX_CONNECTIONS as usize {
         match RawSession::open(address, "app", None, Charset::Utf8mb4).await {
             Ok(session) => sessions.push(session),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -167,7 +167,7 @@ async fn fill(server: &Server, sessions: &mut Vec<RawSession>) {
 }
 
 async fn kills_on_a_full_server_succeed(flavor: Flavor) {
-    let options = ServerOptions { max_connections: FULL, ..ServerOptions::default() };
+    let options = ServerOptions { max_connections: MAX_CONNECTIONS, ..ServerOptions::default() };
     let server = Server::start(flavor, &options).await.unwrap();
     server
         .run(&[
@@ -205,18 +205,19 @@ async fn kills_on_a_full_mysql_server_succeed() {
 }
 
 #[tokio::test]
-async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
+async fn protected_and_idle_sessions_are_not_killed_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let (victim, guarded) = (busy(&server, "app", LONG).await, busy(&server, "billing", LONG).await);
+        let (victim, guarded) =
+            (busy(&server, "app", LONG_STATEMENT).await, busy(&server, "billing", LONG_STATEMENT).await);
         let idle = open(&server, "app").await;
         let (id, guarded_id, idle_id) = (victim.id.to_string(), guarded.id.to_string(), idle.id.to_string());
         let url = server.url();
         let refused = run(&["kill", &url, &id, &guarded_id, "--protect", "billing", "--yes"]).await;
-        refused.is_refused_with(&["the account billing is protected", "nothing was ended"]);
+        refused.assert_refused(&["the account billing is protected", "nothing was output"]);
         let refused = run(&["kill", &url, &id, &idle_id, "--query", "--yes"]).await;
-        refused.is_refused_with(&["runs no statement", "kill the connection instead", "leave --query out"]);
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        refused.assert_refused(&["runs no statement", "kill the connection instead", "leave --query out"]);
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
         let killed = run(&["kill", &url, &id, "--query", "--yes"]).await;
         assert_eq!((killed.code, killed.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
@@ -224,56 +225,56 @@ async fn what_must_live_is_refused_and_nobody_is_killed_on_a_server() {
 
         let denied = run(&["kill", &server.url_for("watcher", ""), &guarded_id, "--yes"]).await;
         assert_eq!(denied.code, Some(1), "{denied:?}");
-        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be ended"));
-        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        assert!(denied.stdout.contains("GRANT CONNECTION") && denied.stderr.contains("1 of 1 could not be output"));
+        assert_eq!(running(&server, guarded.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
     }
 }
 
 #[tokio::test]
-async fn the_terminal_is_asked_and_what_is_meant_is_what_was_shown_on_a_server() {
+async fn confirmed_kill_applies_only_to_the_statement_shown_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let mut victim = busy(&server, "app", LONG).await;
+        let mut victim = busy(&server, "app", LONG_STATEMENT).await;
         let id = victim.id.to_string();
         let question = "This will end what 1 session runs on 127.0.0.1:";
 
-        let typist = Typist::start(&["kill", &server.url(), &id, "--query"]);
-        let (seen, typist) = typist.sees("Go on? [y/N] ").await;
+        let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
+        let (seen, terminal) = terminal.wait_for("Go on? [y/N] ").await;
         assert!(seen.contains(question) && seen.contains("runs: SELECT SLEEP(600), 'secret'"), "{seen}");
-        let ended = typist.types("n\n").await;
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-        assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())), "{flavor}");
+        let output = terminal.type_and_exit("n\n").await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+        assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())), "{flavor}");
 
-        // While somebody thinks about it, the session goes on to something else.
-        let typist = Typist::start(&["kill", &server.url(), &id, "--query"]);
-        let (_, typist) = typist.sees("Go on? [y/N] ").await;
+        // The session starts another statement while the prompt is open.
+        let terminal = TerminalSession::start(&["kill", &server.url(), &id, "--query"]);
+        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
         server.run(&[&format!("KILL QUERY {id}")]).await.unwrap();
         let _ = victim.answer().await;
         victim.begin(b"SELECT SLEEP(599)").await.unwrap();
         runs(&server, victim.id, "SELECT SLEEP(599)").await;
-        let ended = typist.types("y\n").await;
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stdout.contains("it no longer does what it did when it was chosen"), "{ended:?}");
+        let output = terminal.type_and_exit("y\n").await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert!(output.stdout.contains("it no longer does what it did when it was chosen"), "{output:?}");
         assert_eq!(running(&server, victim.id).await, Some(Some("SELECT SLEEP(599)".to_owned())), "{flavor}");
 
-        let typist = Typist::start(&["kill", &server.url(), &id]);
-        let (_, typist) = typist.sees("Go on? [y/N] ").await;
-        let ended = typist.types("yes\n").await;
-        assert_eq!((ended.code, ended.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
+        let terminal = TerminalSession::start(&["kill", &server.url(), &id]);
+        let (_, terminal) = terminal.wait_for("Go on? [y/N] ").await;
+        let output = terminal.type_and_exit("yes\n").await;
+        assert_eq!((output.code, output.stdout), (Some(0), format!("session {id}: killed\n{NO_EFFECT}")), "{flavor}");
         assert_eq!(running(&server, victim.id).await, None, "{flavor}");
     }
 }
 
 #[tokio::test]
-async fn a_kill_stands_in_the_audit_of_a_data_directory_on_a_server() {
+async fn kill_is_recorded_in_the_audit_log_on_a_server() {
     let server = server(Flavor::MySql).await;
-    let victim = busy(&server, "app", LONG).await;
+    let victim = busy(&server, "app", LONG_STATEMENT).await;
     let (id, folder) = (victim.id.to_string(), tempfile::tempdir().unwrap());
     let dir = folder.path().join("data");
     let dir = dir.to_str().unwrap();
     let kill = ["kill", &server.url(), &id, "--yes", "--reason", "it blocks", "--data-dir", dir];
-    run(&kill).await.is_refused_with(&["clew init"]);
-    assert_eq!(running(&server, victim.id).await, Some(Some(LONG.to_owned())));
+    run(&kill).await.assert_refused(&["clew init"]);
+    assert_eq!(running(&server, victim.id).await, Some(Some(LONG_STATEMENT.to_owned())));
 
     initialise(folder.path().join("data").as_path()).await;
     assert_eq!(run(&kill).await.code, Some(0));

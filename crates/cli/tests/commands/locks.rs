@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use crate::run::run;
 
-/// Who waits for whom, as `clew locks` shows it, where `b` waits for `a`'s row.
-async fn a_wait_is_shown(flavor: Flavor) {
+/// Output of `clew locks` while session `b` waits for a row lock of session `a`.
+async fn lock_wait_is_shown_in_every_format(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let nobody = run(&["locks", &server.url()]).await;
-    assert_eq!(nobody.code, Some(0), "{nobody:?}");
-    assert!(nobody.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{nobody:?}");
+    let output = run(&["locks", &server.url()]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stdout.starts_with("Nobody waits for anybody on 127.0.0.1:"), "{output:?}");
 
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -39,8 +39,8 @@ async fn a_wait_is_shown(flavor: Flavor) {
     let dot = run(&["locks", &server.url(), "--format", "dot"]).await;
     assert!(dot.stdout.contains(&format!("session_{waiter} -> session_{blocker} ")), "{dot:?}");
 
-    for form in ["tree", "json", "dot"] {
-        let masked = run(&["locks", &server.url(), "--format", form, "--mask"]).await;
+    for format in ["tree", "json", "dot"] {
+        let masked = run(&["locks", &server.url(), "--format", format, "--mask"]).await;
         assert!(masked.stdout.contains("UPDATE t SET v = ? WHERE id = ?"), "{masked:?}");
         assert!(!masked.stdout.contains("id = 1"), "{masked:?}");
     }
@@ -48,17 +48,17 @@ async fn a_wait_is_shown(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn a_wait_is_shown_of_a_mariadb_server() {
-    a_wait_is_shown(Flavor::MariaDb).await;
+async fn lock_wait_is_shown_in_every_format_on_a_mariadb_server() {
+    lock_wait_is_shown_in_every_format(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn a_wait_is_shown_of_a_mysql_server() {
-    a_wait_is_shown(Flavor::MySql).await;
+async fn lock_wait_is_shown_in_every_format_on_a_mysql_server() {
+    lock_wait_is_shown_in_every_format(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn every_idle_root_tells_what_it_ran_of_a_mysql_server() {
+async fn idle_root_blockers_show_their_last_statement_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let two = |scenario: &Scenario| scenario.name == "two readers in the way of one writer";
     let scenario = Scenario::all(Flavor::MySql).into_iter().find(two).unwrap();
@@ -74,9 +74,9 @@ async fn every_idle_root_tells_what_it_ran_of_a_mysql_server() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_ends_with_the_reason() {
+async fn read_failure_is_reported_with_the_reason() {
     let full = FakeServer::start(FakeOptions { sessions: 1, transactions: 0, fault: Fault::TooManyConnections }).await;
-    let ended = run(&["locks", &full.unwrap().url()]).await;
-    ended.has_failed_with(&["too many connections", "1040", "fix: "]);
-    run(&["locks", "mysql://root@127.0.0.1:1/", "--format", "table"]).await.is_refused_with(&["tree, json, dot"]);
+    let output = run(&["locks", &full.unwrap().url()]).await;
+    output.assert_failed(&["too many connections", "1040", "fix: "]);
+    run(&["locks", "mysql://root@127.0.0.1:1/", "--format", "table"]).await.assert_refused(&["tree, json, dot"]);
 }

@@ -1,10 +1,11 @@
-//! Every command as it is typed: what it prints, what it refuses, how it ends.
+//! Tests of all commands with the real binary: output, errors and exit codes.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
 mod collect;
 mod domain;
+mod end_to_end;
 mod group;
 mod help;
 mod init;
@@ -16,6 +17,7 @@ mod metadata;
 mod policy;
 mod project;
 mod ps;
+mod pty;
 mod rule;
 mod run;
 mod secrets;
@@ -23,10 +25,8 @@ mod serve;
 mod serve_results;
 mod simulate;
 mod snapshot;
-mod story;
 mod tags;
 mod tenant;
 mod terminal;
-mod typing;
 mod user;
 mod worker;

@@ -1,4 +1,4 @@
-//! `--metadata`: the same commands with a PostgreSQL database.
+//! `--metadata`: commands with the metadata in PostgreSQL.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,30 +7,34 @@ use std::time::Duration;
 use clew_testkit::PostgreSql;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{Ended, clew, end, run};
+use crate::run::{CommandOutput, clew, run, run_command};
 
-/// The command with the database that the environment names, as a password in it is best given.
-async fn with(database: &str, dir: &Path, arguments: &[&str]) -> Ended {
+/// Runs a command with the database URL in `CLEW_METADATA`, the recommended way to pass a password.
+async fn with(database: &str, dir: &Path, arguments: &[&str]) -> CommandOutput {
     let mut command = clew(arguments);
     command.args(["--data-dir", dir.to_str().unwrap()]).env("CLEW_METADATA", database);
-    end(command).await
+    run_command(command).await
 }
 
 #[tokio::test]
-async fn every_command_works_with_a_database() {
+async fn commands_work_with_a_postgresql_database() {
     let (server, folder) = (PostgreSql::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (url, dir) = (server.url(), folder.path().join("data"));
-    with(&url, &dir, &["migrate"]).await.is_refused_with(&["is not initialised yet", "clew init"]);
+    with(&url, &dir, &["migrate"]).await.assert_refused(&["is not initialised yet", "clew init"]);
     let made = with(&url, &dir, &["init"]).await;
     assert!(made.code == Some(0) && made.stdout.contains("and the same --metadata"), "{made:?}");
     assert!(!dir.join("clew.db").exists() && dir.join("master.key").exists());
     let again = with(&url, &folder.path().join("other"), &["init"]).await;
-    again.is_refused_with(&["postgres://127.0.0.1:", "is initialised already"]);
+    again.assert_refused(&["postgres://127.0.0.1:", "is initialised already"]);
 
     let created = with(&url, &dir, &["group", "create", "dbas"]).await;
     assert_eq!(created.code, Some(0), "{created:?}");
     let migrated = with(&url, &dir, &["migrate"]).await;
-    assert_eq!((migrated.code, migrated.stdout.contains("the form of this version")), (Some(0), true), "{migrated:?}");
+    assert_eq!(
+        (migrated.code, migrated.stdout.contains("the schema of this version")),
+        (Some(0), true),
+        "{migrated:?}"
+    );
     let typed = ["group", "list", "--data-dir", dir.to_str().unwrap(), "--metadata", &url];
     let listed = run(&typed).await;
     assert!(listed.stdout.contains("dbas"), "{listed:?}");
@@ -49,26 +53,26 @@ async fn every_command_works_with_a_database() {
     assert!(line.starts_with("http://127.0.0.1:"), "{line}");
     let pid = serving.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let ended = tokio::time::timeout(Duration::from_mins(1), serving.wait()).await.unwrap().unwrap();
-    assert_eq!(ended.code(), Some(0));
+    let output = tokio::time::timeout(Duration::from_mins(1), serving.wait()).await.unwrap().unwrap();
+    assert_eq!(output.code(), Some(0));
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_used_is_named_without_its_password() {
+async fn database_errors_omit_the_password() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, words) in [
         ("mysql://clew:hunter2@h/clew".to_owned(), "it does not begin with postgres://"),
-        (format!("postgres://clew:hunter2@{nobody}/clew"), "see whether the database can be reached"),
+        (format!("postgres://clew:hunter2@{unused_address}/clew"), "see whether the database can be reached"),
     ] {
-        let ended = with(&url, &folder.path().join("data"), &["init"]).await;
-        assert!(ended.code != Some(0) && ended.stderr.contains(words), "{ended:?}");
-        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+        let output = with(&url, &folder.path().join("data"), &["init"]).await;
+        assert!(output.code != Some(0) && output.stderr.contains(words), "{output:?}");
+        assert!(!output.stderr.contains("hunter2"), "{output:?}");
     }
 }
 
 #[tokio::test]
-async fn a_password_in_an_argument_is_refused() {
+async fn password_in_an_argument_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     let dir = dir.to_str().unwrap();
@@ -81,11 +85,11 @@ async fn a_password_in_an_argument_is_refused() {
         vec!["audit", "verify", "--data-dir", dir, "--metadata", url],
         vec!["store", "copy", "--data-dir", dir, "--to", url],
     ] {
-        let ended = run(&arguments).await;
-        ended.is_refused_with(&["has a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
-        assert!(!ended.stderr.contains("hunter2") && !folder.path().join("data").exists(), "{ended:?}");
+        let output = run(&arguments).await;
+        output.assert_refused(&["has a password", "PGPASSWORD", "PGPASSFILE", "CLEW_METADATA"]);
+        assert!(!output.stderr.contains("hunter2") && !folder.path().join("data").exists(), "{output:?}");
     }
-    // The environment is not shown to other accounts: the address is tried.
-    let ended = with(url, &folder.path().join("data"), &["init"]).await;
-    assert!(ended.code == Some(1) && !ended.stderr.contains("has a password"), "{ended:?}");
+    // Other accounts cannot see the environment, so a password in the URL is accepted.
+    let output = with(url, &folder.path().join("data"), &["init"]).await;
+    assert!(output.code == Some(1) && !output.stderr.contains("has a password"), "{output:?}");
 }

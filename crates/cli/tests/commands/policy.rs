@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::tenant::Tenant;
 
-const LOOK: &str = r#"{
+const READ_POLICY: &str = r#"{
   "Version": "5.0",
   "Statement": [
     {
@@ -16,15 +16,15 @@ const LOOK: &str = r#"{
 }
 "#;
 
-const ROLE: &str = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
+const ROLE_POLICY: &str = r#"{"Version":"1.1","Statement":[{"Effect":"Allow","Action":["gaussdb:instance:list"]}]}"#;
 
 #[tokio::test]
-async fn every_error_is_shown_where_it_is() {
+async fn policy_errors_are_reported_with_line_and_column() {
     let tenant = Tenant::new().await;
-    let bad = LOOK.replace("Allow", "Alow").replace("StringEquals", "StringLike");
+    let bad = READ_POLICY.replace("Allow", "Alow").replace("StringEquals", "StringLike");
     let file = tenant.file("bad.json", &bad);
     let put = tenant.run(&["policy", "put", "look", &file]).await;
-    put.is_refused_with(&[
+    put.assert_refused(&[
         "bad.json:5:17: error: ",
         "  5 |       \"Effect\": \"Alow\",\n    |                 ^\n",
         "bad.json:7:22: error: ",
@@ -32,7 +32,7 @@ async fn every_error_is_shown_where_it_is() {
         "$.Statement[0].Effect",
         "bad.json is no policy: 2 errors; nothing was changed",
     ]);
-    assert!(!tenant.says(&["policy", "list"]).await.contains("look"));
+    assert!(!tenant.run_ok(&["policy", "list"]).await.contains("look"));
 
     let validated = crate::run::run(&["policy", "validate", &file]).await;
     assert_eq!((validated.code, validated.stderr.as_str()), (Some(1), ""), "{validated:?}");
@@ -47,7 +47,7 @@ async fn every_error_is_shown_where_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_at_all_is_refused() {
+async fn unreadable_documents_are_rejected() {
     let tenant = Tenant::new().await;
     let file = |name: &str, bytes: &[u8]| {
         let path = tenant.folder.path().join(name);
@@ -62,58 +62,61 @@ async fn what_is_no_document_at_all_is_refused() {
         (tenant.folder.path().to_str().unwrap().to_owned(), "could not read"),
         ("/no/such/file".to_owned(), "could not read /no/such/file"),
     ] {
-        tenant.run(&["policy", "put", "look", &path]).await.is_refused_with(&[words]);
+        tenant.run(&["policy", "put", "look", &path]).await.assert_refused(&[words]);
     }
 }
 
 #[tokio::test]
-async fn a_finding_cannot_drive_the_terminal() {
+async fn control_sequences_in_findings_are_neutralised() {
     let tenant = Tenant::new().await;
     let file = tenant.file("odd.json", "{\"Version\": \"\u{1b}[2J\", \"\u{9b}x\": 1}");
-    let ended = tenant.run(&["policy", "put", "look", &file]).await;
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(!ended.stderr.contains(['\u{1b}', '\u{9b}']), "{ended:?}");
+    let output = tenant.run(&["policy", "put", "look", &file]).await;
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(!output.stderr.contains(['\u{1b}', '\u{9b}']), "{output:?}");
 }
 
 #[tokio::test]
-async fn a_policy_is_put_from_a_file_or_stdin_and_replaced() {
+async fn policy_is_created_from_a_file_and_replaced_from_stdin() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     let made = tenant.json(&["policy", "put", "look", &file, "--description", "the test instances"]).await;
     assert_eq!((&made["model"], &made["version"]), (&json!("identity"), &json!("5.0")));
-    let again = tenant.told(&["policy", "put", "look", "-"], &LOOK.replace("\"test\"", "\"prod\"")).await;
+    let again =
+        tenant.run_with_stdin(&["policy", "put", "look", "-"], &READ_POLICY.replace("\"test\"", "\"prod\"")).await;
     assert!(again.code == Some(0) && again.stdout.contains("Replaced the policy look"), "{again:?}");
     let shown = tenant.json(&["policy", "show", "look"]).await;
     assert_eq!((&shown["id"], &shown["description"]), (&made["id"], &json!("the test instances")), "it stays");
     assert_eq!(shown["document"]["Statement"][0]["Condition"]["StringEquals"]["g:ResourceTag/env"], "prod");
-    assert!(tenant.says(&["policy", "show", "look"]).await.contains("attached to  nobody"));
+    assert!(tenant.run_ok(&["policy", "show", "look"]).await.contains("attached to  nobody"));
 
-    let warned = tenant.told(&["policy", "put", "odd", "-"], &LOOK.replace("instance:list", "instance:lost")).await;
+    let warned = tenant
+        .run_with_stdin(&["policy", "put", "odd", "-"], &READ_POLICY.replace("instance:list", "instance:lost"))
+        .await;
     assert!(warned.code == Some(0) && warned.stderr.contains("stdin:6:18: warning: "), "{warned:?}");
 }
 
 #[tokio::test]
-async fn the_policies_that_come_with_clew_stay_as_they_are() {
+async fn system_policies_cannot_be_changed() {
     let tenant = Tenant::new().await;
-    let file = tenant.file("look.json", LOOK);
+    let file = tenant.file("look.json", READ_POLICY);
     let put = tenant.run(&["policy", "put", "TaurusDBReadOnlyAccessPolicy", &file]).await;
-    put.is_refused_with(&["comes with Clew", "another name"]);
+    put.assert_refused(&["is a system policy", "another name"]);
     let removed = tenant.run(&["policy", "remove", "TaurusDB ReadOnlyAccess", "--yes"]).await;
-    removed.is_refused_with(&["comes with Clew and stays"]);
+    removed.assert_refused(&["is a system policy and cannot be removed"]);
     let listed = tenant.json(&["policy", "list"]).await;
     let systems = listed["policies"].as_array().unwrap().iter().filter(|policy| policy["system"] == true);
     assert_eq!(systems.count(), 6, "{listed}");
-    tenant.run(&["policy", "put", "a b", &file]).await.is_refused_with(&["letters, digits and any of _+=.@-"]);
+    tenant.run(&["policy", "put", "a b", &file]).await.assert_refused(&["letters, digits and any of _+=.@-"]);
 }
 
 #[tokio::test]
-async fn roles_go_to_groups_and_identity_policies_to_anyone_for_all_projects() {
+async fn attachments_follow_the_rules_of_the_policy_model() {
     let tenant = Tenant::new().await;
-    tenant.says(&["user", "create", "ada"]).await;
-    tenant.says(&["group", "create", "devs"]).await;
-    let (look, role) = (tenant.file("look.json", LOOK), tenant.file("role.json", ROLE));
-    tenant.says(&["policy", "put", "look", &look]).await;
-    tenant.says(&["policy", "put", "role", &role]).await;
+    tenant.run_ok(&["user", "create", "ada"]).await;
+    tenant.run_ok(&["group", "create", "devs"]).await;
+    let (look, role) = (tenant.file("look.json", READ_POLICY), tenant.file("role.json", ROLE_POLICY));
+    tenant.run_ok(&["policy", "put", "look", &look]).await;
+    tenant.run_ok(&["policy", "put", "role", &role]).await;
     for (arguments, words) in [
         (vec!["attach", "role", "--user", "ada"], "groups only"),
         (vec!["attach", "TaurusDB ReadOnlyAccess", "--user", "ada"], "groups only"),
@@ -124,25 +127,25 @@ async fn roles_go_to_groups_and_identity_policies_to_anyone_for_all_projects() {
         (vec!["attach", "look", "--user", "adda"], "did you mean ada?"),
         (vec!["attach", "role", "--group", "devs", "--project", "lokal"], "did you mean local?"),
     ] {
-        tenant.run(&[&["policy"], arguments.as_slice()].concat()).await.is_refused_with(&[words]);
+        tenant.run(&[&["policy"], arguments.as_slice()].concat()).await.assert_refused(&[words]);
     }
-    tenant.says(&["policy", "attach", "role", "--group", "devs", "--project", "local"]).await;
-    tenant.says(&["policy", "attach", "look", "--user", "ada"]).await;
-    let again = tenant.says(&["policy", "attach", "look", "--user", "ada"]).await;
+    tenant.run_ok(&["policy", "attach", "role", "--group", "devs", "--project", "local"]).await;
+    tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
+    let again = tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
     assert!(again.contains("was attached already"), "{again}");
     let shown = tenant.json(&["policy", "show", "role"]).await;
     assert_eq!(shown["attachments"][0]["project_id"], tenant.made["project_id"]);
 
-    // What an attachment may be depends on the model, so an attached policy keeps its own.
-    tenant.run(&["policy", "put", "look", &role]).await.is_refused_with(&["attached 1 time", "detach it first"]);
-    tenant.run(&["policy", "remove", "look", "--yes"]).await.is_refused_with(&["attached 1 times; detach it first"]);
+    // Attachment rules depend on the model, so an attached policy cannot change its model.
+    tenant.run(&["policy", "put", "look", &role]).await.assert_refused(&["attached 1 time", "detach it first"]);
+    tenant.run(&["policy", "remove", "look", "--yes"]).await.assert_refused(&["attached 1 times; detach it first"]);
     tenant
         .run(&["policy", "detach", "role", "--group", "devs"])
         .await
-        .is_refused_with(&["is not attached to the group devs"]);
-    tenant.says(&["policy", "detach", "role", "--group", "devs", "--project", "local"]).await;
-    tenant.says(&["policy", "detach", "look", "--user", "ada"]).await;
-    tenant.says(&["policy", "remove", "look", "--yes"]).await;
+        .assert_refused(&["is not attached to the group devs"]);
+    tenant.run_ok(&["policy", "detach", "role", "--group", "devs", "--project", "local"]).await;
+    tenant.run_ok(&["policy", "detach", "look", "--user", "ada"]).await;
+    tenant.run_ok(&["policy", "remove", "look", "--yes"]).await;
     let operations = tenant.operations().await;
     for (operation, times) in [("PutPolicy", 2), ("AttachPolicy", 2), ("DetachPolicy", 2), ("DeletePolicy", 1)] {
         assert_eq!(operations.iter().filter(|done| *done == operation).count(), times, "{operation}: {operations:?}");
@@ -150,11 +153,11 @@ async fn roles_go_to_groups_and_identity_policies_to_anyone_for_all_projects() {
 }
 
 #[tokio::test]
-async fn attachments_of_another_domain_are_not_shown() {
+async fn attachments_of_other_domains_are_hidden() {
     let tenant = Tenant::new().await;
-    tenant.says(&["domain", "create", "acme", "--admin", "alice"]).await;
+    tenant.run_ok(&["domain", "create", "acme", "--admin", "alice"]).await;
     let attach = ["policy", "attach", "TaurusDBFullAccessPolicy", "--user", "alice", "--domain", "acme"];
-    tenant.says(&attach).await;
+    tenant.run_ok(&attach).await;
     let own = tenant.json(&["policy", "show", "TaurusDBFullAccessPolicy", "--domain", "clew"]).await;
     assert_eq!(own["attachments"], json!([]));
     let theirs = tenant.json(&["policy", "show", "TaurusDBFullAccessPolicy", "--domain", "acme"]).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::run::run;
 
 #[tokio::test]
-async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
+async fn sessions_fit_the_terminal_width_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let scenario = Scenario::all(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -36,7 +36,7 @@ async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
     let everybody = run(&["ps", &server.url(), "--all", "--format", "json"]).await;
     let everybody: Value = serde_json::from_str(&everybody.stdout).unwrap();
     let sessions = everybody["sessions"].as_array().unwrap();
-    // Clew starts each statement with a comment.
+    // Each statement of Clew starts with a comment.
     let reads_itself = sessions.iter().any(|session| {
         session["sql_statement"].as_str().is_some_and(|statement| statement.ends_with("*/ SHOW FULL PROCESSLIST"))
     });
@@ -46,8 +46,8 @@ async fn sessions_fit_an_ordinary_terminal_of_a_mysql_server() {
 }
 
 #[tokio::test]
-async fn a_filter_that_cannot_be_meant_is_refused() {
-    let ended = run(&["ps", "mysql://root:hunter2@127.0.0.1:1/", "--threshold", "0"]).await;
-    ended.is_refused_with(&["slow_process_threshold cannot be 0"]);
-    run(&["ps", "mysql://root:hunter2@127.0.0.1:1/"]).await.has_failed_with(&["unreachable", "fix: "]);
+async fn invalid_filter_is_rejected() {
+    let output = run(&["ps", "mysql://root:hunter2@127.0.0.1:1/", "--threshold", "0"]).await;
+    output.assert_refused(&["slow_process_threshold cannot be 0"]);
+    run(&["ps", "mysql://root:hunter2@127.0.0.1:1/"]).await.assert_failed(&["unreachable", "fix: "]);
 }

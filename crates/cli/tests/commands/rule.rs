@@ -36,30 +36,30 @@ impl Files {
     }
 }
 
-fn shown(path: &Path) -> &str {
+fn path_str(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 #[tokio::test]
-async fn rules_are_tried_and_the_spared_are_named_with_the_reason() {
+async fn rule_test_lists_killed_and_spared_sessions() {
     let files = Files::new(RULES, SNAPSHOT.as_bytes());
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-    let tried = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
-    assert_eq!(tried.code, Some(0), "{tried:?}");
-    let told: Value = serde_json::from_str(&tried.stdout).unwrap();
+    let output = run(&["rule", "test", path_str(&rules), path_str(&now), "--format", "json"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
     let pairs = |list: &str, field: &str| {
-        let all = told[list].as_array().unwrap().iter();
+        let all = report[list].as_array().unwrap().iter();
         all.map(|one| (one["session_id"].as_u64().unwrap(), one[field].as_str().unwrap().to_owned()))
             .collect::<Vec<_>>()
     };
     let owned = |pairs: &[(u64, &str)]| pairs.iter().map(|(id, text)| (*id, (*text).to_owned())).collect::<Vec<_>>();
     assert_eq!(pairs("killed", "rule"), owned(&[(1, "stuck reports"), (6, "anything old")]));
     assert_eq!(pairs("spared", "why"), owned(&[(3, "protected"), (4, "internal"), (5, "dying")]));
-    assert_eq!(told["killed"][0]["sql_statement"], "SELECT *\nFROM orders");
-    assert_eq!(told["totals"], json!({ "sessions": 6, "killed": 2, "spared": 3 }));
-    assert_eq!(told["rules"][2], json!({ "name": "nobody", "killed": 0, "spared": 0 }));
+    assert_eq!(report["killed"][0]["sql_statement"], "SELECT *\nFROM orders");
+    assert_eq!(report["totals"], json!({ "sessions": 6, "killed": 2, "spared": 3 }));
+    assert_eq!(report["rules"][2], json!({ "name": "nobody", "killed": 0, "spared": 0 }));
 
-    let table = run(&["rule", "test", shown(&rules), shown(&now), "--protect", "billing"]).await;
+    let table = run(&["rule", "test", path_str(&rules), path_str(&now), "--protect", "billing"]).await;
     for line in [
         "Would be killed:",
         "SELECT * FROM orders",
@@ -77,40 +77,40 @@ async fn rules_are_tried_and_the_spared_are_named_with_the_reason() {
 }
 
 #[tokio::test]
-async fn sessions_that_change_tables_are_named_unless_the_rule_opts_in() {
+async fn sessions_that_change_tables_are_flagged_unless_the_rule_opts_in() {
     let snapshot = SNAPSHOT.replace("\"SELECT *\nFROM orders\"", "REPAIR TABLE orders");
     let note = "1 of those that would be killed change tables: a kill task spares them";
     for (opt_in, depends) in [("", true), ("include_unsafe = false\n", true), ("include_unsafe = true\n", false)] {
         let rule = format!("[[rule]]\nuser = \"report\"\nseconds = 600\n{opt_in}");
         let files = Files::new(&rule, snapshot.as_bytes());
         let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-        let table = run(&["rule", "test", shown(&rules), shown(&now)]).await;
+        let table = run(&["rule", "test", path_str(&rules), path_str(&now)]).await;
         assert_eq!(table.stdout.contains(note), depends, "{table:?}");
         assert!(!table.stdout.contains("no criterion but seconds"), "{table:?}");
-        let json = run(&["rule", "test", shown(&rules), shown(&now), "--format", "json"]).await;
+        let json = run(&["rule", "test", path_str(&rules), path_str(&now), "--format", "json"]).await;
         let json: Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(json["killed"][0]["depends_on_engine"], depends, "{json}");
     }
     let files = Files::new("[[rule]]\nseconds = 1\ninclude_unsafe = 1\n", SNAPSHOT.as_bytes());
-    let refused = run(&["rule", "test", shown(&files.path("rules.toml")), shown(&files.path("now.csv"))]).await;
-    refused.is_refused_with(&["line 3: include_unsafe must be true or false"]);
+    let refused = run(&["rule", "test", path_str(&files.path("rules.toml")), path_str(&files.path("now.csv"))]).await;
+    refused.assert_refused(&["line 3: include_unsafe must be true or false"]);
 }
 
 #[tokio::test]
-async fn mistakes_are_named_with_file_and_line() {
+async fn errors_contain_file_and_line() {
     let files = Files::new("[[rule]]\nusr = \"a\"\nseconds = 1\n", SNAPSHOT.as_bytes());
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-    let test = ["rule", "test", shown(&rules), shown(&now)];
-    run(&test).await.is_refused_with(&["rules.toml: line 2: usr is not known; did you mean user?"]);
+    let test = ["rule", "test", path_str(&rules), path_str(&now)];
+    run(&test).await.assert_refused(&["rules.toml: line 2: usr is not known; did you mean user?"]);
     std::fs::write(&rules, "[[rule]]\nseconds = 1\n").unwrap();
     std::fs::write(&now, SNAPSHOT.replace("6,billing", "six,billing")).unwrap();
-    run(&test).await.is_refused_with(&["now.csv: line 8: session_id cannot be \"six\""]);
+    run(&test).await.assert_refused(&["now.csv: line 8: session_id cannot be \"six\""]);
     std::fs::remove_file(&now).unwrap();
-    run(&test).await.is_refused_with(&["could not read", "now.csv"]);
+    run(&test).await.assert_refused(&["could not read", "now.csv"]);
 }
 
 #[tokio::test]
-async fn what_clew_writes_is_read_back_of_a_mariadb_server() {
+async fn snapshot_files_round_trip_on_a_mariadb_server() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut session =
@@ -118,15 +118,15 @@ async fn what_clew_writes_is_read_back_of_a_mariadb_server() {
     session.begin(b"SELECT SLEEP(600), '=1'").await.unwrap();
     let files = Files::new("[[rule]]\nsql = \"sleep(600), '=1'\"\nseconds = 1\n", b"");
     let (rules, now) = (files.path("rules.toml"), files.path("now.csv"));
-    for form in [vec!["csv"], vec!["csv", "--language", "zh-cn"], vec!["json"]] {
+    for format in [vec!["csv"], vec!["csv", "--language", "zh-cn"], vec!["json"]] {
         loop {
-            let (url, file) = (server.url(), shown(&now).to_owned());
-            let snapshot = [vec!["snapshot", &url, "-o", &file, "--format"], form.clone()].concat();
+            let (url, file) = (server.url(), path_str(&now).to_owned());
+            let snapshot = [vec!["snapshot", &url, "-o", &file, "--format"], format.clone()].concat();
             assert_eq!(run(&snapshot).await.code, Some(0));
-            let tried = run(&["rule", "test", shown(&rules), &file, "--format", "json"]).await;
-            let told: Value = serde_json::from_str(&tried.stdout).unwrap();
-            if told["totals"]["killed"] == 1 {
-                assert_eq!(told["killed"][0]["session_id"], session.id, "{form:?}");
+            let output = run(&["rule", "test", path_str(&rules), &file, "--format", "json"]).await;
+            let report: Value = serde_json::from_str(&output.stdout).unwrap();
+            if report["totals"]["killed"] == 1 {
+                assert_eq!(report["killed"][0]["session_id"], session.id, "{format:?}");
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;

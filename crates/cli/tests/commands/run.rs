@@ -1,4 +1,4 @@
-//! Running `clew` and looking at how it ended.
+//! Runs `clew` and checks its output and exit code.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use tokio::process::Command;
 
 pub(crate) const CLEW: &str = env!("CARGO_BIN_EXE_clew");
 
-/// How a command ended.
+/// Exit code and output of a command.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// The command, with nothing of this machine's environment that it would read.
+/// Command `clew` without `CLEW_…` variables from the environment of the test.
 pub(crate) fn clew(arguments: &[&str]) -> Command {
     let mut command = Command::new(CLEW);
     command.args(arguments).kill_on_drop(true);
@@ -25,40 +25,40 @@ pub(crate) fn clew(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end.
-pub(crate) async fn end(mut command: Command) -> Ended {
+/// Runs a command to completion.
+pub(crate) async fn run_command(mut command: Command) -> CommandOutput {
     let output = tokio::time::timeout(Duration::from_mins(1), command.output()).await.unwrap().unwrap();
-    Ended {
+    CommandOutput {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-/// Runs `clew` with these arguments to its end.
-pub(crate) async fn run(arguments: &[&str]) -> Ended {
-    end(clew(arguments)).await
+/// Runs `clew` with arguments to completion.
+pub(crate) async fn run(arguments: &[&str]) -> CommandOutput {
+    run_command(clew(arguments)).await
 }
 
-/// Makes a data directory, and returns what `clew init` printed as JSON.
+/// Creates a data directory. Returns the JSON output of `clew init`.
 pub(crate) async fn initialise(dir: &Path) -> serde_json::Value {
-    let ended = run(&["init", "--format", "json", "--data-dir", dir.to_str().unwrap()]).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    serde_json::from_str(&ended.stdout).unwrap()
+    let output = run(&["init", "--format", "json", "--data-dir", dir.to_str().unwrap()]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    serde_json::from_str(&output.stdout).unwrap()
 }
 
-impl Ended {
-    /// Refused or wrong usage: exit code 2, nothing on stdout, and these words on stderr.
-    pub(crate) fn is_refused_with(&self, words: &[&str]) {
-        self.is(2, words);
+impl CommandOutput {
+    /// Asserts a refusal or usage error: exit code 2, empty stdout, and the texts on stderr.
+    pub(crate) fn assert_refused(&self, words: &[&str]) {
+        self.assert_error(2, words);
     }
 
-    /// Failed: exit code 1, nothing on stdout, and these words on stderr.
-    pub(crate) fn has_failed_with(&self, words: &[&str]) {
-        self.is(1, words);
+    /// Asserts a failure: exit code 1, empty stdout, and the texts on stderr.
+    pub(crate) fn assert_failed(&self, words: &[&str]) {
+        self.assert_error(1, words);
     }
 
-    fn is(&self, code: i32, words: &[&str]) {
+    fn assert_error(&self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?} in {self:?}");

@@ -1,4 +1,4 @@
-//! `clew secrets rotate` and `clew store copy`: what is kept goes on under another key, and elsewhere.
+//! `clew secrets rotate` and `clew store copy`: rotation of the master key, and the copy to PostgreSQL.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use clew_testkit::{PostgreSql, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{clew, end, initialise, run};
+use crate::run::{clew, initialise, run, run_command};
 
 #[tokio::test]
-async fn a_folder_gets_a_new_key_and_then_a_database() {
+async fn master_key_rotates_and_metadata_is_copied_to_postgresql() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -19,34 +19,34 @@ async fn a_folder_gets_a_new_key_and_then_a_database() {
     let key = || std::fs::read_to_string(dir.join("master.key")).unwrap();
     let before = key();
     let rotated = run(&["secrets", "rotate", "--data-dir", at]).await;
-    assert_eq!((rotated.code, rotated.stdout.contains("2 secrets were sealed anew")), (Some(0), true), "{rotated:?}");
+    assert_eq!((rotated.code, rotated.stdout.contains("2 secrets were re-encrypted")), (Some(0), true), "{rotated:?}");
     assert_ne!(key(), before);
     assert_eq!(run(&["audit", "verify", "--data-dir", at]).await.code, Some(0));
     let mut given = clew(&["secrets", "rotate", "--data-dir", at]);
     given.env("CLEW_MASTER_KEY", key().trim());
-    end(given).await.has_failed_with(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
+    run_command(given).await.assert_failed(&["CLEW_NEW_MASTER_KEY", "openssl rand -hex 32"]);
 
     let server = PostgreSql::start().await.unwrap();
     let url = server.url();
     let copy = ["store", "copy", "--data-dir", at, "--to", &url];
     let preview = run(&[&copy[..], &["--dry-run"]].concat()).await;
     assert!(preview.code == Some(0) && preview.stdout.contains("nothing was changed"), "{preview:?}");
-    run(&["instance", "list", "--data-dir", at, "--metadata", &url]).await.is_refused_with(&["is not initialised yet"]);
+    run(&["instance", "list", "--data-dir", at, "--metadata", &url]).await.assert_refused(&["is not initialised yet"]);
     let copied = run(&[&copy[..], &["--format", "json"]].concat()).await;
     let tables: serde_json::Value = serde_json::from_str(&copied.stdout).unwrap();
     assert!(tables["copied"] == true && tables["tables"].as_array().unwrap().len() > 20, "{copied:?}");
-    run(&copy).await.is_refused_with(&["is not empty", "--to"]);
+    run(&copy).await.assert_refused(&["is not empty", "--to"]);
     let there = |command: &'static [&'static str]| [command, &["--data-dir", at, "--metadata", &url]].concat();
     let listed = run(&there(&["instance", "list"])).await;
     assert!(listed.stdout.contains("shop") && listed.stdout.contains("dmz"), "{listed:?}");
     assert_eq!(run(&there(&["audit", "verify"])).await.code, Some(0));
     let checked = run(&there(&["instance", "check", "shop"])).await;
-    assert!(checked.stdout.contains("Its zone dmz has no worker at work"), "{checked:?}");
+    assert!(checked.stdout.contains("Zone dmz has no running worker"), "{checked:?}");
 }
 
-/// A worker that runs meanwhile ends, since it can do nothing any more, and begins again with the key that was put beside its own.
+/// A running worker exits after a rotation. After a restart it uses the next key from its data directory.
 #[tokio::test]
-async fn a_worker_notices_that_its_key_is_the_old_one() {
+async fn worker_exits_after_master_key_rotation() {
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata.unwrap(), results.unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -68,27 +68,27 @@ async fn a_worker_notices_that_its_key_is_the_old_one() {
         assert_eq!(line, "working\n");
         worker
     };
-    assert_eq!(end(with(&["init"], &dirs[0])).await.code, Some(0));
+    assert_eq!(run_command(with(&["init"], &dirs[0])).await.code, Some(0));
     std::fs::create_dir(&dirs[1]).unwrap();
     let bring = |name: &str| std::fs::copy(dirs[0].join(name), dirs[1].join(name)).unwrap();
     bring("master.key");
     let worker = begin().await;
-    let prepared = end(with(&["secrets", "rotate", "--prepare"], &dirs[0])).await;
+    let prepared = run_command(with(&["secrets", "rotate", "--prepare"], &dirs[0])).await;
     assert!(prepared.code == Some(0) && prepared.stdout.contains("master.key.next"), "{prepared:?}");
     bring("master.key.next");
-    let rotated = end(with(&["secrets", "rotate"], &dirs[0])).await;
+    let rotated = run_command(with(&["secrets", "rotate"], &dirs[0])).await;
     assert_eq!(rotated.code, Some(0), "{rotated:?}");
-    let ended = tokio::time::timeout(Duration::from_mins(1), worker.wait_with_output()).await.unwrap().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(ended.status.code() == Some(1) && said.contains("the master key was rotated"), "{said}");
+    let output = tokio::time::timeout(Duration::from_mins(1), worker.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("the master key was rotated"), "{said}");
 
     let again = begin().await;
     let key = |dir: &std::path::Path| std::fs::read_to_string(dir.join("master.key")).unwrap();
     assert_eq!(key(&dirs[0]), key(&dirs[1]));
     let pid = again.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let ended = tokio::time::timeout(Duration::from_mins(1), again.wait_with_output()).await.unwrap().unwrap();
-    assert_eq!(ended.status.code(), Some(0));
-    let verified = end(with(&["audit", "verify"], &dirs[0])).await;
+    let output = tokio::time::timeout(Duration::from_mins(1), again.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let verified = run_command(with(&["audit", "verify"], &dirs[0])).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }

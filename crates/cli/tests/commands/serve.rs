@@ -1,4 +1,4 @@
-//! `clew serve`: how it starts, refuses to start, and stops.
+//! `clew serve`: startup, startup errors and shutdown.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use crate::run::{clew, initialise, run};
 
 #[tokio::test]
-async fn it_says_its_address_and_stops_in_order() {
+async fn server_prints_its_address_and_shuts_down_gracefully() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -35,28 +35,28 @@ async fn it_says_its_address_and_stops_in_order() {
 }
 
 #[tokio::test]
-async fn what_it_cannot_serve_is_refused_with_what_to_do() {
+async fn startup_errors_are_reported_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
-    let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", nowhere.to_str().unwrap()]).await;
-    ended.is_refused_with(&["is not initialised yet", "clew init"]);
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", nowhere.to_str().unwrap()]).await;
+    output.assert_refused(&["is not initialised yet", "clew init"]);
 
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let ended = run(&["serve", "--listen", &address, "--data-dir", dir.to_str().unwrap()]).await;
-    ended.has_failed_with(&["could not listen on", "--listen"]);
+    let output = run(&["serve", "--listen", &address, "--data-dir", dir.to_str().unwrap()]).await;
+    output.assert_failed(&["could not listen on", "--listen"]);
 
     let key = dir.join("master.key");
     let kept = folder.path().join("kept");
     std::fs::rename(&key, &kept).unwrap();
-    let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]).await;
-    ended.has_failed_with(&["master key", "restore it from a backup"]);
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]).await;
+    output.assert_failed(&["master key", "restore it from a backup"]);
 }
 
 #[tokio::test]
-async fn a_configuration_that_cannot_be_meant_is_refused() {
+async fn invalid_configuration_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clew.toml");
     let file = path.to_str().unwrap();
@@ -67,12 +67,12 @@ async fn a_configuration_that_cannot_be_meant_is_refused() {
         ("[http", vec![file]),
     ] {
         std::fs::write(&path, text).unwrap();
-        run(&["serve", "--config", file]).await.is_refused_with(&words);
+        run(&["serve", "--config", file]).await.assert_refused(&words);
     }
-    run(&["serve", "--config", "/no/such/file"]).await.is_refused_with(&["could not read the configuration"]);
+    run(&["serve", "--config", "/no/such/file"]).await.assert_refused(&["could not read the configuration"]);
 }
 
-/// Writes a certificate for 127.0.0.1 and its key. Returns the certificate.
+/// Writes a new certificate for 127.0.0.1 and its key. Returns the certificate.
 fn new_certificate(folder: &Path) -> reqwest::Certificate {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(folder.join("clew.key"), made.signing_key.serialize_pem()).unwrap();
@@ -80,7 +80,7 @@ fn new_certificate(folder: &Path) -> reqwest::Certificate {
     reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
 }
 
-/// Whether `/healthz` is answered by a server with this certificate. Each call is a new connection.
+/// Returns true if a server with this certificate responds to `/healthz`. Each call opens a new connection.
 async fn is_healthy(endpoint: &str, certificate: &reqwest::Certificate) -> bool {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().unwrap();
@@ -88,7 +88,7 @@ async fn is_healthy(endpoint: &str, certificate: &reqwest::Certificate) -> bool 
     answer.is_ok_and(|answer| answer.status() == 200)
 }
 
-/// Starts serving, and returns the address that it says.
+/// Starts a server. Returns the process and the address that it prints.
 async fn start(command: &mut Command) -> (Child, String) {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -97,7 +97,7 @@ async fn start(command: &mut Command) -> (Child, String) {
 }
 
 #[tokio::test]
-async fn it_serves_tls_and_takes_a_new_certificate() {
+async fn replaced_tls_certificate_is_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     initialise(Path::new(&at("data"))).await;
@@ -116,29 +116,29 @@ async fn it_serves_tls_and_takes_a_new_certificate() {
 
     let taken = || std::fs::read_to_string(at("log")).unwrap().matches("new connections get a new certificate").count();
     assert_eq!(taken(), 0);
-    // Without a change there is nothing to be seen, so it is the signal.
+    // The files are unchanged, so only the signal can cause the reload.
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-    until(async || taken() == 1).await;
+    wait_until(async || taken() == 1).await;
     assert!(is_healthy(&endpoint, &first).await);
 
     let second = new_certificate(folder.path());
-    until(async || is_healthy(&endpoint, &second).await).await;
+    wait_until(async || is_healthy(&endpoint, &second).await).await;
     assert!(!is_healthy(&endpoint, &first).await);
 }
 
-async fn until(happens: impl AsyncFn() -> bool) {
+async fn wait_until(condition: impl AsyncFn() -> bool) {
     for _ in 0..1000 {
-        if happens().await {
+        if condition().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("it never happens");
+    panic!("the condition was not met in time");
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_used_is_refused_with_what_to_do() {
+async fn invalid_certificate_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     new_certificate(folder.path());
@@ -155,19 +155,19 @@ async fn a_certificate_that_cannot_be_used_is_refused_with_what_to_do() {
         (vec!["--tls-cert", &certificate, "--tls-key", &at("other.key")], vec!["does not belong to the certificate"]),
         (vec!["--tls-cert", &key, "--tls-key", &key], vec!["holds no certificate"]),
     ] {
-        run(&[&["serve"], arguments.as_slice()].concat()).await.is_refused_with(&words);
+        run(&[&["serve"], arguments.as_slice()].concat()).await.assert_refused(&words);
     }
 }
 
 #[tokio::test]
-async fn plain_http_for_others_must_be_said() {
+async fn plain_http_on_public_addresses_requires_the_flag() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     initialise(Path::new(&at("data"))).await;
     let data = at("data");
     for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
-        let ended = run(&["serve", "--listen", address, "--data-dir", &data]).await;
-        ended.is_refused_with(&["without TLS", "--tls-cert", "127.0.0.1", "--allow-plain-http"]);
+        let output = run(&["serve", "--listen", address, "--data-dir", &data]).await;
+        output.assert_refused(&["without TLS", "--tls-cert", "127.0.0.1", "--allow-plain-http"]);
     }
     let serve = |address, more: &[&str]| {
         let mut command = clew(&[&["serve", "--listen", address, "--data-dir", &data], more].concat());
@@ -191,7 +191,7 @@ async fn plain_http_for_others_must_be_said() {
 }
 
 #[tokio::test]
-async fn it_restricts_its_folder_and_forbids_core_dumps() {
+async fn server_restricts_its_data_directory_and_disables_core_dumps() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().unwrap();
@@ -216,7 +216,7 @@ async fn it_restricts_its_folder_and_forbids_core_dumps() {
 }
 
 #[tokio::test]
-async fn it_reports_that_the_end_of_the_audit_was_removed() {
+async fn server_reports_truncation_of_the_audit_log() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
@@ -229,7 +229,7 @@ async fn it_reports_that_the_end_of_the_audit_was_removed() {
     }
     let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.to_str().unwrap()]);
     let (mut child, _) = start(command.stderr(Stdio::piped())).await;
-    // It reads the newest row when it starts. At first its event of the removal cannot be recorded.
+    // The server reads the newest row at startup. The trigger rejects its first record of the loss.
     for statement in [
         "CREATE TRIGGER audit_is_full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END",
         "DROP TRIGGER audit_is_kept",
@@ -247,7 +247,7 @@ async fn it_reports_that_the_end_of_the_audit_was_removed() {
                 return line;
             }
         }
-        panic!("it ended without a word");
+        panic!("the log ended without the expected text");
     };
     let limit = Duration::from_mins(1);
     let line = tokio::time::timeout(limit, logged("rows of the audit were removed")).await.unwrap();

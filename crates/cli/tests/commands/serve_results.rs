@@ -1,4 +1,4 @@
-//! `clew serve --results`: what it needs, and that it is tried before anything is served.
+//! `clew serve --results`: required settings, and the access test at startup.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use clew_testkit::{Nginx, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::run::{clew, end, initialise};
+use crate::run::{clew, initialise, run_command};
 
-/// `clew serve` with results at a location of an S3 server.
+/// Command `clew serve` with results on an S3 server.
 fn serve(dir: &std::path::Path, location: &str, endpoint: &str) -> Command {
     let dir = dir.to_str().unwrap();
     let mut command = clew(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir, "--results", location]);
@@ -20,29 +20,31 @@ fn serve(dir: &std::path::Path, location: &str, endpoint: &str) -> Command {
 }
 
 #[tokio::test]
-async fn results_that_cannot_be_kept_are_refused_with_what_to_do() {
+async fn unusable_result_store_is_rejected_with_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    let nobody = "http://127.0.0.1:1";
+    let unreachable = "http://127.0.0.1:1";
     for missing in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
-        let mut command = serve(&dir, "s3://results/clew", nobody);
+        let mut command = serve(&dir, "s3://results/clew", unreachable);
         command.env_remove(missing);
-        end(command).await.is_refused_with(&["results on S3 need", missing]);
+        run_command(command).await.assert_refused(&["results on S3 need", missing]);
     }
-    end(serve(&dir, "/results", nobody)).await.is_refused_with(&["--results", "s3://bucket/prefix"]);
-    let ended = end(serve(&dir, "s3://results/clew", nobody)).await;
-    ended.has_failed_with(&["s3://results/clew", "cannot be reached", "AWS_ENDPOINT_URL"]);
-    assert!(!ended.stderr.contains(S3Server::OWNER.1), "{ended:?}");
+    run_command(serve(&dir, "/results", unreachable)).await.assert_refused(&["--results", "s3://bucket/prefix"]);
+    let output = run_command(serve(&dir, "s3://results/clew", unreachable)).await;
+    output.assert_failed(&["s3://results/clew", "cannot be reached", "AWS_ENDPOINT_URL"]);
+    assert!(!output.stderr.contains(S3Server::OWNER.1), "{output:?}");
 }
 
 #[tokio::test]
-async fn results_are_kept_where_it_is_told_on_a_server() {
+async fn results_are_stored_at_the_configured_location_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
-    end(serve(&dir, "s3://none/clew", &s3.endpoint())).await.has_failed_with(&["no such bucket", "make the bucket"]);
+    run_command(serve(&dir, "s3://none/clew", &s3.endpoint()))
+        .await
+        .assert_failed(&["no such bucket", "make the bucket"]);
     let mut child =
         serve(&dir, "s3://results/clew", &s3.endpoint()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -53,7 +55,7 @@ async fn results_are_kept_where_it_is_told_on_a_server() {
 }
 
 #[tokio::test]
-async fn an_endpoint_under_tls_is_believed_only_with_its_certificate_on_a_server() {
+async fn s3_endpoint_certificate_is_verified_on_a_server() {
     let s3 = S3Server::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
@@ -84,7 +86,7 @@ async fn an_endpoint_under_tls_is_believed_only_with_its_certificate_on_a_server
         command.env("SSL_CERT_FILE", certificate);
         command
     };
-    end(with(&unknown)).await.has_failed_with(&["s3://results/clew", "certificate"]);
+    run_command(with(&unknown)).await.assert_failed(&["s3://results/clew", "certificate"]);
     let mut child = with(&known).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use crate::run::Ended;
+use crate::run::CommandOutput;
 use crate::tenant::Tenant;
 
 const COLLECT: &str = "gaussdbformysql:instance:getRealtimeSession";
 const URL: &str = "mysql://clew:hunter2@127.0.0.1:1/";
 
-/// ada may look at what is tagged env=test, but not from 192.0.2.0/24; and nobody may look by night.
-const LOOK: &str = r#"{"Version":"5.0","Statement":[
+/// Allows access to instances tagged env=test. Denies requests from 192.0.2.0/24, requests before 2020, and requests without TLS.
+const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
     {"Sid":"look","Effect":"Allow","Action":["gaussdbformysql:instance:*"],
      "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
     {"Sid":"elsewhere","Effect":"Deny","Action":["*"],"Condition":{"IpAddress":{"g:SourceIp":"192.0.2.0/24"}}},
@@ -19,22 +19,22 @@ const LOOK: &str = r#"{"Version":"5.0","Statement":[
 
 async fn tenant() -> Tenant {
     let tenant = Tenant::new().await;
-    tenant.says(&["user", "create", "ada"]).await;
+    tenant.run_ok(&["user", "create", "ada"]).await;
     for (name, tag) in [("shop", "env=test"), ("bank", "env=prod")] {
-        tenant.says(&["instance", "add", "--name", name, "--node", URL, "--tag", tag]).await;
+        tenant.run_ok(&["instance", "add", "--name", name, "--node", URL, "--tag", tag]).await;
     }
-    let file = tenant.file("look.json", LOOK);
-    tenant.says(&["policy", "put", "look", &file]).await;
-    tenant.says(&["policy", "attach", "look", "--user", "ada"]).await;
+    let file = tenant.file("look.json", READ_POLICY);
+    tenant.run_ok(&["policy", "put", "look", &file]).await;
+    tenant.run_ok(&["policy", "attach", "look", "--user", "ada"]).await;
     tenant
 }
 
-async fn simulate(tenant: &Tenant, arguments: &[&str]) -> Ended {
+async fn simulate(tenant: &Tenant, arguments: &[&str]) -> CommandOutput {
     tenant.run(&[&["policy", "simulate", "--user", "ada"], arguments].concat()).await
 }
 
 #[tokio::test]
-async fn it_says_what_decides_and_why_the_rest_does_not() {
+async fn simulation_explains_the_deciding_statement() {
     let tenant = tenant().await;
     let allowed = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
     assert_eq!(allowed.code, Some(0), "{allowed:?}");
@@ -56,7 +56,7 @@ async fn it_says_what_decides_and_why_the_rest_does_not() {
 }
 
 #[tokio::test]
-async fn circumstances_count() {
+async fn conditions_on_the_request_context_are_evaluated() {
     let tenant = tenant().await;
     for (arguments, sid) in [
         (vec!["--source-ip", "192.0.2.7"], "elsewhere"),
@@ -64,28 +64,28 @@ async fn circumstances_count() {
         (vec!["--plain-http"], "plain"),
     ] {
         let request = [&["--action", COLLECT, "--instance", "shop", "--format", "json"], arguments.as_slice()].concat();
-        let ended = simulate(&tenant, &request).await;
-        let value: Value = serde_json::from_str(&ended.stdout).unwrap();
-        assert_eq!((ended.code, &value["deciding"]["sid"]), (Some(1), &sid.into()), "{value}");
+        let output = simulate(&tenant, &request).await;
+        let value: Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!((output.code, &value["deciding"]["sid"]), (Some(1), &sid.into()), "{value}");
     }
     let from_home = ["--action", COLLECT, "--instance", "shop", "--source-ip", "198.51.100.7", "--at", "2026-06-12"];
     assert_eq!(simulate(&tenant, &from_home).await.code, Some(0));
 }
 
 #[tokio::test]
-async fn the_disabled_are_denied_whatever_the_policies_say() {
+async fn disabled_user_or_project_is_denied_regardless_of_policies() {
     let tenant = tenant().await;
-    tenant.says(&["user", "disable", "ada"]).await;
-    let ended = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
-    assert!(ended.code == Some(1) && ended.stdout.contains("DENIED: the user ada is disabled"), "{ended:?}");
-    tenant.says(&["user", "enable", "ada"]).await;
-    tenant.says(&["project", "update", "local", "--disable"]).await;
-    let ended = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
-    assert!(ended.code == Some(1) && ended.stdout.contains("the project local is disabled"), "{ended:?}");
+    tenant.run_ok(&["user", "disable", "ada"]).await;
+    let output = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
+    assert!(output.code == Some(1) && output.stdout.contains("DENIED: the user ada is disabled"), "{output:?}");
+    tenant.run_ok(&["user", "enable", "ada"]).await;
+    tenant.run_ok(&["project", "update", "local", "--disable"]).await;
+    let output = simulate(&tenant, &["--action", COLLECT, "--instance", "shop"]).await;
+    assert!(output.code == Some(1) && output.stdout.contains("the project local is disabled"), "{output:?}");
 }
 
 #[tokio::test]
-async fn the_domain_is_asked_without_a_project_and_administrators_may() {
+async fn domain_actions_need_no_project_and_administrators_are_allowed() {
     let tenant = tenant().await;
     let action = ["--action", "clew:identity:manage"];
     assert_eq!(simulate(&tenant, &action).await.code, Some(1));
@@ -94,7 +94,7 @@ async fn the_domain_is_asked_without_a_project_and_administrators_may() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_refused_and_not_denied() {
+async fn invalid_simulations_are_rejected_not_denied() {
     let tenant = tenant().await;
     for (arguments, words) in [
         (
@@ -109,12 +109,10 @@ async fn what_cannot_be_asked_is_refused_and_not_denied() {
         (vec!["--action", "clew:audit:list", "--project", "local"], "leave --project out"),
         (vec!["--action", "clew:audit:list", "--instance", "shop"], "leave --instance out"),
     ] {
-        simulate(&tenant, &arguments).await.is_refused_with(&[words]);
+        simulate(&tenant, &arguments).await.assert_refused(&[words]);
     }
-    let nobody = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
-    nobody.is_refused_with(&["there is no user \"nobody\""]);
-    tenant.says(&["project", "create", "second"]).await;
-    simulate(&tenant, &["--action", COLLECT])
-        .await
-        .is_refused_with(&["name the project with --project: local, second"]);
+    let output = tenant.run(&["policy", "simulate", "--user", "nobody", "--action", COLLECT]).await;
+    output.assert_refused(&["there is no user \"nobody\""]);
+    tenant.run_ok(&["project", "create", "second"]).await;
+    simulate(&tenant, &["--action", COLLECT]).await.assert_refused(&["select a project with --project: local, second"]);
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use clew_testkit::{FakeOptions, FakeServer, Fault, Flavor, Scenario, Server, ServerOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{clew, end, run};
+use crate::run::{clew, run, run_command};
 
 async fn fake(sessions: u64, fault: Fault) -> FakeServer {
     FakeServer::start(FakeOptions { sessions, transactions: 1, fault }).await.unwrap()
 }
 
 #[tokio::test]
-async fn one_snapshot_comes_as_csv_json_and_table() {
+async fn snapshot_is_written_as_csv_json_and_table() {
     let fake = fake(3, Fault::None).await;
     let csv = run(&["snapshot", &fake.url()]).await;
     assert_eq!((csv.code, csv.stderr.as_str()), (Some(0), ""), "{csv:?}");
@@ -34,12 +34,12 @@ async fn one_snapshot_comes_as_csv_json_and_table() {
 }
 
 #[tokio::test]
-async fn a_masked_snapshot_shows_templates_in_every_form_and_finds_no_literal() {
+async fn masked_snapshot_contains_no_literals_in_any_format() {
     let fake = fake(3, Fault::None).await;
-    for form in ["csv", "json", "table"] {
-        let whole = run(&["snapshot", &fake.url(), "--format", form]).await;
+    for format in ["csv", "json", "table"] {
+        let whole = run(&["snapshot", &fake.url(), "--format", format]).await;
         assert!(whole.stdout.contains("'open'"), "{whole:?}");
-        let masked = run(&["snapshot", &fake.url(), "--format", form, "--mask"]).await;
+        let masked = run(&["snapshot", &fake.url(), "--format", format, "--mask"]).await;
         assert_eq!((masked.code, masked.stderr.as_str()), (Some(0), ""), "{masked:?}");
         assert!(masked.stdout.contains("SELECT * FROM orders WHERE customer = ?"), "{masked:?}");
         assert!(!masked.stdout.contains("'open'"), "{masked:?}");
@@ -55,7 +55,7 @@ async fn a_masked_snapshot_shows_templates_in_every_form_and_finds_no_literal() 
 }
 
 #[tokio::test]
-async fn a_file_is_written_whole_or_left_as_it_was() {
+async fn output_file_is_replaced_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.csv");
     let file = path.to_str().unwrap();
@@ -64,16 +64,16 @@ async fn a_file_is_written_whole_or_left_as_it_was() {
     let written = std::fs::read_to_string(&path).unwrap();
     assert_eq!(written.lines().count(), 4);
     let dying = fake(3, Fault::DropsAfter(1)).await;
-    let ended = run(&["snapshot", &dying.url(), "-o", file]).await;
-    ended.has_failed_with(&["connection lost"]);
+    let output = run(&["snapshot", &dying.url(), "-o", file]).await;
+    output.assert_failed(&["connection lost"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
-    let ended = run(&["snapshot", &well.url(), "-o", "/no/such/folder/x.csv"]).await;
-    ended.has_failed_with(&["could not write in /no/such/folder"]);
+    let output = run(&["snapshot", &well.url(), "-o", "/no/such/folder/x.csv"]).await;
+    output.assert_failed(&["could not write in /no/such/folder"]);
 }
 
 #[tokio::test]
-async fn a_closed_pipe_is_success() {
+async fn closed_pipe_is_success() {
     let fake = fake(50_000, Fault::None).await;
     let mut child = clew(&["snapshot", &fake.url()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -85,7 +85,7 @@ async fn a_closed_pipe_is_success() {
 }
 
 #[tokio::test]
-async fn an_interrupt_ends_the_read_here_and_on_the_server() {
+async fn interrupt_aborts_the_read() {
     let fake = fake(5, Fault::StallsAfter(1)).await;
     let child = clew(&["snapshot", &fake.url()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = child.id().unwrap().to_string();
@@ -93,12 +93,12 @@ async fn an_interrupt_ends_the_read_here_and_on_the_server() {
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let output = tokio::time::timeout(Duration::from_mins(1), child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(130), b"interrupted\n".as_slice()));
-    // Without proof which session runs the statement, none is killed.
+    // The session of the statement cannot be identified, so none is killed.
     assert_eq!(fake.kills(), 0);
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
+async fn invalid_arguments_are_rejected_before_connecting() {
     let url = "mysql://root:hunter2@127.0.0.1:1/";
     for (arguments, words) in [
         (vec!["snapshot", url, "--filter", "slwo"], vec!["slwo", "slow, active, total, long"]),
@@ -111,14 +111,14 @@ async fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
         (vec!["snapshot", "postgres://root@h/"], vec!["scheme \"postgres\" is not known"]),
         (vec!["snapshot"], vec!["<URL>"]),
     ] {
-        let ended = run(&arguments).await;
-        ended.is_refused_with(&words);
-        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+        let output = run(&arguments).await;
+        output.assert_refused(&words);
+        assert!(!output.stderr.contains("hunter2"), "{output:?}");
     }
 }
 
 #[tokio::test]
-async fn a_failure_says_what_why_and_what_to_do_and_no_password() {
+async fn failures_are_reported_with_cause_and_fix_without_password() {
     for (fault, words) in [
         (Fault::TooManyConnections, vec!["too many connections", "1040", "fix: "]),
         (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), vec!["not MySQL", "SSH-2.0", "check the port"]),
@@ -129,36 +129,36 @@ async fn a_failure_says_what_why_and_what_to_do_and_no_password() {
             if command == "doctor" && matches!(fault, Fault::StallsAfter(_)) {
                 continue;
             }
-            let ended = run(&[command, &fake.url(), "--timeout", "2"]).await;
-            ended.has_failed_with(&words);
-            assert!(!ended.stderr.contains("secret"), "{ended:?}");
+            let output = run(&[command, &fake.url(), "--timeout", "2"]).await;
+            output.assert_failed(&words);
+            assert!(!output.stderr.contains("secret"), "{output:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_password_may_come_from_the_environment() {
+async fn password_is_read_from_the_environment() {
     let fake = fake(1, Fault::None).await;
     let url = fake.url().replace(":secret", "");
     let mut command = clew(&["doctor", &url, "--format", "json"]);
     command.env("CLEW_DB_PASSWORD", "secret");
-    let ended = end(command).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let diagnosis: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = run_command(command).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let diagnosis: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(diagnosis["server_version"], "9.7.4-fake");
 }
 
 #[tokio::test]
-async fn details_come_after_the_columns_of_the_api_of_a_mysql_server() {
+async fn detail_columns_follow_the_api_columns_on_a_mysql_server() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let scenario = Scenario::all(Flavor::MySql).into_iter().find(|scenario| scenario.name == "a row").unwrap();
     let built = scenario.build(&server).await.unwrap();
     let (blocker, waiter) = (built.ids()["a"], built.ids()["b"]);
     let url = server.url();
     let detailed = async |more: &[&str]| {
-        let ended = run(&[&["snapshot", &url, "--detail"], more].concat()).await;
-        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
-        ended.stdout
+        let output = run(&[&["snapshot", &url, "--detail"], more].concat()).await;
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+        output.stdout
     };
 
     let csv = detailed(&[]).await;
@@ -185,8 +185,8 @@ async fn details_come_after_the_columns_of_the_api_of_a_mysql_server() {
         assert!(heading.contains(word), "{table}");
     }
     assert!(line.contains("row 1 of shop.t (PRIMARY)") && line.ends_with("UPDATE t SET v = 2 WHERE id = 1"), "{table}");
-    for form in ["csv", "json", "table"] {
-        let masked = detailed(&["--format", form, "--mask"]).await;
+    for format in ["csv", "json", "table"] {
+        let masked = detailed(&["--format", format, "--mask"]).await;
         assert!(masked.contains("a row of shop.t (PRIMARY)") && !masked.contains("row 1"), "{masked}");
     }
     built.clear(&server).await.unwrap();

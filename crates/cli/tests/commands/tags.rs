@@ -5,10 +5,10 @@ use serde_json::json;
 use crate::tenant::Tenant;
 
 #[tokio::test]
-async fn tags_come_and_go_by_key_or_by_key_and_value() {
+async fn tags_are_added_and_removed_by_key_or_key_and_value() {
     let tenant = Tenant::new().await;
     tenant
-        .says(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
+        .run_ok(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
         .await;
     let tagged = tenant.json(&["instance", "tag", "shop", "env=test", "团队=付款", "empty="]).await;
     let tag = |key: &str, value: &str| json!({ "key": key, "value": value });
@@ -20,10 +20,10 @@ async fn tags_come_and_go_by_key_or_by_key_and_value() {
 }
 
 #[tokio::test]
-async fn what_is_no_tag_or_not_there_changes_nothing() {
+async fn invalid_or_missing_tags_change_nothing() {
     let tenant = Tenant::new().await;
     tenant
-        .says(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
+        .run_ok(&["instance", "add", "--name", "shop", "--node", "mysql://a:b@127.0.0.1:1/", "--tag", "env=prod"])
         .await;
     let (long_key, long_value) = (format!("{}=x", "k".repeat(37)), format!("k={}", "v".repeat(44)));
     let many: Vec<_> = (0..20).map(|at| format!("k{at}=v")).collect();
@@ -33,14 +33,14 @@ async fn what_is_no_tag_or_not_there_changes_nothing() {
         (vec!["instance", "tag", "shop", "a b=c"], "a key has 1 to 36"),
         (vec!["instance", "tag", "shop", &long_key], "a key has 1 to 36"),
         (vec!["instance", "tag", "shop", &long_value], "a value has up to 43"),
-        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" is there twice"),
+        (vec!["instance", "tag", "shop", "a=1", "a=2"], "the key \"a\" occurs twice"),
         (many, "20 tags at most"),
         (vec!["instance", "untag", "shop", "env", "team"], "shop has no tag \"team\"; nothing was changed"),
         (vec!["instance", "untag", "shop", "env=test"], "shop has no tag \"env=test\""),
     ] {
-        tenant.run(&arguments).await.is_refused_with(&[words]);
+        tenant.run(&arguments).await.assert_refused(&[words]);
     }
-    tenant.run(&["instance", "tag", "shup", "a=b"]).await.has_failed_with(&["there is no instance shup"]);
+    tenant.run(&["instance", "tag", "shup", "a=b"]).await.assert_failed(&["there is no instance shup"]);
     let shown = tenant.json(&["instance", "show", "shop"]).await;
     assert_eq!(shown["tags"], json!([{ "key": "env", "value": "prod" }]));
 }

@@ -1,4 +1,4 @@
-//! Text of a server never reaches a terminal raw: on stdout, on stderr, and in JSON.
+//! Sanitising of server text for terminals: stdout, stderr and JSON.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,19 +12,18 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::collect::Service;
+use crate::pty::pseudo_terminal;
 use crate::run::{clew, run};
 use crate::tenant::Tenant;
-use crate::typing::pseudo_terminal;
 
-/// Sets the title of a terminal, colours (black on black hides text), clears its screen by C1, reverses the direction of writing, isolates,
-/// hides, deletes.
+/// Hostile text: sets the terminal title, black text, a C1 clear screen, bidirectional overrides and isolates, invisible characters, DEL.
 const HOSTILE: &str = "x\u{1b}]0;p\u{7}\u{1b}[30m\u{9b}2J\u{202e}r\u{2066}\u{61c}\u{200b}\u{7f}\u{2028}y";
 
-/// The same as an error instead of a greeting: error 1045, access denied.
+/// Hostile text as the error message of a greeting: error 1045, access denied.
 const HOSTILE_GREETING: &[u8] =
     b"\x22\0\0\0\xff\x15\x04\x1b]0;p\x07\xc2\x9b2J\xe2\x80\xaer\xe2\x81\xa6\xd8\x9c\xe2\x80\x8b\x7f\nfix: rm";
 
-/// What `clew` with these arguments writes to a terminal that is its stdout and its stderr.
+/// Runs `clew` with a terminal as stdout and stderr. Returns the terminal output.
 async fn screen(arguments: &[&str]) -> String {
     let mut command = clew(arguments);
     command.stdin(Stdio::null());
@@ -34,12 +33,12 @@ async fn screen(arguments: &[&str]) -> String {
     .await
 }
 
-/// What a command writes to a terminal that `connect` gives it.
+/// Runs a command with a terminal that `connect` attaches. Returns the terminal output.
 async fn screen_of(mut command: Command, connect: impl FnOnce(&mut Command, File)) -> String {
     let (mut near, far) = pseudo_terminal();
     connect(&mut command, far);
     let mut process = command.spawn().unwrap();
-    // The command keeps the far end open: once it has ended, reading fails.
+    // Dropping the command closes the far end here, so the read fails when the process exits.
     drop(command);
     let reading = std::thread::spawn(move || {
         let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
@@ -53,7 +52,7 @@ async fn screen_of(mut command: Command, connect: impl FnOnce(&mut Command, File
     String::from_utf8(bytes).unwrap()
 }
 
-/// What a command writes to its controlling terminal, `/dev/tty`. Its stdout is none.
+/// Runs a command with a controlling terminal (`/dev/tty`) and without stdout. Returns the terminal output.
 async fn controlling_terminal(command: &Command) -> String {
     let command = command.as_std();
     let mut with_terminal = Command::new("setsid");
@@ -70,7 +69,7 @@ async fn controlling_terminal(command: &Command) -> String {
     .await
 }
 
-/// Fails on every character that can drive a terminal or hide text, but for line ends, tabs and the program's own colours.
+/// Asserts that the text has no control or invisible characters, except line breaks, tabs and the colours of `clew`.
 fn assert_safe(text: &str, context: &str) {
     let mut rest = text.to_owned();
     for style in ["0", "1", "2", "31", "32", "33", "39", "1;31", "38;5;9", "3"] {
@@ -103,13 +102,13 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
     let statement = format!("UPDATE d.t SET v = 3 WHERE id = 1 /* {HOSTILE} */");
     waiter.begin(statement.as_bytes()).await.unwrap();
     let (url, id) = (server.url(), waiter.id.to_string());
-    // Until it waits.
+    // Polls until the lock wait is visible.
     let mut locks = run(&["locks", &url, "--format", "json"]).await;
     for _ in 0..40 {
         if locks.stdout.contains("d.t SET v = 3") {
             break;
         }
-        // InnoDB refreshes its list of transactions only after 0.1 s without a reader.
+        // InnoDB refreshes its transaction list only if no reader accessed it for 0.1 s.
         tokio::time::sleep(Duration::from_millis(200)).await;
         locks = run(&["locks", &url, "--format", "json"]).await;
     }
@@ -144,10 +143,10 @@ async fn hostile_text_is_neutralised(flavor: Flavor) {
             );
         }
     }
-    // A terminal by the name of a device.
-    let service = Service::of(&url).await;
+    // Terminals opened by device path.
+    let service = Service::start(&url).await;
     let through_devices = |path: &str| {
-        let to_path = |form: &str| clew(&["snapshot", &url, "--format", form, "-o", path]);
+        let to_path = |format: &str| clew(&["snapshot", &url, "--format", format, "-o", path]);
         [to_path("table"), to_path("csv"), to_path("json"), service.with_key(&["-o", path])]
     };
     for mut command in through_devices("/dev/stdout") {
@@ -192,7 +191,7 @@ async fn hostile_text_of_mysql_is_neutralised() {
 }
 
 #[tokio::test]
-async fn an_error_of_a_server_cannot_drive_the_terminal_or_give_advice() {
+async fn server_error_text_is_sanitised_and_cannot_forge_a_fix() {
     let fake = FakeServer::start(FakeOptions { sessions: 0, transactions: 0, fault: Fault::Says(HOSTILE_GREETING) });
     let fake = fake.await.unwrap();
     for arguments in [vec!["ps", &*fake.url()], vec!["doctor", &fake.url()], vec!["locks", &fake.url()]] {
@@ -201,13 +200,14 @@ async fn an_error_of_a_server_cannot_drive_the_terminal_or_give_advice() {
         assert_safe(&seen.stderr, &format!("{arguments:?}"));
         assert!(!seen.stderr.contains("\nfix:"), "{seen:?}");
         assert_safe(&screen(&arguments).await, &format!("{arguments:?}"));
-    } // The reason of the back-off is stored, and shown with the refused login.
+    }
+    // The stored reason of the login back-off is shown too.
     let tenant = Tenant::new().await;
-    tenant.says(&["instance", "add", "--name", "shop", "--node", &fake.url()]).await;
-    for form in ["table", "json"] {
-        let seen = tenant.run(&["instance", "check", "shop", "--format", form]).await;
+    tenant.run_ok(&["instance", "add", "--name", "shop", "--node", &fake.url()]).await;
+    for format in ["table", "json"] {
+        let seen = tenant.run(&["instance", "check", "shop", "--format", format]).await;
         assert!(seen.code == Some(1) && seen.stdout.matches("]0;p").count() == 2, "both show it: {seen:?}");
-        assert_safe(&seen.stdout, form);
+        assert_safe(&seen.stdout, format);
         assert!(!seen.stdout.contains("\nfix:"), "{seen:?}");
     }
 }

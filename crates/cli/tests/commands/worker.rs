@@ -1,4 +1,4 @@
-//! `clew worker`: what it needs, what it answers, and how it stops.
+//! `clew worker`: requirements, operations endpoints and shutdown.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use clew_testkit::{PostgreSql, S3Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::run::{clew, end, initialise, run};
+use crate::run::{clew, initialise, run, run_command};
 
 #[tokio::test]
-async fn what_only_one_process_reaches_is_no_place_for_workers() {
+async fn workers_require_shared_stores() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
     initialise(&dir).await;
     let dir = dir.to_str().unwrap();
     for given in [&[][..], &["--metadata", "postgres://clew@127.0.0.1:1/clew"], &["--results", "s3://results/clew"]] {
         for command in [&["worker"][..], &["serve", "--no-worker", "--listen", "127.0.0.1:0"]] {
-            let ended = run(&[command, &["--data-dir", dir], given].concat()).await;
-            ended.is_refused_with(&["all of them reach", "--metadata", "--results"]);
+            let output = run(&[command, &["--data-dir", dir], given].concat()).await;
+            output.assert_refused(&["require shared metadata and results", "--metadata", "--results"]);
         }
     }
 }
 
 #[tokio::test]
-async fn workers_share_a_directory_answer_for_their_counts_alone_and_stop_in_order_on_a_server() {
+async fn workers_share_a_directory_and_serve_only_operations_endpoints_on_a_server() {
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata.unwrap(), results.unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ async fn workers_share_a_directory_answer_for_their_counts_alone_and_stop_in_ord
         command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret);
         command
     };
-    assert_eq!(end(with(&["init"])).await.code, Some(0));
+    assert_eq!(run_command(with(&["init"])).await.code, Some(0));
     let mut workers = Vec::new();
     for arguments in [&["worker"][..], &["worker", "--listen", "127.0.0.1:0"]] {
         let mut worker = with(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

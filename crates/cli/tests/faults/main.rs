@@ -1,4 +1,4 @@
-//! What Clew promises while what it stands on breaks: two minutes of it. `cargo xtask faults` does the same for as long as it is told.
+//! Fault injection for two minutes: guarantees of Clew while its dependencies fail. `cargo xtask faults` runs it for a chosen time.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clew_faults::{Fault, Options, run};
 
 #[tokio::test]
-async fn every_promise_is_kept_while_everything_breaks_once() {
+async fn all_guarantees_hold_during_each_fault() {
     let logs = tempfile::tempdir().unwrap();
-    // Another one each time, and told: a failure can be had again with it.
+    // The seed differs in each run and is printed, so that a failure can be reproduced.
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let options = Options {
         clew: env!("CARGO_BIN_EXE_clew").into(),

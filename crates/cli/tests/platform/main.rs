@@ -1,12 +1,12 @@
-//! The service as a platform runs it: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx. The tests are those
-//! of `tests/service`, without a change.
+//! Service tests on a platform: metadata in PostgreSQL, results on S3, two servers and two workers behind nginx.
+//! Runs the tests of `tests/service` unchanged.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../service/api_matches_cli.rs"]
+mod api_matches_cli;
 #[path = "../service/crashes.rs"]
 mod crashes;
-#[path = "../service/described.rs"]
-mod described;
 #[path = "../service/harness.rs"]
 mod harness;
 #[path = "../service/hung_node.rs"]
@@ -15,16 +15,16 @@ mod hung_node;
 mod intelligent_kills;
 #[path = "../service/kill_tasks.rs"]
 mod kill_tasks;
-#[path = "../service/lost_kills.rs"]
-mod lost_kills;
 #[path = "../service/many_nodes.rs"]
 mod many_nodes;
 #[path = "../service/memory.rs"]
 mod memory;
 #[path = "../service/official_sdk.rs"]
 mod official_sdk;
+#[path = "../service/openapi_conformance.rs"]
+mod openapi_conformance;
 mod place;
-#[path = "../service/same_answer.rs"]
-mod same_answer;
 #[path = "../service/secrets.rs"]
 mod secrets;
+#[path = "../service/unknown_outcomes.rs"]
+mod unknown_outcomes;

@@ -1,4 +1,4 @@
-//! A platform: PostgreSQL and S3, and four processes behind the load balancer of `docs/operations`.
+//! Backend of the platform tests: PostgreSQL, S3, and four processes behind the load balancer of `docs/operations`.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -11,25 +11,25 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::harness::{Home, Started};
 
-/// Processes that take collections up.
+/// Number of worker processes.
 pub(crate) const WORKERS: u64 = 2;
-/// What the names of files with the metadata have.
+/// Part of the names of metadata files.
 pub(crate) const METADATA: &str = "PostgreSQL";
-/// How the reference deployment sets its load balancer up.
+/// Load balancer configuration of the reference deployment.
 const NGINX: &str = include_str!("../../../../docs/operations/nginx/clew.conf");
 
-/// What stands before the processes.
-pub(crate) type Front = Nginx;
+/// Load balancer of the servers.
+pub(crate) type LoadBalancer = Nginx;
 pub(crate) type Connection = PgConnection;
 
-/// A data directory with the master key, and where everything else is.
-pub(crate) struct Place {
+/// A data directory with the master key, PostgreSQL for metadata, and S3 for results.
+pub(crate) struct Backend {
     dir: PathBuf,
     metadata: PostgreSql,
     results: S3Server,
 }
 
-impl Place {
+impl Backend {
     pub(crate) async fn new(dir: PathBuf) -> Self {
         let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
         Self { dir, metadata: metadata.unwrap(), results: results.unwrap() }
@@ -39,7 +39,7 @@ impl Place {
         &self.dir
     }
 
-    /// What tells `clew` where everything is.
+    /// Environment variables for `clew`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let (key, secret) = S3Server::OWNER;
         vec![
@@ -61,8 +61,8 @@ impl Place {
         PgConnection::connect(&self.metadata.url()).await.unwrap()
     }
 
-    /// Folders with all that is kept, each with a name.
-    pub(crate) fn kept(&self) -> Vec<(&'static str, PathBuf)> {
+    /// Directories of all stored data, with names.
+    pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("data directory", self.dir.clone()),
             (METADATA, self.metadata.data_dir()),
@@ -71,8 +71,8 @@ impl Place {
     }
 }
 
-/// Starts serving: each process with a folder of its own, as on machines of their own, which has the master key and nothing else.
-pub(crate) async fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> (String, Front) {
+/// Starts servers and workers. Each process has its own data directory with only the master key, as on separate machines.
+pub(crate) async fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> (String, LoadBalancer) {
     let mut start = |name: &str, arguments: &[&str]| {
         let dir = home.folder.path().join(name);
         std::fs::create_dir_all(&dir).unwrap();
@@ -84,12 +84,12 @@ pub(crate) async fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &m
     for name in ["worker-1", "worker-2"] {
         start(name, &["worker"]);
     }
-    let nginx = Nginx::start(|address| before(&servers, address)).await.unwrap();
+    let nginx = Nginx::start(|address| load_balancer_configuration(&servers, address)).await.unwrap();
     (format!("http://{}", nginx.address()), nginx)
 }
 
-/// The reference configuration with these servers, and without TLS.
-fn before(servers: &[String; 2], address: SocketAddr) -> String {
+/// Adapts the reference configuration to these servers, without TLS.
+fn load_balancer_configuration(servers: &[String; 2], address: SocketAddr) -> String {
     let mut configuration = NGINX.to_owned();
     let [first, second] = servers.each_ref().map(|server| server.trim_start_matches("http://"));
     for (reference, here) in [

@@ -1,9 +1,9 @@
-"""The unmodified official SDK against Clew: lists, shows, looks at sessions and waits, collects with each filter, polls, downloads, is
-refused, and kills at last.
+"""Conformance test with the unmodified official SDK: inventory, live sessions and lock waits, collections with each filter, polling,
+downloads, errors and kills.
 
 Environment: CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_REGION, CLEW_DOMAIN_NAME, CLEW_USER,
 CLEW_PASSWORD as `clew init --format env` prints them; CLEW_INSTANCE and CLEW_NODE; CLEW_BROKEN_NODE, a node that cannot be
-reached. Ends with 0 and the last line "conformant", or with the first thing that was not as the documentation says.
+reached. Exits with 0 and the last line "conformant", or with the first deviation from the documentation.
 """
 
 import csv
@@ -60,7 +60,7 @@ def client(project=PROJECT, key=KEY, secret=SECRET):
 
 
 def region_client():
-    """Without a project id: the SDK asks IAM for the project of the region."""
+    """Client without a project id: the SDK queries IAM for the project of the region."""
     builder = GaussDBClient.new_builder().with_credentials(BasicCredentials(KEY, SECRET))
     return builder.with_region(Region(os.environ["CLEW_REGION"], ENDPOINT)).build()
 
@@ -176,7 +176,7 @@ def collections(sdk):
 
 
 def live(sdk):
-    """The sessions of a node now, and who stands in the way of one that waits."""
+    """Tests the live sessions of a node, and the blocker of a waiting session."""
     listed = processes(sdk)
     assert listed.total_count == len(listed.processes) >= 2, listed
     assert [one.id for one in listed.processes] == sorted(one.id for one in listed.processes), listed
@@ -228,7 +228,7 @@ def refusals(sdk):
 
 
 def tokens():
-    """A token, as the SDKs of other languages get one, does what the access key does."""
+    """Tests that a token grants the same access as the access key. SDKs of other languages use tokens."""
     user = {"name": os.environ["CLEW_USER"], "password": os.environ["CLEW_PASSWORD"]}
     user["domain"] = {"name": os.environ["CLEW_DOMAIN_NAME"]}
     identity = {"methods": ["password"], "password": {"user": user}}
@@ -244,7 +244,7 @@ def tokens():
 
 
 def kills(sdk):
-    """Ends the sessions that everything before looked at."""
+    """Kills the sessions of the previous tests."""
     running = {one.info: one.id for one in processes(sdk).processes}
     sleeping, waiting, nobody = running["SELECT SLEEP(1000)"], running["INSERT INTO t VALUES (1)"], 4_000_000_000
     refused("DBS.280001", 400, kill, sdk, [])
@@ -262,7 +262,7 @@ def kills(sdk):
 
 
 def intelligent_kill(sdk):
-    """Ends the two sessions that are left, by what they run."""
+    """Kills the two remaining sessions by their statement template."""
     left = {one.id for one in processes(sdk).processes if one.info.startswith("DO SLEEP(")}
     assert len(left) == 2, left
     preview = ShowIntelligentKillSessionStatisticRequest(instance_id=INSTANCE, node_id=NODE)

@@ -1,6 +1,6 @@
-"""Unmodified clients of the identity API against Clew: the official IAM SDK, temporary keys, and OpenStack's keystoneauth1.
+"""Conformance test with unmodified clients of the identity API: the official IAM SDK, temporary keys, and keystoneauth1 of OpenStack.
 
-Environment: as for conformance.py. Ends with 0 and the last line "conformant".
+Environment: as for conformance.py. Exits with 0 and the last line "conformant".
 """
 
 import os

@@ -1,6 +1,7 @@
-"""The unmodified official SDK watches a rollback: it kills the session of a big transaction, and asks how far that is until it is over.
+"""Conformance test of the rollback progress with the unmodified official SDK: kills the session of a big transaction, then polls the
+progress until the rollback completes.
 
-Environment: as of conformance.py, but only CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_INSTANCE, CLEW_NODE
+Environment: as for conformance.py, but only CLEW_ENDPOINT, CLEW_PROJECT_ID, CLEW_ACCESS_KEY, CLEW_SECRET_KEY, CLEW_INSTANCE, CLEW_NODE
 and CLEW_BROKEN_NODE, a node that is not the master. The node has one session of the account "bulk".
 """
 

@@ -1,4 +1,4 @@
-//! `clew init` and a service in a place of their own.
+//! Test harness: an initialised data directory and a running service.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use clew_store::Location;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::place::{self, Place};
+use crate::place::{self, Backend};
 
 pub(crate) const CLEW: &str = env!("CARGO_BIN_EXE_clew");
 
-/// A data directory, and what `clew init` printed of it.
+/// A data directory with the credentials from `clew init`.
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
-    place: Place,
+    backend: Backend,
     credentials: Value,
 }
 
-/// An instance of the inventory.
+/// A registered instance.
 pub(crate) struct Added {
     pub(crate) instance: InstanceId,
     pub(crate) nodes: Vec<NodeId>,
@@ -33,51 +33,51 @@ pub(crate) struct Added {
 pub(crate) struct Serving {
     processes: Vec<Child>,
     pub(crate) endpoint: String,
-    _front: place::Front,
+    _load_balancer: place::LoadBalancer,
 }
 
 impl Home {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::new(folder.path().join("data")).await;
-        let mut home = Self { folder, place, credentials: Value::Null };
+        let backend = Backend::new(folder.path().join("data")).await;
+        let mut home = Self { folder, backend, credentials: Value::Null };
         let output = home.clew().args(["init", "--format", "json"]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         home.credentials = serde_json::from_slice(&output.stdout).unwrap();
         home
     }
 
-    /// The command, told where everything is.
+    /// Command `clew` with the environment of the backend.
     pub(crate) fn clew(&self) -> Command {
         let mut command = Command::new(CLEW);
-        command.envs(self.place.environment());
+        command.envs(self.backend.environment());
         command
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.place.dir()
+        self.backend.dir()
     }
 
-    /// Where the metadata is.
+    /// Location of the store.
     pub(crate) fn location(&self) -> Location {
-        self.place.location()
+        self.backend.location()
     }
 
-    /// A connection to the metadata.
+    /// Opens a connection to the metadata database.
     pub(crate) async fn metadata(&self) -> place::Connection {
-        self.place.connect().await
+        self.backend.connect().await
     }
 
-    /// Folders with all that is kept, each with a name.
-    pub(crate) fn kept(&self) -> Vec<(&'static str, PathBuf)> {
-        self.place.kept()
+    /// Directories of all stored data, with names.
+    pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
+        self.backend.storage_dirs()
     }
 
     pub(crate) fn credential(&self, name: &str) -> String {
         self.credentials[name].as_str().unwrap().to_owned()
     }
 
-    /// Adds an instance with these nodes, the first of them the master.
+    /// Registers an instance. The first node is the master.
     pub(crate) fn add_instance(&self, urls: &[&str]) -> Added {
         let mut command = self.clew();
         command.args(["instance", "add", "--name", "test", "--format", "json", "--data-dir"]).arg(self.dir());
@@ -95,14 +95,14 @@ impl Home {
         }
     }
 
-    /// Starts serving, and waits for the address. What the processes log goes to `serve.log` beside the data.
+    /// Starts the service, and waits for its address. The processes log to `serve.log` next to the data directory.
     pub(crate) async fn serve(&self) -> Serving {
-        self.serve_by(|| Command::new(CLEW)).await
+        self.serve_with_command(|| Command::new(CLEW)).await
     }
 
-    /// The same with a configuration file.
-    pub(crate) async fn serve_with(&self, configuration: &Path) -> Serving {
-        self.serve_by(|| {
+    /// Starts the service with a configuration file.
+    pub(crate) async fn serve_with_config(&self, configuration: &Path) -> Serving {
+        self.serve_with_command(|| {
             let mut command = Command::new(CLEW);
             command.env("CLEW_CONFIG", configuration);
             command
@@ -110,14 +110,14 @@ impl Home {
         .await
     }
 
-    /// Starts serving by a command that takes the arguments of `clew`.
-    pub(crate) async fn serve_by(&self, clew: impl Fn() -> Command) -> Serving {
+    /// Starts the service with a custom command that accepts the arguments of `clew`.
+    pub(crate) async fn serve_with_command(&self, clew: impl Fn() -> Command) -> Serving {
         let mut processes = Started::default();
-        let (endpoint, front) = place::serve(self, &clew, &mut processes).await;
-        Serving { processes: std::mem::take(&mut processes.0), endpoint, _front: front }
+        let (endpoint, load_balancer) = place::serve(self, &clew, &mut processes).await;
+        Serving { processes: std::mem::take(&mut processes.0), endpoint, _load_balancer: load_balancer }
     }
 
-    /// Starts a process, and waits for the first line that it says.
+    /// Starts a process, and waits for its first line on stdout.
     pub(crate) fn start(
         &self,
         mut command: Command,
@@ -127,7 +127,7 @@ impl Home {
     ) -> String {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
-        let started = command.args(arguments).arg("--data-dir").arg(dir).envs(self.place.environment());
+        let started = command.args(arguments).arg("--data-dir").arg(dir).envs(self.backend.environment());
         let started = started.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let mut process = started.unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
@@ -144,17 +144,17 @@ impl Home {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
 
-    /// A token of the administrator for the project.
+    /// Project token of the administrator.
     pub(crate) async fn token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "project": { "id": self.credential("project_id") } })).await
     }
 
-    /// A token of the administrator for the whole domain.
+    /// Domain token of the administrator.
     pub(crate) async fn domain_token(&self, endpoint: &str) -> String {
         self.sign_in(endpoint, json!({ "domain": { "name": self.credential("domain_name") } })).await
     }
 
-    /// A token of the administrator for the whole domain, from the sign-in of the page: it may change identities.
+    /// Domain token of the administrator from a console sign-in, which allows changes of identities.
     pub(crate) async fn console_token(&self, endpoint: &str) -> String {
         let session = format!("{endpoint}/clew/v1/console/session");
         let token = |response: &reqwest::Response| {
@@ -182,7 +182,7 @@ impl Home {
         response.headers()["x-subject-token"].to_str().unwrap().to_owned()
     }
 
-    /// A client with the administrator's access key.
+    /// API client with the access key of the administrator.
     pub(crate) fn client(&self, serving: &Serving) -> Client {
         let id: AccessKeyId = self.credential("access_key").parse().unwrap();
         let project: ProjectId = self.credential("project_id").parse().unwrap();
@@ -194,13 +194,13 @@ impl Home {
     }
 }
 
-/// A plain HTTP client.
+/// HTTP client with the TLS provider installed.
 pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-/// Processes that are killed if nobody takes them over.
+/// Started processes. Dropping it kills them.
 #[derive(Default)]
 pub(crate) struct Started(Vec<Child>);
 
@@ -210,7 +210,7 @@ impl Drop for Started {
     }
 }
 
-/// SIGKILL, and waits until they are gone.
+/// Kills the processes with SIGKILL, and waits for their exit.
 fn kill(processes: &mut [Child]) {
     for process in processes.iter_mut() {
         let _ = process.kill();
@@ -221,12 +221,12 @@ fn kill(processes: &mut [Child]) {
 }
 
 impl Serving {
-    /// SIGKILL to all processes at once, and waits until they are gone.
+    /// Kills all processes with SIGKILL, and waits for their exit.
     pub(crate) fn kill(&mut self) {
         kill(&mut self.processes);
     }
 
-    /// The most memory that one of the processes ever had, in KiB.
+    /// Maximum peak memory of a process in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         let peak = |process: &Child| -> u64 {
             let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();

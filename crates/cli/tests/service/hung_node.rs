@@ -1,4 +1,4 @@
-//! A node that hangs ends its own collections with the reason, and nobody else's wait for it.
+//! Collections of a hung node fail with the reason, and other collections are not delayed.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use mysql_async::prelude::Queryable;
 use crate::harness::Home;
 
 #[tokio::test]
-async fn a_hung_node_ends_with_the_reason_and_delays_nobody() {
+async fn hung_node_fails_with_reason_and_does_not_delay_others() {
     let hung = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
-    let well = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
+    let healthy = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let home = Home::new().await;
-    let added = home.add_instance(&[&hung.url(), &well.url()]);
+    let added = home.add_instance(&[&hung.url(), &healthy.url()]);
     let serving = home.serve().await;
     let client = home.client(&serving);
     let (instance, selection) = (&added.instance, SelectionRequest::default());
@@ -29,7 +29,7 @@ async fn a_hung_node_ends_with_the_reason_and_delays_nobody() {
         let id = client.collect(instance, &added.nodes[1], &selection).await.unwrap();
         let status = client.wait(instance, &added.nodes[1], &id, limit, |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished);
-        // The first of the hung ones has not even ended: nothing waited for it.
+        // The first collection of the hung node still runs, so no collection waited for it.
         let status = client.task_status(instance, &added.nodes[0], &stuck[0]).await.unwrap();
         assert_eq!(status, CollectionStatus::Running, "after {:?}", start.elapsed());
     }

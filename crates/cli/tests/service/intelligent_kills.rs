@@ -1,4 +1,4 @@
-//! `kill -9` of Clew around an intelligent kill: it is carried out once, or not at all, and its end is known.
+//! Crash of Clew during an intelligent kill: the kill runs at most once, and its outcome is recorded.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Added, Home, Serving, http};
 
-async fn run(home: &Home, statement: &str) {
+async fn execute_sql(home: &Home, statement: &str) {
     let mut database = home.metadata().await;
     sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut database).await.unwrap();
     database.close().await.unwrap();
@@ -30,22 +30,23 @@ fn path(home: &Home, serving: &Serving, added: &Added, rest: &str) -> String {
     format!("{}/v3/{project}/instances/{}/intelligent-kill-session{rest}", serving.endpoint, added.instance)
 }
 
-async fn execute(home: &Home, serving: &Serving, added: &Added, node: usize) -> String {
+async fn start_intelligent_kill(home: &Home, serving: &Serving, added: &Added, node: usize) -> String {
     let token = home.token(&serving.endpoint).await;
     let body = json!({ "node_id": added.nodes[node].as_str() });
-    let asked = http().post(path(home, serving, added, "")).header("x-auth-token", token).json(&body).send().await;
-    let answer: Value = asked.unwrap().error_for_status().unwrap().json().await.unwrap();
-    answer["task_id"].as_str().unwrap().to_owned()
+    let response = http().post(path(home, serving, added, "")).header("x-auth-token", token).json(&body).send().await;
+    let json: Value = response.unwrap().error_for_status().unwrap().json().await.unwrap();
+    json["task_id"].as_str().unwrap().to_owned()
 }
 
-/// What the history says of the only one of a node, once it has ended.
-async fn ended(home: &Home, serving: &Serving, added: &Added, node: usize) -> Value {
+/// Waits for the only intelligent kill of a node to complete. Returns its history entry.
+async fn wait_for_history(home: &Home, serving: &Serving, added: &Added, node: usize) -> Value {
     let token = home.token(&serving.endpoint).await;
     let query = format!("/history?node_id={}&start_time=0&end_time=9999999999999", added.nodes[node]);
     loop {
-        let asked = http().get(path(home, serving, added, &query)).header("x-auth-token", &token).send().await.unwrap();
-        let answer: Value = asked.error_for_status().unwrap().json().await.unwrap();
-        if let [entry] = &answer["intelligent_kill_session_histories"].as_array().unwrap()[..] {
+        let response =
+            http().get(path(home, serving, added, &query)).header("x-auth-token", &token).send().await.unwrap();
+        let json: Value = response.error_for_status().unwrap().json().await.unwrap();
+        if let [entry] = &json["intelligent_kill_session_histories"].as_array().unwrap()[..] {
             return entry.clone();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -53,20 +54,20 @@ async fn ended(home: &Home, serving: &Serving, added: &Added, node: usize) -> Va
 }
 
 #[tokio::test]
-async fn killed_in_the_midst_it_ends_and_is_not_repeated() {
-    // Takes connections and says nothing: whoever reads it is in the midst.
+async fn interrupted_intelligent_kill_fails_and_is_not_repeated() {
+    // A listener without a protocol keeps the kill in progress.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&format!("mysql://root@{address}/?tls=off")]);
     let mut serving = home.serve().await;
-    let task_id = execute(&home, &serving, &added, 0).await;
+    let task_id = start_intelligent_kill(&home, &serving, &added, 0).await;
     while !is_running(&home).await {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     serving.kill();
     let serving = home.serve().await;
-    let entry = ended(&home, &serving, &added, 0).await;
+    let entry = wait_for_history(&home, &serving, &added, 0).await;
     assert_eq!((&entry["task_id"], &entry["status"]), (&json!(task_id), &json!("error")), "{}", home.log());
     assert!(entry["reason"].as_str().unwrap().contains("Clew ended in the midst of it"), "{entry}");
     let file = http().get(entry["download_link"].as_str().unwrap()).send().await.unwrap();
@@ -75,7 +76,7 @@ async fn killed_in_the_midst_it_ends_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn killed_before_it_was_begun_it_is_carried_out_while_it_is_fresh_only() {
+async fn queued_intelligent_kill_runs_after_restart_only_if_recent() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
@@ -83,40 +84,40 @@ async fn killed_before_it_was_begun_it_is_carried_out_while_it_is_fresh_only() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&format!("mysql://root@{}/?tls=off", silent.local_addr().unwrap()), &server.url()]);
-    run(&home, "UPDATE instances SET slow_threshold = 1").await;
+    execute_sql(&home, "UPDATE instances SET slow_threshold = 1").await;
     let mut serving = home.serve().await;
-    execute(&home, &serving, &added, 0).await;
+    start_intelligent_kill(&home, &serving, &added, 0).await;
     while !is_running(&home).await {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     serving.kill();
 
-    // As if it had been for the other node, and nobody had begun it: first too long ago, then just now.
-    let other = "UPDATE intelligent_kills SET status = 'queued', lease_until = NULL, reason = NULL, ended_at = NULL, \
+    // Moves the request to the other node and back to the queue: first as an old request, then as a recent one.
+    let requeue = "UPDATE intelligent_kills SET status = 'queued', lease_until = NULL, reason = NULL, ended_at = NULL, \
          node_id = (SELECT id FROM nodes WHERE role = 'slave')";
-    run(&home, other).await;
-    run(&home, "UPDATE intelligent_kills SET id = id - 61000").await;
+    execute_sql(&home, requeue).await;
+    execute_sql(&home, "UPDATE intelligent_kills SET id = id - 61000").await;
     let mut serving = home.serve().await;
-    let entry = ended(&home, &serving, &added, 1).await;
+    let entry = wait_for_history(&home, &serving, &added, 1).await;
     assert!(entry["reason"].as_str().unwrap().contains("was not begun"), "{entry}");
     serving.kill();
     assert!(seconds(&server, victim.id).await.is_some(), "{}", home.log());
 
-    run(&home, other).await;
+    execute_sql(&home, requeue).await;
     while seconds(&server, victim.id).await.is_none_or(|seconds| seconds < 2) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    run(&home, &format!("UPDATE intelligent_kills SET id = {now}")).await;
+    execute_sql(&home, &format!("UPDATE intelligent_kills SET id = {now}")).await;
     let serving = home.serve().await;
-    let entry = ended(&home, &serving, &added, 1).await;
+    let entry = wait_for_history(&home, &serving, &added, 1).await;
     assert_eq!(entry["status"], "finished", "{entry}");
     let file = http().get(entry["download_link"].as_str().unwrap()).send().await.unwrap().text().await.unwrap();
     assert!(file.contains(&format!("{},root,", victim.id)) && file.contains(",killed,"), "{file}");
     assert!(victim.answer().await.is_err() || victim.run("DO 1").await.is_err());
 }
 
-/// For how long a session does what it does, if it is there.
+/// Seconds of a session in its current state; `None` if the session does not exist.
 async fn seconds(server: &Server, id: u64) -> Option<u64> {
     let mut root = server.connect().await.unwrap();
     let statement = format!("SELECT time FROM information_schema.processlist WHERE id = {id}");

@@ -1,4 +1,4 @@
-//! Kill tasks outlive `kill -9` of Clew.
+//! Kill tasks survive a crash of Clew.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Added, Home, Serving, http};
 
-/// For a session to die; only a task that does not run reaches it.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Timeout for the death of a session; reached only if the kill task does not run.
+const KILL_TIMEOUT: Duration = Duration::from_mins(1);
 
-async fn ask(home: &Home, serving: &Serving, added: &Added, method: Method, rest: &str, body: Value) -> Value {
+async fn send_request(home: &Home, serving: &Serving, added: &Added, method: Method, rest: &str, body: Value) -> Value {
     let endpoint = &serving.endpoint;
     let path = format!("/v3/{}/instances/{}/process/{rest}", home.credential("project_id"), added.instance);
     let token = home.token(endpoint).await;
@@ -31,7 +31,7 @@ async fn busy(server: &Server, user: &str) -> RawSession {
     session
 }
 
-async fn lives(server: &Server, session: &RawSession) -> bool {
+async fn is_alive(server: &Server, session: &RawSession) -> bool {
     let mut root = server.connect().await.unwrap();
     let query = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", session.id);
     let count: Option<u64> = root.query_first(query).await.unwrap();
@@ -39,55 +39,62 @@ async fn lives(server: &Server, session: &RawSession) -> bool {
     count == Some(1)
 }
 
-async fn dies(server: &Server, session: &RawSession) {
-    let dying = async {
-        while lives(server, session).await {
+async fn wait_until_killed(server: &Server, session: &RawSession) {
+    let polling = async {
+        while is_alive(server, session).await {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, dying).await.unwrap();
+    tokio::time::timeout(KILL_TIMEOUT, polling).await.unwrap();
 }
 
-async fn tasks_go_on(flavor: Flavor) {
+async fn kill_tasks_resume_after_a_crash(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER app@'%'", "CREATE USER web@'%'"]).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url()]);
     let mut serving = home.serve().await;
-    ask(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
+    send_request(&home, &serving, &added, Method::PUT, "task/switch", json!({ "status": "ON" })).await;
     let task = json!({ "user": "app", "time": 1, "task_type": "auto", "task_duration": 3600 });
-    let task = ask(&home, &serving, &added, Method::POST, "task", task).await["task_id"].clone();
+    let task = send_request(&home, &serving, &added, Method::POST, "task", task).await["task_id"].clone();
     let first = busy(&server, "app").await;
-    dies(&server, &first).await;
+    wait_until_killed(&server, &first).await;
 
     serving.kill();
     let (while_dead, other) = (busy(&server, "app").await, busy(&server, "web").await);
     let serving = home.serve().await;
-    dies(&server, &while_dead).await;
-    assert!(lives(&server, &other).await);
-    let history = ask(&home, &serving, &added, Method::GET, "kill/history", Value::Null).await;
+    wait_until_killed(&server, &while_dead).await;
+    assert!(is_alive(&server, &other).await);
+    let history = send_request(&home, &serving, &added, Method::GET, "kill/history", Value::Null).await;
     let killed: Vec<_> =
         history["killed_sessions"].as_array().unwrap().iter().map(|kill| &kill["session_id"]).collect();
     assert_eq!(killed, [&json!(while_dead.id), &json!(first.id)], "{history}");
 
-    ask(&home, &serving, &added, Method::PUT, "task", json!({ "task_id": task })).await;
-    let listed = ask(&home, &serving, &added, Method::GET, "task", Value::Null).await;
+    send_request(&home, &serving, &added, Method::PUT, "task", json!({ "task_id": task })).await;
+    let listed = send_request(&home, &serving, &added, Method::GET, "task", Value::Null).await;
     assert_eq!(listed["processes"][0]["task_state"], "stopped");
     drop(serving);
     let serving = home.serve().await;
     let spared = busy(&server, "app").await;
-    ask(&home, &serving, &added, Method::POST, "task", json!({ "user": "web", "time": 1, "task_type": "manual" }))
-        .await;
-    dies(&server, &other).await;
-    assert!(lives(&server, &spared).await, "a stopped task stays stopped");
+    send_request(
+        &home,
+        &serving,
+        &added,
+        Method::POST,
+        "task",
+        json!({ "user": "web", "time": 1, "task_type": "manual" }),
+    )
+    .await;
+    wait_until_killed(&server, &other).await;
+    assert!(is_alive(&server, &spared).await, "a stopped task stays stopped");
 }
 
 #[tokio::test]
-async fn tasks_go_on_after_a_crash_on_a_mariadb_server() {
-    tasks_go_on(Flavor::MariaDb).await;
+async fn kill_tasks_resume_after_a_crash_on_a_mariadb_server() {
+    kill_tasks_resume_after_a_crash(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn tasks_go_on_after_a_crash_on_a_mysql_server() {
-    tasks_go_on(Flavor::MySql).await;
+async fn kill_tasks_resume_after_a_crash_on_a_mysql_server() {
+    kill_tasks_resume_after_a_crash(Flavor::MySql).await;
 }

@@ -1,21 +1,21 @@
-//! The service as its users run it: the real binary, real servers, the official SDK. Here on one machine; `tests/platform` has the same
-//! tests on PostgreSQL and S3.
+//! Service tests with the real binary, real servers and the official SDK on one machine.
+//! `tests/platform` runs the same tests on PostgreSQL and S3.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod api_matches_cli;
 mod crashes;
-mod described;
 mod full_disk;
 mod harness;
 mod hung_node;
 mod intelligent_kills;
 mod kill_tasks;
-mod lost_kills;
 mod many_nodes;
 mod memory;
 mod official_sdk;
-mod one_folder;
+mod openapi_conformance;
 mod place;
-mod same_answer;
 mod secrets;
+mod serving_lock;
+mod unknown_outcomes;
 mod zones;

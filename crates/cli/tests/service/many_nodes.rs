@@ -1,4 +1,4 @@
-//! A thousand nodes: each collection ends with its rows, in little memory, over few connections, and none of them is left.
+//! Collections of a thousand nodes: bounded memory, bounded connections, no connections left open.
 
 use std::time::{Duration, Instant};
 
@@ -13,22 +13,21 @@ use crate::harness::{Home, Serving, http};
 use crate::place;
 
 const NODES: usize = 1_000;
-/// Nodes of an instance.
-const OF_AN_INSTANCE: usize = 10;
+const NODES_PER_INSTANCE: usize = 10;
 const SESSIONS: usize = 20;
-/// How many ask at a time.
+/// Number of concurrent callers.
 const CALLERS: usize = 16;
 const LIMIT_KIB: u64 = 128 * 1024;
-/// One caller asks for more than a caller may.
+/// Configuration without rate limits for one caller.
 const UNLIMITED: &str = "[limits]\nprincipal_per_second = 0\nlong_polls_per_principal = 0";
 
 type Node = (InstanceId, NodeId);
 
-/// Instances with these nodes, behind the back of the command line: a thousand of its processes would take too long.
+/// Registers instances directly in the store, because a thousand `clew` processes would be too slow.
 async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
     let store = Store::open(home.location()).await.unwrap();
     let mut nodes = Vec::new();
-    for (at, urls) in urls.chunks(OF_AN_INSTANCE).enumerate() {
+    for (at, urls) in urls.chunks(NODES_PER_INSTANCE).enumerate() {
         let node = |(at, url): (usize, &String)| NewNode {
             zone: None,
             id: None,
@@ -49,53 +48,53 @@ async fn register(home: &Home, urls: &[String]) -> Vec<Node> {
     nodes
 }
 
-/// Serves with this configuration.
+/// Starts a server with a configuration.
 async fn serve(home: &Home, configuration: &str) -> Serving {
     let file = home.folder.path().join("clew.toml");
     std::fs::write(&file, configuration).unwrap();
-    home.serve_with(&file).await
+    home.serve_with_config(&file).await
 }
 
-/// Asks for one collection of each node.
+/// Requests one collection of each node.
 async fn collect_each(client: &Client, nodes: &[Node]) -> Vec<(Node, RequestId)> {
     let mut callers = JoinSet::new();
     for share in nodes.chunks(nodes.len().div_ceil(CALLERS)) {
         let (client, share) = (client.clone(), share.to_vec());
         callers.spawn(async move {
-            let mut asked = Vec::new();
+            let mut requested = Vec::new();
             for (instance, node) in share {
                 let id = client.collect(&instance, &node, &SelectionRequest::default()).await.unwrap();
-                asked.push(((instance, node), id));
+                requested.push(((instance, node), id));
             }
-            asked
+            requested
         });
     }
     callers.join_all().await.into_iter().flatten().collect()
 }
 
-/// The tasks of a status, as the server counts them.
+/// Number of tasks with a status, from the metrics of the server.
 async fn tasks(serving: &Serving, status: &str) -> usize {
     let text = http().get(format!("{}/metrics", serving.endpoint)).send().await.unwrap().text().await.unwrap();
     let line = format!("clew_tasks{{status=\"{status}\"}} ");
     text.lines().find_map(|of| of.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
 }
 
-/// Until all have ended.
-async fn ended(serving: &Serving, count: usize) {
+/// Waits until all collections have completed.
+async fn wait_for_completion(serving: &Serving, count: usize) {
     while tasks(serving, "finished").await + tasks(serving, "error").await < count {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// How many sessions a result has.
-async fn rows(client: &Client, (instance, node): &Node, id: &RequestId) -> usize {
+/// Number of sessions in a result.
+async fn count_rows(client: &Client, (instance, node): &Node, id: &RequestId) -> usize {
     let mut target = StreamTarget::new(Vec::new());
     client.download(instance, node, id, &mut target, |_, _| {}).await.unwrap();
     csv::Reader::from_reader(target.into_inner().as_slice()).records().map(Result::unwrap).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_thousand_nodes_end_with_their_rows_in_little_memory_and_keep_no_connection() {
+async fn a_thousand_nodes_are_collected_in_bounded_memory() {
     let options = FakeOptions { sessions: SESSIONS as u64, transactions: 5, fault: Fault::None };
     let fleet = FakeFleet::start(NODES, options).await.unwrap();
     let home = Home::new().await;
@@ -105,14 +104,14 @@ async fn a_thousand_nodes_end_with_their_rows_in_little_memory_and_keep_no_conne
     let client = home.client(&serving);
 
     let start = Instant::now();
-    let asked = collect_each(&client, &nodes).await;
+    let requested = collect_each(&client, &nodes).await;
     let accepted = start.elapsed();
-    ended(&serving, NODES).await;
+    wait_for_completion(&serving, NODES).await;
     println!("{NODES} nodes: accepted after {accepted:.2?}, ended after {:.2?}", start.elapsed());
     println!("peak {} KiB, {} connections at most", serving.peak_kib(), fleet.most_connections());
 
-    for (node, id) in asked.iter().step_by(50) {
-        assert_eq!(rows(&client, node, id).await, SESSIONS);
+    for (node, id) in requested.iter().step_by(50) {
+        assert_eq!(count_rows(&client, node, id).await, SESSIONS);
     }
     assert_eq!((tasks(&serving, "finished").await, tasks(&serving, "error").await), (NODES, 0), "{}", home.log());
     assert_eq!(fleet.connections_taken(), NODES as u64);
@@ -128,21 +127,21 @@ async fn a_thousand_nodes_end_with_their_rows_in_little_memory_and_keep_no_conne
 }
 
 #[tokio::test]
-async fn a_hundred_hung_nodes_delay_nobody() {
+async fn a_hundred_hung_nodes_do_not_delay_others() {
     const HUNG: usize = 100;
     let hung = FakeFleet::start(HUNG, FakeOptions { fault: Fault::Mute, ..FakeOptions::default() }).await.unwrap();
-    let well = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let healthy = FakeServer::start(FakeOptions::default()).await.unwrap();
     let home = Home::new().await;
-    let urls: Vec<_> = hung.nodes().iter().chain([&well]).map(FakeServer::url).collect();
+    let urls: Vec<_> = hung.nodes().iter().chain([&healthy]).map(FakeServer::url).collect();
     let mut nodes = register(&home, &urls).await;
-    let well = nodes.pop().unwrap();
-    // None of the hung ones ends before the test does.
+    let healthy = nodes.pop().unwrap();
+    // With these timeouts the collections of hung nodes outlast the test.
     let serving = serve(&home, &format!("[nodes]\ntimeout = \"1h\"\nconnect_timeout = \"1h\"\n{UNLIMITED}")).await;
     let client = home.client(&serving);
     let stuck = collect_each(&client, &nodes).await;
     for _ in 0..3 {
-        let id = client.collect(&well.0, &well.1, &SelectionRequest::default()).await.unwrap();
-        let status = client.wait(&well.0, &well.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
+        let id = client.collect(&healthy.0, &healthy.1, &SelectionRequest::default()).await.unwrap();
+        let status = client.wait(&healthy.0, &healthy.1, &id, Duration::from_mins(1), |_, _| {}).await.unwrap();
         assert_eq!(status, CollectionStatus::Finished, "{}", home.log());
     }
     for ((instance, node), id) in &stuck {
@@ -155,7 +154,7 @@ async fn a_hundred_hung_nodes_delay_nobody() {
 }
 
 #[tokio::test]
-async fn real_servers_that_are_registered_many_times_keep_no_connection() {
+async fn servers_registered_many_times_keep_no_connections() {
     const TIMES: usize = 100;
     let mut servers = Vec::new();
     let mut urls = Vec::new();
@@ -170,14 +169,14 @@ async fn real_servers_that_are_registered_many_times_keep_no_connection() {
     let serving = serve(&home, UNLIMITED).await;
     let client = home.client(&serving);
     let start = Instant::now();
-    let asked = collect_each(&client, &nodes).await;
-    ended(&serving, asked.len()).await;
-    println!("{} nodes of {} servers ended after {:.2?}", asked.len(), servers.len(), start.elapsed());
+    let requested = collect_each(&client, &nodes).await;
+    wait_for_completion(&serving, requested.len()).await;
+    println!("{} nodes of {} servers ended after {:.2?}", requested.len(), servers.len(), start.elapsed());
     assert_eq!(tasks(&serving, "error").await, 0, "{}", home.log());
-    for (node, id) in asked.iter().step_by(10) {
-        // The servers are registered many times, and to a worker what another one does there is somebody's session.
+    for (node, id) in requested.iter().step_by(10) {
+        // A worker can list the connection of another worker as a session, because each server is registered many times.
         let expected = SESSIONS..SESSIONS + usize::try_from(place::WORKERS).unwrap();
-        assert!(expected.contains(&rows(&client, node, id).await), "{expected:?}");
+        assert!(expected.contains(&count_rows(&client, node, id).await), "{expected:?}");
     }
     for (server, _sessions) in &servers {
         let mut connection = server.connect().await.unwrap();

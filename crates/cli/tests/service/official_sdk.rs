@@ -1,5 +1,5 @@
-//! The unmodified official SDK, and OpenStack's client, drive `clew serve`; `conformance.py`, `rollback.py` and `identity.py` say what they
-//! must find.
+//! `clew serve` with the unmodified official SDK and the client of OpenStack.
+//! `conformance.py`, `rollback.py` and `identity.py` contain the assertions.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -8,16 +8,16 @@ use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions, big_trans
 
 use crate::harness::{Added, Home};
 
-async fn the_sdk_finds_what_it_expects(flavor: Flavor) {
+async fn official_sdk_is_conformant(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
-    let _sessions = sessions(&server).await;
+    let _sessions = open_sessions(&server).await;
     let home = Home::new().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let added = home.add_instance(&[&server.url(), &format!("mysql://clew@{closed}/")]);
-    is_conformant(&home, "conformance.py", &added).await;
+    assert_conformant(&home, "conformance.py", &added).await;
 }
 
-async fn is_conformant(home: &Home, program: &str, added: &Added) {
+async fn assert_conformant(home: &Home, program: &str, added: &Added) {
     let serving = home.serve().await;
     let python = setup::clients_python();
     assert!(python.exists(), "the official SDK is not installed ({}); run cargo xtask test", python.display());
@@ -37,18 +37,18 @@ async fn is_conformant(home: &Home, program: &str, added: &Added) {
         .env("CLEW_BROKEN_NODE", added.nodes.last().unwrap().as_str())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let output_text = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success() && said.ends_with("conformant\n"),
-        "{said}{}\nlog of clew serve:\n{}",
+        output.status.success() && output_text.ends_with("conformant\n"),
+        "{output_text}{}\nlog of clew serve:\n{}",
         String::from_utf8_lossy(&output.stderr),
         home.log()
     );
 }
 
-/// A slow statement in a long transaction of someone with a database, so that every filter finds it, and somebody who waits for the row
-/// that it inserted; and two of a kind, for an intelligent kill.
-async fn sessions(server: &Server) -> [RawSession; 4] {
+/// Opens four sessions: a slow statement in a long transaction, which matches every filter; a waiter for its inserted row;
+/// and two sessions with similar statements for an intelligent kill.
+async fn open_sessions(server: &Server) -> [RawSession; 4] {
     server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let open = async || RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
@@ -64,37 +64,37 @@ async fn sessions(server: &Server) -> [RawSession; 4] {
 }
 
 #[tokio::test]
-async fn the_sdk_finds_what_it_expects_of_mariadb() {
-    the_sdk_finds_what_it_expects(Flavor::MariaDb).await;
+async fn official_sdk_is_conformant_with_mariadb() {
+    official_sdk_is_conformant(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_sdk_finds_what_it_expects_of_mysql() {
-    the_sdk_finds_what_it_expects(Flavor::MySql).await;
+async fn official_sdk_is_conformant_with_mysql() {
+    official_sdk_is_conformant(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn clients_of_the_identity_api_find_what_they_expect() {
+async fn identity_api_clients_are_conformant() {
     let home = Home::new().await;
     let added = home.add_instance(&["mysql://clew@127.0.0.1:1/"]);
-    is_conformant(&home, "identity.py", &added).await;
+    assert_conformant(&home, "identity.py", &added).await;
 }
 
-async fn the_sdk_watches_a_rollback(flavor: Flavor) {
+async fn official_sdk_reads_rollback_progress(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&["CREATE USER bulk@'%'"]).await.unwrap();
     let _bulk = big_transaction(&server, "bulk", 16).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&server.url(), "mysql://clew@127.0.0.1:1/"]);
-    is_conformant(&home, "rollback.py", &added).await;
+    assert_conformant(&home, "rollback.py", &added).await;
 }
 
 #[tokio::test]
-async fn the_sdk_watches_a_rollback_of_mariadb() {
-    the_sdk_watches_a_rollback(Flavor::MariaDb).await;
+async fn official_sdk_reads_rollback_progress_with_mariadb() {
+    official_sdk_reads_rollback_progress(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_sdk_watches_a_rollback_of_mysql() {
-    the_sdk_watches_a_rollback(Flavor::MySql).await;
+async fn official_sdk_reads_rollback_progress_with_mysql() {
+    official_sdk_reads_rollback_progress(Flavor::MySql).await;
 }

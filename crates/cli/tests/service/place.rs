@@ -1,4 +1,4 @@
-//! One machine: everything in a folder, and one process.
+//! Backend of the tests on one machine: a data directory and one process.
 
 use std::ffi::OsString;
 use std::future::{Ready, ready};
@@ -11,22 +11,22 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::harness::{Home, Started};
 
-/// Processes that take collections up.
+/// Number of worker processes.
 pub(crate) const WORKERS: u64 = 1;
-/// What the names of files with the metadata have.
+/// Part of the names of metadata files.
 pub(crate) const METADATA: &str = "clew.db";
 
-/// What stands before the processes.
-pub(crate) type Front = ();
+/// Load balancer; none on one machine.
+pub(crate) type LoadBalancer = ();
 pub(crate) type Connection = SqliteConnection;
 
-/// The data directory, which has everything.
-pub(crate) struct Place {
+/// The data directory.
+pub(crate) struct Backend {
     dir: PathBuf,
 }
 
-impl Place {
-    /// At once; servers would have to be waited for.
+impl Backend {
+    /// Ready at once; the platform variant waits for servers.
     pub(crate) fn new(dir: PathBuf) -> Ready<Self> {
         ready(Self { dir })
     }
@@ -35,7 +35,7 @@ impl Place {
         &self.dir
     }
 
-    /// What tells `clew` where everything is.
+    /// Environment variables for `clew`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         vec![("CLEW_DATA_DIR", self.dir.clone().into())]
     }
@@ -48,13 +48,13 @@ impl Place {
         SqliteConnectOptions::new().filename(self.dir.join("clew.db")).connect().await.unwrap()
     }
 
-    /// Folders with all that is kept, each with a name.
-    pub(crate) fn kept(&self) -> Vec<(&'static str, PathBuf)> {
+    /// Directories of all stored data, with names.
+    pub(crate) fn storage_dirs(&self) -> Vec<(&'static str, PathBuf)> {
         vec![("data directory", self.dir.clone())]
     }
 }
 
-/// Starts serving.
-pub(crate) fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> Ready<(String, Front)> {
+/// Starts the server.
+pub(crate) fn serve(home: &Home, clew: &dyn Fn() -> Command, processes: &mut Started) -> Ready<(String, LoadBalancer)> {
     ready((home.start(clew(), &["serve", "--listen", "127.0.0.1:0"], home.dir(), processes), ()))
 }

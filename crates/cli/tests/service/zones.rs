@@ -1,4 +1,4 @@
-//! A server reads the nodes of its zones, and of no other, also while a caller waits.
+//! Zones: a server reads only nodes of its zones, including live reads.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Added, CLEW, Home, Serving, http};
 
-/// What a server does itself, with what it may need besides.
+/// Live reads and kills of the server: method, path and body.
 fn live_reads(session: u64) -> [(Method, &'static str, Option<Value>); 6] {
     [
         (Method::GET, "v3/{project}/instances/{instance}/nodes/{node}/processes?offset=0&limit=10", None),
@@ -30,7 +30,7 @@ fn live_reads(session: u64) -> [(Method, &'static str, Option<Value>); 6] {
     ]
 }
 
-async fn asked(
+async fn send_request(
     home: &Home,
     serving: &Serving,
     added: &Added,
@@ -47,12 +47,12 @@ async fn asked(
     if let Some(body) = body {
         request = request.json(body);
     }
-    let answer = request.timeout(Duration::from_mins(1)).send().await.unwrap();
-    (answer.status(), answer.text().await.unwrap())
+    let response = request.timeout(Duration::from_mins(1)).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
 }
 
 #[tokio::test]
-async fn live_reads_and_kills_are_refused_out_of_the_zone_and_done_in_it() {
+async fn live_reads_and_kills_are_limited_to_the_zone() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let mut victim = server.connect().await.unwrap();
     let session = u64::from(victim.id());
@@ -61,9 +61,9 @@ async fn live_reads_and_kills_are_refused_out_of_the_zone_and_done_in_it() {
 
     let mut outside = home.serve().await;
     for read in live_reads(session) {
-        let (status, answer) = asked(&home, &outside, &added, session, &read).await;
-        assert!(!status.is_success(), "{read:?}: {status} {answer}");
-        assert!(answer.contains("is in zone dmz, and this server is not"), "{read:?}: {status} {answer}");
+        let (status, response) = send_request(&home, &outside, &added, session, &read).await;
+        assert!(!status.is_success(), "{read:?}: {status} {response}");
+        assert!(response.contains("is in zone dmz, and this server is not"), "{read:?}: {status} {response}");
     }
     victim.query_drop("DO 1").await.unwrap();
     outside.kill();
@@ -73,10 +73,10 @@ async fn live_reads_and_kills_are_refused_out_of_the_zone_and_done_in_it() {
         command.env("CLEW_ZONES", "dmz");
         command
     };
-    let inside = home.serve_by(inside).await;
+    let inside = home.serve_with_command(inside).await;
     for read in live_reads(session) {
-        let (status, answer) = asked(&home, &inside, &added, session, &read).await;
-        assert!(status.is_success(), "{read:?}: {status} {answer}");
+        let (status, response) = send_request(&home, &inside, &added, session, &read).await;
+        assert!(status.is_success(), "{read:?}: {status} {response}");
     }
     assert!(victim.query_drop("DO 1").await.is_err(), "the last of them ended it");
 }

@@ -1,4 +1,4 @@
-//! A simulated request for eyes and for scripts.
+//! A simulated request and its decision as text and JSON.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use clew_model::Instance;
 use clew_store::{Project, User};
 use serde_json::{Value, json};
 
-use crate::listing;
-use crate::output::joined;
+use crate::output::merge_objects;
+use crate::text_table;
 
-/// A request and what would come of it.
-pub(super) struct Simulated<'a> {
+/// A simulated request and its decision.
+pub(super) struct Simulation<'a> {
     pub(super) explanation: Explanation,
-    /// What stands before every decision.
+    /// Reasons that deny the request before the policies are evaluated.
     pub(super) obstacles: Vec<String>,
     pub(super) action: Action,
     pub(super) user: &'a User,
@@ -21,30 +21,34 @@ pub(super) struct Simulated<'a> {
     pub(super) instance: Option<&'a Instance>,
 }
 
-impl Simulated<'_> {
+impl Simulation<'_> {
     pub(super) fn is_allowed(&self) -> bool {
         self.obstacles.is_empty() && self.explanation.decision.is_allowed()
     }
 
-    pub(super) fn text(&self) -> String {
-        let named = |name: &str, id: &str| format!("{name} ({id})");
-        let mut text = format!("{}\n\n", listing::one_line(&self.verdict()));
-        text.push_str(&listing::facts(&[
-            ("user", named(&self.user.name, self.user.id.as_str())),
+    pub(super) fn render(&self) -> String {
+        let name_with_id = |name: &str, id: &str| format!("{name} ({id})");
+        let mut text = format!("{}\n\n", text_table::one_line(&self.verdict()));
+        text.push_str(&text_table::render_fields(&[
+            ("user", name_with_id(&self.user.name, self.user.id.as_str())),
             ("action", self.action.name.to_owned()),
             ("alias", self.action.alias.to_owned()),
-            ("project", self.project.map_or(String::new(), |project| named(&project.name, project.id.as_str()))),
-            ("instance", self.instance.map_or(String::new(), |instance| named(&instance.name, instance.id.as_str()))),
-            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), in_words)),
+            ("project", self.project.map_or(String::new(), |project| name_with_id(&project.name, project.id.as_str()))),
+            (
+                "instance",
+                self.instance.map_or(String::new(), |instance| name_with_id(&instance.name, instance.id.as_str())),
+            ),
+            ("decided by", self.explanation.deciding.as_ref().map_or(String::new(), format_statement)),
         ]));
         if self.explanation.statements.is_empty() {
             let _ = write!(text, "\nNo policy is attached to {} or a group of theirs.\n", self.user.name);
         }
         for (statement, why) in &self.explanation.statements {
             let matches = if why.matched { "matches" } else { "does not match" };
-            let _ = write!(text, "\n{} ({:?}) {matches}\n", listing::one_line(&in_words(statement)), why.effect);
+            let _ =
+                write!(text, "\n{} ({:?}) {matches}\n", text_table::one_line(&format_statement(statement)), why.effect);
             for reason in &why.reasons {
-                let _ = writeln!(text, "  - {}", listing::one_line(reason));
+                let _ = writeln!(text, "  - {}", text_table::one_line(reason));
             }
         }
         text
@@ -61,7 +65,7 @@ impl Simulated<'_> {
         }
     }
 
-    pub(super) fn value(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let reason = match (&self.explanation.decision, self.obstacles.is_empty()) {
             (_, false) => Some(self.obstacles.join("; ")),
             (Decision::Deny { reason }, true) => Some(reason.to_string()),
@@ -75,13 +79,13 @@ impl Simulated<'_> {
             "project_id": self.project.map(|project| &project.id),
             "instance_id": self.instance.map(|instance| &instance.id),
             "administrator": self.user.administrator,
-            "deciding": self.explanation.deciding.as_ref().map(name),
-            "statements": self.explanation.statements.iter().map(statement).collect::<Vec<_>>(),
+            "deciding": self.explanation.deciding.as_ref().map(statement_ref_json),
+            "statements": self.explanation.statements.iter().map(statement_json).collect::<Vec<_>>(),
         })
     }
 }
 
-fn in_words(statement: &StatementRef) -> String {
+fn format_statement(statement: &StatementRef) -> String {
     let sid = statement.sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
     let via = match &statement.via {
         Via::User => "attached to the user".to_owned(),
@@ -90,8 +94,8 @@ fn in_words(statement: &StatementRef) -> String {
     format!("statement {}{sid} of the policy {}, {via}", statement.statement, statement.policy)
 }
 
-/// Names a statement for scripts, as the API does.
-fn name(statement: &StatementRef) -> Value {
+/// Converts a statement reference to JSON, with the field names of the API.
+fn statement_ref_json(statement: &StatementRef) -> Value {
     let group = match &statement.via {
         Via::User => None,
         Via::Group(name) => Some(name),
@@ -99,7 +103,10 @@ fn name(statement: &StatementRef) -> Value {
     json!({ "policy": statement.policy, "group": group, "statement": statement.statement, "sid": statement.sid })
 }
 
-/// A statement and what became of it, in one object.
-fn statement((statement, why): &(StatementRef, Why)) -> Value {
-    joined(name(statement), json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }))
+/// Converts a statement reference and the result of its evaluation to one JSON object.
+fn statement_json((statement, why): &(StatementRef, Why)) -> Value {
+    merge_objects(
+        statement_ref_json(statement),
+        json!({ "effect": why.effect, "matched": why.matched, "reasons": why.reasons }),
+    )
 }

@@ -1,20 +1,20 @@
-//! Passwords of PostgreSQL on the command line: other accounts of the machine see arguments (`ps`), so they are refused.
+//! Rejects PostgreSQL passwords in command-line arguments, which other accounts of the machine can see with `ps`.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use crate::error::CliError;
 
-/// Fails where an argument of the command or of its subcommands is the address of a PostgreSQL database with a password. Addresses of the
-/// environment and of configuration files may have one.
-pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), CliError> {
+/// Fails if an argument of the command or of a subcommand is a PostgreSQL URL with a password.
+/// URLs in environment variables and configuration files may contain a password.
+pub(crate) fn reject(matches: &ArgMatches) -> Result<(), CliError> {
     for id in matches.ids() {
         if matches.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
             continue;
         }
         let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
         if values.filter_map(|value| value.to_str()).any(has_password) {
-            return Err(CliError::refused(format!(
+            return Err(CliError::refusal(format!(
                 "the address of the PostgreSQL database in --{} has a password, which other accounts of the machine can see in the list of \
                  processes",
                 id.as_str().replace('_', "-")
@@ -25,7 +25,7 @@ pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), CliError> {
             ));
         }
     }
-    matches.subcommand().map_or(Ok(()), |(_, matches)| refuse(matches))
+    matches.subcommand().map_or(Ok(()), |(_, matches)| reject(matches))
 }
 
 fn has_password(address: &str) -> bool {
@@ -34,7 +34,7 @@ fn has_password(address: &str) -> bool {
         return false;
     };
     let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // The password may contain an unencoded slash.
+    // A password can contain an unencoded slash.
     let in_authority = before_query
         .rsplit_once('@')
         .is_some_and(|(account, _)| account.split_once(':').is_some_and(|(_, password)| !password.is_empty()));
@@ -46,8 +46,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_found_in_every_place_of_an_address() {
-        for (address, found) in [
+    fn passwords_are_detected_in_every_part_of_a_url() {
+        for (address, expected) in [
             ("postgres://clew:hunter2@db/clew", true),
             ("PostgreSQL://clew:hunter2@db/clew?sslmode=require", true),
             ("postgres://clew:hun/ter@db/clew", true),
@@ -60,7 +60,7 @@ mod tests {
             ("mysql://clew:hunter2@db/", false),
             ("postgres", false),
         ] {
-            assert_eq!(has_password(address), found, "{address}");
+            assert_eq!(has_password(address), expected, "{address}");
         }
     }
 }

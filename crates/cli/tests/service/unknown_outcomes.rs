@@ -1,4 +1,4 @@
-//! `kill -9` of Clew between a kill and its outcome: what was begun is known, and said to be unknown.
+//! Crash of Clew between a kill and its outcome: the intent is recorded, and the outcome becomes unknown.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Home, http};
 
-/// Stands before a server, and swallows its answers to everybody who has sent a `KILL`.
-async fn silent_after_a_kill(port: u16) -> u16 {
+/// Starts a proxy that drops all responses on a connection after a `KILL`. Returns its port.
+async fn start_proxy_muted_by_kill(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -22,11 +22,11 @@ async fn silent_after_a_kill(port: u16) -> u16 {
             let (from_client, mut to_client) = client.into_split();
             let (mut from_server, to_server) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
             let (killed, silent) = tokio::sync::oneshot::channel();
-            tokio::spawn(pass_on(from_client, to_server, killed));
+            tokio::spawn(forward(from_client, to_server, killed));
             tokio::spawn(async move {
                 tokio::select! {
                     biased;
-                    // The connection stays open.
+                    // The connection stays open without a response.
                     Ok(()) = silent => std::future::pending::<()>().await,
                     _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
                 }
@@ -36,7 +36,7 @@ async fn silent_after_a_kill(port: u16) -> u16 {
     own
 }
 
-async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio::sync::oneshot::Sender<()>) {
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio::sync::oneshot::Sender<()>) {
     let mut killed = Some(killed);
     let mut buffer = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
@@ -51,7 +51,7 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, killed: tokio:
     }
 }
 
-/// Session, outcome and template of every kill.
+/// Session id, outcome and template of all recorded kills.
 async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
     let mut database = home.metadata().await;
     let all = sqlx::query_as("SELECT session_id, outcome, template FROM killed_sessions ORDER BY id");
@@ -61,32 +61,32 @@ async fn kills(home: &Home) -> Vec<(i64, Option<String>, String)> {
 }
 
 #[tokio::test]
-async fn a_kill_whose_outcome_was_lost_is_known_to_be_unknown_after_the_next_start() {
+async fn lost_kill_outcome_is_recorded_as_unknown_after_restart() {
     let server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let mut victim = RawSession::open(address, "root", None, Charset::Utf8mb4).await.unwrap();
     victim.begin(b"SELECT SLEEP(1000), 'secret'").await.unwrap();
     let home = Home::new().await;
-    let proxy = silent_after_a_kill(server.port()).await;
+    let proxy = start_proxy_muted_by_kill(server.port()).await;
     let added = home.add_instance(&[&format!("mysql://root@127.0.0.1:{proxy}/?tls=off")]);
     let mut serving = home.serve().await;
     let token = home.token(&serving.endpoint).await;
     let project = home.credential("project_id");
     let path = format!("v3/{project}/instances/{}/nodes/{}/processes", added.instance, added.nodes[0]);
     let request = http().delete(format!("{}/{path}", serving.endpoint)).header("x-auth-token", &token);
-    let asked = tokio::spawn(request.json(&json!({ "processes": [victim.id], "reason": "stuck" })).send());
+    let request = tokio::spawn(request.json(&json!({ "processes": [victim.id], "reason": "stuck" })).send());
 
-    // The server took the kill, and Clew never heard so.
+    // The server executed the kill, and Clew received no response.
     let killed = tokio::time::timeout(Duration::from_mins(1), victim.answer()).await.unwrap();
     assert!(killed.is_err() || victim.run("DO 1").await.is_err(), "{killed:?}");
     serving.kill();
-    // Who asked heard nothing, or from a load balancer that there is nobody left to ask.
-    let answer = asked.await.unwrap();
-    assert!(!answer.as_ref().is_ok_and(|answer| answer.status().is_success()), "{answer:?}");
+    // The caller got no response, or a gateway error from the load balancer.
+    let response = request.await.unwrap();
+    assert!(!response.as_ref().is_ok_and(|response| response.status().is_success()), "{response:?}");
     let id = i64::try_from(victim.id).unwrap();
     assert_eq!(kills(&home).await, [(id, None, "SELECT SLEEP(?), ?".to_owned())], "{}", home.log());
 
-    // As if it had been two minutes ago.
+    // Backdates the kill by two minutes.
     let mut database = home.metadata().await;
     sqlx::query("UPDATE killed_sessions SET asked_at = asked_at - 120000").execute(&mut database).await.unwrap();
     database.close().await.unwrap();

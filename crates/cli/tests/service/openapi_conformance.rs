@@ -1,4 +1,4 @@
-//! schemathesis asks `clew serve` for what `/openapi.json` promises, and for what it does not.
+//! Conformance of `clew serve` with `/openapi.json`, tested with schemathesis.
 
 use std::process::Command;
 
@@ -7,29 +7,29 @@ use serde_json::Value;
 
 use crate::harness::{Home, Serving};
 
-/// Test cases of a run, at least.
-const CASES: u64 = 2_000;
+/// Minimum number of test cases.
+const MIN_CASES: u64 = 2_000;
 
-/// Paths that a token of the domain opens: Clew's own, but those of a project.
-const OF_THE_DOMAIN: &str = r"^/clew/v1/(?!\{project_id\})";
-/// What has no end, and what ends the token that asks.
-const NEITHER: &str = "/stream$|^/clew/v1/console/session";
+/// Pattern of paths that require a domain token: `/clew/v1`, except project paths.
+const DOMAIN_PATHS: &str = r"^/clew/v1/(?!\{project_id\})";
+/// Pattern of excluded paths: endless streams, and the endpoint that revokes the token.
+const EXCLUDED_PATHS: &str = "/stream$|^/clew/v1/console/session";
 
-/// What an answer must keep to: no status from 500, and nothing that the document does not describe. Not among them: that an unknown
-/// method is answered with 405, as the cloud answers it with 404 (spec section 5.3), and that everything which fits the schema is
-/// accepted, as a schema cannot say which ids exist.
+/// Checks of responses: no server errors, and no undocumented status, content type, header or body.
+/// Omitted: unknown methods return 405, because the cloud returns 404 (spec section 5.3).
+/// Omitted: every valid request is accepted, because a schema cannot describe the existing ids.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance";
 
-/// A token opens a project or the domain: the operations of either are asked with theirs.
+/// Project and domain operations run separately, because a token has one scope.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_is_a_failure_or_undescribed() {
+async fn every_response_conforms_to_the_openapi_document() {
     let home = Home::new().await;
     let node = FakeServer::start(FakeOptions { sessions: 3, transactions: 1, fault: Fault::None }).await.unwrap();
     let added = home.add_instance(&[&node.url()]);
     let unlimited = home.folder.path().join("clew.toml");
     std::fs::write(&unlimited, "[limits]\nprincipal_per_second = 0\npeer_per_second = 0\n").unwrap();
-    let serving = home.serve_with(&unlimited).await;
+    let serving = home.serve_with_config(&unlimited).await;
     let ids = format!(
         "[parameters]\n\"path.project_id\" = {:?}\n\"path.instance_id\" = {:?}\n\"path.node_id\" = {:?}\n",
         home.credential("project_id"),
@@ -39,34 +39,34 @@ async fn no_answer_is_a_failure_or_undescribed() {
     std::fs::write(home.folder.path().join("schemathesis.toml"), ids).unwrap();
     let of_project = home.token(&serving.endpoint).await;
     let of_domain = home.console_token(&serving.endpoint).await;
-    let mut cases = ask(
+    let mut cases = run_schemathesis(
         &home,
         &serving,
         &[
             "--header",
             &format!("X-Auth-Token: {of_project}"),
             "--exclude-path-regex",
-            &format!("{OF_THE_DOMAIN}|{NEITHER}"),
+            &format!("{DOMAIN_PATHS}|{EXCLUDED_PATHS}"),
         ],
     );
-    cases += ask(
+    cases += run_schemathesis(
         &home,
         &serving,
         &[
             "--header",
             &format!("X-Auth-Token: {of_domain}"),
             "--include-path-regex",
-            OF_THE_DOMAIN,
+            DOMAIN_PATHS,
             "--exclude-path-regex",
-            NEITHER,
+            EXCLUDED_PATHS,
         ],
     );
-    assert!(cases >= CASES, "{cases}");
+    assert!(cases >= MIN_CASES, "{cases}");
     assert!(!home.log().contains("panicked"), "{}", home.log());
 }
 
-/// Lets schemathesis ask, and returns how often it did.
-fn ask(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
+/// Runs schemathesis. Returns the number of generated test cases.
+fn run_schemathesis(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
     let report = home.folder.path().join("report.json");
     let output = Command::new(setup::clients_python())
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml"])
@@ -79,10 +79,10 @@ fn ask(home: &Home, serving: &Serving, more: &[&str]) -> u64 {
         .env("HOME", home.folder.path())
         .output()
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\nlog of clew serve:\n{}", home.log());
+    let output_text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{output_text}\nlog of clew serve:\n{}", home.log());
     let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     let operations = |which: &str| report["operations"][which].as_u64().unwrap();
-    assert_eq!(operations("tested"), operations("selected"), "{said}");
+    assert_eq!(operations("tested"), operations("selected"), "{output_text}");
     report["test_cases"]["generated"].as_u64().unwrap()
 }

@@ -1,28 +1,28 @@
-//! Instances for eyes and for scripts. Passwords are never part of it.
+//! Instances as text and JSON. The output never contains passwords.
 
 use std::fmt::Write as _;
 
 use clew_model::Instance;
 use serde_json::{Value, json};
 
-use crate::listing;
+use crate::text_table;
 
-/// A line per node.
-pub(super) fn list(instances: &[Instance]) -> String {
+/// Renders one line per node.
+pub(super) fn render_table(instances: &[Instance]) -> String {
     let mut rows = Vec::new();
     for instance in instances {
         for node in &instance.nodes {
             let (id, node_id) = (instance.id.to_string(), node.id.to_string());
-            let (role, zone) = (node.role.name().to_owned(), zone(node).to_owned());
+            let (role, zone) = (node.role.name().to_owned(), zone_name(node).to_owned());
             rows.push([instance.name.clone(), id, node_id, role, node.url.address(), zone]);
         }
     }
     let headings = ["NAME", "INSTANCE", "NODE", "ROLE", "ADDRESS", "ZONE"];
-    listing::list(headings, rows, "No instances yet; clew instance add adds one.")
+    text_table::render_rows(headings, rows, "No instances yet. Register one with clew instance add.")
 }
 
-/// One instance with its nodes.
-pub(super) fn one(instance: &Instance) -> String {
+/// Renders one instance with its nodes and tags.
+pub(super) fn render_instance(instance: &Instance) -> String {
     let tags: Vec<_> = instance.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
     let mut text = format!("instance  {}  {}\n", instance.id, instance.name);
     if instance.enterprise_project_id != "0" {
@@ -38,12 +38,12 @@ pub(super) fn one(instance: &Instance) -> String {
     text
 }
 
-fn zone(node: &clew_model::Node) -> &str {
+fn zone_name(node: &clew_model::Node) -> &str {
     node.zone.as_ref().map_or("", clew_model::Zone::as_str)
 }
 
-/// The same for scripts.
-pub(super) fn value(instance: &Instance) -> Value {
+/// Converts an instance to JSON.
+pub(super) fn to_json(instance: &Instance) -> Value {
     let node = |node: &clew_model::Node| json!({ "id": node.id, "role": node.role, "url": node.url.to_string(), "zone": node.zone });
     json!({
         "id": instance.id,

@@ -1,4 +1,4 @@
-//! Sixty odd sessions through the API are what the command line shows of them, byte by byte but for what passes with time.
+//! Results of the API equal the output of `clew snapshot` byte by byte, except for durations.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use clew_testkit::{Flavor, OddSessions, Server, ServerOptions};
 
 use crate::harness::{CLEW, Home};
 
-/// Records without the columns that pass with time: state_duration, transaction_duration, transaction_lock_wait_time.
-fn lasting(csv: &[u8]) -> Vec<Vec<String>> {
+/// CSV records without durations: state_duration, transaction_duration, transaction_lock_wait_time.
+fn without_durations(csv: &[u8]) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
     let lasts = |(column, cell): (usize, &str)| (![7, 8, 10].contains(&column)).then(|| cell.to_owned());
     reader.records().map(|record| record.unwrap().iter().enumerate().filter_map(lasts).collect()).collect()
 }
 
-async fn the_api_hands_over_what_the_command_line_shows(flavor: Flavor) {
+async fn api_result_equals_command_line_snapshot(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     let odd = OddSessions::open(&server).await.unwrap();
     server.wait_until_alone().await.unwrap();
@@ -34,7 +34,7 @@ async fn the_api_hands_over_what_the_command_line_shows(flavor: Flavor) {
     let mut target = StreamTarget::new(Vec::new());
     client.download(instance, node, &id, &mut target, |_, _| {}).await.unwrap();
 
-    let (shown, collected) = (lasting(&shown.stdout), lasting(&target.into_inner()));
+    let (shown, collected) = (without_durations(&shown.stdout), without_durations(&target.into_inner()));
     assert_eq!(shown.len(), odd.truth.len() + 1, "{flavor}");
     for (shown, collected) in shown.iter().zip(&collected) {
         assert!(shown == collected, "{shown:.500?}\nis not\n{collected:.500?}");
@@ -43,11 +43,11 @@ async fn the_api_hands_over_what_the_command_line_shows(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn the_api_hands_over_what_the_command_line_shows_of_mariadb() {
-    the_api_hands_over_what_the_command_line_shows(Flavor::MariaDb).await;
+async fn api_result_equals_command_line_snapshot_with_mariadb() {
+    api_result_equals_command_line_snapshot(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn the_api_hands_over_what_the_command_line_shows_of_mysql() {
-    the_api_hands_over_what_the_command_line_shows(Flavor::MySql).await;
+async fn api_result_equals_command_line_snapshot_with_mysql() {
+    api_result_equals_command_line_snapshot(Flavor::MySql).await;
 }

@@ -1,4 +1,4 @@
-//! A file of rules.
+//! Parser of rules files (TOML).
 
 use std::collections::BTreeMap;
 
@@ -7,89 +7,89 @@ use clew_model::{HostPattern, KillCriteria};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-/// Keys that a rule may have.
-const KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
-/// What a file holds.
-const TABLE: &str = "rule";
+/// Valid keys of a rule.
+const RULE_KEYS: [&str; 8] = ["name", "user", "host", "db", "command", "sql", "seconds", "include_unsafe"];
+/// Name of the TOML tables in a file.
+const RULE_TABLE: &str = "rule";
 
-/// A rule and its name.
+/// A rule of the file, with its name and options.
 #[derive(Debug)]
-#[allow(clippy::struct_field_names, reason = "the rule itself, and what belongs to it")]
+#[allow(clippy::struct_field_names, reason = "the field holds the rule itself")]
 pub(super) struct Rule {
     pub(super) name: String,
     pub(super) rule: KillRule,
-    /// Whether it matches every user session: the only criterion is `seconds`.
+    /// True if `seconds` is the only criterion, so that the rule matches every user session.
     pub(super) is_duration_only: bool,
-    /// Whether sessions are killed too whose end can damage a table without transactions.
+    /// Also kills sessions whose termination can damage a non-transactional table.
     pub(super) include_unsafe: bool,
 }
 
-/// Keys with their values, each with its place.
+/// Keys and values of a rule, with their positions in the file.
 type Fields = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 #[derive(Deserialize)]
-struct File {
+struct RulesFile {
     #[serde(default)]
     rule: Vec<Spanned<Fields>>,
 }
 
-/// The rules of a file. What is wrong is told with its line.
-pub(super) fn parse(text: &str) -> Result<Vec<Rule>, String> {
-    let readable = |error: toml::de::Error| error.to_string().trim_end().to_owned();
-    let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(readable)?;
-    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != TABLE) {
-        return Err(format!("{}: {}", line(text, unknown.span().start), unknown_key(unknown.get_ref(), &[TABLE])));
+/// Parses the rules of a file. Errors contain the line number.
+pub(super) fn parse_rules(text: &str) -> Result<Vec<Rule>, String> {
+    let format_error = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+    let tables: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(format_error)?;
+    if let Some(unknown) = tables.keys().find(|key| key.get_ref() != RULE_TABLE) {
+        let line = line_number(text, unknown.span().start);
+        return Err(format!("{line}: {}", unknown_key_error(unknown.get_ref(), &[RULE_TABLE])));
     }
-    let file: File = toml::from_str(text).map_err(readable)?;
+    let file: RulesFile = toml::from_str(text).map_err(format_error)?;
     if file.rule.is_empty() {
         return Err("it has no rule; a rule begins with [[rule]]".to_owned());
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
-    for (at, fields) in file.rule.iter().enumerate() {
-        let rule = rule(text, at + 1, fields)?;
-        if rules.iter().any(|before| before.name == rule.name) {
-            let place = line(text, fields.span().start);
-            return Err(format!("{place}: there is a rule with the name {:?} already", rule.name));
+    for (index, fields) in file.rule.iter().enumerate() {
+        let rule = parse_rule(text, index + 1, fields)?;
+        if rules.iter().any(|previous| previous.name == rule.name) {
+            let line = line_number(text, fields.span().start);
+            return Err(format!("{line}: there is a rule with the name {:?} already", rule.name));
         }
         rules.push(rule);
     }
     Ok(rules)
 }
 
-fn rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
+fn parse_rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, String> {
     let (mut texts, mut seconds, mut include_unsafe) = (BTreeMap::<&str, String>::new(), None, false);
     for (key, value) in fields.get_ref() {
-        let place = || line(text, key.span().start);
-        let Some(known) = KEYS.into_iter().find(|known| known == key.get_ref()) else {
-            return Err(format!("{}: {}", place(), unknown_key(key.get_ref(), &KEYS)));
+        let line = line_number(text, key.span().start);
+        let Some(name) = RULE_KEYS.into_iter().find(|valid| valid == key.get_ref()) else {
+            return Err(format!("{line}: {}", unknown_key_error(key.get_ref(), &RULE_KEYS)));
         };
         match value.get_ref() {
-            Value::Integer(given) if known == "seconds" => {
+            Value::Integer(number) if name == "seconds" => {
                 let max = KillCriteria::MAX_SECONDS;
-                let fits = u32::try_from(*given).ok().filter(|given| (1..=max).contains(given));
-                seconds =
-                    Some(fits.ok_or_else(|| format!("{}: seconds cannot be {given}; it is 1 to {max}", place()))?);
+                let valid = u32::try_from(*number).ok().filter(|number| (1..=max).contains(number));
+                seconds = Some(valid.ok_or_else(|| format!("{line}: seconds cannot be {number}; it is 1 to {max}"))?);
             }
-            Value::Boolean(given) if known == "include_unsafe" => include_unsafe = *given,
-            _ if known == "include_unsafe" => {
-                return Err(format!("{}: include_unsafe must be true or false", place()));
+            Value::Boolean(enabled) if name == "include_unsafe" => include_unsafe = *enabled,
+            _ if name == "include_unsafe" => {
+                return Err(format!("{line}: include_unsafe must be true or false"));
             }
-            Value::String(given) if known != "seconds" && !given.is_empty() => {
-                texts.insert(known, given.clone());
+            Value::String(string) if name != "seconds" && !string.is_empty() => {
+                texts.insert(name, string.clone());
             }
-            Value::String(_) if known != "seconds" => {
-                return Err(format!("{}: {known} is empty; leave it out if it does not matter", place()));
+            Value::String(_) if name != "seconds" => {
+                return Err(format!("{line}: {name} is empty; leave it out if it does not matter"));
             }
             _ => {
-                let wanted = if known == "seconds" { "a whole number" } else { "a text in quotes" };
-                return Err(format!("{}: {known} must be {wanted}", place()));
+                let expected = if name == "seconds" { "a whole number" } else { "a text in quotes" };
+                return Err(format!("{line}: {name} must be {expected}"));
             }
         }
     }
     let name = texts.remove("name").unwrap_or_else(|| format!("rule {number}"));
     let Some(seconds) = seconds else {
-        let place = line(text, fields.span().start);
-        return Err(format!("{place}: seconds is missing in the rule {name:?}: from when on does it kill?"));
+        let line = line_number(text, fields.span().start);
+        return Err(format!("{line}: seconds is missing in the rule {name:?}: from when on does it kill?"));
     };
     let criteria = KillCriteria {
         user: texts.remove("user"),
@@ -103,17 +103,18 @@ fn rule(text: &str, number: usize, fields: &Spanned<Fields>) -> Result<Rule, Str
     Ok(Rule { name, rule: KillRule::new(&criteria), is_duration_only: criteria.is_duration_only(), include_unsafe })
 }
 
-fn unknown_key(key: &str, known: &[&str]) -> String {
-    let distance = |known: &&&str| strsim::damerau_levenshtein(known, key);
-    let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= (key.chars().count() / 2).max(1));
-    match near {
-        Some(near) => format!("{key} is not known; did you mean {near}?"),
-        None => format!("{key} is not known; known are {}", known.join(", ")),
+fn unknown_key_error(key: &str, valid_keys: &[&str]) -> String {
+    let distance = |valid: &&&str| strsim::damerau_levenshtein(valid, key);
+    let max_distance = (key.chars().count() / 2).max(1);
+    match valid_keys.iter().min_by_key(distance).filter(|nearest| distance(nearest) <= max_distance) {
+        Some(nearest) => format!("{key} is not known; did you mean {nearest}?"),
+        None => format!("{key} is not known; known are {}", valid_keys.join(", ")),
     }
 }
 
-fn line(text: &str, at: usize) -> String {
-    format!("line {}", text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1)
+/// Formats the line number of a byte offset.
+fn line_number(text: &str, offset: usize) -> String {
+    format!("line {}", text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -123,10 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_means_what_it_says() {
+    fn every_criterion_of_a_rule_is_applied() {
         let text = "[[rule]]\nname = \"a\"\nuser = \"app\"\nhost = \"h\"\ndb = \"d\"\ncommand = \"query\"\nsql = \"X\"\nseconds = 5\n\
                     [[rule]]\nseconds = 1";
-        let rules = parse(text).unwrap();
+        let rules = parse_rules(text).unwrap();
         assert_eq!(rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["a", "rule 2"]);
         let session = Session {
             id: 1,
@@ -153,8 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
-        for (text, wrong) in [
+    fn errors_contain_the_line_number() {
+        for (text, expected) in [
             ("", "it has no rule"),
             ("[[rule]]\nname = \"a\"", "line 1: seconds is missing in the rule \"a\""),
             ("\n[[rules]]\nseconds = 1", "line 2: rules is not known; did you mean rule?"),
@@ -173,8 +174,8 @@ mod tests {
                 "line 4: there is a rule with the name \"a\"",
             ),
         ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(wrong), "{text:?}: {error}");
+            let error = parse_rules(text).unwrap_err();
+            assert!(error.contains(expected), "{text:?}: {error}");
         }
     }
 }

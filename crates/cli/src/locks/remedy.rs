@@ -1,4 +1,4 @@
-//! What to do about the first root blocker: the last lines, which a terminal shows whatever has scrolled away.
+//! Suggested remedy for the first root blocker, printed last so that it stays visible in a terminal.
 
 use anstyle::{Effects, Style};
 use clew_diagnose::terminal::one_line;
@@ -7,8 +7,8 @@ use clew_model::NodeUrl;
 
 use crate::node_url;
 
-/// A line that says what would free whom, and the command for it. Nothing where nobody is known to be in the way.
-pub(super) fn on_the_worst(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
+/// Renders the impact of removing the first root blocker, and the command. Returns an empty string without a known root blocker.
+pub(super) fn suggest_remedy(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> String {
     let Some(root) = graph.roots.first() else { return String::new() };
     let command = |command: String| {
         let style = if colours { Style::new().effects(Effects::BOLD) } else { Style::new() };
@@ -17,31 +17,32 @@ pub(super) fn on_the_worst(graph: &WaitGraph, node: &NodeUrl, colours: bool) -> 
     match graph.cure(root) {
         None => String::new(),
         Some(Cure::Kill(id)) => {
-            let of_cycle = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
-            let kill = format!("clew kill {} {id}", node_url::typed(node));
-            impact(&format!("session {id}{of_cycle}"), root) + ":\n" + &command(kill)
+            let cycle_note = if root.parties.len() > 1 { ", one of the cycle," } else { "" };
+            let kill = format!("clew kill {} {id}", node_url::format_for_shell(node));
+            format_impact(&format!("session {id}{cycle_note}"), root) + ":\n" + &command(kill)
         }
         Some(Cure::RollBack(Some(xid))) => {
             let rollback = format!("XA ROLLBACK {};", one_line(xid.as_bytes()));
-            impact("the prepared transaction", root) + ":\n" + &command(rollback)
+            format_impact("the prepared transaction", root) + ":\n" + &command(rollback)
         }
         Some(Cure::RollBack(None)) => {
-            impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
+            format_impact("the prepared transaction", root) + ": XA RECOVER names it, XA ROLLBACK ends it.\n"
         }
         Some(Cure::Wait) => "The first root is being rolled back; nothing ends that sooner.\n".to_owned(),
-        Some(Cure::Leave(id, role)) => leave(id, role),
+        Some(Cure::Leave(id, role)) => explain_unkillable(id, role),
         Some(Cure::LookAgain) => "The first root was gone already: look again.\n".to_owned(),
     }
 }
 
-fn impact(what: &str, root: &Root) -> String {
+fn format_impact(what: &str, root: &Root) -> String {
     match root.frees {
         0 => format!("Ending {what} alone unblocks no session: others are in the way too"),
         max => format!("Ending {what} unblocks up to {max}"),
     }
 }
 
-fn leave(id: u64, role: SessionRole) -> String {
+/// Explains why a root blocker is never killed.
+fn explain_unkillable(id: u64, role: SessionRole) -> String {
     match role {
         SessionRole::Applier => {
             format!("Session {id} applies replication, and is never killed: wait, or stop replication there.\n")

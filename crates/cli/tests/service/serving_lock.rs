@@ -1,4 +1,4 @@
-//! One server per folder.
+//! The serving lock allows one server per data directory.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use clew_testkit::{FakeOptions, FakeServer};
 use crate::harness::{CLEW, Home};
 
 #[tokio::test]
-async fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
+async fn second_server_on_a_data_directory_is_rejected() {
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
     let home = Home::new().await;
     let added = home.add_instance(&[&fake.url()]);
@@ -19,8 +19,8 @@ async fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
         .output();
     let second = tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
     assert_eq!(second.status.code(), Some(2), "{second:?}");
-    let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains("another process is at work on") && said.contains("fix: "), "{said}");
+    let output_text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(output_text.contains("another process is at work on") && output_text.contains("fix: "), "{output_text}");
     let client = home.client(&serving);
     let id = client.collect(&added.instance, &added.nodes[0], &SelectionRequest::default()).await.unwrap();
     let limit = Duration::from_mins(1);

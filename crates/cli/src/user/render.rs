@@ -1,17 +1,17 @@
-//! Users for eyes and for scripts. Never a password or a hash of one.
+//! Users as text and JSON. The output never contains passwords or password hashes.
 
 use std::fmt::Write as _;
 
 use clew_store::{Group, KeyRecord, StoredGrant, StoredPolicy, User};
 use serde_json::{Value, json};
 
-use crate::directory::Directory;
 use crate::error::CliError;
+use crate::identity_directory::IdentityDirectory;
 use crate::key;
-use crate::listing::{self, yes_no};
-use crate::output::joined;
+use crate::output::merge_objects;
+use crate::text_table::{self, yes_no};
 
-/// What a user belongs to and may use.
+/// Groups, policies and access keys of a user.
 pub(super) struct Access {
     groups: Vec<Group>,
     grants: Vec<(StoredGrant, Option<String>)>,
@@ -19,7 +19,7 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) async fn of(directory: &Directory, user: &User) -> Result<Self, CliError> {
+    pub(super) async fn load(directory: &IdentityDirectory, user: &User) -> Result<Self, CliError> {
         let store = &directory.store;
         let mut groups = Vec::new();
         for group in store.groups_of(&directory.domain.id).await? {
@@ -39,19 +39,19 @@ impl Access {
     }
 }
 
-/// A line per user.
-pub(super) fn list(users: &[User]) -> String {
+/// Renders one line per user.
+pub(super) fn render_table(users: &[User]) -> String {
     let row = |user: &User| {
         let User { name, id, enabled, administrator, description, .. } = user;
         [name.clone(), id.to_string(), yes_no(*enabled), yes_no(*administrator), description.clone()]
     };
     let headings = ["NAME", "USER", "ENABLED", "ADMINISTRATOR", "DESCRIPTION"];
-    listing::list(headings, users.iter().map(row).collect(), "No users; clew user create makes one.")
+    text_table::render_rows(headings, users.iter().map(row).collect(), "No users. Create one with clew user create.")
 }
 
-/// One user.
-pub(super) fn one(user: &User) -> String {
-    listing::facts(&[
+/// Renders one user.
+pub(super) fn render_user(user: &User) -> String {
+    text_table::render_fields(&[
         ("user", format!("{} ({})", user.name, user.id)),
         ("domain", format!("{} ({})", user.domain_name, user.domain_id)),
         ("enabled", yes_no(user.enabled)),
@@ -60,27 +60,30 @@ pub(super) fn one(user: &User) -> String {
     ])
 }
 
-/// One user with all that they belong to.
-pub(super) fn whole(user: &User, access: &Access) -> String {
+/// Renders one user with groups, policies and access keys.
+pub(super) fn render_details(user: &User, access: &Access) -> String {
     let groups: Vec<_> = access.groups.iter().map(|group| group.name.as_str()).collect();
     let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(", ") };
-    let mut text = one(user);
+    let mut text = render_user(user);
     let _ = writeln!(text, "groups         {groups}");
     let grant = |(grant, project): &(StoredGrant, Option<String>)| {
         let via = grant.via_group.as_ref().map_or("the user".to_owned(), |group| format!("the group {group}"));
         [policy_name(grant).to_owned(), via, project.clone().unwrap_or_else(|| "all".to_owned())]
     };
     text.push('\n');
-    let none = if user.administrator { "No policies, and none needed." } else { "No policies: may do nothing." };
+    let none =
+        if user.administrator { "No policies (an administrator needs none)." } else { "No policies: no access." };
     let grants = access.grants.iter().map(grant).collect();
-    text.push_str(&listing::list(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
+    text.push_str(&text_table::render_rows(["POLICY", "ATTACHED TO", "PROJECT"], grants, none));
     text.push('\n');
-    text.push_str(&key::list(&access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>()));
+    text.push_str(&key::render_table(
+        &access.keys.iter().map(|key| (user.name.clone(), key.clone())).collect::<Vec<_>>(),
+    ));
     text
 }
 
-/// A user for scripts.
-pub(super) fn value(user: &User) -> Value {
+/// Converts a user to JSON.
+pub(super) fn to_json(user: &User) -> Value {
     json!({
         "id": user.id,
         "name": user.name,
@@ -91,14 +94,14 @@ pub(super) fn value(user: &User) -> Value {
     })
 }
 
-/// The same with all that they belong to.
-pub(super) fn whole_value(user: &User, access: &Access) -> Value {
+/// Converts a user to JSON, with groups, policies and access keys.
+pub(super) fn to_detailed_json(user: &User, access: &Access) -> Value {
     let group = |group: &Group| json!({ "id": group.id, "name": group.name });
     let grant = |(grant, _): &(StoredGrant, Option<String>)| json!({ "policy": policy_name(grant), "group": grant.via_group, "project_id": grant.project });
     let groups: Vec<_> = access.groups.iter().map(group).collect();
     let policies: Vec<_> = access.grants.iter().map(grant).collect();
-    let keys: Vec<_> = access.keys.iter().map(|record| key::value(&user.name, record)).collect();
-    joined(value(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
+    let keys: Vec<_> = access.keys.iter().map(|record| key::to_json(&user.name, record)).collect();
+    merge_objects(to_json(user), json!({ "groups": groups, "policies": policies, "access_keys": keys }))
 }
 
 fn policy_name(grant: &StoredGrant) -> &str {

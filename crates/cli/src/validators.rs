@@ -1,22 +1,22 @@
-//! What names and descriptions may be.
+//! Validation of names and descriptions.
 
 use clew_iam::name::{self, DESCRIPTION_LENGTH, NameRule};
 
-/// Name of a domain, project, user or group.
-pub(crate) fn parse(name: &str) -> Result<String, String> {
-    checked(name::IDENTITY, name)
+/// Validates the name of a domain, project, user or group.
+pub(crate) fn parse_name(name: &str) -> Result<String, String> {
+    check_rule(name::IDENTITY, name)
 }
 
-/// Name of a policy.
-pub(crate) fn parse_policy(name: &str) -> Result<String, String> {
-    checked(name::POLICY, name)
+/// Validates the name of a policy.
+pub(crate) fn parse_policy_name(name: &str) -> Result<String, String> {
+    check_rule(name::POLICY, name)
 }
 
-fn checked(rule: NameRule, name: &str) -> Result<String, String> {
+fn check_rule(rule: NameRule, name: &str) -> Result<String, String> {
     if rule.allows(name) { Ok(name.to_owned()) } else { Err(rule.to_string()) }
 }
 
-/// A line of text.
+/// Validates a description: one line of limited length.
 pub(crate) fn parse_description(text: &str) -> Result<String, String> {
     if text.chars().count() <= DESCRIPTION_LENGTH && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_is_a_line() {
+    fn description_is_limited_to_one_line() {
         assert!(parse_description("").is_ok() && parse_description(&"ü".repeat(1000)).is_ok());
         assert!(parse_description("a\nb").is_err() && parse_description(&"a".repeat(1001)).is_err());
     }

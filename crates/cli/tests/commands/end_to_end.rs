@@ -1,5 +1,4 @@
-//! A tenant is made, a user gets to see some instances by their tag, and what `clew policy simulate` foretells is what the served
-//! API answers.
+//! End-to-end test of a tenant: access to instances by tag, and agreement of `clew policy simulate` with the decisions of the API.
 
 use std::process::Stdio;
 
@@ -14,8 +13,8 @@ use tokio::process::Child;
 use crate::run::clew;
 use crate::tenant::Tenant;
 
-/// Read-only, for what is tagged env=test; and never the bank, whatever its tags say.
-const LOOK: &str = r#"{"Version":"5.0","Statement":[
+/// Grants read-only access to instances tagged env=test. Denies access to instances tagged owner=bank.
+const READ_POLICY: &str = r#"{"Version":"5.0","Statement":[
     {"Effect":"Allow",
      "Action":["gaussdbformysql:instance:list","gaussdbformysql:instance:get*","gaussdbformysql:instance:listTags"],
      "Condition":{"StringEquals":{"g:ResourceTag/env":"test"}}},
@@ -73,20 +72,20 @@ struct Added {
     node: String,
 }
 
-/// Whether the command line says that ada may do it.
-async fn foretold(tenant: &Tenant, action: &str, instance: &str) -> bool {
+/// Returns true if the simulation allows the action for ada.
+async fn is_simulated_as_allowed(tenant: &Tenant, action: &str, instance: &str) -> bool {
     let simulate =
         ["policy", "simulate", "--user", "ada", "--domain", "acme", "--plain-http", "--source-ip", "127.0.0.1"];
-    let ended = tenant.run(&[&simulate, ["--action", action, "--instance", instance].as_slice()].concat()).await;
-    match ended.code {
+    let output = tenant.run(&[&simulate, ["--action", action, "--instance", instance].as_slice()].concat()).await;
+    match output.code {
         Some(0) => true,
         Some(1) => false,
-        _ => panic!("{ended:?}"),
+        _ => panic!("{output:?}"),
     }
 }
 
 #[tokio::test]
-async fn what_is_simulated_is_what_the_api_answers() {
+async fn api_decisions_match_simulated_decisions() {
     let tenant = Tenant::new().await;
     let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
     let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
@@ -106,17 +105,17 @@ async fn what_is_simulated_is_what_the_api_answers() {
     }
     let password =
         tenant.json(&["user", "create", "ada", "--domain", "acme"]).await["password"].as_str().unwrap().to_owned();
-    tenant.says(&["group", "create", "developers", "--domain", "acme"]).await;
-    tenant.says(&["group", "add", "developers", "ada", "--domain", "acme"]).await;
-    let file = tenant.file("look.json", LOOK);
-    tenant.says(&["policy", "put", "look", &file, "--domain", "acme"]).await;
+    tenant.run_ok(&["group", "create", "developers", "--domain", "acme"]).await;
+    tenant.run_ok(&["group", "add", "developers", "ada", "--domain", "acme"]).await;
+    let file = tenant.file("look.json", READ_POLICY);
+    tenant.run_ok(&["policy", "put", "look", &file, "--domain", "acme"]).await;
     let api = Api::serve(&tenant).await;
 
     let nothing_yet = api.sign_in("ada", &password, project).await.unwrap();
     assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 403);
-    assert!(!foretold(&tenant, "gaussdbformysql:instance:list", "shop").await);
+    assert!(!is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:list", "shop").await);
 
-    tenant.says(&["policy", "attach", "look", "--group", "developers", "--domain", "acme"]).await;
+    tenant.run_ok(&["policy", "attach", "look", "--group", "developers", "--domain", "acme"]).await;
     assert_eq!(api.get(&nothing_yet, &format!("/v3/{project}/instances")).await.0, 401, "its policies have changed");
     let token = api.sign_in("ada", &password, project).await.unwrap();
     let (status, listed) = api.get(&token, &format!("/v3/{project}/instances")).await;
@@ -125,25 +124,25 @@ async fn what_is_simulated_is_what_the_api_answers() {
         listed["instances"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     let mut allowed = Vec::new();
     for added in &instances {
-        let list = foretold(&tenant, "gaussdbformysql:instance:list", added.name).await;
+        let list = is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:list", added.name).await;
         assert_eq!(listed.contains(&added.name), list, "{}", added.name);
-        let collect = foretold(&tenant, "gaussdbformysql:instance:getRealtimeSession", added.name).await;
+        let collect = is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:getRealtimeSession", added.name).await;
         let answered = api.collect(&token, project, added).await;
         assert_eq!(answered, if collect { 202 } else { 403 }, "{}", added.name);
-        let tags = foretold(&tenant, "gaussdb:tag:list", added.name).await;
+        let tags = is_simulated_as_allowed(&tenant, "gaussdb:tag:list", added.name).await;
         let path = format!("/v3/{project}/instances/{}/tags", added.instance);
         assert_eq!(api.get(&token, &path).await.0, if tags { 200 } else { 403 }, "{}", added.name);
         allowed.extend(collect.then_some(added.name));
     }
     assert_eq!(allowed, ["shop"]);
 
-    tenant.says(&["instance", "tag", "shop", "env=prod", "--domain", "acme"]).await;
-    assert!(!foretold(&tenant, "gaussdbformysql:instance:getRealtimeSession", "shop").await);
+    tenant.run_ok(&["instance", "tag", "shop", "env=prod", "--domain", "acme"]).await;
+    assert!(!is_simulated_as_allowed(&tenant, "gaussdbformysql:instance:getRealtimeSession", "shop").await);
     assert_eq!(api.collect(&token, project, &instances[0]).await, 403, "tags count at once");
 
     let foreign = tenant.made["project_id"].as_str().unwrap();
     assert_eq!(api.get(&token, &format!("/v3/{foreign}/instances")).await.0, 403);
-    tenant.says(&["user", "disable", "ada", "--domain", "acme"]).await;
+    tenant.run_ok(&["user", "disable", "ada", "--domain", "acme"]).await;
     assert_eq!(api.get(&token, &format!("/v3/{project}/instances")).await.0, 401);
     assert_eq!(api.sign_in("ada", &password, project).await.unwrap_err(), 401);
 
@@ -153,7 +152,7 @@ async fn what_is_simulated_is_what_the_api_answers() {
 }
 
 #[tokio::test]
-async fn the_keys_that_are_made_sign_requests_until_they_are_taken_away() {
+async fn created_keys_sign_requests_until_revoked() {
     let tenant = Tenant::new().await;
     let made = tenant.json(&["domain", "create", "acme", "--admin", "alice"]).await;
     let project: ProjectId = made["project_id"].as_str().unwrap().parse().unwrap();
@@ -182,10 +181,10 @@ async fn the_keys_that_are_made_sign_requests_until_they_are_taken_away() {
     assert!(listed["access_keys"][0]["last_used_at"].is_string(), "{listed}");
 
     let id = permanent["access_key"].as_str().unwrap();
-    tenant.says(&["key", "disable", id, "--domain", "acme"]).await;
+    tenant.run_ok(&["key", "disable", id, "--domain", "acme"]).await;
     assert_eq!((lists(&permanent, None).await, lists(&temporary, Some(token)).await), (Some(401), Some(401)));
-    tenant.says(&["key", "enable", id, "--domain", "acme"]).await;
+    tenant.run_ok(&["key", "enable", id, "--domain", "acme"]).await;
     assert_eq!(lists(&permanent, None).await, None);
-    tenant.says(&["key", "remove", id, "--yes", "--domain", "acme"]).await;
+    tenant.run_ok(&["key", "remove", id, "--yes", "--domain", "acme"]).await;
     assert_eq!(lists(&permanent, None).await, Some(401));
 }

@@ -1,5 +1,5 @@
-//! A line of the log as JSON. Every request has one, so it is written straight: the library's own formatter reads what it has written of
-//! a span back, and hands each word over by itself.
+//! JSON format of log lines. The JSON object is written directly, because each request writes a log line.
+//! The formatter of `tracing-subscriber` parses the span fields again and writes each token separately.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Bytes that hold the line of a request.
-const USUAL_LENGTH: usize = 512;
+/// Initial buffer capacity in bytes; sufficient for the line of a request.
+const INITIAL_CAPACITY: usize = 512;
 
-/// One object a line: moment, level, the event's fields, target, and the span that it happened in.
-pub(super) struct JsonLine;
+/// One JSON object per line: timestamp, level, event fields, target, and the current span.
+pub(super) struct JsonFormat;
 
-impl<S> FormatEvent<S, JsonFields> for JsonLine
+impl<S> FormatEvent<S, JsonFields> for JsonFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -32,7 +32,7 @@ where
     {
         let mut now = String::new();
         SystemTime.format_time(&mut Writer::new(&mut now))?;
-        let mut line = Object::begin();
+        let mut line = JsonObject::begin();
         line.put("timestamp", &now);
         line.put("level", event.metadata().level().as_str());
         event.record(&mut line);
@@ -42,53 +42,53 @@ where
             let fields = extensions.get::<FormattedFields<JsonFields>>().map_or("{}", |fields| fields.as_str());
             line.put_object("span", fields, "name", span.name());
         }
-        writeln!(writer, "{}", clew_diagnose::json::escape(&line.end()))
+        writeln!(writer, "{}", clew_diagnose::json::escape(&line.finish()))
     }
 }
 
-/// A JSON object in the making.
-struct Object(Vec<u8>);
+/// Writer of a JSON object.
+struct JsonObject(Vec<u8>);
 
-impl Object {
+impl JsonObject {
     fn begin() -> Self {
-        let mut text = Vec::with_capacity(USUAL_LENGTH);
+        let mut text = Vec::with_capacity(INITIAL_CAPACITY);
         text.push(b'{');
         Self(text)
     }
 
     fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        self.name(name);
-        // Numbers, text and what is shown as text can always be written; a hole would spoil the line.
+        self.put_name(name);
+        // Numbers and text always serialise. If serialisation fails, `null` keeps the line valid.
         if serde_json::to_writer(&mut self.0, value).is_err() {
             self.0.extend_from_slice(b"null");
         }
     }
 
-    /// An object that is written already, with one more of text in it.
-    fn put_object(&mut self, name: &str, object: &str, more: &str, value: &str) {
-        self.name(name);
+    /// Writes a serialised object with an additional text field.
+    fn put_object(&mut self, name: &str, object: &str, extra_name: &str, extra_value: &str) {
+        self.put_name(name);
         self.0.extend_from_slice(object.strip_suffix('}').unwrap_or("{").as_bytes());
-        self.put(more, value);
+        self.put(extra_name, extra_value);
         self.0.push(b'}');
     }
 
-    fn name(&mut self, name: &str) {
+    fn put_name(&mut self, name: &str) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
-        // The names of fields are words of this code.
+        // Field names are constants of the code and need no escaping.
         self.0.push(b'"');
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
 
-    fn end(mut self) -> String {
+    fn finish(mut self) -> String {
         self.0.push(b'}');
         String::from_utf8(self.0).unwrap_or_default()
     }
 }
 
-impl Visit for Object {
+impl Visit for JsonObject {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field.name(), &value);
     }
@@ -124,9 +124,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Written {
+    impl Write for SharedBuffer {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -138,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_the_event_and_its_span() {
-        let written = Written::default();
-        let writer = written.clone();
-        let logs = tracing_subscriber::fmt().json().event_format(JsonLine).with_writer(move || writer.clone());
+    fn line_contains_the_event_and_its_span() {
+        let buffer = SharedBuffer::default();
+        let writer = buffer.clone();
+        let logs = tracing_subscriber::fmt().json().event_format(JsonFormat).with_writer(move || writer.clone());
         tracing::subscriber::with_default(logs.finish(), || {
             tracing::warn!(text = "a \"b\"\n", count = 3_u64, less = -1, right = true, seconds = 0.5, "said {}", 1);
             let outer = tracing::info_span!("outer", id = "x").entered();
@@ -149,11 +149,11 @@ mod tests {
             tracing::info_span!("bare").in_scope(|| tracing::info!("deep"));
             drop(outer);
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in &mut lines {
-            let moment = line.as_object_mut().unwrap().remove("timestamp").unwrap();
-            assert!(moment.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{moment}");
+            let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+            assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
         }
         let target = module_path!();
         let expected = json!([

@@ -1,6 +1,6 @@
-//! A process that stays: what `clew serve` and `clew worker` have in common.
+//! Long-running process: the common part of `clew serve` and `clew worker`.
 
-mod results;
+mod result_store;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -23,38 +23,39 @@ use crate::configuration::Configuration;
 use crate::error::CliError;
 use crate::logs;
 
-/// Between two looks whether the master key is still the one that this process began with.
-const KEY_LOOK: Duration = Duration::from_secs(5);
+/// Interval of the checks for a rotated master key.
+const MASTER_KEY_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Interval between two comparisons of the audit with what was seen of it.
+/// Interval of the checks for removed audit rows.
 const AUDIT_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Where everything is, and what to say.
+/// Options of `clew serve` and `clew worker`.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Folder that clew init made [default: ./clew-data]
+pub(crate) struct DaemonArgs {
+    /// Data directory created by clew init [default: ./clew-data]
     #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// PostgreSQL database that keeps the metadata instead of the folder, such as postgres://user@host/database?sslmode=verify-full. Its
-    /// password belongs into PGPASSWORD or ~/.pgpass: others see what is typed. The master key stays in the folder
+    /// PostgreSQL database for the metadata, such as postgres://user@host/database?sslmode=verify-full.
+    /// Set its password in PGPASSWORD or ~/.pgpass, because other users can see command lines.
+    /// The master key stays in the data directory
     #[arg(long, value_name = "URL", env = "CLEW_METADATA", hide_env_values = true)]
     metadata: Option<String>,
-    /// Where results are kept, s3://BUCKET/PREFIX [default: in the data directory]
+    /// Location of results, s3://BUCKET/PREFIX [default: the data directory]
     #[arg(long, value_name = "URL", env = "CLEW_RESULTS")]
     results: Option<String>,
-    /// A zone that this process is in: it reads the nodes of its zones, and those of none; can be repeated [default: none]
+    /// Zone of this process, which reads the nodes of its zones and nodes without a zone; repeatable [default: none]
     #[arg(long = "zone", value_name = "ZONE", env = "CLEW_ZONES", value_delimiter = ',')]
     zones: Vec<Zone>,
-    /// Configuration file (TOML); flags and environment win over it
+    /// Configuration file (TOML); flags and environment variables override it
     #[arg(long, value_name = "FILE", env = "CLEW_CONFIG")]
     config: Option<PathBuf>,
-    /// What to log: error, warn, info, debug, or a list such as info,clew_tasks=debug
+    /// Log filter: error, warn, info, debug, or a list such as info,clew_tasks=debug
     #[arg(long, value_name = "FILTER", env = "CLEW_LOG", default_value = "info")]
     log: String,
 }
 
-impl Options {
-    /// What the file says, with what these say over it.
+impl DaemonArgs {
+    /// Reads the configuration file, and overrides it with the options.
     pub(crate) fn configuration(&mut self) -> Result<Configuration, CliError> {
         let mut configuration = Configuration::read(self.config.as_deref())?;
         configuration.data_dir = self.data_dir.take().unwrap_or(configuration.data_dir);
@@ -67,38 +68,38 @@ impl Options {
     }
 }
 
-/// Fails where the metadata or the results are out of the reach of other processes: somebody would work for nobody.
-pub(crate) fn must_be_shared(configuration: &Configuration) -> Result<(), CliError> {
+/// Fails unless metadata and results are on shared stores, which separate servers and workers require.
+pub(crate) fn require_shared_stores(configuration: &Configuration) -> Result<(), CliError> {
     if !configuration.metadata.is_empty() && !configuration.results.location.is_empty() {
         return Ok(());
     }
-    let refused =
-        CliError::refused("servers and workers of their own need metadata and results that all of them reach");
-    Err(refused
-        .with_hint("give --metadata postgres://… and --results s3://… to each; or let clew serve do the work itself"))
+    let error = CliError::refusal("separate servers and workers require shared metadata and results");
+    Err(error.with_hint(
+        "set --metadata postgres://… and --results s3://… for each process; or run clew serve with its embedded worker",
+    ))
 }
 
-/// Rows that do not fit into memory are spilled beside the results, and not into the system's folder for temporary files, which others share;
-/// unless `TMPDIR` names another folder.
-fn spill_into(data_dir: &Path) -> Result<(), CliError> {
+/// Sets the directory for rows that are spilled to disk: `spill` in the data directory, or `TMPDIR` if it is set.
+/// The default temporary directory of the system is shared with other accounts.
+fn set_spill_directory(data_dir: &Path) -> Result<(), CliError> {
     if std::env::var_os("TMPDIR").is_some() {
         return Ok(());
     }
     let folder = data_dir.join("spill");
     let failed = |error: std::io::Error| {
-        CliError::failed(format!(
+        CliError::failure(format!(
             "cannot create the folder {} for rows that do not fit into memory: {error}",
             folder.display()
         ))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-    // An earlier one stays: a process has one data directory.
+    // The call fails only if the directory is already set. A process has one data directory, so the setting is the same.
     let _ = tempfile::env::override_temp_dir(&folder);
     Ok(())
 }
 
-/// The store, and those who work on it.
-pub(crate) struct Process {
+/// The store and the services of the process.
+pub(crate) struct Daemon {
     store: Store,
     settings: Settings,
     metrics: Metrics,
@@ -108,19 +109,19 @@ pub(crate) struct Process {
     _lock: ServingLock,
 }
 
-impl Process {
-    /// Opens everything, and begins to log.
-    pub(crate) async fn open(options: &Options, configuration: &Configuration) -> Result<Self, CliError> {
+impl Daemon {
+    /// Initialises logging, opens the store, and takes over the leases of a previous process.
+    pub(crate) async fn open(args: &DaemonArgs, configuration: &Configuration) -> Result<Self, CliError> {
         let (settings, protected) = (configuration.task_settings()?, configuration.protected_accounts()?);
-        let s3 = results::s3_settings(&configuration.results.location)?;
-        logs::start(&options.log)?;
-        allow_open_files();
-        forbid_core_dumps();
+        let s3 = result_store::s3_settings(&configuration.results.location)?;
+        logs::init(&args.log)?;
+        raise_open_file_limit();
+        disable_core_dumps();
 
         let store = Store::open(configuration.location()?).await?.in_zones(configuration.zones.clone());
         clew_mysql::share_session_token(&store.session_token());
-        spill_into(&configuration.data_dir)?;
-        let store = results::keep(store, s3).await?;
+        set_spill_directory(&configuration.data_dir)?;
+        let store = result_store::attach_result_store(store, s3).await?;
         let lock = store.lock_for_serving()?;
         store.end_all_kill_leases(&lock).await?;
         let taken_over = store.end_all_leases(&lock).await?;
@@ -140,17 +141,18 @@ impl Process {
         })
     }
 
-    /// Hears what other processes do, until `shutdown`.
-    pub(crate) fn listen(&self, shutdown: &CancellationToken) {
+    /// Spawns the listener for notifications from other processes. It runs until `shutdown`.
+    pub(crate) fn listen_for_notifications(&self, shutdown: &CancellationToken) {
         let (collections, kills) = (self.collections.clone(), self.intelligent_kills.clone());
         tokio::spawn(clew_tasks::listen(self.store.clone(), collections, kills, shutdown.clone()));
     }
 
-    /// Ends the process, by `shutdown`, once the master key was rotated: with the old one it can do nothing any more. Returns why it ended.
-    pub(crate) fn watch_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
+    /// Spawns periodic checks for a rotated master key.
+    /// After a rotation the task cancels `shutdown`, because the old key is unusable, and returns the error.
+    pub(crate) fn watch_master_key(&self, shutdown: &CancellationToken) -> JoinHandle<Result<(), CliError>> {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
         tokio::spawn(async move {
-            while shutdown.run_until_cancelled(tokio::time::sleep(KEY_LOOK)).await.is_some() {
+            while shutdown.run_until_cancelled(tokio::time::sleep(MASTER_KEY_CHECK_INTERVAL)).await.is_some() {
                 if let Err(rotated @ StoreError::MasterKeyRotated) = store.ping().await {
                     error!(error = %rotated, "stopping");
                     shutdown.cancel();
@@ -161,30 +163,30 @@ impl Process {
         })
     }
 
-    /// Remembers the newest row of the audit, and compares the audit with the newest row that this process has seen, until `shutdown`.
+    /// Records the newest audit row, then spawns periodic checks that no recorded row was removed. They run until `shutdown`.
     pub(crate) async fn watch_audit(&self, shutdown: &CancellationToken) {
         let (store, shutdown) = (self.store.clone(), shutdown.clone());
-        compare_audit(&store).await;
+        check_audit(&store).await;
         tokio::spawn(async move {
             while shutdown.run_until_cancelled(tokio::time::sleep(AUDIT_CHECK_INTERVAL)).await.is_some() {
-                compare_audit(&store).await;
+                check_audit(&store).await;
             }
         });
     }
 
-    /// Does what is asked for, until `shutdown`: collections, intelligent kills, kill tasks.
-    pub(crate) fn work(&self, shutdown: &CancellationToken) -> Work {
+    /// Spawns the worker tasks for collections, kill tasks and intelligent kills. They run until `shutdown`.
+    pub(crate) fn start_worker(&self, shutdown: &CancellationToken) -> WorkerTasks {
         let (store, kills) = (self.store.clone(), self.kills.clone());
         let kill_tasks = KillTasks::new(store, kills, &self.settings, Arc::new(self.metrics.clone()));
-        Work(vec![
+        WorkerTasks(vec![
             tokio::spawn(self.collections.clone().run(shutdown.clone())),
             tokio::spawn(kill_tasks.run(shutdown.clone())),
             tokio::spawn(self.intelligent_kills.clone().run(shutdown.clone())),
         ])
     }
 
-    /// What answers.
-    pub(crate) fn service(&self, configuration: &Configuration, settings: ApiSettings) -> Service {
+    /// Builds the HTTP service.
+    pub(crate) fn build_service(&self, configuration: &Configuration, settings: ApiSettings) -> Service {
         Service::from(Parts {
             store: self.store.clone(),
             limits: RateLimits::new(configuration.limits.rates(), self.metrics.clone()),
@@ -198,9 +200,8 @@ impl Process {
     }
 }
 
-/// Compares the audit with what this process has seen of it. A row that is missing is logged and recorded; a loss that could not be recorded
-/// is reported again by the next comparison.
-async fn compare_audit(store: &Store) {
+/// Checks for removed audit rows, and logs and records a loss. A loss that could not be recorded is reported again by the next check.
+async fn check_audit(store: &Store) {
     if let Err(error) = record_audit_loss(store).await {
         warn!(%error, "could not compare the audit with what was seen of it; will try again");
     }
@@ -219,22 +220,22 @@ async fn record_audit_loss(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Work that goes on.
+/// Handles of the worker tasks.
 #[derive(Default)]
-pub(crate) struct Work(Vec<JoinHandle<()>>);
+pub(crate) struct WorkerTasks(Vec<JoinHandle<()>>);
 
-impl Work {
-    /// Waits until all of it has ended.
-    pub(crate) async fn ended(self) -> Result<(), CliError> {
-        for part in self.0 {
-            part.await.map_err(|error| CliError::failed(format!("the worker failed: {error}")))?;
+impl WorkerTasks {
+    /// Waits until all tasks have completed.
+    pub(crate) async fn join(self) -> Result<(), CliError> {
+        for task in self.0 {
+            task.await.map_err(|error| CliError::failure(format!("the worker failed: {error}")))?;
         }
         Ok(())
     }
 }
 
-/// Takes as many open files as the system lets this process have: connections of callers and to nodes, results, the database.
-fn allow_open_files() {
+/// Raises the soft limit of open files to the hard limit: client connections, node connections, results and the database need them.
+fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if let Err(error) = raised {
@@ -242,32 +243,32 @@ fn allow_open_files() {
     }
 }
 
-/// Forbids core dumps: a core of this process holds passwords and the master key.
-fn forbid_core_dumps() {
+/// Disables core dumps, which would contain passwords and the master key.
+fn disable_core_dumps() {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         warn!(%error, "could not forbid core dumps");
     }
 }
 
-/// A token that the first SIGINT or SIGTERM cancels; the second ends the process. Both are listened to once this returns: whoever has
-/// read the first line may stop the process.
-pub(crate) fn stop_on_signals() -> Result<CancellationToken, CliError> {
+/// Returns a token that the first SIGINT or SIGTERM cancels. The second signal exits the process.
+/// The signal handlers are installed when this function returns, before the first line of output.
+pub(crate) fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
     let listen =
-        |kind| signal(kind).map_err(|error| CliError::failed(format!("could not listen for signals: {error}")));
+        |kind| signal(kind).map_err(|error| CliError::failure(format!("could not listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
+    let token = shutdown.clone();
     tokio::spawn(async move {
-        for again in [false, true] {
+        for is_second in [false, true] {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if again {
+            if is_second {
                 std::process::exit(130);
             }
             info!("stopping");
-            stop.cancel();
+            token.cancel();
         }
     });
     Ok(shutdown)

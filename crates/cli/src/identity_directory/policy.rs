@@ -1,0 +1,68 @@
+//! Lookup of policies: the policies of a domain and the built-in system policies.
+
+use clew_iam::policy::{Model, system};
+use clew_store::{PolicyRecord, PolicyRef};
+
+use super::{IdentityDirectory, nearest_name};
+use crate::error::CliError;
+
+/// A policy of the domain or a system policy.
+#[derive(Debug)]
+pub(crate) struct NamedPolicy {
+    pub(crate) reference: PolicyRef,
+    pub(crate) name: String,
+    /// Policy model: `role` or `identity`.
+    pub(crate) model: &'static str,
+    pub(crate) description: String,
+    pub(crate) document: String,
+}
+
+impl IdentityDirectory {
+    /// Lists the policies of the domain, then the system policies.
+    pub(crate) async fn policies(&self) -> Result<Vec<NamedPolicy>, CliError> {
+        let own = self.store.policies_of(&self.domain.id).await?.into_iter().map(from_record);
+        Ok(own.chain(system::ALL.iter().filter_map(from_system_policy)).collect())
+    }
+
+    /// Finds a policy by name, or by id for policies of the domain.
+    pub(crate) async fn policy(&self, name_or_id: &str) -> Result<NamedPolicy, CliError> {
+        let all = self.policies().await?;
+        let hint = nearest_name(name_or_id, all.iter().map(|policy| policy.name.as_str()))
+            .map_or_else(|| "clew policy list shows all".to_owned(), |name| format!("did you mean {name:?}?"));
+        all.into_iter()
+            .find(|policy| {
+                policy.name == name_or_id
+                    || matches!(&policy.reference, PolicyRef::Own(id) if id.as_str() == name_or_id)
+            })
+            .ok_or_else(|| CliError::refusal(format!("there is no policy {name_or_id:?}")).with_hint(hint))
+    }
+}
+
+fn from_record(record: PolicyRecord) -> NamedPolicy {
+    let model = if record.model == model_name(Model::RoleBased) { Model::RoleBased } else { Model::IdentityBased };
+    NamedPolicy {
+        reference: PolicyRef::Own(record.id),
+        name: record.name,
+        model: model_name(model),
+        description: record.description,
+        document: record.document,
+    }
+}
+
+fn from_system_policy(policy: &system::SystemPolicy) -> Option<NamedPolicy> {
+    Some(NamedPolicy {
+        reference: PolicyRef::System(policy.name.to_owned()),
+        name: policy.name.to_owned(),
+        model: model_name(policy.policy()?.model()),
+        description: policy.description.to_owned(),
+        document: policy.document.to_owned(),
+    })
+}
+
+/// Name of a policy model as stored in the metadata.
+pub(crate) fn model_name(model: Model) -> &'static str {
+    match model {
+        Model::RoleBased => "role",
+        Model::IdentityBased => "identity",
+    }
+}

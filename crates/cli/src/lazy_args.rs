@@ -1,0 +1,42 @@
+//! Lazily built arguments of subcommands.
+//! clap builds the options of one subcommand only, instead of about two hundred options at each start.
+
+use clap::builder::Resettable;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+
+/// Arguments `T` of a subcommand, built on first use.
+/// The enum variant holds the help text of the subcommand, because the list of commands needs it before the arguments.
+#[derive(Debug)]
+pub(crate) struct LazyArgs<T>(Box<T>);
+
+impl<T> LazyArgs<T> {
+    pub(crate) fn into_inner(self) -> T {
+        *self.0
+    }
+}
+
+impl<T: Args> Args for LazyArgs<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(|command| augment_keeping_about(command, T::augment_args))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command.defer(|command| augment_keeping_about(command, T::augment_args_for_update))
+    }
+}
+
+/// Adds arguments to a command, and restores its help text: flattened argument structs overwrite it with their doc comments.
+fn augment_keeping_about(command: Command, augment: fn(Command) -> Command) -> Command {
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    augment(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))
+}
+
+impl<T: FromArgMatches> FromArgMatches for LazyArgs<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches(matches).map(|arguments| Self(Box::new(arguments)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}

@@ -1,0 +1,166 @@
+//! Table of sessions that fits the terminal width.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Effects, Style};
+use clew_diagnose::terminal::{columns, cut, one_line};
+use clew_diagnose::waits::is_wait_state;
+use clew_model::HostPattern;
+use clew_mysql::Snapshot;
+use serde::Deserialize;
+
+use crate::output::{Output, stdout_has_colours, terminal_width};
+
+/// Columns before the statement: heading, maximum width, minimum width.
+const COLUMNS: [(&str, usize, usize); 7] = [
+    ("ID", 20, 20),
+    ("USER", 24, 8),
+    ("HOST", 24, 9),
+    ("DB", 24, 6),
+    ("COMMAND", 16, 7),
+    ("TIME", 10, 10),
+    ("STATE", 28, 14),
+];
+/// Right-aligned columns.
+const NUMERIC_COLUMNS: [&str; 2] = ["ID", "TIME"];
+/// Spaces between two columns.
+const COLUMN_GAP: usize = 2;
+/// Minimum width of the statement while other columns can shrink.
+const MIN_STATEMENT_WIDTH: usize = 24;
+
+/// Displayed fields of a snapshot row.
+#[derive(Deserialize)]
+struct Row {
+    session_id: u64,
+    user: String,
+    host: String,
+    database_name: Option<String>,
+    command: String,
+    state_duration: u64,
+    execution_status: Option<String>,
+    sql_statement: Option<String>,
+    transaction_status: Option<String>,
+}
+
+struct Line {
+    cells: [String; COLUMNS.len()],
+    statement: String,
+    is_waiting: bool,
+}
+
+/// Writes a heading, one line per session, and a summary.
+pub(super) fn write_table(snapshot: &mut Snapshot, out: &mut Output) -> io::Result<()> {
+    let width = terminal_width();
+    let lines = read_lines(snapshot, width)?;
+    let widths = fit_widths(&lines, width);
+    let colours = stdout_has_colours();
+    let style = |style: Style| if colours { style } else { Style::new() };
+    let heading =
+        Line { cells: COLUMNS.map(|(name, ..)| name.to_owned()), statement: "STATEMENT".into(), is_waiting: false };
+    write_line(out, &heading, &widths, width, style(Style::new().effects(Effects::BOLD)))?;
+    for line in &lines {
+        let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
+        write_line(out, line, &widths, width, if line.is_waiting { style(red) } else { Style::new() })?;
+    }
+    let summary = &snapshot.summary;
+    let version = one_line(summary.server_version.as_bytes());
+    writeln!(out, "\n{} sessions on {} {version}", summary.rows, summary.server_flavor)?;
+    match lines.iter().filter(|line| line.is_waiting).count() {
+        0 => Ok(()),
+        1 => writeln!(out, "1 session waits for a lock: run clew locks to see its blocker"),
+        many => writeln!(out, "{many} sessions wait for a lock: run clew locks to see the blockers"),
+    }
+}
+
+fn read_lines(snapshot: &mut Snapshot, width: usize) -> io::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for index in 0..usize::try_from(snapshot.summary.rows).unwrap_or(usize::MAX) {
+        let mut row = Vec::new();
+        snapshot.body.write_part(index, 1, &mut row)?;
+        lines.push(format_row(serde_json::from_slice(&row)?, width));
+    }
+    Ok(lines)
+}
+
+fn format_row(row: Row, width: usize) -> Line {
+    let text = |text: Option<String>| one_line(text.unwrap_or_default().as_bytes());
+    let has_no_state = row.execution_status.as_deref().is_none_or(str::is_empty);
+    let state = match row.execution_status {
+        // The server reports no state, but an idle session with an open transaction can block others.
+        _ if has_no_state && row.transaction_status.is_some() => "in transaction".to_owned(),
+        state => state.unwrap_or_default(),
+    };
+    let is_waiting = row.transaction_status.as_deref() == Some("LOCK WAIT") || is_wait_state(state.as_bytes());
+    let statement = row.sql_statement.unwrap_or_default();
+    // A statement can have megabytes; one line shows only the start.
+    let head: String = statement.chars().take(width * 4).collect();
+    Line {
+        cells: [
+            row.session_id.to_string(),
+            text(Some(row.user)),
+            // The client port is omitted.
+            text(Some(HostPattern::parse(&row.host).host)),
+            text(row.database_name),
+            text(Some(row.command)),
+            row.state_duration.to_string(),
+            // The prefix is omitted to leave room for the object.
+            one_line(state.strip_prefix("Waiting for ").unwrap_or(&state).as_bytes()),
+        ],
+        statement: one_line(head.as_bytes()),
+        is_waiting,
+    }
+}
+
+/// Computes the column widths from the widest cells. If the statement gets less than its minimum width, the widest columns shrink.
+fn fit_widths(lines: &[Line], width: usize) -> [usize; COLUMNS.len()] {
+    let mut widths = COLUMNS.map(|(name, ..)| name.len());
+    for line in lines {
+        for ((width, cell), (_, max, _)) in widths.iter_mut().zip(&line.cells).zip(COLUMNS) {
+            *width = (*width).max(columns(cell)).min(max);
+        }
+    }
+    while widths.iter().map(|width| width + COLUMN_GAP).sum::<usize>() + MIN_STATEMENT_WIDTH > width {
+        let shrinkable = widths.iter_mut().zip(COLUMNS).filter(|(width, (.., min))| **width > *min);
+        let Some((widest, _)) = shrinkable.max_by_key(|(width, _)| **width) else { break };
+        *widest -= 1;
+    }
+    widths
+}
+
+fn write_line(
+    out: &mut Output,
+    line: &Line,
+    widths: &[usize; COLUMNS.len()],
+    width: usize,
+    style: Style,
+) -> io::Result<()> {
+    let mut text = String::new();
+    for ((cell, &width), (name, ..)) in line.cells.iter().zip(widths).zip(COLUMNS) {
+        let cell = cut(cell, width);
+        let padding = " ".repeat(width.saturating_sub(columns(&cell)));
+        let gap = " ".repeat(COLUMN_GAP);
+        let is_numeric = NUMERIC_COLUMNS.contains(&name);
+        text.extend(if is_numeric { [&*padding, &*cell, &*gap] } else { [&*cell, &*padding, &*gap] });
+    }
+    text.push_str(&line.statement);
+    writeln!(out, "{style}{}{style:#}", cut(text.trim_end(), width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(cells: [&str; COLUMNS.len()]) -> Line {
+        Line { cells: cells.map(str::to_owned), statement: String::new(), is_waiting: false }
+    }
+
+    #[test]
+    fn columns_shrink_to_their_minimum_for_the_statement() {
+        let short = line(["7", "app", "10.0.0.7", "shop", "Query", "3", "executing"]);
+        assert_eq!(fit_widths(&[short], 120), [2, 4, 8, 4, 7, 4, 9]);
+        let long = line(["12345678", &"u".repeat(40), &"h".repeat(40), &"d".repeat(40), "Query", "3", &"s".repeat(40)]);
+        let narrow = fit_widths(&[long], 80);
+        assert_eq!(narrow, [8, 8, 9, 6, 7, 4, 14]);
+        assert_eq!(fit_widths(&[line(["1", "a", "b", "c", "d", "2", &"s".repeat(40)])], 80)[6], 19);
+    }
+}

@@ -1,0 +1,78 @@
+//! Listener of `clew serve`: addresses and TLS.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_api::Tls;
+use tokio::net::{TcpListener, lookup_host};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::configuration::{Configuration, TlsSettings};
+use crate::error::CliError;
+
+/// Poll interval of the certificate files.
+const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Resolves the addresses of the `listen` setting. Fails on a non-loopback address without TLS, unless `allow_plain_http` is set.
+pub(super) async fn resolve_addresses(configuration: &Configuration, tls: bool) -> Result<Vec<SocketAddr>, CliError> {
+    let listen = &configuration.listen;
+    let addresses: Vec<_> = lookup_host(listen).await.map_err(|error| listen_error(listen, &error))?.collect();
+    let public = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    match public {
+        Some(address) if !tls && !configuration.allow_plain_http => Err(CliError::refusal(format!(
+            "{address} is reachable from other machines, and without TLS passwords, tokens and statements are sent unencrypted"
+        ))
+        .with_hint(
+            "set --tls-cert and --tls-key; or listen on 127.0.0.1 behind a TLS proxy; or set --allow-plain-http on a trusted \
+             network",
+        )),
+        _ => Ok(addresses),
+    }
+}
+
+/// Binds the listener. `listen` is the setting for error messages.
+pub(super) async fn bind(listen: &str, addresses: &[SocketAddr]) -> Result<TcpListener, CliError> {
+    TcpListener::bind(addresses).await.map_err(|error| listen_error(listen, &error))
+}
+
+fn listen_error(listen: &str, error: &std::io::Error) -> CliError {
+    CliError::failure(format!("could not listen on {listen}: {error}"))
+        .with_hint("select another address with --listen")
+}
+
+impl TlsSettings {
+    /// Loads the certificate and its key. Returns `None` if TLS is disabled.
+    pub(super) fn load(&self) -> Result<Option<Tls>, CliError> {
+        match (self.cert.as_os_str().is_empty(), self.key.as_os_str().is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => Tls::load(&self.cert, &self.key).map(Some).map_err(|error| {
+                CliError::refusal(error.to_string()).with_hint("name the files with --tls-cert and --tls-key")
+            }),
+            (false, true) => Err(CliError::refusal("there is a TLS certificate but no key")
+                .with_hint("name the file of its private key with --tls-key")),
+            (true, false) => Err(CliError::refusal("there is a TLS key but no certificate")
+                .with_hint("name the file of its certificate with --tls-cert")),
+        }
+    }
+}
+
+/// Reloads the certificate when its files change, and on SIGHUP.
+pub(super) fn watch_certificate(tls: &Tls, shutdown: &CancellationToken) -> Result<(), CliError> {
+    tls.warn_of_open_key();
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| CliError::failure(format!("could not listen for signals: {error}")))?;
+    tokio::spawn(tls.clone().watch(CERTIFICATE_POLL_INTERVAL, shutdown.clone()));
+    let tls = tls.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let tls = tls.clone();
+            if let Err(error) = spawn_blocking(move || tls.reload_and_say_so()).await {
+                warn!(%error, "could not look for a new certificate");
+            }
+        }
+    });
+    Ok(())
+}

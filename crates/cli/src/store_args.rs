@@ -1,0 +1,75 @@
+//! Options that select the store, the domain and the output format of a command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clew_store::{Location, Store};
+
+use crate::configuration::DEFAULT_DATA_DIR;
+use crate::error::CliError;
+use crate::identity_directory::{IdentityDirectory, find_domain, find_only_domain};
+use crate::local_actor;
+use crate::metadata_url::MetadataArgs;
+use crate::output::Format;
+
+/// Location of the store.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Data directory created by clew init; a running clew serve sees changes at once
+    #[arg(long, value_name = "DIR", env = "CLEW_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
+    data_dir: PathBuf,
+    #[command(flatten)]
+    metadata: MetadataArgs,
+}
+
+/// Location of the store, and the output format.
+#[derive(Debug, Args)]
+pub(crate) struct StoreFormatArgs {
+    #[command(flatten)]
+    store_args: StoreArgs,
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+}
+
+/// Domain of a store, and the output format.
+#[derive(Debug, Args)]
+pub(crate) struct DomainArgs {
+    #[command(flatten)]
+    store_args: StoreFormatArgs,
+    /// Name or id of the domain [default: the only one]
+    #[arg(long, value_name = "DOMAIN", env = "CLEW_DOMAIN_NAME")]
+    domain: Option<String>,
+}
+
+impl StoreArgs {
+    pub(crate) fn location(&self) -> Result<Location, CliError> {
+        self.metadata.store_location(&self.data_dir)
+    }
+
+    pub(crate) async fn open(&self) -> Result<Store, CliError> {
+        Ok(Store::open(self.location()?).await?)
+    }
+}
+
+impl StoreFormatArgs {
+    pub(crate) async fn open(&self) -> Result<Store, CliError> {
+        self.store_args.open().await
+    }
+}
+
+impl DomainArgs {
+    pub(crate) fn format(&self) -> Format {
+        self.store_args.format
+    }
+
+    /// Opens the store, and selects the domain of `--domain`, or the only domain.
+    pub(crate) async fn open(&self) -> Result<IdentityDirectory, CliError> {
+        let store = self.store_args.open().await?;
+        let domain = match &self.domain {
+            Some(name_or_id) => find_domain(&store, name_or_id).await?,
+            None => find_only_domain(&store).await?,
+        };
+        Ok(IdentityDirectory { store, domain, origin: local_actor::local_origin() })
+    }
+}

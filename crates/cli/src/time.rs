@@ -1,0 +1,71 @@
+//! Parsing and formatting of timestamps and durations.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
+
+/// Parses a timestamp: RFC 3339, a date (midnight UTC), or a duration before now.
+pub(crate) fn parse_timestamp(text: &str) -> Result<Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    if let Ok(date) = text.parse::<Date>() {
+        return date
+            .to_zoned_datetime(TimeZone::UTC)
+            .map(|midnight| midnight.timestamp())
+            .map_err(|error| error.to_string());
+    }
+    let invalid = || "a moment such as 2026-06-12T10:00:00Z, 2026-06-12 or 24h (ago)".to_owned();
+    let age = text.parse::<Span>().map_err(|_| invalid())?.abs();
+    let start = Timestamp::now().to_zoned_datetime(TimeZone::UTC).checked_sub(age).map_err(|_| invalid())?;
+    Ok(start.timestamp())
+}
+
+/// Parses a duration such as `15m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| "a duration such as 15m or 2h".to_owned())
+}
+
+/// Formats a Unix time in seconds as RFC 3339.
+pub(crate) fn format_seconds(at: i64) -> String {
+    Timestamp::from_second(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
+}
+
+/// Formats a Unix time in milliseconds as RFC 3339, always with three decimals.
+pub(crate) fn format_milliseconds(at: i64) -> String {
+    Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_dates_and_ages_are_parsed() {
+        assert_eq!(parse_timestamp("2026-06-12T10:00:00+02:00").unwrap().to_string(), "2026-06-12T08:00:00Z");
+        assert_eq!(parse_timestamp("2026-06-12").unwrap().to_string(), "2026-06-12T00:00:00Z");
+        for age in ["2h", "7d", "1 month", "2h ago"] {
+            assert!(parse_timestamp(age).unwrap() < Timestamp::now(), "{age}");
+        }
+        for invalid in ["", "yesterday", "2026-13-01", "99999999999999y"] {
+            assert!(parse_timestamp(invalid).is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn negative_duration_is_rejected() {
+        assert_eq!(parse_duration("15m"), Ok(Duration::from_mins(15)));
+        assert!(parse_duration("-15m").is_err() && parse_duration("soon").is_err());
+    }
+
+    #[test]
+    fn unix_times_are_formatted_as_rfc_3339() {
+        assert_eq!(format_seconds(0), "1970-01-01T00:00:00Z");
+        assert_eq!(format_milliseconds(1_500), "1970-01-01T00:00:01.500Z");
+        assert_eq!(format_milliseconds(2_000), "1970-01-01T00:00:02.000Z");
+        assert_eq!(format_seconds(i64::MAX), i64::MAX.to_string());
+    }
+}
