@@ -1,22 +1,22 @@
-//! `cargo xtask bench`: Clew beside its peers, in turn in one run, on private servers under load. A clock never fails it; a count
-//! that is wrong does.
+//! `cargo xtask bench`: measures Clew and comparison programs in alternating runs, on private servers under load.
+//! Slow times do not fail the benchmark; wrong counts do.
 
-mod asked;
-mod counts;
-mod flat;
+mod busy_server;
+mod cases;
+mod count_checks;
+mod count_suite;
+mod environment;
 mod fleet;
 mod http;
-mod loaded;
-mod machine;
+mod memory_scaling;
 mod micro;
+mod overhead;
 mod page;
-mod pairs;
+mod paired_runs;
+mod query_log;
 mod queue;
-mod quick;
 mod report;
-mod rows;
-mod served;
-mod watched;
+mod server_harness;
 mod workers;
 
 use std::cell::RefCell;
@@ -29,45 +29,45 @@ use clew_testkit::{Flavor, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
-use self::pairs::Figures;
-use self::rows::Wanted;
+use self::cases::CaseFilter;
+use self::paired_runs::Measurement;
 use crate::error::XtaskError;
-use crate::steps::{self, say};
-use crate::{interrupt, servers, workspace};
+use crate::progress::{self, print_line};
+use crate::{install, interrupt, workspace};
 
-/// What to measure.
+/// Command-line arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Only rows whose names start so, such as snapshot or download-32; the results are printed, and not kept
+    /// Run only cases whose names start with NAME, such as snapshot or download-32, without saving the results
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
-    /// Count instead, in a few minutes: only what does not depend on the machine, of the build that the tests use
+    /// Check only counts that do not depend on the machine, with the test build, in a few minutes
     #[arg(long, conflicts_with = "only")]
     quick: bool,
-    /// A program to measure instead of a release build
+    /// Program to measure instead of a release build
     #[arg(long, value_name = "PROGRAM")]
     clew: Option<PathBuf>,
 }
 
-/// What every row takes.
+/// Context of all cases.
 pub(crate) struct Bench {
     clew: PathBuf,
-    wanted: Wanted,
-    folder: TempDir,
-    /// Of the servers that were measured.
+    filter: CaseFilter,
+    directory: TempDir,
+    /// Versions of the measured servers.
     versions: RefCell<BTreeSet<String>>,
 }
 
 impl Bench {
-    fn of(clew: PathBuf, wanted: Wanted) -> Result<Self, XtaskError> {
-        let failed = |cause| XtaskError::File { doing: "make a folder in", path: std::env::temp_dir(), cause };
-        let folder = tempfile::tempdir().map_err(failed)?;
-        Ok(Self { clew, wanted, folder, versions: RefCell::default() })
+    fn new(clew: PathBuf, filter: CaseFilter) -> Result<Self, XtaskError> {
+        let failed = |cause| XtaskError::File { operation: "create a directory in", path: std::env::temp_dir(), cause };
+        let directory = tempfile::tempdir().map_err(failed)?;
+        Ok(Self { clew, filter, directory, versions: RefCell::default() })
     }
 
-    /// Starts a server, and keeps its version.
-    async fn start(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
-        let failed = |cause| XtaskError::Database { doing: "ask a server for its version", cause };
+    /// Starts a database server and records its version for the report.
+    async fn start_server(&self, flavor: Flavor, options: &ServerOptions) -> Result<Server, XtaskError> {
+        let failed = |cause| XtaskError::Database { operation: "read the version of a server", cause };
         let server = Server::start(flavor, options).await?;
         let mut connection = server.connect().await.map_err(failed)?;
         let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
@@ -76,92 +76,94 @@ impl Bench {
         Ok(server)
     }
 
-    /// A file of this run, gone with it.
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    /// Returns the path of a temporary file of this run.
+    fn temp_file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 }
 
-/// Measures, prints the table and keeps it. Ctrl-C ends it at any moment; nothing is left running then either.
+/// Runs the benchmark, then prints and saves the report. Ctrl-C stops all processes.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), XtaskError> {
     tokio::select! {
-        measured = measure(arguments) => measured,
+        result = measure(arguments) => result,
         () = interrupt::received() => Err(XtaskError::Interrupted),
     }
 }
 
 async fn measure(arguments: Arguments) -> Result<(), XtaskError> {
-    let rows = loaded::rows()
-        .chain(http::rows())
-        .chain(flat::rows())
-        .chain(fleet::ROWS)
-        .chain(workers::rows())
-        .chain(watched::ROWS)
-        .chain(queue::rows())
-        .chain(page::ROWS);
-    let names: Vec<&str> = rows.map(|row| row.name).chain([micro::NAME]).collect();
-    let wanted = Wanted::new(arguments.only, &names)?;
-    steps::heading("What the benchmark needs");
+    let cases = busy_server::cases()
+        .chain(http::cases())
+        .chain(memory_scaling::cases())
+        .chain(fleet::CASES)
+        .chain(workers::cases())
+        .chain(overhead::CASES)
+        .chain(queue::cases())
+        .chain(page::CASES);
+    let names: Vec<&str> = cases.map(|case| case.name).chain([micro::NAME]).collect();
+    let filter = CaseFilter::new(arguments.only, &names)?;
+    progress::heading("Prerequisites of the benchmark");
     if arguments.quick {
-        servers::install_for_tests().await?;
+        install::for_tests().await?;
     } else {
-        servers::install_for_bench().await?;
+        install::for_bench().await?;
     }
     if arguments.quick {
-        return quick::count(arguments.clew).await;
+        return count_suite::run(arguments.clew).await;
     }
     let (clew, build) = if let Some(clew) = arguments.clew {
-        (clew, "a program given by --clew")
+        (clew, "program given by --clew")
     } else {
-        // A part of the program, so it comes first.
+        // The program embeds the page.
         crate::page::build_if_possible().await?;
         (workspace::build_clew(&["--release"]).await?, "release profile")
     };
-    let bench = Bench::of(clew, wanted)?;
-    let machine = machine::describe(build).await;
-    let (figures, mut failure) = measure_all(&bench).await;
-    let micro = if bench.wanted.has(micro::NAME) { micro::measure().await } else { Ok(Vec::new()) };
-    let micro = micro.unwrap_or_else(|error| note_failure(&mut failure, error));
+    let bench = Bench::new(clew, filter)?;
+    let environment = environment::describe(build).await;
+    let (measurements, mut failure) = measure_families(&bench).await;
+    let micro = if bench.filter.includes(micro::NAME) { micro::measure().await } else { Ok(Vec::new()) };
+    let micro = micro.unwrap_or_else(|error| record_failure(&mut failure, error));
     let missing: Vec<&str> = names
         .into_iter()
-        .filter(|name| bench.wanted.has(name) && figures.iter().all(|figures| figures.row.name != *name))
+        .filter(|name| {
+            bench.filter.includes(name) && measurements.iter().all(|measurement| measurement.case.name != *name)
+        })
         .filter(|name| *name != micro::NAME || micro.is_empty())
         .collect();
     let versions: Vec<String> = bench.versions.borrow().iter().map(|version| format!("- {version}\n")).collect();
-    let page = report::page(&[machine, versions.concat()].concat(), &figures, &micro, &missing);
-    say(&page);
-    if bench.wanted.is_everything() {
-        let path = report::keep(&page).await?;
-        say(&format!("Kept in {}", path.display()));
+    let page = report::render(&[environment, versions.concat()].concat(), &measurements, &micro, &missing);
+    print_line(&page);
+    if bench.filter.includes_all() {
+        let path = report::save(&page).await?;
+        print_line(&format!("Results saved in {}", path.display()));
     }
     failure.map_or(Ok(()), Err)
 }
 
-type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Figures>, XtaskError>> + 'a>>;
+type FamilyFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Measurement>, XtaskError>> + 'a>>;
 
-/// Measures one family of rows after the other. What was measured takes an hour to have again, so a family that fails does not take
-/// the others with it: the first failure is told at the end.
-async fn measure_all(bench: &Bench) -> (Vec<Figures>, Option<XtaskError>) {
-    let families: [Measuring<'_>; 8] = [
-        Box::pin(loaded::measure(bench)),
+/// Measures all families of cases in sequence. A full run takes an hour, so it continues after a failed family.
+/// Returns the first failure with the measurements of the other families.
+async fn measure_families(bench: &Bench) -> (Vec<Measurement>, Option<XtaskError>) {
+    let families: [FamilyFuture<'_>; 8] = [
+        Box::pin(busy_server::measure(bench)),
         Box::pin(http::measure(bench)),
-        Box::pin(flat::measure(bench)),
+        Box::pin(memory_scaling::measure(bench)),
         Box::pin(fleet::measure(bench)),
         Box::pin(workers::measure(bench)),
-        Box::pin(watched::measure(bench)),
+        Box::pin(overhead::measure(bench)),
         Box::pin(queue::measure(bench)),
         Box::pin(page::measure(bench)),
     ];
-    let (mut figures, mut failure) = (Vec::new(), None);
+    let (mut measurements, mut failure) = (Vec::new(), None);
     for family in families {
-        figures.extend(family.await.unwrap_or_else(|error| note_failure(&mut failure, error)));
+        measurements.extend(family.await.unwrap_or_else(|error| record_failure(&mut failure, error)));
     }
-    (figures, failure)
+    (measurements, failure)
 }
 
-/// Nothing, where something failed; what failed first is told again at the end.
-fn note_failure<T>(first: &mut Option<XtaskError>, error: XtaskError) -> Vec<T> {
-    steps::complain(&error);
+/// Prints an error and stores it if it is the first one. Returns an empty list of results.
+fn record_failure<T>(first: &mut Option<XtaskError>, error: XtaskError) -> Vec<T> {
+    progress::print_error(&error);
     first.get_or_insert(error);
     Vec::new()
 }

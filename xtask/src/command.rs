@@ -1,4 +1,4 @@
-//! Programs that tasks run: loudly, with the terminal to themselves, or quietly, with their last line beside the step.
+//! Execution of external programs: in the foreground on the terminal, or captured, with the last output line next to the step.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -14,25 +14,25 @@ use tokio::sync::mpsc;
 
 use crate::error::XtaskError;
 use crate::processes;
-use crate::steps::Step;
+use crate::progress::Step;
 
-/// A program, its arguments and its surroundings.
+/// A program with its arguments, environment variables and working directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     program: OsString,
     arguments: Vec<OsString>,
     variables: Vec<(OsString, Option<OsString>)>,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
-/// Lines of output that are shown of a program that failed.
-const LAST_LINES: usize = 40;
-/// Before a download is tried again.
-const PAUSE: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
+/// Maximum number of output lines in the error of a failed program.
+const MAX_TAIL_LINES: usize = 40;
+/// Delay before a failed download is retried.
+const RETRY_DELAY: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(3) };
 
 impl Command {
     pub(crate) fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), folder: None }
+        Self { program: program.into(), arguments: Vec::new(), variables: Vec::new(), directory: None }
     }
 
     pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -54,134 +54,140 @@ impl Command {
         self
     }
 
-    pub(crate) fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.folder = Some(folder.into());
+    pub(crate) fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
         self
     }
 
-    /// As it would be typed, without the variables: they may hold secrets.
-    pub(crate) fn shown(&self) -> String {
-        let mut words = vec![word(&self.program)];
-        words.extend(self.arguments.iter().map(|argument| word(argument)));
+    /// Returns the command line, quoted for a shell. Omits the environment variables, which may contain secrets.
+    pub(crate) fn command_line(&self) -> String {
+        let mut words = vec![shell_quote(&self.program)];
+        words.extend(self.arguments.iter().map(|argument| shell_quote(argument)));
         words.join(" ")
     }
 
-    /// Runs with the terminal to itself. Fails if the program does.
+    /// Runs the program in the foreground. Fails if the program fails.
     pub(crate) async fn run(&self) -> Result<(), XtaskError> {
-        let status = self.prepared().status().await.map_err(|cause| self.not_started(cause))?;
-        if status.success() { Ok(()) } else { Err(XtaskError::Failed { command: self.shown(), status }) }
+        let status = self.to_process().status().await.map_err(|cause| self.start_error(cause))?;
+        if status.success() { Ok(()) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
     }
 
-    /// Runs with its last line beside `step`, for at most `limit`. Fails with the last lines if the program does.
-    pub(crate) async fn run_in(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
-        let mut child = self.piped()?;
-        let mut last_lines = LastLines::default();
-        let ended = tokio::time::timeout(limit, follow(&mut child, step, &mut last_lines)).await;
+    /// Runs the program for at most `limit` and shows its last output line next to `step`.
+    /// The error of a failed program contains its last output lines.
+    pub(crate) async fn run_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
+        let mut child = self.spawn_piped()?;
+        let mut tail = OutputTail::default();
+        let result = tokio::time::timeout(limit, read_until_exit(&mut child, step, &mut tail)).await;
         step.detail("");
-        match ended {
+        match result {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => {
-                Err(XtaskError::FailedQuietly { command: self.shown(), status, output: last_lines.shown() })
+                Err(XtaskError::FailedWithOutput { command: self.command_line(), status, output: tail.text() })
             }
-            Ok(Err(cause)) => Err(self.not_started(cause)),
+            Ok(Err(cause)) => Err(self.start_error(cause)),
             Err(_) => {
-                // Nothing can be done about a program that cannot even be killed.
+                // A failed kill has no remedy.
                 let _ = child.kill().await;
-                Err(XtaskError::TooLong { command: self.shown(), limit, output: last_lines.shown() })
+                Err(XtaskError::Timeout { command: self.command_line(), limit, output: tail.text() })
             }
         }
     }
 
-    /// Downloads fail now and then for reasons that pass: up to three tries.
-    pub(crate) async fn retry_in(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
-        const TRIES: u32 = 3;
-        for attempt in 1..TRIES {
-            match self.run_in(step, limit).await {
+    /// Runs the program up to three times, because downloads fail with transient errors.
+    pub(crate) async fn retry_in_step(&self, step: &Step, limit: Duration) -> Result<(), XtaskError> {
+        const MAX_ATTEMPTS: u32 = 3;
+        for attempt in 1..MAX_ATTEMPTS {
+            match self.run_in_step(step, limit).await {
                 Ok(()) => return Ok(()),
                 Err(error @ XtaskError::Start { .. }) => return Err(error),
-                Err(error) => step.note(&format!("try {attempt} of {TRIES} failed: {error}")),
+                Err(error) => step.note(&format!("attempt {attempt} of {MAX_ATTEMPTS} failed: {error}")),
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
-        self.run_in(step, limit).await
+        self.run_in_step(step, limit).await
     }
 
-    /// What it writes on stdout; its stderr goes to the terminal. Fails if the program does.
-    pub(crate) async fn answer(&self) -> Result<String, XtaskError> {
-        // Not `output()`: that keeps stderr to itself, whatever it was told.
-        let child = self.prepared().stdout(Stdio::piped()).spawn().map_err(|cause| self.not_started(cause))?;
-        let output = child.wait_with_output().await.map_err(|cause| self.not_started(cause))?;
+    /// Runs the program and returns its stdout. The terminal shows its stderr. Fails if the program fails.
+    pub(crate) async fn output(&self) -> Result<String, XtaskError> {
+        // tokio's `Command::output` captures stderr, even if stderr is inherited.
+        let child = self.to_process().stdout(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))?;
+        let output = child.wait_with_output().await.map_err(|cause| self.start_error(cause))?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
-            Err(XtaskError::Failed { command: self.shown(), status: output.status })
+            Err(XtaskError::Failed { command: self.command_line(), status: output.status })
         }
     }
 
-    /// Runs with stdout to a file, and says how long that took, from start to end. Fails if the program does.
+    /// Runs the program with stdout redirected to a file, and returns its run time. Fails if the program fails.
     pub(crate) async fn time_to_file(&self, output: &Path) -> Result<Duration, XtaskError> {
         let file = File::create(output).map_err(|cause| XtaskError::File {
-            doing: "create",
+            operation: "create",
             path: output.to_owned(),
             cause,
         })?;
-        let mut command = self.prepared();
+        let mut command = self.to_process();
         command.stdout(file);
         let start = Instant::now();
-        let status = command.status().await.map_err(|cause| self.not_started(cause))?;
-        let took = start.elapsed();
-        if status.success() { Ok(took) } else { Err(XtaskError::Failed { command: self.shown(), status }) }
+        let status = command.status().await.map_err(|cause| self.start_error(cause))?;
+        let duration = start.elapsed();
+        if status.success() { Ok(duration) } else { Err(XtaskError::Failed { command: self.command_line(), status }) }
     }
 
-    /// What it writes on stdout, and the most memory that it had by then, in KiB: looked at after each piece, so that what is not
-    /// seen is only what it did after the last. Fails if the program does.
-    pub(crate) async fn answer_and_peak(&self) -> Result<(Vec<u8>, u64), XtaskError> {
-        let failed = |cause| self.not_started(cause);
-        let mut child = self.prepared().stdout(Stdio::piped()).spawn().map_err(failed)?;
+    /// Runs the program and returns its stdout and its peak memory in KiB. Fails if the program fails.
+    /// Reads the peak after each chunk of output, so memory allocated after the last chunk is not counted.
+    pub(crate) async fn output_and_peak_kib(&self) -> Result<(Vec<u8>, u64), XtaskError> {
+        let failed = |cause| self.start_error(cause);
+        let mut child = self.to_process().stdout(Stdio::piped()).spawn().map_err(failed)?;
         let (pid, stdout) = (child.id(), child.stdout.take());
-        let (mut answer, mut peak) = (Vec::new(), 0);
+        let (mut output, mut peak) = (Vec::new(), 0);
         if let Some(mut stdout) = stdout {
-            while stdout.read_buf(&mut answer).await.map_err(failed)? > 0 {
-                peak = pid.and_then(processes::peak_kib).unwrap_or(0).max(peak);
+            while stdout.read_buf(&mut output).await.map_err(failed)? > 0 {
+                peak = pid.and_then(processes::peak_memory_kib).unwrap_or(0).max(peak);
             }
         }
         let status = child.wait().await.map_err(failed)?;
-        if status.success() { Ok((answer, peak)) } else { Err(XtaskError::Failed { command: self.shown(), status }) }
+        if status.success() {
+            Ok((output, peak))
+        } else {
+            Err(XtaskError::Failed { command: self.command_line(), status })
+        }
     }
 
-    /// Reads its answer as JSON.
-    pub(crate) fn answer_as<T: DeserializeOwned>(&self, answer: &str) -> Result<T, XtaskError> {
-        serde_json::from_str(answer).map_err(|cause| XtaskError::Answer {
-            command: self.shown(),
+    /// Parses output of this command as JSON.
+    pub(crate) fn parse_json<T: DeserializeOwned>(&self, output: &str) -> Result<T, XtaskError> {
+        serde_json::from_str(output).map_err(|cause| XtaskError::UnexpectedOutput {
+            command: self.command_line(),
             cause: cause.to_string(),
-            // The answer may hold secrets, so it is not shown.
-            answer: String::new(),
+            // The output may contain secrets.
+            output: String::new(),
         })
     }
 
-    /// What it writes on stdout, if it runs and ends well. Says nothing either way.
-    pub(crate) async fn answer_if_it_works(&self) -> Option<String> {
-        let output = self.prepared().stderr(Stdio::null()).output().await.ok()?;
+    /// Runs the program silently and returns its stdout, or `None` if the program fails.
+    pub(crate) async fn output_if_success(&self) -> Option<String> {
+        let output = self.to_process().stderr(Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts it with stdout to be read by the caller and stderr in `log`. It ends when the child is dropped, and with this
-    /// process; Ctrl-C on the terminal does not reach it, so that it can be stopped in order.
+    /// Starts the program with stdout piped to the caller and stderr written to `log`.
+    /// The program is killed when the child is dropped, and receives SIGTERM when this process exits.
+    /// Its own process group shields it from Ctrl-C on the terminal, so the caller can stop it gracefully.
     pub(crate) fn start(&self, log: File) -> Result<Child, XtaskError> {
-        let tied = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
+        let with_death_signal = Self { program: "setpriv".into(), arguments: Vec::new(), ..self.clone() }
             .args(["--pdeathsig", "TERM", "--"])
             .args([&self.program])
             .args(&self.arguments);
-        let mut command = tied.prepared();
+        let mut command = with_death_signal.to_process();
         command.process_group(0).stdout(Stdio::piped()).stderr(log);
-        command.spawn().map_err(|cause| self.not_started(cause))
+        command.spawn().map_err(|cause| self.start_error(cause))
     }
 
-    fn piped(&self) -> Result<Child, XtaskError> {
-        self.prepared().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|cause| self.not_started(cause))
+    fn spawn_piped(&self) -> Result<Child, XtaskError> {
+        self.to_process().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|cause| self.start_error(cause))
     }
 
-    fn prepared(&self) -> tokio::process::Command {
+    fn to_process(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).kill_on_drop(true);
         for (name, value) in &self.variables {
@@ -190,19 +196,19 @@ impl Command {
                 None => command.env_remove(name),
             };
         }
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
         }
         command
     }
 
-    fn not_started(&self, cause: std::io::Error) -> XtaskError {
-        XtaskError::Start { command: self.shown(), cause }
+    fn start_error(&self, cause: std::io::Error) -> XtaskError {
+        XtaskError::Start { command: self.command_line(), cause }
     }
 }
 
-/// A word as a shell takes it.
-fn word(word: &OsStr) -> String {
+/// Quotes a word for a shell.
+fn shell_quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -212,35 +218,35 @@ fn word(word: &OsStr) -> String {
     }
 }
 
-/// The end of a program's output.
+/// Last lines of a program's output.
 #[derive(Debug, Default)]
-struct LastLines(VecDeque<String>);
+struct OutputTail(VecDeque<String>);
 
-impl LastLines {
+impl OutputTail {
     fn push(&mut self, line: String) {
-        if self.0.len() == LAST_LINES {
+        if self.0.len() == MAX_TAIL_LINES {
             self.0.pop_front();
         }
         self.0.push_back(line);
     }
 
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         self.0.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Reads both outputs until they end, then the exit status.
-async fn follow(child: &mut Child, step: &Step, last_lines: &mut LastLines) -> std::io::Result<ExitStatus> {
-    let (lines, mut read) = mpsc::channel(64);
+/// Reads stdout and stderr until both close, then returns the exit status.
+async fn read_until_exit(child: &mut Child, step: &Step, tail: &mut OutputTail) -> std::io::Result<ExitStatus> {
+    let (lines, mut received) = mpsc::channel(64);
     if let Some(stdout) = child.stdout.take() {
         tokio::spawn(send_lines(stdout, lines.clone()));
     }
     if let Some(stderr) = child.stderr.take() {
         tokio::spawn(send_lines(stderr, lines));
     }
-    while let Some(line) = read.recv().await {
+    while let Some(line) = received.recv().await {
         step.detail(&line);
-        last_lines.push(line);
+        tail.push(line);
     }
     child.wait().await
 }
@@ -250,10 +256,10 @@ async fn send_lines(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>)
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // A program that redraws its line ends it with CR; what counts is the last drawing.
-        let shown = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
+        // A progress display redraws its line after CR. The last redraw counts.
+        let visible = text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
         line.clear();
-        if !shown.is_empty() && lines.send(shown).await.is_err() {
+        if !visible.is_empty() && lines.send(visible).await.is_err() {
             break;
         }
     }
@@ -268,50 +274,51 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_shown_as_it_would_be_typed() {
+    fn command_line_is_shell_quoted_without_variables() {
         assert_eq!(shell("echo 'a b'; exit").shown(), r"sh -c 'echo '\''a b'\''; exit'");
         assert_eq!(Command::new("cargo").args(["build", ""]).env("SECRET", "x").shown(), "cargo build ''");
     }
 
     #[tokio::test]
-    async fn a_failure_shows_the_last_words_of_both_outputs() {
+    async fn error_contains_last_lines_of_both_outputs() {
         let step = Step::start("failing");
-        let error = shell("echo to stdout; echo to stderr >&2; exit 3").run_in(&step, Duration::from_mins(1)).await;
-        let shown = error.unwrap_err().to_string();
+        let error =
+            shell("echo to stdout; echo to stderr >&2; exit 3").run_in_step(&step, Duration::from_mins(1)).await;
+        let message = error.unwrap_err().to_string();
         assert!(
-            shown.contains("to stdout") && shown.contains("to stderr") && shown.contains("exit status: 3"),
-            "{shown}"
+            message.contains("to stdout") && message.contains("to stderr") && message.contains("exit status: 3"),
+            "{message}"
         );
     }
 
     #[tokio::test]
-    async fn only_the_last_lines_are_kept() {
-        let step = Step::start("chattering");
-        let error = shell("seq 1000; exit 1").run_in(&step, Duration::from_mins(1)).await.unwrap_err().to_string();
+    async fn error_contains_only_the_last_lines() {
+        let step = Step::start("many lines");
+        let error = shell("seq 1000; exit 1").run_in_step(&step, Duration::from_mins(1)).await.unwrap_err().to_string();
         assert!(error.contains(" 1000") && error.contains(" 961") && !error.contains(" 960"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_program_that_takes_too_long_is_ended() {
+    async fn program_is_killed_after_the_limit() {
         let step = Step::start("hanging");
-        let error = shell("echo begun; exec sleep 600").run_in(&step, Duration::from_secs(2)).await.unwrap_err();
-        assert!(matches!(&error, XtaskError::TooLong { output, .. } if output.contains("begun")), "{error}");
+        let error = shell("echo begun; exec sleep 600").run_in_step(&step, Duration::from_secs(2)).await.unwrap_err();
+        assert!(matches!(&error, XtaskError::Timeout { output, .. } if output.contains("begun")), "{error}");
     }
 
     #[tokio::test]
-    async fn a_download_that_fails_twice_is_tried_a_third_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let step = Step::start("trying");
-        let third = shell("echo x >> tries; test $(wc -l < tries) -eq 3").in_folder(folder.path());
-        third.retry_in(&step, Duration::from_mins(1)).await.unwrap();
-        let never = shell("echo x >> never; false").in_folder(folder.path());
-        never.retry_in(&step, Duration::from_mins(1)).await.unwrap_err();
-        assert_eq!(std::fs::read_to_string(folder.path().join("never")).unwrap().lines().count(), 3);
+    async fn retry_stops_after_three_attempts() {
+        let directory = tempfile::tempdir().unwrap();
+        let step = Step::start("retrying");
+        let third = shell("echo x >> tries; test $(wc -l < tries) -eq 3").current_dir(directory.path());
+        third.retry_in_step(&step, Duration::from_mins(1)).await.unwrap();
+        let never = shell("echo x >> never; false").current_dir(directory.path());
+        never.retry_in_step(&step, Duration::from_mins(1)).await.unwrap_err();
+        assert_eq!(std::fs::read_to_string(directory.path().join("never")).unwrap().lines().count(), 3);
     }
 
     #[tokio::test]
-    async fn a_program_that_does_not_exist_is_named() {
+    async fn error_names_a_missing_program() {
         let error = Command::new("no-such-program").run().await.unwrap_err().to_string();
-        assert!(error.starts_with("could not start `no-such-program`"), "{error}");
+        assert!(error.starts_with("cannot start `no-such-program`"), "{error}");
     }
 }

@@ -1,66 +1,66 @@
-//! Why a task did not do what was asked.
+//! Errors of the tasks.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use clew_testkit::ServerError;
-use clew_testkit::setup::{CLIENTS, PYTHON_VARIABLE, SetupError};
+use clew_testkit::setup::{CLIENT_REQUIREMENTS, PYTHON_ENV_VAR, SetupError};
 
-/// What was being done, to what, and the cause.
+/// Error of a task: the failed operation, its object and the cause.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XtaskError {
-    #[error("could not start: {0}")]
+    #[error("cannot start the runtime or a thread: {0}")]
     Runtime(#[source] std::io::Error),
-    #[error("could not start `{command}`: {cause}")]
+    #[error("cannot start `{command}`: {cause}")]
     Start { command: String, cause: std::io::Error },
     #[error("`{command}` failed ({status})")]
     Failed { command: String, status: ExitStatus },
-    #[error("`{command}` failed ({status}). Its last words:\n{output}")]
-    FailedQuietly { command: String, status: ExitStatus, output: String },
-    #[error("`{command}` was still running after {} s and was ended. Its last words:\n{output}", .limit.as_secs())]
-    TooLong { command: String, limit: Duration, output: String },
-    #[error("`{command}` answered something unexpected: {cause}\n{answer}")]
-    Answer { command: String, cause: String, answer: String },
-    #[error("could not {doing} {}: {cause}", .path.display())]
-    File { doing: &'static str, path: PathBuf, cause: std::io::Error },
-    #[error("could not {doing}: {cause}")]
-    Database { doing: &'static str, cause: mysql_async::Error },
-    #[error("the demo's sessions were not stuck after {} s", .limit.as_secs())]
-    NotStuck { limit: Duration },
+    #[error("`{command}` failed ({status}). Last lines of its output:\n{output}")]
+    FailedWithOutput { command: String, status: ExitStatus, output: String },
+    #[error("`{command}` timed out after {} s and was killed. Last lines of its output:\n{output}", .limit.as_secs())]
+    Timeout { command: String, limit: Duration, output: String },
+    #[error("unexpected output of `{command}`: {cause}\n{output}")]
+    UnexpectedOutput { command: String, cause: String, output: String },
+    #[error("cannot {operation} {}: {cause}", .path.display())]
+    File { operation: &'static str, path: PathBuf, cause: std::io::Error },
+    #[error("cannot {operation}: {cause}")]
+    Database { operation: &'static str, cause: mysql_async::Error },
+    #[error("the sessions of the demo did not block each other within {} s", .limit.as_secs())]
+    SessionsNotBlocked { limit: Duration },
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("these checks failed: {0}")]
+    #[error("failed checks: {0}")]
     Checks(String),
-    #[error("{missing} must be installed first, which only root may do. Run this, then try again:\n  {command}")]
-    NeedsRoot { missing: String, command: String },
+    #[error("{missing} must be installed, which requires root. Run this command, then try again:\n  {command}")]
+    RootRequired { missing: String, command: String },
     #[error(
-        "{} has not the client programs that the tests need; run `{0} -m pip install -r {CLIENTS}`, or unset {PYTHON_VARIABLE}",
+        "{} lacks Python packages that the tests require. Fix: run `{0} -m pip install -r {CLIENT_REQUIREMENTS}`, or unset {PYTHON_ENV_VAR}",
         .python.display()
     )]
-    NoClients { python: PathBuf },
-    #[error("the page needs Node {wanted} or newer, and {found}; the Rust program can be built without it")]
-    NoNode { wanted: String, found: String },
-    #[error("could not put the server under load: {cause}")]
+    MissingClients { python: PathBuf },
+    #[error("the web page requires Node.js {required} or newer, but {found}; the Rust program builds without it")]
+    MissingNode { required: String, found: String },
+    #[error("cannot put the server under load: {cause}")]
     Load { cause: std::io::Error },
-    #[error("`{command}` answered with {found} of what must be {expected}")]
-    Count { command: String, found: u64, expected: u64 },
-    #[error("cargo built no {kind} that is called {name}")]
+    #[error("wrong count in `{subject}`: {found} instead of {expected}")]
+    WrongCount { subject: String, found: u64, expected: u64 },
+    #[error("cargo did not build the {kind} target {name}")]
     NotBuilt { kind: String, name: String },
-    #[error("no row is called {name}…; they are: {known}")]
-    NoRow { name: String, known: String },
-    #[error("could not ask {address}: {cause}")]
+    #[error("no benchmark case starts with {name}; the cases are: {names}")]
+    UnknownCase { name: String, names: String },
+    #[error("cannot send a request to {address}: {cause}")]
     Http { address: std::net::SocketAddr, cause: std::io::Error },
-    #[error("could not make a client: {0}")]
+    #[error("cannot create an API client: {0}")]
     Client(#[from] clew_client::ClientError),
-    #[error("{cause}. The service's last words:\n{log}")]
-    Served { cause: Box<clew_client::ClientError>, log: String },
+    #[error("{cause}. Last lines of the server's log:\n{log}")]
+    Request { cause: Box<clew_client::ClientError>, log: String },
     #[error(transparent)]
     Faults(#[from] clew_faults::FaultsError),
-    #[error("{promises} promises were broken")]
-    Broken { promises: usize },
+    #[error("{violations} invariants were violated")]
+    InvariantsViolated { violations: usize },
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,8 +1,8 @@
-//! Ctrl-C, or a request to end.
+//! Termination signals.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Returns when it comes.
+/// Returns when the process receives SIGINT (Ctrl-C) or SIGTERM.
 pub(crate) async fn received() {
     let terminated = async {
         match signal(SignalKind::terminate()) {

@@ -1,27 +1,27 @@
-//! `cargo xtask lint`: what can be said of the code without running it.
+//! `cargo xtask lint`: static checks of the code.
 
 use std::time::Duration;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 use crate::{page, tools, workspace};
 
-/// Long enough for a first build on a slow machine.
-const LIMIT: Duration = Duration::from_mins(45);
+/// Time limit of one check. Allows a first build on a slow machine.
+const CHECK_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// Runs every check, even after one that fails: one run tells everything.
+/// Runs all checks, also after a failed check, and reports every failure.
 pub(crate) async fn run() -> Result<(), XtaskError> {
-    // Checks its types too; and what is built next holds it.
+    // The build checks the page's TypeScript types, and the next compilation embeds the page.
     page::build().await?;
     let cargo_deny = tools::CARGO_DENY.install().await?;
     let checks = [
-        ("Form (cargo fmt)", workspace::cargo().args(["fmt", "--all", "--check"])),
+        ("Formatting (cargo fmt)", workspace::cargo().args(["fmt", "--all", "--check"])),
         (
             "Lints (clippy)",
             workspace::cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
         ),
-        ("Licences and dependencies (cargo-deny)", deny(&cargo_deny)),
+        ("Licenses and dependencies (cargo-deny)", cargo_deny_check(&cargo_deny)),
         (
             "Documentation (rustdoc)",
             workspace::cargo()
@@ -32,11 +32,11 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
     let mut failures = Vec::new();
     for (name, check) in checks {
         let step = Step::start(name);
-        match check.run_in(&step, LIMIT).await {
+        match check.run_in_step(&step, CHECK_TIMEOUT).await {
             Ok(()) => step.done(),
             Err(error) => {
                 drop(step);
-                steps::complain(&error);
+                progress::print_error(&error);
                 failures.push(name);
             }
         }
@@ -44,8 +44,8 @@ pub(crate) async fn run() -> Result<(), XtaskError> {
     if failures.is_empty() { Ok(()) } else { Err(XtaskError::Checks(failures.join(", "))) }
 }
 
-fn deny(cargo_deny: &std::path::Path) -> Command {
+fn cargo_deny_check(cargo_deny: &std::path::Path) -> Command {
     Command::new(cargo_deny)
-        .in_folder(workspace::root())
+        .current_dir(workspace::root())
         .args(["--locked", "--color", "never", "check", "bans", "licenses", "sources"])
 }

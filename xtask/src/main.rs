@@ -1,18 +1,18 @@
-//! The project's own commands, run as `cargo xtask …`: they install what they need and say what they do.
+//! Development tasks of the project, run as `cargo xtask …`. Each task installs its prerequisites and prints its progress.
 
-mod advisories;
+mod audit;
 mod bench;
+mod clew_server;
 mod command;
 mod demo;
 mod error;
 mod faults;
+mod install;
 mod interrupt;
 mod lint;
 mod page;
 mod processes;
-mod servers;
-mod service;
-mod steps;
+mod progress;
 mod test;
 mod tools;
 mod workspace;
@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::XtaskError;
 
-/// The project's own commands.
+/// Development tasks of the Clew project.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
 struct Arguments {
@@ -34,25 +34,25 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Show Clew at work on a private MariaDB with stuck sessions. Leaves nothing running
+    /// Demonstrate Clew on a private MariaDB with blocked sessions. Stops all processes at the end
     Demo {
-        /// Keep the database and the service up until Ctrl-C, to try commands on them
+        /// Keep the database and the Clew server running until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
-    /// Run every test, on real servers. Installs what is missing
+    /// Run all tests against real database servers. Installs missing prerequisites
     Test {
-        /// Run only some: arguments for `cargo nextest run`, such as `-- -p clew-mysql`
+        /// Arguments for `cargo nextest run`, such as `-- -p clew-mysql` to run the tests of one crate
         #[arg(last = true, value_name = "NEXTEST ARGUMENTS")]
         nextest: Vec<OsString>,
     },
-    /// Measure Clew beside its peers, and keep the results in bench/results. Takes an hour, and a machine to itself
+    /// Benchmark Clew against comparison programs and save the results in bench/results. Takes an hour on an idle machine
     Bench(bench::Arguments),
-    /// Break what Clew stands on while a client runs, and check every promise
+    /// Inject faults into the dependencies of Clew under load, and check the guarantees
     Faults(faults::Arguments),
-    /// Check form, lints, licences, dependencies and the documentation's links
+    /// Check formatting, lints, licenses, dependencies and documentation links
     Lint,
-    /// Check dependencies against published security advisories. Downloads their database: for a schedule, not a part of the gate
+    /// Check dependencies against published security advisories. Downloads the advisory database; not part of `lint`
     Audit,
 }
 
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(XtaskError::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            steps::complain(&error);
+            progress::print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -80,7 +80,7 @@ fn run(task: Task) -> Result<(), XtaskError> {
             Task::Bench(arguments) => bench::run(arguments).await,
             Task::Faults(arguments) => faults::run(arguments).await,
             Task::Lint => lint::run().await,
-            Task::Audit => advisories::run().await,
+            Task::Audit => audit::run().await,
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test, on real servers.
+//! `cargo xtask test`: runs all tests against real database servers.
 
 use std::ffi::OsString;
 
@@ -6,12 +6,12 @@ use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::{page, servers, steps, tools, workspace};
+use crate::{install, page, steps, tools, workspace};
 
-/// Installs what is missing, then runs all tests, or those that `nextest` names.
+/// Installs missing prerequisites, then runs all tests, or those selected by the `nextest` arguments.
 pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
-    steps::heading("What the tests need");
-    servers::install_for_tests().await?;
+    progress::heading("Prerequisites of the tests");
+    install::for_tests().await?;
     page::build().await?;
     let runner = tools::CARGO_NEXTEST.install().await?;
 
@@ -19,18 +19,19 @@ pub(crate) async fn run(nextest: &[OsString]) -> Result<(), XtaskError> {
         page::test().await?;
     }
 
-    steps::heading("Tests");
-    let started = with_servers(Command::new(runner).in_folder(workspace::root()).args(["nextest", "run", "--locked"]));
+    progress::heading("Tests");
+    let tests =
+        with_server_paths(Command::new(runner).current_dir(workspace::root()).args(["nextest", "run", "--locked"]));
     if !nextest.is_empty() {
-        return started.args(nextest.iter().cloned()).run().await;
+        return tests.args(nextest.iter().cloned()).run().await;
     }
-    started.args(["--workspace", "--all-targets"]).run().await?;
+    tests.args(["--workspace", "--all-targets"]).run().await?;
 
-    steps::heading("Examples in the documentation");
-    with_servers(workspace::cargo().args(["test", "--doc", "--workspace", "--locked"])).run().await
+    progress::heading("Documentation examples");
+    with_server_paths(workspace::cargo().args(["test", "--doc", "--workspace", "--locked"])).run().await
 }
 
-/// Tests find servers and client programs through these.
-fn with_servers(command: Command) -> Command {
-    command.env(setup::SERVERS_DIR_VARIABLE, setup::servers_dir()).env(setup::PYTHON_VARIABLE, setup::clients_python())
+/// Sets the variables by which tests locate servers and client programs.
+fn with_server_paths(command: Command) -> Command {
+    command.env(setup::SERVERS_DIR_ENV_VAR, setup::servers_dir()).env(setup::PYTHON_ENV_VAR, setup::clients_python())
 }

@@ -1,4 +1,4 @@
-//! Cargo's helpers that the tasks run: those on the PATH if they are new enough, else built once into the cache.
+//! Cargo tools of the tasks. A sufficiently new tool on the PATH is used, otherwise it is built once into the cache.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use clew_testkit::setup;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::steps::Step;
+use crate::progress::Step;
 use crate::workspace;
 
-/// A program that cargo can install.
+/// A tool that `cargo install` can build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tool {
     name: &'static str,
-    /// The version that is installed, and the oldest that is taken from the PATH.
+    /// Version to install, and minimum version of a tool on the PATH.
     version: Version,
 }
 
@@ -23,22 +23,22 @@ type Version = [u32; 3];
 pub(crate) const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: [0, 20, 2] };
 pub(crate) const CARGO_NEXTEST: Tool = Tool { name: "cargo-nextest", version: [0, 9, 143] };
 
-/// Building one takes minutes on a slow machine.
-const LIMIT: Duration = Duration::from_mins(30);
+/// Time limit of a tool's build, which takes minutes on a slow machine.
+const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// They wait for other programs most of the time: unoptimised, they are built in less than half the time and are as good.
-const FAST_TO_BUILD: [(&str, &str); 3] = [
+/// Profile without optimization, which halves the build time. The tools mostly wait for other programs.
+const FAST_BUILD_PROFILE: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
 ];
 
 impl Tool {
-    /// The program, installed if it was not there.
+    /// Returns the path of the tool. Builds the tool if no sufficiently new version exists.
     pub(crate) async fn install(&self) -> Result<PathBuf, XtaskError> {
-        let kept = setup::servers_dir().join("tools");
-        let in_cache = kept.join("bin").join(self.name);
-        for program in [PathBuf::from(self.name), in_cache.clone()] {
+        let tools_dir = setup::servers_dir().join("tools");
+        let cached_program = tools_dir.join("bin").join(self.name);
+        for program in [PathBuf::from(self.name), cached_program.clone()] {
             if self.is_new_enough(&program).await {
                 return Ok(program);
             }
@@ -46,28 +46,28 @@ impl Tool {
         let [major, minor, patch] = self.version;
         let version = format!("{major}.{minor}.{patch}");
         let step = Step::start(format!("Building {} {version} (once)", self.name));
-        // Its own build folder, which cargo removes: nothing of it is of use to this workspace.
+        // Without CARGO_TARGET_DIR, cargo builds in a temporary directory and removes it.
         workspace::cargo()
             .without_env("CARGO_TARGET_DIR")
-            .envs(FAST_TO_BUILD)
+            .envs(FAST_BUILD_PROFILE)
             .args(["install", "--locked", "--force", "--version", &version, "--root"])
-            .args([kept.as_os_str()])
+            .args([tools_dir.as_os_str()])
             .args([self.name])
-            .retry_in(&step, LIMIT)
+            .retry_in_step(&step, BUILD_TIMEOUT)
             .await?;
         step.done();
-        Ok(in_cache)
+        Ok(cached_program)
     }
 
     async fn is_new_enough(&self, program: &Path) -> bool {
-        let answer = Command::new(program).args(["--version"]).answer_if_it_works().await;
-        answer.is_some_and(|answer| version(&answer) >= Some(self.version))
+        let output = Command::new(program).args(["--version"]).output_if_success().await;
+        output.is_some_and(|output| parse_version(&output) >= Some(self.version))
     }
 }
 
-/// The version in an answer such as `cargo-deny 0.20.2`.
-fn version(answer: &str) -> Option<Version> {
-    let mut numbers = answer.split_whitespace().nth(1)?.split('.').map(str::parse);
+/// Parses the version in output such as `cargo-deny 0.20.2`.
+fn parse_version(output: &str) -> Option<Version> {
+    let mut numbers = output.split_whitespace().nth(1)?.split('.').map(str::parse);
     let mut next = || numbers.next()?.ok();
     Some([next()?, next()?, next()?])
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_and_compared_as_numbers() {
+    fn versions_compare_as_numbers() {
         assert_eq!(version("cargo-nextest 0.9.143 (60fa45f63 2026-08-04)\nrelease: 0.9.143"), Some([0, 9, 143]));
         assert!(version("cargo-nextest 0.10.0") > version("cargo-nextest 0.9.143"));
         assert_eq!(version("no version at all"), None);

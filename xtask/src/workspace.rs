@@ -1,4 +1,4 @@
-//! Where this clone is, and what cargo and git do in it.
+//! Workspace root, and cargo and git commands in it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,72 +7,73 @@ use serde_json::Value;
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::steps::Step;
+use crate::progress::Step;
 
-/// A first build on a slow machine.
-const BUILD_LIMIT: Duration = Duration::from_mins(45);
+/// Time limit of a build. Allows a first build on a slow machine.
+const BUILD_TIMEOUT: Duration = Duration::from_mins(45);
 
-/// The root of the clone. Cargo says where this package is; a binary kept from another clone would not know.
+/// Returns the workspace root.
+/// Cargo's runtime variable takes precedence, because the binary may have been compiled in another clone.
 pub(crate) fn root() -> PathBuf {
     let package =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     package.parent().map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
-/// The cargo that started this, in the root of the clone.
+/// Returns a command for the running cargo, in the workspace root.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    Command::new(cargo).in_folder(root())
+    Command::new(cargo).current_dir(root())
 }
 
-/// What git says in the root of the clone; nothing where it cannot.
+/// Runs git in the workspace root and returns its output, or `None` if git fails.
 pub(crate) async fn git(arguments: &[&str]) -> Option<String> {
-    let git = Command::new("git").in_folder(root()).args(arguments.iter().copied());
-    git.answer_if_it_works().await.map(|answer| answer.trim().to_owned())
+    let git = Command::new("git").current_dir(root()).args(arguments.iter().copied());
+    git.output_if_success().await.map(|output| output.trim().to_owned())
 }
 
-/// A program that cargo built.
+/// An executable built by cargo.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// Of the target.
+    /// Name of the cargo target.
     pub(crate) name: String,
-    /// `bin`, `test`, `bench`, …
+    /// Kind of the cargo target: `bin`, `test`, `bench`, …
     pub(crate) kind: String,
     pub(crate) path: PathBuf,
 }
 
-/// Builds `clew`, and says where it is. `profile` are cargo's arguments for it.
+/// Builds `clew` with cargo's `profile` arguments, and returns the path of the executable.
 pub(crate) async fn build_clew(profile: &[&str]) -> Result<PathBuf, XtaskError> {
     let arguments = [&["build", "--package", "clew", "--bin", "clew"], profile].concat();
-    clew_among(&build("Building clew", &arguments).await?)
+    find_clew(&build("Building clew", &arguments).await?)
 }
 
-/// The `clew` among what was built.
-pub(crate) fn clew_among(programs: &[Program]) -> Result<PathBuf, XtaskError> {
-    program_among(programs, "bin", "clew")
+/// Returns the path of the `clew` executable.
+pub(crate) fn find_clew(programs: &[Program]) -> Result<PathBuf, XtaskError> {
+    find_program(programs, "bin", "clew")
 }
 
-/// A program among those that were built.
-pub(crate) fn program_among(programs: &[Program], kind: &str, name: &str) -> Result<PathBuf, XtaskError> {
+/// Returns the path of a built program.
+pub(crate) fn find_program(programs: &[Program], kind: &str, name: &str) -> Result<PathBuf, XtaskError> {
     let found = programs.iter().find(|program| program.kind == kind && program.name == name);
     found
         .map(|program| program.path.clone())
         .ok_or_else(|| XtaskError::NotBuilt { kind: kind.to_owned(), name: name.to_owned() })
 }
 
-/// Builds what cargo's arguments say, and tells the programs that came of it.
-pub(crate) async fn build(doing: &str, arguments: &[&str]) -> Result<Vec<Program>, XtaskError> {
-    let step = Step::start(doing);
+/// Runs a cargo build command and returns the built programs.
+pub(crate) async fn build(step_name: &str, arguments: &[&str]) -> Result<Vec<Program>, XtaskError> {
+    let step = Step::start(step_name);
     let build = cargo().args(arguments.iter().copied()).args(["--locked"]);
-    build.run_in(&step, BUILD_LIMIT).await?;
+    build.run_in_step(&step, BUILD_TIMEOUT).await?;
     step.done();
-    // Built by now, so cargo only says where it is.
-    let answer = build.args(["--quiet", "--message-format", "json"]).answer().await?;
-    Ok(answer.lines().filter_map(|line| program(&serde_json::from_str(line).ok()?)).collect())
+    // Everything is built, so this run only prints the paths.
+    let output = build.args(["--quiet", "--message-format", "json"]).output().await?;
+    Ok(output.lines().filter_map(|line| parse_artifact(&serde_json::from_str(line).ok()?)).collect())
 }
 
-/// The program of a message of cargo's, if it is of one. Unit tests of a program are none.
-fn program(message: &Value) -> Option<Program> {
+/// Parses a JSON message of cargo. Returns `None` for unit tests of a binary and for messages without an executable.
+fn parse_artifact(message: &Value) -> Option<Program> {
     let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
     let kind = text("/target/kind/0")?;
     if kind == "bin" && message.pointer("/profile/test")?.as_bool()? {
@@ -86,15 +87,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_told_from_their_unit_tests() {
+    fn unit_tests_of_a_binary_are_not_programs() {
         let message = |kind: &str, test: bool| {
             serde_json::json!({
                 "target": { "kind": [kind], "name": "clew" }, "profile": { "test": test }, "executable": "/x/clew"
             })
         };
-        assert!(program(&message("bin", false)).is_some_and(|program| program.path.ends_with("x/clew")));
-        assert!(program(&message("bin", true)).is_none());
-        assert!(program(&message("bench", true)).is_some_and(|program| program.kind == "bench"));
-        assert!(program(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
+        assert!(parse_artifact(&message("bin", false)).is_some_and(|program| program.path.ends_with("x/clew")));
+        assert!(parse_artifact(&message("bin", true)).is_none());
+        assert!(parse_artifact(&message("bench", true)).is_some_and(|program| program.kind == "bench"));
+        assert!(parse_artifact(&serde_json::json!({ "reason": "build-finished", "success": true })).is_none());
     }
 }

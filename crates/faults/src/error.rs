@@ -1,4 +1,4 @@
-//! Why a run could not be brought to its end. A broken promise is none of these: it stands in the report.
+//! Errors that abort a run. The report, not an error, contains violated invariants.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,68 +7,68 @@ use clew_client::ClientError;
 use clew_store::StoreError;
 use clew_testkit::ServerError;
 
-/// What was being done, to what, and the cause.
+/// Error of a run: the failed operation, its object and the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultsError {
-    /// A server that Clew stands on.
+    /// A private server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// A file, a process, a connection.
-    #[error("could not {doing}: {source}")]
+    /// A file, process or network operation failed.
+    #[error("cannot {operation}: {source}")]
     Io {
-        /// What was being done.
-        doing: &'static str,
-        /// Why not.
+        /// Failed operation.
+        operation: &'static str,
+        /// Cause.
         source: io::Error,
     },
-    /// A process of Clew did not do what it should.
+    /// A Clew process behaved unexpectedly.
     #[error("{name}: {reason}; its log is {}", log.display())]
-    Clew {
-        /// Which.
+    Process {
+        /// Name of the process.
         name: String,
-        /// What it did, or did not.
+        /// Unexpected behavior.
         reason: String,
-        /// Where it wrote what it said.
+        /// Log file of the process.
         log: PathBuf,
     },
-    /// Looking at the rows.
-    #[error("could not {doing}: {source}")]
+    /// A query of the metadata database failed.
+    #[error("cannot {operation}: {source}")]
     Database {
-        /// What was being done.
-        doing: &'static str,
-        /// Why not.
+        /// Failed operation.
+        operation: &'static str,
+        /// Cause.
         source: sqlx::Error,
     },
-    /// The client could not be made.
+    /// An API client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The clean-up.
+    /// The store failed during the final cleanup.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A fault had no effect, so nothing was tried.
+    /// A fault had no effect, so the run tested nothing.
     #[error("the fault {fault} did not take effect: {reason}")]
-    WithoutEffect {
-        /// Which.
+    NoEffect {
+        /// Name of the fault.
         fault: &'static str,
-        /// What was looked for in vain.
+        /// Missing effect.
         reason: String,
     },
-    /// No fault has this name.
-    #[error("no fault is called {name}; they are: {known}")]
-    NoFault {
-        /// The name.
+    /// The name of a fault is unknown.
+    #[error("unknown fault {name}; the faults are: {names}")]
+    UnknownFault {
+        /// Given name.
         name: String,
-        /// Those that there are.
-        known: String,
+        /// Names of all faults.
+        names: String,
     },
 }
 
-/// For `map_err`.
-pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> FaultsError {
-    move |source| FaultsError::Io { doing, source }
+/// Returns a mapping of I/O errors for `map_err`.
+pub(crate) fn io(operation: &'static str) -> impl FnOnce(io::Error) -> FaultsError {
+    move |source| FaultsError::Io { operation, source }
 }
 
-/// For `map_err`.
-pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> FaultsError {
-    move |source| FaultsError::Database { doing, source }
+/// Returns a mapping of database errors for `map_err`.
+pub(crate) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> FaultsError {
+    move |source| FaultsError::Database { operation, source }
 }

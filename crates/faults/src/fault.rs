@@ -1,55 +1,55 @@
-//! What is brought about.
+//! Kinds of faults.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::FaultsError;
 
-/// Kinds of faults, in the order in which they are brought about.
+/// Kinds of faults, in the default order of injection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
-    /// Workers and servers are killed (SIGKILL), and started again after a while.
+    /// Kills workers and servers (SIGKILL) and restarts them later.
     Kill,
-    /// PostgreSQL ends, in order or as by a crash, and is started again.
-    MetadataRestart,
-    /// PostgreSQL with all its sessions stands still (SIGSTOP), and goes on.
-    MetadataPause,
-    /// The S3 server ends, in order or by SIGKILL, and is started again.
-    ResultsStop,
-    /// What goes to S3 and back crawls, or stands still.
-    ResultsSlow,
-    /// Nothing passes between a worker and PostgreSQL for longer than a lease.
-    Cut,
-    /// The clock of a worker is wrong by an hour.
-    Clock,
-    /// The disk of a worker is full.
+    /// Stops or crashes PostgreSQL and restarts it.
+    PostgresRestart,
+    /// Pauses PostgreSQL and all its sessions (SIGSTOP), then resumes them.
+    PostgresPause,
+    /// Stops or kills the S3 server and restarts it.
+    S3Stop,
+    /// Throttles or stalls the traffic to and from S3.
+    S3Slow,
+    /// Blocks the traffic between a worker and PostgreSQL for longer than a lease.
+    NetworkPartition,
+    /// Shifts the clock of a worker by one hour.
+    ClockShift,
+    /// Fills the disk of a worker.
     DiskFull,
 }
 
 impl Fault {
-    /// All of them.
+    /// All faults, in the default order of injection.
     pub const ALL: [Self; 8] = [
         Self::Kill,
-        Self::MetadataRestart,
-        Self::MetadataPause,
-        Self::ResultsStop,
-        Self::ResultsSlow,
-        Self::Cut,
-        Self::Clock,
+        Self::PostgresRestart,
+        Self::PostgresPause,
+        Self::S3Stop,
+        Self::S3Slow,
+        Self::NetworkPartition,
+        Self::ClockShift,
         Self::DiskFull,
     ];
 
-    /// What it is called on the command line and in the report.
+    /// Returns the name on the command line and in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
-            Self::MetadataRestart => "postgresql-restart",
-            Self::MetadataPause => "postgresql-pause",
-            Self::ResultsStop => "s3-stop",
-            Self::ResultsSlow => "s3-slow",
-            Self::Cut => "cut",
-            Self::Clock => "clock",
+            Self::PostgresRestart => "postgresql-restart",
+            Self::PostgresPause => "postgresql-pause",
+            Self::S3Stop => "s3-stop",
+            Self::S3Slow => "s3-slow",
+            Self::NetworkPartition => "cut",
+            Self::ClockShift => "clock",
             Self::DiskFull => "disk-full",
         }
     }
@@ -65,10 +65,10 @@ impl FromStr for Fault {
     type Err = FaultsError;
 
     fn from_str(name: &str) -> Result<Self, FaultsError> {
-        Self::ALL
-            .into_iter()
-            .find(|fault| fault.name() == name)
-            .ok_or_else(|| FaultsError::NoFault { name: name.to_owned(), known: Self::ALL.map(Self::name).join(" ") })
+        Self::ALL.into_iter().find(|fault| fault.name() == name).ok_or_else(|| FaultsError::UnknownFault {
+            name: name.to_owned(),
+            names: Self::ALL.map(Self::name).join(" "),
+        })
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_for_its_fault_and_a_wrong_one_tells_the_others() {
+    fn names_parse_and_unknown_names_list_all_faults() {
         for fault in Fault::ALL {
             assert_eq!(fault.name().parse::<Fault>().unwrap(), fault);
         }

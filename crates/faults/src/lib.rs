@@ -1,26 +1,26 @@
-//! Breaks what Clew stands on while a client runs, and checks what the client saw.
+//! Fault injection: breaks the dependencies of Clew under load, and checks the guarantees.
 //!
-//! [`run()`] puts up a platform: PostgreSQL, an S3 server, three servers and four workers of Clew, a MariaDB and a fleet of fake nodes. A
-//! client asks it for collections at a steady rate, while one [`Fault`] after the other is brought about, at moments that a seed
-//! decides. In the end each promise is checked on everything that was asked for: the client's own notes, the rows of the database, a
-//! trigger in it that saw every end, the objects on S3, and what the processes logged.
+//! [`run()`] starts a cluster: PostgreSQL, an S3 server, three Clew servers, four Clew workers, a MariaDB and fleets of fake nodes.
+//! A client requests collections at a constant rate while the run injects one [`Fault`] after the other, at times that a seed determines.
+//! At the end, the run checks every invariant on all requested collections. It uses the client's records, the rows of the database,
+//! a trigger that records every completion, the objects on S3 and the logs of the processes.
 //!
-//! Only for tests: `crates/cli/tests/faults` runs it for two minutes, `cargo xtask faults` for as long as it is told.
-//! `docs/decisions/0031-faults-and-promises.md` says what is promised, and how each promise is looked at.
+//! For tests only: `crates/cli/tests/faults` runs it for two minutes, `cargo xtask faults` for a configurable time.
+//! `docs/decisions/0031-fault-injection.md` describes the guarantees and their checks.
 
-mod breaking;
-mod checks;
-mod diary;
+mod cluster;
+mod db_trace;
 mod error;
+mod failure_attribution;
 mod fault;
-mod load;
+mod injector;
+mod invariants;
 mod nodes;
-mod place;
 mod process;
-mod reasons;
 mod report;
 mod run;
-mod witness;
+mod timeline;
+mod workload;
 
 pub use error::FaultsError;
 pub use fault::Fault;

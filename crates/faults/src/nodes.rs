@@ -1,4 +1,4 @@
-//! What is watched: a fleet of fake nodes of every kind, and a real MariaDB.
+//! Monitored nodes: fleets of fake nodes with different behaviors, and a real MariaDB.
 
 use std::time::Duration;
 
@@ -10,98 +10,103 @@ use tokio::net::TcpSocket;
 
 use crate::error::{FaultsError, io};
 
-/// What is true of a node.
+/// Behavior of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It shows so many sessions.
+pub(crate) enum NodeKind {
+    /// Fake server with exactly this number of sessions.
     Fake(u64),
-    /// A real server: at least so many sessions, those that this process holds open.
+    /// Real server with at least this number of sessions, which this process holds open.
     Real(u64),
-    /// It takes connections and closes them.
-    HangsUp,
-    /// Nothing listens there.
-    Gone,
+    /// Accepts connections and closes them.
+    ClosesConnections,
+    /// A port without a listener.
+    Unreachable,
 }
 
-/// A node of the inventory.
+/// A registered node.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
     pub(crate) instance: InstanceId,
     pub(crate) id: NodeId,
 }
 
-/// A collection that was accepted.
+/// An accepted collection.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) id: RequestId,
     pub(crate) node: Node,
 }
 
-/// Running nodes, before they are in an inventory.
-pub(crate) struct Watched {
-    fleets: Vec<(FakeFleet, Kind)>,
-    real: Server,
+/// Running servers of the nodes.
+pub(crate) struct MonitoredNodes {
+    fleets: Vec<(FakeFleet, NodeKind)>,
+    real_server: Server,
     _sessions: IdleSessions,
-    /// Held, so that nobody else listens there. Nor does this.
-    gone: TcpSocket,
+    /// Bound but not listening, so that no other process can listen on the port.
+    unreachable: TcpSocket,
 }
 
-/// Nodes of a kind, their sessions, what is special, and how often in a hundred one of the kind is asked.
+/// Fleets: number of nodes, sessions of each node, fault, and share of the requests in percent.
 const FLEETS: [(usize, u64, Fault, usize); 5] = [
     (24, 20, Fault::None, 65),
-    // More than a worker keeps in memory: its rows go through the disk.
+    // More rows than a worker keeps in memory, so they spill to the disk.
     (8, 12_000, Fault::None, 10),
-    // More than one part on S3.
+    // Results of more than one part on S3.
     (2, 40_000, Fault::None, 2),
-    // Five seconds: so that the holder of a lease is at work when another one comes back.
+    // Reads of five seconds, so that a lease holder is still reading when another worker returns.
     (12, 20, Fault::Drips(Duration::from_millis(250)), 9),
     (1, 0, Fault::HangUp, 4),
 ];
+/// Sessions of the real server.
 const REAL_SESSIONS: usize = 10;
+/// Share of requests for the real server, in percent.
 const REAL_SHARE: usize = 8;
-const GONE_SHARE: usize = 2;
+/// Share of requests for the unreachable node, in percent.
+const UNREACHABLE_SHARE: usize = 2;
 
-impl Watched {
+impl MonitoredNodes {
     pub(crate) async fn start() -> Result<Self, FaultsError> {
         let mut fleets = Vec::new();
         for (nodes, sessions, fault, _) in FLEETS {
             let options = FakeOptions { sessions, transactions: sessions / 4, fault };
             let fleet = FakeFleet::start(nodes, options).await.map_err(io("start fake nodes"))?;
-            fleets.push((fleet, if fault == Fault::HangUp { Kind::HangsUp } else { Kind::Fake(sessions) }));
+            let kind = if fault == Fault::HangUp { NodeKind::ClosesConnections } else { NodeKind::Fake(sessions) };
+            fleets.push((fleet, kind));
         }
-        let real = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
-        let sessions = idle_sessions(&real, REAL_SESSIONS).await.map_err(io("open sessions"))?;
-        let gone = TcpSocket::new_v4().map_err(io("find a free port"))?;
-        gone.bind(([127, 0, 0, 1], 0).into()).map_err(io("find a free port"))?;
-        Ok(Self { fleets, real, _sessions: sessions, gone })
+        let real_server = Server::start(Flavor::MariaDb, &ServerOptions::default()).await?;
+        let sessions = idle_sessions(&real_server, REAL_SESSIONS).await.map_err(io("open sessions"))?;
+        let unreachable = TcpSocket::new_v4().map_err(io("find a free port"))?;
+        unreachable.bind(([127, 0, 0, 1], 0).into()).map_err(io("find a free port"))?;
+        Ok(Self { fleets, real_server, _sessions: sessions, unreachable })
     }
 
-    /// The addresses of all nodes, instance by instance, with what is true of each.
-    pub(crate) fn instances(&self) -> Result<Vec<Vec<(String, Kind)>>, FaultsError> {
-        let of = |(fleet, kind): &(FakeFleet, Kind)| fleet.nodes().iter().map(|node| (node.url(), *kind)).collect();
-        let mut instances: Vec<Vec<(String, Kind)>> = self.fleets.iter().map(of).collect();
-        instances.push(vec![(self.real.url(), Kind::Real(REAL_SESSIONS as u64))]);
-        let port = self.gone.local_addr().map_err(io("find a free port"))?.port();
-        instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), Kind::Gone)]);
+    /// Returns the URL and kind of all nodes, grouped by instance.
+    pub(crate) fn instances(&self) -> Result<Vec<Vec<(String, NodeKind)>>, FaultsError> {
+        let nodes_of =
+            |(fleet, kind): &(FakeFleet, NodeKind)| fleet.nodes().iter().map(|node| (node.url(), *kind)).collect();
+        let mut instances: Vec<Vec<(String, NodeKind)>> = self.fleets.iter().map(nodes_of).collect();
+        instances.push(vec![(self.real_server.url(), NodeKind::Real(REAL_SESSIONS as u64))]);
+        let port = self.unreachable.local_addr().map_err(io("find a free port"))?.port();
+        instances.push(vec![(format!("mysql://clew@127.0.0.1:{port}/?tls=off"), NodeKind::Unreachable)]);
         Ok(instances)
     }
 }
 
-/// Nodes of the inventory, and how often each is asked.
+/// Registered nodes by instance, with the share of requests of each instance.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory(Vec<(Vec<Node>, usize)>);
 
 impl Inventory {
-    /// The nodes of the next instance, in the order of [`Watched::instances`].
+    /// Adds the nodes of the next instance, in the order of [`MonitoredNodes::instances`].
     pub(crate) fn add(&mut self, nodes: Vec<Node>) {
-        let shares = FLEETS.iter().map(|(.., share)| *share).chain([REAL_SHARE, GONE_SHARE]);
+        let shares = FLEETS.iter().map(|(.., share)| *share).chain([REAL_SHARE, UNREACHABLE_SHARE]);
         let share = shares.into_iter().nth(self.0.len()).unwrap_or_default();
         self.0.push((nodes, share));
     }
 
-    /// A random one.
-    pub(crate) fn any(&self, rng: &mut Rng) -> Option<Node> {
+    /// Chooses a random node, weighted by the shares.
+    pub(crate) fn choose_node(&self, rng: &mut Rng) -> Option<Node> {
         let mut at = rng.usize(..self.0.iter().map(|(_, share)| share).sum::<usize>());
         for (nodes, share) in &self.0 {
             if at < *share {
@@ -113,13 +118,13 @@ impl Inventory {
     }
 }
 
-impl Kind {
-    /// Whether a whole result has so many rows.
-    pub(crate) fn may_have(self, rows: u64) -> bool {
+impl NodeKind {
+    /// Returns true if a complete result of this kind of node can have this number of rows.
+    pub(crate) fn allows_row_count(self, rows: u64) -> bool {
         match self {
             Self::Fake(sessions) => rows == sessions,
             Self::Real(sessions) => rows >= sessions,
-            Self::HangsUp | Self::Gone => false,
+            Self::ClosesConnections | Self::Unreachable => false,
         }
     }
 }

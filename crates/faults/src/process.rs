@@ -1,4 +1,4 @@
-//! Processes of Clew: started, killed, and started again as they were.
+//! Clew processes that can be killed and restarted with the same command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,22 +14,22 @@ use tokio::time::timeout;
 
 use crate::error::{FaultsError, io};
 
-/// For a process to begin, and to end in order.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Time limit of a process's start and of its graceful shutdown.
+const START_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A process that can be started again. Dropping it kills it.
+/// A restartable process. Dropping it kills the process.
 #[derive(Debug)]
-pub(crate) struct Clew {
+pub(crate) struct ClewProcess {
     pub(crate) name: String,
-    /// What stands before and in place of the program: it may give it a disk of its own.
+    /// Program and arguments, including wrappers such as `unshare`.
     command: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     log: PathBuf,
     child: Option<Child>,
 }
 
-impl Clew {
-    /// One that is not started yet.
+impl ClewProcess {
+    /// Creates a process without starting it.
     pub(crate) fn new(
         name: &str,
         command: Vec<OsString>,
@@ -40,25 +40,26 @@ impl Clew {
         Self { name: name.to_owned(), command, environment, log, child: None }
     }
 
-    /// Starts it, and waits for the first line that it says. Call it on a thread that lives as long as the process should.
+    /// Starts the process and returns its first output line.
+    /// The kernel kills the process when the calling thread exits.
     pub(crate) async fn start(&mut self) -> Result<String, FaultsError> {
-        let (program, arguments) = self.command.split_first().ok_or_else(|| self.failed("there is no program"))?;
+        let (program, arguments) = self.command.split_first().ok_or_else(|| self.failed("the command is empty"))?;
         let log = File::options().create(true).append(true).open(&self.log).map_err(io("write a log"))?;
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn().map_err(io("start clew"))?;
-        let said = child.stdout.take();
+        let stdout = child.stdout.take();
         self.child = Some(child);
-        let Some(said) = said else { return Err(self.failed("it cannot be heard")) };
-        let mut lines = BufReader::new(said).lines();
-        match timeout(LIMIT, lines.next_line()).await {
+        let Some(stdout) = stdout else { return Err(self.failed("its stdout is not captured")) };
+        let mut lines = BufReader::new(stdout).lines();
+        match timeout(START_STOP_TIMEOUT, lines.next_line()).await {
             Ok(Ok(Some(line))) => Ok(line),
-            _ => Err(self.failed("it did not begin")),
+            _ => Err(self.failed("it did not start in time")),
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Kills the process (SIGKILL) and waits for its exit.
     pub(crate) async fn kill(&mut self) -> Result<(), FaultsError> {
         if let Some(mut child) = self.child.take() {
             child.kill().await.map_err(io("kill a process"))?;
@@ -66,36 +67,36 @@ impl Clew {
         Ok(())
     }
 
-    /// SIGTERM; whether it ended in order, in time.
+    /// Requests a graceful shutdown (SIGTERM). Returns true if the process exits successfully in time.
     pub(crate) async fn stop(&mut self) -> bool {
         let Some(mut child) = self.child.take() else { return true };
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let asked = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
-        asked && matches!(timeout(LIMIT, child.wait()).await, Ok(Ok(status)) if status.success())
+        let signaled = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        signaled && matches!(timeout(START_STOP_TIMEOUT, child.wait()).await, Ok(Ok(status)) if status.success())
     }
 
-    /// Its process id, as long as it runs.
+    /// Returns the process id of a running process.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// Where the log ends now.
-    pub(crate) fn said(&self) -> u64 {
+    /// Returns the current length of the log in bytes.
+    pub(crate) fn log_length(&self) -> u64 {
         self.log.metadata().map_or(0, |log| log.len())
     }
 
-    /// What it has said since then. Bytes that are no text are replaced.
-    pub(crate) fn said_since(&self, said: u64) -> String {
+    /// Returns the log from a byte offset. Replaces invalid UTF-8.
+    pub(crate) fn log_since(&self, offset: u64) -> String {
         let mut bytes = Vec::new();
         let read = File::open(&self.log).and_then(|mut log| log.read_to_end(&mut bytes));
-        let since = usize::try_from(said).unwrap_or(usize::MAX);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         read.map_or_else(
             |_| String::new(),
-            |_| String::from_utf8_lossy(bytes.get(since..).unwrap_or_default()).into_owned(),
+            |_| String::from_utf8_lossy(bytes.get(offset..).unwrap_or_default()).into_owned(),
         )
     }
 
     pub(crate) fn failed(&self, reason: &str) -> FaultsError {
-        FaultsError::Clew { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
+        FaultsError::Process { name: self.name.clone(), reason: reason.to_owned(), log: self.log.clone() }
     }
 }

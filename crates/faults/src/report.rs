@@ -1,119 +1,126 @@
-//! What a run came to, as a table.
+//! Report of a run.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::diary::Event;
+use crate::db_trace::TaskRow;
 use crate::fault::Fault;
-use crate::load::{Answer, Asked, seen};
-use crate::witness::Row;
+use crate::timeline::Event;
+use crate::workload::{RequestOutcome, RequestRecord, accepted_records};
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Report {
     pub(crate) seed: u64,
-    pub(crate) lines: Vec<Line>,
-    /// How often each reason was given.
-    pub(crate) reasons: BTreeMap<String, usize>,
-    /// Collections in the database that no client was told of: their answers were lost, or said nothing.
-    pub(crate) untold: usize,
+    pub(crate) summaries: Vec<FaultSummary>,
+    /// Number of failures by label.
+    pub(crate) failures: BTreeMap<String, usize>,
+    /// Collections in the database whose response did not reach the client.
+    pub(crate) unconfirmed: usize,
     pub(crate) downloaded: usize,
-    /// Before the clean-up, and after it.
+    /// Orphaned results before and after the final cleanup.
     pub(crate) orphans: (usize, usize),
-    /// What workers swept while it went on.
+    /// Orphaned results that the workers removed during the run.
     pub(crate) swept: u64,
-    pub(crate) broken: Vec<String>,
+    pub(crate) violations: Vec<String>,
 }
 
-/// What was asked for under one fault.
+/// Requests and collections during one kind of fault.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct FaultSummary {
     fault: Fault,
-    /// How often it was brought about.
-    events: usize,
-    asked: usize,
+    injections: usize,
+    requested: usize,
     accepted: usize,
     refused: usize,
     uncertain: usize,
     finished: usize,
     failed: usize,
-    /// Of those that were accepted: taken up more than once.
-    taken_up_again: usize,
+    /// Accepted collections with more than one attempt.
+    retried: usize,
 }
 
-/// Broken promises that are shown one by one.
-const SHOWN: usize = 20;
+/// Maximum number of violations in the printed report.
+const MAX_PRINTED_VIOLATIONS: usize = 20;
 
 impl Report {
-    /// Each promise that was not kept, in a sentence. None is what is wanted.
+    /// Returns a sentence for each violated invariant. Empty if the run succeeded.
     #[must_use]
     pub fn broken(&self) -> &[String] {
-        &self.broken
+        &self.violations
     }
 }
 
-impl Line {
-    /// The lines of all faults, in their order.
-    pub(crate) fn of(faults: &[Fault], asked: &[Asked], rows: &[Row], events: &[Event]) -> Vec<Self> {
-        let rows: HashMap<&str, &Row> = rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-        let line = |(phase, fault): (usize, &Fault)| {
-            let of_phase = || asked.iter().filter(|asked| asked.phase == phase);
-            let is = |answer: fn(&Answer) -> bool| of_phase().filter(|asked| answer(&asked.answer)).count();
-            let found: Vec<&Row> = seen(asked)
+impl FaultSummary {
+    /// Summarizes each fault, in the order of injection.
+    pub(crate) fn summarize(
+        faults: &[Fault],
+        requests: &[RequestRecord],
+        rows: &[TaskRow],
+        events: &[Event],
+    ) -> Vec<Self> {
+        let rows: HashMap<&str, &TaskRow> = rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
+        let summarize_fault = |(phase, fault): (usize, &Fault)| {
+            let in_phase = || requests.iter().filter(|request| request.phase == phase);
+            let count = |is: fn(&RequestOutcome) -> bool| in_phase().filter(|request| is(&request.outcome)).count();
+            let accepted_rows: Vec<&TaskRow> = accepted_records(requests)
                 .filter(|(of, _)| *of == phase)
-                .filter_map(|(_, seen)| rows.get(seen.accepted.id.as_str()).copied())
+                .filter_map(|(_, record)| rows.get(record.accepted.id.as_str()).copied())
                 .collect();
-            let with = |status: &str| found.iter().filter(|row| row.status == status).count();
+            let with_status = |status: &str| accepted_rows.iter().filter(|row| row.status == status).count();
             Self {
                 fault: *fault,
-                events: events.iter().filter(|event| event.fault == *fault).count(),
-                asked: of_phase().count(),
-                accepted: is(|answer| matches!(answer, Answer::Accepted(_))),
-                refused: is(|answer| matches!(answer, Answer::Refused)),
-                uncertain: is(|answer| matches!(answer, Answer::Uncertain)),
-                finished: with("finished"),
-                failed: with("error"),
-                taken_up_again: found.iter().filter(|row| row.attempts > 1).count(),
+                injections: events.iter().filter(|event| event.fault == *fault).count(),
+                requested: in_phase().count(),
+                accepted: count(|outcome| matches!(outcome, RequestOutcome::Accepted(_))),
+                refused: count(|outcome| matches!(outcome, RequestOutcome::Refused)),
+                uncertain: count(|outcome| matches!(outcome, RequestOutcome::Uncertain)),
+                finished: with_status("finished"),
+                failed: with_status("error"),
+                retried: accepted_rows.iter().filter(|row| row.attempts > 1).count(),
             }
         };
-        faults.iter().enumerate().map(line).collect()
+        faults.iter().enumerate().map(summarize_fault).collect()
     }
 
-    fn numbers(&self) -> [usize; 8] {
-        let Self { events, asked, accepted, refused, uncertain, finished, failed, taken_up_again, .. } = *self;
-        [events, asked, accepted, refused, uncertain, finished, failed, taken_up_again]
+    fn counts(&self) -> [usize; 8] {
+        let Self { injections, requested, accepted, refused, uncertain, finished, failed, retried, .. } = *self;
+        [injections, requested, accepted, refused, uncertain, finished, failed, retried]
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| fault | times | asked | accepted | refused | uncertain | finished | error | taken up again |")?;
+        writeln!(
+            f,
+            "| fault | injections | requested | accepted | refused | uncertain | finished | failed | retried |"
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         let mut sums = [0; 8];
-        for line in &self.lines {
-            let numbers = line.numbers();
-            for (sum, number) in sums.iter_mut().zip(numbers) {
-                *sum += number;
+        for summary in &self.summaries {
+            let counts = summary.counts();
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum += count;
             }
-            writeln!(f, "| {} | {} |", line.fault, numbers.map(|number| number.to_string()).join(" | "))?;
+            writeln!(f, "| {} | {} |", summary.fault, counts.map(|count| count.to_string()).join(" | "))?;
         }
         writeln!(f, "| all | {} |", sums.map(|sum| sum.to_string()).join(" | "))?;
-        let reasons: Vec<String> = self.reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
-        writeln!(f, "\nReasons of errors: {}", reasons.join("; "))?;
-        writeln!(f, "Collections that nobody was told of, all of them ended: {}", self.untold)?;
-        writeln!(f, "Results downloaded once more at the end, each equal to its recorded hash: {}", self.downloaded)?;
+        let failures: Vec<String> = self.failures.iter().map(|(label, count)| format!("{label}: {count}")).collect();
+        writeln!(f, "\nFailures by reason: {}", failures.join("; "))?;
+        writeln!(f, "Collections without a response to the client, all completed: {}", self.unconfirmed)?;
+        writeln!(f, "Results downloaded again at the end, each equal to its recorded hash: {}", self.downloaded)?;
         let (before, after) = self.orphans;
         writeln!(
             f,
-            "Results that no collection names: {before}, after the clean-up {after}; swept before: {}",
+            "Orphaned results: {before}, after the final cleanup {after}; removed by workers during the run: {}",
             self.swept
         )?;
-        writeln!(f, "Promises broken: {} (seed {})", self.broken.len(), self.seed)?;
-        for broken in self.broken.iter().take(SHOWN) {
-            writeln!(f, "- {broken}")?;
+        writeln!(f, "Violated invariants: {} (seed {})", self.violations.len(), self.seed)?;
+        for violation in self.violations.iter().take(MAX_PRINTED_VIOLATIONS) {
+            writeln!(f, "- {violation}")?;
         }
-        if self.broken.len() > SHOWN {
-            writeln!(f, "- and {} more", self.broken.len() - SHOWN)?;
+        if self.violations.len() > MAX_PRINTED_VIOLATIONS {
+            writeln!(f, "- and {} more", self.violations.len() - MAX_PRINTED_VIOLATIONS)?;
         }
         Ok(())
     }

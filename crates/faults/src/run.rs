@@ -1,4 +1,4 @@
-//! A run, from the first server to the last check.
+//! Sequence of a run, from the start of the cluster to the checks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -10,122 +10,129 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::breaking::Breaker;
-use crate::checks::{self, Evidence};
-use crate::diary::Diary;
+use crate::cluster::{Cluster, RESULT_PREFIX};
+use crate::db_trace::{self, TaskRow};
 use crate::error::FaultsError;
+use crate::failure_attribution::failure_label;
 use crate::fault::Fault;
-use crate::load::{self, Asking, Load, Received, STUCK, seen};
+use crate::injector::Injector;
+use crate::invariants::{self, Evidence};
 use crate::nodes::Accepted;
-use crate::place::{PREFIX, Place};
-use crate::reasons;
-use crate::report::{Line, Report};
-use crate::witness::{self, Row};
+use crate::report::{FaultSummary, Report};
+use crate::timeline::Timeline;
+use crate::workload::{self, ClientPool, Download, STALL_TIMEOUT, Workload, accepted_records};
 
-/// Before the first fault.
-const WARM: Duration = Duration::from_secs(5);
-/// Downloads at once, at the end.
-const AT_ONCE: usize = 16;
-/// Where S3 keeps the parts of uploads that are not completed.
-const UPLOADS: &str = ".uploads";
+/// Time under load before the first fault.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// Maximum number of concurrent downloads at the end.
+const MAX_CONCURRENT_DOWNLOADS: usize = 16;
+/// Folder of incomplete multipart uploads in the S3 server.
+const UPLOADS_PREFIX: &str = ".uploads";
 
-/// What to do.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The program.
+    /// Path of the `clew` program.
     pub clew: PathBuf,
-    /// Where its processes write what they say; the folder must be there.
+    /// Existing directory for the logs of the Clew processes.
     pub logs: PathBuf,
-    /// Decides moments, victims and what is asked for.
+    /// Seed of the random choices: times, processes and requests.
     pub seed: u64,
-    /// The faults, in their order.
+    /// Faults in the order of injection.
     pub faults: Vec<Fault>,
-    /// How long each is brought about again and again; once at least.
+    /// Time for the repeated injection of each fault. Each fault is injected at least once.
     pub for_each: Duration,
-    /// Collections that are asked for in a second.
+    /// Requested collections per second.
     pub per_second: f64,
-    /// Hears what happens.
+    /// Receives progress messages.
     pub tell: fn(&str),
 }
 
-/// Brings the faults about under load, and checks every promise. Call it on a thread that lives as long as the run.
+/// Injects the faults under load and checks all invariants.
+/// The kernel kills the cluster's processes when the calling thread exits.
 pub async fn run(options: Options) -> Result<Report, FaultsError> {
     let Options { clew, logs, seed, faults, for_each, per_second, tell } = options;
-    let diary = Diary::telling(tell);
+    let timeline = Timeline::new(tell);
     let mut rng = Rng::with_seed(seed);
-    diary.say(&format!("seed {seed}; logs in {}", logs.display()));
-    let mut place = Place::start(&clew, &logs).await?;
-    witness::watch(&place.metadata.url()).await?;
-    diary.say("everything is up; the load begins");
-    let asking = Asking::new(place.clients(&load::settings())?, std::mem::take(&mut place.inventory));
-    let load = Load::start(asking.clone(), per_second, rng.fork());
+    timeline.log(&format!("seed {seed}; logs in {}", logs.display()));
+    let mut cluster = Cluster::start(&clew, &logs).await?;
+    db_trace::install_trigger(&cluster.metadata.url()).await?;
+    timeline.log("the cluster is running; starting the workload");
+    let clients = cluster.clients(&workload::client_settings())?;
+    let pool = ClientPool::new(clients, std::mem::take(&mut cluster.inventory));
+    let workload = Workload::start(pool.clone(), per_second, rng.fork());
 
-    // Until every worker is at work.
-    sleep(WARM).await;
-    let mut breaker = Breaker { place: &mut place, rng: rng.fork(), diary: diary.clone() };
+    // All workers are busy after the warm-up.
+    sleep(WARM_UP).await;
+    let mut injector = Injector { cluster: &mut cluster, rng: rng.fork(), timeline: timeline.clone() };
     for (phase, fault) in faults.iter().enumerate() {
-        load.enter(phase);
+        workload.set_phase(phase);
         let until = Instant::now() + for_each;
         while {
-            let pause = Duration::from_millis(breaker.rng.u64(1_000..4_000));
+            let pause = Duration::from_millis(injector.rng.u64(1_000..4_000));
             sleep(pause).await;
-            breaker.once(*fault, for_each).await?;
+            injector.inject(*fault, for_each).await?;
             Instant::now() < until
         } {}
     }
-    diary.say("the load ends; waiting for all that was accepted");
-    let asked = load.stop().await;
-    let rows = settled(&place).await?;
+    timeline.log("stopping the workload; waiting for the accepted collections");
+    let requests = workload.stop().await;
+    let rows = wait_for_completion(&cluster).await?;
 
-    diary.say("downloading everything once more");
-    let accepted: Vec<Accepted> = seen(&asked)
-        .filter(|(_, seen)| {
-            rows.iter().any(|row| row.request_id == seen.accepted.id.as_str() && row.status == "finished")
+    timeline.log("downloading all results again");
+    let finished: Vec<Accepted> = accepted_records(&requests)
+        .filter(|(_, record)| {
+            rows.iter().any(|row| row.request_id == record.accepted.id.as_str() && row.status == "finished")
         })
-        .map(|(_, seen)| seen.accepted.clone())
+        .map(|(_, record)| record.accepted.clone())
         .collect();
-    let downloads = download_all(&asking, accepted, &mut rng).await;
+    let downloads = download_all(&pool, finished, &mut rng).await;
 
-    let mut broken = stop_all(&mut place).await;
-    let logged = logged(&place);
-    diary.say("cleaning up");
-    let before = orphans(&place, &rows).await?;
-    let store = place.store().await?;
+    let mut violations = stop_all(&mut cluster).await;
+    let logs = parse_logs(&cluster);
+    timeline.log("removing orphaned results");
+    let before = find_orphans(&cluster, &rows).await?;
+    let store = cluster.store().await?;
     let known = store.known_result_names().await?;
     store.results().sweep(known, Duration::ZERO).await?;
-    let after = orphans(&place, &rows).await?;
-    broken.extend(after.iter().map(|orphan| format!("{orphan} is left on S3, and no collection names it")));
-    let events = diary.events();
-    let evidence =
-        Evidence { asked: &asked, rows: &rows, downloads: &downloads, events: &events, ends_logged: &logged.ends };
-    broken.extend(checks::broken(&evidence));
-    broken.extend(logged.panics);
-    let mut reasons = BTreeMap::new();
+    let after = find_orphans(&cluster, &rows).await?;
+    violations.extend(after.iter().map(|orphan| format!("{orphan} remains on S3 and belongs to no collection")));
+    let events = timeline.events();
+    let evidence = Evidence {
+        requests: &requests,
+        rows: &rows,
+        downloads: &downloads,
+        events: &events,
+        logged_completions: &logs.completions,
+    };
+    violations.extend(invariants::violations(&evidence));
+    violations.extend(logs.panics);
+    let mut failures = BTreeMap::new();
     for row in rows.iter().filter(|row| row.status == "error") {
-        *reasons.entry(reasons::title(row)).or_default() += 1;
+        *failures.entry(failure_label(row)).or_default() += 1;
     }
     Ok(Report {
         seed,
-        reasons,
-        lines: Line::of(&faults, &asked, &rows, &events),
-        untold: rows.len().saturating_sub(seen(&asked).count()),
+        failures,
+        summaries: FaultSummary::summarize(&faults, &requests, &rows, &events),
+        unconfirmed: rows.len().saturating_sub(accepted_records(&requests).count()),
         downloaded: downloads.values().filter(|download| download.is_ok()).count(),
         orphans: (before.len(), after.len()),
-        swept: logged.swept,
-        broken,
+        swept: logs.swept,
+        violations,
     })
 }
 
-/// The rows, once all have ended, or none ends any more.
-async fn settled(place: &Place) -> Result<Vec<Row>, FaultsError> {
-    let (mut open, mut last_end) = (usize::MAX, Instant::now());
+/// Waits until all collections are completed, or none completes for [`STALL_TIMEOUT`]. Returns the rows.
+async fn wait_for_completion(cluster: &Cluster) -> Result<Vec<TaskRow>, FaultsError> {
+    let (mut open, mut last_completion) = (usize::MAX, Instant::now());
     loop {
-        let rows = witness::rows(&place.metadata.url()).await?;
+        let rows = db_trace::read_task_rows(&cluster.metadata.url()).await?;
         let still_open = rows.iter().filter(|row| row.ended_at.is_none()).count();
         if still_open < open {
-            (open, last_end) = (still_open, Instant::now());
+            (open, last_completion) = (still_open, Instant::now());
         }
-        if open == 0 || last_end.elapsed() > STUCK {
+        if open == 0 || last_completion.elapsed() > STALL_TIMEOUT {
             return Ok(rows);
         }
         sleep(Duration::from_millis(500)).await;
@@ -133,70 +140,71 @@ async fn settled(place: &Place) -> Result<Vec<Row>, FaultsError> {
 }
 
 async fn download_all(
-    asking: &Arc<Asking>,
-    accepted: Vec<Accepted>,
+    pool: &Arc<ClientPool>,
+    collections: Vec<Accepted>,
     rng: &mut Rng,
-) -> HashMap<String, Result<Received, String>> {
+) -> HashMap<String, Result<Download, String>> {
     let mut downloads = HashMap::new();
-    let mut under_way = JoinSet::new();
-    for one in accepted {
-        if under_way.len() >= AT_ONCE
-            && let Some(Ok((id, download))) = under_way.join_next().await
+    let mut running = JoinSet::new();
+    for collection in collections {
+        if running.len() >= MAX_CONCURRENT_DOWNLOADS
+            && let Some(Ok((id, download))) = running.join_next().await
         {
             downloads.insert(id, download);
         }
-        let (asking, mut rng) = (asking.clone(), rng.fork());
-        under_way.spawn(async move {
-            let download = asking.download_again(&one, &mut rng).await;
-            (one.id.as_str().to_owned(), download)
+        let (pool, mut rng) = (pool.clone(), rng.fork());
+        running.spawn(async move {
+            let download = pool.download_again(&collection, &mut rng).await;
+            (collection.id.as_str().to_owned(), download)
         });
     }
-    downloads.extend(under_way.join_all().await);
+    downloads.extend(running.join_all().await);
     downloads
 }
 
-/// Each process in order, as an operator does it.
-async fn stop_all(place: &mut Place) -> Vec<String> {
-    let mut broken = Vec::new();
-    for process in place.workers.iter_mut().chain(&mut place.servers) {
+/// Stops all Clew processes gracefully. Returns a violation for each failed shutdown.
+async fn stop_all(cluster: &mut Cluster) -> Vec<String> {
+    let mut violations = Vec::new();
+    for process in cluster.workers.iter_mut().chain(&mut cluster.servers) {
         if !process.stop().await {
-            broken.push(format!("{} did not end in order", process.name));
+            violations.push(format!("{} did not shut down gracefully", process.name));
         }
     }
-    broken
+    violations
 }
 
-/// Objects, and uploads that are not completed, that no row names.
-async fn orphans(place: &Place, rows: &[Row]) -> Result<Vec<String>, FaultsError> {
-    let objects = place.results.objects(PREFIX).await?;
-    let mut orphans: Vec<String> = checks::orphans(&objects, rows).into_iter().map(str::to_owned).collect();
-    orphans.extend(place.results.objects(UPLOADS).await?.into_iter().map(|upload| format!("the upload {upload}")));
+/// Returns the results and incomplete uploads on S3 that belong to no collection.
+async fn find_orphans(cluster: &Cluster, rows: &[TaskRow]) -> Result<Vec<String>, FaultsError> {
+    let objects = cluster.results.objects(RESULT_PREFIX).await?;
+    let mut orphans: Vec<String> = invariants::find_orphans(&objects, rows).into_iter().map(str::to_owned).collect();
+    let uploads = cluster.results.objects(UPLOADS_PREFIX).await?;
+    orphans.extend(uploads.into_iter().map(|upload| format!("the upload {upload}")));
     Ok(orphans)
 }
 
-/// What the workers said.
+/// Content of the Clew processes' logs.
 #[derive(Default)]
-struct Logged {
-    /// How often each collection was ended, by the workers' own words.
-    ends: HashMap<String, usize>,
+struct LogSummary {
+    /// Number of logged completions by collection.
+    completions: HashMap<String, usize>,
     swept: u64,
     panics: Vec<String>,
 }
 
-fn logged(place: &Place) -> Logged {
-    let mut logged = Logged::default();
-    for process in place.workers.iter().chain(&place.servers) {
-        for line in process.said_since(0).lines() {
+fn parse_logs(cluster: &Cluster) -> LogSummary {
+    let mut summary = LogSummary::default();
+    for process in cluster.workers.iter().chain(&cluster.servers) {
+        for line in process.log_since(0).lines() {
             if line.contains("panicked at") {
-                logged.panics.push(format!("{}: {line}", process.name));
+                summary.panics.push(format!("{}: {line}", process.name));
             }
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
             if matches!(text("message"), "collected" | "could not collect") {
-                *logged.ends.entry(text("task.request_id").to_owned()).or_default() += 1;
+                *summary.completions.entry(text("task.request_id").to_owned()).or_default() += 1;
             }
-            logged.swept += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();
+            summary.swept += line.get("results.swept").and_then(Value::as_u64).unwrap_or_default();
         }
     }
-    logged
+    summary
 }

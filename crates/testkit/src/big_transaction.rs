@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
-use crate::wire::{Charset, RawSession};
 
 /// Rows of the first statement; each further one doubles them.
 const FIRST: &str = "INSERT INTO big.t (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8)";

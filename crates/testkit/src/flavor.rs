@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::geteuid;
 
-use crate::process::dying_with_its_parent;
+use crate::process::killed_with_parent;
 use crate::server_error::ServerError;
 use crate::setup;
 
@@ -37,9 +37,9 @@ impl Flavor {
         match self {
             Self::MariaDb => {
                 let program = PathBuf::from(setup::MARIADBD);
-                self.must_exist(&program)?;
-                let mut command = dying_with_its_parent(&program);
-                command.arg("--no-defaults").args(account());
+                self.ensure_installed(&program)?;
+                let mut command = killed_with_parent(&program);
+                command.arg("--no-defaults").args(root_arguments());
                 let plugins = setup::mariadb_plugins();
                 if plugins.exists() {
                     command.arg(format!("--plugin-dir={}", plugins.display()));
@@ -52,12 +52,12 @@ impl Flavor {
                 let loader = inside("usr/lib64/ld-linux-x86-64.so.2");
                 let loader = if loader.exists() { loader } else { inside("lib64/ld-linux-x86-64.so.2") };
                 let program = inside("usr/sbin/mysqld");
-                self.must_exist(&program)?;
+                self.ensure_installed(&program)?;
                 let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private"]
                     .map(|folder| inside(folder).display().to_string())
                     .join(":");
-                let mut command = dying_with_its_parent(&loader);
-                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(account());
+                let mut command = killed_with_parent(&loader);
+                command.arg("--library-path").arg(libraries).arg(&program).arg("--no-defaults").args(root_arguments());
                 for (option, path) in [
                     ("basedir", "usr"),
                     ("lc-messages-dir", "usr/share/mysql"),
@@ -72,7 +72,7 @@ impl Flavor {
         }
     }
 
-    fn must_exist(self, program: &Path) -> Result<(), ServerError> {
+    fn ensure_installed(self, program: &Path) -> Result<(), ServerError> {
         if program.exists() {
             Ok(())
         } else {
@@ -88,6 +88,6 @@ impl fmt::Display for Flavor {
 }
 
 /// Root must say that it means to run a server as root; nobody else may say so.
-pub(crate) fn account() -> &'static [&'static str] {
+pub(crate) fn root_arguments() -> &'static [&'static str] {
     if geteuid().is_root() { &["--user=root"] } else { &[] }
 }

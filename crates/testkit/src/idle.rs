@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
+use crate::raw_client::{Charset, RawSession};
 use crate::server::Server;
-use crate::wire::{Charset, RawSession};
 
 /// Sessions that stay open until this is dropped.
 #[derive(Debug)]
@@ -17,9 +17,9 @@ pub struct IdleSessions {
 }
 
 /// What each calls itself.
-pub(crate) const PROGRAM: &str = "clew-testkit";
+pub(crate) const PROGRAM_NAME: &str = "clew-testkit";
 /// How many sign in at a time.
-const AT_A_TIME: usize = 64;
+const MAX_CONCURRENT_LOGINS: usize = 64;
 
 /// Opens `count` sessions of root.
 pub async fn idle_sessions(server: &Server, count: usize) -> io::Result<IdleSessions> {
@@ -33,12 +33,12 @@ pub async fn idle_sessions_of(server: &Server, user: &'static str, count: usize)
     let mut opening = JoinSet::new();
     let mut sessions = Vec::with_capacity(count);
     for _ in 0..count {
-        if opening.len() >= AT_A_TIME
+        if opening.len() >= MAX_CONCURRENT_LOGINS
             && let Some(opened) = opening.join_next().await
         {
             sessions.push(opened.map_err(io::Error::other)??);
         }
-        opening.spawn(RawSession::open_as(PROGRAM, address, user, None, Charset::Utf8mb4));
+        opening.spawn(RawSession::open_as(PROGRAM_NAME, address, user, None, Charset::Utf8mb4));
     }
     while let Some(opened) = opening.join_next().await {
         sessions.push(opened.map_err(io::Error::other)??);

@@ -1,4 +1,4 @@
-//! A busy server: sessions by the thousand, some with an open transaction, some that wait for one row.
+//! A busy server: sessions by the thousand, some with an open transaction, some that wait for result row.
 
 use std::io;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::idle::{IdleSessions, idle_sessions};
+use crate::raw_client::RawSession;
 use crate::server::Server;
-use crate::wire::RawSession;
 
 /// How many sessions of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct LoadSize {
 }
 
 /// The load of DESIGN.md section 7. Its server needs a few connections more than it has sessions.
-pub const TEN_THOUSAND: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
+pub const TEN_THOUSAND_SESSIONS: LoadSize = LoadSize { sessions: 10_000, transactions: 2_500, waiters: 100 };
 
 /// Sessions under load. Dropping this hangs all of them up.
 #[derive(Debug)]
@@ -33,10 +33,10 @@ pub struct Load {
 }
 
 /// For all waiters to wait.
-const LIMIT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What makes room: a row for each transaction, and waits without an end.
-const SET_UP: [&str; 4] = [
+const SETUP_STATEMENTS: [&str; 4] = [
     "SET GLOBAL innodb_lock_wait_timeout = 100000",
     "DROP DATABASE IF EXISTS clew_load",
     "CREATE DATABASE clew_load",
@@ -46,12 +46,12 @@ const SET_UP: [&str; 4] = [
 impl Load {
     /// Opens the sessions, and returns when every waiter waits.
     pub async fn start(server: &Server, size: LoadSize) -> io::Result<Self> {
-        server.run(&SET_UP).await.map_err(io::Error::other)?;
-        server.run(&[&rows(size.transactions)]).await.map_err(io::Error::other)?;
+        server.run(&SETUP_STATEMENTS).await.map_err(io::Error::other)?;
+        server.run(&[&insert_statement(size.transactions)]).await.map_err(io::Error::other)?;
         let mut sessions = idle_sessions(server, size.sessions).await?;
         let holding = size.transactions.saturating_sub(size.waiters);
         let mut all = std::mem::take(&mut sessions.sessions).into_iter();
-        sessions.sessions = in_transactions(all.by_ref().take(holding)).await?;
+        sessions.sessions = begin_transactions(all.by_ref().take(holding)).await?;
         for mut session in all.by_ref().take(size.waiters) {
             session.run("BEGIN").await?;
             session.begin(b"UPDATE clew_load.orders SET state = 2 WHERE id = 0").await?;
@@ -59,7 +59,7 @@ impl Load {
         }
         sessions.sessions.extend(all);
         let load = Self { sessions, size };
-        load.settle(server).await?;
+        load.wait_for_waiters(server).await?;
         Ok(load)
     }
 
@@ -75,7 +75,7 @@ impl Load {
         self.sessions.sessions.first().map(|session| session.id)
     }
 
-    async fn settle(&self, server: &Server) -> io::Result<()> {
+    async fn wait_for_waiters(&self, server: &Server) -> io::Result<()> {
         const WAITING: &str = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
         let mut control = server.connect().await.map_err(io::Error::other)?;
         let start = Instant::now();
@@ -84,9 +84,9 @@ impl Load {
             if waiting == Some(self.size.waiters) {
                 break;
             }
-            if start.elapsed() > LIMIT {
-                let told = format!("{waiting:?} of {} sessions wait after {LIMIT:?}", self.size.waiters);
-                return Err(io::Error::new(io::ErrorKind::TimedOut, told));
+            if start.elapsed() > WAIT_TIMEOUT {
+                let message = format!("{waiting:?} of {} sessions wait after {LIMIT:?}", self.size.waiters);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             // InnoDB makes its table anew at most ten times a second.
             sleep(Duration::from_millis(150)).await;
@@ -96,7 +96,7 @@ impl Load {
 }
 
 /// Each with an open transaction that holds a row; in the order that they came in.
-async fn in_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
+async fn begin_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Result<Vec<RawSession>> {
     let mut opening = JoinSet::new();
     for (row, mut session) in sessions.enumerate() {
         opening.spawn(async move {
@@ -106,14 +106,14 @@ async fn in_transactions(sessions: impl Iterator<Item = RawSession>) -> io::Resu
         });
     }
     let mut opened = Vec::new();
-    while let Some(one) = opening.join_next().await {
-        opened.push(one.map_err(io::Error::other)??);
+    while let Some(result) = opening.join_next().await {
+        opened.push(result.map_err(io::Error::other)??);
     }
     opened.sort_unstable_by_key(|(row, _)| *row);
     Ok(opened.into_iter().map(|(_, session)| session).collect())
 }
 
-fn rows(count: usize) -> String {
+fn insert_statement(count: usize) -> String {
     let rows: Vec<String> = (0..count).map(|row| format!("({row}, 0)")).collect();
     format!("INSERT INTO clew_load.orders VALUES {}", rows.join(","))
 }

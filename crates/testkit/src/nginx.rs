@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Process, ending_with_its_parent};
-use crate::server::{TRIES, free_port};
+use crate::process::{Process, terminated_with_parent};
+use crate::server::{MAX_START_ATTEMPTS, free_port};
 use crate::server_error::ServerError;
 use crate::setup;
 
 /// For it to come up.
-const LIMIT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running nginx. Dropped, it ends in order, with its workers.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Nginx {
     /// address that it is given. Call it on a thread that lives as long as the server should.
     pub async fn start(http: impl Fn(SocketAddr) -> String) -> Result<Self, ServerError> {
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_START_ATTEMPTS {
             match Self::try_start(&http).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
@@ -51,23 +51,23 @@ impl Nginx {
         let port = free_port().map_err(failed("find a free port"))?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let configuration = folder.path().join("nginx.conf");
-        fs::write(&configuration, describe(folder.path(), &http(address))).map_err(failed("write a file"))?;
+        fs::write(&configuration, configuration(folder.path(), &http(address))).map_err(failed("write a file"))?;
         let log = fs::File::create(folder.path().join("log")).map_err(failed("write a file"))?;
-        let mut command = ending_with_its_parent(&program);
+        let mut command = terminated_with_parent(&program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&configuration);
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let process = Process::new(started.map_err(failed("start setpriv (Debian package util-linux)"))?);
         let mut server = Self { process, address, folder };
-        server.wait_until_it_listens().await?;
+        server.wait_until_listening().await?;
         Ok(server)
     }
 
-    async fn wait_until_it_listens(&mut self) -> Result<(), ServerError> {
+    async fn wait_until_listening(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         while TcpStream::connect(self.address).await.is_err() {
             let ended =
-                self.process.has_ended().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
-            if ended || start.elapsed() > LIMIT {
+                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended || start.elapsed() > START_TIMEOUT {
                 return Err(ServerError::Failed { doing: "start nginx", log: self.error_log() });
             }
             sleep(Duration::from_millis(20)).await;
@@ -101,10 +101,10 @@ impl Drop for Nginx {
 }
 
 /// Everything of nginx in its folder, and nothing of the machine's.
-fn describe(folder: &Path, http: &str) -> String {
-    let own = |name: &str| format!("\"{}\"", folder.join(name).display());
+fn configuration(folder: &Path, http: &str) -> String {
+    let path_in_directory = |name: &str| format!("\"{}\"", folder.join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("  {kind}_temp_path {};\n", own(kind)))
+        .map(|kind| format!("  {kind}_temp_path {};\n", path_in_directory(kind)))
         .concat();
     // Only root may say it; then its workers may read what is root's.
     let user = if geteuid().is_root() { "user root;\n" } else { "" };
@@ -118,6 +118,6 @@ http {{
 {temporary}{http}
 }}
 ",
-        pid = own("pid"),
+        pid = path_in_directory("pid"),
     )
 }

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::process::Process;
-use crate::server::{START_LIMIT, TRIES, free_port};
+use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT, free_port};
 use crate::server_error::ServerError;
-use crate::{setup, template};
+use crate::{datadir_template, setup};
 
 /// A running PostgreSQL with a data directory, port and socket of its own. Dropping it stops it and removes its data.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct PostgreSql {
 }
 
 /// What the template is called.
-const NAME: &str = "postgresql-15";
+const TEMPLATE_NAME: &str = "postgresql-15";
 
 /// A small and quick server; what a crash of the machine would lose is no loss.
 const SETTINGS: [&str; 8] = [
@@ -42,19 +42,19 @@ const SETTINGS: [&str; 8] = [
 ];
 
 impl PostgreSql {
-    /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should.
+    /// Starts a server, and waits until it is_ready. Call it on a thread that lives as long as the server should.
     pub async fn start() -> Result<Self, ServerError> {
-        Self::start_anyhow(None).await
+        Self::start_with_retries(None).await
     }
 
     /// The same with a certificate and its key (PEM): it talks over TLS to whoever wants that.
     pub async fn start_with_tls(certificate: &str, key: &str) -> Result<Self, ServerError> {
-        Self::start_anyhow(Some((certificate, key))).await
+        Self::start_with_retries(Some((certificate, key))).await
     }
 
-    async fn start_anyhow(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
+    async fn start_with_retries(tls: Option<(&str, &str)>) -> Result<Self, ServerError> {
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_START_ATTEMPTS {
             match Self::try_start(tls).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
@@ -67,11 +67,11 @@ impl PostgreSql {
         let io = |doing| move |source| ServerError::Io { doing, source };
         let program = Path::new(setup::POSTGRESQL).join("postgres");
         if !program.exists() {
-            return Err(ServerError::Missing { server: NAME, program });
+            return Err(ServerError::Missing { server: TEMPLATE_NAME, program });
         }
         let folder = tempfile::tempdir().map_err(io("make a folder"))?;
         let data = folder.path().join("data");
-        template::copy_folder(&template::ready(NAME, initialise)?, &data)?;
+        datadir_template::copy_folder(&datadir_template::get_or_create(TEMPLATE_NAME, initialize)?, &data)?;
         if let Some((certificate, key)) = tls {
             for (name, text) in [("server.crt", certificate), ("server.key", key)] {
                 let file = data.join(name);
@@ -80,21 +80,21 @@ impl PostgreSql {
                 written.map_err(io("write a file"))?;
             }
         }
-        give_away(folder.path())?;
+        chown_to_postgres(folder.path())?;
         let port = free_port().map_err(io("find a free port"))?;
         let with_tls = tls.is_some();
-        let mut server = Self { process: run(folder.path(), port, with_tls)?, port, with_tls, folder };
-        server.wait_until_it_answers().await?;
+        let mut server = Self { process: spawn(folder.path(), port, with_tls)?, port, with_tls, folder };
+        server.wait_until_ready().await?;
         Ok(server)
     }
 
-    async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
+    async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         // By its socket, which no other server can have.
-        while !self.answers()? {
+        while !self.is_ready()? {
             let ended =
-                self.process.has_ended().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
-            if ended || start.elapsed() > START_LIMIT {
+                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended || start.elapsed() > START_TIMEOUT {
                 return Err(ServerError::Failed { doing: "start PostgreSQL", log: self.error_log() });
             }
             sleep(Duration::from_millis(20)).await;
@@ -102,8 +102,8 @@ impl PostgreSql {
         Ok(())
     }
 
-    fn answers(&self) -> Result<bool, ServerError> {
-        let asked = Command::new(Path::new(setup::POSTGRESQL).join("pg_isready"))
+    fn is_ready(&self) -> Result<bool, ServerError> {
+        let status = Command::new(Path::new(setup::POSTGRESQL).join("pg_isready"))
             .arg("--quiet")
             .arg("--host")
             .arg(self.folder.path())
@@ -111,36 +111,39 @@ impl PostgreSql {
             .arg(self.port.to_string())
             .stdin(Stdio::null())
             .status();
-        asked.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
+        status.map(|answer| answer.success()).map_err(|source| ServerError::Io { doing: "ask a server", source })
     }
 
-    /// Ends it at once as a crash would (SIGQUIT), and waits until it is gone. What it has promised to keep it keeps.
+    /// Ends it at once as a crash would (SIGQUIT), and waits until it is ignore_missing_process. What it has promised to keep it keeps.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.quit()
     }
 
-    /// Lets it end in order, which ends its sessions too (SIGINT), and waits until it is gone.
+    /// Lets it end in order, which ends its sessions too (SIGINT), and waits until it is ignore_missing_process.
     pub fn stop(&mut self) -> io::Result<()> {
         self.process.interrupt()
     }
 
-    /// Starts it again where it was, with what it has kept, and waits until it answers. Call it on a thread that lives as long as the
+    /// Starts it again where it was, with what it has kept, and waits until it is_ready. Call it on a thread that lives as long as the
     /// server should.
-    pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        self.process = run(self.folder.path(), self.port, self.with_tls)?;
-        self.wait_until_it_answers().await
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.process = spawn(self.folder.path(), self.port, self.with_tls)?;
+        self.wait_until_ready().await
     }
 
-    /// Stops it and all its sessions in their tracks (SIGSTOP): connections are taken by the kernel, and nobody answers.
+    /// Stops it and all its sessions in their tracks (SIGSTOP): connections are taken by the kernel, and nobody is_ready.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()?;
-        self.process.children()?.into_iter().try_for_each(|child| kill_process(child, Signal::STOP).or_else(gone))
+        self.process
+            .children()?
+            .into_iter()
+            .try_for_each(|child| kill_process(child, Signal::STOP).or_else(ignore_missing_process))
     }
 
     /// Lets all of them go on (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
         let sessions = self.process.children()?;
-        sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(gone))?;
+        sessions.into_iter().try_for_each(|child| kill_process(child, Signal::CONT).or_else(ignore_missing_process))?;
         self.process.resume()
     }
 
@@ -192,10 +195,10 @@ impl Drop for PostgreSql {
 }
 
 /// Starts the server of a folder.
-fn run(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
+fn spawn(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError> {
     let io = |doing| move |source| ServerError::Io { doing, source };
     let log = File::options().create(true).append(true).open(folder.join("log")).map_err(io("write a file"))?;
-    let mut command = as_somebody_else();
+    let mut command = as_postgres_user();
     command.arg(Path::new(setup::POSTGRESQL).join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-c").arg(format!("port={port}"));
     command.arg("-c").arg(format!("unix_socket_directories={}", folder.display()));
@@ -207,13 +210,13 @@ fn run(folder: &Path, port: u16, with_tls: bool) -> Result<Process, ServerError>
 }
 
 /// A session that ended meanwhile cannot be stopped, and need not be.
-fn gone(error: Errno) -> io::Result<()> {
+fn ignore_missing_process(error: Errno) -> io::Result<()> {
     if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
 }
 
 /// PostgreSQL refuses to run as root, so it runs as the account that its package makes. The kernel ends it when the thread that
-/// started it is gone.
-fn as_somebody_else() -> Command {
+/// started it is ignore_missing_process.
+fn as_postgres_user() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if geteuid().is_root() {
@@ -224,21 +227,24 @@ fn as_somebody_else() -> Command {
 }
 
 /// Makes a folder, and all that is in it, the account's.
-fn give_away(folder: &Path) -> Result<(), ServerError> {
+fn chown_to_postgres(folder: &Path) -> Result<(), ServerError> {
     if geteuid().is_root() {
-        template::run(Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder), "give a folder away")?;
+        datadir_template::run_command(
+            Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder),
+            "give a folder away",
+        )?;
     }
     Ok(())
 }
 
-/// Makes a data directory where that account can, then puts it into its place.
-fn initialise(folder: &Path) -> Result<(), ServerError> {
-    let place = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
-    give_away(place.path())?;
-    let data = place.path().join("data");
-    let mut command = as_somebody_else();
+/// Makes a data directory where that account can, then puts it into its staging.
+fn initialize(folder: &Path) -> Result<(), ServerError> {
+    let staging = tempfile::tempdir().map_err(|source| ServerError::Io { doing: "make a folder", source })?;
+    chown_to_postgres(staging.path())?;
+    let data = staging.path().join("data");
+    let mut command = as_postgres_user();
     command.arg(Path::new(setup::POSTGRESQL).join("initdb")).arg("-D").arg(&data);
     command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
-    template::run(&mut command, "make PostgreSQL's data directory")?;
-    template::copy_folder(&data, folder)
+    datadir_template::run_command(&mut command, "make PostgreSQL's data directory")?;
+    datadir_template::copy_folder(&data, folder)
 }

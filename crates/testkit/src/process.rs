@@ -20,7 +20,7 @@ impl Process {
     }
 
     /// Whether it has ended by itself.
-    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
+    pub(crate) fn has_exited(&mut self) -> io::Result<bool> {
         self.0.try_wait().map(|ended| ended.is_some())
     }
 
@@ -42,12 +42,12 @@ impl Process {
 
     /// Lets it end at once in its own way (SIGQUIT), and waits until it is gone.
     pub(crate) fn quit(&mut self) -> io::Result<()> {
-        self.end_by(Signal::QUIT)
+        self.signal_and_wait(Signal::QUIT)
     }
 
     /// Lets it end in its own way (SIGINT), and waits until it is gone.
     pub(crate) fn interrupt(&mut self) -> io::Result<()> {
-        self.end_by(Signal::INT)
+        self.signal_and_wait(Signal::INT)
     }
 
     /// Processes that it has started itself.
@@ -59,11 +59,11 @@ impl Process {
 
     /// Lets it end in order (SIGTERM), and waits until it is gone.
     pub(crate) fn terminate(&mut self) -> io::Result<()> {
-        self.end_by(Signal::TERM)
+        self.signal_and_wait(Signal::TERM)
     }
 
-    fn end_by(&mut self, signal: Signal) -> io::Result<()> {
-        if !self.has_ended()? {
+    fn signal_and_wait(&mut self, signal: Signal) -> io::Result<()> {
+        if !self.has_exited()? {
             self.signal(signal)?;
         }
         self.0.wait().map(|_| ())
@@ -83,16 +83,16 @@ impl Drop for Process {
 }
 
 /// A process that the kernel kills when the thread that started it is gone, however that came about.
-pub(crate) fn dying_with_its_parent(program: &Path) -> Command {
-    when_its_parent_is_gone("KILL", program)
+pub(crate) fn killed_with_parent(program: &Path) -> Command {
+    with_death_signal("KILL", program)
 }
 
 /// The same of one that has processes of its own, which it ends if it is asked to end.
-pub(crate) fn ending_with_its_parent(program: &Path) -> Command {
-    when_its_parent_is_gone("TERM", program)
+pub(crate) fn terminated_with_parent(program: &Path) -> Command {
+    with_death_signal("TERM", program)
 }
 
-fn when_its_parent_is_gone(signal: &str, program: &Path) -> Command {
+fn with_death_signal(signal: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", signal, "--"]).arg(program);
     command

@@ -1,11 +1,11 @@
 //! A malicious server: it tries to steal the password or a file, or to exhaust the client's memory.
 
-mod answers;
 mod attack;
+mod authentication;
 mod password_leak;
 mod recording;
+mod responses;
 mod rsa_key;
-mod sign_in;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use crate::fake::packets;
+use crate::fake_server::packets;
 use crate::protocol::{CLIENT_SSL, is_ssl_request, read_packet, write_packet};
 pub use password_leak::PasswordLeak;
 use recording::Recording;
@@ -36,25 +36,25 @@ pub enum RogueMode {
     OldPassword,
     /// Switches to `sha256_password`, and hands out an RSA key of its own.
     Sha256Password,
-    /// Answers [`ATTACKED`] statements with a request for this file of the client.
+    /// Answers [`ATTACKED_STATEMENTS`] statements with a request for this file of the client.
     LocalInfile(String),
     /// Answers the statement that lists sessions with one row whose last column has so many bytes.
     HugePacket {
         /// Bytes of the last column.
         bytes: u64,
     },
-    /// Answers [`ATTACKED`] statements with rows without end.
+    /// Answers [`ATTACKED_STATEMENTS`] statements with rows without end.
     EndlessRows,
-    /// Answers [`ATTACKED`] statements with column definitions without end.
+    /// Answers [`ATTACKED_STATEMENTS`] statements with column definitions without end.
     EndlessColumns,
-    /// Answers [`ATTACKED`] statements with a column count of 2^40, and nothing after it.
+    /// Answers [`ATTACKED_STATEMENTS`] statements with a column count of 2^40, and nothing after it.
     HugeColumnCount,
-    /// Answers [`ATTACKED`] statements with bytes that are no packets.
+    /// Answers [`ATTACKED_STATEMENTS`] statements with bytes that are no packets.
     Garbage,
 }
 
 /// Statements that are attacked contain one of these, in upper or lower case. All others get plausible answers.
-pub const ATTACKED: [&str; 2] = ["processlist", "performance_schema.threads"];
+pub const ATTACKED_STATEMENTS: [&str; 2] = ["processlist", "performance_schema.threads"];
 
 /// Properties of a [`RogueServer`].
 #[derive(Debug, Clone)]
@@ -184,7 +184,7 @@ async fn serve(
     recording: &Recording,
 ) -> io::Result<()> {
     let tls_capability = if tls.is_some() { CLIENT_SSL } else { 0 };
-    let plugin = sign_in::default_plugin(&options.mode);
+    let plugin = authentication::default_plugin(&options.mode);
     write_packet(&mut stream, 0, &packets::greeting_of(options.version, connection, tls_capability, plugin)).await?;
     let (sequence, response) = read_packet(&mut stream).await?;
     match tls {
@@ -209,7 +209,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     options: &RogueOptions,
     recording: &Recording,
 ) -> io::Result<()> {
-    sign_in::run(stream, sequence, &options.mode, recording).await?;
+    authentication::run(stream, sequence, &options.mode, recording).await?;
     loop {
         stream.flush().await?;
         let (_, command) = read_packet(stream).await?;
@@ -222,10 +222,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 let statement = statement.split_once("*/ ").map_or(statement.as_str(), |(_, statement)| statement);
                 let is_attacked = match options.mode {
                     RogueMode::HugePacket { .. } => statement.starts_with("show full processlist"),
-                    _ => ATTACKED.iter().any(|words| statement.contains(words)),
+                    _ => ATTACKED_STATEMENTS.iter().any(|words| statement.contains(words)),
                 };
                 if !is_attacked || !attack::run(stream, statement, &options.mode, recording).await? {
-                    answers::send(stream, statement, options.version, connection).await?;
+                    responses::send(stream, statement, options.version, connection).await?;
                 }
             }
             Some(_) => write_packet(stream, 1, &packets::OK).await?,

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::process::{Process, dying_with_its_parent};
-use crate::server::{START_LIMIT, TRIES};
+use crate::process::{Process, killed_with_parent};
+use crate::server::{MAX_START_ATTEMPTS, START_TIMEOUT};
 use crate::server_error::ServerError;
 use crate::setup;
 
@@ -25,9 +25,9 @@ pub struct S3Server {
 }
 
 /// A file that is there for nothing else.
-const READY: &str = "PUT /ready";
-/// For one question to a server that starts.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const READY_REQUEST: &str = "PUT /ready";
+/// For one request to a server that starts.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl S3Server {
     /// The bucket that is there.
@@ -40,10 +40,10 @@ impl S3Server {
     /// Starts a server, and waits until objects can be written. Call it on a thread that lives as long as the server should.
     pub async fn start() -> Result<Self, ServerError> {
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_START_ATTEMPTS {
             match Self::try_start().await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
-                started => return started,
+                child => return child,
             }
         }
         Err(last.unwrap_or(ServerError::Failed { doing: "start an S3 server", log: String::new() }))
@@ -54,27 +54,27 @@ impl S3Server {
         for name in ["data", "home"] {
             fs::create_dir(folder.path().join(name)).map_err(failed("make a folder"))?;
         }
-        fs::write(folder.path().join("keys.json"), keys()).map_err(failed("write a file"))?;
+        fs::write(folder.path().join("keys.json"), identity_config()).map_err(failed("write a file"))?;
         let ports = Ports::free().map_err(failed("find free ports"))?;
-        let mut server = Self { process: run(&folder, &ports)?, ports, folder };
-        server.wait_until_it_takes_objects().await?;
+        let mut server = Self { process: spawn(&folder, &ports)?, ports, folder };
+        server.wait_until_writable().await?;
         Ok(server)
     }
 
     /// It does once its filer, which knows no signatures, has stored a file: before that it has no place for one.
-    async fn wait_until_it_takes_objects(&mut self) -> Result<(), ServerError> {
+    async fn wait_until_writable(&mut self) -> Result<(), ServerError> {
         let bucket = format!("POST /buckets/{}/", Self::BUCKET);
-        let questions =
-            [(self.ports.filer, READY), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
-        self.wait_for(&questions).await
+        let requests =
+            [(self.ports.filer, READY_REQUEST), (self.ports.filer, bucket.as_str()), (self.ports.s3, "GET /status")];
+        self.wait_for(&requests).await
     }
 
     /// Asks one after the other, until each is answered well.
-    async fn wait_for(&mut self, questions: &[(u16, &str)]) -> Result<(), ServerError> {
+    async fn wait_for(&mut self, requests: &[(u16, &str)]) -> Result<(), ServerError> {
         let start = Instant::now();
-        for (port, question) in questions {
-            while !is_done(*port, question).await {
-                if self.process.has_ended().map_err(failed("watch a server"))? || start.elapsed() > START_LIMIT {
+        for (port, request) in requests {
+            while !succeeds(*port, request).await {
+                if self.process.has_exited().map_err(failed("watch a server"))? || start.elapsed() > START_TIMEOUT {
                     return Err(ServerError::Failed { doing: "start an S3 server", log: self.error_log() });
                 }
                 sleep(Duration::from_millis(50)).await;
@@ -130,18 +130,18 @@ impl S3Server {
 
     /// Starts it again where it was, with the objects that it has, and waits until more can be written. Call it on a thread that lives
     /// as long as the server should.
-    pub async fn start_again(&mut self) -> Result<(), ServerError> {
-        self.process = run(&self.folder, &self.ports)?;
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.process = spawn(&self.folder, &self.ports)?;
         // Its bucket is there.
-        self.wait_for(&[(self.ports.filer, READY), (self.ports.s3, "GET /status")]).await
+        self.wait_for(&[(self.ports.filer, READY_REQUEST), (self.ports.s3, "GET /status")]).await
     }
 
     /// The names of all objects in a folder of the bucket. Asked of the filer, which knows no signatures: it says what is there, whatever
     /// may be wrong with who asks for it by S3.
     pub async fn objects(&self, folder: &str) -> Result<Vec<String>, ServerError> {
-        let question = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
-        let answer = ask(self.ports.filer, &question, b"").await.map_err(failed("list objects"))?;
-        Ok(names(&String::from_utf8_lossy(&answer)))
+        let request = format!("GET /buckets/{}/{folder}/?limit=1000000", Self::BUCKET);
+        let response = send_request(self.ports.filer, &request, b"").await.map_err(failed("list objects"))?;
+        Ok(parse_names(&String::from_utf8_lossy(&response)))
     }
 }
 
@@ -149,20 +149,20 @@ impl Drop for S3Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         // They are where it wants them, and it cannot remove them.
-        for (part, port) in self.ports.parts() {
-            let _ = fs::remove_file(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + SECOND));
+        for (component, port) in self.ports.components() {
+            let _ = fs::remove_file(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port + GRPC_PORT_OFFSET));
         }
     }
 }
 
-fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
+fn spawn(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
     let program = setup::seaweedfs();
     if !program.exists() {
         return Err(ServerError::Missing { server: "SeaweedFS", program });
     }
     let path = |name: &str| folder.path().join(name).display().to_string();
     let log = fs::File::options().create(true).append(true).open(path("log")).map_err(failed("write a file"))?;
-    let mut command = dying_with_its_parent(&program);
+    let mut command = killed_with_parent(&program);
     let files = [
         ("-dir", "data"),
         ("-s3.config", "keys.json"),
@@ -170,10 +170,10 @@ fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         ("-s3.localSocket", "s3.socket"),
     ];
     command.args(["-logtostderr", "server", "-filer", "-s3"]);
-    command.args(ports.parts().map(|(part, port)| format!("-{part}.port={port}")));
+    command.args(ports.components().map(|(component, port)| format!("-{part}.port={port}")));
     command.args(files.map(|(option, name)| format!("{option}={}", path(name))));
-    let started = command
-        .args(OPTIONS)
+    let child = command
+        .args(SERVER_OPTIONS)
         // It looks for settings there.
         .env("HOME", folder.path().join("home"))
         .current_dir(folder.path())
@@ -181,11 +181,11 @@ fn run(folder: &TempDir, ports: &Ports) -> Result<Process, ServerError> {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn();
-    Ok(Process::new(started.map_err(failed("start setpriv (Debian package util-linux)"))?))
+    Ok(Process::new(child.map_err(failed("start setpriv (Debian package util-linux)"))?))
 }
 
 /// A small server, for this machine alone, that asks nobody outside.
-const OPTIONS: [&str; 10] = [
+const SERVER_OPTIONS: [&str; 10] = [
     "-ip=127.0.0.1",
     "-ip.bind=127.0.0.1",
     "-master.telemetry=false",
@@ -199,7 +199,7 @@ const OPTIONS: [&str; 10] = [
     "-s3.autoCreateBucket=false",
 ];
 
-fn keys() -> String {
+fn identity_config() -> String {
     let identity = |name: &str, (key, secret): (&str, &str), actions: &str| {
         format!(
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
@@ -210,18 +210,18 @@ fn keys() -> String {
     format!(r#"{{"identities":[{owner},{reader}]}}"#)
 }
 
-/// Asks with no signature and a body of one letter; whether the answer is a good one.
-async fn is_done(port: u16, question: &str) -> bool {
-    ask(port, question, b"x").await.is_ok_and(|answer| is_good(&answer))
+/// Asks with no signature and a body of one letter; whether the response is a good one.
+async fn succeeds(port: u16, request: &str) -> bool {
+    send_request(port, request, b"x").await.is_ok_and(|response| is_success(&response))
 }
 
-fn is_good(answer: &[u8]) -> bool {
-    answer.starts_with(b"HTTP/1.0 2")
+fn is_success(response: &[u8]) -> bool {
+    response.starts_with(b"HTTP/1.0 2")
 }
 
 /// What it answers, with its head; by HTTP/1.0, so that the body comes in one piece.
-async fn ask(port: u16, question: &str, body: &[u8]) -> io::Result<Vec<u8>> {
-    let asked = async {
+async fn send_request(port: u16, request: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+    let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let length = body.len();
         let head = format!(
@@ -229,22 +229,22 @@ async fn ask(port: u16, question: &str, body: &[u8]) -> io::Result<Vec<u8>> {
         );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok(answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await?;
+        Ok(response)
     };
-    timeout(ANSWER_LIMIT, asked).await?
+    timeout(RESPONSE_TIMEOUT, exchange).await?
 }
 
 /// The names in a listing of the filer's, which is JSON: `"FullPath":"/buckets/results/folder/name"`. Names of results have nothing that
 /// JSON would write in another way.
-fn names(listing: &str) -> Vec<String> {
+fn parse_names(listing: &str) -> Vec<String> {
     let paths = listing.split("\"FullPath\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     paths.filter_map(|path| path.rsplit('/').next()).map(str::to_owned).collect()
 }
 
-/// Each part of the server listens on a second port besides, so much further on.
-const SECOND: u16 = 10_000;
+/// Each component of the server listens on a second port besides, so much further on.
+const GRPC_PORT_OFFSET: u16 = 10_000;
 
 #[derive(Debug)]
 struct Ports {
@@ -256,25 +256,25 @@ struct Ports {
 
 impl Ports {
     fn free() -> io::Result<Self> {
-        // All are held until the last is found.
-        let mut held = Vec::new();
+        // All are reserved until the last is found.
+        let mut reserved = Vec::new();
         let mut pair = || loop {
             let first = TcpListener::bind("127.0.0.1:0")?;
             let port = first.local_addr()?.port();
-            let second = port.checked_add(SECOND).map(|second| TcpListener::bind(("127.0.0.1", second)));
+            let second = port.checked_add(GRPC_PORT_OFFSET).map(|second| TcpListener::bind(("127.0.0.1", second)));
             let is_free = second.as_ref().is_some_and(Result::is_ok);
-            held.push((first, second));
+            reserved.push((first, second));
             if is_free {
                 return io::Result::Ok(port);
             }
-            if held.len() > 1_000 {
+            if reserved.len() > 1_000 {
                 return Err(io::Error::other("no two ports are free that far apart"));
             }
         };
         Ok(Self { master: pair()?, volume: pair()?, filer: pair()?, s3: pair()? })
     }
 
-    fn parts(&self) -> [(&'static str, u16); 4] {
+    fn components(&self) -> [(&'static str, u16); 4] {
         [("master", self.master), ("volume", self.volume), ("filer", self.filer), ("s3", self.s3)]
     }
 }

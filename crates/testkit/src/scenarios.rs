@@ -1,16 +1,16 @@
-//! Waits of every kind, built on a real server, with the truth about each: who waits for whom, and who is the root.
+//! Waits of every kind, built on a real server, with the truth about each: session waits for whom, and session is the root.
 
-mod definitions;
+mod ddl;
 mod flushes;
-mod objects;
-mod play;
 mod rows;
+mod runner;
+mod schema_objects;
 mod server_wide;
-mod shapes;
+mod topologies;
 
 use crate::flavor::Flavor;
 
-pub use play::{BuiltScenario, ScenarioError};
+pub use runner::{BuiltScenario, ScenarioError};
 
 /// How to build one kind of wait, and what is then true.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const BOTH: &[Flavor] = &Flavor::ALL;
 const MYSQL: &[Flavor] = &[Flavor::MySql];
 const MARIADB: &[Flavor] = &[Flavor::MariaDb];
 /// Stands for every waiter.
-const EVERYONE: &str = "*";
+const ANY_WAITER: &str = "*";
 
 /// What one session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +48,13 @@ enum Step<'a> {
     /// Runs a statement to its end.
     Run(&'a str, &'a str),
     /// Begins a statement, and waits for another session.
-    Wait(&'a str, &'a str),
+    Block(&'a str, &'a str),
     /// The same; whether it waits is looked at when all are there.
-    WaitInCrowd(&'a str, &'a str),
+    BlockInCrowd(&'a str, &'a str),
     /// Begins a statement, which runs on.
     Start(&'a str, &'a str),
     /// Hangs up.
-    Leave(&'a str),
+    Disconnect(&'a str),
 }
 
 impl Scenario {
@@ -65,7 +65,7 @@ impl Scenario {
     #[must_use]
     pub fn all(flavor: Flavor) -> Vec<Self> {
         let lists =
-            [rows::all(), definitions::all(), objects::all(), flushes::all(), server_wide::all(), shapes::all()];
+            [rows::all(), ddl::all(), schema_objects::all(), flushes::all(), server_wide::all(), topologies::all()];
         lists.into_iter().flatten().filter(|scenario| scenario.flavors.contains(&flavor)).collect()
     }
 
@@ -83,20 +83,20 @@ impl Scenario {
             script: script.into(),
             waits: waits.into(),
             roots: roots.to_owned(),
-            on: vec![(EVERYONE, on)],
+            on: vec![(ANY_WAITER, on)],
             left: None,
             not_killed: None,
         }
     }
 
     /// One waiter waits for something else than the others.
-    fn but(mut self, waiter: &'static str, on: &'static str) -> Self {
+    fn with_resource(mut self, waiter: &'static str, on: &'static str) -> Self {
         self.on.push((waiter, on));
         self
     }
 
     /// Ending the first root frees nobody: what it held is left to another.
-    fn leaving(mut self, root: &'static str) -> Self {
+    fn with_next_root(mut self, root: &'static str) -> Self {
         self.left = Some(root);
         self
     }
@@ -123,27 +123,27 @@ impl Scenario {
     #[must_use]
     pub fn on(&self, waiter: &str) -> &'static str {
         let named = |name: &str| self.on.iter().find(|(waiter, _)| *waiter == name).map(|(_, on)| *on);
-        named(waiter).or_else(|| named(EVERYONE)).unwrap_or_default()
+        named(waiter).or_else(|| named(ANY_WAITER)).unwrap_or_default()
     }
 
     /// Its steps; a line that is none is a fault in the scenario.
     fn steps(&self) -> Result<Vec<Step<'_>>, ScenarioError> {
         let lines = self.script.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.map(|line| step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
+        lines.map(|line| parse_step(line).ok_or_else(|| ScenarioError::Script(line.to_owned()))).collect()
     }
 }
 
-fn step(line: &str) -> Option<Step<'_>> {
+fn parse_step(line: &str) -> Option<Step<'_>> {
     let end = line.find(|char: char| !char.is_ascii_alphanumeric())?;
-    let (who, rest) = line.split_at(end);
+    let (session, rest) = line.split_at(end);
     let sign = rest.chars().next()?;
     let statement = rest.get(1..)?.trim();
     match sign {
-        ':' => Some(Step::Run(who, statement)),
-        '?' => Some(Step::Wait(who, statement)),
-        '+' => Some(Step::WaitInCrowd(who, statement)),
-        '~' => Some(Step::Start(who, statement)),
-        '!' => Some(Step::Leave(who)),
+        ':' => Some(Step::Run(session, statement)),
+        '?' => Some(Step::Block(session, statement)),
+        '+' => Some(Step::BlockInCrowd(session, statement)),
+        '~' => Some(Step::Start(session, statement)),
+        '!' => Some(Step::Disconnect(session)),
         _ => None,
     }
 }
@@ -160,11 +160,11 @@ mod tests {
                 let mut present: Vec<&str> = steps
                     .iter()
                     .map(|step| match step {
-                        Step::Run(who, _)
-                        | Step::Wait(who, _)
-                        | Step::WaitInCrowd(who, _)
-                        | Step::Start(who, _)
-                        | Step::Leave(who) => *who,
+                        Step::Run(session, _)
+                        | Step::Block(session, _)
+                        | Step::BlockInCrowd(session, _)
+                        | Step::Start(session, _)
+                        | Step::Disconnect(session) => *session,
                     })
                     .collect();
                 present.push("xa");
@@ -182,8 +182,8 @@ mod tests {
     #[test]
     fn steps_are_told_apart_by_their_sign() {
         assert_eq!(step("a: SELECT ':'"), Some(Step::Run("a", "SELECT ':'")));
-        assert_eq!(step("b2? DROP TABLE t"), Some(Step::Wait("b2", "DROP TABLE t")));
-        assert_eq!(step("a!"), Some(Step::Leave("a")));
+        assert_eq!(step("b2? DROP TABLE t"), Some(Step::Block("b2", "DROP TABLE t")));
+        assert_eq!(step("a!"), Some(Step::Disconnect("a")));
         assert_eq!(step("a SELECT 1"), None);
         assert_eq!(step(""), None);
     }

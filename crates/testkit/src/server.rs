@@ -12,11 +12,11 @@ use mysql_async::{Conn, OptsBuilder};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::datadir_template;
 use crate::flavor::Flavor;
 use crate::process::Process;
 use crate::server_clock::ServerClock;
 use crate::server_error::ServerError;
-use crate::template;
 
 /// What is special about a server.
 #[derive(Debug, Clone)]
@@ -45,17 +45,17 @@ pub struct Server {
 }
 
 /// For a start, on a busy machine.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// For a server to clear a closed connection away, so that no test sees it.
-const CLEARED: Duration = Duration::from_millis(200);
-/// Tries, each on another port: between choosing one and using it, someone else may have taken it.
-pub(crate) const TRIES: usize = 3;
+const CLOSE_DELAY: Duration = Duration::from_millis(200);
+/// Tries, each on another port: between choosing one and using it, someone else may have reserved it.
+pub(crate) const MAX_START_ATTEMPTS: usize = 3;
 
 impl Server {
-    /// Starts a server, and waits until it answers. Call it on a thread that lives as long as the server should: not on one of a
+    /// Starts a server, and waits until it is_ready. Call it on a thread that lives as long as the server should: not on one of a
     /// runtime's pool of blocking threads.
     pub async fn start(flavor: Flavor, options: &ServerOptions) -> Result<Self, ServerError> {
-        Self::start_in(flavor, options, &[]).await
+        Self::start_with_environment(flavor, options, &[]).await
     }
 
     /// The same with a clock of its own, which must live as long as the server.
@@ -64,16 +64,16 @@ impl Server {
         options: &ServerOptions,
         clock: &ServerClock,
     ) -> Result<Self, ServerError> {
-        Self::start_in(flavor, options, &clock.environment()?).await
+        Self::start_with_environment(flavor, options, &clock.environment()?).await
     }
 
-    async fn start_in(
+    async fn start_with_environment(
         flavor: Flavor,
         options: &ServerOptions,
         environment: &[(&str, OsString)],
     ) -> Result<Self, ServerError> {
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_START_ATTEMPTS {
             match Self::try_start(flavor, options, environment).await {
                 Err(error @ ServerError::Failed { .. }) => last = Some(error),
                 started => return started,
@@ -89,43 +89,43 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let io = |doing| move |source| ServerError::Io { doing, source };
         let folder = tempfile::tempdir().map_err(io("make a folder"))?;
-        template::copy(flavor, &folder.path().join("data"))?;
+        datadir_template::copy_template(flavor, &folder.path().join("data"))?;
         let init = folder.path().join("init.sql");
-        fs::write(&init, ACCOUNTS).map_err(io("write a file"))?;
+        fs::write(&init, INIT_SQL).map_err(io("write a file"))?;
         let port = free_port().map_err(io("find a free port"))?;
         let process = spawn(flavor, folder.path(), port, options, environment)?;
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let mut server = Self { flavor, process, port, folder, options: options.clone(), environment };
-        server.wait_until_it_answers().await?;
+        server.wait_until_ready().await?;
         Ok(server)
     }
 
-    /// Starts the server again after [`Server::kill`], on the same port and data directory, and waits until it answers. It counts its
+    /// Starts the server again after [`Server::kill`], on the same port and data directory, and waits until it is_ready. It counts its
     /// connection ids from the beginning again. What was committed in the last second before the kill may be lost.
     pub async fn restart(&mut self) -> Result<(), ServerError> {
         self.process.kill().map_err(|source| ServerError::Io { doing: "stop a server", source })?;
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         self.process = spawn(self.flavor, self.folder.path(), self.port, &self.options, &environment)?;
-        self.wait_until_it_answers().await
+        self.wait_until_ready().await
     }
 
-    async fn wait_until_it_answers(&mut self) -> Result<(), ServerError> {
+    async fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         loop {
-            if self.answers().await.is_ok_and(|it_is_this_one| it_is_this_one) {
+            if self.is_ready().await.is_ok_and(|is_ready| is_ready) {
                 return Ok(());
             }
             let ended =
-                self.process.has_ended().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
-            if ended || start.elapsed() > START_LIMIT {
+                self.process.has_exited().map_err(|source| ServerError::Io { doing: "watch a server", source })?;
+            if ended || start.elapsed() > START_TIMEOUT {
                 return Err(ServerError::Failed { doing: "start a server", log: self.error_log() });
             }
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Whether what answers on the port is this server, and not another one that was quicker.
-    async fn answers(&self) -> mysql_async::Result<bool> {
+    /// Whether what is_ready on the port is this server, and not another one that was quicker.
+    async fn is_ready(&self) -> mysql_async::Result<bool> {
         let mut connection = self.connect().await?;
         let folder: Option<String> = connection.query_first("SELECT @@datadir").await?;
         connection.disconnect().await?;
@@ -188,7 +188,7 @@ impl Server {
             connection.query_drop(*statement).await?;
         }
         connection.disconnect().await?;
-        sleep(CLEARED).await;
+        sleep(CLOSE_DELAY).await;
         Ok(())
     }
 
@@ -205,16 +205,16 @@ impl Server {
         };
         let mut connection = self.connect().await?;
         let start = Instant::now();
-        while connection.query_first::<u64, _>(others).await? != Some(0) && start.elapsed() < START_LIMIT {
+        while connection.query_first::<u64, _>(others).await? != Some(0) && start.elapsed() < START_TIMEOUT {
             sleep(Duration::from_millis(20)).await;
         }
         connection.disconnect().await?;
         // And this one too: it cannot see its own end.
-        sleep(CLEARED).await;
+        sleep(CLOSE_DELAY).await;
         Ok(())
     }
 
-    /// Stops it in its tracks (SIGSTOP): it listens, and never answers.
+    /// Stops it in its tracks (SIGSTOP): it listens, and never is_ready.
     pub fn pause(&self) -> io::Result<()> {
         self.process.pause()
     }
@@ -252,7 +252,7 @@ fn spawn(
             format!("--max-connections={}", options.max_connections),
             format!("--open-files-limit={}", options.max_connections * 2 + 2000),
         ])
-        .args(COMMON)
+        .args(COMMON_ARGUMENTS)
         .args(match flavor {
             Flavor::MariaDb => &["--innodb-log-file-size=16M"][..],
             Flavor::MySql => &["--mysqlx=OFF", "--disable-log-bin", "--innodb-redo-log-capacity=16M"][..],
@@ -269,10 +269,10 @@ fn spawn(
 }
 
 /// Root from everywhere, without a password: the server listens on this machine alone, and not for long.
-const ACCOUNTS: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
+const INIT_SQL: &str = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n";
 
 /// A small and quick server; what a crash of the machine would lose is no loss. Addresses stay addresses.
-const COMMON: [&str; 7] = [
+const COMMON_ARGUMENTS: [&str; 7] = [
     "--bind-address=127.0.0.1,::1",
     "--skip-name-resolve",
     "--max-allowed-packet=64M",
@@ -284,12 +284,14 @@ const COMMON: [&str; 7] = [
 
 /// A port that is free on both loopback addresses.
 pub(crate) fn free_port() -> io::Result<u16> {
-    let mut taken = Vec::new();
+    let mut reserved = Vec::new();
     loop {
         let first = TcpListener::bind("127.0.0.1:0")?;
         let port = first.local_addr()?.port();
         match TcpListener::bind(("::1", port)) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && taken.len() < TRIES => taken.push(first),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && reserved.len() < MAX_START_ATTEMPTS => {
+                reserved.push(first)
+            }
             second => return second.map(|_| port),
         }
     }

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Environment variable with the folder of servers and tools that are fetched once.
-pub const SERVERS_DIR_VARIABLE: &str = "CLEW_SERVERS_DIR";
+/// Environment variable with the directory of servers and tools that are fetched once.
+pub const SERVERS_DIR_ENV_VAR: &str = "CLEW_SERVERS_DIR";
 /// Environment variable with the Python that has the client programs.
-pub const PYTHON_VARIABLE: &str = "CLEW_TEST_PYTHON";
+pub const PYTHON_ENV_VAR: &str = "CLEW_TEST_PYTHON";
 
 /// A Debian package, and a file that tells whether it is there.
 #[derive(Debug, Clone, Copy)]
@@ -51,14 +51,14 @@ pub(crate) const MARIADBD: &str = "/usr/sbin/mariadbd";
 pub(crate) const POSTGRESQL: &str = "/usr/lib/postgresql/15/bin";
 
 /// Requirements file of the client programs: the official SDK, keystoneauth1, schemathesis; and of SeaweedFS.
-pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
-/// A program that fails where one of [`CLIENTS`], its argument, is missing or another version.
-pub const CLIENTS_PROBE: &str = "import sys, importlib.metadata as installed
+pub const CLIENT_REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients.txt");
+/// A program that fails where one of [`CLIENT_REQUIREMENTS`], its argument, is missing or another version.
+pub const CLIENT_VERSION_CHECK: &str = "import sys, importlib.metadata as installed
 for line in open(sys.argv[1]):
     name, _, version = line.strip().partition('==')
     assert name.startswith('#') or installed.version(name) == version, line";
 
-/// Why the folder of servers cannot be used.
+/// Why the directory of servers cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("could not use {}: {source}; set {SERVERS_DIR_VARIABLE} to a folder that can be written to", path.display())]
 pub struct SetupError {
@@ -66,11 +66,11 @@ pub struct SetupError {
     source: io::Error,
 }
 
-/// The folder of servers and tools that are fetched once: `CLEW_SERVERS_DIR`, else one in the user's cache.
+/// The directory of servers and tools that are fetched once: `CLEW_SERVERS_DIR`, else one in the user's cache.
 #[must_use]
 pub fn servers_dir() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable(SERVERS_DIR_VARIABLE).unwrap_or_else(|| {
+    variable(SERVERS_DIR_ENV_VAR).unwrap_or_else(|| {
         let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
         cache.unwrap_or_else(std::env::temp_dir).join("clew").join("servers")
     })
@@ -79,8 +79,8 @@ pub fn servers_dir() -> PathBuf {
 /// The library that gives a program another clock when it is loaded before all others; nothing where it is not installed.
 #[must_use]
 pub fn faketime() -> Option<PathBuf> {
-    let kinds = fs::read_dir("/usr/lib").ok()?.flatten();
-    let libraries = kinds.map(|kind| kind.path().join("faketime/libfaketimeMT.so.1"));
+    let architectures = fs::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = architectures.map(|architecture| architecture.path().join("faketime/libfaketimeMT.so.1"));
     libraries.into_iter().find(|library| library.exists())
 }
 
@@ -90,7 +90,7 @@ pub fn mysql_root() -> PathBuf {
     servers_dir().join("mysql-9")
 }
 
-/// Plugins of MariaDB that its core package does not bring, such as `metadata_lock_info`: the folder that the server loads them from.
+/// Plugins of MariaDB that its core package does not bring, such as `metadata_lock_info`: the directory that the server loads them from.
 #[must_use]
 pub fn mariadb_plugins() -> PathBuf {
     mariadb_plugins_root().join("usr/lib/mysql/plugin")
@@ -124,27 +124,27 @@ pub fn clients_dir() -> PathBuf {
 /// The Python that has the client programs: `CLEW_TEST_PYTHON`, else that of [`clients_dir`].
 #[must_use]
 pub fn clients_python() -> PathBuf {
-    std::env::var_os(PYTHON_VARIABLE).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
+    std::env::var_os(PYTHON_ENV_VAR).map_or_else(|| clients_dir().join("bin").join("python"), PathBuf::from)
 }
 
-/// The program of SeaweedFS, an S3 server, which comes with [`CLIENTS`].
+/// The program of SeaweedFS, an S3 server, which comes with [`CLIENT_REQUIREMENTS`].
 #[must_use]
 pub fn seaweedfs() -> PathBuf {
     clients_python().with_file_name("weed")
 }
 
-/// Held while something is put into the folder of servers.
+/// Held while something is put into the directory of servers.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Waits until nobody else puts something into the folder of servers.
+/// Waits until nobody else puts something into the directory of servers.
 pub fn lock() -> Result<Lock, SetupError> {
-    let folder = servers_dir();
-    let path = folder.join("lock");
-    let taken = fs::create_dir_all(&folder)
+    let directory = servers_dir();
+    let path = directory.join("lock");
+    let locked = fs::create_dir_all(&directory)
         .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
         .and_then(|file| file.lock().map(|()| Lock { _file: file }));
-    taken.map_err(|source| SetupError { path, source })
+    locked.map_err(|source| SetupError { path, source })
 }

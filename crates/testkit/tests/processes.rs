@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use clew_testkit::setup::SERVERS_DIR_VARIABLE;
+use clew_testkit::setup::SERVERS_DIR_ENV_VAR;
 use clew_testkit::{Flavor, PostgreSql, Server, ServerOptions};
 use mysql_async::prelude::Queryable;
 
@@ -104,7 +104,7 @@ async fn a_missing_server_fails_its_test_and_says_what_to_run() {
     let nothing = tempfile::tempdir().unwrap();
     let output = rerun("a_missing_server_fails_its_test_and_says_what_to_run")
         .env(VICTIM, "mysql")
-        .env(SERVERS_DIR_VARIABLE, nothing.path())
+        .env(SERVERS_DIR_ENV_VAR, nothing.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

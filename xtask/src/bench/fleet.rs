@@ -1,4 +1,4 @@
-//! Rows of a fleet: a thousand nodes, one collection each, by one process.
+//! Cases of a fleet: one process collects once from each of 1,000 nodes.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -7,103 +7,104 @@ use clew_testkit::{FakeFleet, FakeOptions, Fault};
 use tokio::time::sleep;
 
 use super::Bench;
-use super::counts::{must_be, occurrences};
-use super::pairs::{Figures, in_turn};
-use super::rows::{Compared, Reach, Row};
-use super::served::{Inventory, NodePlace};
+use super::cases::{BenchCase, Comparison, Target};
+use super::count_checks::{count_in_file, ensure_count};
+use super::paired_runs::{Measurement, run_pairs};
+use super::server_harness::{Inventory, NodeRef};
 use crate::error::XtaskError;
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 
-const TIME: Row = Row {
+const TIME: BenchCase = BenchCase {
     name: "nodes",
-    measure: "1,000 nodes of 20 sessions, one collection each, all finished",
-    against: "1 node",
-    compared: Compared::Alone,
-    reach: Reach::AtMost(10.0),
+    metric: "one collection from each of 1,000 nodes with 20 sessions, until all are finished",
+    baseline: "1 node",
+    comparison: Comparison::Absolute,
+    target: Target::AtMost(10.0),
     unit: "s",
     pairs: 9,
 };
 
-const MEMORY: Row = Row {
+const MEMORY: BenchCase = BenchCase {
     name: "nodes-memory",
-    measure: "peak memory of `clew serve` with them",
-    against: "1 node",
-    reach: Reach::AtMost(128.0),
+    metric: "peak memory of `clew serve` during these collections",
+    baseline: "1 node",
+    target: Target::AtMost(128.0),
     unit: "MiB",
     ..TIME
 };
 
-/// All rows of this family.
-pub(super) const ROWS: [Row; 2] = [TIME, MEMORY];
+/// Cases of this module.
+pub(super) const CASES: [BenchCase; 2] = [TIME, MEMORY];
 
 const NODES: usize = 1000;
-/// Nodes of an instance: a master and its replicas, many of them.
+/// Number of nodes per instance: a master and many replicas.
 const NODES_PER_INSTANCE: usize = 20;
 const SESSIONS: u64 = 20;
-/// Between two questions whether a collection has ended.
-const POLL: Duration = Duration::from_millis(20);
-/// For the servers to notice that connections were closed.
-const CLOSED: Duration = Duration::from_secs(5);
+/// Interval between two status polls of a collection.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Time limit until the servers have closed their connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
-    if !bench.wanted.has_any(&ROWS) {
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
+    if !bench.filter.includes_any(&CASES) {
         return Ok(Vec::new());
     }
-    steps::heading("A thousand nodes");
-    let step = Step::start("Registering them");
+    progress::heading("Fleet of 1,000 nodes");
+    let step = Step::start("Registering the nodes");
     let options = FakeOptions { sessions: SESSIONS, transactions: SESSIONS / 4, fault: Fault::None };
     let fleet = FakeFleet::start(NODES, options).await.map_err(|cause| XtaskError::Load { cause })?;
     let urls: Vec<String> = fleet.nodes().iter().map(clew_testkit::FakeServer::url).collect();
-    let inventory = Inventory::of(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
+    let inventory = Inventory::register(&bench.clew, &urls, NODES_PER_INSTANCE).await?;
     step.done();
 
-    let peaks = RefCell::new(Figures::new(MEMORY));
-    let warm = Cell::new(0);
-    let run = async |places: &[NodePlace]| {
-        let (took, peak) = collect_all(bench, &inventory, &fleet, places).await?;
-        warm.set(warm.get() + 1);
-        // The first run of each side is not counted, as in the row of the time.
-        if warm.get() > 2 {
+    let peaks = RefCell::new(Measurement::new(MEMORY));
+    let runs = Cell::new(0);
+    let run = async |nodes: &[NodeRef]| {
+        let (elapsed, peak_mib) = collect_once(bench, &inventory, &fleet, nodes).await?;
+        runs.set(runs.get() + 1);
+        // The warm-up run of each side is not counted, as in the time case.
+        if runs.get() > 2 {
             let mut peaks = peaks.borrow_mut();
-            if places.len() == 1 { peaks.peer.push(peak) } else { peaks.clew.push(peak) }
+            if nodes.len() == 1 { peaks.baseline.push(peak_mib) } else { peaks.clew.push(peak_mib) }
         }
-        Ok(took.as_secs_f64())
+        Ok(elapsed.as_secs_f64())
     };
     let one = inventory.nodes.get(..1).unwrap_or_default();
-    let times = in_turn(TIME, async || run(&inventory.nodes).await, async || run(one).await).await?;
-    let most = format!("at most {} connections open at once, none left behind", fleet.most_connections());
-    Ok(vec![times.noting(most), peaks.into_inner()])
+    let times = run_pairs(TIME, async || run(&inventory.nodes).await, async || run(one).await).await?;
+    let note = format!("at most {} connections open at once, none left open", fleet.most_connections());
+    Ok(vec![times.with_note(note), peaks.into_inner()])
 }
 
-/// Collects once from each node by a new process: from the first POST until all have finished, and the most memory, in MiB.
-async fn collect_all(
+/// Collects once from each node with a new server process.
+/// Returns the time from the first POST until all collections are finished, and the peak memory in MiB.
+async fn collect_once(
     bench: &Bench,
     inventory: &Inventory,
     fleet: &FakeFleet,
-    places: &[NodePlace],
+    nodes: &[NodeRef],
 ) -> Result<(Duration, f64), XtaskError> {
-    let served = inventory.serve(Some(POLL)).await?;
-    let taken = fleet.connections_taken();
+    let server = inventory.start_server(Some(POLL_INTERVAL)).await?;
+    let accepted_before = fleet.connections_taken();
     let start = Instant::now();
-    let ids = served.collect_all(places).await?;
-    let took = start.elapsed();
-    let peak = served.peak_mib();
-    must_be("connections to 1,000 nodes", fleet.connections_taken() - taken, places.len() as u64)?;
-    let file = bench.file("result.csv");
-    for (place, id) in places.iter().zip(&ids).step_by(97) {
-        served.download(place, id, &file).await?;
-        must_be("sessions of a node", occurrences(&file, "FOR UPDATE")?, SESSIONS)?;
+    let ids = server.collect_from_all(nodes).await?;
+    let elapsed = start.elapsed();
+    let peak = server.peak_mib();
+    ensure_count("connections to 1,000 nodes", fleet.connections_taken() - accepted_before, nodes.len() as u64)?;
+    let file = bench.temp_file("result.csv");
+    for (node, id) in nodes.iter().zip(&ids).step_by(97) {
+        server.download(node, id, &file).await?;
+        ensure_count("sessions of a node", count_in_file(&file, "FOR UPDATE")?, SESSIONS)?;
     }
-    none_left(fleet).await?;
-    served.stop().await?;
-    Ok((took, peak))
+    ensure_all_closed(fleet).await?;
+    server.stop().await?;
+    Ok((elapsed, peak))
 }
 
-/// Fails where connections stay open.
-async fn none_left(fleet: &FakeFleet) -> Result<(), XtaskError> {
+/// Fails if connections stay open.
+async fn ensure_all_closed(fleet: &FakeFleet) -> Result<(), XtaskError> {
     let start = Instant::now();
-    while fleet.connections() > 0 && start.elapsed() < CLOSED {
+    while fleet.connections() > 0 && start.elapsed() < CLOSE_TIMEOUT {
         sleep(Duration::from_millis(5)).await;
     }
-    must_be("connections left open", fleet.connections(), 0)
+    ensure_count("connections left open", fleet.connections(), 0)
 }

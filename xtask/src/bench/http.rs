@@ -1,8 +1,8 @@
-//! Rows of the HTTP side, beside nginx: downloads and small answers.
+//! Cases of the HTTP server, compared with nginx: downloads and small responses.
 
 mod downloads;
 mod nginx;
-mod small;
+mod small_responses;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,142 +10,145 @@ use std::path::Path;
 use clew_testkit::{FakeOptions, FakeServer, Fault};
 
 use self::downloads::Download;
-use self::small::Asker;
+use self::small_responses::LoadGenerator;
 use super::Bench;
-use super::counts::{must_be, occurrences};
-use super::pairs::{Figures, in_turn};
-use super::rows::{Compared, Reach, Row};
-use super::served::{Inventory, Served, SignedGet};
+use super::cases::{BenchCase, Comparison, Target};
+use super::count_checks::{count_in_file, ensure_count};
+use super::paired_runs::{Measurement, run_pairs};
+use super::server_harness::{Inventory, RunningServer, SignedGet};
 use crate::error::XtaskError;
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 
-/// A download row, with its clients and how often each of them downloads in a run.
-struct Downloads {
-    row: Row,
+/// A download case.
+struct DownloadCase {
+    case: BenchCase,
     clients: usize,
-    times: usize,
+    /// Downloads per client and run.
+    repetitions: usize,
 }
 
-const DOWNLOADS: [Downloads; 2] = [
-    Downloads {
-        row: Row {
+const DOWNLOAD_CASES: [DownloadCase; 2] = [
+    DownloadCase {
+        case: BenchCase {
             name: "download-32",
-            measure: "download of a 100 MB result, 32 clients",
-            against: "nginx with sendfile, the same file",
-            compared: Compared::Share,
-            reach: Reach::AtLeast(0.9),
+            metric: "download of a 100 MB result, 32 clients",
+            baseline: "nginx with sendfile, same file",
+            comparison: Comparison::Ratio,
+            target: Target::AtLeast(0.9),
             unit: "MiB/s",
             pairs: 11,
         },
         clients: 32,
-        times: 1,
+        repetitions: 1,
     },
-    Downloads {
-        row: Row {
+    DownloadCase {
+        case: BenchCase {
             name: "download-1",
-            measure: "download of a 100 MB result, one client",
-            against: "nginx with sendfile, the same file",
-            compared: Compared::Share,
-            reach: Reach::AtLeast(0.8),
+            metric: "download of a 100 MB result, one client",
+            baseline: "nginx with sendfile, same file",
+            comparison: Comparison::Ratio,
+            target: Target::AtLeast(0.8),
             unit: "MiB/s",
             pairs: 21,
         },
         clients: 1,
-        times: 8,
+        repetitions: 8,
     },
 ];
 
-/// The same questions by two clients. The first costs about as much as an answer, as clients do; the second shows what is left of a
-/// server when the client is nearly nothing.
-const STATUS: [(Row, Asker); 2] = [
+/// Status requests by two load generators. hey uses about as much CPU time as the server, like a typical client.
+/// wrk uses very little, so the ratio shows the cost of the server.
+const STATUS_CASES: [(BenchCase, LoadGenerator); 2] = [
     (
-        Row {
+        BenchCase {
             name: "status",
-            measure: "task status with signature check and policy, 64 connections of hey",
-            against: "nginx returning the same body, a constant",
-            compared: Compared::Share,
-            reach: Reach::AtLeast(0.6),
+            metric: "task status with signature check and policy, 64 connections of hey",
+            baseline: "nginx with the same body as a constant",
+            comparison: Comparison::Ratio,
+            target: Target::AtLeast(0.6),
             unit: "requests/s",
             pairs: 11,
         },
-        Asker::Hey,
+        LoadGenerator::Hey,
     ),
     (
-        Row {
+        BenchCase {
             name: "status-wrk",
-            measure: "the same, 64 connections of wrk",
-            against: "nginx returning the same body, a constant",
-            compared: Compared::Share,
-            reach: Reach::AtLeast(0.6),
+            metric: "task status with signature check and policy, 64 connections of wrk",
+            baseline: "nginx with the same body as a constant",
+            comparison: Comparison::Ratio,
+            target: Target::AtLeast(0.6),
             unit: "requests/s",
             pairs: 11,
         },
-        Asker::Wrk,
+        LoadGenerator::Wrk,
     ),
 ];
 
-/// All rows of this family.
-pub(super) fn rows() -> impl Iterator<Item = Row> {
-    DOWNLOADS.iter().map(|downloads| downloads.row).chain(STATUS.iter().map(|(row, _)| *row))
+/// Returns the cases of this module.
+pub(super) fn cases() -> impl Iterator<Item = BenchCase> {
+    DOWNLOAD_CASES.iter().map(|download| download.case).chain(STATUS_CASES.iter().map(|(case, _)| *case))
 }
 
-/// Sessions whose result has a little more than 100 MB.
+/// Number of sessions whose result is slightly larger than 100 MB.
 const SESSIONS: u64 = 100_000;
-/// Bytes of a statement: with the rest of its row about 1 KiB.
-const STATEMENT: usize = 960;
+/// Statement size in bytes that makes rows of about 1 KiB.
+const STATEMENT_BYTES: usize = 960;
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
-    if !rows().any(|row| bench.wanted.has(row.name)) {
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
+    if !cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
-    steps::heading("HTTP beside nginx");
+    progress::heading("HTTP server compared with nginx");
     let step = Step::start("Collecting a result of 100 MB");
     let options = FakeOptions { sessions: SESSIONS, transactions: 1000, fault: Fault::None };
-    let started = FakeServer::start_with_statements_of(STATEMENT, options).await;
+    let started = FakeServer::start_with_statement_size(STATEMENT_BYTES, options).await;
     let fake = started.map_err(|cause| XtaskError::Load { cause })?;
-    let inventory = Inventory::of(&bench.clew, &[fake.url()], 1).await?;
-    let reader = inventory.reader().await?;
-    let served = inventory.serve(None).await?;
-    let Some(place) = inventory.nodes.first() else { return Ok(Vec::new()) };
-    let id = served.collect(place).await?;
-    let file = bench.file("result.csv");
-    let bytes = served.download(place, &id, &file).await?;
-    must_be("rows of a result", occurrences(&file, "FOR UPDATE")?, SESSIONS)?;
-    let status = served.signed(&reader, place, "realtime-session-task", &id);
-    let body = downloads::body(address(&served)?, &status)?;
+    let inventory = Inventory::register(&bench.clew, &[fake.url()], 1).await?;
+    let reader = inventory.create_reader_key().await?;
+    let server = inventory.start_server(None).await?;
+    let Some(node) = inventory.nodes.first() else { return Ok(Vec::new()) };
+    let id = server.collect(node).await?;
+    let file = bench.temp_file("result.csv");
+    let bytes = server.download(node, &id, &file).await?;
+    ensure_count("rows of a result", count_in_file(&file, "FOR UPDATE")?, SESSIONS)?;
+    let status = server.signed_get(&reader, node, "realtime-session-task", &id);
+    let body = downloads::fetch_body(address(&server)?, &status)?;
     let nginx = nginx::start(&file, &body).await?;
     step.done_with(&format!("{bytes} bytes"));
 
-    let mut figures = Vec::new();
-    for Downloads { row, clients, times } in DOWNLOADS.iter().filter(|one| bench.wanted.has(one.row.name)) {
-        let signed = served.signed(&reader, place, "realtime-session-result", &id);
-        let download = |address, get| Download { address, get, clients: *clients, times: *times, bytes };
-        let from_clew = download(address(&served)?, signed);
+    let mut measurements = Vec::new();
+    for DownloadCase { case, clients, repetitions } in
+        DOWNLOAD_CASES.iter().filter(|download| bench.filter.includes(download.case.name))
+    {
+        let signed = server.signed_get(&reader, node, "realtime-session-result", &id);
+        let download = |address, get| Download { address, get, clients: *clients, repetitions: *repetitions, bytes };
+        let from_clew = download(address(&server)?, signed);
         let from_nginx = download(nginx.address(), SignedGet::plain(nginx::RESULT, "127.0.0.1"));
-        figures.push(in_turn(*row, async || from_clew.rate().await, async || from_nginx.rate().await).await?);
+        measurements.push(run_pairs(*case, async || from_clew.rate().await, async || from_nginx.rate().await).await?);
     }
-    for (row, asker) in STATUS.iter().filter(|(row, _)| bench.wanted.has(row.name)) {
-        // Signed anew: a signature is good for a quarter of an hour.
-        let status = served.signed(&reader, place, "realtime-session-task", &id);
+    for (case, generator) in STATUS_CASES.iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+        // Signed again, because a signature expires after 15 minutes.
+        let status = server.signed_get(&reader, node, "realtime-session-task", &id);
         let constant = SignedGet::plain(nginx::CONSTANT, "127.0.0.1");
-        let clew = async || asker.requests(&format!("http://{}", served.address()), &status).await;
-        let peer = async || asker.requests(&format!("http://{}", nginx.address()), &constant).await;
-        figures.push(in_turn(*row, clew, peer).await?);
+        let clew = async || generator.request_rate(&format!("http://{}", server.address()), &status).await;
+        let baseline = async || generator.request_rate(&format!("http://{}", nginx.address()), &constant).await;
+        measurements.push(run_pairs(*case, clew, baseline).await?);
     }
     drop(nginx);
-    served.stop().await?;
-    Ok(figures)
+    server.stop().await?;
+    Ok(measurements)
 }
 
-fn address(served: &Served<'_>) -> Result<SocketAddr, XtaskError> {
-    served.address().parse().map_err(|error: std::net::AddrParseError| XtaskError::Answer {
+fn address(server: &RunningServer<'_>) -> Result<SocketAddr, XtaskError> {
+    server.address().parse().map_err(|error: std::net::AddrParseError| XtaskError::UnexpectedOutput {
         command: "clew serve".to_owned(),
         cause: error.to_string(),
-        answer: served.address().to_owned(),
+        output: server.address().to_owned(),
     })
 }
 
-/// Where a path stands in nginx's configuration.
-fn quoted(path: &Path) -> String {
+/// Quotes a path for nginx's configuration.
+fn quote_path(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }

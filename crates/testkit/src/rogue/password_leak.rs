@@ -1,7 +1,7 @@
 //! Recognises a password in what a client sent to a rogue server.
 
 use super::rsa_key;
-use crate::fake::packets::NONCE;
+use crate::fake_server::packets::NONCE;
 
 /// Form of a password from which the server recovers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

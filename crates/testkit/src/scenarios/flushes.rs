@@ -1,6 +1,6 @@
 //! Waits around `FLUSH TABLES` of one table.
 
-use super::definitions::{table, table_of};
+use super::ddl::{table, table_of};
 use super::{MARIADB, MYSQL, Scenario};
 
 pub(super) fn all() -> Vec<Scenario> {

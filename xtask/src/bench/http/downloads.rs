@@ -1,40 +1,39 @@
-//! Clients that take as little from the server's share of the machine as they can: a thread each, large reads, and no look at what
-//! came but its length.
+//! Download clients with minimal CPU use: one thread per client, large reads, and a check of only the length.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::super::served::SignedGet;
+use super::super::server_harness::SignedGet;
 use crate::error::XtaskError;
 
-/// One run of a download row.
+/// One run of a download case.
 #[derive(Debug, Clone)]
 pub(super) struct Download {
     pub(super) address: SocketAddr,
     pub(super) get: SignedGet,
     pub(super) clients: usize,
-    /// How often each client downloads, over one connection.
-    pub(super) times: usize,
-    /// What each download must have.
+    /// Downloads of each client, over one connection.
+    pub(super) repetitions: usize,
+    /// Expected size of each download.
     pub(super) bytes: u64,
 }
 
-/// Read at once.
-const PIECE: usize = 256 * 1024;
-/// Between two pieces.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Size of the read buffer.
+const BUFFER_SIZE: usize = 256 * 1024;
+/// Time limit of a read.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Download {
-    /// MiB a second, all clients together.
+    /// Runs the downloads and returns the total rate of all clients in MiB/s.
     pub(super) async fn rate(&self) -> Result<f64, XtaskError> {
         let this = self.clone();
-        let ran = tokio::task::spawn_blocking(move || this.run()).await;
-        let took = ran.map_err(io::Error::other).and_then(|ran| ran).map_err(|cause| self.failed(cause))?;
+        let result = tokio::task::spawn_blocking(move || this.run()).await;
+        let elapsed = result.map_err(io::Error::other).and_then(|result| result).map_err(|cause| self.failed(cause))?;
         let mib = u32::try_from(self.bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0;
-        let downloads = u32::try_from(self.clients * self.times).map_or(f64::INFINITY, f64::from);
-        Ok(mib * downloads / took.as_secs_f64())
+        let downloads = u32::try_from(self.clients * self.repetitions).map_or(f64::INFINITY, f64::from);
+        Ok(mib * downloads / elapsed.as_secs_f64())
     }
 
     fn failed(&self, cause: io::Error) -> XtaskError {
@@ -56,24 +55,24 @@ impl Download {
 
     fn client(&self, ready: &Barrier) -> io::Result<()> {
         let connected = Connection::open(self.address);
-        // Also without a connection: the others wait for this one.
+        // A client without a connection must also reach the barrier, because the others wait for it.
         ready.wait();
         let mut connection = connected?;
-        for _ in 0..self.times {
-            let came = connection.get(&self.get, |_| {})?;
-            if came != self.bytes {
-                return Err(io::Error::other(format!("{came} of {} bytes came", self.bytes)));
+        for _ in 0..self.repetitions {
+            let received = connection.get(&self.get, |_| {})?;
+            if received != self.bytes {
+                return Err(io::Error::other(format!("received {received} of {} bytes", self.bytes)));
             }
         }
         Ok(())
     }
 }
 
-/// The body of an answer.
-pub(super) fn body(address: SocketAddr, get: &SignedGet) -> Result<String, XtaskError> {
+/// Sends a request and returns the response body.
+pub(super) fn fetch_body(address: SocketAddr, get: &SignedGet) -> Result<String, XtaskError> {
     let mut body = Vec::new();
     Connection::open(address)
-        .and_then(|mut connection| connection.get(get, |piece| body.extend_from_slice(piece)))
+        .and_then(|mut connection| connection.get(get, |chunk| body.extend_from_slice(chunk)))
         .map_err(|cause| XtaskError::Http { address, cause })?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
@@ -86,30 +85,30 @@ struct Connection {
 impl Connection {
     fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        Ok(Self { stream, buffer: vec![0; PIECE] })
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        Ok(Self { stream, buffer: vec![0; BUFFER_SIZE] })
     }
 
-    /// Asks, and reads the whole body; its length.
+    /// Sends a request, passes the body to `body` in chunks, and returns the body's length.
     fn get(&mut self, get: &SignedGet, mut body: impl FnMut(&[u8])) -> io::Result<u64> {
         self.stream.write_all(get.head().as_bytes())?;
         let (length, first) = self.read_head()?;
         body(&first);
-        let mut left = length.saturating_sub(first.len() as u64);
-        while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-            let piece = self.buffer.get_mut(..wanted).unwrap_or_default();
-            let read = self.stream.read(piece)?;
+        let mut remaining = length.saturating_sub(first.len() as u64);
+        while remaining > 0 {
+            let requested = usize::try_from(remaining).unwrap_or(BUFFER_SIZE).min(BUFFER_SIZE);
+            let chunk = self.buffer.get_mut(..requested).unwrap_or_default();
+            let read = self.stream.read(chunk)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            body(piece.get(..read).unwrap_or_default());
-            left -= read as u64;
+            body(chunk.get(..read).unwrap_or_default());
+            remaining -= read as u64;
         }
         Ok(length)
     }
 
-    /// Length of the body, and what of it came with the head.
+    /// Reads the response head. Returns the body's length and the body bytes received with the head.
     fn read_head(&mut self) -> io::Result<(u64, Vec<u8>)> {
         const END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
@@ -119,7 +118,7 @@ impl Connection {
             let end = head.windows(END.len()).position(|bytes| bytes == END);
             if let Some(end) = end {
                 let body = head.split_off(end + END.len());
-                return Ok((length(&String::from_utf8_lossy(&head))?, body));
+                return Ok((content_length(&String::from_utf8_lossy(&head))?, body));
             }
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -128,15 +127,15 @@ impl Connection {
     }
 }
 
-/// The length of the body that a head tells, if it is of a success.
-fn length(head: &str) -> io::Result<u64> {
-    let told = head.lines().find_map(|line| {
+/// Returns the content length of a successful response head.
+fn content_length(head: &str) -> io::Result<u64> {
+    let content_length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
     });
-    match told {
+    match content_length {
         Some(length) if head.starts_with("HTTP/1.1 200 ") => Ok(length),
-        _ => Err(io::Error::other(format!("no success with a length but {head:?}"))),
+        _ => Err(io::Error::other(format!("expected status 200 with a content length, got {head:?}"))),
     }
 }
 
@@ -145,9 +144,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_success_has_a_length() {
-        assert_eq!(length("HTTP/1.1 200 OK\r\nContent-length: 12\r\n\r\n").unwrap(), 12);
-        assert!(length("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 12\r\n\r\n").is_err());
-        assert!(length("HTTP/1.1 200 OK\r\n\r\n").is_err());
+    fn content_length_requires_a_successful_response() {
+        assert_eq!(content_length("HTTP/1.1 200 OK\r\nContent-length: 12\r\n\r\n").unwrap(), 12);
+        assert!(content_length("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 12\r\n\r\n").is_err());
+        assert!(content_length("HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

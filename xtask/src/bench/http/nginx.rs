@@ -1,19 +1,18 @@
-//! A private nginx that gives one file by sendfile, and one constant.
+//! Private nginx that serves one file with sendfile and one constant response.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use clew_testkit::{Nginx, ServerError};
 
-use super::quoted;
+use super::quote_path;
 
-/// Path of the file.
+/// URL path of the file.
 pub(super) const RESULT: &str = "/result";
-/// Path of the constant.
+/// URL path of the constant response.
 pub(super) const CONSTANT: &str = "/constant";
 
-/// Starts one that gives `file` and, as JSON, `constant`. As much like a server that is meant to be fast as Clew is: sendfile, connections
-/// that stay, no log.
+/// Starts an nginx that serves `file`, and `constant` as JSON, with settings for speed: sendfile, keep-alive connections, no access log.
 pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerError> {
     Nginx::start(|address: SocketAddr| {
         format!(
@@ -25,7 +24,7 @@ pub(super) async fn start(file: &Path, constant: &str) -> Result<Nginx, ServerEr
     location = {RESULT} {{ default_type text/csv; alias {file}; }}
     location = {CONSTANT} {{ default_type application/json; return 200 '{constant}'; }}
   }}",
-            file = quoted(file),
+            file = quote_path(file),
         )
     })
     .await

@@ -1,0 +1,57 @@
+//! View of the database: the rows of all tasks, and every completion, recorded by a trigger that is unknown to Clew.
+
+use sqlx::{Connection, PgConnection};
+
+use crate::error::{FaultsError, database};
+
+const SETUP_STATEMENTS: [&str; 5] = [
+    "CREATE SCHEMA witness",
+    "CREATE TABLE witness.ends (at BIGINT GENERATED ALWAYS AS IDENTITY, request_id TEXT NOT NULL, fence BIGINT NOT NULL)",
+    "CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO witness.ends (request_id, fence) VALUES (NEW.request_id, NEW.fence); RETURN NULL; END $$",
+    "CREATE TRIGGER witness AFTER INSERT OR UPDATE ON tasks FOR EACH ROW \
+         WHEN (NEW.status IN ('finished', 'error')) EXECUTE FUNCTION witness.note()",
+    "CREATE INDEX ON witness.ends (request_id)",
+];
+const TASKS_QUERY: &str = "SELECT request_id, status, fence, attempts, failure_kind, failure_detail, result_name, result_rows, \
+         result_bytes, result_sha256, created_at, ended_at, \
+         (SELECT COUNT(*) FROM witness.ends WHERE ends.request_id = tasks.request_id) AS completions \
+     FROM tasks ORDER BY rowid";
+
+/// A collection in the database.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct TaskRow {
+    pub(crate) request_id: String,
+    pub(crate) status: String,
+    pub(crate) fence: i64,
+    pub(crate) attempts: i64,
+    pub(crate) failure_kind: Option<String>,
+    pub(crate) failure_detail: Option<String>,
+    pub(crate) result_name: Option<String>,
+    pub(crate) result_rows: Option<i64>,
+    pub(crate) result_bytes: Option<i64>,
+    pub(crate) result_sha256: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    /// Number of recorded completions.
+    pub(crate) completions: i64,
+}
+
+/// Installs the trigger that records completions.
+pub(crate) async fn install_trigger(url: &str) -> Result<(), FaultsError> {
+    let failed = || database("install a trigger on the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
+    for statement in SETUP_STATEMENTS {
+        sqlx::query(statement).execute(&mut connection).await.map_err(failed())?;
+    }
+    connection.close().await.map_err(failed())
+}
+
+/// Reads the rows of all tasks, oldest first.
+pub(crate) async fn read_task_rows(url: &str) -> Result<Vec<TaskRow>, FaultsError> {
+    let failed = || database("read the tasks");
+    let mut connection = PgConnection::connect(url).await.map_err(failed())?;
+    let rows = sqlx::query_as(TASKS_QUERY).fetch_all(&mut connection).await.map_err(failed())?;
+    connection.close().await.map_err(failed())?;
+    Ok(rows)
+}

@@ -1,0 +1,285 @@
+//! Invariants of a run, checked on all requested collections.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use clew_client::CollectionStatus;
+
+use crate::db_trace::TaskRow;
+use crate::failure_attribution::unexplained_failure;
+use crate::nodes::NodeKind;
+use crate::timeline::Event;
+use crate::workload::{CollectionRecord, Download, RequestRecord, accepted_records, with_id};
+
+/// Observations at the end of a run.
+pub(crate) struct Evidence<'a> {
+    pub(crate) requests: &'a [RequestRecord],
+    pub(crate) rows: &'a [TaskRow],
+    /// Second download of each finished collection, or the message of its error.
+    pub(crate) downloads: &'a HashMap<String, Result<Download, String>>,
+    pub(crate) events: &'a [Event],
+    /// Number of logged completions by collection.
+    pub(crate) logged_completions: &'a HashMap<String, usize>,
+}
+
+/// Checks all invariants. Returns a sentence for each violation.
+pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let rows: HashMap<&str, &TaskRow> = evidence.rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
+    for (_, record) in accepted_records(evidence.requests) {
+        let id = &record.accepted.id;
+        violations.extend(record.violations.iter().map(|violation| with_id(id, violation)));
+        match rows.get(id.as_str()) {
+            None => violations.push(with_id(id, "it was accepted and is lost")),
+            Some(row) => {
+                let found = check_record(record, row, evidence);
+                violations.extend(found.into_iter().map(|violation| with_id(id, &violation)));
+            }
+        }
+    }
+    for row in evidence.rows {
+        let logged = evidence.logged_completions.get(&row.request_id).copied().unwrap_or_default();
+        let found = check_row(row, logged);
+        violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", row.request_id)));
+    }
+    violations.extend(find_shared_results(evidence.rows));
+    violations
+}
+
+/// Compares the client's record with the database.
+fn check_record(record: &CollectionRecord, row: &TaskRow, evidence: &Evidence<'_>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let kind = record.accepted.node.kind;
+    let status = match row.status.as_str() {
+        "finished" => Some(CollectionStatus::Finished),
+        "error" => Some(CollectionStatus::Error),
+        _ => None,
+    };
+    if record.status != status {
+        violations.push(format!("the client received status {:?}, the database has {}", record.status, row.status));
+    }
+    if status == Some(CollectionStatus::Error) {
+        violations.extend(unexplained_failure(row, kind, evidence.events));
+        if record.reason.as_ref().is_none_or(String::is_empty) {
+            violations.push("the client received no failure reason".to_owned());
+        }
+    }
+    if status == Some(CollectionStatus::Finished) {
+        match &record.result {
+            None => violations.push("it is finished, but the download failed".to_owned()),
+            Some(download) => violations.extend(check_download(download, row, kind)),
+        }
+        match evidence.downloads.get(&row.request_id) {
+            None => violations.push("the second download is missing".to_owned()),
+            Some(Err(error)) => violations.push(format!("the second download failed: {error}")),
+            Some(Ok(download)) => violations.extend(check_download(download, row, kind)),
+        }
+    }
+    violations
+}
+
+/// Checks that a download is complete and equal to the recorded result.
+fn check_download(download: &Download, row: &TaskRow, node: NodeKind) -> Vec<String> {
+    let mut violations = Vec::new();
+    let recorded = row.result_sha256.as_deref().unwrap_or_default();
+    if download.sha256 != recorded || download.etag_sha256 != recorded {
+        violations.push(format!(
+            "the hash of the download is {}, of the ETag {}, of the recorded result {recorded}",
+            download.sha256, download.etag_sha256
+        ));
+    }
+    let recorded = (row.result_rows.map(i64::unsigned_abs), row.result_bytes.map(i64::unsigned_abs));
+    if recorded != (Some(download.rows), Some(download.bytes)) {
+        violations.push(format!(
+            "the download has {} rows and {} bytes, the recorded result {recorded:?}",
+            download.rows, download.bytes
+        ));
+    }
+    if !node.allows_row_count(download.rows) {
+        violations.push(format!("a result of {node:?} cannot have {} rows", download.rows));
+    }
+    violations
+}
+
+/// Checks that a collection was completed exactly once, by its last lease holder.
+fn check_row(row: &TaskRow, logged_completions: usize) -> Vec<String> {
+    let mut violations = Vec::new();
+    if row.ended_at.is_none() {
+        violations.push(format!("it is still {} after {} attempts", row.status, row.attempts));
+    } else if row.completions != 1 {
+        violations.push(format!("the database recorded {} completions", row.completions));
+    }
+    if logged_completions > 1 {
+        violations.push(format!("the workers logged {logged_completions} completions"));
+    }
+    if let Some(name) = &row.result_name
+        && !name.starts_with(&format!("{}.{}.", row.request_id, row.fence))
+    {
+        violations.push(format!("the last lease holder (fence {}) did not write the result {name}", row.fence));
+    }
+    violations
+}
+
+/// Checks that no result belongs to two collections.
+fn find_shared_results(rows: &[TaskRow]) -> Vec<String> {
+    let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        if let Some(name) = &row.result_name {
+            owners.entry(name).or_default().push(&row.request_id);
+        }
+    }
+    let shared = owners.into_iter().filter(|(_, owners)| owners.len() > 1);
+    shared.map(|(name, owners)| format!("the result {name} belongs to {}", owners.join(" and "))).collect()
+}
+
+/// Returns the objects that belong to no collection.
+pub(crate) fn find_orphans<'a>(objects: &'a [String], rows: &[TaskRow]) -> Vec<&'a str> {
+    let referenced: HashSet<&str> = rows.iter().filter_map(|row| row.result_name.as_deref()).collect();
+    objects.iter().map(String::as_str).filter(|object| !referenced.contains(object)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_client::RequestId;
+
+    use super::*;
+    use crate::fault::Fault;
+    use crate::nodes::{Accepted, Node};
+    use crate::workload::RequestOutcome;
+
+    const ID: &str = "a-request";
+    const HASH: &str = "a-hash";
+
+    /// Observations of one collection without violations, which a test modifies.
+    struct Fixture {
+        record: CollectionRecord,
+        row: TaskRow,
+        second_download: Result<Download, String>,
+        events: Vec<Event>,
+        logged_completions: usize,
+    }
+
+    fn download() -> Download {
+        Download { sha256: HASH.into(), etag_sha256: HASH.into(), rows: 20, bytes: 400 }
+    }
+
+    fn fixture() -> Fixture {
+        let ids = ("0123456789abcdef0123456789abcdefin07", "0123456789abcdef0123456789abcdefno07");
+        let node = Node { kind: NodeKind::Fake(20), instance: ids.0.parse().unwrap(), id: ids.1.parse().unwrap() };
+        let accepted = Accepted { id: RequestId::from(ID), node };
+        let status = Some(CollectionStatus::Finished);
+        Fixture {
+            record: CollectionRecord {
+                accepted,
+                status,
+                reason: None,
+                result: Some(download()),
+                violations: Vec::new(),
+            },
+            row: TaskRow {
+                request_id: ID.into(),
+                status: "finished".into(),
+                fence: 2,
+                attempts: 2,
+                failure_kind: None,
+                failure_detail: None,
+                result_name: Some(format!("{ID}.2.0123.csv")),
+                result_rows: Some(20),
+                result_bytes: Some(400),
+                result_sha256: Some(HASH.into()),
+                created_at: 1_000,
+                ended_at: Some(2_000),
+                completions: 1,
+            },
+            second_download: Ok(download()),
+            events: Vec::new(),
+            logged_completions: 1,
+        }
+    }
+
+    /// Returns the violations of a modified fixture.
+    fn violations_of(modify: impl FnOnce(&mut Fixture)) -> String {
+        let mut fixture = fixture();
+        modify(&mut fixture);
+        let Fixture { record, row, second_download, events, logged_completions } = fixture;
+        let requests = [RequestRecord { phase: 0, outcome: RequestOutcome::Accepted(Box::new(record)) }];
+        let evidence = Evidence {
+            requests: &requests,
+            rows: &[row],
+            downloads: &HashMap::from([(ID.to_owned(), second_download)]),
+            events: &events,
+            logged_completions: &HashMap::from([(ID.to_owned(), logged_completions)]),
+        };
+        violations(&evidence).join("\n")
+    }
+
+    fn set_failed(fixture: &mut Fixture, kind: &str, detail: &str) {
+        fixture.row.status = "error".into();
+        fixture.row.result_name = None;
+        (fixture.row.failure_kind, fixture.row.failure_detail) = (Some(kind.into()), Some(detail.into()));
+        fixture.record.status = Some(CollectionStatus::Error);
+        fixture.record.reason = Some(detail.into());
+    }
+
+    #[test]
+    fn successful_collection_has_no_violation() {
+        assert_eq!(violations_of(|_| {}), "");
+        let unlogged = violations_of(|fixture| fixture.logged_completions = 0);
+        assert_eq!(unlogged, "", "a worker that is killed after the completion does not log it");
+    }
+
+    #[test]
+    fn each_violation_is_detected() {
+        for (expected, modify) in [
+            ("is lost", (|fixture| fixture.row.request_id = "another".into()) as fn(&mut Fixture)),
+            ("still finished", |fixture| fixture.row.ended_at = None),
+            ("recorded 2 completions", |fixture| fixture.row.completions = 2),
+            ("logged 2 completions", |fixture| fixture.logged_completions = 2),
+            ("did not write the result", |fixture| fixture.row.fence = 3),
+            ("did not write the result", |fixture| fixture.row.result_name = Some("another.2.0.csv".into())),
+            ("the client received status", |fixture| fixture.record.status = Some(CollectionStatus::Error)),
+            ("the download failed", |fixture| fixture.record.result = None),
+            ("the second download failed: aborted", |fixture| fixture.second_download = Err("aborted".into())),
+            ("the hash", |fixture| fixture.second_download.as_mut().unwrap().sha256 = "another".into()),
+            ("the hash", |fixture| fixture.row.result_sha256 = Some("another".into())),
+            ("19 rows", |fixture| fixture.record.result.as_mut().unwrap().rows = 19),
+            ("cannot have", |fixture| fixture.record.accepted.node.kind = NodeKind::Unreachable),
+            ("x", |fixture| fixture.record.violations.push("x".into())),
+        ] {
+            let found = violations_of(modify);
+            assert!(found.contains(expected), "{expected}: {found}");
+        }
+        let rows = [fixture().row, TaskRow { request_id: "another".into(), ..fixture().row }];
+        assert!(find_shared_results(&rows).concat().contains("belongs to a-request and another"));
+        let objects = ["an-orphan.1.0.csv".to_owned(), format!("{ID}.2.0123.csv")];
+        assert_eq!(find_orphans(&objects, &rows), ["an-orphan.1.0.csv"]);
+    }
+
+    #[test]
+    fn failure_requires_a_matching_node_or_a_matching_fault() {
+        const DISK_FULL: &str = "could not write the result: No space left on device (os error 28)";
+        let disk_full = |begin| Event { fault: Fault::DiskFull, begin, end: begin + 10 };
+        assert!(violations_of(|fixture| set_failed(fixture, "store-failed", DISK_FULL)).contains("unexplained"));
+        let during_fault = |fixture: &mut Fixture| {
+            set_failed(fixture, "store-failed", DISK_FULL);
+            fixture.events.push(disk_full(1_500));
+        };
+        assert_eq!(violations_of(during_fault), "");
+        let before_fault = |fixture: &mut Fixture| {
+            set_failed(fixture, "store-failed", DISK_FULL);
+            fixture.events.push(disk_full(2_500));
+        };
+        assert!(violations_of(before_fault).contains("unexplained"));
+        let other_failure = |fixture: &mut Fixture| {
+            set_failed(fixture, "timed-out", "no answer within 10 s");
+            fixture.events.push(disk_full(1_500));
+        };
+        assert!(violations_of(other_failure).contains("unexplained"));
+        let unreachable_node = |fixture: &mut Fixture| {
+            set_failed(fixture, "unreachable", "connection refused");
+            fixture.record.accepted.node.kind = NodeKind::Unreachable;
+        };
+        assert_eq!(violations_of(unreachable_node), "");
+        let reachable_node = |fixture: &mut Fixture| set_failed(fixture, "unreachable", "connection refused");
+        assert!(violations_of(reachable_node).contains("unexplained"));
+    }
+}

@@ -1,0 +1,298 @@
+//! Client workload: requests collections at a constant rate and records the responses.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clew_client::{Client, ClientError, CollectionStatus, RequestId, SelectionRequest, Settings, Target};
+use fastrand::Rng;
+use sha2::{Digest, Sha256};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::nodes::{Accepted, Inventory};
+
+/// Time limit of one long poll for the end of a collection.
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time without progress after which the client stops waiting. Longer than a lease and the time limits of nodes and S3.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_mins(2);
+/// Delay between a failed request and its retry.
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+
+/// Returns client settings without retries. The workload retries failed requests on another server.
+pub(crate) fn client_settings() -> Settings {
+    Settings {
+        connect: Duration::from_secs(2),
+        answer: Duration::from_secs(20),
+        attempts: 1,
+        first_pause: Duration::from_millis(100),
+        interruptions: 0,
+        ..Settings::default()
+    }
+}
+
+/// Record of a collection request.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestRecord {
+    /// Index of the fault that was active when the request was sent.
+    pub(crate) phase: usize,
+    pub(crate) outcome: RequestOutcome,
+}
+
+/// Outcome of a collection request.
+#[derive(Debug, Clone)]
+pub(crate) enum RequestOutcome {
+    /// The server returned an id.
+    Accepted(Box<CollectionRecord>),
+    /// The server rejected the request, or the connection failed.
+    Refused,
+    /// The response is missing or does not tell whether the collection was queued.
+    Uncertain,
+}
+
+/// Responses that the client received for a collection.
+#[derive(Debug, Clone)]
+pub(crate) struct CollectionRecord {
+    pub(crate) accepted: Accepted,
+    /// First status other than `running`.
+    pub(crate) status: Option<CollectionStatus>,
+    /// Failure reason of a failed collection.
+    pub(crate) reason: Option<String>,
+    /// Downloaded result of a finished collection.
+    pub(crate) result: Option<Download>,
+    /// Responses that violate an invariant.
+    pub(crate) violations: Vec<String>,
+}
+
+/// A downloaded result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Download {
+    /// SHA-256 of the rows, without the header.
+    pub(crate) sha256: String,
+    /// SHA-256 in the server's ETag.
+    pub(crate) etag_sha256: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Clients of all servers, and the nodes that they collect from.
+pub(crate) struct ClientPool {
+    clients: Vec<Client>,
+    inventory: Inventory,
+    phase: AtomicUsize,
+    /// Set when no more collections are requested.
+    is_stopping: AtomicBool,
+    /// Time of the last change of a collection.
+    last_progress: Mutex<Instant>,
+}
+
+/// A running workload.
+pub(crate) struct Workload {
+    pool: Arc<ClientPool>,
+    stop: CancellationToken,
+    task: JoinHandle<Vec<RequestRecord>>,
+}
+
+impl ClientPool {
+    pub(crate) fn new(clients: Vec<Client>, inventory: Inventory) -> Arc<Self> {
+        Arc::new(Self {
+            clients,
+            inventory,
+            phase: AtomicUsize::default(),
+            is_stopping: AtomicBool::default(),
+            last_progress: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Returns true if the workload is stopping and no collection has made progress for [`STALL_TIMEOUT`].
+    fn has_stalled(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed) && self.last_progress().elapsed() > STALL_TIMEOUT
+    }
+
+    fn last_progress(&self) -> MutexGuard<'_, Instant> {
+        self.last_progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn submit(self: Arc<Self>, mut rng: Rng) -> Option<RequestRecord> {
+        let phase = self.phase.load(Ordering::Relaxed);
+        let (node, client) = (self.inventory.choose_node(&mut rng)?, rng.choice(&self.clients)?);
+        let outcome = match client.collect(&node.instance, &node.id, &SelectionRequest::default()).await {
+            Ok(id) => {
+                let accepted = Accepted { id, node };
+                let mut record =
+                    CollectionRecord { accepted, status: None, reason: None, result: None, violations: Vec::new() };
+                self.follow(&mut record, &mut rng).await;
+                RequestOutcome::Accepted(Box::new(record))
+            }
+            Err(ClientError::Api { status: 400..=499 | 503, .. } | ClientError::Connect { .. }) => {
+                RequestOutcome::Refused
+            }
+            Err(_) => RequestOutcome::Uncertain,
+        };
+        Some(RequestRecord { phase, outcome })
+    }
+
+    /// Follows a collection to its end and reads its result or failure reason.
+    async fn follow(&self, record: &mut CollectionRecord, rng: &mut Rng) {
+        while !self.has_stalled() && record.is_incomplete() {
+            let Some(client) = rng.choice(&self.clients) else { return };
+            let before = record.status;
+            let made_progress = match before {
+                None => record.wait(client).await,
+                Some(CollectionStatus::Finished) => record.download(client).await,
+                Some(_) => record.read_failure_reason(client).await,
+            };
+            if !made_progress {
+                sleep(RETRY_DELAY).await;
+            }
+            if record.status != before || !record.is_incomplete() {
+                *self.last_progress() = Instant::now();
+            }
+        }
+    }
+
+    /// Downloads a result again. Returns the message of the last error.
+    pub(crate) async fn download_again(&self, accepted: &Accepted, rng: &mut Rng) -> Result<Download, String> {
+        let mut last = String::new();
+        for _ in 0..3 {
+            let Some(client) = rng.choice(&self.clients) else { break };
+            match download_result(client, accepted).await {
+                Ok(download) => return Ok(download),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Err(last)
+    }
+}
+
+impl CollectionRecord {
+    fn is_incomplete(&self) -> bool {
+        match self.status {
+            None => true,
+            Some(CollectionStatus::Finished) => self.result.is_none(),
+            Some(CollectionStatus::Error) => self.reason.is_none(),
+            Some(_) => false,
+        }
+    }
+
+    /// Waits for the end of the collection. Returns false if the request failed.
+    async fn wait(&mut self, client: &Client) -> bool {
+        let Accepted { id, node } = &self.accepted;
+        match client.wait(&node.instance, &node.id, id, LONG_POLL_TIMEOUT, |_, _| {}).await {
+            Ok(status) => {
+                if status == CollectionStatus::Unrecognized {
+                    self.violations.push("it was accepted and is unknown later".to_owned());
+                }
+                self.status = Some(status);
+                true
+            }
+            Err(ClientError::StillRunning { .. }) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Reads the failure reason. Returns false if the request failed.
+    async fn read_failure_reason(&mut self, client: &Client) -> bool {
+        let Accepted { id, node } = &self.accepted;
+        match client.download_error_reason(&node.instance, &node.id, id).await {
+            Ok(Some(reason)) => self.reason = Some(reason),
+            Ok(None) => {
+                self.violations.push("it failed and has a result later".to_owned());
+                self.reason = Some(String::new());
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Downloads the result. Returns false if the request failed.
+    async fn download(&mut self, client: &Client) -> bool {
+        let download = download_result(client, &self.accepted).await;
+        if let Err(ClientError::Api { status: 400..=499, error_msg, .. }) = &download {
+            self.violations.push(format!("it finished and has no result later: {error_msg}"));
+        }
+        self.result = download.ok();
+        self.result.is_some()
+    }
+}
+
+async fn download_result(client: &Client, accepted: &Accepted) -> Result<Download, ClientError> {
+    let mut memory = MemoryTarget::default();
+    let Accepted { id, node } = accepted;
+    let downloaded = client.download(&node.instance, &node.id, id, &mut memory, |_, _| {}).await?;
+    let header = memory.0.iter().position(|byte| *byte == b'\n').map_or(memory.0.len(), |end| end + 1);
+    let body = memory.0.get(header..).unwrap_or_default();
+    let tag = downloaded.etag.unwrap_or_default();
+    Ok(Download {
+        sha256: hex::encode(Sha256::digest(body)),
+        etag_sha256: tag.trim_matches('"').split('-').next().unwrap_or_default().to_owned(),
+        rows: (body.split(|byte| *byte == b'\n').count() - 1) as u64,
+        bytes: body.len() as u64,
+    })
+}
+
+impl Workload {
+    /// Starts to request collections at this rate per second.
+    pub(crate) fn start(pool: Arc<ClientPool>, per_second: f64, mut rng: Rng) -> Self {
+        let stop = CancellationToken::new();
+        let (clients, stopped) = (pool.clone(), stop.clone());
+        let task = tokio::spawn(async move {
+            let mut ticks = interval(Duration::from_secs_f64(1.0 / per_second));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut running = JoinSet::new();
+            while stopped.run_until_cancelled(ticks.tick()).await.is_some() {
+                running.spawn(clients.clone().submit(rng.fork()));
+            }
+            running.join_all().await.into_iter().flatten().collect()
+        });
+        Self { pool, stop, task }
+    }
+
+    /// Assigns all further requests to this fault.
+    pub(crate) fn set_phase(&self, phase: usize) {
+        self.pool.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// Stops requesting collections, waits for the accepted ones while they make progress, and returns all records.
+    pub(crate) async fn stop(self) -> Vec<RequestRecord> {
+        *self.pool.last_progress() = Instant::now();
+        self.pool.is_stopping.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        self.task.await.unwrap_or_default()
+    }
+}
+
+/// Download target in memory.
+#[derive(Default)]
+struct MemoryTarget(Vec<u8>);
+
+impl Target for MemoryTarget {
+    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> io::Result<()> {
+        self.0.clear();
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns the fault index and the record of every accepted collection.
+pub(crate) fn accepted_records(requests: &[RequestRecord]) -> impl Iterator<Item = (usize, &CollectionRecord)> {
+    requests.iter().filter_map(|request| match &request.outcome {
+        RequestOutcome::Accepted(record) => Some((request.phase, &**record)),
+        _ => None,
+    })
+}
+
+/// Prefixes a violation with the id of the collection.
+pub(crate) fn with_id(id: &RequestId, violation: &str) -> String {
+    format!("{id}: {violation}")
+}

@@ -1,0 +1,214 @@
+//! A way to a server that can be cut or made slow, as a network is: nobody is told, no connection is closed.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// How a way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Everything passes.
+    Flows,
+    /// Nothing passes, not even the end of a connection. What was sent during_fault arrives once it flows again, as TCP would
+    /// send it again; who gave up by then has their last words arrive late.
+    Stands,
+    /// Every connection breaks, old and new: as where a server, or what stands before it, was just restarted.
+    Breaks,
+    /// Each chunk of at most 16 KiB passes after so long.
+    Crawls(Duration),
+}
+
+/// A port of 127.0.0.1 that leads to another one. Dropping it closes every connection that goes through it.
+#[derive(Debug)]
+pub struct DroppingProxy {
+    address: SocketAddr,
+    traffic: watch::Sender<Traffic>,
+    accepting: JoinHandle<()>,
+}
+
+const CHUNK_SIZE: usize = 16 << 10;
+
+impl DroppingProxy {
+    /// A way to `target` that flows. The target may be gone for a while: who comes then is hung up on.
+    pub async fn to(target: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let traffic = watch::Sender::new(Traffic::Flows);
+        let accepting = tokio::spawn(accept(listener, target, traffic.subscribe()));
+        Ok(Self { address, traffic, accepting })
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes it so, for all connections through it, now and later.
+    pub fn set(&self, traffic: Traffic) {
+        self.traffic.send_replace(traffic);
+    }
+}
+
+impl Drop for DroppingProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, traffic: watch::Receiver<Traffic>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        // However a connection ends, both of its ends see that.
+        let traffic = traffic.clone();
+        connections.spawn(async move { forward_connection(client, target, traffic).await.is_ok() });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn forward_connection(
+    client: TcpStream,
+    target: SocketAddr,
+    mut traffic: watch::Receiver<Traffic>,
+) -> io::Result<()> {
+    wait_for_traffic(&mut traffic).await?;
+    let server = TcpStream::connect(target).await?;
+    for end in [&client, &server] {
+        end.set_nodelay(true)?;
+    }
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let mut response_traffic = traffic.clone();
+    let both = tokio::try_join!(
+        forward(&mut from_client, &mut to_server, &mut traffic),
+        forward(&mut from_server, &mut to_client, &mut response_traffic)
+    );
+    both.map(|_| ())
+}
+
+/// Carries what comes from one end to the other until there is no more, then tells the other.
+async fn forward(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    traffic: &mut watch::Receiver<Traffic>,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_SIZE];
+    loop {
+        let read = from.read(&mut chunk).await;
+        // Before the look at what was read: a connection that breaks does so silently while nothing passes.
+        if let Traffic::Crawls(pause) = wait_for_traffic(traffic).await? {
+            sleep(pause).await;
+        }
+        match chunk.get(..read?) {
+            Some(bytes) if !bytes.is_empty() => to.write_all(bytes).await?,
+            _ => return to.shutdown().await,
+        }
+    }
+}
+
+/// Waits until something passes, and says how.
+async fn wait_for_traffic(traffic: &mut watch::Receiver<Traffic>) -> io::Result<Traffic> {
+    // Its proxy is gone: so is the way.
+    let now = traffic.wait_for(|traffic| *traffic != Traffic::Stands).await.map_err(io::Error::other)?;
+    if *now == Traffic::Breaks { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(*now) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends response_traffic what it is sent.
+    async fn echo() -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        (address, serving)
+    }
+
+    async fn expect_response(stream: &mut TcpStream, expected: &[u8]) {
+        let mut expect_response = vec![0; expected.len()];
+        tokio::time::timeout(Duration::from_mins(1), stream.read_exact(&mut expect_response)).await.unwrap().unwrap();
+        assert_eq!(expect_response, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_while_it_stands_arrives_once_it_flows() {
+        let (target, serving) = echo().await;
+        let proxy = DroppingProxy::to(target).await.unwrap();
+        let mut before = TcpStream::connect(proxy.address()).await.unwrap();
+        before.write_all(b"one").await.unwrap();
+        expect_response(&mut before, b"one").await;
+
+        proxy.set(Traffic::Stands);
+        before.write_all(b"two").await.unwrap();
+        let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
+        during_fault.write_all(b"new").await.unwrap();
+        let mut byte = [0];
+        for stream in [&mut before, &mut during_fault] {
+            let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut byte)).await;
+            assert!(read.is_err(), "{read:?}");
+        }
+
+        proxy.set(Traffic::Crawls(Duration::from_millis(1)));
+        expect_response(&mut before, b"two").await;
+        expect_response(&mut during_fault, b"new").await;
+        let long: Vec<u8> = (0..=u8::MAX).cycle().take(3 * CHUNK_SIZE + 1).collect();
+        before.write_all(&long).await.unwrap();
+        expect_response(&mut before, &long).await;
+
+        before.shutdown().await.unwrap();
+        assert_eq!(before.read(&mut byte).await.unwrap(), 0);
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn connections_break_until_it_flows_again() {
+        let (target, serving) = echo().await;
+        let proxy = DroppingProxy::to(target).await.unwrap();
+        let mut before = TcpStream::connect(proxy.address()).await.unwrap();
+        proxy.set(Traffic::Breaks);
+        before.write_all(b"x").await.unwrap();
+        let mut during_fault = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut byte = [0];
+        for stream in [&mut before, &mut during_fault] {
+            let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut byte)).await.unwrap();
+            assert!(!read.is_ok_and(|read| read > 0));
+        }
+        proxy.set(Traffic::Flows);
+        let mut after = TcpStream::connect(proxy.address()).await.unwrap();
+        after.write_all(b"new").await.unwrap();
+        expect_response(&mut after, b"new").await;
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_does_not_pass_while_it_stands() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let proxy = DroppingProxy::to(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let mut byte = [0];
+        server.read_exact(&mut byte).await.unwrap();
+        proxy.set(Traffic::Stands);
+        drop(client);
+        let read = tokio::time::timeout(Duration::from_millis(200), server.read(&mut byte)).await;
+        assert!(read.is_err(), "{read:?}");
+        proxy.set(Traffic::Flows);
+        let read = tokio::time::timeout(Duration::from_mins(1), server.read(&mut byte)).await;
+        assert_eq!(read.unwrap().unwrap(), 0);
+    }
+}

@@ -1,0 +1,207 @@
+//! Sixty sessions whose contents are known: what a client sent, and how a CSV must show it.
+
+mod definitions;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use tokio::time::{Instant, sleep};
+
+use crate::flavor::Flavor;
+use crate::raw_client::RawSession;
+use crate::server::Server;
+use definitions::{Age, SessionDefinition, ShownText};
+
+/// A session that must be in the process list.
+#[derive(Debug, Clone)]
+pub struct ExpectedSession {
+    /// Its thread id.
+    pub id: u64,
+    /// Its account.
+    pub user: String,
+    /// Its address, as the server prints it.
+    pub host: String,
+    /// Its default database.
+    pub database: Option<String>,
+    /// `Sleep` or `Query`.
+    pub command: &'static str,
+    /// What the server says that it does: nothing, sleep, or wait for a row.
+    pub state: &'static str,
+    /// Its statement as the server hands it out: before a CSV escapes anything.
+    pub statement: Option<Vec<u8>>,
+    /// Its open transaction.
+    pub transaction: Option<ExpectedTransaction>,
+    /// Whether it is [`OddSessions::GAP`] older than the young ones, in its state and its transaction.
+    pub old: bool,
+}
+
+/// An open transaction that must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedTransaction {
+    /// `RUNNING` or `LOCK WAIT`.
+    pub state: &'static str,
+    /// Rows that it has changed.
+    pub rows_modified: u64,
+}
+
+/// What only the server knows of a transaction, read plainly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObservedTransaction {
+    /// Its number.
+    pub id: u64,
+    /// Rows that the server thinks are locked.
+    pub rows_locked: u64,
+    /// Tables that are locked.
+    pub tables_locked: u64,
+}
+
+/// The sessions. Dropping this hangs up; a server that sleeps for a session notices some seconds later.
+#[derive(Debug)]
+pub struct OddSessions {
+    /// What must be seen.
+    pub truth: Vec<ExpectedSession>,
+    open: Vec<RawSession>,
+}
+
+/// For the sessions to get where they should be.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl OddSessions {
+    /// How many there are.
+    pub const COUNT: usize = 60;
+    /// Seconds between the old and the young ones.
+    pub const GAP: u64 = 6;
+
+    /// Opens all sessions on a server that has none, and waits until each is where it should be.
+    pub async fn open(server: &Server) -> io::Result<Self> {
+        create_schema(server).await.map_err(io::Error::other)?;
+        let mut sessions = Self { truth: Vec::new(), open: Vec::new() };
+        let definitions = definitions::all(server.flavor());
+        for definition in definitions.iter().filter(|definition| definition.age == Age::Old) {
+            sessions.open_session(server, definition).await?;
+        }
+        sessions.wait_until_settled(server).await?;
+        sleep(Duration::from_secs(Self::GAP)).await;
+        for definition in definitions.iter().filter(|definition| definition.age == Age::Young) {
+            sessions.open_session(server, definition).await?;
+        }
+        sessions.wait_until_settled(server).await?;
+        Ok(sessions)
+    }
+
+    async fn open_session(&mut self, server: &Server, definition: &SessionDefinition) -> io::Result<()> {
+        let address = if definition.ipv6 {
+            SocketAddr::from((Ipv6Addr::LOCALHOST, server.port()))
+        } else {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()))
+        };
+        let mut session = RawSession::open(address, definition.user, definition.database, definition.charset).await?;
+        for statement in definition.before {
+            if statement.starts_with("SELECT") {
+                session.read(statement).await?;
+            } else {
+                session.run(statement).await?;
+            }
+        }
+        if let Some(statement) = &definition.statement {
+            session.begin(&statement.sent).await?;
+        }
+        self.truth.push(ExpectedSession {
+            id: session.id,
+            user: definition.user.to_owned(),
+            host: format_host(server.flavor(), session.address),
+            database: definition.database.map(ToOwned::to_owned),
+            command: if definition.statement.is_some() { "Query" } else { "Sleep" },
+            state: definition.state,
+            statement: definition.statement.as_ref().map(|statement| match &statement.shown {
+                ShownText::AsSent => statement.sent.clone(),
+                ShownText::As(bytes) => bytes.clone(),
+            }),
+            transaction: definition.transaction,
+            old: definition.age == Age::Old,
+        });
+        self.open.push(session);
+        Ok(())
+    }
+
+    /// Every statement runs, every lock is waited for.
+    async fn wait_until_settled(&self, server: &Server) -> io::Result<()> {
+        let running = self.truth.iter().filter(|session| session.statement.is_some()).count();
+        let waiting =
+            self.truth.iter().filter_map(|session| session.transaction).filter(|trx| trx.state == "LOCK WAIT");
+        let waiting = waiting.count();
+        let start = Instant::now();
+        loop {
+            let (runs, waits) = count_running_and_waiting(server).await.map_err(io::Error::other)?;
+            if (runs, waits) == (running, waiting) {
+                return Ok(());
+            }
+            if start.elapsed() > SETTLE_TIMEOUT {
+                let list = process_list(server).await.map_err(io::Error::other)?;
+                return Err(io::Error::other(format!(
+                    "{runs} of {running} statements run and {waits} of {waiting} transactions wait after {LIMIT:?}:\n{list}"
+                )));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What only the server knows of the transactions, by session.
+    pub async fn observed_transactions(
+        &self,
+        server: &Server,
+    ) -> mysql_async::Result<HashMap<u64, ObservedTransaction>> {
+        let mut connection = server.connect().await?;
+        let rows: Vec<(u64, u64, u64, u64)> = connection
+            .query("SELECT trx_mysql_thread_id, trx_id, trx_rows_locked, trx_tables_locked FROM information_schema.innodb_trx")
+            .await?;
+        connection.disconnect().await?;
+        let transaction = |id, rows_locked, tables_locked| ObservedTransaction { id, rows_locked, tables_locked };
+        Ok(rows.into_iter().map(|(session, id, rows, tables)| (session, transaction(id, rows, tables))).collect())
+    }
+}
+
+/// MySQL and MariaDB print IPv6 addresses alike, without brackets.
+fn format_host(_flavor: Flavor, address: SocketAddr) -> String {
+    format!("{}:{}", address.ip(), address.port())
+}
+
+async fn create_schema(server: &Server) -> mysql_async::Result<()> {
+    let mut connection = server.connect().await?;
+    for statement in definitions::SETUP_STATEMENTS {
+        connection.query_drop(statement).await?;
+    }
+    for user in definitions::USERS {
+        let account = format!("'{}'@'%'", user.replace('\'', "''"));
+        connection.query_drop(format!("CREATE USER {account}")).await?;
+        connection.query_drop(format!("GRANT ALL ON *.* TO {account}")).await?;
+    }
+    connection.disconnect().await
+}
+
+/// Statements that run and transactions that wait. MySQL's information_schema cannot show every statement that runs, so there
+/// performance_schema is asked.
+async fn count_running_and_waiting(server: &Server) -> mysql_async::Result<(usize, usize)> {
+    let sleeping = match server.flavor() {
+        Flavor::MariaDb => "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'",
+        Flavor::MySql => "SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_state = 'User sleep'",
+    };
+    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    let mut connection = server.connect().await?;
+    let sleeps: Option<usize> = connection.query_first(sleeping).await?;
+    let waits: Option<usize> = connection.query_first(waiting).await?;
+    connection.disconnect().await?;
+    let waits = waits.unwrap_or(0);
+    Ok((sleeps.unwrap_or(0) + waits, waits))
+}
+
+/// Every session with its state and the start of its statement, to be read by whoever looks for the fault.
+async fn process_list(server: &Server) -> mysql_async::Result<String> {
+    let mut connection = server.connect().await?;
+    let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await?;
+    connection.disconnect().await?;
+    Ok(rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>().join("\n"))
+}

@@ -1,0 +1,206 @@
+//! A session of which everything is known: the bytes that it sends, its character set, its address.
+//!
+//! Enough of the protocol for accounts without a password; the driver would hide what is wanted here, and costs more.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Character set of a client: the number of its collation in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// UTF-8.
+    Utf8mb4 = 45,
+    /// GBK.
+    Gbk = 28,
+    /// latin1, which is Windows-1252 here.
+    Latin1 = 8,
+    /// UTF-8 of at most three bytes a character.
+    Utf8mb3 = 33,
+    /// None: bytes are bytes.
+    Binary = 63,
+}
+
+/// `CLIENT_LONG_PASSWORD | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`
+const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_2000 | 0x0000_8000 | 0x0008_0000;
+const CONNECT_WITH_DB: u32 = 0x0000_0008;
+const CONNECT_ATTRS: u32 = 0x0010_0000;
+const COM_QUERY: u8 = 3;
+const COM_INIT_DB: u8 = 2;
+
+/// An open session. Dropping it closes its socket.
+#[derive(Debug)]
+pub struct RawSession {
+    stream: TcpStream,
+    /// Its thread id on the server.
+    pub id: u64,
+    /// Its address as the server sees it.
+    pub address: SocketAddr,
+}
+
+impl RawSession {
+    /// Signs in at `server`, as an account without a password, and does not say by which program.
+    pub async fn open(server: SocketAddr, user: &str, database: Option<&str>, charset: Charset) -> io::Result<Self> {
+        Self::sign_in(None, server, user, database, charset).await
+    }
+
+    /// The same, as a program of a name of less than 200 bytes.
+    pub async fn open_as(
+        program: &str,
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: Charset,
+    ) -> io::Result<Self> {
+        Self::sign_in(Some(program), server, user, database, charset).await
+    }
+
+    async fn sign_in(
+        program: Option<&str>,
+        server: SocketAddr,
+        user: &str,
+        database: Option<&str>,
+        charset: Charset,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(server).await?;
+        let address = stream.local_addr()?;
+        let mut session = Self { stream, id: 0, address };
+        let greeting = session.receive().await?;
+        session.id = connection_id(&greeting)?;
+        let mut answer = Vec::new();
+        let capabilities = CAPABILITIES
+            | if database.is_some() { CONNECT_WITH_DB } else { 0 }
+            | if program.is_some() { CONNECT_ATTRS } else { 0 };
+        answer.extend_from_slice(&capabilities.to_le_bytes());
+        answer.extend_from_slice(&(1_u32 << 26).to_le_bytes());
+        answer.push(charset as u8);
+        answer.extend_from_slice(&[0; 23]);
+        answer.extend_from_slice(user.as_bytes());
+        answer.extend_from_slice(&[0, 0]);
+        if let Some(database) = database {
+            answer.extend_from_slice(database.as_bytes());
+            answer.push(0);
+        }
+        answer.extend_from_slice(b"mysql_native_password\0");
+        if let Some(program) = program {
+            answer.extend(connection_attributes(program)?);
+        }
+        session.send(&answer, 1).await?;
+        let mut answer = session.receive_numbered().await?;
+        // A request to sign in by another plugin; without a password each of them is content with nothing.
+        if answer.1.first() == Some(&0xfe) {
+            session.send(&[], answer.0.wrapping_add(1)).await?;
+            answer = session.receive_numbered().await?;
+        }
+        expect_ok(&answer.1)?;
+        Ok(session)
+    }
+
+    /// Runs a statement that gives no rows, to its end.
+    pub async fn run(&mut self, statement: &str) -> io::Result<()> {
+        self.begin(statement.as_bytes()).await?;
+        let answer = self.receive().await?;
+        expect_ok(&answer)
+    }
+
+    /// Runs a statement that gives rows, to its end.
+    pub async fn read(&mut self, statement: &str) -> io::Result<()> {
+        self.begin(statement.as_bytes()).await?;
+        self.skip_rows().await
+    }
+
+    /// Columns and rows: an end stands after each.
+    async fn skip_rows(&mut self) -> io::Result<()> {
+        let mut ends = 0;
+        while ends < 2 {
+            let packet = self.receive().await?;
+            match packet.first() {
+                Some(0xff) => return Err(server_error(&packet)),
+                Some(0xfe) if packet.len() < 9 => ends += 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to a statement that was begun: rows, an end, or what the server server_error.
+    pub async fn answer(&mut self) -> io::Result<()> {
+        let first = self.receive().await?;
+        match first.first() {
+            Some(0x00) => Ok(()),
+            Some(0xff) => Err(server_error(&first)),
+            _ => self.skip_rows().await,
+        }
+    }
+
+    /// Sends a statement, whatever its bytes, and does not wait for an answer.
+    pub async fn begin(&mut self, statement: &[u8]) -> io::Result<()> {
+        self.send(&[&[COM_QUERY], statement].concat(), 0).await
+    }
+
+    /// Changes the default database.
+    pub async fn use_database(&mut self, name: &str) -> io::Result<()> {
+        self.send(&[&[COM_INIT_DB], name.as_bytes()].concat(), 0).await?;
+        let answer = self.receive().await?;
+        expect_ok(&answer)
+    }
+
+    async fn send(&mut self, payload: &[u8], number: u8) -> io::Result<()> {
+        let length = u32::try_from(payload.len()).ok().filter(|length| *length < 0x00ff_ffff);
+        let length = length.ok_or_else(|| io::Error::other("a packet of 16 MiB or more"))?;
+        let [a, b, c, _] = length.to_le_bytes();
+        self.stream.write_all(&[a, b, c, number]).await?;
+        self.stream.write_all(payload).await?;
+        self.stream.flush().await
+    }
+
+    async fn receive(&mut self) -> io::Result<Vec<u8>> {
+        Ok(self.receive_numbered().await?.1)
+    }
+
+    async fn receive_numbered(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let mut head = [0; 4];
+        self.stream.read_exact(&mut head).await?;
+        let [a, b, c, number] = head;
+        let mut payload = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
+        self.stream.read_exact(&mut payload).await?;
+        Ok((number, payload))
+    }
+}
+
+/// What drivers tell of themselves: the length of all, then names and values, each with its length.
+fn connection_attributes(program: &str) -> io::Result<Vec<u8>> {
+    let process = std::process::id().to_string();
+    let texts = ["_client_name", "clew", "_os", "Linux", "_pid", process.as_str(), "program_name", program];
+    let mut pairs = Vec::new();
+    for text in texts {
+        pairs.push(length_byte(text.len())?);
+        pairs.extend_from_slice(text.as_bytes());
+    }
+    Ok([&[length_byte(pairs.len())?], pairs.as_slice()].concat())
+}
+
+/// A length that stands for itself in the protocol.
+fn length_byte(length: usize) -> io::Result<u8> {
+    u8::try_from(length).ok().filter(|&length| length < 251).ok_or_else(|| io::Error::other("a name that is too long"))
+}
+
+/// The greeting is a protocol version, a version text that ends with 0, and the connection's id.
+fn connection_id(greeting: &[u8]) -> io::Result<u64> {
+    if greeting.first() == Some(&0xff) {
+        return Err(server_error(greeting));
+    }
+    let end = greeting.iter().skip(1).position(|&byte| byte == 0).map(|at| at + 2);
+    let id = end.and_then(|start| greeting.get(start..start + 4)).and_then(|id| id.try_into().ok());
+    id.map(|id| u32::from_le_bytes(id).into()).ok_or_else(|| io::Error::other("a greeting without an id"))
+}
+
+fn expect_ok(packet: &[u8]) -> io::Result<()> {
+    if packet.first() == Some(&0) { Ok(()) } else { Err(server_error(packet)) }
+}
+
+fn server_error(packet: &[u8]) -> io::Error {
+    io::Error::other(format!("the server refused: {}", String::from_utf8_lossy(packet)))
+}

@@ -1,0 +1,67 @@
+//! Waits for definitions of what is no table: schemas, routines, triggers, events, tablespaces.
+
+use super::ddl::{table, table_of};
+use super::{BOTH, MARIADB, MYSQL, Scenario};
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![
+        table("DROP DATABASE behind a reader", "a: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop", "b>a"),
+        table(
+            "CREATE TABLE behind a DROP DATABASE that waits",
+            // Signing in to the schema would wait too.
+            "c: DO 1\na: BEGIN\na: SELECT * FROM t\nb? DROP DATABASE shop\nc? CREATE TABLE made (x INT)",
+            "b>a c>b",
+        )
+        .with_resource("c", "schema"),
+        // MariaDB lets go of a procedure's definition once it has read it.
+        Scenario::new(
+            MYSQL,
+            "DROP PROCEDURE while it runs",
+            "a~ CALL slow()\nb? DROP PROCEDURE slow",
+            "b>a",
+            "a",
+            "procedure",
+        ),
+        Scenario::new(
+            BOTH,
+            "DROP FUNCTION while it runs",
+            "a~ SELECT slowly()\nb? DROP FUNCTION slowly",
+            "b>a",
+            "a",
+            "function",
+        ),
+        // The trigger's name is locked first, then its table.
+        table(
+            "CREATE TRIGGER behind a DROP TRIGGER of the same name that waits",
+            "a: BEGIN\na: SELECT * FROM s\nb? DROP TRIGGER counted\n\
+             c? CREATE TRIGGER counted BEFORE INSERT ON t FOR EACH ROW SET @x = 1",
+            "b>a c>b",
+        )
+        .with_resource("c", "trigger"),
+        Scenario::new(
+            MYSQL,
+            "DROP EVENT behind a transaction that looked at it",
+            "a: BEGIN\na: SHOW CREATE EVENT nightly\nb? DROP EVENT nightly",
+            "b>a",
+            "a",
+            "event",
+        ),
+        // MySQL keeps events where nobody can lock them.
+        table_of(
+            MARIADB,
+            "ALTER EVENT behind a DROP EVENT that waits",
+            "a: LOCK TABLES mysql.event WRITE\nb? DROP EVENT nightly\nc? ALTER EVENT nightly DISABLE",
+            "b>a c>b",
+        )
+        .with_resource("c", "event"),
+        table_of(
+            MYSQL,
+            "DROP TABLESPACE behind an ALTER TABLE that waits",
+            "m: CREATE TABLESPACE space ADD DATAFILE 'space.ibd'\n\
+             m: CREATE TABLE spaced (id INT PRIMARY KEY) TABLESPACE = space\n\
+             a: BEGIN\na: SELECT * FROM spaced\nb? ALTER TABLE spaced ADD x INT, ALGORITHM = COPY\nc? DROP TABLESPACE space",
+            "b>a c>b",
+        )
+        .with_resource("c", "tablespace"),
+    ]
+}

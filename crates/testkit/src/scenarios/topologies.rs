@@ -1,0 +1,122 @@
+//! Waits of more than two: chains, fans, circles, and transactions that nobody is left of.
+
+use super::{BOTH, MARIADB, MYSQL, Scenario};
+
+/// Links of the chain.
+const CHAIN: usize = 10;
+/// Waiters of the fan.
+const FAN: usize = 500;
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            BOTH,
+            "two readers in the way of one writer",
+            "a: BEGIN\na: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
+             b: BEGIN\nb: UPDATE s SET v = 1 WHERE id = 1\nb: SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n\
+             c? UPDATE t SET v = 2 WHERE id = 1",
+            "c>a c>b",
+            "a b",
+            "row",
+        ),
+        Scenario::new(
+            BOTH,
+            "a waiter that is in the way of others",
+            "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
+             b: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 5\nb? UPDATE t SET v = 1 WHERE id = 1\n\
+             c? UPDATE t SET v = 1 WHERE id = 5",
+            "b>a c>b",
+            "a",
+            "row",
+        ),
+        Scenario::new(
+            BOTH,
+            "a queue for a row",
+            "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n\
+             b? UPDATE t SET v = 2 WHERE id = 1\nc? UPDATE t SET v = 3 WHERE id = 1",
+            "b>a c>a c>b",
+            "a",
+            "row",
+        ),
+        chain(),
+        fan(),
+        Scenario::new(
+            BOTH,
+            "a circle of a row and a name",
+            "a: SELECT GET_LOCK('nightly', 1)\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
+             a? UPDATE t SET v = 2 WHERE id = 1\nb? SELECT GET_LOCK('nightly', 600)",
+            "a>b b>a",
+            "a+b",
+            "row",
+        )
+        .with_resource("b", "user lock"),
+        Scenario::new(
+            BOTH,
+            "a circle of a row and definitions, and one behind it",
+            "a: BEGIN\na: SELECT * FROM s\nb: BEGIN\nb: UPDATE t SET v = 1 WHERE id = 1\n\
+             c? ALTER TABLE s ADD x INT\nb? SELECT * FROM s\na? UPDATE t SET v = 2 WHERE id = 1\n\
+             d? SELECT * FROM s",
+            "a>b b>c c>a d>c",
+            "a+b+c",
+            "table metadata",
+        )
+        .with_resource("a", "row"),
+    ]
+    .into_iter()
+    .chain(prepared())
+    .collect()
+}
+
+/// Transactions that XA prepared. MySQL takes them from their session at once, MariaDB when it ends.
+fn prepared() -> [Scenario; 7] {
+    const PREPARE: &str = "a: XA START 'g1'\na: UPDATE t SET v = 1 WHERE id = 1\na: XA END 'g1'\na: XA PREPARE 'g1'\n";
+    let row = |flavors, name, then: &str, waits: &str, root| {
+        let update = "b? UPDATE t SET v = 2 WHERE id = 1";
+        Scenario::new(flavors, name, format!("{PREPARE}{then}{update}"), waits, root, "row")
+    };
+    let alter = |flavors, on| {
+        let script = format!("{PREPARE}a!\nb? ALTER TABLE t ADD x INT");
+        Scenario::new(flavors, "ALTER TABLE behind a prepared transaction", script, "b>xa", "xa", on)
+    };
+    let alter_beside = |flavors, waits: &str, root| {
+        let name = "ALTER TABLE behind a prepared transaction whose session is there";
+        let script = format!("{PREPARE}b? ALTER TABLE t ADD x INT");
+        Scenario::new(flavors, name, script, waits, root, "table metadata")
+    };
+    [
+        row(BOTH, "a row of a prepared transaction whose session is gone", "a!\n", "b>xa", "xa"),
+        row(MYSQL, "a row of a prepared transaction whose session is there", "", "b>xa", "xa"),
+        row(MARIADB, "a row of a prepared transaction whose session is there", "", "b>a", "a").with_next_root("xa"),
+        alter(MYSQL, "table metadata"),
+        // The session's end lets go of the definition, but not of InnoDB's own lock on the table.
+        alter(MARIADB, "table lock of InnoDB"),
+        alter_beside(MYSQL, "b>xa", "xa"),
+        alter_beside(MARIADB, "b>a", "a").with_next_root("xa"),
+    ]
+    .map(|scenario| scenario.not_killed("no session has a transaction that is prepared: it is rolled back by its name"))
+}
+
+/// Each waits for a row of the one before, and holds one of its own.
+fn chain() -> Scenario {
+    let enter = |link| format!("s{link}: BEGIN\ns{link}: INSERT INTO s VALUES ({}, 1)\n", 100 + link);
+    let wait = |link| format!("s{link}? UPDATE s SET v = 2 WHERE id = {}\n", 99 + link);
+    let links = (1..CHAIN).map(|link| enter(link) + &wait(link));
+    let script = enter(0) + &links.collect::<String>();
+    let waits: Vec<String> = (1..CHAIN).map(|link| format!("s{link}>s{}", link - 1)).collect();
+    Scenario::new(BOTH, "a chain of ten", script, waits.join(" "), "s0", "row")
+}
+
+/// Readers, of whom none is in the way of another.
+fn fan() -> Scenario {
+    let wait = |waiter| format!("w{waiter}+ SELECT * FROM t WHERE id = 1 LOCK IN SHARE MODE\n");
+    let script = "a: BEGIN\na: UPDATE t SET v = 1 WHERE id = 1\n".to_owned();
+    let waits: Vec<String> = (0..FAN).map(|waiter| format!("w{waiter}>a")).collect();
+    Scenario::new(
+        BOTH,
+        "a fan of five hundred",
+        script + &(0..FAN).map(wait).collect::<String>(),
+        waits.join(" "),
+        "a",
+        "row",
+    )
+}

@@ -1,0 +1,134 @@
+//! The fake, as a driver sees it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use clew_testkit::{FakeFleet, FakeOptions, FakeServer, Fault};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, OptsBuilder, Row};
+
+async fn connect(fake: &FakeServer) -> Result<Conn, Error> {
+    let options = OptsBuilder::default()
+        .ip_or_hostname(fake.address().ip().to_string())
+        .tcp_port(fake.address().port())
+        .user(Some("anybody"))
+        .pass(Some("anything"))
+        .prefer_socket(false)
+        // What a driver would ask for by itself.
+        .max_allowed_packet(Some(1 << 24))
+        .wait_timeout(Some(60));
+    Conn::new(options).await
+}
+
+/// Number of sessions in the list besides the reader's own, and how the list ended.
+async fn count_sessions(connection: &mut Conn) -> (u64, Result<(), Error>) {
+    let mut count = 0;
+    let own = u64::from(connection.id());
+    let mut rows = match connection.query_iter("SHOW FULL PROCESSLIST").await {
+        Ok(rows) => rows,
+        Err(error) => return (count, Err(error)),
+    };
+    loop {
+        match rows.next().await {
+            // The session that reads.
+            Ok(Some(row)) if row.get::<u64, _>(0) == Some(own) => {}
+            Ok(Some(row)) => {
+                count += 1;
+                assert_eq!(row.get::<u64, _>(0), Some(count));
+                assert!(row.get::<String, _>(7).unwrap().contains(&format!("customer = {count} ")));
+            }
+            Ok(None) => return (count, Ok(())),
+            Err(error) => return (count, Err(error)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_driver_signs_in_asks_and_kills() {
+    let options = FakeOptions { sessions: 100_000, transactions: 700, fault: Fault::None };
+    let fake = FakeServer::start(options).await.unwrap();
+    let mut connection = connect(&fake).await.unwrap();
+    let (version, id): (String, u32) =
+        connection.query_first("SELECT VERSION(), CONNECTION_ID()").await.unwrap().unwrap();
+    assert_eq!((version.as_str(), id), ("9.7.4-fake", connection.id()));
+    connection.query_drop("SET NAMES utf8mb4").await.unwrap();
+    connection.ping().await.unwrap();
+    let transactions: Vec<Row> = connection.query("SELECT 1 FROM information_schema.innodb_trx").await.unwrap();
+    assert_eq!(transactions.len(), 700);
+    let (count, ended) = count_sessions(&mut connection).await;
+    ended.unwrap();
+    assert_eq!(count, 100_000);
+    connection.query_drop("KILL 7").await.unwrap();
+    assert_eq!(fake.kills(), 1);
+    connection.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn statements_are_as_long_as_wanted() {
+    let options = FakeOptions { sessions: 40, transactions: 0, fault: Fault::None };
+    for bytes in [249, 250, 251, 1024, 60_000] {
+        let fake = FakeServer::start_with_statement_size(bytes, options).await.unwrap();
+        let mut connection = connect(&fake).await.unwrap();
+        let rows: Vec<Row> = connection.query("SHOW FULL PROCESSLIST").await.unwrap();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.get::<String, _>(7).unwrap().len()).collect();
+        let (own, others) = lengths.split_last().unwrap();
+        assert_eq!((*own, others), ("SHOW FULL PROCESSLIST".len(), &[bytes; 40][..]));
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn faults_come_when_they_were_told_to() {
+    for (fault, comes) in [(Fault::DropsAfter(4), 4), (Fault::LiesAfter(2), 2), (Fault::DropsAfter(0), 0)] {
+        let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault }).await.unwrap();
+        let (count, ended) = count_sessions(&mut connect(&fake).await.unwrap()).await;
+        assert_eq!(count, comes, "{fault:?}");
+        assert!(ended.is_err(), "{fault:?}");
+    }
+    let slow = Fault::Drips(Duration::from_millis(1));
+    let fake = FakeServer::start(FakeOptions { sessions: 9, transactions: 0, fault: slow }).await.unwrap();
+    assert_eq!(count_sessions(&mut connect(&fake).await.unwrap()).await.0, 9);
+}
+
+#[tokio::test]
+async fn a_stalled_list_ends_with_the_fake() {
+    let options = FakeOptions { sessions: 9, transactions: 0, fault: Fault::StallsAfter(3) };
+    let fake = FakeServer::start(options).await.unwrap();
+    let mut connection = connect(&fake).await.unwrap();
+    let counting = tokio::spawn(async move { count_sessions(&mut connection).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!counting.is_finished());
+    drop(fake);
+    let (count, ended) = counting.await.unwrap();
+    assert!(count == 3 && ended.is_err(), "{count} {ended:?}");
+}
+
+#[tokio::test]
+async fn nobody_signs_in_where_that_is_the_fault() {
+    for fault in [Fault::HangUp, Fault::TooManyConnections, Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n")] {
+        let fake = FakeServer::start(FakeOptions { fault, ..FakeOptions::default() }).await.unwrap();
+        let error = connect(&fake).await.unwrap_err();
+        let refused = matches!(&error, Error::Server(error) if error.code == 1040);
+        assert_eq!(refused, fault == Fault::TooManyConnections, "{fault:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_counts_the_connections_of_all_its_nodes() {
+    let fleet = FakeFleet::start(3, FakeOptions::default()).await.unwrap();
+    let [first, second, third] = fleet.nodes() else { panic!("three nodes") };
+    let connections = [connect(first).await.unwrap(), connect(first).await.unwrap(), connect(second).await.unwrap()];
+    let open = || (first.connections(), second.connections(), third.connections(), fleet.connections());
+    assert_eq!(open(), (2, 1, 0, 3));
+    for connection in connections {
+        connection.disconnect().await.unwrap();
+    }
+    // A fake learns of an end only when it is told to look again.
+    while open() != (0, 0, 0, 0) {
+        tokio::task::yield_now().await;
+    }
+    connect(third).await.unwrap().disconnect().await.unwrap();
+    let most = (first.most_connections(), third.most_connections(), fleet.most_connections());
+    assert_eq!((most, first.connections_taken(), fleet.connections_taken()), ((2, 1, 3), 2, 4));
+}

@@ -1,0 +1,77 @@
+//! Description of the benchmark environment: hardware and program versions, without identifying the machine.
+
+use std::fmt::Write;
+
+use clew_testkit::setup;
+
+use crate::command::Command;
+use crate::workspace;
+
+/// Programs besides Clew, with the arguments that print the version. Running servers report their versions themselves.
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("rustc", &["--version"]),
+    ("mariadb", &["--version"]),
+    ("sysbench", &["--version"]),
+    ("wrk", &["--version"]),
+    // hey has no version option.
+    ("dpkg-query", &["--show", "--showformat=${Package} ${Version}", "hey"]),
+];
+
+/// Describes the environment as a Markdown list.
+pub(super) async fn describe(build: &str) -> String {
+    let commit = workspace::git(&["rev-parse", "--short", "HEAD"]).await.unwrap_or_else(|| "unknown".to_owned());
+    let is_dirty = workspace::git(&["status", "--porcelain"]).await.is_some_and(|changes| !changes.is_empty());
+    let suffix = if is_dirty { " with changes" } else { "" };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut lines = format!(
+        "- clew at {commit}{suffix}, {build}\n- {cores} cores ({}), {} GiB of memory, {}; load average at the start {}\n",
+        processor().unwrap_or_default(),
+        memory_gib().unwrap_or_default(),
+        version_line("uname", &["-sr"]).await,
+        load_average()
+    );
+    let mut versions = Vec::new();
+    for (program, arguments) in PROGRAMS {
+        versions.push(version_line(program, arguments).await);
+    }
+    versions.push(nginx_version().await);
+    for version in versions {
+        let _ = writeln!(lines, "- {version}");
+    }
+    lines
+}
+
+/// Returns the load average of the last minute.
+fn load_average() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn processor() -> Option<String> {
+    let all = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = all.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(": ").map(|(_, name)| name.to_owned())
+}
+
+fn memory_gib() -> Option<u64> {
+    let all = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib: u64 = all.lines().find(|line| line.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / (1 << 20))
+}
+
+/// Returns the first output line of a program, with the program's path reduced to its name.
+/// Ignores the exit status, because wrk prints its version and fails.
+async fn version_line(program: &str, arguments: &[&str]) -> String {
+    let shell = Command::new("sh").args(["-c", "\"$@\" 2>&1 || true", "sh", program]).args(arguments.iter().copied());
+    let output = shell.output_if_success().await.unwrap_or_default();
+    let line = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    // wrk prints a copyright notice, MariaDB the path of its program.
+    let line = line.split(" Copyright").next().unwrap_or_default().trim();
+    let first = line.split(' ').next().unwrap_or_default();
+    let name = first.rsplit('/').next().unwrap_or_default();
+    line.replacen(first, name, 1)
+}
+
+async fn nginx_version() -> String {
+    version_line(&setup::nginx().to_string_lossy(), &["-v"]).await.replace("nginx version: ", "")
+}

@@ -1,0 +1,61 @@
+//! Statements that a Clew command sends, captured from the server's general log.
+//! The baseline client sends the same statements, and the count suite counts them.
+
+use clew_testkit::Server;
+use mysql_async::prelude::Queryable;
+
+use crate::command::Command;
+use crate::error::XtaskError;
+
+const ENABLE_STATEMENTS: [&str; 3] =
+    ["SET GLOBAL log_output = 'TABLE'", "TRUNCATE TABLE mysql.general_log", "SET GLOBAL general_log = ON"];
+const DISABLE_STATEMENT: &str = "SET GLOBAL general_log = OFF";
+const LOG_QUERY: &str = "SELECT CONVERT(command_type USING utf8mb4), CONVERT(argument USING utf8mb4) FROM mysql.general_log \
+     WHERE thread_id <> CONNECTION_ID() ORDER BY event_time, thread_id";
+
+/// Content of the general log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct QueryLog {
+    /// Number of opened connections.
+    pub(super) connections: usize,
+    /// Statements in the order of execution.
+    pub(super) statements: Vec<String>,
+}
+
+/// Runs a command and captures its statements. No other client may use the server at the same time.
+pub(super) async fn capture(command: &Command, server: &Server) -> Result<QueryLog, XtaskError> {
+    let failed = |cause| XtaskError::Database { operation: "read the server's general log", cause };
+    let mut control = server.connect().await.map_err(failed)?;
+    for statement in ENABLE_STATEMENTS {
+        control.query_drop(statement).await.map_err(failed)?;
+    }
+    let output = command.output().await;
+    control.query_drop(DISABLE_STATEMENT).await.map_err(failed)?;
+    output?;
+    let entries: Vec<(String, String)> = control.query(LOG_QUERY).await.map_err(failed)?;
+    control.disconnect().await.map_err(failed)?;
+    let mut log = QueryLog::default();
+    for (command_type, argument) in entries {
+        match command_type.as_str() {
+            "Connect" => log.connections += 1,
+            "Quit" => {}
+            _ => log.statements.push(argument),
+        }
+    }
+    Ok(log)
+}
+
+impl QueryLog {
+    /// Returns the two reads of a snapshot, joined for a client program. Fails if a read is missing.
+    pub(super) fn snapshot_reads(&self) -> Result<String, XtaskError> {
+        let read = |table: &str| {
+            let statement = self.statements.iter().find(|statement| statement.contains(table));
+            statement.ok_or_else(|| XtaskError::UnexpectedOutput {
+                command: "clew snapshot".to_owned(),
+                cause: format!("it does not read {table}"),
+                output: self.statements.join("\n"),
+            })
+        };
+        Ok(format!("{}; {}", read("PROCESSLIST")?, read("innodb_trx")?))
+    }
+}

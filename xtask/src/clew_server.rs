@@ -1,0 +1,251 @@
+//! Private `clew serve` and `clew worker` processes of a task, with a temporary data directory and credentials.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+
+use crate::command::Command;
+use crate::error::XtaskError;
+use crate::processes;
+
+/// Time limit of a process's start and of its stop.
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A temporary data directory with an initial tenant. Dropping it removes the directory.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    clew: PathBuf,
+    directory: TempDir,
+    /// Environment variables that locate metadata and results outside the directory.
+    variables: Vec<(&'static str, String)>,
+    pub(crate) credentials: Credentials,
+}
+
+/// Output of `clew init --format json`: the fields that tasks use.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Credentials {
+    pub(crate) region: String,
+    pub(crate) project_id: String,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    pub(crate) domain_name: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+/// Output of `clew key create --format json`: the fields that tasks use.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+/// Output of `clew instance add --format json`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Instance {
+    #[serde(rename = "instance_id")]
+    pub(crate) id: String,
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A node of an instance.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) id: String,
+}
+
+/// A running `clew serve` or `clew worker`. Dropping it kills the process.
+#[derive(Debug)]
+pub(crate) struct ClewProcess {
+    process: Child,
+    endpoint: String,
+}
+
+impl Deployment {
+    /// Runs `clew init` in a new temporary directory.
+    pub(crate) async fn init(clew: &Path) -> Result<Self, XtaskError> {
+        Self::init_with(clew, Vec::new()).await
+    }
+
+    /// Runs `clew init` with environment variables that locate metadata and results.
+    pub(crate) async fn init_with(clew: &Path, variables: Vec<(&'static str, String)>) -> Result<Self, XtaskError> {
+        let directory = tempfile::Builder::new().prefix("clew-xtask-").tempdir().map_err(|cause| XtaskError::File {
+            operation: "create a directory in",
+            path: std::env::temp_dir(),
+            cause,
+        })?;
+        let init = clew_command(clew, &variables)
+            .args(["init", "--format", "json", "--data-dir"])
+            .args([directory.path().join("data")]);
+        let credentials = init.parse_json(&init.output().await?)?;
+        Ok(Self { clew: clew.to_owned(), directory, variables, credentials })
+    }
+
+    /// Adds an instance with these nodes. The first node becomes the master.
+    pub(crate) async fn add_instance(
+        &self,
+        name: &str,
+        urls: &[String],
+        password: &str,
+    ) -> Result<Instance, XtaskError> {
+        let nodes = urls.iter().flat_map(|url| ["--node", url.as_str()]);
+        let add = clew_command(&self.clew, &self.variables)
+            .args(["instance", "add", "--name", name, "--format", "json", "--data-dir"])
+            .args([self.data_dir()])
+            .args(nodes)
+            .env("CLEW_DB_PASSWORD", password);
+        let output = add.output().await?;
+        let added: Instance = add.parse_json(&output)?;
+        if added.nodes.len() == urls.len() {
+            Ok(added)
+        } else {
+            Err(XtaskError::UnexpectedOutput {
+                command: add.command_line(),
+                cause: "the number of nodes differs from the number of URLs".to_owned(),
+                output,
+            })
+        }
+    }
+
+    /// Creates a user with one attached policy, and returns an access key of the user.
+    pub(crate) async fn create_user_key(&self, policy: &str) -> Result<Key, XtaskError> {
+        const USER: &str = "reader";
+        let clew = |arguments: &[&str]| {
+            Command::new(&self.clew).args(arguments.iter().copied()).args(["--data-dir"]).args([self.data_dir()])
+        };
+        clew(&["user", "create", USER]).output().await?;
+        clew(&["policy", "attach", policy, "--user", USER]).output().await?;
+        let create = clew(&["key", "create", USER, "--format", "json"]);
+        create.parse_json(&create.output().await?)
+    }
+
+    /// Starts `clew serve` on a free port with this TOML configuration.
+    pub(crate) async fn start_server(&self, configuration: &str) -> Result<ClewProcess, XtaskError> {
+        self.start_server_with(&[], configuration).await
+    }
+
+    /// Starts `clew serve` with additional arguments.
+    pub(crate) async fn start_server_with(
+        &self,
+        arguments: &[&str],
+        configuration: &str,
+    ) -> Result<ClewProcess, XtaskError> {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let (process, endpoint) = self.start("serve", &arguments, configuration, "http://").await?;
+        Ok(ClewProcess { process, endpoint })
+    }
+
+    /// Starts `clew worker` with this TOML configuration. [`Deployment::log_of_process`] returns the log of process `name`.
+    pub(crate) async fn start_worker(&self, name: &str, configuration: &str) -> Result<ClewProcess, XtaskError> {
+        let (process, endpoint) = self.start_process(name, &["worker"], configuration, "working").await?;
+        Ok(ClewProcess { process, endpoint })
+    }
+
+    /// Starts a process and returns it with its first output line, which must start with `expected_prefix`.
+    async fn start_process(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        configuration: &str,
+        expected_prefix: &str,
+    ) -> Result<(Child, String), XtaskError> {
+        let path = |kind: &str| self.directory.path().join(format!("{name}.{kind}"));
+        let failed = |operation, path| move |cause| XtaskError::File { operation, path, cause };
+        let (config, log) = (path("toml"), path("log"));
+        std::fs::write(&config, configuration).map_err(failed("write", config.clone()))?;
+        let file = File::create(&log).map_err(failed("create", log.clone()))?;
+        let start = clew_command(&self.clew, &self.variables)
+            .args(arguments.iter().copied())
+            .args(["--data-dir"])
+            .args([self.data_dir()])
+            .args(["--config"])
+            .args([config]);
+        let mut process = start.start(file)?;
+        match first_line(&mut process).await {
+            Some(line) if line.starts_with(expected_prefix) => Ok((process, line)),
+            first_line => Err(XtaskError::UnexpectedOutput {
+                command: start.command_line(),
+                cause: format!("its first line is {first_line:?}"),
+                output: self.log_of_process(name),
+            }),
+        }
+    }
+
+    /// Returns the server's log since its last start.
+    pub(crate) fn log(&self) -> String {
+        self.log_of_process("serve")
+    }
+
+    /// Returns the log of a process since its last start.
+    pub(crate) fn log_of_process(&self, name: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join(format!("{name}.log"))).unwrap_or_default()
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Returns the environment variables of a client of this server.
+    pub(crate) fn settings(&self, process: &ClewProcess) -> [(&'static str, String); 6] {
+        [
+            ("CLEW_ENDPOINT", process.endpoint.clone()),
+            ("CLEW_IAM_ENDPOINT", process.endpoint.clone()),
+            ("CLEW_REGION", self.credentials.region.clone()),
+            ("CLEW_PROJECT_ID", self.credentials.project_id.clone()),
+            ("CLEW_ACCESS_KEY", self.credentials.access_key.clone()),
+            ("CLEW_SECRET_KEY", self.credentials.secret_key.clone()),
+        ]
+    }
+
+    /// Returns a `clew` client command with the settings of the server.
+    pub(crate) fn client(&self, process: &ClewProcess, arguments: &[&str]) -> Command {
+        let client = Command::new(&self.clew).args(arguments.iter().copied());
+        self.settings(process).into_iter().fold(client, |client, (name, value)| client.env(name, value))
+    }
+}
+
+/// Returns a `clew` command with these environment variables.
+fn clew_command(clew: &Path, variables: &[(&'static str, String)]) -> Command {
+    variables.iter().fold(Command::new(clew), |command, (name, value)| command.env(*name, value))
+}
+
+impl ClewProcess {
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Returns the process id of a running process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Requests a graceful shutdown and waits for it.
+    pub(crate) async fn stop(mut self) -> Result<(), XtaskError> {
+        const NAME: &str = "clew";
+        processes::send_sigterm(&self.process);
+        match tokio::time::timeout(START_STOP_TIMEOUT, self.process.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(XtaskError::Failed { command: NAME.to_owned(), status }),
+            Ok(Err(cause)) => Err(XtaskError::Start { command: NAME.to_owned(), cause }),
+            Err(_) => Err(XtaskError::Timeout {
+                command: NAME.to_owned(),
+                limit: START_STOP_TIMEOUT,
+                output: "stopping".to_owned(),
+            }),
+        }
+    }
+}
+
+async fn first_line(process: &mut Child) -> Option<String> {
+    let mut lines = BufReader::new(process.stdout.take()?).lines();
+    tokio::time::timeout(START_STOP_TIMEOUT, lines.next_line()).await.ok()?.ok()?
+}

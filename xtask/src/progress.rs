@@ -1,0 +1,120 @@
+//! Progress output on stderr: one line per step with its duration. Terminals get an animated spinner, other outputs plain lines.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::XtaskError;
+
+/// A running step. A step that is dropped before [`Step::done`] is reported as failed.
+#[derive(Debug)]
+pub(crate) struct Step {
+    name: String,
+    started: Instant,
+    bar: ProgressBar,
+    is_finished: AtomicBool,
+}
+
+impl Step {
+    pub(crate) fn start(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let bar = if is_terminal_output() {
+            spinner(&name)
+        } else {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+        };
+        if !is_terminal_output() {
+            print_line(&format!("{name} …"));
+        }
+        Self { name, started: Instant::now(), bar, is_finished: AtomicBool::new(false) }
+    }
+
+    /// Sets the text next to the spinner, for example the last output line of a program.
+    pub(crate) fn detail(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+    }
+
+    /// Prints a line that stays visible.
+    pub(crate) fn note(&self, text: &str) {
+        self.bar.suspend(|| print_line(&format!("  {text}")));
+    }
+
+    pub(crate) fn done(self) {
+        self.finish("ok", AnsiColor::Green, "");
+    }
+
+    /// Finishes the step and prints its result.
+    pub(crate) fn done_with(self, result: &str) {
+        self.finish("ok", AnsiColor::Green, &format!(": {result}"));
+    }
+
+    fn finish(&self, mark: &str, color: AnsiColor, suffix: &str) {
+        if self.is_finished.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.bar.finish_and_clear();
+        let style = if use_color() { Style::new().fg_color(Some(color.into())).bold() } else { Style::new() };
+        let duration = format_seconds(self.started.elapsed());
+        print_line(&format!("{style}{mark}{style:#}  {}{suffix} ({duration})", self.name));
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.finish("--", AnsiColor::Red, ": failed");
+    }
+}
+
+fn spinner(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_prefix(name.to_owned());
+    // A unit test parses the template. With an invalid template the bar keeps its default style.
+    if let Ok(style) = ProgressStyle::with_template(SPINNER_TEMPLATE) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+const SPINNER_TEMPLATE: &str = "{spinner}   {prefix} {elapsed} {wide_msg:.dim}";
+
+fn format_seconds(elapsed: Duration) -> String {
+    format!("{:.1} s", elapsed.as_secs_f64())
+}
+
+/// Prints a line to stderr. Ignores write errors, so that a task continues after its terminal is closed.
+pub(crate) fn print_line(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Prints a heading between the parts of a task.
+pub(crate) fn heading(text: &str) {
+    let style = if use_color() { Style::new().bold() } else { Style::new() };
+    print_line(&format!("\n{style}{text}{style:#}"));
+}
+
+/// Prints an error.
+pub(crate) fn print_error(error: &XtaskError) {
+    let style = if use_color() { Style::new().fg_color(Some(AnsiColor::Red.into())).bold() } else { Style::new() };
+    print_line(&format!("{style}error{style:#}: {error}"));
+}
+
+fn is_terminal_output() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn use_color() -> bool {
+    is_terminal_output() && std::env::var_os("NO_COLOR").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spinner_template_is_valid() {
+        ProgressStyle::with_template(SPINNER_TEMPLATE).unwrap();
+    }
+}
