@@ -1,19 +1,16 @@
-//! How often a snapshot asks for memory, and how much it holds at once: `cargo bench -p clew-mysql --bench allocations`.
+//! Counts heap allocations and peak memory of snapshots: `cargo bench -p clew-mysql --bench allocations`.
 //!
-//! These are counts: they depend on the code, not on the machine. Each snapshot, plain and detailed, is taken of a fake server with few
-//! sessions and of one with many, so that what is asked for once falls out of the counts of a row. For each it prints one line:
+//! The counts depend on the code, not on the machine. Plain and detailed snapshots are taken of a fake server with
+//! few sessions and of one with many, so that one-time allocations cancel out in the counts per row.
+//! For each, the benchmark prints one line:
 //!
 //! ```text
 //! snapshot allocations_per_row=10.01 bytes_per_row=412 peak_bytes_more=1234567
 //! ```
 //!
-//! The fake server runs in a process of its own (this program again), or its allocations would count too.
+//! The fake server runs in a process of its own (this program again), so that its allocations do not count.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    reason = "a program for developers, whose answer is what it prints"
-)]
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "a developer tool that prints its results")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -23,25 +20,25 @@ use clew_mysql::{Form, Limits, Statements, take_detailed_snapshot, take_snapshot
 use clew_testkit::{FakeOptions, FakeServer};
 
 #[global_allocator]
-static COUNTED: dhat::Alloc = dhat::Alloc;
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-const FEW: u64 = 1_000;
-const MANY: u64 = 11_000;
-/// The argument that makes this program a server; how many sessions it has follows.
-const SERVE: &str = "--serve";
-/// The argument that `cargo bench` gives. A test runner that looks for tests here gives others, and finds none.
-const BENCH: &str = "--bench";
+const FEW_SESSIONS: u64 = 1_000;
+const MANY_SESSIONS: u64 = 11_000;
+/// Argument that starts the fake server; the number of sessions follows.
+const SERVE_ARGUMENT: &str = "--serve";
+/// Argument of `cargo bench`. Test runners pass other arguments and find no tests.
+const BENCH_ARGUMENT: &str = "--bench";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == SERVE).and_then(|at| arguments.get(at + 1)) {
+    match arguments.iter().position(|argument| argument == SERVE_ARGUMENT).and_then(|at| arguments.get(at + 1)) {
         Some(sessions) => serve(sessions.parse().expect("a number of sessions")),
-        None if arguments.iter().any(|argument| argument == BENCH) => count(),
+        None if arguments.iter().any(|argument| argument == BENCH_ARGUMENT) => run_benchmark(),
         None => {}
     }
 }
 
-/// Prints where the server listens, and serves until stdin ends.
+/// Prints the address of the fake server, and runs it until stdin is closed.
 fn serve(sessions: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let options = FakeOptions { sessions, transactions: sessions / 4, ..FakeOptions::default() };
@@ -50,13 +47,13 @@ fn serve(sessions: u64) {
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
-fn count() {
-    let (few, many) = (Served::start(FEW), Served::start(MANY));
+fn run_benchmark() {
+    let (few, many) = (ServerProcess::start(FEW_SESSIONS), ServerProcess::start(MANY_SESSIONS));
     for (name, detailed) in [("snapshot", false), ("detailed_snapshot", true)] {
-        // The first one pays for what is made once in a process.
+        // The first snapshot pays for one-time allocations of the process.
         few.measure(detailed);
         let (few, many) = (few.measure(detailed), many.measure(detailed));
-        let rows = MANY - FEW;
+        let rows = MANY_SESSIONS - FEW_SESSIONS;
         let hundredths = (many.total_blocks - few.total_blocks) * 100 / rows;
         let bytes = (many.total_bytes - few.total_bytes) / rows;
         let peak = many.max_bytes.saturating_sub(few.max_bytes);
@@ -65,28 +62,28 @@ fn count() {
     }
 }
 
-/// A fake server in a process of its own.
-struct Served {
+/// Fake server in a process of its own.
+struct ServerProcess {
     process: Child,
     node: NodeUrl,
 }
 
-impl Served {
+impl ServerProcess {
     fn start(sessions: u64) -> Self {
-        let program = std::env::current_exe().expect("a program knows where it is");
+        let program = std::env::current_exe().expect("the path of this program is known");
         let mut process = Command::new(program)
-            .args([SERVE, &sessions.to_string()])
+            .args([SERVE_ARGUMENT, &sessions.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("this program starts again");
         let mut url = String::new();
         let stdout = process.stdout.take().expect("stdout is a pipe");
-        BufReader::new(stdout).read_line(&mut url).expect("the server says where it listens");
+        BufReader::new(stdout).read_line(&mut url).expect("the server prints its address");
         Self { process, node: url.trim().parse().expect("a URL") }
     }
 
-    /// What one snapshot with all its rows written asks for, from before it connects.
+    /// Returns the allocations of one snapshot whose rows are all written, connecting included.
     fn measure(&self, detailed: bool) -> dhat::HeapStats {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let _counting = dhat::Profiler::builder().testing().build();
@@ -98,14 +95,14 @@ impl Served {
             } else {
                 take_snapshot(&self.node, &selection, Statements::Whole, form, &limits).await
             }
-            .expect("the fake server answers");
-            snapshot.body.write_to(&mut std::io::sink()).expect("a sink takes everything");
+            .expect("the fake server responds");
+            snapshot.body.write_to(&mut std::io::sink()).expect("a sink accepts all bytes");
         });
         dhat::HeapStats::get()
     }
 }
 
-impl Drop for Served {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();

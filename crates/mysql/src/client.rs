@@ -1,9 +1,13 @@
-//! A client of the MySQL protocol for servers that are not trusted.
+//! Client of the MySQL protocol for untrusted servers.
 //!
-//! Packets, values and authentication responses are those of `mysql_common`. This module adds what a diagnosis tool needs and
-//! ready-made drivers lack ([decision 0051](../../../docs/decisions/0051-a-client-of-our-own.md)): the local address of the
-//! socket, TLS negotiated on the one connection that is then used, no password over an unverified channel, and a limit on every
-//! byte that a server sends.
+//! Packets, values and authentication responses come from `mysql_common`.
+//! This module adds features that existing drivers lack
+//! ([decision 0051](../../../docs/decisions/0051-a-client-of-our-own.md)):
+//!
+//! - access to the local socket address
+//! - TLS negotiated on the same connection
+//! - no password over an unverified channel
+//! - limits on all data that a server sends
 
 mod authentication;
 mod error;
@@ -28,37 +32,37 @@ use mysql_common::proto::MySerialize;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 
-use authentication::{Channel, Secrets};
+use authentication::{AuthExchange, Channel};
 pub(crate) use error::{Error, ServerError};
 use packets::PacketStream;
 pub(crate) use result_set::{Cells, Rows};
 
-/// Longest greeting, and longest packet of the sign-in.
+/// Maximum size of handshake and authentication packets.
 const MAX_HANDSHAKE_PACKET: usize = 64 << 10;
-/// Longest row of a statement whose rows are small.
+/// Maximum size of a row in a small result.
 const MAX_SMALL_ROW: usize = 1 << 20;
-/// Largest result of such a statement, which is kept in memory as a whole.
+/// Maximum size of a small result, which is stored in memory.
 const MAX_SMALL_ROWS: usize = 256 << 20;
-/// Memory of a row besides its bytes.
+/// Memory of a row in addition to its bytes.
 const ROW_OVERHEAD: usize = 64;
-/// Largest packet that the client announces: the largest that any server sends.
+/// Maximum packet size announced to the server: the largest that any server sends.
 const MAX_ANNOUNCED_PACKET: u32 = 1 << 30;
-/// Silence after which the kernel probes whether the peer is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-/// Collation `utf8mb4_general_ci`, which every server since 5.5.3 has.
+/// Idle time before the kernel sends TCP keepalive probes.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// Collation `utf8mb4_general_ci`, which all servers since 5.5.3 have.
 const UTF8MB4: u8 = 45;
-/// Command byte of a statement.
+/// Command byte of a query.
 const COM_QUERY: u8 = 0x03;
 /// Command byte of the end of a connection.
 const COM_QUIT: u8 = 0x01;
-/// Start of a server's error packet.
+/// First byte of an error packet.
 const ERROR_PACKET: u8 = 0xff;
 
-/// A TCP connection to a server that has not sent anything yet.
+/// TCP connection before the handshake.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// This end.
+    /// Local socket address.
     pub(crate) local: SocketAddr,
     peer: SocketAddr,
 }
@@ -68,32 +72,32 @@ impl Socket {
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<Self, Error> {
         let stream = TcpStream::connect(addresses).await?;
         stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE);
+        let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         Ok(Self { stream, local, peer })
     }
 }
 
-/// A signed-in connection.
+/// Authenticated connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     packets: PacketStream,
-    /// The connection id of the greeting. A proxy sends one of its own: never use it to name a session, only compare it with
-    /// `CONNECTION_ID()`.
-    pub(crate) greeting_id: u32,
-    /// Precedes each statement as a comment, so that it identifies the connection in the process list.
+    /// Connection id in the handshake packet. A proxy sends one of its own.
+    /// Never identifies a session; it is only compared with `CONNECTION_ID()`.
+    pub(crate) handshake_connection_id: u32,
+    /// Comment before each statement, which identifies the connection in the process list.
     tag: String,
     in_flight: InFlight,
 }
 
-/// Whether a statement was sent whose result is not read to its end.
+/// Flag for a statement whose result is not read completely. It is shared with the kill guard.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct InFlight(Arc<AtomicBool>);
 
 impl InFlight {
-    /// Whether the server may be working.
-    pub(crate) fn get(&self) -> bool {
+    /// Returns whether a statement may be running on the server.
+    pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
@@ -103,15 +107,21 @@ impl InFlight {
 }
 
 impl Client {
-    /// Signs in over this socket. `tag` identifies the connection: it is sent as a connection attribute, and before each statement.
-    pub(crate) async fn sign_in(socket: Socket, node: &NodeUrl, tag: String, max_received: u64) -> Result<Self, Error> {
+    /// Performs the handshake and authenticates over this socket.
+    /// `tag` is sent as a connection attribute and as a comment before each statement.
+    pub(crate) async fn handshake(
+        socket: Socket,
+        node: &NodeUrl,
+        tag: String,
+        max_received: u64,
+    ) -> Result<Self, Error> {
         let is_loopback = socket.peer.ip().is_loopback();
         let mut packets = PacketStream::new(Box::new(socket.stream), max_received);
         let first = packets.peek(5).await?;
         if first.is_empty() {
             return Err(Error::closed());
         }
-        // Three bytes of length, the sequence number 0, then protocol version 10 or an error.
+        // Three bytes of length, sequence number 0, then protocol version 10 or an error.
         if !matches!(first, [_, _, 0, 0, 0x0a | ERROR_PACKET, ..]) {
             return Err(Error::NotMysql(first.get(..first.len().min(32)).unwrap_or_default().to_vec()));
         }
@@ -121,40 +131,40 @@ impl Client {
         }
         let greeting = ParseBuf(greeting.payload).parse::<HandshakePacket<'_>>(())?.into_owned();
         let capabilities = greeting.capabilities() & capabilities();
-        let encrypted = wants_tls(node, is_loopback, greeting.capabilities())?;
+        let encrypted = should_use_tls(node, is_loopback, greeting.capabilities())?;
         if encrypted {
             let request = SslRequest::new(capabilities | CapabilityFlags::CLIENT_SSL, MAX_ANNOUNCED_PACKET, UTF8MB4);
-            packets.write(&serialized(&request)).await?;
+            packets.write(&serialize_message(&request)).await?;
             let (stream, sequence) = packets.into_stream();
             let stream = tls::handshake(node, stream).await?;
             packets = PacketStream::new(Box::new(stream), max_received).with_sequence(sequence);
         }
         let channel = Channel { encrypted, verified: encrypted && tls::is_verified(node), is_loopback };
         let password = node.password.as_ref().map(|password| password.expose_secret().to_owned());
-        let mut secrets = Secrets::new(node, password, channel, &greeting);
-        let plugin = secrets.plugin();
+        let mut exchange = AuthExchange::new(node, password, channel, &greeting);
+        let plugin = exchange.plugin();
         let response = HandshakeResponse::new(
-            secrets.first_response(),
+            exchange.first_response(),
             (5, 7, 0),
             Some(node.user.as_bytes()),
             None::<&[u8]>,
             Some(plugin),
             if encrypted { capabilities | CapabilityFlags::CLIENT_SSL } else { capabilities },
-            Some(attributes(&tag)),
+            Some(connect_attributes(&tag)),
             MAX_ANNOUNCED_PACKET,
         );
-        packets.write(&serialized(&response)).await?;
-        secrets.complete(&mut packets).await?;
-        let greeting_id = greeting.connection_id();
-        Ok(Self { packets, greeting_id, tag, in_flight: InFlight::default() })
+        packets.write(&serialize_message(&response)).await?;
+        exchange.complete(&mut packets).await?;
+        let handshake_connection_id = greeting.connection_id();
+        Ok(Self { packets, handshake_connection_id, tag, in_flight: InFlight::default() })
     }
 
-    /// Whether a statement is under way, for a guard that outlives this.
+    /// Returns the in-flight flag for a guard that outlives the client.
     pub(crate) fn in_flight(&self) -> InFlight {
         self.in_flight.clone()
     }
 
-    /// Sends a statement. Of each row the first `max_row` bytes are kept.
+    /// Sends a statement. Rows are truncated to `max_row` bytes.
     pub(crate) async fn query(&mut self, statement: &str, max_row: usize) -> Result<Rows<'_>, Error> {
         let mut payload = Vec::with_capacity(statement.len() + self.tag.len() + 8);
         payload.push(COM_QUERY);
@@ -167,18 +177,18 @@ impl Client {
         Rows::start(&mut self.packets, &self.in_flight, max_row).await
     }
 
-    /// Runs a statement and reads all its rows, which are small.
+    /// Runs a statement and returns all its rows, which must be small.
     pub(crate) async fn query_all<T: FromRow>(&mut self, statement: &str) -> Result<Vec<T>, Error> {
         let mut converted = Vec::new();
         self.query_each(statement, |row| converted.push(row)).await?;
         Ok(converted)
     }
 
-    /// Runs a statement and passes each of its rows, which are small, to `take`.
+    /// Runs a statement and passes each of its rows, which must be small, to `consume`.
     pub(crate) async fn query_each<T: FromRow>(
         &mut self,
         statement: &str,
-        mut take: impl FnMut(T),
+        mut consume: impl FnMut(T),
     ) -> Result<(), Error> {
         let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
         let mut count = 0;
@@ -187,26 +197,27 @@ impl Client {
             if rows.size() + count * ROW_OVERHEAD > MAX_SMALL_ROWS {
                 return Err(Error::TooLarge { what: "bytes in one result", limit: MAX_SMALL_ROWS as u64 });
             }
-            take(T::from_row_opt(row)?);
+            consume(T::from_row_opt(row)?);
         }
         Ok(())
     }
 
-    /// Runs a statement that returns no row, or none that matters.
+    /// Runs a statement and discards its rows.
     pub(crate) async fn execute(&mut self, statement: &str) -> Result<(), Error> {
         let mut rows = self.query(statement, MAX_SMALL_ROW).await?;
         while rows.next().await?.is_some() {}
         Ok(())
     }
 
-    /// Closes the connection in order.
+    /// Closes the connection with `COM_QUIT`.
     pub(crate) async fn quit(mut self) -> Result<(), Error> {
         self.packets.write_command(&[COM_QUIT]).await
     }
 }
 
-/// What this client uses of the protocol. Without `CLIENT_LOCAL_FILES`: a server must not ask for a file. Without
-/// `CLIENT_DEPRECATE_EOF`, which servers before 5.7 do not have.
+/// Returns the capability flags of the client.
+/// Without `CLIENT_LOCAL_FILES`: a server must not request a file.
+/// Without `CLIENT_DEPRECATE_EOF`, which servers before 5.7 lack.
 fn capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_LONG_PASSWORD
         | CapabilityFlags::CLIENT_LONG_FLAG
@@ -219,8 +230,8 @@ fn capabilities() -> CapabilityFlags {
         | CapabilityFlags::CLIENT_CONNECT_ATTRS
 }
 
-/// Whether the connection switches to TLS. An account with a password falls back to a plain connection on this machine only.
-fn wants_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
+/// Returns whether to use TLS. An account with a password falls back to plain text only on a loopback connection.
+fn should_use_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Result<bool, Error> {
     let offered = server.contains(CapabilityFlags::CLIENT_SSL);
     let has_password = node.password.as_ref().is_some_and(|password| !password.expose_secret().is_empty());
     match node.tls {
@@ -231,13 +242,13 @@ fn wants_tls(node: &NodeUrl, is_loopback: bool, server: CapabilityFlags) -> Resu
     }
 }
 
-/// What each connection reports of itself to the server.
-fn attributes(tag: &str) -> HashMap<String, String> {
+/// Returns the connection attributes.
+fn connect_attributes(tag: &str) -> HashMap<String, String> {
     HashMap::from([("program_name".to_owned(), "clew".to_owned()), ("clew_connection".to_owned(), tag.to_owned())])
 }
 
-/// A small file of the operator. Fails for one that is larger, and for a device or a pipe, which may have no end.
-async fn read_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+/// Reads a small file. Fails for larger files, devices and pipes, which may be endless.
+async fn read_limited_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() || metadata.len() > max_bytes as u64 {
         return Err(io::Error::other(format!("not a file of at most {max_bytes} bytes")));
@@ -245,7 +256,7 @@ async fn read_file(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     tokio::fs::read(path).await
 }
 
-fn serialized(message: &impl MySerialize) -> Vec<u8> {
+fn serialize_message(message: &impl MySerialize) -> Vec<u8> {
     let mut bytes = Vec::new();
     message.serialize(&mut bytes);
     bytes
@@ -269,7 +280,7 @@ mod tests {
             ("mysql://u:p@h/?tls=off", false, with_tls, Some(false)),
         ] {
             let node: NodeUrl = url.parse().unwrap();
-            assert_eq!(wants_tls(&node, is_loopback, offered).ok(), expected, "{url} {is_loopback}");
+            assert_eq!(should_use_tls(&node, is_loopback, offered).ok(), expected, "{url} {is_loopback}");
         }
     }
 }

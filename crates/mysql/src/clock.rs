@@ -1,10 +1,12 @@
-//! The clock of a watched server: read in local time and UTC, and compared with the monotonic clock of this process.
+//! Reads the clock of a watched server in local time and UTC, and compares it with the monotonic local clock.
 //!
-//! InnoDB prints local times. An age is the difference of two local times only where the server's offset from UTC was the same at both;
-//! else the server converts each time to UTC. A local time that occurs twice, when daylight-saving time ends, has two conversions.
+//! InnoDB reports local times. An age is the difference of two local times only if both have the same UTC offset.
+//! Otherwise the server converts each time to UTC.
+//! A local time that occurs twice, when daylight-saving time ends, has two conversions.
 //!
-//! A clock step moves every age that is computed from the wall clock. [`ClockHistory`] detects steps between two reads of a node and corrects
-//! the ages of whatever began before one.
+//! A clock step changes every age that is computed from the wall clock.
+//! [`ClockHistory`] detects steps between two reads of a node.
+//! It corrects the ages of everything that began before a step.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -18,49 +20,49 @@ use crate::connection::Connection;
 use crate::server_instance::ServerInstance;
 use crate::statements;
 
-/// Difference of two clocks that is a step, and not a slow adjustment or the time of a packet.
-const STEP_SECONDS: f64 = 2.0;
-/// Steps that are remembered for a server.
+/// Minimum difference of two clocks that is a step. Less is a slow adjustment or network latency.
+const MIN_STEP_SECONDS: f64 = 2.0;
+/// Maximum number of steps stored per server.
 const MAX_STEPS: usize = 16;
-/// Servers that are remembered for a node.
+/// Maximum number of servers stored per node.
 const MAX_SERVERS: usize = 16;
-/// Age from which a time is always converted to UTC: [`statements::CLOCK`] covers one day.
-const COVERED: i64 = 86_400 - 3 * 3600;
-/// Times that one statement converts.
+/// Age in seconds from which times are always converted to UTC: [`statements::SERVER_CLOCK`] covers one day.
+const MAX_UNIFORM_AGE: i64 = 86_400 - 3 * 3600;
+/// Maximum number of times converted per statement.
 const CONVERSIONS_PER_STATEMENT: usize = 200;
 
-/// The clock of a server at one moment.
+/// Reading of a server's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockReading {
     /// Local time of the server.
     local: DateTime,
-    /// Seconds since 1970, UTC.
+    /// Unix time in seconds.
     utc: f64,
-    /// Whether the offset from UTC was the same one day before.
+    /// True if the UTC offset was the same one day before.
     uniform: bool,
-    /// When it was read, by the clock of this process; in the middle between question and response.
+    /// Local monotonic time of the reading: the middle between query and response.
     at: Instant,
-    /// Half of the time between question and response.
+    /// Half of the round-trip time, in seconds.
     uncertainty: f64,
 }
 
 impl ClockReading {
-    /// Seconds since 1970, UTC, with a fraction.
+    /// Returns the Unix time in seconds, with a fraction.
     pub(crate) fn utc(&self) -> f64 {
         self.utc
     }
 }
 
-/// A row of [`statements::CLOCK`]: local time, seconds since 1970, whether the last day had 86,400 seconds.
+/// Row of [`statements::SERVER_CLOCK`]: local time, Unix time, whether the last day had 86,400 seconds.
 type ClockRow = (String, u64, Option<i64>);
 
-/// Reads the server's clock, and keeps the reading with the connection. Nothing where the server returns no time.
-pub(crate) async fn read(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
+/// Reads the server's clock and stores the reading in the connection. Returns `None` if the server returns no time.
+pub(crate) async fn read_clock(connection: &mut Connection) -> Result<Option<ClockReading>, Error> {
     let before = Instant::now();
-    let rows: Vec<ClockRow> = connection.ask(statements::CLOCK).await?;
+    let rows: Vec<ClockRow> = connection.query_all(statements::SERVER_CLOCK).await?;
     let half = before.elapsed() / 2;
     connection.clock = rows.into_iter().next().and_then(|(local, utc, uniform)| {
-        let local = parse(&local)?;
+        let local = parse_local_time(&local)?;
         #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double")]
         let utc = utc as f64 + f64::from(local.subsec_nanosecond()) / 1e9;
         let uniform = uniform == Some(1);
@@ -69,39 +71,40 @@ pub(crate) async fn read(connection: &mut Connection) -> Result<Option<ClockRead
     Ok(connection.clock)
 }
 
-/// A local time as a server prints it.
-pub(crate) fn parse(printed: &str) -> Option<DateTime> {
+/// Parses a local time as a server prints it.
+pub(crate) fn parse_local_time(printed: &str) -> Option<DateTime> {
     printed.parse().ok()
 }
 
-/// Age of a local time, in seconds; negative for a time in the future.
+/// Age of a local time in seconds; negative for a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LocalAge {
     /// The only possible age.
     Exact(i64),
-    /// The local time occurred twice: the ages since the later and since the earlier occurrence.
+    /// Ages of a local time that occurred twice: since the later and since the earlier occurrence.
     Ambiguous(i64, i64),
 }
 
-/// Ages of these local times by this reading of the clock. Another query is sent only where the server's offset from UTC may have changed since.
-pub(crate) async fn ages(
+/// Computes the ages of local times at this clock reading.
+/// Sends further queries only if the UTC offset may have changed since one of the times.
+pub(crate) async fn compute_ages(
     connection: &mut Connection,
     clock: &ClockReading,
     times: Vec<DateTime>,
 ) -> Result<HashMap<DateTime, LocalAge>, Error> {
     let mut ages = HashMap::new();
-    let mut doubtful = Vec::new();
+    let mut to_convert = Vec::new();
     for time in times {
         let local = clock.local.duration_since(time).as_secs();
-        if ages.insert(time, LocalAge::Exact(local)).is_none() && (!clock.uniform || local >= COVERED) {
-            doubtful.push(time);
+        if ages.insert(time, LocalAge::Exact(local)).is_none() && (!clock.uniform || local >= MAX_UNIFORM_AGE) {
+            to_convert.push(time);
         }
     }
-    for times in doubtful.chunks(CONVERSIONS_PER_STATEMENT) {
-        let converted: Vec<String> = connection.ask(&statements::to_utc(times)).await?;
+    for times in to_convert.chunks(CONVERSIONS_PER_STATEMENT) {
+        let converted: Vec<String> = connection.query_all(&statements::convert_to_utc(times)).await?;
         let printed = converted.first().map(String::as_str).unwrap_or_default();
         for (time, conversion) in times.iter().zip(printed.split(';')) {
-            if let Some(age) = converted_age(clock.utc, conversion) {
+            if let Some(age) = age_from_conversion(clock.utc, conversion) {
                 ages.insert(*time, age);
             }
         }
@@ -109,8 +112,8 @@ pub(crate) async fn ages(
     Ok(ages)
 }
 
-/// Age from one conversion: seconds since 1970, and whether an hour before and after has the same local time.
-fn converted_age(now: f64, conversion: &str) -> Option<LocalAge> {
+/// Parses the age from one conversion: Unix time, and whether the local time also occurs an hour before or after.
+fn age_from_conversion(now: f64, conversion: &str) -> Option<LocalAge> {
     let mut parts = conversion.split(',');
     let utc: f64 = parts.next()?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, reason = "the difference of two times in seconds")]
@@ -130,10 +133,10 @@ fn converted_age(now: f64, conversion: &str) -> Option<LocalAge> {
     }
 }
 
-/// Why no automatic kill may rely on the ages of a read.
+/// Reason why automatic kills must not rely on the ages of a read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClockDoubt {
-    /// The clock was set forward by so many seconds since the previous read.
+    /// The clock was set forward by this many seconds since the previous read.
     Set(f64),
     /// The previous read reached another server.
     AnotherServer,
@@ -153,37 +156,37 @@ impl fmt::Display for ClockDoubt {
     }
 }
 
-/// Readings of the clocks of a node's servers that a process keeps between two reads of the node. An address may lead to several servers in turn; each
-/// has a clock of its own, which a restart does not change.
+/// Clock readings of a node's servers, stored between two reads of the node.
+/// An address may lead to several servers in turn. Each server has its own clock, which a restart does not change.
 #[derive(Debug, Clone, Default)]
 pub struct ClockHistory {
-    /// By identity; the server that was read last is the last one.
-    servers: VecDeque<(String, Readings)>,
+    /// Readings by server identity; the server of the latest read is last.
+    servers: VecDeque<(String, ClockReadings)>,
 }
 
 /// Readings of one clock.
 #[derive(Debug, Clone, Default)]
-struct Readings {
+struct ClockReadings {
     last: Option<ClockReading>,
     /// Steps, the newest last.
-    steps: VecDeque<Step>,
+    steps: VecDeque<ClockStep>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct ClockStep {
     /// Seconds by which the clock was set forward.
     seconds: f64,
-    /// The last reading before the step.
+    /// Time of the last reading before the step.
     before: Instant,
 }
 
 impl ClockHistory {
-    /// Continues with the readings of this server. Returns whether the last one was of another server.
-    pub(crate) fn begin_for(&mut self, server: &ServerInstance) -> bool {
+    /// Selects the readings of this server. Returns whether the previous read reached another server.
+    pub(crate) fn select_server(&mut self, server: &ServerInstance) -> bool {
         let identity = server.identity();
         let is_another = self.servers.back().is_some_and(|(last, _)| last != identity);
-        let known = self.servers.iter().position(|(known, _)| known == identity);
-        let readings = known.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
+        let index = self.servers.iter().position(|(stored, _)| stored == identity);
+        let readings = index.and_then(|at| self.servers.remove(at)).map(|(_, readings)| readings).unwrap_or_default();
         if self.servers.len() == MAX_SERVERS {
             self.servers.pop_front();
         }
@@ -191,52 +194,52 @@ impl ClockHistory {
         is_another
     }
 
-    /// Records a reading. Returns the seconds by which the clock was set forward since the last one, if it was set.
-    pub(crate) fn observe(&mut self, reading: ClockReading) -> Option<f64> {
-        self.servers.back_mut()?.1.observe(reading)
+    /// Records a reading. Returns the seconds by which the clock was set forward since the previous reading.
+    pub(crate) fn record(&mut self, reading: ClockReading) -> Option<f64> {
+        self.servers.back_mut()?.1.record(reading)
     }
 
-    /// The true age of something whose age the server computes from its wall clock, at the latest reading. `reported` may be negative.
+    /// Corrects an age that the server computed from its wall clock. `reported` may be negative.
     #[must_use]
-    pub fn corrected(&self, reported: i64) -> i64 {
-        self.servers.back().map_or(reported, |(_, readings)| readings.corrected(reported))
+    pub fn correct_age(&self, reported: i64) -> i64 {
+        self.servers.back().map_or(reported, |(_, readings)| readings.correct_age(reported))
     }
 
-    /// The same of whole seconds that are not negative.
-    pub(crate) fn corrected_seconds(&self, reported: u64) -> u64 {
+    /// Corrects an age in whole seconds. See [`Self::correct_age`].
+    pub(crate) fn correct_seconds(&self, reported: u64) -> u64 {
         let reported = i64::try_from(reported).unwrap_or(i64::MAX);
-        Session::believable_seconds(self.corrected(reported).into())
+        Session::believable_seconds(self.correct_age(reported).into())
     }
 
-    /// Whether a step of this server's clock was ever detected.
+    /// Returns whether a step of this server's clock was detected.
     #[must_use]
     pub fn has_steps(&self) -> bool {
         self.servers.back().is_some_and(|(_, readings)| !readings.steps.is_empty())
     }
 }
 
-impl Readings {
-    fn observe(&mut self, reading: ClockReading) -> Option<f64> {
+impl ClockReadings {
+    fn record(&mut self, reading: ClockReading) -> Option<f64> {
         let last = self.last.replace(reading)?;
         let passed = reading.at.saturating_duration_since(last.at).as_secs_f64();
         let step = reading.utc - last.utc - passed;
-        if step.abs() <= STEP_SECONDS + reading.uncertainty + last.uncertainty {
+        if step.abs() <= MIN_STEP_SECONDS + reading.uncertainty + last.uncertainty {
             return None;
         }
         if self.steps.len() == MAX_STEPS {
             self.steps.pop_front();
         }
-        self.steps.push_back(Step { seconds: step, before: last.at });
+        self.steps.push_back(ClockStep { seconds: step, before: last.at });
         Some(step)
     }
 
-    fn corrected(&self, reported: i64) -> i64 {
+    fn correct_age(&self, reported: i64) -> i64 {
         let Some(now) = self.last else { return reported };
         #[allow(clippy::cast_precision_loss, reason = "ages in seconds")]
         let mut age = reported as f64;
         for step in self.steps.iter().rev() {
             let since_step = now.at.saturating_duration_since(step.before).as_secs_f64();
-            // An age that fits between the step and now needs no correction by it, nor by an earlier one.
+            // An age less than the time since the step needs no correction for this step or an earlier one.
             if age >= 0.0 && age <= since_step {
                 break;
             }
@@ -255,13 +258,13 @@ mod tests {
     use super::*;
 
     fn reading(start: Instant, monotonic: f64, utc: f64) -> ClockReading {
-        let local = parse("2026-11-30 12:00:00.000000").unwrap();
+        let local = parse_local_time("2026-11-30 12:00:00.000000").unwrap();
         let at = start + Duration::from_secs_f64(monotonic);
         ClockReading { local, utc, uniform: true, at, uncertainty: 0.0 }
     }
 
     #[test]
-    fn ages_of_what_began_before_a_step_are_corrected() {
+    fn ages_from_before_a_step_are_corrected() {
         for (step, reported, expected) in [
             (3600.0, 3606, 6),
             (3600.0, 3600 + 7200, 7200),
@@ -272,28 +275,28 @@ mod tests {
             (-3600.0, 7200 - 3600, 7200),
         ] {
             let start = Instant::now();
-            let mut history = Readings::default();
-            assert_eq!(history.observe(reading(start, 0.0, 1_000_000.0)), None);
-            assert_eq!(history.observe(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
-            assert_eq!(history.corrected(7200), 7200);
-            let stepped = history.observe(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
+            let mut history = ClockReadings::default();
+            assert_eq!(history.record(reading(start, 0.0, 1_000_000.0)), None);
+            assert_eq!(history.record(reading(start, 1.0, 1_000_001.5)), None, "an adjustment is no step");
+            assert_eq!(history.correct_age(7200), 7200);
+            let stepped = history.record(reading(start, 2.0, 1_000_002.5 + step)).unwrap();
             assert!((stepped - step).abs() < 0.001, "{stepped}");
-            assert_eq!(history.corrected(reported), expected, "{step} {reported}");
-            assert_eq!(history.observe(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
+            assert_eq!(history.correct_age(reported), expected, "{step} {reported}");
+            assert_eq!(history.record(reading(start, 3.0, 1_000_003.5 + step)), None, "the step is over");
         }
     }
 
     #[test]
     fn two_steps_add_up() {
         let start = Instant::now();
-        let mut history = Readings::default();
-        history.observe(reading(start, 0.0, 0.0));
-        history.observe(reading(start, 1.0, 3601.0));
-        history.observe(reading(start, 100.0, 3700.0));
-        history.observe(reading(start, 101.0, 3701.0 + 7200.0));
-        assert_eq!(history.corrected(10_800 + 101 + 50), 151, "begun before both");
-        assert_eq!(history.corrected(7200 + 50), 50, "begun between them");
-        assert_eq!(history.corrected(0), 0);
+        let mut history = ClockReadings::default();
+        history.record(reading(start, 0.0, 0.0));
+        history.record(reading(start, 1.0, 3601.0));
+        history.record(reading(start, 100.0, 3700.0));
+        history.record(reading(start, 101.0, 3701.0 + 7200.0));
+        assert_eq!(history.correct_age(10_800 + 101 + 50), 151, "begun before both");
+        assert_eq!(history.correct_age(7200 + 50), 50, "begun between them");
+        assert_eq!(history.correct_age(0), 0);
     }
 
     #[test]
@@ -302,18 +305,18 @@ mod tests {
         let [first, restarted, second]: [ServerInstance; 3] =
             ["first@1", "first@2", "second@1"].map(|server| server.parse().unwrap());
         let mut history = ClockHistory::default();
-        assert!(!history.begin_for(&first));
-        history.observe(reading(start, 0.0, 1000.0));
-        assert_eq!(history.observe(reading(start, 1.0, 4601.0)), Some(3600.0));
-        assert!(history.begin_for(&second));
-        assert_eq!(history.observe(reading(start, 2.0, 50.0)), None, "the clocks of two servers are not compared");
-        assert_eq!((history.has_steps(), history.corrected(3700)), (false, 3700));
-        // A restart keeps the clock.
-        assert!(history.begin_for(&restarted));
-        assert_eq!(history.observe(reading(start, 3.0, 4603.0)), None);
-        assert_eq!(history.corrected(3610), 10, "begun before the step");
-        assert!(!history.begin_for(&restarted));
-        assert_eq!(history.observe(reading(start, 4.0, 4704.0)), Some(100.0));
+        assert!(!history.select_server(&first));
+        history.record(reading(start, 0.0, 1000.0));
+        assert_eq!(history.record(reading(start, 1.0, 4601.0)), Some(3600.0));
+        assert!(history.select_server(&second));
+        assert_eq!(history.record(reading(start, 2.0, 50.0)), None, "the clocks of two servers are not compared");
+        assert_eq!((history.has_steps(), history.correct_age(3700)), (false, 3700));
+        // A restart does not change the clock.
+        assert!(history.select_server(&restarted));
+        assert_eq!(history.record(reading(start, 3.0, 4603.0)), None);
+        assert_eq!(history.correct_age(3610), 10, "begun before the step");
+        assert!(!history.select_server(&restarted));
+        assert_eq!(history.record(reading(start, 4.0, 4704.0)), Some(100.0));
     }
 
     #[test]
@@ -327,7 +330,7 @@ mod tests {
             ("x,0,0", None),
             ("1000", None),
         ] {
-            assert_eq!(converted_age(10_000.0, conversion), expected, "{conversion}");
+            assert_eq!(age_from_conversion(10_000.0, conversion), expected, "{conversion}");
         }
     }
 }

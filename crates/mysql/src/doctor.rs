@@ -1,4 +1,4 @@
-//! What an account can and cannot see on a server, why, and what would mend it.
+//! Checks which data an account can read on a server, and how to enable the rest.
 
 use clew_model::{Failure, FailureKind, Limitation, LimitationKind, NodeUrl};
 use serde::Serialize;
@@ -6,148 +6,152 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::connection::Connection;
+use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::server::Flavor;
-use crate::snapshot::show_is_cut;
-use crate::transactions::CANNOT_CONVERT;
-use crate::{failure, losses, sessions, statement_ages, statements};
+use crate::transactions::CANNOT_CONVERT_TEXT_ERROR;
+use crate::{failure, lost_instrumentation, process_list, statement_ages, statements};
 
-/// Something that Clew wants to do on a server, and whether it can.
+/// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    /// What, in a few words.
+    /// Short name of the check.
     pub what: &'static str,
-    /// Whether the account can.
+    /// True if the check succeeded.
     pub works: bool,
-    /// Why not, and what would mend it; nothing if it works.
+    /// Reason and remedy of a failed check.
     pub limitation: Option<Limitation>,
 }
 
-/// The answer of [`examine`].
+/// Result of [`examine`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
-    /// Family of the server.
+    /// Server family.
     pub server_flavor: Flavor,
-    /// Its version, as it prints it.
+    /// Server version as the server reports it.
     pub server_version: String,
-    /// The account that the server signed Clew in as, `user@host`.
+    /// Account of the connection, `user@host`.
     pub account: String,
-    /// Cipher of the connection; nothing on a plain one.
+    /// TLS cipher of the connection; `None` without TLS.
     pub cipher: Option<String>,
-    /// Server clock less this machine's clock, in seconds.
+    /// Server clock minus local clock, in seconds.
     pub clock_difference: f64,
-    /// All checks, the important ones first.
+    /// Checks, the most important first.
     pub checks: Vec<Check>,
 }
 
-/// Detects what an account can see, and whether the address leads to one server without a proxy: that takes two connections, one after
-/// the other. Changes nothing. Fails where the server cannot be read at all.
+/// Checks which data an account can read, and whether the address leads to one server without a proxy.
+///
+/// Opens two connections, one after the other, and changes nothing. Fails if the server cannot be read at all.
 pub async fn examine(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
-    timeout(limits.node, failure::without_panic(node, ask(node, limits)))
+    timeout(limits.node, failure::catch_panic(node, diagnose(node, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "examining", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "examining", limits.node)))
 }
 
-async fn ask(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
+async fn diagnose(node: &NodeUrl, limits: &Limits) -> Result<Diagnosis, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let account = account(&mut connection).await?;
-    let cipher = cipher(&mut connection).await?;
-    let clock_difference = clock_difference(&mut connection).await?;
-    let mut checks = checks(&mut connection, &account).await?;
+    let account = read_account(&mut connection).await?;
+    let cipher = read_cipher(&mut connection).await?;
+    let clock_difference = read_clock_difference(&mut connection).await?;
+    let mut checks = run_checks(&mut connection, &account).await?;
     let direct = is_direct(&mut connection).await?;
-    let instance = connection.instance().await?;
+    let instance = connection.read_instance().await?;
     let (server_flavor, server_version) = (connection.flavor, connection.version.clone());
     connection.close().await;
     let mut second = Connection::open(node, limits).await?;
-    let same = second.instance().await? == instance;
+    let same = second.read_instance().await? == instance;
     second.close().await;
-    let proxied = if same { (!direct).then(indirect) } else { Some(several_servers()) };
-    checks.push(check("direct connection", proxied.map_or(Ok(()), Err)));
+    let proxied = if same { (!direct).then(indirect_connection) } else { Some(several_servers()) };
+    checks.push(new_check("direct connection", proxied.map_or(Ok(()), Err)));
     Ok(Diagnosis { server_flavor, server_version, account, cipher, clock_difference, checks })
 }
 
-/// Whether the process list shows this connection under the id of its greeting.
+/// Returns whether the process list shows this connection under the id of its handshake packet.
 async fn is_direct(connection: &mut Connection) -> Result<bool, Failure> {
     let address = connection.address.clone();
-    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
-    let mut filter = connection.own_filter();
-    let mut rows = sessions::read(connection, 4 << 10).await.map_err(lost)?;
-    while let Some(session) = rows.next().await.map_err(lost)? {
+    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
+    let mut filter = connection.own_session_filter();
+    let mut rows = process_list::query(connection, 4 << 10).await.map_err(read_failure)?;
+    while let Some(session) = rows.next().await.map_err(read_failure)? {
         filter.is_own(&session);
     }
-    Ok(connection.link.is_direct(&filter))
+    Ok(connection.raw.is_direct(&filter))
 }
 
-/// The account that this connection was signed in as, `user@host`.
-pub(crate) async fn account(connection: &mut Connection) -> Result<String, Failure> {
-    one(connection, statements::ACCOUNT).await.map(Option::unwrap_or_default)
+/// Reads the account of the connection, `user@host`.
+pub(crate) async fn read_account(connection: &mut Connection) -> Result<String, Failure> {
+    query_value(connection, statements::CURRENT_ACCOUNT).await.map(Option::unwrap_or_default)
 }
 
-async fn cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
+async fn read_cipher(connection: &mut Connection) -> Result<Option<String>, Failure> {
     let rows: Vec<(String, String)> =
-        connection.ask(statements::CIPHER).await.map_err(|error| connection.failed(&error))?;
+        connection.query_all(statements::TLS_CIPHER).await.map_err(|error| connection.to_failure(&error))?;
     Ok(rows.into_iter().next().map(|(_, cipher)| cipher).filter(|cipher| !cipher.is_empty()))
 }
 
-async fn clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
-    let clock = clock::read(connection).await.map_err(|error| connection.failed(&error))?;
+async fn read_clock_difference(connection: &mut Connection) -> Result<f64, Failure> {
+    let clock = clock::read_clock(connection).await.map_err(|error| connection.to_failure(&error))?;
     let server = clock.map_or(0.0, |clock| clock.utc());
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(server - here.as_secs_f64())
 }
 
-async fn one<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
+async fn query_value<T>(connection: &mut Connection, statement: &str) -> Result<Option<T>, Failure>
 where
     Option<T>: mysql_common::prelude::FromRow + Send + 'static,
 {
-    let rows = connection.ask::<Option<T>>(statement).await.map_err(|error| connection.failed(&error))?;
+    let rows = connection.query_all::<Option<T>>(statement).await.map_err(|error| connection.to_failure(&error))?;
     Ok(rows.into_iter().next().flatten())
 }
 
-async fn checks(connection: &mut Connection, account: &str) -> Result<Vec<Check>, Failure> {
-    let process = works(connection, statements::TRANSACTIONS_PROBE).await?;
-    let [own_sessions, no_transactions] = without_process(account);
+async fn run_checks(connection: &mut Connection, account: &str) -> Result<Vec<Check>, Failure> {
+    let process = probe(connection, statements::TRANSACTIONS_PROBE).await?;
+    let [own_sessions, no_transactions] = missing_process_privilege(account);
     let mut checks = vec![
-        check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
-        check("open transactions", process.then_some(()).ok_or(no_transactions)),
+        new_check("sessions of every account", process.then_some(()).ok_or(own_sessions)),
+        new_check("open transactions", process.then_some(()).ok_or(no_transactions)),
     ];
-    let cut = show_is_cut(connection).await?;
-    checks.push(check("whole statements", if cut { Err(statements_cut()) } else { Ok(()) }));
-    let kill = may_kill(connection).await?;
-    checks.push(check("ending sessions", if kill { Ok(()) } else { Err(no_kill(connection.flavor, account)) }));
-    let locks = metadata_locks(connection, account).await?;
-    checks.push(check("metadata locks", locks));
-    let ages = statement_ages::examine(connection).await?;
-    checks.push(check("durations that sessions cannot change", ages));
+    let cut = process_list::is_truncated(connection).await?;
+    checks.push(new_check("whole statements", if cut { Err(statements_truncated()) } else { Ok(()) }));
+    let kill = has_kill_privilege(connection).await?;
+    checks.push(new_check(
+        "ending sessions",
+        if kill { Ok(()) } else { Err(no_kill_privilege(connection.flavor, account)) },
+    ));
+    let locks = check_metadata_locks(connection, account).await?;
+    checks.push(new_check("metadata locks", locks));
+    let ages = statement_ages::check_timers(connection).await?;
+    checks.push(new_check("durations that sessions cannot change", ages));
     let mut losses = Vec::new();
-    if performance_schema(connection, account).await?.is_ok() {
-        losses = losses::read(connection).await?;
+    if check_performance_schema(connection, account).await?.is_ok() {
+        losses = lost_instrumentation::read_losses(connection).await?;
     }
     losses.append(&mut connection.limitations);
     if losses.is_empty() {
-        checks.push(check("complete records", Ok(())));
+        checks.push(new_check("complete records", Ok(())));
     }
-    checks.extend(losses.into_iter().map(|loss| check("complete records", Err(loss))));
+    checks.extend(losses.into_iter().map(|loss| new_check("complete records", Err(loss))));
     Ok(checks)
 }
 
-fn check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
+fn new_check(what: &'static str, outcome: Result<(), Limitation>) -> Check {
     Check { what, works: outcome.is_ok(), limitation: outcome.err() }
 }
 
-/// Whether a statement is allowed. Errors that are not about privileges mean the same to the caller: no; except the one that only
-/// comes to who may read.
-pub(crate) async fn works(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
-    match connection.ask::<mysql_common::Row>(probe).await {
+/// Runs a probe statement. Returns false if the server refuses it.
+/// [`CANNOT_CONVERT_TEXT_ERROR`] counts as success: the server raises it only after the privilege check.
+pub(crate) async fn probe(connection: &mut Connection, probe: &str) -> Result<bool, Failure> {
+    match connection.query_all::<mysql_common::Row>(probe).await {
         Ok(_) => Ok(true),
-        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT),
-        Err(error) => Err(connection.failed(&error)),
+        Err(crate::client::Error::Server(error)) => Ok(error.code == CANNOT_CONVERT_TEXT_ERROR),
+        Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Whether the account was granted what `KILL` of other accounts' sessions takes. Read from its grants: it cannot be tried.
-pub(crate) async fn may_kill(connection: &mut Connection) -> Result<bool, Failure> {
-    let grants: Vec<String> = connection.ask(statements::GRANTS).await.map_err(|error| connection.failed(&error))?;
+/// Returns whether the account's grants allow killing sessions of other accounts. A kill cannot be tried out.
+pub(crate) async fn has_kill_privilege(connection: &mut Connection) -> Result<bool, Failure> {
+    let grants: Vec<String> =
+        connection.query_all(statements::GRANTS).await.map_err(|error| connection.to_failure(&error))?;
     Ok(grants.iter().any(|grant| {
         let grant = grant.to_ascii_uppercase().replace("CONNECTION ADMIN", "CONNECTION_ADMIN");
         grant.contains(" ON *.* ")
@@ -155,42 +159,58 @@ pub(crate) async fn may_kill(connection: &mut Connection) -> Result<bool, Failur
     }))
 }
 
-/// The outer error is a broken connection; the inner one is a gap.
-async fn metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
-    match performance_schema(connection, account).await? {
-        Ok(()) => metadata_lock_instrument(connection).await,
+/// The outer error is a connection failure, the inner error a limitation.
+async fn check_metadata_locks(connection: &mut Connection, account: &str) -> Result<Result<(), Limitation>, Failure> {
+    match check_performance_schema(connection, account).await? {
+        Ok(()) => check_metadata_lock_instrument(connection).await,
         gap => Ok(gap),
     }
 }
 
-/// Whether performance_schema can be read.
-pub(crate) async fn performance_schema(
+/// Checks whether performance_schema can be read.
+pub(crate) async fn check_performance_schema(
     connection: &mut Connection,
     account: &str,
 ) -> Result<Result<(), Limitation>, Failure> {
-    let on: Option<String> = one(connection, statements::PERFORMANCE_SCHEMA).await?;
+    let on: Option<String> = query_value(connection, statements::PERFORMANCE_SCHEMA).await?;
     if !matches!(on.as_deref(), Some("1" | "ON")) {
         return Ok(Err(performance_schema_off()));
     }
-    if !works(connection, statements::METADATA_LOCKS_PROBE).await? {
-        return Ok(Err(no_select_on_performance_schema(account)));
+    if !probe(connection, statements::METADATA_LOCKS_PROBE).await? {
+        return Ok(Err(no_performance_schema_privilege(account)));
     }
     Ok(Ok(()))
 }
 
-/// Whether metadata locks are recorded there.
-pub(crate) async fn metadata_lock_instrument(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
-    let enabled: Option<String> = one(connection, statements::METADATA_LOCKS_INSTRUMENT).await?;
+/// Checks whether performance_schema records metadata locks.
+pub(crate) async fn check_metadata_lock_instrument(
+    connection: &mut Connection,
+) -> Result<Result<(), Limitation>, Failure> {
+    let enabled: Option<String> = query_value(connection, statements::METADATA_LOCKS_INSTRUMENT).await?;
     Ok(if enabled.as_deref() == Some("YES") { Ok(()) } else { Err(metadata_lock_instrument_off()) })
 }
 
-/// What is missing without PROCESS: other accounts' sessions, and all transactions.
-pub(crate) fn without_process(account: &str) -> [Limitation; 2] {
+/// Returns the limitations of a process list that MySQL generates from performance_schema.
+pub(crate) async fn process_list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
+    if !process_list::is_truncated(connection).await? {
+        return Ok(Vec::new());
+    }
+    let missing = lost_instrumentation::read_lost_threads(connection).await?.into_iter().map(|loss| Limitation {
+        what: "Sessions may be missing in the list.".to_owned(),
+        why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
+        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
+        ..loss
+    });
+    Ok(std::iter::once(statements_truncated()).chain(missing).collect())
+}
+
+/// Limitations of an account without PROCESS: sessions of other accounts and all transactions are hidden.
+pub(crate) fn missing_process_privilege(account: &str) -> [Limitation; 2] {
     let grant = |kind, what: &str, why: &str| Limitation {
         kind,
         what: what.to_owned(),
         why: why.to_owned(),
-        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", quoted(account))),
+        remedy: Some(format!("GRANT PROCESS ON *.* TO {};", quote_account(account))),
     };
     [
         grant(
@@ -206,8 +226,8 @@ pub(crate) fn without_process(account: &str) -> [Limitation; 2] {
     ]
 }
 
-/// MySQL cannot show its table of transactions for a while.
-pub(crate) fn part_of_transactions() -> Limitation {
+/// Limitation while MySQL cannot read `innodb_trx` and Clew parses InnoDB's status instead.
+pub(crate) fn incomplete_transactions() -> Limitation {
     Limitation {
         kind: LimitationKind::PartOfTransactions,
         what: "Transactions come from InnoDB's status: read-only ones are missing, and nobody's count of locked tables is shown."
@@ -219,8 +239,8 @@ pub(crate) fn part_of_transactions() -> Limitation {
     }
 }
 
-/// The server's process list comes from performance_schema.
-pub(crate) fn statements_cut() -> Limitation {
+/// Limitation of a process list from performance_schema.
+pub(crate) fn statements_truncated() -> Limitation {
     Limitation {
         kind: LimitationKind::StatementsCut,
         what: "Statements are cut after 1,024 bytes.".to_owned(),
@@ -229,7 +249,7 @@ pub(crate) fn statements_cut() -> Limitation {
     }
 }
 
-/// Statements that are longer than what is read of one.
+/// Limitation for statements longer than Clew reads.
 pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
     (count > 0).then(|| Limitation {
         kind: LimitationKind::StatementsCut,
@@ -239,8 +259,8 @@ pub(crate) fn statements_too_long(count: u64) -> Option<Limitation> {
     })
 }
 
-/// A proxy or balancer stands between Clew and the server.
-pub(crate) fn indirect() -> Limitation {
+/// Limitation if a proxy or balancer stands between Clew and the server.
+pub(crate) fn indirect_connection() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
         what: "Sessions cannot be killed through this address.".to_owned(),
@@ -251,7 +271,7 @@ pub(crate) fn indirect() -> Limitation {
     }
 }
 
-/// The address leads to several servers in turn.
+/// Limitation if the address leads to several servers in turn.
 pub(crate) fn several_servers() -> Limitation {
     Limitation {
         kind: LimitationKind::Indirect,
@@ -261,7 +281,7 @@ pub(crate) fn several_servers() -> Limitation {
     }
 }
 
-fn no_kill(flavor: Flavor, account: &str) -> Limitation {
+fn no_kill_privilege(flavor: Flavor, account: &str) -> Limitation {
     let privilege = match flavor {
         Flavor::MySql => "CONNECTION_ADMIN",
         Flavor::MariaDb => "CONNECTION ADMIN",
@@ -270,7 +290,7 @@ fn no_kill(flavor: Flavor, account: &str) -> Limitation {
         kind: LimitationKind::NoKill,
         what: "Sessions of other accounts cannot be ended.".to_owned(),
         why: format!("No grant of the account itself gives {privilege} (grants through roles are not looked at)."),
-        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quoted(account))),
+        remedy: Some(format!("GRANT {privilege} ON *.* TO {};", quote_account(account))),
     }
 }
 
@@ -283,12 +303,12 @@ fn performance_schema_off() -> Limitation {
     }
 }
 
-pub(crate) fn no_select_on_performance_schema(account: &str) -> Limitation {
+pub(crate) fn no_performance_schema_privilege(account: &str) -> Limitation {
     Limitation {
         kind: LimitationKind::NoMetadataLocks,
         what: "Metadata locks cannot be read.".to_owned(),
         why: "The account may not read performance_schema.".to_owned(),
-        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quoted(account))),
+        remedy: Some(format!("GRANT SELECT ON performance_schema.* TO {};", quote_account(account))),
     }
 }
 
@@ -304,18 +324,18 @@ fn metadata_lock_instrument_off() -> Limitation {
     }
 }
 
-/// The failure of an account that may not do something, with the `GRANT` that would let it.
-pub(crate) fn missing(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
+/// Failure of an account without a privilege, with the `GRANT` statement.
+pub(crate) fn missing_privilege(connection: &Connection, doing: &str, privilege: &str, account: &str) -> Failure {
     let detail = format!(
         "{}: the account {account} may not {doing}; GRANT {privilege} ON *.* TO {};",
         connection.address,
-        quoted(account)
+        quote_account(account)
     );
     Failure::new(FailureKind::MissingPrivilege, detail)
 }
 
-/// `user@host` as an account name that a statement takes.
-pub(crate) fn quoted(account: &str) -> String {
+/// Quotes `user@host` as an account name in a statement.
+pub(crate) fn quote_account(account: &str) -> String {
     let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
     format!("'{}'@'{}'", quote(user), quote(host))
@@ -326,8 +346,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_quoted_so_that_a_grant_can_be_pasted() {
-        assert_eq!(quoted("clew@%"), "'clew'@'%'");
-        assert_eq!(quoted("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
+    fn quoted_account_is_valid_in_a_grant_statement() {
+        assert_eq!(quote_account("clew@%"), "'clew'@'%'");
+        assert_eq!(quote_account("o'brien@home@10.0.0.%"), "'o''brien@home'@'10.0.0.%'");
     }
 }

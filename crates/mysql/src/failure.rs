@@ -1,4 +1,4 @@
-//! What went wrong, in Clew's words, from what the driver and the server say.
+//! Converts errors of the client and the server to [`Failure`]s.
 
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 
 use crate::client::{Error, ServerError};
 
-/// A failure at `address` from the client's error.
-pub(crate) fn from_client(error: &Error, address: &str) -> Failure {
+/// Converts a client error to a failure at `address`.
+pub(crate) fn from_client_error(error: &Error, address: &str) -> Failure {
     let (kind, detail) = match error {
-        Error::Server(error) => return from_server(error, address),
-        Error::Io(error) => return from_io(error, address),
+        Error::Server(error) => return failure_from_server(error, address),
+        Error::Io(error) => return failure_from_io(error, address),
         Error::Tls(reason) | Error::PublicKey(reason) => (FailureKind::TlsFailed, reason.clone()),
         Error::TlsNotOffered { preferred: false } => (
             FailureKind::TlsFailed,
@@ -55,8 +55,8 @@ pub(crate) fn from_client(error: &Error, address: &str) -> Failure {
     Failure::new(kind, format!("{address}: {detail}"))
 }
 
-/// A server whose connections are all taken, also after some attempts.
-pub(crate) fn no_free_connection(error: &ServerError, address: &str) -> Failure {
+/// Failure of a login after all retries because all connections of the server are in use.
+pub(crate) fn too_many_connections(error: &ServerError, address: &str) -> Failure {
     let detail = format!(
         "{address}: {error}. fix: end idle sessions or raise max_connections; for diagnosis, connect to the port that stays free: \
          extra_port of MariaDB, admin_port of MySQL (the account needs SERVICE_CONNECTION_ADMIN)"
@@ -64,7 +64,7 @@ pub(crate) fn no_free_connection(error: &ServerError, address: &str) -> Failure 
     Failure::new(FailureKind::TooManyConnections, detail)
 }
 
-fn from_io(error: &std::io::Error, address: &str) -> Failure {
+fn failure_from_io(error: &std::io::Error, address: &str) -> Failure {
     let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
     let kind = match error.kind() {
         ErrorKind::UnexpectedEof if !tls => {
@@ -81,57 +81,59 @@ fn from_io(error: &std::io::Error, address: &str) -> Failure {
         | ErrorKind::NetworkDown
         | ErrorKind::AddrNotAvailable
         | ErrorKind::PermissionDenied => FailureKind::Unreachable,
-        // Complaints of the decoder about packets.
+        // Errors of the packet decoder.
         _ => FailureKind::NotMysql,
     };
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Error numbers are those of MySQL's and MariaDB's manuals; both share those below 1900.
-fn from_server(error: &ServerError, address: &str) -> Failure {
+/// Error numbers are those of the MySQL and MariaDB manuals. Both share the numbers below 1900.
+fn failure_from_server(error: &ServerError, address: &str) -> Failure {
     let kind = match error.code {
-        // Host blocked or not allowed; account, password or database refused; plugin; password expired; account locked; account blocked
-        // after failed logins (MySQL, MariaDB).
+        // Access denied: host blocked or not allowed; account, password or database refused; authentication plugin;
+        // password expired; account locked; account blocked after failed logins (MySQL, MariaDB).
         1129 | 1130 | 1044 | 1045 | 1251 | 1698 | 1820 | 1862 | 3118 | 4151 | 3955 | 4150 => FailureKind::AccessDenied,
         1142 | 1143 | 1227 | 1370 => FailureKind::MissingPrivilege,
-        // Of the server, of the account.
+        // Connection limit of the server, then of the account.
         1040 | 1203 | 1226 => FailureKind::TooManyConnections,
         // Shutdown, killed query, killed connection (MySQL, MariaDB).
         1053 | 1317 | 3169 | 1927 => FailureKind::ConnectionLost,
-        _ if took_too_long(error) => FailureKind::TimedOut,
+        _ if is_server_timeout(error) => FailureKind::TimedOut,
         3159 => FailureKind::TlsFailed,
         _ => FailureKind::ServerError,
     };
     Failure::new(kind, format!("{address}: {error}"))
 }
 
-/// Whether the server ended a wait or a statement because it took too long: then its answer is not known, and not that there is none.
-pub(crate) fn took_too_long(error: &ServerError) -> bool {
+/// Returns whether the server aborted a statement or a lock wait because of a timeout.
+/// Then the result is unknown, not empty.
+pub(crate) fn is_server_timeout(error: &ServerError) -> bool {
     // Lock wait, MySQL's max_execution_time, MariaDB's max_statement_time.
     matches!(error.code, 1205 | 3024 | 1969)
 }
 
-/// A failure for a wait that ended.
-pub(crate) fn timed_out(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
+/// Failure of an operation that exceeded its time limit.
+pub(crate) fn timeout(address: &str, doing: &str, limit: std::time::Duration) -> Failure {
     Failure::new(FailureKind::TimedOut, format!("{address}: no answer within {} s while {doing}", limit.as_secs_f32()))
 }
 
-/// A failure for a read that took too long. Its statement is killed on the server, except where that needs proof that a proxy withholds.
-pub(crate) fn read_timed_out(node: &NodeUrl, limit: std::time::Duration) -> Failure {
-    let Failure { kind, detail } = timed_out(&node.address(), "reading sessions", limit);
+/// Failure of a read that exceeded its time limit.
+/// The message warns that behind a proxy the statement may still run.
+pub(crate) fn read_timeout(node: &NodeUrl, limit: std::time::Duration) -> Failure {
+    let Failure { kind, detail } = timeout(&node.address(), "reading sessions", limit);
     Failure::new(kind, format!("{detail}; behind a proxy, the statement may still run on the server"))
 }
 
 /// Failure of name resolution.
-pub(crate) fn unknown_host(address: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn name_resolution_failed(address: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Unreachable, format!("{address}: the host name leads to no address: {error}"))
 }
 
-/// The outcome of `work`. The decoder of packets is a library: should it panic on what a server sends, that is an error like any other.
-pub(crate) async fn without_panic<T>(
+/// Returns the result of `work`. A panic of the packet decoder, a library, becomes a failure.
+pub(crate) async fn catch_panic<T>(
     node: &NodeUrl,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let broke = |_| Err(Failure::new(FailureKind::NotMysql, format!("{} broke the protocol", node.address())));
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(broke)
+    let panicked = |_| Err(Failure::new(FailureKind::NotMysql, format!("{} broke the protocol", node.address())));
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)
 }

@@ -1,16 +1,20 @@
-//! Kills of sessions and of statements: of the chosen ones only, and of none that is protected.
+//! Kills sessions and statements. Protected sessions are never killed.
 //!
-//! Sessions are read again on the connection that then kills them. A victim is identified by the server instance that listed it, its id,
-//! account and client address, and, where only its statement is to end, what it was running and since when. Through a proxy nothing is
-//! killed. `KILL QUERY` of MySQL has no statement id: between the list and the kill a session may begin another statement. That of MariaDB
-//! has one.
+//! The connection that kills a session first reads it again.
+//! A victim is identified by server instance, connection id, account and client address.
+//! A kill of a statement also compares the statement and its start.
+//! Nothing is killed through a proxy.
+//!
+//! MySQL's `KILL QUERY` takes no statement id: a session may start another statement between the list and the kill.
+//! MariaDB's `KILL QUERY ID` takes one.
 
 mod batch;
 mod confirm;
 mod effect;
-mod look;
 mod outcome;
+mod process_view;
 mod risk;
+mod rollback_state;
 mod send;
 mod user_sessions;
 mod victim;
@@ -19,29 +23,29 @@ use clew_diagnose::ProtectedAccounts;
 use clew_model::{Failure, NodeUrl};
 use tokio::time::{Instant, timeout_at};
 
-use crate::budget::Errand;
 use crate::connection::Connection;
+use crate::connection_limit::Errand;
 use crate::failure;
 use crate::limits::Limits;
 use batch::Batch;
 pub use effect::{KillEffect, StateBeforeKill};
-pub use look::{FoundSessions, find_sessions, read_user_sessions};
 pub use outcome::{KillOutcome, Refusal};
+pub use process_view::{FoundSessions, find_sessions, read_user_sessions};
 pub use risk::{read_kill_risks, read_table_risks};
 pub use user_sessions::UserSessions;
-pub use victim::{Doing, ListRead, Victim};
+pub use victim::{ExpectedStatement, ListRead, Victim};
 
-/// What of a session is to end.
+/// Target of a kill: the session or its statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillKind {
-    /// The session. Its open transaction is rolled back.
+    /// Kill the session. The server rolls back its open transaction.
     Connection,
-    /// The statement that it runs. The session, its transaction and its locks stay.
+    /// Kill the running statement. The session keeps its transaction and its locks.
     Query,
 }
 
 impl KillKind {
-    /// As it is stored: `connection`, `query`.
+    /// Name in the store: `connection` or `query`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,10 +55,10 @@ impl KillKind {
     }
 }
 
-/// Ends the victim, or what it runs, and confirms the effect.
+/// Kills the victim or its statement, and confirms the effect.
 ///
-/// Fails where the server could not be reached or the account may not kill; then the failure names the `GRANT`. Once the server took
-/// the kill, nothing fails: an effect that could not be confirmed is reported as [`KillOutcome::Ending`].
+/// Fails if the server is unreachable or the account lacks a privilege; the failure then has the `GRANT` statement.
+/// Never fails after the server accepted the kill: an unconfirmed effect is reported as [`KillOutcome::Ending`].
 pub async fn kill(
     node: &NodeUrl,
     victim: &Victim,
@@ -70,10 +74,11 @@ pub async fn kill(
     }
 }
 
-/// The same for many, over one connection and within the limits of one: all kills are sent, then all are confirmed together.
-/// The outcomes come in the order of the victims, each with its id.
+/// Kills several sessions over one connection and within one time limit. See [`kill()`].
+/// Sends all kills first, then confirms them together.
+/// Returns the outcomes with the session ids, in the order of the victims.
 ///
-/// Fails only where no kill was sent. After the first one, a failure is the outcome of the victims that it affects.
+/// Fails only if no kill was sent. A later failure becomes the outcome of the victims that it affects.
 pub async fn kill_all(
     node: &NodeUrl,
     victims: &[Victim],
@@ -84,16 +89,17 @@ pub async fn kill_all(
     kill_all_under(node, victims, kind, protected, UnsafeVictims::Kill, limits).await
 }
 
-/// Treatment of a victim whose end can damage or half-change a table without transactions.
+/// Treatment of a victim whose kill can damage a table without transactions, or leave it half changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnsafeVictims {
-    /// It is killed: a person saw the risk, or a rule accepts it.
+    /// Kill it: a user confirmed the risk, or a rule accepts it.
     Kill,
-    /// It is refused with [`Refusal::Unsafe`].
+    /// Refuse the kill with [`Refusal::Unsafe`].
     Spare,
 }
 
-/// The same as [`kill_all`], with the treatment of unsafe victims. Engines of tables are read over the connection that kills, just before.
+/// Kills several sessions with the given treatment of unsafe victims. See [`kill_all`].
+/// Storage engines are read just before the kills, over the same connection.
 pub async fn kill_all_under(
     node: &NodeUrl,
     victims: &[Victim],
@@ -105,31 +111,31 @@ pub async fn kill_all_under(
     if victims.is_empty() {
         return Ok(Vec::new());
     }
-    let until = Instant::now() + limits.node;
+    let deadline = Instant::now() + limits.node;
     let opening = Connection::open_for(Errand::Killing, node, limits);
-    let mut connection = within(node, limits, until, opening).await?;
+    let mut connection = with_deadline(node, limits, deadline, opening).await?;
     let mut batch = Batch::new(victims, kind, protected, unsafe_victims);
-    match within(node, limits, until, batch.send(&mut connection)).await {
+    match with_deadline(node, limits, deadline, batch.send(&mut connection)).await {
         Ok(()) => {
-            let confirmed = within(node, limits, until, batch.confirm(connection)).await;
-            batch.end(confirmed.err().as_ref());
+            let confirmed = with_deadline(node, limits, deadline, batch.confirm(connection)).await;
+            batch.finish(confirmed.err().as_ref());
         }
-        Err(failure) if batch.nothing_was_sent() => return Err(failure),
-        Err(failure) => batch.end(Some(&failure)),
+        Err(failure) if batch.nothing_sent() => return Err(failure),
+        Err(failure) => batch.finish(Some(&failure)),
     }
     Ok(batch.outcomes())
 }
 
-/// The outcome of `work`, if it comes before the time is over.
-async fn within<T>(
+/// Returns the result of `work`, or a timeout failure at the deadline.
+async fn with_deadline<T>(
     node: &NodeUrl,
     limits: &Limits,
-    until: Instant,
+    deadline: Instant,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout_at(until, failure::without_panic(node, work))
+    timeout_at(deadline, failure::catch_panic(node, work))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "killing", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "killing", limits.node)))
 }
 
 #[cfg(test)]
@@ -140,9 +146,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn clews_own_connection_survives_on_a_server() {
+    async fn own_connection_is_not_killed_on_a_server() {
         for flavor in Flavor::ALL {
-            // Without performance_schema, this process knows its own sessions all the same.
+            // Clew recognises its own sessions without performance_schema too.
             let options =
                 ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
             let server = Server::start(flavor, &options).await.unwrap();
@@ -154,7 +160,7 @@ mod tests {
                 let outcome = kill(&node, &victim, kind, &ProtectedAccounts::default(), &limits).await.unwrap();
                 assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
             }
-            own.ask::<u64>("SELECT 1").await.unwrap();
+            own.query_all::<u64>("SELECT 1").await.unwrap();
             own.close().await;
         }
     }

@@ -1,8 +1,9 @@
-//! A statement that Clew no longer waits for is killed on the server: closing the connection would leave it running.
+//! Kills the running statement of a dropped connection. Closing the connection would leave the statement running.
 //!
-//! The kill needs proof. A control connection lists the sessions and kills only the one that runs a statement with the tag of the
-//! dropped connection, under Clew's account, and only where the list is that of the server that the control connection reaches. Ids that
-//! were read before prove nothing: the server may have restarted, or the address may lead to another one.
+//! The session to kill must be proven to be Clew's own. A control connection reads the process list.
+//! It kills the one session of Clew's account that runs a statement with the tag of the dropped connection.
+//! It kills nothing unless the list belongs to the server that the control connection reaches.
+//! Connection ids read earlier are no proof: the server may have restarted, or a fail-over moved the address.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -12,18 +13,19 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::budget::{Errand, Place};
 use crate::client::{Error, InFlight};
-use crate::connection::Link;
+use crate::connection::RawConnection;
+use crate::connection_limit::{ConnectionPermit, Errand};
 use crate::own_sessions::OwnSession;
-use crate::{failure, sessions, statements};
-use statements::NO_SUCH_THREAD;
+use crate::{failure, process_list, statements};
+use statements::NO_SUCH_THREAD_ERROR;
 
-/// Kills under way, of the whole process: they outlive the reads that started them.
-static KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+/// Pending kills of the process. They outlive the reads that started them.
+static PENDING_KILLS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
 
-/// Delays before the attempts: a hung server may recover, and the next read of the node waits for the end of these.
-const DELAYS: [Duration; 9] = [
+/// Delays before the attempts. A hung server may recover.
+/// The next read of the node waits until the attempts end.
+const ATTEMPT_DELAYS: [Duration; 9] = [
     Duration::ZERO,
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -34,78 +36,86 @@ const DELAYS: [Duration; 9] = [
     Duration::from_secs(2),
     Duration::from_secs(2),
 ];
-/// Limit of each step of an attempt: connect and sign in, list and kill.
-const STEP_LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of each listed session that are needed: the start of its statement.
-const MAX_ROW: usize = 4 << 10;
+/// Timeout of each step of an attempt: connecting, and listing and killing.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum bytes read of each row of the process list: enough for the start of the statement.
+const MAX_ROW_BYTES: usize = 4 << 10;
 
-/// What is known of the connection.
+/// Dropped connection whose statement may still run.
 #[derive(Debug)]
-struct Abandoned {
+struct AbandonedStatement {
     node: NodeUrl,
-    /// Bytes that the server may send to the control connection.
+    /// Maximum number of bytes received over the control connection.
     max_bytes: u64,
     own: Arc<OwnSession>,
-    /// The permit of the connection, released once its statement has ended on the server, or cannot be ended.
-    place: Place,
+    /// Permit of the dropped connection. Released once the statement has ended or cannot be killed.
+    permit: ConnectionPermit,
 }
 
-/// Kills the statement of a connection when dropped while one is under way.
+/// Guard that kills the running statement of a connection when dropped.
 #[derive(Debug)]
 pub(crate) struct KillOnDrop {
-    abandoned: Option<Abandoned>,
+    abandoned: Option<AbandonedStatement>,
     in_flight: InFlight,
 }
 
-/// What an attempt found.
+/// Outcome of an attempt.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+enum AttemptOutcome {
     /// The statement was killed.
     Killed,
-    /// No session runs it.
+    /// No session runs the statement.
     Ended,
-    /// The control connection does not reach the server itself.
+    /// The control connection does not reach the server directly.
     Unproven,
 }
 
 impl KillOnDrop {
-    /// Guards the connection `own` to this node, which holds this permit. A server may send `max_bytes` to a control connection.
-    pub(crate) fn new(node: NodeUrl, own: Arc<OwnSession>, place: Place, in_flight: InFlight, max_bytes: u64) -> Self {
-        Self { abandoned: Some(Abandoned { node, max_bytes, own, place }), in_flight }
+    /// Creates a guard for the connection `own`, which holds `permit`.
+    /// `max_bytes` limits the bytes received over a control connection.
+    pub(crate) fn new(
+        node: NodeUrl,
+        own: Arc<OwnSession>,
+        permit: ConnectionPermit,
+        in_flight: InFlight,
+        max_bytes: u64,
+    ) -> Self {
+        Self { abandoned: Some(AbandonedStatement { node, max_bytes, own, permit }), in_flight }
     }
 
-    /// The connection is closed in order. Its permit is to be released after that.
-    pub(crate) fn done(&mut self) -> Option<Place> {
-        self.abandoned.take().map(|abandoned| abandoned.place)
+    /// Disarms the guard when the connection is closed normally.
+    /// Returns the permit, which the caller drops after the connection.
+    pub(crate) fn disarm(&mut self) -> Option<ConnectionPermit> {
+        self.abandoned.take().map(|abandoned| abandoned.permit)
     }
 }
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let Some(abandoned) = self.abandoned.take() else { return };
-        abandoned.own.closed();
-        if !self.in_flight.get() {
+        abandoned.own.mark_closed();
+        if !self.in_flight.is_set() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        KILLS.spawn_on(kill(abandoned), &runtime);
+        PENDING_KILLS.spawn_on(kill_with_retries(abandoned), &runtime);
     }
 }
 
-/// Waits until every kill under way is done, but no longer than `limit`. For a process that is about to end.
+/// Waits until all pending kills are done, at most for `limit`. Called before the process exits.
 pub async fn settle_kills(limit: Duration) {
-    KILLS.close();
-    let _ = timeout(limit, KILLS.wait()).await;
-    KILLS.reopen();
+    PENDING_KILLS.close();
+    let _ = timeout(limit, PENDING_KILLS.wait()).await;
+    PENDING_KILLS.reopen();
 }
 
-async fn kill(abandoned: Abandoned) {
-    let address = abandoned.place.address();
-    for delay in DELAYS {
+async fn kill_with_retries(abandoned: AbandonedStatement) {
+    let address = abandoned.permit.address();
+    for delay in ATTEMPT_DELAYS {
         sleep(delay).await;
-        let (place, control) = match timeout(STEP_LIMIT, open(&abandoned)).await {
+        let (permit, control) = match timeout(STEP_TIMEOUT, open_control_connection(&abandoned)).await {
             Ok(Ok(opened)) => opened,
-            // Each further login could be the one that locks the account.
+            // The server may lock the account after further failed logins.
             Ok(Err(error)) if error.kind == FailureKind::AccessDenied => {
                 warn!(mysql.address = address, %error, "a statement may still run on the server: the login was refused");
                 return;
@@ -119,10 +129,10 @@ async fn kill(abandoned: Abandoned) {
                 continue;
             }
         };
-        let attempt = timeout(STEP_LIMIT, attempt(&abandoned, control)).await;
-        drop(place);
+        let attempt = timeout(STEP_TIMEOUT, attempt_kill(&abandoned, control)).await;
+        drop(permit);
         match attempt {
-            Ok(Ok(Found::Unproven)) => {
+            Ok(Ok(AttemptOutcome::Unproven)) => {
                 warn!(
                     mysql.address = address,
                     "a statement may still run on the server: behind a proxy or on another server Clew cannot prove which session is its own"
@@ -135,7 +145,7 @@ async fn kill(abandoned: Abandoned) {
             }
             Ok(Err(error)) => debug!(mysql.address = address, %error, "could not kill an abandoned statement yet"),
             Err(_) => {
-                // A list that hangs keeps a connection of the server: each further attempt would keep one more.
+                // A hung list occupies a connection of the server. Each further attempt would occupy one more.
                 warn!(mysql.address = address, "statements may still run on the server: it does not list its sessions");
                 return;
             }
@@ -144,42 +154,47 @@ async fn kill(abandoned: Abandoned) {
     warn!(mysql.address = address, "a statement may still run on the server: it could not be killed");
 }
 
-/// A control connection uses the permit for kills, or that of the abandoned kill itself, so that two of them do not wait for each other's.
-async fn open(abandoned: &Abandoned) -> Result<(Option<Place>, Link), Failure> {
-    let place = match abandoned.place.errand() {
-        Errand::Reading => Some(Place::take(abandoned.place.address(), Errand::Killing, STEP_LIMIT).await?),
+/// Opens a control connection with the permit for kills.
+/// If the dropped connection was for a kill itself, the control connection reuses its permit to avoid a deadlock.
+async fn open_control_connection(
+    abandoned: &AbandonedStatement,
+) -> Result<(Option<ConnectionPermit>, RawConnection), Failure> {
+    let permit = match abandoned.permit.purpose() {
+        Errand::Reading => {
+            Some(ConnectionPermit::acquire(abandoned.permit.address(), Errand::Killing, STEP_TIMEOUT).await?)
+        }
         Errand::Killing => None,
     };
-    Ok((place, Link::open(&abandoned.node, abandoned.max_bytes).await?))
+    Ok((permit, RawConnection::open(&abandoned.node, abandoned.max_bytes).await?))
 }
 
-async fn attempt(abandoned: &Abandoned, mut control: Link) -> Result<Found, Failure> {
-    let failed = |error: Error| failure::from_client(&error, abandoned.place.address());
+async fn attempt_kill(abandoned: &AbandonedStatement, mut control: RawConnection) -> Result<AttemptOutcome, Failure> {
+    let failed = |error: Error| failure::from_client_error(&error, abandoned.permit.address());
     let start = format!("/* {} */", abandoned.own.tag()).into_bytes();
     let account = abandoned.node.user.as_bytes();
-    let mut filter = control.own_filter();
-    let mut rows = sessions::list(&mut control.client, MAX_ROW).await.map_err(failed)?;
+    let mut filter = control.own_session_filter();
+    let mut rows = process_list::query_with_client(&mut control.client, MAX_ROW_BYTES).await.map_err(failed)?;
     let mut ids = Vec::new();
     while let Some(session) = rows.next().await.map_err(failed)? {
         filter.is_own(&session);
-        if runs(&session, account, &start) {
+        if runs_tagged_statement(&session, account, &start) {
             ids.push(session.id);
         }
     }
     let found = match ids[..] {
-        _ if !control.is_direct(&filter) => Found::Unproven,
-        [] => Found::Ended,
-        // The tag of one connection in two sessions: one of them is a forgery.
-        [_, _, ..] => Found::Unproven,
-        [id] => match control.client.execute(&statements::kill(id)).await {
-            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD => Found::Ended,
-            sent => sent.map(|()| Found::Killed).map_err(failed)?,
+        _ if !control.is_direct(&filter) => AttemptOutcome::Unproven,
+        [] => AttemptOutcome::Ended,
+        // Two sessions run a statement with the same tag: one of them is forged.
+        [_, _, ..] => AttemptOutcome::Unproven,
+        [id] => match control.client.execute(&statements::kill_connection(id)).await {
+            Err(Error::Server(error)) if error.code == NO_SUCH_THREAD_ERROR => AttemptOutcome::Ended,
+            sent => sent.map(|()| AttemptOutcome::Killed).map_err(failed)?,
         },
     };
     control.client.quit().await.map_err(failed)?;
     Ok(found)
 }
 
-fn runs(session: &Session, account: &[u8], start: &[u8]) -> bool {
+fn runs_tagged_statement(session: &Session, account: &[u8], start: &[u8]) -> bool {
     session.user == account && session.statement.as_deref().is_some_and(|statement| statement.starts_with(start))
 }

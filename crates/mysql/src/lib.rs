@@ -1,12 +1,16 @@
-//! Reading a MySQL-compatible server: MySQL, MariaDB, TaurusDB.
+//! Reads MySQL-compatible servers (MySQL, MariaDB, TaurusDB) and kills their sessions.
 //!
-//! [`take_snapshot`] reads every session of a node with its open transaction; [`examine`] says what an account can and
-//! cannot see there; [`read_waits`] reads what the wait graph is made from. Each table is read once, over one connection, and
-//! joined here (DESIGN.md section 7 has the measurements behind that). [`kill()`] ends a session, and only the one that was meant.
-//! Every wait has a limit, and what is given up here is killed there. A node never has more than two connections of this process
-//! at a time.
+//! - [`take_snapshot`] reads all sessions of a node with their open transactions.
+//! - [`read_waits`] reads the lock waits from which the wait graph is built.
+//! - [`examine`] checks which data an account can read.
+//! - [`kill()`] kills a session after its identity was verified.
 //!
-//! Not for: deciding who may read a node, or keeping what was read.
+//! Each read uses one connection and reads each table once.
+//! Clew joins the tables itself; DESIGN.md section 7 has the measurements behind this.
+//! Every read has a timeout. A statement that is abandoned is killed on the server.
+//! A process opens at most two connections to a node at a time.
+//!
+//! This crate neither authorizes callers nor stores results.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,55 +25,55 @@
 //! # }
 //! ```
 
-mod budget;
 mod client;
 mod clock;
 mod connection;
+mod connection_limit;
 mod doctor;
 mod explain;
 mod failure;
+mod flavor;
 mod innodb_status;
 mod kill;
 mod kill_on_drop;
 mod limits;
-mod live;
 mod locks;
-mod losses;
+mod lost_instrumentation;
 mod own_sessions;
-mod programs;
+mod party_collector;
+mod process_list;
+mod program_names;
 mod refused_logins;
+mod replication_appliers;
 mod rollbacks;
-mod running;
-mod seen;
-mod server;
+mod sampling;
 mod server_instance;
-mod server_threads;
-mod session;
+mod session_detail;
 mod session_variables;
-mod sessions;
 mod snapshot;
 mod statement_ages;
+mod statement_digests;
 mod statements;
 mod transactions;
 
-pub use budget::Errand;
 pub use clock::{ClockDoubt, ClockHistory, ClockReading};
+pub use connection_limit::Errand;
 pub use doctor::{Check, Diagnosis, examine};
 pub use explain::{Explained, explain_session};
+pub use flavor::Flavor;
 pub use kill::{
-    Doing, FoundSessions, KillEffect, KillKind, KillOutcome, ListRead, Refusal, StateBeforeKill, UnsafeVictims,
-    UserSessions, Victim, find_sessions, kill, kill_all, kill_all_under, read_kill_risks, read_table_risks,
-    read_user_sessions,
+    ExpectedStatement, FoundSessions, KillEffect, KillKind, KillOutcome, ListRead, Refusal, StateBeforeKill,
+    UnsafeVictims, UserSessions, Victim, find_sessions, kill, kill_all, kill_all_under, read_kill_risks,
+    read_table_risks, read_user_sessions,
 };
 pub use kill_on_drop::settle_kills;
 pub use limits::Limits;
-pub use live::{LiveLook, LiveMemory, look_live};
 pub use locks::{read_waits, read_waits_with_server};
 pub use own_sessions::share_session_token;
 pub use rollbacks::{Rollback, read_rollbacks};
-pub use server::Flavor;
+pub use sampling::{LiveLook, LiveMemory, look_live};
 pub use server_instance::{InvalidServerInstance, ServerInstance};
-pub use session::{WholeSession, read_session};
+pub use session_detail::{WholeSession, read_session};
 pub use snapshot::{
     Body, Form, Snapshot, Statements, Summary, Whose, take_detailed_snapshot, take_snapshot, take_snapshot_of,
     take_snapshot_with_server,

@@ -1,21 +1,22 @@
-//! How long a node may take.
+//! Limits of one read of a node.
 
 use std::time::Duration;
 
-/// Limits of one read. A hung node costs its own reader this long, and nobody else anything.
+/// Time and size limits of one read of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For the whole read, from the first packet to the last row.
+    /// Timeout of the whole read, from the permit to the last row.
     pub node: Duration,
-    /// For a connection: address look-up, TCP, TLS and sign-in. Part of `node`.
+    /// Timeout of connecting: DNS lookup, TCP, TLS and login. Part of `node`.
     pub connect: Duration,
-    /// Bytes that a server may send during the read: a server that is not trusted must not fill memory or disk.
+    /// Maximum number of bytes received from the server during the read.
+    /// Protects memory and disk from a malicious server.
     pub bytes: u64,
 }
 
 impl Limits {
-    /// For a place at the node: half of its time, so that whoever waited has as long to read. Part of `node`.
-    pub(crate) fn place(&self) -> Duration {
+    /// Timeout for acquiring a connection permit: half of `node`, so that half of the time is left to read.
+    pub(crate) fn permit_timeout(&self) -> Duration {
         self.node / 2
     }
 }

@@ -1,15 +1,15 @@
-//! What a node's sessions wait for, and who holds it: all that the wait graph is made from.
+//! Reads the lock waits of a node and the holders of the locks: the input of the wait graph.
 
-mod access;
+mod capabilities;
+mod identifiers;
 mod last_statements;
-mod mariadb;
-mod metadata;
-mod mysql;
-mod prepared;
-mod read_wait;
-mod roles;
-mod text;
+mod mariadb_row_waits;
+mod metadata_locks;
+mod mysql_row_waits;
+mod raw_row_wait;
+mod session_role;
 mod threads;
+mod xa_prepared;
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,144 +18,154 @@ use clew_model::{Failure, Limitation, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
+use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::server::Flavor;
+use crate::process_list::SessionMemory;
 use crate::server_instance::ServerInstance;
-use crate::sessions::Kept;
-use crate::snapshot::list_limitations;
-use crate::statement_ages::{self, Checked};
+use crate::statement_ages::{self, CheckScope};
 use crate::transactions::Transactions;
-use crate::{doctor, failure, losses, sessions, transactions};
-use access::Access;
-use metadata::ReadLock;
-use prepared::Prepared;
-use read_wait::ReadWait;
-pub(crate) use roles::role;
+use crate::{doctor, failure, lost_instrumentation, process_list, transactions};
+use capabilities::Capabilities;
+use metadata_locks::RawMetadataLock;
+use raw_row_wait::RawRowWait;
+pub(crate) use session_role::session_role;
 pub(crate) use threads::Threads;
+use xa_prepared::PreparedTransaction;
 
-/// Bytes that are kept of a statement: enough to tell which tables it names.
-const STATEMENT_KEPT: usize = 64 << 10;
+/// Maximum bytes stored of a statement: enough to find the tables that it names.
+const MAX_STATEMENT_BYTES: usize = 64 << 10;
 
-/// Reads what the sessions of a node wait for: each table once, over one connection. [`graph`] joins it.
+/// Reads the lock waits of a node: each table once, over one connection. [`graph`] builds the wait graph from them.
 ///
-/// What cannot be read is named among the limitations. Fails with the reason, within the limits; what was under way on the server
-/// when this fails or is dropped is killed there.
+/// Unreadable data is listed in the limitations.
+/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
 pub async fn read_waits(node: &NodeUrl, limits: &Limits) -> Result<Observed, Failure> {
-    within_limits(node, limits, async { read(Connection::open(node, limits).await?).await }).await
+    with_timeout(node, limits, async { read_and_close(Connection::open(node, limits).await?).await }).await
 }
 
-/// The same for a caller that may kill some of the sessions: with the server that lists them.
+/// Reads the lock waits with the identity of the server, for callers that kill sessions. See [`read_waits`].
 pub async fn read_waits_with_server(node: &NodeUrl, limits: &Limits) -> Result<(ServerInstance, Observed), Failure> {
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
-        let server = connection.instance().await?;
-        Ok((server, read(connection).await?))
+        let server = connection.read_instance().await?;
+        Ok((server, read_and_close(connection).await?))
     };
-    within_limits(node, limits, reading).await
+    with_timeout(node, limits, reading).await
 }
 
-async fn within_limits<T>(
+async fn with_timeout<T>(
     node: &NodeUrl,
     limits: &Limits,
     reading: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout(limits.node, failure::without_panic(node, reading))
+    timeout(limits.node, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading locks", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading locks", limits.node)))
 }
 
-async fn read(mut connection: Connection) -> Result<Observed, Failure> {
-    let observed = observe(&mut connection, None).await?;
+async fn read_and_close(mut connection: Connection) -> Result<Observed, Failure> {
+    let observed = read_observations(&mut connection, None).await?;
     connection.close().await;
     Ok(observed)
 }
 
-/// The same over a connection that is there, with the latest statements of one session more, whether it is in anybody's way or not.
-pub(crate) async fn observe(connection: &mut Connection, also: Option<u64>) -> Result<Observed, Failure> {
-    let limitations = list_limitations(connection).await?;
-    let locks = WaitTables::read(connection, limitations).await?;
+/// Reads the lock waits over an open connection.
+/// Also reads the latest statements of `extra_session`, whether it blocks others or not.
+pub(crate) async fn read_observations(
+    connection: &mut Connection,
+    extra_session: Option<u64>,
+) -> Result<Observed, Failure> {
+    let limitations = doctor::process_list_limitations(connection).await?;
+    let locks = LockTables::read(connection, limitations).await?;
     let lock_waits = transactions::lock_waits(&locks.transactions);
-    let sessions = sessions(connection, &locks.threads, &lock_waits).await?;
-    let access = locks.access;
-    let (mut observed, threads) = locks.joined(sessions);
+    let sessions = read_session_facts(connection, &locks.threads, &lock_waits).await?;
+    let capabilities = locks.capabilities;
+    let (mut observed, threads) = locks.into_observed(sessions);
     observed.limitations.append(&mut connection.limitations);
-    if access.performance_schema {
-        observed.limitations.extend(losses::read(connection).await?);
+    if capabilities.performance_schema {
+        observed.limitations.extend(lost_instrumentation::read_losses(connection).await?);
     }
     let first = graph(&observed);
     if !first.unexplained.is_empty() {
-        observed.limitations.extend(access.first_modes());
+        observed.limitations.extend(capabilities.stale_lock_modes());
     }
-    let idle_roots = first.idle_roots().into_iter().filter(|session| also != Some(*session));
-    let asked: Vec<u64> = also.into_iter().chain(idle_roots).collect();
-    if access.performance_schema && !asked.is_empty() {
-        last_statements::read(connection, &asked, &threads, &mut observed).await?;
+    let idle_roots = first.idle_roots().into_iter().filter(|session| extra_session != Some(*session));
+    let session_ids: Vec<u64> = extra_session.into_iter().chain(idle_roots).collect();
+    if capabilities.performance_schema && !session_ids.is_empty() {
+        last_statements::read_last_statements(connection, &session_ids, &threads, &mut observed).await?;
     }
     Ok(observed)
 }
 
-/// All that is read of waits before the sessions are, so that whoever holds a lock still is among them.
+/// Lock tables of a node. They are read before the sessions, so that every remaining lock holder is listed.
 #[derive(Debug)]
-pub(crate) struct WaitTables {
+pub(crate) struct LockTables {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) threads: Threads,
-    /// What cannot be read.
+    /// Limitations of the read.
     pub(crate) limitations: Vec<Limitation>,
-    /// Why performance_schema cannot be read, if it cannot.
+    /// Reason if performance_schema cannot be read.
     pub(crate) unreadable: Option<Limitation>,
-    access: Access,
-    prepared: Vec<Prepared>,
-    row_waits: Vec<ReadWait>,
-    metadata_locks: Vec<ReadLock>,
+    capabilities: Capabilities,
+    prepared: Vec<PreparedTransaction>,
+    row_waits: Vec<RawRowWait>,
+    metadata_locks: Vec<RawMetadataLock>,
 }
 
-impl WaitTables {
-    /// Reads each table once, and adds what cannot be read to `limitations`.
+impl LockTables {
+    /// Reads each table once. Appends limitations for unreadable data.
     pub(crate) async fn read(connection: &mut Connection, mut limitations: Vec<Limitation>) -> Result<Self, Failure> {
-        let account = doctor::account(connection).await?;
-        let transactions = transactions(connection, &account, &mut limitations).await?;
-        let (access, unreadable) = access::find_out(connection, &account, &mut limitations).await?;
-        let prepared =
-            prepared::read(connection, &transactions, &account, access.performance_schema, &mut limitations).await?;
+        let account = doctor::read_account(connection).await?;
+        let transactions = read_transactions(connection, &account, &mut limitations).await?;
+        let (capabilities, unreadable) = capabilities::detect(connection, &account, &mut limitations).await?;
+        let prepared = xa_prepared::read_prepared_transactions(
+            connection,
+            &transactions,
+            &account,
+            capabilities.performance_schema,
+            &mut limitations,
+        )
+        .await?;
         let row_waits = match connection.flavor {
-            _ if !anybody_waits(&transactions) => Vec::new(),
-            Flavor::MySql if access.performance_schema => mysql::row_waits(connection).await?,
+            _ if !has_lock_waits(&transactions) => Vec::new(),
+            Flavor::MySql if capabilities.performance_schema => mysql_row_waits::read_row_waits(connection).await?,
             Flavor::MySql => Vec::new(),
-            Flavor::MariaDb => mariadb::row_waits(connection, &transactions).await?,
+            Flavor::MariaDb => mariadb_row_waits::read_row_waits(connection, &transactions).await?,
         };
-        let metadata_locks = metadata::read(connection, access).await?;
-        let threads = threads::read(connection, access).await?;
-        Ok(Self { transactions, threads, limitations, unreadable, access, prepared, row_waits, metadata_locks })
+        let metadata_locks = metadata_locks::read_metadata_locks(connection, capabilities).await?;
+        let threads = threads::read_threads(connection, capabilities).await?;
+        Ok(Self { transactions, threads, limitations, unreadable, capabilities, prepared, row_waits, metadata_locks })
     }
 
-    /// Limitations that matter where a wait could not be explained.
-    pub(crate) fn unexplained(&self) -> Option<Limitation> {
-        self.access.first_modes()
+    /// Returns the limitation that may explain a wait without a blocker.
+    pub(crate) fn stale_mode_limitation(&self) -> Option<Limitation> {
+        self.capabilities.stale_lock_modes()
     }
 
-    /// Sessions that wait or may be waited for, by these tables. Of the others, only a state can tell that they wait.
-    pub(crate) fn parties(&self) -> HashSet<u64> {
+    /// Returns the ids of sessions that wait or may block others, from these tables.
+    /// Waits of other sessions are detected by their state.
+    pub(crate) fn party_ids(&self) -> HashSet<u64> {
         let waiting = self.transactions.iter().filter(|transaction| transaction.waits_for_a_lock());
         let for_rows = self.row_waits.iter().flat_map(|wait| wait.sessions(&self.threads));
         let with_locks = self.metadata_locks.iter().filter_map(|lock| lock.session(&self.threads));
         waiting.map(|transaction| transaction.session_id).chain(for_rows).chain(with_locks).collect()
     }
 
-    /// Everything that the graph is made from. The threads serve whatever is read after that.
-    pub(crate) fn joined(self, sessions: Vec<SessionFacts>) -> (Observed, Threads) {
-        let Self { transactions, threads, limitations, access, prepared, row_waits, metadata_locks, .. } = self;
+    /// Joins the tables with the sessions to the input of the wait graph. Also returns the threads.
+    pub(crate) fn into_observed(self, sessions: Vec<SessionFacts>) -> (Observed, Threads) {
+        let Self { transactions, threads, limitations, capabilities, prepared, row_waits, metadata_locks, .. } = self;
         let busy = transactions.iter().map(|transaction| transaction.session_id).collect();
-        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.named(&threads)).collect();
+        let mut row_waits: Vec<RowWait> = row_waits.into_iter().map(|wait| wait.resolve(&threads)).collect();
         let metadata_locks: Vec<MetadataLock> =
-            metadata_locks.into_iter().filter_map(|lock| lock.owned(&threads, &prepared, &busy)).collect();
-        if access.flavor == Flavor::MariaDb {
-            mariadb::name_readers(&mut row_waits, &transactions, &metadata_locks);
+            metadata_locks.into_iter().filter_map(|lock| lock.resolve(&threads, &prepared, &busy)).collect();
+        if capabilities.flavor == Flavor::MariaDb {
+            mariadb_row_waits::identify_read_only_blockers(&mut row_waits, &transactions, &metadata_locks);
         }
         let observed = Observed {
             row_waits,
             metadata_locks,
-            pending_seen: access.metadata_locks,
-            transactions: facts(transactions, &prepared),
+            pending_seen: capabilities.metadata_locks,
+            transactions: transaction_facts(transactions, &prepared),
             sessions,
             limitations,
             ..Observed::default()
@@ -164,27 +174,27 @@ impl WaitTables {
     }
 }
 
-async fn transactions(
+async fn read_transactions(
     connection: &mut Connection,
     account: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<Vec<Transaction>, Failure> {
-    match transactions::read(connection).await {
-        Ok(Transactions::Readable(transactions)) => Ok(one_of_each_session(transactions)),
+    match transactions::read_transactions(connection).await {
+        Ok(Transactions::Readable(transactions)) => Ok(one_per_session(transactions)),
         Ok(Transactions::Hidden) => {
-            limitations.extend(doctor::without_process(account));
+            limitations.extend(doctor::missing_process_privilege(account));
             Ok(Vec::new())
         }
         Ok(Transactions::FromStatus(transactions)) => {
-            limitations.push(doctor::part_of_transactions());
-            Ok(one_of_each_session(transactions))
+            limitations.push(doctor::incomplete_transactions());
+            Ok(one_per_session(transactions))
         }
-        Err(error) => Err(connection.failed(&error)),
+        Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// A change of definition has two transactions at once: the one that waits counts, else the one that holds more.
-fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
+/// Keeps one transaction per session: DDL has two. A waiting one is preferred, then the one that holds more locks.
+fn one_per_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     let weight = |transaction: &Transaction| {
         (transaction.waits_for_a_lock(), transaction.tables_locked, transaction.rows_locked, transaction.id)
     };
@@ -196,7 +206,7 @@ fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
             continue;
         }
         match by_session.get(&transaction.session_id) {
-            Some(known) if weight(known) > weight(&transaction) => {}
+            Some(existing) if weight(existing) > weight(&transaction) => {}
             _ => {
                 by_session.insert(transaction.session_id, transaction);
             }
@@ -206,53 +216,55 @@ fn one_of_each_session(transactions: Vec<Transaction>) -> Vec<Transaction> {
     chosen
 }
 
-/// Without the privilege for transactions, MariaDB shows no lock waits either, and MySQL does.
-fn anybody_waits(transactions: &[Transaction]) -> bool {
+/// Returns whether any transaction may wait for a lock.
+/// Without PROCESS, transactions are hidden. Then MariaDB hides lock waits too, and MySQL shows them.
+fn has_lock_waits(transactions: &[Transaction]) -> bool {
     transactions.is_empty() || transactions.iter().any(Transaction::waits_for_a_lock)
 }
 
-fn facts(transactions: Vec<Transaction>, prepared: &[Prepared]) -> Vec<TransactionFacts> {
-    let detached: HashMap<u64, &Prepared> = prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
+fn transaction_facts(transactions: Vec<Transaction>, prepared: &[PreparedTransaction]) -> Vec<TransactionFacts> {
+    let detached: HashMap<u64, &PreparedTransaction> =
+        prepared.iter().map(|prepared| (prepared.transaction, prepared)).collect();
     let facts = |transaction: Transaction| {
-        let known = detached.get(&transaction.id).filter(|_| transaction.session_id == 0);
+        let prepared = detached.get(&transaction.id).filter(|_| transaction.session_id == 0);
         TransactionFacts {
-            xid: known.and_then(|prepared| prepared.xid.clone()),
-            tables: known.map(|prepared| prepared.tables.clone()).unwrap_or_default(),
+            xid: prepared.and_then(|prepared| prepared.xid.clone()),
+            tables: prepared.map(|prepared| prepared.tables.clone()).unwrap_or_default(),
             transaction,
         }
     };
     transactions.into_iter().map(facts).collect()
 }
 
-async fn sessions(
+async fn read_session_facts(
     connection: &mut Connection,
     threads: &Threads,
     lock_waits: &HashMap<u64, u64>,
 ) -> Result<Vec<SessionFacts>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
-    let mut own = connection.own_filter();
-    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
-    let mut rows = sessions::read(connection, STATEMENT_KEPT + (4 << 10)).await.map_err(lost)?;
-    let (mut found, mut kept) = (Vec::new(), Kept::default());
-    while let Some(mut session) = rows.next().await.map_err(lost)? {
+    let mut own = connection.own_session_filter();
+    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
+    let mut rows = process_list::query(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let (mut found, mut memory) = (Vec::new(), SessionMemory::default());
+    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
         if let Some(statement) = &mut session.statement {
-            statement.truncate(STATEMENT_KEPT);
+            statement.truncate(MAX_STATEMENT_BYTES);
             statement.shrink_to_fit();
         }
-        kept.add(&session).map_err(lost)?;
+        memory.add(&session).map_err(read_failure)?;
         found.push(session);
     }
     let limitation = rows.limitation();
     connection.limitations.extend(limitation);
-    let is_doubtful = |session: &&mut Session| {
+    let is_unverified = |session: &&mut Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+        session.id != own_id && statement_ages::needs_check(flavor, session, lock_wait, CheckScope::Busy)
     };
-    let doubtful = found.iter_mut().filter(is_doubtful).collect();
-    statement_ages::check_sessions(connection, doubtful, Checked::Busy).await?;
+    let unverified = found.iter_mut().filter(is_unverified).collect();
+    statement_ages::check_sessions(connection, unverified, CheckScope::Busy).await?;
     let facts = |session: Session| {
-        let role = role(&session, own.is_own(&session), threads.is_applier(session.id));
+        let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
         SessionFacts { role, session }
     };
     Ok(found.into_iter().map(facts).collect())
@@ -263,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_transactions_of_a_session_the_one_that_waits_counts() {
+    fn waiting_transaction_represents_its_session() {
         let transaction = |id, session_id, state: &'static str, rows_locked| Transaction {
             id,
             session_id,
@@ -280,7 +292,7 @@ mod tests {
             transaction(66, 0, "RUNNING", 1),
         ];
         for _ in 0..2 {
-            let mut ids: Vec<u64> = one_of_each_session(all.clone()).iter().map(|chosen| chosen.id).collect();
+            let mut ids: Vec<u64> = one_per_session(all.clone()).iter().map(|chosen| chosen.id).collect();
             ids.sort_unstable();
             assert_eq!(ids, [61, 64, 65, 66]);
             all.reverse();

@@ -1,8 +1,10 @@
-//! Clew's own sessions on watched servers.
+//! Recognises Clew's own sessions in process lists.
 //!
-//! A connection id alone identifies nothing: a server that restarts, a fail-over and a balancer give the same id to other clients. A
-//! listed session is Clew's own where it runs a statement with the token of this installation under Clew's account, or where the server
-//! lists it under the id *and* the socket address of a connection of this process.
+//! A connection id alone identifies nothing: after a restart or behind a balancer, it may belong to another client.
+//! A listed session is Clew's own in two cases:
+//!
+//! - It runs a statement with this installation's token under Clew's account.
+//! - It is listed under the id and the socket address of a connection of this process.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -13,41 +15,42 @@ use std::time::{Duration, Instant};
 use clew_model::Session;
 use uuid::Uuid;
 
-/// Servers list a closed connection for a moment: its entry is kept this long.
-const LINGER: Duration = Duration::from_mins(1);
-/// What the server lists as the account of a connection that has not signed in yet.
-const UNAUTHENTICATED: &[u8] = b"unauthenticated user";
+/// Time for which the entry of a closed connection is retained: servers list it slightly longer.
+const CLOSED_ENTRY_TTL: Duration = Duration::from_mins(1);
+/// Account name of connections that are not authenticated yet.
+const UNAUTHENTICATED_USER: &[u8] = b"unauthenticated user";
 
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
-static NEXT: AtomicU64 = AtomicU64::new(0);
-static TOKEN: OnceLock<String> = OnceLock::new();
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+static SESSION_TOKEN: OnceLock<String> = OnceLock::new();
 
-/// Sets the token by which the processes of one installation recognise each other's sessions: unguessable, and made of letters and
-/// digits. Without effect once this process has connected to a server; without a token, a process makes a random one of its own.
+/// Sets the token by which the processes of one installation recognise each other's sessions.
+/// The token must be unguessable; characters other than letters and digits are removed.
+/// No effect after the first connection to a server. Without a token, each process generates a random one.
 pub fn share_session_token(token: &str) {
     let token: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-    let _ = TOKEN.set(token);
+    let _ = SESSION_TOKEN.set(token);
 }
 
-/// The token of this installation, as it starts the tag of each connection.
-pub(crate) fn token() -> &'static str {
-    TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
+/// Returns the token of this installation, which starts the tag of each connection.
+pub(crate) fn session_token() -> &'static str {
+    SESSION_TOKEN.get_or_init(|| Uuid::new_v4().simple().to_string())
 }
 
-/// Connections of this process, open ones and those that were closed a short while ago.
+/// Connections of this process: open ones and recently closed ones.
 #[derive(Debug, Default)]
 struct Registry {
-    /// By number.
-    entries: HashMap<u64, Entry>,
-    /// Numbers by connection id. Servers give the same ids.
+    /// Entries by connection number.
+    entries: HashMap<u64, ConnectionEntry>,
+    /// Connection numbers by connection id. Different servers assign the same ids.
     by_id: HashMap<u64, HashSet<u64>>,
-    /// Numbers of connections without an id yet.
+    /// Numbers of connections whose id is not known yet.
     without_id: HashSet<u64>,
 }
 
 impl Registry {
-    fn add(&mut self, number: u64, entry: Entry) {
-        let expired = |entry: &Entry| entry.closed.is_some_and(|closed| closed.elapsed() >= LINGER);
+    fn add(&mut self, number: u64, entry: ConnectionEntry) {
+        let expired = |entry: &ConnectionEntry| entry.closed.is_some_and(|closed| closed.elapsed() >= CLOSED_ENTRY_TTL);
         let numbers: Vec<u64> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| *number).collect();
         for number in numbers {
@@ -61,12 +64,12 @@ impl Registry {
 
     fn set_id(&mut self, number: u64, id: Option<u64>) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        if let Some(before) = std::mem::replace(&mut entry.id, id)
-            && let Some(numbers) = self.by_id.get_mut(&before)
+        if let Some(previous_id) = std::mem::replace(&mut entry.id, id)
+            && let Some(numbers) = self.by_id.get_mut(&previous_id)
         {
             numbers.remove(&number);
             if numbers.is_empty() {
-                self.by_id.remove(&before);
+                self.by_id.remove(&previous_id);
             }
         }
         match id {
@@ -80,7 +83,7 @@ impl Registry {
         }
     }
 
-    /// Whether a session in a list of the node at this address is one of these connections.
+    /// Returns whether a session listed by the node at `address` is one of these connections.
     fn contains(&self, session: &Session, address: &str) -> bool {
         let matches = |number: &u64| self.entries.get(number).is_some_and(|entry| entry.matches(session, address));
         self.by_id.get(&session.id).is_some_and(|numbers| numbers.iter().any(matches))
@@ -89,41 +92,45 @@ impl Registry {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct ConnectionEntry {
     account: Vec<u8>,
-    /// Of the node, as it is registered.
+    /// Registered address of the node.
     address: String,
     local: SocketAddr,
-    /// `CONNECTION_ID()`, once it was read.
+    /// Value of `CONNECTION_ID()`; `None` until it was read.
     id: Option<u64>,
-    /// `host:port` as the server lists the connection, once it was seen in a list; another than `local` behind a proxy.
+    /// Client address as the server lists it; `None` until it was seen. Differs from `local` behind a proxy.
     listed: Option<Vec<u8>>,
     closed: Option<Instant>,
 }
 
-impl Entry {
+impl ConnectionEntry {
     fn matches(&self, session: &Session, address: &str) -> bool {
         match (self.id, &self.listed) {
-            // Without a port, as over a Unix socket, the address identifies nothing. A server that resolves names does so after the sign-in began.
+            // Without a port, as over a Unix socket, the address identifies nothing.
+            // The server may resolve the name only after the login started.
             (Some(id), Some(listed)) => {
-                let is_listed_so = *listed == session.host && port(listed).is_some();
-                id == session.id && (is_listed_so || self.is_at(&session.host, false))
+                let is_listed_so = *listed == session.host && parse_client(listed).is_some();
+                id == session.id && (is_listed_so || self.has_local_address(&session.host, false))
             }
-            // While it is open, no other session of the same server has its id, and behind a proxy its address is not known yet.
+            // No other session of the server has the id of an open connection.
+            // The address that a proxy shows is not known yet.
             (Some(id), None) if self.closed.is_none() && self.address == address => {
                 id == session.id && session.user == self.account
             }
-            (Some(id), None) => id == session.id && self.is_at(&session.host, true),
-            // It signs in, or has just done so.
+            (Some(id), None) => id == session.id && self.has_local_address(&session.host, true),
+            // The login is in progress or has just completed.
             (None, _) => {
-                (session.user == UNAUTHENTICATED || session.user == self.account) && self.is_at(&session.host, false)
+                (session.user == UNAUTHENTICATED_USER || session.user == self.account)
+                    && self.has_local_address(&session.host, false)
             }
         }
     }
 
-    /// Whether the server lists this end of the connection so. A server that resolves names lists a name instead of an address.
-    fn is_at(&self, host: &[u8], or_name: bool) -> bool {
-        let Some((name, port)) = port(host) else { return false };
+    /// Returns whether `host` is the local socket address.
+    /// A server that resolves names lists a host name instead of an IP address: `or_name` accepts any name.
+    fn has_local_address(&self, host: &[u8], or_name: bool) -> bool {
+        let Some((name, port)) = parse_client(host) else { return false };
         let local = self.local.ip().to_canonical();
         let is_local_name = name == "localhost" && local.is_loopback();
         port == self.local.port()
@@ -131,13 +138,13 @@ impl Entry {
     }
 }
 
-/// Host and port of a listed client.
-fn port(host: &[u8]) -> Option<(&str, u16)> {
+/// Parses the host and port of a listed client.
+fn parse_client(host: &[u8]) -> Option<(&str, u16)> {
     let (name, port) = std::str::from_utf8(host).ok()?.rsplit_once(':')?;
     Some((name, port.parse().ok()?))
 }
 
-/// A connection of this process. Dropping it marks the connection as closed.
+/// Registered connection of this process. Dropping it marks the connection as closed.
 #[derive(Debug)]
 pub(crate) struct OwnSession {
     number: u64,
@@ -145,28 +152,28 @@ pub(crate) struct OwnSession {
 }
 
 impl OwnSession {
-    /// A connection to the node at `address` whose client end is at `local`, before it signs in.
-    pub(crate) fn opened(local: SocketAddr, account: &str, address: &str) -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("clew:{}.{}.{number}", token(), std::process::id());
+    /// Registers a connection from `local` to the node at `address` before its login.
+    pub(crate) fn register(local: SocketAddr, account: &str, address: &str) -> Self {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let tag = format!("clew:{}.{}.{number}", session_token(), std::process::id());
         let (account, address) = (account.as_bytes().to_vec(), address.to_owned());
-        lock().add(number, Entry { account, address, local, id: None, listed: None, closed: None });
+        lock_registry().add(number, ConnectionEntry { account, address, local, id: None, listed: None, closed: None });
         Self { number, tag }
     }
 
-    /// Identifies the connection; part of each of its statements.
+    /// Returns the tag of the connection, a comment in each of its statements.
     pub(crate) fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// The server's id of the connection, by its own `CONNECTION_ID()`.
-    pub(crate) fn has_id(&self, id: u64) {
-        lock().set_id(self.number, Some(id));
+    /// Sets the connection id from `CONNECTION_ID()`.
+    pub(crate) fn set_id(&self, id: u64) {
+        lock_registry().set_id(self.number, Some(id));
     }
 
-    /// The connection is closed; the server may list it for a moment.
-    pub(crate) fn closed(&self) {
-        if let Some(entry) = lock().entries.get_mut(&self.number) {
+    /// Marks the connection as closed. The server may list it slightly longer.
+    pub(crate) fn mark_closed(&self) {
+        if let Some(entry) = lock_registry().entries.get_mut(&self.number) {
             entry.closed = Some(Instant::now());
         }
     }
@@ -174,43 +181,43 @@ impl OwnSession {
 
 impl Drop for OwnSession {
     fn drop(&mut self) {
-        self.closed();
+        self.mark_closed();
     }
 }
 
-/// Recognises Clew's own sessions among those that one connection lists.
+/// Recognises Clew's own sessions in the process lists of one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnSessionFilter {
     account: Vec<u8>,
     number: u64,
     tag: Vec<u8>,
-    /// Start of every statement of this installation.
+    /// Prefix of all statements of this installation.
     start: Vec<u8>,
-    /// Of the node that lists.
+    /// Address of the node.
     address: String,
     listed: Option<u64>,
 }
 
 impl OwnSessionFilter {
-    /// For lists that `own` reads under this account, by name without host, from the node at this address.
+    /// Creates a filter for lists that `own` reads from the node at `address`. `account` has no host.
     pub(crate) fn new(own: &OwnSession, account: &str, address: &str) -> Self {
         Self {
             account: account.as_bytes().to_vec(),
             number: own.number,
             tag: format!("/* {} */", own.tag).into_bytes(),
-            start: format!("/* clew:{}.", token()).into_bytes(),
+            start: format!("/* clew:{}.", session_token()).into_bytes(),
             address: address.to_owned(),
             listed: None,
         }
     }
 
-    /// Whether a session is Clew's own. Records how the server lists the connection that reads.
+    /// Returns whether a session is Clew's own. Records the id under which the reading connection is listed.
     pub(crate) fn is_own(&mut self, session: &Session) -> bool {
         let statement = session.statement.as_deref().unwrap_or_default();
         if statement.starts_with(&self.start) && session.user == self.account {
             if statement.starts_with(&self.tag) && self.listed.is_none() {
                 self.listed = Some(session.id);
-                let mut registry = lock();
+                let mut registry = lock_registry();
                 registry.set_id(self.number, Some(session.id));
                 if let Some(entry) = registry.entries.get_mut(&self.number) {
                     entry.listed = Some(session.host.clone());
@@ -218,17 +225,17 @@ impl OwnSessionFilter {
             }
             return true;
         }
-        lock().contains(session, &self.address)
+        lock_registry().contains(session, &self.address)
     }
 
-    /// The id under which the list shows the connection that reads it, running the statement that reads it. Nothing where the list is
-    /// that of another server, or of a proxy.
-    pub(crate) fn listed(&self) -> Option<u64> {
+    /// Returns the id under which the reading connection is listed.
+    /// `None` if the list came from another server, or from a proxy.
+    pub(crate) fn listed_id(&self) -> Option<u64> {
         self.listed
     }
 }
 
-fn lock() -> MutexGuard<'static, Registry> {
+fn lock_registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -243,8 +250,8 @@ mod tests {
     }
 
     fn opened(address: &str, id: u64) -> (OwnSession, OwnSessionFilter) {
-        let own = OwnSession::opened(address.parse().unwrap(), "clew", NODE);
-        own.has_id(id);
+        let own = OwnSession::register(address.parse().unwrap(), "clew", NODE);
+        own.set_id(id);
         let filter = OwnSessionFilter::new(&own, "clew", NODE);
         (own, filter)
     }
@@ -257,7 +264,7 @@ mod tests {
         let mut of_other_node = OwnSessionFilter::new(&own, "clew", "other.test:3306");
         assert!(!of_other_node.is_own(&session(7, "198.51.100.1:9")), "the same id on another server");
         assert!(of_other_node.is_own(&session(7, "192.0.2.7:40001")), "the same server under another name");
-        // A server lists a closed connection for a moment; after a restart, the id is another client's.
+        // A server may still list a closed connection. After a restart, the id belongs to another client.
         drop(own);
         for (id, host, is_own) in [
             (7, "192.0.2.7:40001", true),
@@ -282,21 +289,21 @@ mod tests {
         };
         let behind_proxy = with(session(99, "198.51.100.1:9"), format!("/* {} */ SELECT 1", other.tag()));
         assert!(filter.is_own(&behind_proxy));
-        assert_eq!(filter.listed(), None, "the statement of another connection");
+        assert_eq!(filter.listed_id(), None, "the statement of another connection");
         let forged = Session { user: b"app".to_vec(), ..behind_proxy.clone() };
         assert!(!filter.is_own(&forged), "another account repeats a statement");
         let quoted = with(session(98, "198.51.100.1:9"), format!("SELECT '/* {} */'", other.tag()));
         assert!(!filter.is_own(&quoted));
         let itself = with(session(97, "198.51.100.1:8"), format!("/* {} */ SHOW FULL PROCESSLIST", own.tag()));
         assert!(filter.is_own(&itself));
-        assert_eq!(filter.listed(), Some(97));
+        assert_eq!(filter.listed_id(), Some(97));
         assert!(filter.is_own(&session(97, "198.51.100.1:8")), "its address in the list is known now");
         assert!(!filter.is_own(&session(97, "198.51.100.1:7")));
     }
 
     #[test]
     fn connection_that_signs_in_is_own_by_its_socket_address() {
-        let own = OwnSession::opened("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
+        let own = OwnSession::register("192.0.2.7:40021".parse().unwrap(), "clew", NODE);
         let mut filter = OwnSessionFilter::new(&own, "clew", NODE);
         let listed = |user: &str, host: &str| Session { user: user.into(), ..session(5, host) };
         assert!(filter.is_own(&listed("unauthenticated user", "192.0.2.7:40021")));

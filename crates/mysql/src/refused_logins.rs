@@ -1,7 +1,7 @@
-//! Logins that servers refused a moment ago.
+//! Shares refused logins between concurrent requests.
 //!
-//! Requests that are made at the same time wait for the same permit of a node. After a refused login they would repeat it one after another, until
-//! the server locks the account. They share the failure instead.
+//! Concurrent requests for a node queue for its permit. After a refused login, each would repeat it.
+//! The server could then lock the account. The requests share the failure instead.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -10,47 +10,47 @@ use std::time::{Duration, Instant};
 use clew_model::{Failure, NodeUrl};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Time after a refused login in which it is not repeated. Callers that keep a back-off know of the refusal by then.
-const SHARED: Duration = Duration::from_secs(1);
+/// Time for which a refused login is not repeated. Callers with a back-off have recorded the refusal by then.
+const SHARE_DURATION: Duration = Duration::from_secs(1);
 
-/// By the address of the node.
-static REFUSED: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
+/// Refused logins by node address.
+static REFUSED_LOGINS: LazyLock<Mutex<HashMap<String, RefusedLogin>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug)]
 struct RefusedLogin {
     at: Instant,
-    /// Without the password.
+    /// URL without the password.
     node: String,
     password: Option<SecretString>,
     failure: Failure,
 }
 
 impl RefusedLogin {
-    fn is_of(&self, node: &NodeUrl) -> bool {
+    fn matches_login(&self, node: &NodeUrl) -> bool {
         let [refused, password] = [&self.password, &node.password]
             .map(|password| password.as_ref().map(|text| text.expose_secret().to_owned()));
         self.node == node.to_string() && refused == password
     }
 }
 
-/// Records that the server refused this login.
-pub(crate) fn record(node: &NodeUrl, failure: &Failure) {
+/// Records a refused login.
+pub(crate) fn record_refusal(node: &NodeUrl, failure: &Failure) {
     let (url, password) = (node.to_string(), node.password.clone());
     let refused = RefusedLogin { at: Instant::now(), node: url, password, failure: failure.clone() };
-    let mut all = lock();
-    all.retain(|_, refused| refused.at.elapsed() < SHARED);
+    let mut all = lock_refused_logins();
+    all.retain(|_, refused| refused.at.elapsed() < SHARE_DURATION);
     all.insert(node.address(), refused);
 }
 
-/// The failure of the same login, where the server refused it after `requested`, or less than a second before.
-pub(crate) fn failure_of(node: &NodeUrl, requested: Instant) -> Option<Failure> {
-    let all = lock();
-    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + SHARED)?;
-    refused.is_of(node).then(|| refused.failure.clone())
+/// Returns the failure of the same login if it was refused after `requested`, or less than a second before.
+pub(crate) fn shared_failure(node: &NodeUrl, requested: Instant) -> Option<Failure> {
+    let all = lock_refused_logins();
+    let refused = all.get(&node.address()).filter(|refused| requested <= refused.at + SHARE_DURATION)?;
+    refused.matches_login(node).then(|| refused.failure.clone())
 }
 
-fn lock() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_refused_logins() -> MutexGuard<'static, HashMap<String, RefusedLogin>> {
+    REFUSED_LOGINS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -60,21 +60,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_login_is_shared_for_a_moment_with_the_same_credentials() {
+    fn refused_login_is_shared_for_a_second_with_the_same_credentials() {
         let node = |text: &str| text.parse::<NodeUrl>().unwrap();
         let refused = node("mysql://clew:old@refused.test:1/?tls=off");
         let failure = Failure::new(FailureKind::AccessDenied, "error 1045");
         let before = Instant::now();
-        record(&refused, &failure);
-        assert_eq!(failure_of(&refused, before), Some(failure.clone()));
-        assert_eq!(failure_of(&refused, Instant::now() + SHARED), None, "later");
+        record_refusal(&refused, &failure);
+        assert_eq!(shared_failure(&refused, before), Some(failure.clone()));
+        assert_eq!(shared_failure(&refused, Instant::now() + SHARE_DURATION), None, "later");
         for other in [
             "mysql://clew:new@refused.test:1/?tls=off",
             "mysql://other:old@refused.test:1/?tls=off",
             "mysql://clew:old@refused.test:1/?tls=required",
             "mysql://clew:old@other.test:1/?tls=off",
         ] {
-            assert_eq!(failure_of(&node(other), before), None, "{other}");
+            assert_eq!(shared_failure(&node(other), before), None, "{other}");
         }
     }
 }

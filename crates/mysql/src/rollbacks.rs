@@ -1,7 +1,8 @@
-//! How far rollbacks are, and how long they will take.
+//! Reads the progress of rollbacks and estimates their remaining time.
 //!
-//! InnoDB counts down the changed rows of a transaction while it undoes them. Two looks at that count tell the speed; what is left,
-//! divided by it, is the estimate. Undoing is not even: rows with many indexes, and pages that must be read from disk, take longer.
+//! InnoDB counts down the modified rows of a transaction during its rollback.
+//! Two samples of this counter give the speed, and the speed gives the remaining time.
+//! The speed varies: rows with many indexes, and pages read from disk, take longer.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,131 +18,137 @@ use tokio::time::{sleep, timeout};
 use crate::clock::{self, LocalAge};
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::transactions::{self, CANNOT_CONVERT, PRIVILEGE_MISSING, Transactions};
+use crate::transactions::{self, CANNOT_CONVERT_TEXT_ERROR, PRIVILEGE_MISSING_ERROR, Transactions};
 use crate::{doctor, failure, statements};
 
-/// Between two looks. InnoDB itself refreshes what it shows only after 0.1 s without readers.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-/// Looks at most: where a count stands still, one more tells whether it was slow or stuck.
-const LOOKS: u32 = 4;
+/// Interval between two samples. InnoDB refreshes its list of transactions only after 0.1 s without readers.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of samples. Further samples distinguish a slow rollback from a stuck one.
+const MAX_SAMPLES: u32 = 4;
 
-/// A transaction that is being rolled back.
+/// Transaction that is being rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollback {
-    /// The server's number of the transaction.
+    /// Transaction id.
     pub transaction_id: u64,
-    /// Its session, which MySQL may not list any more; 0 for one that was open when the server ended, and is undone since its start.
+    /// Session id. MySQL may no longer list the session.
+    /// 0 for a transaction that the server rolls back after a restart.
     pub session_id: u64,
-    /// What the session runs, its first 1,024 bytes; nothing where it is being killed.
+    /// First 1,024 bytes of the session's statement; `None` while the session is being killed.
     pub statement: Option<Vec<u8>>,
-    /// When the transaction began, as the server prints it in its own time zone: `2026-11-24 18:00:00`. Empty where the server shows
-    /// its age only.
+    /// Start of the transaction in the server's time zone: `2026-11-24 18:00:00`.
+    /// Empty if the server reports the age only.
     pub started: String,
-    /// Changed rows that are still to be undone.
+    /// Number of changed rows still to be rolled back.
     pub rows_modified: u64,
-    /// Seconds until it is over, at the speed that was seen; at least 1. Where nothing was undone between looks, as long as the
-    /// transaction has lasted: undoing takes about as long as doing.
+    /// Estimated seconds until the rollback completes, at the measured speed; at least 1.
+    /// If no row was rolled back between samples: the age of the transaction.
     pub remaining_seconds: u64,
 }
 
-/// The transactions of a node that are being rolled back, by number; of these only, where some are named. Takes a quarter of a second
-/// to a whole one if there are any. Needs PROCESS; without it this fails, and names the `GRANT`.
+/// Reads the rollbacks of a node by transaction id; only those in `wanted` if it is given.
+///
+/// Takes 0.25 to 1 s if there are rollbacks.
+/// Fails without PROCESS; the failure then has the `GRANT` statement.
 pub async fn read_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
-    timeout(limits.node, failure::without_panic(node, read(node, wanted, limits)))
+    timeout(limits.node, failure::catch_panic(node, sample_rollbacks(node, wanted, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "watching rollbacks", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "watching rollbacks", limits.node)))
 }
 
-async fn read(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
+async fn sample_rollbacks(node: &NodeUrl, wanted: Option<&[u64]>, limits: &Limits) -> Result<Vec<Rollback>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let first = Look::take(&mut connection, wanted).await?;
+    let first = RollbackSample::read(&mut connection, wanted).await?;
     let mut last = first.clone();
-    for _ in 1..LOOKS {
-        if last.undoing.iter().all(|seen| first.undone_since(seen) > 0) {
+    for _ in 1..MAX_SAMPLES {
+        if last.rollbacks.iter().all(|rollback| first.rows_undone_since(rollback) > 0) {
             break;
         }
-        sleep(BETWEEN_LOOKS).await;
-        last = Look::take(&mut connection, wanted).await?;
+        sleep(SAMPLE_INTERVAL).await;
+        last = RollbackSample::read(&mut connection, wanted).await?;
     }
     connection.close().await;
-    let passed = last.taken.duration_since(first.taken);
-    let mut rollbacks: Vec<Rollback> =
-        last.undoing.iter().map(|seen| seen.estimated(first.undone_since(seen), passed)).collect();
+    let passed = last.read_at.duration_since(first.read_at);
+    let mut rollbacks: Vec<Rollback> = last
+        .rollbacks
+        .iter()
+        .map(|rollback| rollback.with_estimate(first.rows_undone_since(rollback), passed))
+        .collect();
     rollbacks.sort_by_key(|rollback| (rollback.transaction_id, rollback.session_id));
     Ok(rollbacks)
 }
 
-/// Rollbacks at one moment.
+/// Sample of all rollbacks.
 #[derive(Clone)]
-struct Look {
-    taken: Instant,
-    undoing: Vec<Undoing>,
+struct RollbackSample {
+    read_at: Instant,
+    rollbacks: Vec<RollbackProgress>,
 }
 
-/// A rollback at one moment.
+/// Sample of one rollback.
 #[derive(Clone)]
-struct Undoing {
+struct RollbackProgress {
     rollback: Rollback,
     /// Seconds since the transaction began.
     age: u64,
 }
 
-impl Look {
-    async fn take(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
-        let mut undoing = look(connection).await?;
-        undoing.retain(|seen| wanted.is_none_or(|wanted| wanted.contains(&seen.rollback.transaction_id)));
-        Ok(Self { taken: Instant::now(), undoing })
+impl RollbackSample {
+    async fn read(connection: &mut Connection, wanted: Option<&[u64]>) -> Result<Self, Failure> {
+        let mut rollbacks = read_progress(connection).await?;
+        rollbacks.retain(|rollback| wanted.is_none_or(|wanted| wanted.contains(&rollback.rollback.transaction_id)));
+        Ok(Self { read_at: Instant::now(), rollbacks })
     }
 
-    /// Rows that a rollback has undone since this look.
-    fn undone_since(&self, now: &Undoing) -> u64 {
-        let before = self.undoing.iter().find(|before| before.is_same(now));
+    /// Returns the number of rows rolled back since this sample.
+    fn rows_undone_since(&self, now: &RollbackProgress) -> u64 {
+        let before = self.rollbacks.iter().find(|before| before.is_same_transaction(now));
         before.map_or(0, |before| before.rollback.rows_modified.saturating_sub(now.rollback.rows_modified))
     }
 }
 
-impl Undoing {
-    /// The server gives the number of a transaction to no other.
-    fn is_same(&self, other: &Self) -> bool {
+impl RollbackProgress {
+    /// Transaction ids are unique on a server.
+    fn is_same_transaction(&self, other: &Self) -> bool {
         self.rollback.transaction_id == other.rollback.transaction_id
     }
 
-    fn estimated(&self, undone: u64, passed: Duration) -> Rollback {
+    fn with_estimate(&self, rows_undone: u64, passed: Duration) -> Rollback {
         let remaining_seconds =
-            remaining_seconds(self.rollback.rows_modified, undone, passed).unwrap_or(self.age).max(1);
+            remaining_seconds(self.rollback.rows_modified, rows_undone, passed).unwrap_or(self.age).max(1);
         Rollback { remaining_seconds, ..self.rollback.clone() }
     }
 }
 
-/// Seconds that as many rows take at the speed that was seen; nothing where none was.
-fn remaining_seconds(rows: u64, undone: u64, passed: Duration) -> Option<u64> {
-    if undone == 0 {
+/// Returns the remaining seconds at the measured speed; `None` if no row was rolled back.
+fn remaining_seconds(rows: u64, rows_undone: u64, passed: Duration) -> Option<u64> {
+    if rows_undone == 0 {
         return None;
     }
-    let milliseconds = u128::from(rows).saturating_mul(passed.as_millis()).div_ceil(undone.into());
+    let milliseconds = u128::from(rows).saturating_mul(passed.as_millis()).div_ceil(rows_undone.into());
     Some(u64::try_from(milliseconds.div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
-/// The transactions that are being rolled back. Where some statement of some transaction keeps the table from being read, what
-/// InnoDB's status tells of them.
-async fn look(connection: &mut Connection) -> Result<Vec<Undoing>, Failure> {
-    match connection.ask::<UndoingRow>(statements::ROLLBACKS).await {
-        Ok(rows) => return with_ages(connection, rows).await.map_err(|error| connection.failed(&error)),
-        Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING || error.code == CANNOT_CONVERT => {}
-        Err(error) => return Err(connection.failed(&error)),
+/// Reads the rollbacks. Falls back to InnoDB's status if `innodb_trx` cannot be read.
+async fn read_progress(connection: &mut Connection) -> Result<Vec<RollbackProgress>, Failure> {
+    match connection.query_all::<RollbackRow>(statements::ROLLBACKS).await {
+        Ok(rows) => return add_ages(connection, rows).await.map_err(|error| connection.to_failure(&error)),
+        Err(Error::Server(error))
+            if error.code == PRIVILEGE_MISSING_ERROR || error.code == CANNOT_CONVERT_TEXT_ERROR => {}
+        Err(error) => return Err(connection.to_failure(&error)),
     }
-    match transactions::read(connection).await.map_err(|error| connection.failed(&error))? {
+    match transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))? {
         Transactions::Readable(all) | Transactions::FromStatus(all) => {
-            Ok(all.into_iter().filter(Transaction::is_rolling_back).map(Undoing::from).collect())
+            Ok(all.into_iter().filter(Transaction::is_rolling_back).map(RollbackProgress::from).collect())
         }
         Transactions::Hidden => {
-            let account = doctor::account(connection).await?;
-            Err(doctor::missing(connection, "see transactions", "PROCESS", &account))
+            let account = doctor::read_account(connection).await?;
+            Err(doctor::missing_privilege(connection, "see transactions", "PROCESS", &account))
         }
     }
 }
 
-impl From<Transaction> for Undoing {
+impl From<Transaction> for RollbackProgress {
     fn from(transaction: Transaction) -> Self {
         let rollback = Rollback {
             transaction_id: transaction.id,
@@ -155,24 +162,24 @@ impl From<Transaction> for Undoing {
     }
 }
 
-/// Ages of these transactions, by the server's clock. Of a start that occurred twice the later is taken: only an estimate follows from it.
-async fn with_ages(connection: &mut Connection, rows: Vec<UndoingRow>) -> Result<Vec<Undoing>, Error> {
-    let clock = if rows.is_empty() { None } else { clock::read(connection).await? };
-    let started = |row: &UndoingRow| clock::parse(&row.0.started);
+/// Adds the ages by the server's clock. An ambiguous start counts as the later one: the age is only an estimate.
+async fn add_ages(connection: &mut Connection, rows: Vec<RollbackRow>) -> Result<Vec<RollbackProgress>, Error> {
+    let clock = if rows.is_empty() { None } else { clock::read_clock(connection).await? };
+    let started = |row: &RollbackRow| clock::parse_local_time(&row.0.started);
     let ages = match &clock {
-        Some(clock) => clock::ages(connection, clock, rows.iter().filter_map(started).collect()).await?,
+        Some(clock) => clock::compute_ages(connection, clock, rows.iter().filter_map(started).collect()).await?,
         None => HashMap::new(),
     };
-    let age = |row: &UndoingRow| match started(row).and_then(|time| ages.get(&time)) {
+    let age = |row: &RollbackRow| match started(row).and_then(|time| ages.get(&time)) {
         Some(LocalAge::Exact(age) | LocalAge::Ambiguous(age, _)) => Session::believable_seconds((*age).into()),
         None => 0,
     };
-    Ok(rows.into_iter().map(|row| Undoing { age: age(&row), rollback: row.0 }).collect())
+    Ok(rows.into_iter().map(|row| RollbackProgress { age: age(&row), rollback: row.0 }).collect())
 }
 
-struct UndoingRow(Rollback);
+struct RollbackRow(Rollback);
 
-impl FromRow for UndoingRow {
+impl FromRow for RollbackRow {
     fn from_row_opt(row: Row) -> Result<Self, FromRowError> {
         let (transaction_id, session_id, statement, started, rows_modified): (u64, u64, Option<Vec<u8>>, String, u64) =
             FromRow::from_row_opt(row)?;
@@ -185,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_takes_as_long_as_it_took_so_far() {
+    fn remaining_time_follows_the_measured_speed() {
         let passed = Duration::from_millis(500);
         assert_eq!(remaining_seconds(100_000, 5_000, passed), Some(10));
         assert_eq!(remaining_seconds(100_001, 5_000, passed), Some(11));
@@ -195,10 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_at_least_a_second_and_without_a_speed_the_age() {
-        let undoing =
-            |rows_modified| Undoing::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() });
-        let estimate = |rows, undone| undoing(rows).estimated(undone, Duration::from_secs(1)).remaining_seconds;
+    fn estimate_is_at_least_one_second_and_defaults_to_the_age() {
+        let progress = |rows_modified| {
+            RollbackProgress::from(Transaction { rows_modified, seconds: 40, ..Transaction::default() })
+        };
+        let estimate =
+            |rows, rows_undone| progress(rows).with_estimate(rows_undone, Duration::from_secs(1)).remaining_seconds;
         assert_eq!((estimate(100, 10), estimate(0, 10), estimate(100, 0)), (10, 1, 40));
     }
 }

@@ -1,7 +1,8 @@
-//! Which server process a connection reaches.
+//! Identifies the server process that a connection reaches.
 //!
-//! Addresses and connection ids survive what servers do not: a restart, a fail-over behind a virtual address, another replica behind a
-//! balancer. A kill compares the instance that listed the victim with the one that would kill it.
+//! An address may lead to another process after a restart or a fail-over, or behind a balancer.
+//! That process may assign the same connection ids.
+//! A kill compares the instance that listed the victim with the instance that would kill it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,26 +11,26 @@ use clew_model::Failure;
 
 use crate::client::Error;
 use crate::connection::Connection;
-use crate::server::Flavor;
+use crate::flavor::Flavor;
 use crate::statements;
 
-/// One run of one server: its identity, and when it started.
+/// Server process: identity of the server and its start time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerInstance {
-    /// `server_uuid` of MySQL; of MariaDB, which has none, host name, port, server id and data directory.
+    /// `server_uuid` of MySQL. MariaDB has none: host name, port, server id and data directory.
     identity: String,
-    /// Seconds since 1970, on the server's clock at its start. Constant during a run: the server subtracts its own uptime.
+    /// Start time as Unix time of the server's clock. Constant for a process: the server subtracts its own uptime.
     started: i64,
 }
 
 impl ServerInstance {
-    /// The server, whichever of its runs this is.
+    /// Returns the identity of the server, which a restart does not change.
     pub(crate) fn identity(&self) -> &str {
         &self.identity
     }
 }
 
-/// Stands between the parts of the text form.
+/// Separator in the text form.
 const SEPARATOR: char = '@';
 
 impl fmt::Display for ServerInstance {
@@ -48,30 +49,30 @@ impl FromStr for ServerInstance {
     }
 }
 
-/// A text that names no server instance.
+/// Error for a text that is not a server instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a server instance: write it as Clew printed it")]
 pub struct InvalidServerInstance;
 
-/// Reads the instance. MariaDB and old servers have the uptime in information_schema, MySQL in performance_schema.
-pub(crate) async fn read(connection: &mut Connection) -> Result<ServerInstance, Failure> {
+/// Reads the instance. MySQL has the uptime in performance_schema, MariaDB and old servers in `information_schema`.
+pub(crate) async fn read_instance(connection: &mut Connection) -> Result<ServerInstance, Failure> {
     let statements = match connection.flavor {
         Flavor::MySql => [statements::INSTANCE_MYSQL, statements::INSTANCE_MYSQL_5_6],
         Flavor::MariaDb => [statements::INSTANCE_MARIADB, statements::INSTANCE_MARIADB],
     };
     let mut failed = Error::Protocol("no uptime");
     for statement in statements {
-        match connection.ask::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
+        match connection.query_all::<(String, Option<i64>)>(statement).await.map(Vec::into_iter) {
             Ok(mut rows) => {
                 if let Some((identity, Some(started))) = rows.next() {
                     return Ok(ServerInstance { identity, started });
                 }
             }
             Err(error @ Error::Server(_)) => failed = error,
-            Err(error) => return Err(connection.failed(&error)),
+            Err(error) => return Err(connection.to_failure(&error)),
         }
     }
-    Err(connection.failed(&failed))
+    Err(connection.to_failure(&failed))
 }
 
 #[cfg(test)]

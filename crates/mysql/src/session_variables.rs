@@ -1,21 +1,24 @@
-//! The variables that Clew sets on every connection to a watched server, because their defaults can be changed by an administrator or by
-//! `init_connect` and change what Clew's statements return, or whether they run.
+//! Session variables that Clew sets on every connection to a watched server.
 //!
-//! All are set by one statement. A variable that the server does not know or refuses is dropped, and the others are set. `DEFAULT` would be
-//! the server's own default, which is what must not apply, so that values are literal.
+//! Administrators or `init_connect` can change their defaults.
+//! Other values change the results of Clew's statements, or make them fail.
 //!
-//! The full lists of MariaDB 10.11 and MySQL 9.7 were examined; `docs/decisions/0049-session-variables.md` names what was left out, and why.
+//! One statement sets all variables. A variable that the server does not know or refuses is dropped.
+//! Values are literal: `DEFAULT` would be the server's own default, which must not apply.
+//!
+//! All variables of MariaDB 10.11 and MySQL 9.7 were reviewed.
+//! `docs/decisions/0049-session-variables.md` lists the omitted ones with reasons.
 
 use std::time::Duration;
 
 use crate::client::{Error, ServerError};
 use clew_model::{Limitation, LimitationKind};
 
-use crate::server::Flavor;
+use crate::flavor::Flavor;
 
-/// Servers that know a variable.
+/// Server families that have a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Servers {
+enum ServerFamilies {
     Both,
     MySql,
     MariaDb,
@@ -23,39 +26,44 @@ enum Servers {
 
 /// Value of a variable.
 #[derive(Debug, Clone, Copy)]
-enum Setting {
-    /// As written in the statement.
+enum SettingValue {
+    /// Literal in the statement.
     Literal(&'static str),
-    /// The time that is left for the connection, in whole seconds, rounded up.
+    /// Time left for the connection, in whole seconds, rounded up.
     SecondsLeft,
-    /// The same in milliseconds.
+    /// Time left for the connection, in milliseconds.
     MillisecondsLeft,
-    /// The same in seconds with a fraction.
+    /// Time left for the connection, in seconds with a fraction.
     FractionalSecondsLeft,
 }
 
-/// A variable that is set on every connection.
+/// Variable that is set on every connection.
 #[derive(Debug)]
 pub(crate) struct SessionVariable {
     /// Name without scope.
     name: &'static str,
-    servers: Servers,
-    setting: Setting,
-    /// Effect that another value has.
+    servers: ServerFamilies,
+    setting: SettingValue,
+    /// Effect of other values.
     reason: &'static str,
 }
 
-const fn variable(name: &'static str, servers: Servers, setting: Setting, reason: &'static str) -> SessionVariable {
+const fn variable(
+    name: &'static str,
+    servers: ServerFamilies,
+    setting: SettingValue,
+    reason: &'static str,
+) -> SessionVariable {
     SessionVariable { name, servers, setting, reason }
 }
 
-use Servers::{Both, MariaDb, MySql};
-use Setting::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
+use ServerFamilies::{Both, MariaDb, MySql};
+use SettingValue::{FractionalSecondsLeft, Literal, MillisecondsLeft, SecondsLeft};
 
-/// The largest unsigned number: no limit.
-const UNLIMITED: Setting = Literal("18446744073709551615");
+/// Largest unsigned number: no limit.
+const UNLIMITED: SettingValue = Literal("18446744073709551615");
 
-/// All variables, in the order in which they are set. `max_join_size` resets `sql_big_selects`, so that it comes first.
+/// All variables, in the order in which they are set. `max_join_size` comes first: it resets `sql_big_selects`.
 static VARIABLES: [SessionVariable; 36] = [
     variable("time_zone", Both, Literal("'SYSTEM'"), "InnoDB prints times in the server's own time zone"),
     variable("timestamp", Both, Literal("DEFAULT"), "a fixed clock makes every age wrong"),
@@ -100,34 +108,36 @@ static VARIABLES: [SessionVariable; 36] = [
     variable("wsrep_dirty_reads", MariaDb, Literal("1"), "a Galera node without a quorum refuses reads"),
 ];
 
-/// The set-up statement of a connection, and what the server accepted of it.
+/// Statement that sets the variables, and the variables that the server refused.
 #[derive(Debug)]
-pub(crate) struct SetUp {
+pub(crate) struct SessionSetup {
     left: Duration,
     variables: Vec<&'static SessionVariable>,
     /// Variables that the server knows and refused to set.
     refused: Vec<&'static SessionVariable>,
-    /// Whether variables are set one by one: the server did not name the one that it refused.
+    /// True if variables are set one by one, because the server did not name the refused one.
     one_by_one: bool,
 }
 
-/// Errors that name the variable: unknown, value not accepted, wrong type, read-only, only global, other scope.
-const NAMED: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
-/// Error for a variable that the server does not know.
-const UNKNOWN: u16 = 1193;
+/// Errors that name the variable: unknown, invalid value, wrong type, read-only, global only, other scope.
+const NAMING_ERRORS: [u16; 6] = [1193, 1231, 1232, 1238, 1229, 1228];
+/// Error for an unknown variable.
+const UNKNOWN_VARIABLE_ERROR: u16 = 1193;
 
-impl SetUp {
-    /// The set-up of a connection that is used for as long as is `left` of its time.
+impl SessionSetup {
+    /// Creates the setup of a connection that is used for the time `left`.
     pub(crate) fn new(flavor: Flavor, left: Duration) -> Self {
         let servers = match flavor {
-            Flavor::MySql => Servers::MySql,
-            Flavor::MariaDb => Servers::MariaDb,
+            Flavor::MySql => ServerFamilies::MySql,
+            Flavor::MariaDb => ServerFamilies::MariaDb,
         };
-        let variables = VARIABLES.iter().filter(|known| known.servers == Both || known.servers == servers).collect();
+        let variables =
+            VARIABLES.iter().filter(|variable| variable.servers == Both || variable.servers == servers).collect();
         Self { left, variables, refused: Vec::new(), one_by_one: false }
     }
 
-    /// Statements that set all variables: one, unless the server refused a variable without naming it. Text comes as UTF-8.
+    /// Returns the statements that set all variables and the character set UTF-8.
+    /// It is one statement, unless the server refused a variable without naming it.
     pub(crate) fn statements(&self) -> Vec<String> {
         let set = |variable: &SessionVariable| format!("SESSION {} = {}", variable.name, self.value(variable.setting));
         let settings = self.variables.iter().map(|variable| set(variable));
@@ -141,24 +151,25 @@ impl SetUp {
         vec![format!("SET NAMES utf8mb4, {}", settings.join(", "))]
     }
 
-    /// Drops what the server refused by this error of `statement`. False for an error that has nothing to do with a variable.
+    /// Drops the variable that this error of `statement` is about.
+    /// Returns false if the error is about no variable.
     pub(crate) fn drop_refused(&mut self, statement: &str, error: &Error) -> bool {
         let Error::Server(error) = error else { return false };
-        let at = self.variables.iter().position(|variable| is_named(variable, statement, error));
+        let at = self.variables.iter().position(|variable| refers_to(variable, statement, error));
         match at {
             Some(at) => {
                 let variable = self.variables.remove(at);
-                if error.code != UNKNOWN {
+                if error.code != UNKNOWN_VARIABLE_ERROR {
                     self.refused.push(variable);
                 }
                 true
             }
-            // One by one, the statement names it, if it is one of the table.
+            // If variables are set one by one, the statement itself names the variable.
             None => !std::mem::replace(&mut self.one_by_one, true),
         }
     }
 
-    /// What the refused variables may do to results.
+    /// Returns a limitation for each refused variable.
     pub(crate) fn limitations(&self) -> Vec<Limitation> {
         let limitation = |variable: &&SessionVariable| Limitation {
             kind: LimitationKind::SettingRefused,
@@ -169,24 +180,24 @@ impl SetUp {
         self.refused.iter().map(limitation).collect()
     }
 
-    fn value(&self, setting: Setting) -> String {
+    fn value(&self, setting: SettingValue) -> String {
         match setting {
             Literal(value) => value.to_owned(),
             SecondsLeft => (self.left.as_secs() + 1).to_string(),
-            // 0 would be no limit, here and below.
+            // 0 would mean no limit, here and below.
             MillisecondsLeft => self.left.as_millis().max(1).to_string(),
             FractionalSecondsLeft => format!("{:.3}", self.left.as_secs_f64().max(0.001)),
         }
     }
 }
 
-/// Whether the server refused this variable: by its message, or because the statement sets no other one.
-fn is_named(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
+/// Returns whether the error is about this variable: by its message, or because the statement sets only this one.
+fn refers_to(variable: &SessionVariable, statement: &str, error: &ServerError) -> bool {
     let quoted = format!("'{}'", variable.name);
     let alone = statement
         .strip_prefix("SET SESSION ")
         .is_some_and(|rest| !rest.contains(", SESSION ") && rest.split(' ').next() == Some(variable.name));
-    alone || (NAMED.contains(&error.code) && error.message.contains(&quoted))
+    alone || (NAMING_ERRORS.contains(&error.code) && error.message.contains(&quoted))
 }
 
 #[cfg(test)]
@@ -195,30 +206,30 @@ mod tests {
 
     use super::*;
     use crate::client::Client;
-    use crate::connection::{Link, set_variables};
+    use crate::connection::{RawConnection, set_variables};
 
     static UNKNOWN_VARIABLE: SessionVariable = variable("no_such_variable", Both, Literal("1"), "it has no effect");
     static FORBIDDEN: SessionVariable = variable("sql_log_off", Both, Literal("0"), "statements are logged");
 
     async fn connect(server: &Server) -> Client {
-        Link::open(&server.url_for("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
+        RawConnection::open(&server.url_for("clew", "").parse().unwrap(), 1 << 30).await.unwrap().client
     }
 
     #[tokio::test]
-    async fn an_ordinary_account_sets_all_variables_by_one_statement_on_a_server() {
+    async fn ordinary_account_sets_all_variables_by_one_statement_on_a_server() {
         for flavor in clew_testkit::Flavor::ALL {
             let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
             server.run(&["CREATE USER clew@'%'", "SET GLOBAL sql_select_limit = 3"]).await.unwrap();
             let flavor = if flavor == clew_testkit::Flavor::MySql { Flavor::MySql } else { Flavor::MariaDb };
-            let set_up = SetUp::new(flavor, Duration::from_secs(10));
+            let set_up = SessionSetup::new(flavor, Duration::from_secs(10));
             let statements = set_up.statements();
             assert_eq!(statements.len(), 1);
             let mut client = connect(&server).await;
             client.execute(&statements[0]).await.unwrap();
 
-            // What the server does not know or refuses is dropped, and all others are set.
+            // Unknown and refused variables are dropped, and all others are set.
             let mut client = connect(&server).await;
-            let mut set_up = SetUp::new(flavor, Duration::from_secs(10));
+            let mut set_up = SessionSetup::new(flavor, Duration::from_secs(10));
             set_up.variables.insert(0, &UNKNOWN_VARIABLE);
             set_up.variables.insert(1, &FORBIDDEN);
             let limitations = set_variables(&mut client, set_up).await.unwrap();
@@ -233,8 +244,11 @@ mod tests {
     #[test]
     fn every_variable_is_set_once_and_has_a_reason() {
         for flavor in [Flavor::MySql, Flavor::MariaDb] {
-            let mut names: Vec<&str> =
-                SetUp::new(flavor, Duration::from_secs(1)).variables.iter().map(|variable| variable.name).collect();
+            let mut names: Vec<&str> = SessionSetup::new(flavor, Duration::from_secs(1))
+                .variables
+                .iter()
+                .map(|variable| variable.name)
+                .collect();
             let all = names.len();
             names.sort_unstable();
             names.dedup();
@@ -244,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_about_no_variable_is_not_repeated_for_ever() {
-        let mut set_up = SetUp::new(Flavor::MySql, Duration::from_secs(1));
+    fn error_about_no_variable_is_returned() {
+        let mut set_up = SessionSetup::new(Flavor::MySql, Duration::from_secs(1));
         let error = || {
             let error = ServerError { code: 1064, message: "syntax".to_owned(), state: "42000".to_owned() };
             Error::Server(error)

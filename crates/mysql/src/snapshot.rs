@@ -1,11 +1,10 @@
-//! A snapshot: all sessions of a node at one moment, joined, filtered, sorted and encoded.
+//! Takes snapshots: all sessions of a node, joined with transactions, filtered, sorted and encoded.
 
+mod deferred_sessions;
 mod detailed;
-mod doubtful;
 mod encoder;
 
 use std::io::{self, Write};
-use std::iter;
 
 use clew_diagnose::{SortedRows, csv, json};
 use clew_model::{Failure, Limitation, NodeUrl, Selection};
@@ -15,99 +14,100 @@ use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::failure;
+use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::server::Flavor;
 use crate::server_instance::ServerInstance;
-use crate::transactions::{BySession, Transactions};
-use crate::{doctor, losses, statements, transactions};
+use crate::transactions::{Transactions, TransactionsBySession};
+use crate::{doctor, transactions};
 use detailed::Details;
-use encoder::{Rows, sorted_rows};
+use encoder::{RowOptions, read_sorted_rows};
 
-/// How rows are encoded.
+/// Output format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As CSV without a header row.
+    /// CSV without a header row.
     Csv {
-        /// Whether text that a spreadsheet would take for a formula is disarmed.
+        /// If true, cells that a spreadsheet would evaluate as a formula are escaped.
         formula_guard: bool,
     },
-    /// As JSON objects with commas between them.
+    /// JSON objects separated by commas.
     Json,
 }
 
-/// How much of each statement a snapshot holds.
+/// Statement text in a snapshot: complete or as a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statements {
-    /// All of it.
+    /// Complete statements.
     Whole,
-    /// Its template, without a literal (see [`clew_diagnose::template`]). The filter `sql_key` then looks at the template.
+    /// Templates without literals (see [`clew_diagnose::template`]). The filter `sql_key` then matches templates.
     Templates,
 }
 
 impl Statements {
-    /// Templates where statements are masked.
+    /// Returns [`Self::Templates`] if statements are masked.
     #[must_use]
     pub fn masked(masked: bool) -> Self {
         if masked { Self::Templates } else { Self::Whole }
     }
 }
 
-/// Whose sessions a snapshot shows.
+/// Scope of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// Those of users.
+    /// Sessions of users.
     Users,
-    /// Internal ones too, Clew's own among them.
+    /// All sessions, internal ones and Clew's own included.
     Everybody,
 }
 
-/// What a snapshot is of, and what it could not show.
+/// Server, row count and limitations of a snapshot.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Family of the server.
+    /// Server family.
     pub server_flavor: Flavor,
-    /// Its version, as it prints it.
+    /// Server version as the server reports it.
     pub server_version: String,
-    /// How many sessions the snapshot has.
+    /// Number of rows.
     pub rows: u64,
-    /// What it could not show, and why.
+    /// Limitations of the snapshot.
     pub limitations: Vec<Limitation>,
 }
 
-/// A snapshot whose rows wait to be written.
+/// Snapshot with encoded rows that are ready to be written.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// What it is of.
+    /// Summary of the snapshot.
     pub summary: Summary,
-    /// The server that listed the sessions, where that was read.
+    /// Server that listed the sessions, if it was read.
     pub server: Option<ServerInstance>,
-    /// Its rows.
+    /// Encoded rows.
     pub body: Body,
 }
 
-/// The encoded rows of a snapshot, in order.
+/// Encoded rows of a snapshot, in order.
 #[derive(Debug)]
 pub struct Body {
     rows: SortedRows<SpooledTempFile>,
     form: Form,
-    /// What a detailed snapshot adds to each session; nothing in any other.
+    /// Details of each session; `None` in a plain snapshot.
     details: Option<Details>,
 }
 
 impl Body {
-    /// Writes all rows; `Csv` without header, `Json` without brackets. Blocks: not for a runtime's own threads. Fails where
-    /// `out` does, or where the temporary file does.
+    /// Writes all rows, without a CSV header or JSON brackets.
+    /// Blocks: do not call it on a thread of the async runtime.
+    /// Fails if writing to `out` or reading the temporary file fails.
     pub fn write_to(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.write_part(0, usize::MAX, out)
     }
 
-    /// The same of at most `limit` rows, after the first `offset`.
+    /// Writes at most `limit` rows after the first `offset` rows. See [`Self::write_to`].
     pub fn write_part(&mut self, offset: usize, limit: usize, out: &mut dyn Write) -> io::Result<()> {
         let separator: &[u8] = if self.form == Form::Json { b",\n" } else { b"" };
         let Some(details) = &self.details else { return self.rows.write_part(offset, limit, out, separator) };
         let form = self.form;
         self.rows.write_finished(offset, limit, out, separator, |session, row| {
-            let detail = details.of(session);
+            let detail = details.get(session);
             match form {
                 Form::Csv { formula_guard } => csv::finish_row(row, &detail, formula_guard),
                 Form::Json => json::finish_row(row, &detail),
@@ -116,10 +116,10 @@ impl Body {
     }
 }
 
-/// Takes a snapshot of a node.
+/// Takes a snapshot of a node with the sessions of users.
 ///
-/// Fails with the reason, within the limits. What was under way on the server when this fails or is dropped is killed there,
-/// in the background ([`crate::settle_kills`] waits for that).
+/// Fails after the time limit. If the read fails or is dropped, its running statement is killed in the background.
+/// [`crate::settle_kills`] waits for these kills.
 pub async fn take_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -130,7 +130,7 @@ pub async fn take_snapshot(
     take_snapshot_of(Whose::Users, node, selection, statements, form, limits).await
 }
 
-/// The same, with internal sessions if they are wanted.
+/// Takes a snapshot with the sessions of the given scope. See [`take_snapshot`].
 pub async fn take_snapshot_of(
     whose: Whose,
     node: &NodeUrl,
@@ -139,11 +139,11 @@ pub async fn take_snapshot_of(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = Rows { selection: selection.clone(), statements, form, detailed: false };
-    within_limits(node, limits, Box::pin(read(whose, node, rows, limits))).await
+    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
+    with_timeout(node, limits, Box::pin(open_and_read(whose, node, rows, limits))).await
 }
 
-/// The same of users' sessions, for a caller that may kill some of them: with the server that lists them.
+/// Takes a snapshot with the identity of the server, for callers that kill sessions. See [`take_snapshot`].
 pub async fn take_snapshot_with_server(
     node: &NodeUrl,
     selection: &Selection,
@@ -151,17 +151,17 @@ pub async fn take_snapshot_with_server(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = Rows { selection: selection.clone(), statements, form, detailed: false };
+    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: false };
     let reading = async {
         let mut connection = Connection::open(node, limits).await?;
-        let server = connection.instance().await?;
-        Ok(Snapshot { server: Some(server), ..read_from(connection, Whose::Users, rows).await? })
+        let server = connection.read_instance().await?;
+        Ok(Snapshot { server: Some(server), ..read_snapshot(connection, Whose::Users, rows).await? })
     };
-    within_limits(node, limits, Box::pin(reading)).await
+    with_timeout(node, limits, Box::pin(reading)).await
 }
 
-/// The same of users' sessions, with [`clew_model::DETAIL_COLUMNS`] after the columns of the API: digest, program, and what the
-/// session waits for. Reads the locks of the node besides, over the same connection.
+/// Takes a snapshot with [`clew_model::DETAIL_COLUMNS`] after the API's columns. See [`take_snapshot`].
+/// The details are digest, program name and lock wait. The locks are read over the same connection.
 pub async fn take_detailed_snapshot(
     node: &NodeUrl,
     selection: &Selection,
@@ -169,48 +169,48 @@ pub async fn take_detailed_snapshot(
     form: Form,
     limits: &Limits,
 ) -> Result<Snapshot, Failure> {
-    let rows = Rows { selection: selection.clone(), statements, form, detailed: true };
-    within_limits(node, limits, Box::pin(detailed::read(node, rows, limits))).await
+    let rows = RowOptions { selection: selection.clone(), statements, form, detailed: true };
+    with_timeout(node, limits, Box::pin(detailed::read_detailed(node, rows, limits))).await
 }
 
-async fn within_limits(
+async fn with_timeout(
     node: &NodeUrl,
     limits: &Limits,
     reading: impl Future<Output = Result<Snapshot, Failure>>,
 ) -> Result<Snapshot, Failure> {
-    timeout(limits.node, failure::without_panic(node, reading))
+    timeout(limits.node, failure::catch_panic(node, reading))
         .await
-        .unwrap_or_else(|_| Err(failure::read_timed_out(node, limits.node)))
+        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.node)))
 }
 
-/// Transactions come before sessions: what is joined must be there when the rows stream in.
-async fn read(whose: Whose, node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
-    read_from(Connection::open(node, limits).await?, whose, rows).await
+/// Reads transactions before sessions: rows are joined while they stream in.
+async fn open_and_read(whose: Whose, node: &NodeUrl, rows: RowOptions, limits: &Limits) -> Result<Snapshot, Failure> {
+    read_snapshot(Connection::open(node, limits).await?, whose, rows).await
 }
 
-async fn read_from(mut connection: Connection, whose: Whose, rows: Rows) -> Result<Snapshot, Failure> {
-    let mut limitations = list_limitations(&mut connection).await?;
-    let transactions = match transactions::read(&mut connection).await {
-        Ok(Transactions::Readable(transactions)) => BySession::new(transactions),
+async fn read_snapshot(mut connection: Connection, whose: Whose, rows: RowOptions) -> Result<Snapshot, Failure> {
+    let mut limitations = doctor::process_list_limitations(&mut connection).await?;
+    let transactions = match transactions::read_transactions(&mut connection).await {
+        Ok(Transactions::Readable(transactions)) => TransactionsBySession::new(transactions),
         Ok(Transactions::Hidden) => {
-            limitations.extend(doctor::without_process(&doctor::account(&mut connection).await?));
-            BySession::default()
+            limitations.extend(doctor::missing_process_privilege(&doctor::read_account(&mut connection).await?));
+            TransactionsBySession::default()
         }
         Ok(Transactions::FromStatus(transactions)) => {
-            limitations.push(doctor::part_of_transactions());
-            BySession::new(transactions)
+            limitations.push(doctor::incomplete_transactions());
+            TransactionsBySession::new(transactions)
         }
-        Err(error) => return Err(connection.failed(&error)),
+        Err(error) => return Err(connection.to_failure(&error)),
     };
-    let own = (whose == Whose::Users).then(|| connection.own_filter());
+    let own = (whose == Whose::Users).then(|| connection.own_session_filter());
     let form = rows.form;
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
+    let rows = read_sorted_rows(&mut connection, &rows, own, transactions, |_| Ok(())).await?;
     let body = Body { rows, form, details: None };
-    Ok(finish(connection, body, limitations).await)
+    Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// Everything was read whole.
-async fn finish(mut connection: Connection, body: Body, mut limitations: Vec<Limitation>) -> Snapshot {
+/// Closes the connection and completes the snapshot after all reads.
+async fn finish_snapshot(mut connection: Connection, body: Body, mut limitations: Vec<Limitation>) -> Snapshot {
     limitations.append(&mut connection.limitations);
     let summary = Summary {
         server_flavor: connection.flavor,
@@ -220,30 +220,4 @@ async fn finish(mut connection: Connection, body: Body, mut limitations: Vec<Lim
     };
     connection.close().await;
     Snapshot { summary, server: None, body }
-}
-
-/// What is missing in the process list of a MySQL server that produces it from `performance_schema`.
-pub(crate) async fn list_limitations(connection: &mut Connection) -> Result<Vec<Limitation>, Failure> {
-    if !show_is_cut(connection).await? {
-        return Ok(Vec::new());
-    }
-    let missing = losses::read_of_threads(connection).await?.into_iter().map(|loss| Limitation {
-        what: "Sessions may be missing in the list.".to_owned(),
-        why: format!("The list is of performance_schema: performance_schema_show_processlist is ON. {}", loss.why),
-        remedy: Some("SET GLOBAL performance_schema_show_processlist = OFF;".to_owned()),
-        ..loss
-    });
-    Ok(iter::once(doctor::statements_cut()).chain(missing).collect())
-}
-
-/// Whether the server cuts statements in its process list. Asked of MySQL only; older ones do not know the question.
-pub(crate) async fn show_is_cut(connection: &mut Connection) -> Result<bool, Failure> {
-    if connection.flavor != Flavor::MySql {
-        return Ok(false);
-    }
-    match connection.ask::<Option<String>>(statements::SHOW_IS_CUT).await {
-        Ok(rows) => Ok(rows.first().is_some_and(|value| matches!(value.as_deref(), Some("1" | "ON")))),
-        Err(crate::client::Error::Server(_)) => Ok(false),
-        Err(error) => Err(connection.failed(&error)),
-    }
 }

@@ -1,8 +1,11 @@
-//! How long the sessions of a MySQL server have been at what they do, by timers that no session can set.
+//! Replaces the ages of MySQL sessions by timers that sessions cannot set.
 //!
-//! `Time` of MySQL's process list follows `SET timestamp` of the session. The statement timers of performance_schema do not. They are read after
-//! the process list: a session that began another statement in between then seems younger, never older. A session whose lock wait InnoDB shows to
-//! be as old as `Time` says needs no check. MariaDB's `Time` comes from a monotonic timer (seen on 10.11.19) and is used as it is.
+//! The column `Time` of MySQL's process list follows the session's `SET timestamp`.
+//! The statement timers of performance_schema do not.
+//! They are read after the process list: a session that starts another statement in between seems younger, never older.
+//!
+//! An age that agrees with the session's lock wait in InnoDB needs no check.
+//! MariaDB's `Time` comes from a monotonic timer (seen on 10.11.19) and is used unchanged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,39 +14,40 @@ use clew_diagnose::is_internal;
 use clew_model::{Failure, Limitation, LimitationKind, Session};
 
 use crate::connection::Connection;
-use crate::server::Flavor;
-use crate::{doctor, failure, losses, statements};
+use crate::flavor::Flavor;
+use crate::{doctor, failure, lost_instrumentation, statements};
 
-/// Sessions whose threads are looked up by id; of more, all busy threads are read at once.
-const MAX_SINGLE_SESSIONS: usize = 16;
-/// Threads whose statements are looked up by id: from here on, it is cheaper to read all.
-const MAX_SINGLE_THREADS: usize = 400;
-/// Difference between `Time` and a lock wait that is no contradiction: both are whole seconds.
-const ROUNDED_SECONDS: u64 = 2;
-/// Picoseconds of a timer in a second.
-const PICOSECONDS: i64 = 1_000_000_000_000;
+/// Maximum number of sessions whose threads are looked up by id. For more, all busy threads are read.
+const MAX_SESSIONS_BY_ID: usize = 16;
+/// Maximum number of threads whose statements are looked up by id. For more, reading all is cheaper.
+const MAX_THREADS_BY_ID: usize = 400;
+/// Tolerance in seconds between `Time` and a lock wait: both are whole seconds.
+const ROUNDING_TOLERANCE: u64 = 2;
+/// Picoseconds per second.
+const PICOSECONDS_PER_SECOND: i64 = 1_000_000_000_000;
 
-/// Sessions that are checked.
+/// Sessions whose ages are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Checked {
+pub(crate) enum CheckScope {
     /// Busy sessions.
     Busy,
-    /// Idle ones too: since when they have been idle.
+    /// All sessions: also the idle time of idle ones.
     All,
 }
 
-/// Whether `Time` of this session must be checked. `lock_wait` are the seconds that InnoDB says it has waited for a lock.
-pub(crate) fn must_be_checked(flavor: Flavor, session: &Session, lock_wait: Option<u64>, checked: Checked) -> bool {
+/// Returns whether the age of this session must be checked.
+/// `lock_wait` is the session's lock wait in InnoDB, in seconds.
+pub(crate) fn needs_check(flavor: Flavor, session: &Session, lock_wait: Option<u64>, checked: CheckScope) -> bool {
     let is_idle = session.command.eq_ignore_ascii_case(b"Sleep");
     flavor == Flavor::MySql
-        && (!is_idle || checked == Checked::All)
-        // Before sign-in no statement can set the clock.
+        && (!is_idle || checked == CheckScope::All)
+        // No statement can set the clock before the login.
         && !session.command.eq_ignore_ascii_case(b"Connect")
         && !is_internal(session)
-        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDED_SECONDS)
+        && lock_wait.is_none_or(|waited| waited.abs_diff(session.seconds) > ROUNDING_TOLERANCE)
 }
 
-/// What the check needs of a session.
+/// Age of a session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionAge {
     pub(crate) id: u64,
@@ -52,50 +56,50 @@ pub(crate) struct SessionAge {
 }
 
 impl SessionAge {
-    pub(crate) fn of(session: &Session) -> Self {
+    pub(crate) fn from_session(session: &Session) -> Self {
         Self { id: session.id, is_idle: session.command.eq_ignore_ascii_case(b"Sleep"), seconds: session.seconds }
     }
 }
 
-/// Replaces the seconds of those of these sessions that must be checked. Returns the ids whose seconds could not be checked.
+/// Checks the ages of these sessions and replaces them. Returns the ids of sessions whose age could not be checked.
 pub(crate) async fn check_sessions(
     connection: &mut Connection,
     sessions: Vec<&mut Session>,
-    checked: Checked,
+    checked: CheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     let (flavor, own) = (connection.flavor, connection.id);
-    let mut doubtful = sessions;
-    doubtful.retain(|session| session.id == own || must_be_checked(flavor, session, None, checked));
-    let mut ages: Vec<SessionAge> = doubtful.iter().map(|session| SessionAge::of(session)).collect();
-    let unchecked = check(connection, &mut ages, checked).await?;
-    for (session, age) in doubtful.into_iter().zip(ages) {
+    let mut unverified = sessions;
+    unverified.retain(|session| session.id == own || needs_check(flavor, session, None, checked));
+    let mut ages: Vec<SessionAge> = unverified.iter().map(|session| SessionAge::from_session(session)).collect();
+    let unchecked = check_ages(connection, &mut ages, checked).await?;
+    for (session, age) in unverified.into_iter().zip(ages) {
         session.seconds = age.seconds;
     }
     Ok(unchecked)
 }
 
-/// Replaces the seconds of sessions of MySQL by those of the statement timers. Returns the sessions whose seconds could not be checked; why becomes
-/// a limitation of the connection.
-pub(crate) async fn check(
+/// Replaces the ages of MySQL sessions by their statement timers.
+/// Returns the ids of sessions whose age could not be checked. The reasons become limitations of the connection.
+pub(crate) async fn check_ages(
     connection: &mut Connection,
     sessions: &mut [SessionAge],
-    checked: Checked,
+    checked: CheckScope,
 ) -> Result<HashSet<u64>, Failure> {
     if connection.flavor == Flavor::MariaDb || sessions.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    let timers = match read(connection, &ids, checked).await {
+    let timers = match read_timers(connection, &ids, checked).await {
         Ok(timers) => timers,
-        Err(Error::Server(error)) if !failure::took_too_long(&error) => {
-            let account = doctor::account(connection).await?;
-            connection.limitations.push(unreadable(&doctor::no_select_on_performance_schema(&account)));
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => {
+            let account = doctor::read_account(connection).await?;
+            connection.limitations.push(unreadable_timers(&doctor::no_performance_schema_privilege(&account)));
             return Ok(ids.into_iter().collect());
         }
-        Err(error) => return Err(connection.failed(&error)),
+        Err(error) => return Err(connection.to_failure(&error)),
     };
     let Some(timers) = timers else {
-        let gap = timers_off(connection).await?;
+        let gap = missing_timers(connection).await?;
         connection.limitations.push(gap);
         return Ok(ids.into_iter().collect());
     };
@@ -104,7 +108,7 @@ pub(crate) async fn check(
     for session in sessions.iter_mut() {
         untimed += u64::from(timers.untimed.contains(&session.id));
         let has_ended = timers.ended.contains(&session.id);
-        // Listed as busy, it has ended its statement since.
+        // The session was listed as busy, and its statement has ended since.
         if has_ended && !session.is_idle {
             unchecked.insert(session.id);
         }
@@ -115,16 +119,16 @@ pub(crate) async fn check(
         }
         unchecked.insert(session.id);
         if has_ended && !session.is_idle {
-            // The timers of many sessions are read without those of statements that ended.
+            // For many sessions, only timers of running statements are read.
             session.seconds = 0;
         } else if !has_ended && !timers.untimed.contains(&session.id) {
             gone.push(session);
         }
     }
     if !gone.is_empty() {
-        let losses = losses::read_of_threads(connection).await?;
+        let losses = lost_instrumentation::read_lost_threads(connection).await?;
         if losses.is_empty() {
-            // They ended since they were listed.
+            // The sessions ended since they were listed.
             for session in gone {
                 session.seconds = 0;
             }
@@ -135,154 +139,164 @@ pub(crate) async fn check(
         connection.limitations.push(negative_ages(negative));
     }
     if untimed > 0 {
-        connection.limitations.push(not_timed(untimed));
+        connection.limitations.push(untimed_sessions(untimed));
     }
     Ok(unchecked)
 }
 
-/// Timers of sessions.
+/// Statement timers of sessions.
 #[derive(Debug, Default)]
-struct Timers {
-    by_session: HashMap<u64, Timer>,
+struct StatementTimers {
+    by_session: HashMap<u64, StatementTimer>,
     /// Sessions whose statements the server does not record.
     untimed: HashSet<u64>,
     /// Sessions whose latest statement has ended, or that have run none.
     ended: HashSet<u64>,
-    /// The timer's value when it was read.
+    /// Value of the server's timer when it was read.
     now: u64,
 }
 
-/// Latest statement of a session, in picoseconds.
+/// Timer of the latest statement of a session, in picoseconds.
 #[derive(Debug, Clone, Copy)]
-struct Timer {
+struct StatementTimer {
     event: u64,
     runs: bool,
     ended: u64,
     lasted: u64,
 }
 
-impl Timers {
-    /// Seconds that a session has been at what it does; negative where the server's clock was set back meanwhile.
+impl StatementTimers {
+    /// Returns the age of the session's statement or idle time in seconds.
+    /// Negative if the server's clock was set back meanwhile.
     fn seconds(&self, session: &SessionAge) -> Option<i64> {
         let timer = self.by_session.get(&session.id)?;
         let picoseconds = match (session.is_idle, timer.runs) {
-            // It began a statement since it was listed as idle.
+            // The session was listed as idle and started a statement since.
             (true, true) => 0,
             (true, false) => self.now.wrapping_sub(timer.ended),
             (false, _) => timer.lasted,
         };
-        // A timer that was set back wraps.
-        Some(picoseconds.cast_signed().div_euclid(PICOSECONDS))
+        // A timer that was set back wraps around.
+        Some(picoseconds.cast_signed().div_euclid(PICOSECONDS_PER_SECOND))
     }
 }
 
-/// A row of the timers: thread, event, whether it runs, end, duration.
+/// Row of statement timers: thread, event, whether it runs, end, duration.
 type TimerRow = (u64, u64, bool, Option<u64>, Option<u64>);
 
-/// Sessions by thread, and whether the server records the thread's statements.
-type Threads = HashMap<u64, (u64, bool)>;
+/// Session of each thread, and whether the server records the thread's statements.
+type SessionThreads = HashMap<u64, (u64, bool)>;
 
-/// Threads of those sessions that are wanted.
-async fn read_threads(connection: &mut Connection, wanted: &HashSet<u64>, statement: &str) -> Result<Threads, Error> {
-    let mut threads = Threads::new();
-    let take = |(thread, session, instrumented): (u64, u64, bool)| {
+/// Reads the threads of the wanted sessions.
+async fn read_threads(
+    connection: &mut Connection,
+    wanted: &HashSet<u64>,
+    statement: &str,
+) -> Result<SessionThreads, Error> {
+    let mut threads = SessionThreads::new();
+    let collect_row = |(thread, session, instrumented): (u64, u64, bool)| {
         if wanted.contains(&session) {
             threads.insert(thread, (session, instrumented));
         }
     };
-    connection.link.client.query_each(statement, take).await?;
+    connection.raw.client.query_each(statement, collect_row).await?;
     Ok(threads)
 }
 
-fn sorted(ids: &HashSet<u64>) -> Vec<u64> {
+fn sorted_ids(ids: &HashSet<u64>) -> Vec<u64> {
     let mut ids: Vec<u64> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids
 }
 
-/// Timers of these sessions; nothing where the server keeps none: not even that of the statement that asks.
-async fn read(connection: &mut Connection, sessions: &[u64], checked: Checked) -> Result<Option<Timers>, Error> {
+/// Reads the timers of these sessions. Returns `None` if the server has no timer even for this query itself.
+async fn read_timers(
+    connection: &mut Connection,
+    sessions: &[u64],
+    checked: CheckScope,
+) -> Result<Option<StatementTimers>, Error> {
     let mut wanted: HashSet<u64> = sessions.iter().copied().collect();
     wanted.insert(connection.id);
     let statement = match checked {
-        Checked::Busy if wanted.len() > MAX_SINGLE_SESSIONS => statements::BUSY_THREADS.to_owned(),
-        Checked::All if wanted.len() > MAX_SINGLE_THREADS => statements::ALL_THREADS.to_owned(),
-        _ => statements::threads_of(&sorted(&wanted)),
+        CheckScope::Busy if wanted.len() > MAX_SESSIONS_BY_ID => statements::BUSY_THREADS.to_owned(),
+        CheckScope::All if wanted.len() > MAX_THREADS_BY_ID => statements::ALL_THREADS.to_owned(),
+        _ => statements::threads_by_session(&sorted_ids(&wanted)),
     };
     let mut threads = read_threads(connection, &wanted, &statement).await?;
-    // Those that became idle since they were listed.
-    if wanted.len() > MAX_SINGLE_SESSIONS && checked == Checked::Busy && threads.len() < wanted.len() {
+    // Sessions that became idle since they were listed.
+    if wanted.len() > MAX_SESSIONS_BY_ID && checked == CheckScope::Busy && threads.len() < wanted.len() {
         let mut missing = wanted;
         for (session, _) in threads.values() {
             missing.remove(session);
         }
-        threads.extend(read_threads(connection, &missing, &statements::threads_of(&sorted(&missing))).await?);
+        threads
+            .extend(read_threads(connection, &missing, &statements::threads_by_session(&sorted_ids(&missing))).await?);
     }
     if threads.is_empty() {
         return Ok(None);
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let ask = match checked {
-        _ if ids.len() <= MAX_SINGLE_THREADS => statements::statement_timers(&ids),
-        Checked::Busy => statements::running_statement_timers(),
-        Checked::All => statements::STATEMENT_TIMERS.to_owned(),
+    let query = match checked {
+        _ if ids.len() <= MAX_THREADS_BY_ID => statements::statement_timers(&ids),
+        CheckScope::Busy => statements::running_statement_timers(),
+        CheckScope::All => statements::STATEMENT_TIMERS.to_owned(),
     };
-    let mut timers = Timers::default();
+    let mut timers = StatementTimers::default();
     for (session, instrumented) in threads.values() {
         if *instrumented { &mut timers.ended } else { &mut timers.untimed }.insert(*session);
     }
-    let take = |(thread, event, runs, ended, lasted): TimerRow| {
+    let collect_row = |(thread, event, runs, ended, lasted): TimerRow| {
         let (Some((session, true)), Some(ended), Some(lasted)) = (threads.get(&thread), ended, lasted) else { return };
-        let timer = Timer { event, runs, ended, lasted };
-        // Of statements in each other, as in a procedure, the inner one counts, which the process list shows too.
-        let known = timers.by_session.entry(*session).or_insert(timer);
-        if (timer.runs, timer.event) > (known.runs, known.event) {
-            *known = timer;
+        let timer = StatementTimer { event, runs, ended, lasted };
+        // For nested statements, as in a procedure, the innermost counts, as in the process list.
+        let latest = timers.by_session.entry(*session).or_insert(timer);
+        if (timer.runs, timer.event) > (latest.runs, latest.event) {
+            *latest = timer;
         }
     };
-    connection.link.client.query_each(&ask, take).await?;
+    connection.raw.client.query_each(&query, collect_row).await?;
     for (session, timer) in &timers.by_session {
         if timer.runs {
             timers.ended.remove(session);
         }
     }
-    // The statement of this very read is running: without it, what is listed may be left from before recording was switched off.
+    // This query itself must be listed as running. Otherwise the rows may be from before recording was disabled.
     let own = timers.by_session.get(&connection.id).filter(|own| own.runs);
-    Ok(own.map(|own| own.ended).map(|now| Timers { now, ..timers }))
+    Ok(own.map(|own| own.ended).map(|now| StatementTimers { now, ..timers }))
 }
 
-/// Why the server has no timers.
-async fn timers_off(connection: &mut Connection) -> Result<Limitation, Failure> {
-    let account = doctor::account(connection).await?;
-    Ok(match doctor::performance_schema(connection, &account).await? {
-        Err(gap) => unreadable(&gap),
-        Ok(()) => recording_off(),
+/// Returns the reason why the server has no timers.
+async fn missing_timers(connection: &mut Connection) -> Result<Limitation, Failure> {
+    let account = doctor::read_account(connection).await?;
+    Ok(match doctor::check_performance_schema(connection, &account).await? {
+        Err(gap) => unreadable_timers(&gap),
+        Ok(()) => recording_disabled(),
     })
 }
 
-/// Whether the statement timers can be read, for an account that is examined.
-pub(crate) async fn examine(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
+/// Checks whether the statement timers can be read.
+pub(crate) async fn check_timers(connection: &mut Connection) -> Result<Result<(), Limitation>, Failure> {
     let own = SessionAge { id: connection.id, is_idle: false, seconds: 0 };
-    check(connection, &mut [own], Checked::Busy).await?;
+    check_ages(connection, &mut [own], CheckScope::Busy).await?;
     let at = connection.limitations.iter().position(|gap| gap.kind == LimitationKind::UnreliableAges);
     Ok(at.map_or(Ok(()), |at| Err(connection.limitations.remove(at))))
 }
 
-const UNCHECKED: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
+const UNCHECKED_AGES: &str = "Seconds in the current state may be wrong, and rules kill nothing.";
 
-fn unreadable(gap: &Limitation) -> Limitation {
+fn unreadable_timers(gap: &Limitation) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED.to_owned(),
+        what: UNCHECKED_AGES.to_owned(),
         why: format!("MySQL's process list follows SET timestamp of each session. {}", gap.why),
         remedy: gap.remedy.clone(),
     }
 }
 
-fn recording_off() -> Limitation {
+fn recording_disabled() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
-        what: UNCHECKED.to_owned(),
+        what: UNCHECKED_AGES.to_owned(),
         why: "MySQL's process list follows SET timestamp of each session, and the server does not record the statements that run.".to_owned(),
         remedy: Some(
             "UPDATE performance_schema.setup_consumers SET enabled = 'YES' WHERE name IN ('global_instrumentation', \
@@ -293,7 +307,7 @@ fn recording_off() -> Limitation {
     }
 }
 
-fn not_timed(sessions: u64) -> Limitation {
+fn untimed_sessions(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions may be wrong, and rules do not kill them."),
@@ -305,8 +319,8 @@ fn not_timed(sessions: u64) -> Limitation {
     }
 }
 
-/// More sessions do something than are checked.
-pub(crate) fn too_many(sessions: u64) -> Limitation {
+/// Limitation if more sessions are busy than a snapshot checks.
+pub(crate) fn too_many_sessions(sessions: u64) -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: format!("Seconds in the current state of {sessions} sessions may be wrong."),
@@ -333,8 +347,8 @@ mod tests {
     }
 
     #[test]
-    fn only_times_that_a_session_can_set_are_checked() {
-        use Checked::{All, Busy};
+    fn only_ages_that_a_session_can_set_are_checked() {
+        use CheckScope::{All, Busy};
         for (flavor, command, lock_wait, checked, expected) in [
             (Flavor::MySql, "Query", None, Busy, true),
             (Flavor::MySql, "Execute", Some(97), Busy, true),
@@ -348,7 +362,7 @@ mod tests {
             (Flavor::MariaDb, "Query", None, All, false),
         ] {
             assert_eq!(
-                must_be_checked(flavor, &session(command, 100), lock_wait, checked),
+                needs_check(flavor, &session(command, 100), lock_wait, checked),
                 expected,
                 "{command} {lock_wait:?}"
             );
@@ -357,10 +371,10 @@ mod tests {
 
     #[test]
     fn seconds_follow_the_timers() {
-        let second = PICOSECONDS.cast_unsigned();
+        let second = PICOSECONDS_PER_SECOND.cast_unsigned();
         let timer = |runs, ended, lasted| {
-            let timer = Timer { event: 1, runs, ended, lasted };
-            Timers { by_session: HashMap::from([(7, timer)]), now: 100 * second, ..Timers::default() }
+            let timer = StatementTimer { event: 1, runs, ended, lasted };
+            StatementTimers { by_session: HashMap::from([(7, timer)]), now: 100 * second, ..StatementTimers::default() }
         };
         for (command, timers, expected) in [
             ("Query", timer(true, 100 * second, 61 * second - 1), 60),
@@ -371,11 +385,11 @@ mod tests {
             ("Sleep", timer(false, 130 * second, 30 * second), -30),
         ] {
             assert_eq!(
-                timers.seconds(&SessionAge::of(&session(command, 7202))),
+                timers.seconds(&SessionAge::from_session(&session(command, 7202))),
                 Some(expected),
                 "{command} {timers:?}"
             );
         }
-        assert_eq!(Timers::default().seconds(&SessionAge::of(&session("Query", 1))), None);
+        assert_eq!(StatementTimers::default().seconds(&SessionAge::from_session(&session("Query", 1))), None);
     }
 }

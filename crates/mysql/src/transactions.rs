@@ -1,4 +1,4 @@
-//! Open transactions.
+//! Reads open transactions.
 
 use std::time::Duration;
 
@@ -16,73 +16,74 @@ use crate::clock::{self, LocalAge};
 use crate::connection::Connection;
 use crate::{innodb_status, statements};
 
-/// Error of a read that needs the PROCESS privilege.
-pub(crate) const PRIVILEGE_MISSING: u16 = 1227;
+/// Error of a read without the PROCESS privilege.
+pub(crate) const PRIVILEGE_MISSING_ERROR: u16 = 1227;
 
-/// MySQL's error for text that `innodb_trx` cannot hold. Its column for statements knows characters of up to three bytes only, so
-/// that one open transaction whose statement has an emoji makes the whole table unreadable (seen on 9.7.4).
-pub(crate) const CANNOT_CONVERT: u16 = 3854;
+/// Error of MySQL for text that `innodb_trx` cannot hold.
+/// Its statement column holds characters of up to three bytes.
+/// One statement with an emoji makes the table unreadable (seen on 9.7.4).
+pub(crate) const CANNOT_CONVERT_TEXT_ERROR: u16 = 3854;
 
-/// What could be read of transactions.
+/// Result of reading open transactions.
 #[derive(Debug)]
 pub(crate) enum Transactions {
-    /// All.
+    /// All transactions.
     Readable(Vec<Transaction>),
-    /// The account lacks the privilege.
+    /// The account lacks the PROCESS privilege.
     Hidden,
-    /// Those that InnoDB's status tells of: some statement of some transaction does not fit the table.
+    /// Transactions parsed from InnoDB's status, while [`CANNOT_CONVERT_TEXT_ERROR`] persists.
     FromStatus(Vec<Transaction>),
 }
 
-/// Tries against [`CANNOT_CONVERT`], and the pause between two: most statements are over soon.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(50);
+/// Attempts after [`CANNOT_CONVERT_TEXT_ERROR`]: most statements end soon.
+const MAX_ATTEMPTS: u32 = 5;
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Reads all open transactions, or what can be had of them. Doubtful ages become limitations of the connection.
-pub(crate) async fn read(connection: &mut Connection) -> Result<Transactions, Error> {
-    for attempt in 1..=TRIES {
-        match connection.ask::<TransactionRow>(statements::TRANSACTIONS).await {
-            Ok(rows) => return Ok(Transactions::Readable(with_ages(connection, rows).await?)),
-            Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING => {
+/// Reads all open transactions, or those in InnoDB's status. Adds a limitation for each uncertain age.
+pub(crate) async fn read_transactions(connection: &mut Connection) -> Result<Transactions, Error> {
+    for attempt in 1..=MAX_ATTEMPTS {
+        match connection.query_all::<TransactionRow>(statements::TRANSACTIONS).await {
+            Ok(rows) => return Ok(Transactions::Readable(add_ages(connection, rows).await?)),
+            Err(Error::Server(error)) if error.code == PRIVILEGE_MISSING_ERROR => {
                 return Ok(Transactions::Hidden);
             }
-            Err(Error::Server(error)) if error.code == CANNOT_CONVERT => {
-                if attempt < TRIES {
-                    sleep(PAUSE).await;
+            Err(Error::Server(error)) if error.code == CANNOT_CONVERT_TEXT_ERROR => {
+                if attempt < MAX_ATTEMPTS {
+                    sleep(RETRY_DELAY).await;
                 }
             }
             Err(error) => return Err(error),
         }
     }
-    clock::read(connection).await?;
-    Ok(Transactions::FromStatus(from_status(connection).await?))
+    clock::read_clock(connection).await?;
+    Ok(Transactions::FromStatus(read_from_status(connection).await?))
 }
 
-async fn from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
-    let status = connection.ask::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
+async fn read_from_status(connection: &mut Connection) -> Result<Vec<Transaction>, Error> {
+    let status = connection.query_all::<(Vec<u8>, Vec<u8>, Vec<u8>)>(statements::INNODB_STATUS).await?;
     let text = status.first().map(|(_, _, text)| String::from_utf8_lossy(text)).unwrap_or_default();
-    Ok(innodb_status::transactions(&text))
+    Ok(innodb_status::parse_transactions(&text))
 }
 
-/// Sets the ages, by the server's clock right after the rows were read.
-async fn with_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Result<Vec<Transaction>, Error> {
+/// Sets the ages by the server's clock, which is read just after the rows.
+async fn add_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Result<Vec<Transaction>, Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(clock) = clock::read(connection).await? else {
-        connection.limitations.push(without_clock());
+    let Some(clock) = clock::read_clock(connection).await? else {
+        connection.limitations.push(no_clock());
         return Ok(rows.into_iter().map(|row| row.transaction).collect());
     };
     let times = rows.iter().flat_map(|row| [row.started, row.wait_started]).flatten().collect();
-    let ages = clock::ages(connection, &clock, times).await?;
+    let ages = clock::compute_ages(connection, &clock, times).await?;
     let age = |time: Option<DateTime>| time.and_then(|time| ages.get(&time)).copied();
     let is_ambiguous = |time| matches!(age(time), Some(LocalAge::Ambiguous(..)));
     let mut printed = HashMap::new();
     if rows.iter().any(|row| is_ambiguous(row.started) || is_ambiguous(row.wait_started)) {
-        let listed = from_status(connection).await.unwrap_or_default();
+        let listed = read_from_status(connection).await.unwrap_or_default();
         printed = listed.into_iter().map(|transaction| (transaction.session_id, transaction)).collect();
     }
-    let mut doubts = Doubts::default();
+    let mut doubts = UncertainAges::default();
     let mut transactions = Vec::with_capacity(rows.len());
     for row in rows {
         let mut transaction = row.transaction;
@@ -100,27 +101,27 @@ async fn with_ages(connection: &mut Connection, rows: Vec<TransactionRow>) -> Re
     Ok(transactions)
 }
 
-/// Seconds that a local time of a transaction may be in the future: clocks of a server's threads differ by less.
-const ROUNDED_SECONDS: i64 = 2;
-/// Difference between an age and InnoDB's own statement of it, which is read a moment later.
-const STATUS_SLACK: u64 = 60;
+/// Seconds by which a start may be in the future: the clocks of server threads differ by less.
+const ROUNDING_TOLERANCE: i64 = 2;
+/// Maximum difference between an age and the age in InnoDB's status, which is read slightly later.
+const STATUS_TOLERANCE: u64 = 60;
 
-/// Ages of transactions that are not certain.
+/// Counts uncertain ages of transactions.
 #[derive(Debug, Default)]
-struct Doubts {
+struct UncertainAges {
     negative: u64,
     ambiguous: u64,
 }
 
-impl Doubts {
-    /// Whole seconds of an age. `printed` is what InnoDB's status says of it: that is of UTC.
+impl UncertainAges {
+    /// Returns an age in whole seconds. `printed` is the age in InnoDB's status, which is based on UTC.
     fn seconds(&mut self, age: LocalAge, printed: Option<u64>) -> u64 {
         let age = match age {
             LocalAge::Exact(age) => age,
             LocalAge::Ambiguous(later, earlier) => {
                 let fits = |age: &i64| {
                     printed.is_some_and(|printed| {
-                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_SLACK)
+                        u64::try_from(*age).is_ok_and(|age| age.abs_diff(printed) < STATUS_TOLERANCE)
                     })
                 };
                 [later, earlier].into_iter().find(fits).unwrap_or_else(|| {
@@ -129,7 +130,7 @@ impl Doubts {
                 })
             }
         };
-        self.negative += u64::from(age < -ROUNDED_SECONDS);
+        self.negative += u64::from(age < -ROUNDING_TOLERANCE);
         Session::believable_seconds(age.into())
     }
 
@@ -156,7 +157,7 @@ impl Doubts {
     }
 }
 
-fn without_clock() -> Limitation {
+fn no_clock() -> Limitation {
     Limitation {
         kind: LimitationKind::UnreliableAges,
         what: "Durations of transactions are shown as 0.".to_owned(),
@@ -165,37 +166,37 @@ fn without_clock() -> Limitation {
     }
 }
 
-/// Transactions by thread id. A sorted list: it takes two thirds of what a hash map would.
+/// Transactions by session id. A sorted list needs two thirds of the memory of a hash map.
 #[derive(Debug, Default)]
-pub(crate) struct BySession(Vec<Transaction>);
+pub(crate) struct TransactionsBySession(Vec<Transaction>);
 
-impl BySession {
-    /// Of two of a session, as a change of definition has, the later one counts.
+impl TransactionsBySession {
+    /// Creates the list. A session with two transactions, as during DDL, keeps the later one.
     pub(crate) fn new(mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.session_id);
         transactions.shrink_to_fit();
         Self(transactions)
     }
 
-    /// Seconds that sessions have waited for a lock.
+    /// Returns the seconds that each session has waited for a lock.
     pub(crate) fn lock_waits(&self) -> HashMap<u64, u64> {
         lock_waits(&self.0)
     }
 
-    /// The transaction of a session.
+    /// Returns the transaction of a session.
     pub(crate) fn get(&self, session: u64) -> Option<&Transaction> {
         let after = self.0.partition_point(|transaction| transaction.session_id <= session);
         self.0.get(after.checked_sub(1)?).filter(|transaction| transaction.session_id == session)
     }
 }
 
-/// Seconds that sessions have waited for a lock.
+/// Returns the seconds that each session has waited for a lock.
 pub(crate) fn lock_waits(transactions: &[Transaction]) -> HashMap<u64, u64> {
     let waits = |transaction: &Transaction| Some((transaction.session_id, transaction.lock_wait_seconds?));
     transactions.iter().filter_map(waits).collect()
 }
 
-/// A transaction whose ages are not yet known.
+/// Transaction before its ages are computed.
 struct TransactionRow {
     transaction: Transaction,
     started: Option<DateTime>,
@@ -224,7 +225,7 @@ impl FromRow for TransactionRow {
             tables_locked: Some(tables_locked),
             rows_modified,
         };
-        let time = |printed: Option<String>| clock::parse(&printed?);
+        let time = |printed: Option<String>| clock::parse_local_time(&printed?);
         Ok(Self { transaction, started: time(started), wait_started: time(wait_started) })
     }
 }
@@ -234,17 +235,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_its_own_transaction_and_of_two_the_later() {
+    fn session_has_its_latest_transaction() {
         let transaction = |session_id, id| Transaction { session_id, id, ..Transaction::default() };
-        let found = BySession::new(vec![transaction(9, 1), transaction(4, 2), transaction(9, 3), transaction(6, 4)]);
+        let found = TransactionsBySession::new(vec![
+            transaction(9, 1),
+            transaction(4, 2),
+            transaction(9, 3),
+            transaction(6, 4),
+        ]);
         let ids = [3, 4, 5, 6, 9, 10].map(|session| found.get(session).map(|transaction| transaction.id));
         assert_eq!(ids, [None, Some(2), None, Some(4), Some(3), None]);
-        assert_eq!(BySession::default().get(1), None);
+        assert_eq!(TransactionsBySession::default().get(1), None);
     }
 
     #[test]
     fn ambiguous_and_negative_ages_are_named() {
-        let mut doubts = Doubts::default();
+        let mut doubts = UncertainAges::default();
         let ambiguous = LocalAge::Ambiguous(60, 3660);
         assert_eq!(doubts.seconds(ambiguous, Some(3661)), 3660);
         assert_eq!(doubts.seconds(ambiguous, Some(61)), 60);

@@ -1,8 +1,13 @@
-//! Signing in without giving the password to a server that is not authenticated.
+//! Authenticates without disclosing the password to an unauthenticated server.
 //!
-//! A response to a challenge (`mysql_native_password`, the fast path of `caching_sha2_password`, `ed25519`, `parsec`) does not reveal
-//! the password. Some plugins ask for the password itself: it is sent over verified TLS, over unverified TLS on this machine, or
-//! encrypted with a public key that the operator trusts. Anything else is refused.
+//! A response to a challenge does not reveal the password.
+//! These plugins use challenges: `mysql_native_password`, `caching_sha2_password` (fast path), `ed25519`, `parsec`.
+//!
+//! Other plugins request the password itself. Clew sends it only:
+//!
+//! - over verified TLS,
+//! - over unverified TLS on a loopback connection or with the operator's consent,
+//! - or encrypted with a public key that the operator trusts.
 
 use clew_model::NodeUrl;
 use mysql_common::crypto;
@@ -11,33 +16,34 @@ use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket};
 
 use super::error::{Error, ServerError};
 use super::packets::PacketStream;
-use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, read_file, serialized};
+use super::{ERROR_PACKET, MAX_HANDSHAKE_PACKET, read_limited_file, serialize_message};
 
-/// Rounds of a sign-in: no plugin needs more.
+/// Maximum number of authentication rounds: no plugin needs more.
 const MAX_ROUNDS: usize = 10;
-/// Largest iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB. A derivation is computed on the thread of the read.
+/// Maximum iteration factor of parsec: 65,536 iterations, 64 times those of MariaDB.
+/// The key derivation runs on a thread of the async runtime.
 const MAX_PARSEC_FACTOR: u8 = 6;
 /// Length of a challenge of ed25519 and parsec.
-const LONG_NONCE: usize = 32;
-/// Length of a challenge. A server sends a terminating NUL after it.
-const NONCE: usize = 20;
+const LONG_NONCE_LEN: usize = 32;
+/// Length of a challenge, without the terminating NUL that a server sends.
+const NONCE_LEN: usize = 20;
 
-/// Longest public key in PEM form: one of 16,384 bits has 3 KiB.
-const MAX_KEY: usize = 4 << 10;
+/// Maximum size of a public key in PEM form: a key of 16,384 bits has 3 KiB.
+const MAX_KEY_SIZE: usize = 4 << 10;
 
-/// How far the channel protects a secret.
+/// Protection of the channel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Channel {
-    /// By TLS.
+    /// True if the channel uses TLS.
     pub(super) encrypted: bool,
-    /// Whether TLS authenticated the server.
+    /// True if TLS authenticated the server.
     pub(super) verified: bool,
-    /// Whether the server is on this machine.
+    /// True if the server is on this machine.
     pub(super) is_loopback: bool,
 }
 
-/// The account's secret, and the state of the exchange.
-pub(super) struct Secrets<'a> {
+/// State of an authentication exchange, with the password.
+pub(super) struct AuthExchange<'a> {
     node: &'a NodeUrl,
     password: Option<String>,
     channel: Channel,
@@ -45,7 +51,7 @@ pub(super) struct Secrets<'a> {
     nonce: Vec<u8>,
 }
 
-impl<'a> Secrets<'a> {
+impl<'a> AuthExchange<'a> {
     pub(super) fn new(
         node: &'a NodeUrl,
         password: Option<String>,
@@ -58,25 +64,25 @@ impl<'a> Secrets<'a> {
             _ => AuthPlugin::MysqlNativePassword,
         };
         let mut nonce = greeting.nonce();
-        nonce.resize(NONCE, 0);
+        nonce.resize(NONCE_LEN, 0);
         Self { node, password: password.filter(|password| !password.is_empty()), channel, plugin, nonce }
     }
 
-    /// The plugin in use.
+    /// Returns the current plugin.
     pub(super) fn plugin(&self) -> AuthPlugin<'static> {
         self.plugin.clone()
     }
 
-    /// The response that goes with the sign-in packet; nothing without a password.
+    /// Returns the response for the handshake response packet; `None` without a password.
     pub(super) fn first_response(&self) -> Option<Vec<u8>> {
         self.challenge_response()
     }
 
     fn challenge_response(&self) -> Option<Vec<u8>> {
-        self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialized(&data.into_owned()))
+        self.plugin.gen_data(self.password.as_deref(), &self.nonce).map(|data| serialize_message(&data.into_owned()))
     }
 
-    /// Answers the server until it accepts or refuses the account.
+    /// Continues the exchange until the server accepts or refuses the account.
     pub(super) async fn complete(&mut self, packets: &mut PacketStream) -> Result<(), Error> {
         let mut salts = 0;
         for _ in 0..MAX_ROUNDS {
@@ -84,9 +90,9 @@ impl<'a> Secrets<'a> {
             match (payload.first(), &self.plugin) {
                 (Some(0x00), _) => return Ok(()),
                 (Some(&ERROR_PACKET), _) => return Err(Error::Server(ServerError::parse(&payload))),
-                (Some(0xfe), _) => self.switch(packets, &payload).await?,
+                (Some(0xfe), _) => self.switch_plugin(packets, &payload).await?,
                 (Some(0x01), AuthPlugin::CachingSha2Password) => match payload.get(1) {
-                    // The fast path succeeded: the server accepts next.
+                    // The fast path succeeded: an OK packet follows.
                     Some(0x03) => {}
                     Some(0x04) => self.send_password(packets, 0x02).await?,
                     _ => return Err(Error::Protocol("unknown step of caching_sha2_password")),
@@ -106,17 +112,17 @@ impl<'a> Secrets<'a> {
         Err(Error::Protocol("the sign-in does not end"))
     }
 
-    async fn switch(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
-        // A lone 0xfe asks for the plugin of servers before 4.1.
+    async fn switch_plugin(&mut self, packets: &mut PacketStream, payload: &[u8]) -> Result<(), Error> {
+        // A single 0xfe requests the plugin of servers before 4.1.
         if payload.len() == 1 {
             return Err(Error::AuthenticationPlugin("mysql_old_password".to_owned()));
         }
         let request = ParseBuf(payload).parse::<AuthSwitchRequest<'_>>(())?.into_owned();
         self.plugin = request.auth_plugin().into_owned();
         self.nonce = request.plugin_data().to_vec();
-        // The parser takes a last byte of 0 for a terminator. These challenges have none.
+        // The parser strips a last byte of 0 as a terminator. These challenges have no terminator.
         if matches!(self.plugin, AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. })
-            && self.nonce.len() == LONG_NONCE - 1
+            && self.nonce.len() == LONG_NONCE_LEN - 1
         {
             self.nonce.push(0);
         }
@@ -125,17 +131,17 @@ impl<'a> Secrets<'a> {
             AuthPlugin::MysqlClearPassword => self.send_password(packets, 0).await,
             AuthPlugin::Other(name) if **name == *b"sha256_password" => self.send_password(packets, 0x01).await,
             AuthPlugin::Other(name) => Err(Error::AuthenticationPlugin(String::from_utf8_lossy(name).into_owned())),
-            // Its salt comes in the next packet.
+            // The salt is in the next packet.
             AuthPlugin::MariadbParsec { .. } => packets.write(&[]).await,
             _ => packets.write(&self.challenge_response().unwrap_or_default()).await,
         }
     }
 
-    /// Sends the password itself. `key_request` asks for the server's public key; 0 where the plugin has none.
+    /// Sends the password itself. `key_request` requests the server's public key; 0 if the plugin has none.
     async fn send_password(&self, packets: &mut PacketStream, key_request: u8) -> Result<(), Error> {
         let mut password = self.password.clone().unwrap_or_default().into_bytes();
         password.push(0);
-        // Without a password there is nothing to protect.
+        // An empty password needs no protection.
         if password.len() == 1 {
             return packets.write(&password).await;
         }
@@ -145,7 +151,7 @@ impl<'a> Secrets<'a> {
         }
         let key = match &self.node.server_public_key {
             _ if encrypted || key_request == 0 => return Err(Error::UnverifiedChannel { encrypted }),
-            Some(path) => read_file(path, MAX_KEY)
+            Some(path) => read_limited_file(path, MAX_KEY_SIZE)
                 .await
                 .map_err(|why| Error::PublicKey(format!("cannot read the public key {}: {why}", path.display())))?,
             None if self.node.get_server_public_key => {
@@ -155,18 +161,19 @@ impl<'a> Secrets<'a> {
             }
             None => return Err(Error::UnverifiedChannel { encrypted }),
         };
-        let nonce = self.nonce.get(..NONCE).ok_or(Error::Protocol("the challenge is too short"))?;
+        let nonce = self.nonce.get(..NONCE_LEN).ok_or(Error::Protocol("the challenge is too short"))?;
         for (byte, mask) in password.iter_mut().zip(nonce.iter().cycle()) {
             *byte ^= mask;
         }
-        packets.write(&encrypted_with(password, key).await?).await
+        packets.write(&encrypt_password(password, key).await?).await
     }
 }
 
-/// The password under a public key in PEM form. Off the runtime's threads, and without their panic: the parser panics on a malformed key.
-async fn encrypted_with(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if key.len() > MAX_KEY {
-        return Err(Error::PublicKey(format!("the public key is longer than {MAX_KEY} bytes")));
+/// Encrypts the password with a public key in PEM form.
+/// Runs on a blocking thread and catches panics: the parser panics on a malformed key.
+async fn encrypt_password(password: Vec<u8>, key: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if key.len() > MAX_KEY_SIZE {
+        return Err(Error::PublicKey(format!("the public key is longer than {MAX_KEY_SIZE} bytes")));
     }
     let encryption =
         tokio::task::spawn_blocking(move || std::panic::catch_unwind(|| crypto::encrypt(&password, &key)).ok());
@@ -185,7 +192,7 @@ mod tests {
 
     const PASSWORD: &str = "correct-horse-battery";
 
-    /// A server that asks for full authentication: what the client does, and every byte that it sends.
+    /// Runs full authentication. Returns the result and all bytes that the client sent.
     async fn full_authentication(parameters: &str, channel: Channel) -> (Result<(), Error>, Vec<u8>) {
         let node: NodeUrl = format!("mysql://clew:{PASSWORD}@db.test/{parameters}").parse().unwrap();
         let greeting = HandshakePacket::new(
@@ -202,8 +209,8 @@ mod tests {
         let (client, mut server) = duplex(1 << 16);
         let mut packets = PacketStream::new(Box::new(client), u64::MAX);
         server.write_all(b"\x02\0\0\0\x01\x04\x07\0\0\x02\0\0\0\x02\0\0\0").await.unwrap();
-        let mut secrets = Secrets::new(&node, Some(PASSWORD.to_owned()), channel, &greeting);
-        let completed = secrets.complete(&mut packets).await;
+        let mut exchange = AuthExchange::new(&node, Some(PASSWORD.to_owned()), channel, &greeting);
+        let completed = exchange.complete(&mut packets).await;
         drop(packets);
         let mut sent = Vec::new();
         server.read_to_end(&mut sent).await.unwrap();
@@ -218,9 +225,9 @@ mod tests {
             b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_vec(),
             vec![b'x'; 5000],
         ] {
-            assert!(matches!(encrypted_with(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
+            assert!(matches!(encrypt_password(b"secret".to_vec(), key).await, Err(Error::PublicKey(_))));
         }
-        assert!(read_file(Path::new("/dev/zero"), MAX_KEY).await.is_err());
+        assert!(read_limited_file(Path::new("/dev/zero"), MAX_KEY_SIZE).await.is_err());
     }
 
     #[tokio::test]

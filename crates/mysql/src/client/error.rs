@@ -3,62 +3,62 @@
 use std::fmt;
 use std::io;
 
-/// An error packet of the server.
+/// Error packet of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    /// Number in the manuals of MySQL and MariaDB.
+    /// Error number in the MySQL and MariaDB manuals.
     pub(crate) code: u16,
-    /// The message, as UTF-8; bytes that are not are replaced.
+    /// Message; invalid UTF-8 is replaced.
     pub(crate) message: String,
-    /// SQLSTATE; `HY000` where the server sends none.
+    /// SQLSTATE; `HY000` if the server sends none.
     pub(crate) state: String,
 }
 
-/// Why a connection or a statement failed.
+/// Error of a connection or a statement.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The server refused.
+    /// The server returned an error.
     #[error("error {} ({}): {}", .0.code, .0.state, .0.message)]
     Server(ServerError),
     /// The network failed, or the server closed the connection.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The TLS handshake failed, or its settings are unusable.
+    /// The TLS handshake failed, or the TLS settings are invalid.
     #[error("TLS: {0}")]
     Tls(String),
     /// TLS is required, and the server does not offer it.
     #[error("the server does not offer TLS")]
     TlsNotOffered {
-        /// Whether the connection would have been allowed without TLS, had the account no password.
+        /// True if the TLS mode is `preferred`, which allows plain text only for accounts without a password.
         preferred: bool,
     },
-    /// The first bytes are not the greeting of a MySQL-compatible server.
+    /// The first bytes are not a MySQL handshake packet.
     #[error("the peer is not a MySQL-compatible server")]
     NotMysql(Vec<u8>),
-    /// The server asks for an authentication plugin that the client does not have, or that is refused.
+    /// The server requests an authentication plugin that the client does not support or refuses.
     #[error("authentication plugin {0}")]
     AuthenticationPlugin(String),
-    /// The server asks for the password itself over a channel on which the server is not authenticated.
+    /// The server requests the password itself over an unverified channel.
     #[error("the server asks for the password over an unverified channel")]
     UnverifiedChannel {
-        /// Whether the channel is encrypted.
+        /// True if the channel is encrypted.
         encrypted: bool,
     },
-    /// The file with the server's public key cannot be used.
+    /// The server's public key cannot be used.
     #[error("{0}")]
     PublicKey(String),
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     #[error("protocol violation: {0}")]
     Protocol(&'static str),
-    /// The server sent more than a limit allows.
+    /// The server exceeded a size limit.
     #[error("the server sent more than {limit} {what}")]
     TooLarge {
-        /// What is counted.
+        /// Counted unit.
         what: &'static str,
-        /// Its value.
+        /// Value of the limit.
         limit: u64,
     },
-    /// A row has other columns or types than the statement returns on a real server.
+    /// A row has unexpected columns or types.
     #[error("unexpected row: {0}")]
     Row(String),
 }
@@ -77,8 +77,8 @@ impl From<mysql_common::row::convert::FromRowError> for Error {
     }
 }
 
-/// Longest message that is kept of an error, in bytes. Servers send at most 512.
-const MAX_MESSAGE: usize = 4 << 10;
+/// Maximum bytes stored of an error message. Servers send at most 512.
+const MAX_MESSAGE_LEN: usize = 4 << 10;
 
 impl ServerError {
     /// Parses an error packet: `0xff`, number, optional `#` and SQLSTATE, message.
@@ -92,7 +92,7 @@ impl ServerError {
             [b'#', state @ ..] if state.len() >= 5 => state.split_at(5),
             message => (b"HY000".as_slice(), message),
         };
-        let message = message.get(..MAX_MESSAGE).unwrap_or(message);
+        let message = message.get(..MAX_MESSAGE_LEN).unwrap_or(message);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code, message: text(message), state: text(state) }
     }
@@ -111,6 +111,6 @@ mod tests {
     #[test]
     fn message_of_an_error_packet_is_cut() {
         let error = ServerError::parse(&[b"\xff\x15\x04#28000".as_slice(), &vec![b'a'; 1 << 20]].concat());
-        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_MESSAGE));
+        assert_eq!((error.code, error.state.as_str(), error.message.len()), (1045, "28000", MAX_MESSAGE_LEN));
     }
 }

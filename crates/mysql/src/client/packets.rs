@@ -1,4 +1,4 @@
-//! Packets of the client protocol over a byte stream, with limits on what the server may send.
+//! Reads and writes packets of the client protocol, with limits on received data.
 
 use std::fmt;
 
@@ -7,25 +7,25 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 
-/// Longest payload of one chunk; a longer packet continues in the next chunk.
-const MAX_CHUNK: usize = (1 << 24) - 1;
-/// Length and sequence number before each chunk.
-const HEADER: usize = 4;
-/// Bytes that are requested from the stream at a time.
+/// Maximum payload of one chunk; a longer packet continues in the next chunk.
+const MAX_CHUNK_SIZE: usize = (1 << 24) - 1;
+/// Length of a chunk header: payload length and sequence number.
+const HEADER_LEN: usize = 4;
+/// Bytes requested per read from the stream.
 const READ_SIZE: usize = 64 << 10;
-/// Longest reassembled packet whose buffer is kept for the next one.
-const MAX_KEPT_BUFFER: usize = 1 << 20;
+/// Maximum size of a reassembly buffer that is reused for the next packet.
+const MAX_REUSED_BUFFER: usize = 1 << 20;
 
-/// A byte stream to the server: TCP, or TLS over TCP.
+/// Byte stream to the server: TCP, or TLS over TCP.
 pub(super) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync {}
 
 impl<S: AsyncRead + AsyncWrite + fmt::Debug + Unpin + Send + Sync> Stream for S {}
 
-/// A packet, or its beginning.
+/// Packet, or its truncated prefix.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
     pub(super) payload: &'a [u8],
-    /// Whether the packet was longer than the limit; the rest was discarded while it arrived.
+    /// True if the packet exceeded the limit; the rest was discarded on arrival.
     pub(super) truncated: bool,
 }
 
@@ -34,9 +34,9 @@ pub(crate) struct Packet<'a> {
 pub(super) struct PacketStream {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
-    /// Bytes at the start of `buffer` that belong to the last packet, its header among them; 0 where it is in `assembled`.
+    /// Bytes of the last packet at the start of `buffer`, header included; 0 if it is in `assembled`.
     consumed: usize,
-    /// The last packet, where it came in several chunks or was truncated.
+    /// The last packet, if it had several chunks or was truncated.
     assembled: Vec<u8>,
     truncated: bool,
     sequence: u8,
@@ -45,7 +45,7 @@ pub(super) struct PacketStream {
 }
 
 impl PacketStream {
-    /// Packets over this stream; at most `max_received` bytes in all.
+    /// Creates a packet stream that receives at most `max_received` bytes in all.
     pub(super) fn new(stream: Box<dyn Stream>, max_received: u64) -> Self {
         Self {
             stream,
@@ -59,18 +59,19 @@ impl PacketStream {
         }
     }
 
-    /// The stream, for the TLS handshake, and the number of the next packet. Bytes that the server sent too early are discarded.
+    /// Returns the stream for the TLS handshake, and the next sequence number.
+    /// Discards bytes that the server sent too early.
     pub(super) fn into_stream(self) -> (Box<dyn Stream>, u8) {
         (self.stream, self.sequence)
     }
 
-    /// Continues with this number.
+    /// Sets the next sequence number.
     pub(super) fn with_sequence(mut self, sequence: u8) -> Self {
         self.sequence = sequence;
         self
     }
 
-    /// The first bytes that the server sends, without consuming them: as many as `wanted`, fewer if it closes the connection.
+    /// Returns the first `wanted` bytes without consuming them; fewer if the server closes the connection.
     pub(super) async fn peek(&mut self, wanted: usize) -> Result<&[u8], Error> {
         while self.buffer.len() < wanted {
             if self.fill().await? == 0 {
@@ -80,38 +81,38 @@ impl PacketStream {
         Ok(&self.buffer)
     }
 
-    /// The next packet, or the first `limit` bytes of it: the rest is discarded while it arrives, and never held in memory.
+    /// Reads the next packet, truncated to `limit` bytes. The rest is discarded on arrival and never held in memory.
     pub(super) async fn read(&mut self, limit: usize) -> Result<Packet<'_>, Error> {
         self.buffer.advance(self.consumed);
         self.consumed = 0;
-        let length = self.header().await?;
-        if length < MAX_CHUNK && length <= limit {
-            while self.buffer.len() < HEADER + length {
+        let length = self.read_chunk_length().await?;
+        if length < MAX_CHUNK_SIZE && length <= limit {
+            while self.buffer.len() < HEADER_LEN + length {
                 self.fill_or_fail().await?;
             }
-            self.consumed = HEADER + length;
+            self.consumed = HEADER_LEN + length;
             self.truncated = false;
         } else {
             self.truncated = self.assemble(length, limit).await?;
         }
-        Ok(self.last())
+        Ok(self.last_packet())
     }
 
-    /// The packet that was read last.
-    pub(super) fn last(&self) -> Packet<'_> {
-        let buffered = self.buffer.get(HEADER..self.consumed);
+    /// Returns the packet that was read last.
+    pub(super) fn last_packet(&self) -> Packet<'_> {
+        let buffered = self.buffer.get(HEADER_LEN..self.consumed);
         Packet { payload: buffered.unwrap_or(&self.assembled), truncated: self.truncated }
     }
 
-    /// Reassembles a packet of several chunks, or one that is longer than the limit. True: it was truncated.
+    /// Reassembles a packet that has several chunks or exceeds the limit. Returns whether it was truncated.
     async fn assemble(&mut self, first: usize, limit: usize) -> Result<bool, Error> {
-        if self.assembled.capacity() > MAX_KEPT_BUFFER {
+        if self.assembled.capacity() > MAX_REUSED_BUFFER {
             self.assembled = Vec::new();
         }
         self.assembled.clear();
         let (mut length, mut truncated) = (first, false);
         loop {
-            self.buffer.advance(HEADER);
+            self.buffer.advance(HEADER_LEN);
             let mut left = length;
             while left > 0 {
                 if self.buffer.is_empty() {
@@ -124,15 +125,15 @@ impl PacketStream {
                 self.buffer.advance(part);
                 left -= part;
             }
-            if length < MAX_CHUNK {
+            if length < MAX_CHUNK_SIZE {
                 return Ok(truncated);
             }
-            length = self.header().await?;
+            length = self.read_chunk_length().await?;
         }
     }
 
-    /// Length of the chunk at the start of the buffer. Its header is left there.
-    async fn header(&mut self) -> Result<usize, Error> {
+    /// Reads the length of the chunk at the start of the buffer. Does not consume its header.
+    async fn read_chunk_length(&mut self) -> Result<usize, Error> {
         loop {
             if let [a, b, c, sequence, ..] = *self.buffer {
                 if sequence != self.sequence {
@@ -167,10 +168,10 @@ impl PacketStream {
 
     /// Sends a packet that continues an exchange.
     pub(super) async fn write(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK);
+        let length = u32::try_from(payload.len()).ok().filter(|&length| (length as usize) < MAX_CHUNK_SIZE);
         let length = length.ok_or(Error::Protocol("the statement is longer than 16 MiB"))?;
         let [a, b, c, _] = length.to_le_bytes();
-        let mut packet = Vec::with_capacity(HEADER + payload.len());
+        let mut packet = Vec::with_capacity(HEADER_LEN + payload.len());
         packet.extend_from_slice(&[a, b, c, self.sequence]);
         packet.extend_from_slice(payload);
         self.sequence = self.sequence.wrapping_add(1);
@@ -199,14 +200,15 @@ mod tests {
 
     #[tokio::test]
     async fn packet_of_several_chunks_is_reassembled_and_truncated_at_the_limit() {
-        let sent = [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK]), chunk(2, b"yz"), chunk(3, b"last")].concat();
-        for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK + 2, false), (100, 100, true)] {
+        let sent =
+            [chunk(0, b"first"), chunk(1, &vec![b'x'; MAX_CHUNK_SIZE]), chunk(2, b"yz"), chunk(3, b"last")].concat();
+        for (limit, length, truncated) in [(usize::MAX, MAX_CHUNK_SIZE + 2, false), (100, 100, true)] {
             let mut stream = packets(sent.clone(), u64::MAX);
             assert_eq!(stream.read(limit).await.unwrap().payload, b"first");
             let packet = stream.read(limit).await.unwrap();
             assert_eq!((packet.payload.len(), packet.truncated), (length, truncated));
             assert_eq!(stream.read(limit).await.unwrap().payload, b"last");
-            // A vector doubles.
+            // A vector doubles its capacity.
             assert!(stream.assembled.capacity() <= 2 * length.max(READ_SIZE));
         }
     }

@@ -1,4 +1,4 @@
-//! Rows of a result, one at a time, as text.
+//! Reads the rows of a text result set, one at a time.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use super::error::{Error, ServerError};
 use super::packets::{Packet, PacketStream};
 use super::{ERROR_PACKET, InFlight};
 
-/// Columns of a result: servers allow no more in a table.
+/// Maximum number of columns: servers allow no more in a table.
 const MAX_COLUMNS: u64 = 4096;
-/// Longest definition of a column.
+/// Maximum size of a column definition.
 const MAX_COLUMN_DEFINITION: usize = 8 << 10;
-/// Status flag of a result that another one follows.
+/// Status flag `SERVER_MORE_RESULTS_EXISTS`.
 const MORE_RESULTS: u16 = 0x0008;
-/// Start of the packet that ends the definitions of columns, and the rows.
-const END: u8 = 0xfe;
-/// A longer packet with that start is a row.
-const MAX_END: usize = 9;
-/// A response that requests a file of the client.
-const LOCAL_INFILE: u8 = 0xfb;
-/// A cell that is NULL.
-const NULL: u8 = 0xfb;
+/// First byte of the EOF packet after the column definitions and after the rows.
+const EOF_PACKET: u8 = 0xfe;
+/// Length from which a packet that starts with 0xfe is a row.
+const MAX_EOF_PACKET_SIZE: usize = 9;
+/// First byte of a `LOCAL INFILE` request.
+const LOCAL_INFILE_REQUEST: u8 = 0xfb;
+/// NULL cell.
+const NULL_CELL: u8 = 0xfb;
 
-/// Rows of the first result that has columns. A statement without rows has none.
+/// Rows of the first result set. A statement without a result set has no rows.
 #[derive(Debug)]
 pub(crate) struct Rows<'c> {
     packets: &'c mut PacketStream,
     in_flight: &'c InFlight,
     columns: Arc<[Column]>,
     max_row: usize,
-    /// Bytes of the rows so far.
+    /// Bytes of the rows read so far.
     size: usize,
     ended: bool,
 }
@@ -50,17 +50,17 @@ impl<'c> Rows<'c> {
         Ok(rows)
     }
 
-    /// Columns of the result; nothing where it has none.
+    /// Returns the columns of the result set; empty if there is none.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Bytes of the rows that were read so far.
+    /// Returns the bytes of the rows read so far.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// The next row; nothing after the last.
+    /// Returns the next row, or `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Cells<'_>>, Error> {
         if self.ended {
             return Ok(None);
@@ -69,25 +69,25 @@ impl<'c> Rows<'c> {
         match payload {
             [ERROR_PACKET, ..] => {
                 let error = ServerError::parse(payload);
-                self.end();
+                self.mark_ended();
                 return Err(Error::Server(error));
             }
-            [END, ..] if payload.len() < MAX_END && !truncated => {
-                let status = status_of_end(payload);
+            [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                let status = eof_packet_status(payload);
                 if status & MORE_RESULTS != 0 {
                     self.skip_results().await?;
                 }
-                self.end();
+                self.mark_ended();
                 return Ok(None);
             }
             _ => {}
         }
-        let Packet { payload, truncated } = self.packets.last();
+        let Packet { payload, truncated } = self.packets.last_packet();
         self.size += payload.len();
         Ok(Some(Cells { rest: payload, truncated }))
     }
 
-    /// The next row with its columns.
+    /// Returns the next row with its columns.
     pub(super) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
         let columns = self.columns.clone();
         let Some(mut cells) = self.next().await? else { return Ok(None) };
@@ -101,30 +101,32 @@ impl<'c> Rows<'c> {
         Ok(Some(new_row(values, columns)))
     }
 
-    fn end(&mut self) {
+    fn mark_ended(&mut self) {
         self.ended = true;
         self.in_flight.set(false);
     }
 
-    /// Reads the definitions of columns, or the end of a statement without rows.
+    /// Reads the column definitions, or the end of a statement without a result set.
     async fn read_header(&mut self) -> Result<(), Error> {
         loop {
             let payload = self.packets.read(MAX_COLUMN_DEFINITION).await?.payload;
             match payload.first() {
                 Some(&ERROR_PACKET) => {
                     let error = ServerError::parse(payload);
-                    self.end();
+                    self.mark_ended();
                     return Err(Error::Server(error));
                 }
                 Some(0x00) => {
-                    if status_of_ok(payload)? & MORE_RESULTS == 0 {
-                        self.end();
+                    if ok_packet_status(payload)? & MORE_RESULTS == 0 {
+                        self.mark_ended();
                         return Ok(());
                     }
                 }
-                Some(&LOCAL_INFILE) => return Err(Error::Protocol("the server asks for a file of this machine")),
+                Some(&LOCAL_INFILE_REQUEST) => {
+                    return Err(Error::Protocol("the server asks for a file of this machine"));
+                }
                 _ => {
-                    let (count, _) = length_encoded(payload)?;
+                    let (count, _) = parse_length_encoded(payload)?;
                     return self.read_columns(count).await;
                 }
             }
@@ -147,14 +149,14 @@ impl<'c> Rows<'c> {
             columns.push(ParseBuf(payload).parse::<Column>(())?);
         }
         match self.packets.read(MAX_COLUMN_DEFINITION).await?.payload {
-            [END, rest @ ..] if rest.len() < MAX_END => {}
+            [EOF_PACKET, rest @ ..] if rest.len() < MAX_EOF_PACKET_SIZE => {}
             _ => return Err(Error::Protocol("the columns of a result do not end")),
         }
         self.columns = columns.into();
         Ok(())
     }
 
-    /// Reads the results that follow the first one, as those of a procedure do, and drops them.
+    /// Discards the results after the first one, such as those of a procedure.
     async fn skip_results(&mut self) -> Result<(), Error> {
         let mut in_rows = false;
         loop {
@@ -162,17 +164,17 @@ impl<'c> Rows<'c> {
             let status = match payload {
                 [ERROR_PACKET, ..] => {
                     let error = ServerError::parse(payload);
-                    self.end();
+                    self.mark_ended();
                     return Err(Error::Server(error));
                 }
-                [0x00, ..] if !in_rows => status_of_ok(payload)?,
-                [END, ..] if payload.len() < MAX_END && !truncated => {
-                    // The first one ends the columns, the second the rows.
+                [0x00, ..] if !in_rows => ok_packet_status(payload)?,
+                [EOF_PACKET, ..] if payload.len() < MAX_EOF_PACKET_SIZE && !truncated => {
+                    // The first EOF packet ends the columns, the second the rows.
                     in_rows = !in_rows;
                     if in_rows {
                         continue;
                     }
-                    status_of_end(payload)
+                    eof_packet_status(payload)
                 }
                 _ => continue,
             };
@@ -183,26 +185,26 @@ impl<'c> Rows<'c> {
     }
 }
 
-/// The cells of a row, from the first to the last.
+/// Cells of a row, in order.
 #[derive(Debug)]
 pub(crate) struct Cells<'a> {
     rest: &'a [u8],
-    /// Whether the row was longer than the limit: the cell where it ends is cut, and those after it are missing.
+    /// True if the row exceeded the limit: its last cell is truncated, and further cells are missing.
     pub(crate) truncated: bool,
 }
 
 impl<'a> Cells<'a> {
-    /// The next cell; nothing for NULL.
+    /// Returns the next cell; `None` for NULL.
     pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Error> {
         if self.rest.is_empty() && self.truncated {
             return Ok(None);
         }
-        if let [NULL, rest @ ..] = self.rest {
+        if let [NULL_CELL, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(None);
         }
-        let (length, rest) = match length_encoded(self.rest) {
-            // The limit fell into the length itself.
+        let (length, rest) = match parse_length_encoded(self.rest) {
+            // The row was truncated inside the length.
             Err(_) if self.truncated => {
                 self.rest = &[];
                 return Ok(None);
@@ -222,8 +224,8 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// An integer of one to nine bytes, and what follows it.
-fn length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
+/// Parses a length-encoded integer. Also returns the rest of the bytes.
+fn parse_length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (first, rest) = bytes.split_first().ok_or(Error::Protocol("an empty packet"))?;
     let size = match first {
         0xfc => 2,
@@ -237,18 +239,18 @@ fn length_encoded(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     Ok((value, rest))
 }
 
-/// Status flags of an OK packet: after its start, the affected rows and the last insert id.
-fn status_of_ok(payload: &[u8]) -> Result<u16, Error> {
-    let (_, rest) = length_encoded(payload.get(1..).unwrap_or_default())?;
-    let (_, rest) = length_encoded(rest)?;
+/// Returns the status flags of an OK packet, after the affected rows and the last insert id.
+fn ok_packet_status(payload: &[u8]) -> Result<u16, Error> {
+    let (_, rest) = parse_length_encoded(payload.get(1..).unwrap_or_default())?;
+    let (_, rest) = parse_length_encoded(rest)?;
     match rest {
         [low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
         _ => Err(Error::Protocol("a short OK packet")),
     }
 }
 
-/// Status flags of an end packet: after its start and the number of warnings.
-fn status_of_end(payload: &[u8]) -> u16 {
+/// Returns the status flags of an EOF packet, after the number of warnings.
+fn eof_packet_status(payload: &[u8]) -> u16 {
     match payload {
         [_, _, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
         _ => 0,
@@ -283,8 +285,8 @@ mod tests {
     #[test]
     fn malformed_lengths_are_errors() {
         for bytes in [&b""[..], b"\xfc\x01", b"\xfe\x01\x02", b"\xff"] {
-            assert!(length_encoded(bytes).is_err(), "{bytes:?}");
+            assert!(parse_length_encoded(bytes).is_err(), "{bytes:?}");
         }
-        assert_eq!(length_encoded(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
+        assert_eq!(parse_length_encoded(b"\xfd\x01\x02\x03!").unwrap(), (0x0003_0201, &b"!"[..]));
     }
 }

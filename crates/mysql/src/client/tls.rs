@@ -1,4 +1,4 @@
-//! The TLS handshake, by the modes of MySQL's `--ssl-mode`.
+//! Performs the TLS handshake with the modes of MySQL's `--ssl-mode`.
 
 use std::sync::Arc;
 
@@ -14,35 +14,35 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
 use super::packets::Stream;
-use super::read_file;
+use super::read_limited_file;
 
-/// Largest file of certificates: those of all public authorities have a fifth of it.
-const MAX_BUNDLE: usize = 1 << 20;
+/// Maximum size of a certificate bundle: one of all public authorities has a fifth of it.
+const MAX_CA_BUNDLE_SIZE: usize = 1 << 20;
 
-/// Whether TLS authenticates the server, so that a password may be sent over the channel. A chain to a public authority without the name proves
-/// nothing: anyone can have such a certificate.
+/// Returns whether TLS authenticates the server, so that a password may be sent.
+/// A chain to a public authority is no proof without a host name: anyone can obtain such a certificate.
 pub(super) fn is_verified(node: &NodeUrl) -> bool {
     node.tls == TlsMode::VerifyIdentity || (node.tls == TlsMode::VerifyCa && node.ca.is_some())
 }
 
-/// Switches the stream to TLS.
+/// Upgrades the stream to TLS.
 pub(super) async fn handshake(node: &NodeUrl, stream: Box<dyn Stream>) -> Result<TlsStream<Box<dyn Stream>>, Error> {
     let name =
         ServerName::try_from(node.host.clone()).map_err(|error| Error::Tls(format!("{}: {error}", node.host)))?;
-    let connector = TlsConnector::from(Arc::new(configuration(node).await?));
+    let connector = TlsConnector::from(Arc::new(tls_config(node).await?));
     connector.connect(name, stream).await.map_err(|error| {
         let is_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         if is_tls { Error::Tls(error.to_string()) } else { error.into() }
     })
 }
 
-/// Fails where the certificates of `ca` cannot be read.
-async fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
+/// Creates the TLS configuration. Fails if the file `ca` cannot be read.
+async fn tls_config(node: &NodeUrl) -> Result<ClientConfig, Error> {
     let failed = |error: rustls::Error| Error::Tls(error.to_string());
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let chain = if matches!(node.tls, TlsMode::VerifyCa | TlsMode::VerifyIdentity) {
-        let roots = Arc::new(roots(node).await?);
+        let roots = Arc::new(load_roots(node).await?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
         Some(verifier.map_err(|error| Error::Tls(error.to_string()))?)
     } else {
@@ -50,14 +50,14 @@ async fn configuration(node: &NodeUrl) -> Result<ClientConfig, Error> {
     };
     let verifier: Arc<dyn ServerCertVerifier> = match (node.tls, chain) {
         (TlsMode::VerifyIdentity, Some(chain)) => chain,
-        (_, chain) => Arc::new(NameIgnored { chain, provider }),
+        (_, chain) => Arc::new(HostnameIgnored { chain, provider }),
     };
     let builder = builder.map_err(failed)?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// The authorities of the file, or the public ones.
-async fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
+/// Loads the authorities of the file, or the public ones.
+async fn load_roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &node.ca else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -66,7 +66,7 @@ async fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     let failed = |error: &dyn std::fmt::Display| {
         Error::Tls(format!("cannot read the certificates of {}: {error}", path.display()))
     };
-    let bundle = read_file(path, MAX_BUNDLE).await.map_err(|error| failed(&error))?;
+    let bundle = read_limited_file(path, MAX_CA_BUNDLE_SIZE).await.map_err(|error| failed(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&bundle) {
         roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
@@ -76,16 +76,15 @@ async fn roots(node: &NodeUrl) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Does not verify the name in a certificate.
+/// Certificate verifier that ignores the host name.
 #[derive(Debug)]
-struct NameIgnored {
-    /// Verifies the chain of the certificate. Without it any certificate is accepted: the channel is encrypted, and the server is not
-    /// authenticated.
+struct HostnameIgnored {
+    /// Verifier of the certificate chain. `None` accepts any certificate and does not authenticate the server.
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for NameIgnored {
+impl ServerCertVerifier for HostnameIgnored {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -135,7 +134,7 @@ mod tests {
     async fn certificates_are_read_from_a_file_of_limited_size() {
         for path in ["/dev/zero", "/proc/self", "/no/such/file"] {
             let node: NodeUrl = format!("mysql://clew@db.test/?tls=verify-ca&ca={path}").parse().unwrap();
-            let error = roots(&node).await.unwrap_err().to_string();
+            let error = load_roots(&node).await.unwrap_err().to_string();
             assert!(error.contains("cannot read the certificates"), "{error}");
         }
     }

@@ -1,45 +1,47 @@
-//! Many victims on one connection: each is checked against a recent list, and killed at once.
+//! Kills many victims over one connection. Each victim is checked against a recent process list.
 
 use std::time::Duration;
 
 use clew_diagnose::{ProtectedAccounts, clean, is_internal};
 use clew_model::{Failure, Session};
 
-use super::confirm::{Undone, Watched, confirm};
-use super::look::{Look, clew_sessions, lists_all};
-use super::risk::Engines;
-use super::send::send;
+use super::confirm::{PendingKill, confirm};
+use super::process_view::{ProcessView, read_clew_sessions, require_complete_list};
+use super::risk::EngineLookup;
+use super::rollback_state::RollbackState;
+use super::send::send_kill;
+use super::victim::{is_idle, is_killed};
 use super::{KillKind, KillOutcome, Refusal, UnsafeVictims, Victim};
 use crate::connection::Connection;
 
-/// How old a list may be when a kill is sent by it: most kills take a fraction of a millisecond, a list up to 0.05 s.
-const LOOK_IS_GOOD_FOR: Duration = Duration::from_millis(20);
-/// Victims that are looked up together: the ages of more take longer than a list is good for.
-const CHUNK: usize = 100;
+/// Maximum age of a process view when a kill is sent. A kill takes less than 1 ms, a list up to 50 ms.
+const MAX_VIEW_AGE: Duration = Duration::from_millis(20);
+/// Victims per process view. Reading the ages of more sessions takes longer than [`MAX_VIEW_AGE`].
+const CHUNK_SIZE: usize = 100;
 
-/// Victims, and how far each of them is.
+/// Victims with the state of each kill.
 pub(super) struct Batch<'a> {
-    rules: Rules<'a>,
-    members: Vec<(&'a Victim, Stage)>,
+    policy: KillPolicy<'a>,
+    victims: Vec<(&'a Victim, Stage)>,
 }
 
-/// What is ended, and what is spared.
+/// Target of the kills and protection rules.
 #[derive(Clone, Copy)]
-struct Rules<'a> {
+struct KillPolicy<'a> {
     kind: KillKind,
     protected: &'a ProtectedAccounts,
     unsafe_victims: UnsafeVictims,
 }
 
-/// How far a kill has come.
+/// State of a kill.
 enum Stage {
-    /// Not yet found in a list.
-    Waiting,
+    /// Not checked against a process list yet.
+    Queued,
     /// Kill sent, response pending.
     Sending,
-    /// The server took the kill.
-    Sent(Watched),
-    Over(KillOutcome),
+    /// Kill accepted by the server, effect not confirmed yet.
+    Sent(PendingKill),
+    Finished(KillOutcome),
 }
 
 impl<'a> Batch<'a> {
@@ -49,63 +51,66 @@ impl<'a> Batch<'a> {
         protected: &'a ProtectedAccounts,
         unsafe_victims: UnsafeVictims,
     ) -> Self {
-        let members = victims.iter().map(|victim| (victim, Stage::Waiting)).collect();
-        Self { rules: Rules { kind, protected, unsafe_victims }, members }
+        let victims = victims.iter().map(|victim| (victim, Stage::Queued)).collect();
+        Self { policy: KillPolicy { kind, protected, unsafe_victims }, victims }
     }
 
-    /// Sends a kill to each listed victim that no rule protects. Fails on a connection error; the remaining victims are untouched then.
+    /// Sends a kill to each listed victim that is not protected.
+    /// A connection error ends the batch: the remaining victims are not killed.
     pub(super) async fn send(&mut self, connection: &mut Connection) -> Result<(), Failure> {
-        let server = connection.instance().await?;
-        let own = clew_sessions(connection).await?;
-        let rules = self.rules;
-        let mut all_is_listed = false;
-        for chunk in self.members.chunks_mut(CHUNK) {
+        let server = connection.read_instance().await?;
+        let own = read_clew_sessions(connection).await?;
+        let policy = self.policy;
+        let mut list_is_complete = false;
+        for chunk in self.victims.chunks_mut(CHUNK_SIZE) {
             let ids: Vec<u64> = chunk.iter().map(|(victim, _)| victim.id).collect();
-            let mut look = Look::take(connection, &ids, rules.kind).await?;
-            let mut engines = Engines::default();
-            if rules.unsafe_victims == UnsafeVictims::Spare {
-                engines.load(connection, look.sessions.values()).await?;
+            let mut view = ProcessView::read(connection, &ids, policy.kind).await?;
+            let mut engines = EngineLookup::default();
+            if policy.unsafe_victims == UnsafeVictims::Spare {
+                engines.load(connection, view.sessions.values()).await?;
             }
             for (at, (victim, stage)) in chunk.iter_mut().enumerate() {
-                if look.age() > LOOK_IS_GOOD_FOR {
-                    look = Look::take(connection, ids.get(at..).unwrap_or_default(), rules.kind).await?;
+                if view.age() > MAX_VIEW_AGE {
+                    view = ProcessView::read(connection, ids.get(at..).unwrap_or_default(), policy.kind).await?;
                 }
-                // A balancer of statements may lead a repeated list elsewhere.
-                let elsewhere = if look.is_direct {
+                // A balancer may route a repeated list to another server.
+                let wrong_server = if view.is_direct {
                     (victim.read.server != server).then_some(Refusal::AnotherServer)
                 } else {
                     Some(Refusal::Indirect)
                 };
-                if let Some(refusal) = elsewhere {
-                    *stage = Stage::Over(KillOutcome::Refused(refusal));
+                if let Some(refusal) = wrong_server {
+                    *stage = Stage::Finished(KillOutcome::Refused(refusal));
                     continue;
                 }
-                let Some(now) = look.sessions.get(&victim.id) else {
-                    if !all_is_listed {
-                        lists_all(connection).await?;
-                        all_is_listed = true;
+                let Some(now) = view.sessions.get(&victim.id) else {
+                    if !list_is_complete {
+                        require_complete_list(connection).await?;
+                        list_is_complete = true;
                     }
-                    *stage = Stage::Over(match look.undone_by(connection, victim.id).await? {
-                        Undone::Rows(rows_modified) => KillOutcome::RollingBack { rows_modified },
-                        Undone::Waiting | Undone::Nothing => KillOutcome::AlreadyGone,
+                    *stage = Stage::Finished(match view.rollback_state(connection, victim.id).await? {
+                        RollbackState::RollingBack(rows_modified) => KillOutcome::RollingBack { rows_modified },
+                        RollbackState::NotStarted | RollbackState::NoTransaction => KillOutcome::AlreadyGone,
                     });
                     continue;
                 };
-                let is_own = own.contains(&victim.id) || look.own.contains(&victim.id);
-                let refusal = rules.refusal(victim, now, is_own).or_else(|| rules.doubt(victim, now, &look, &engines));
+                let is_own = own.contains(&victim.id) || view.own.contains(&victim.id);
+                let refusal = policy
+                    .refusal_by_identity(victim, now, is_own)
+                    .or_else(|| policy.refusal_by_state(victim, now, &view, &engines));
                 if let Some(refusal) = refusal {
-                    *stage = Stage::Over(KillOutcome::Refused(refusal));
+                    *stage = Stage::Finished(KillOutcome::Refused(refusal));
                     continue;
                 }
                 *stage = Stage::Sending;
                 *stage = if is_killed(now) {
-                    Stage::Sent(Watched::new(now.clone()))
+                    Stage::Sent(PendingKill::new(now.clone()))
                 } else {
-                    let query = look.queries.get(&victim.id).copied();
-                    match send(connection, victim.id, rules.kind, query).await? {
-                        Ok(true) => Stage::Sent(Watched::new(now.clone())),
-                        Ok(false) => Stage::Over(KillOutcome::AlreadyGone),
-                        Err(denied) => Stage::Over(KillOutcome::Failed(denied)),
+                    let query = view.queries.get(&victim.id).copied();
+                    match send_kill(connection, victim.id, policy.kind, query).await? {
+                        Ok(true) => Stage::Sent(PendingKill::new(now.clone())),
+                        Ok(false) => Stage::Finished(KillOutcome::AlreadyGone),
+                        Err(denied) => Stage::Finished(KillOutcome::Failed(denied)),
                     }
                 };
             }
@@ -113,50 +118,50 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Looks after those that were sent a kill until all had their effect, or it took too long.
+    /// Waits until all accepted kills had their effect, or until the confirmation timeout.
     pub(super) async fn confirm(&mut self, connection: Connection) -> Result<(), Failure> {
-        let sent = self.members.iter_mut().filter_map(|(_, stage)| match stage {
-            Stage::Sent(watched) => Some(watched),
+        let sent = self.victims.iter_mut().filter_map(|(_, stage)| match stage {
+            Stage::Sent(pending) => Some(pending),
             _ => None,
         });
-        confirm(connection, sent.collect(), self.rules.kind).await
+        confirm(connection, sent.collect(), self.policy.kind).await
     }
 
-    pub(super) fn nothing_was_sent(&self) -> bool {
-        !self.members.iter().any(|(_, stage)| matches!(stage, Stage::Sending | Stage::Sent(_)))
+    pub(super) fn nothing_sent(&self) -> bool {
+        !self.victims.iter().any(|(_, stage)| matches!(stage, Stage::Sending | Stage::Sent(_)))
     }
 
-    /// Ends what is not over yet; with the reason, if there is one.
-    pub(super) fn end(&mut self, failure: Option<&Failure>) {
-        for (_, stage) in &mut self.members {
+    /// Sets the outcome of each unfinished kill. `failure` is the reason, if there is one.
+    pub(super) fn finish(&mut self, failure: Option<&Failure>) {
+        for (_, stage) in &mut self.victims {
             let outcome = match (&mut *stage, failure) {
-                (Stage::Over(_), _) => continue,
-                (Stage::Sent(watched), failure) => watched.end(failure),
-                (Stage::Waiting, Some(failure)) => KillOutcome::Failed(failure.clone()),
+                (Stage::Finished(_), _) => continue,
+                (Stage::Sent(pending), failure) => pending.finish(failure),
+                (Stage::Queued, Some(failure)) => KillOutcome::Failed(failure.clone()),
                 (Stage::Sending, Some(failure)) => KillOutcome::Failed(Failure::new(
                     failure.kind,
                     format!("{}; the kill was under way, and the server may still do it", failure.detail),
                 )),
-                // Unreachable: without a failure each was sent or is over.
-                (Stage::Waiting | Stage::Sending, None) => KillOutcome::AlreadyGone,
+                // Unreachable: without a failure each kill was sent or is finished.
+                (Stage::Queued | Stage::Sending, None) => KillOutcome::AlreadyGone,
             };
-            *stage = Stage::Over(outcome);
+            *stage = Stage::Finished(outcome);
         }
     }
 
-    /// The outcome of each victim that is over.
+    /// Returns the outcome of each finished kill.
     pub(super) fn outcomes(self) -> Vec<(u64, KillOutcome)> {
         let outcome = |(victim, stage): (&Victim, Stage)| match stage {
-            Stage::Over(outcome) => Some((victim.id, outcome)),
+            Stage::Finished(outcome) => Some((victim.id, outcome)),
             _ => None,
         };
-        self.members.into_iter().filter_map(outcome).collect()
+        self.victims.into_iter().filter_map(outcome).collect()
     }
 }
 
-impl Rules<'_> {
-    /// Why the session that is listed under the victim's id is not the victim, or must not be killed.
-    fn refusal(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
+impl KillPolicy<'_> {
+    /// Refuses a listed session that is not the victim, or that is internal, Clew's own or protected.
+    fn refusal_by_identity(&self, victim: &Victim, now: &Session, is_own: bool) -> Option<Refusal> {
         if !victim.matches(now) {
             return Some(Refusal::AnotherSession { user: clean(&now.user), host: clean(&now.host) });
         }
@@ -172,9 +177,16 @@ impl Rules<'_> {
         None
     }
 
-    /// Why the victim is spared for what it does. An earlier kill is pending: nothing is sent.
-    fn doubt(&self, victim: &Victim, now: &Session, look: &Look, engines: &Engines) -> Option<Refusal> {
-        if look.appliers.contains(&victim.id) {
+    /// Refuses a victim because of its current state.
+    /// A session that is already being killed is not refused; no second kill is sent.
+    fn refusal_by_state(
+        &self,
+        victim: &Victim,
+        now: &Session,
+        view: &ProcessView,
+        engines: &EngineLookup,
+    ) -> Option<Refusal> {
+        if view.appliers.contains(&victim.id) {
             return Some(Refusal::Internal);
         }
         if is_killed(now) {
@@ -186,19 +198,10 @@ impl Rules<'_> {
         if !victim.still_running(now) {
             return Some(Refusal::AnotherStatement);
         }
-        if victim.is_chosen_by_age(self.kind) && look.unchecked.contains(&victim.id) {
+        if victim.is_chosen_by_age(self.kind) && view.unchecked.contains(&victim.id) {
             return Some(Refusal::UnreliableAge);
         }
         let spares = self.unsafe_victims == UnsafeVictims::Spare;
         spares.then(|| engines.unsafe_risk(now)).flatten().map(Refusal::Unsafe)
     }
-}
-
-pub(super) fn is_idle(session: &Session) -> bool {
-    session.command.eq_ignore_ascii_case(b"Sleep")
-}
-
-/// Whether an earlier kill is pending.
-pub(super) fn is_killed(session: &Session) -> bool {
-    session.command.eq_ignore_ascii_case(b"Killed")
 }

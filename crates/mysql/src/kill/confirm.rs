@@ -1,4 +1,4 @@
-//! Confirmation of kills: all sessions are listed together, round after round.
+//! Confirms kills: polls the process list until each kill had its effect.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -7,96 +7,112 @@ use clew_diagnose::clean;
 use clew_model::{Failure, Session};
 use tokio::time::{sleep, timeout};
 
-use super::batch::{is_idle, is_killed};
-use super::look::{List, look, look_with_ages};
+use super::process_view::{SessionList, list_sessions, list_sessions_with_ages};
+use super::rollback_state::{RollbackState, read_rollback_states};
+use super::victim::{is_idle, is_killed};
 use super::{KillKind, KillOutcome};
 use crate::connection::Connection;
-use crate::statement_ages::Checked;
-use crate::transactions::{self, Transactions};
+use crate::statement_ages::CheckScope;
 
-/// How long the effect of kills is waited for, however many there are.
-const CONFIRM: Duration = Duration::from_secs(1);
-/// Between two looks: twice as long each time.
-const FIRST_LOOK: Duration = Duration::from_millis(5);
-/// Delay before rollbacks are read: until then, most sessions are gone.
-const ASK_FOR_ROLLBACK_AFTER: Duration = Duration::from_millis(100);
+/// Time limit for confirming all kills of a batch.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
+/// Delay before the second poll; it doubles with each further poll.
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(5);
+/// Delay before rollbacks are read. Most sessions are gone by then.
+const ROLLBACK_READ_DELAY: Duration = Duration::from_millis(100);
 
-/// A session that was sent a kill.
-pub(super) struct Watched {
+/// Killed session whose end is not confirmed yet.
+pub(super) struct PendingKill {
     before: Session,
-    seen: String,
+    last_state: String,
     outcome: Option<KillOutcome>,
 }
 
-impl Watched {
-    /// A session as it was just before its kill.
+impl PendingKill {
+    /// Creates an entry from the session as it was listed just before its kill.
     pub(super) fn new(before: Session) -> Self {
-        Self { before, seen: "not confirmed".to_owned(), outcome: None }
+        Self { before, last_state: "not confirmed".to_owned(), outcome: None }
     }
 
-    /// The outcome. Where it was not confirmed: what the last list showed, or why there was none.
-    pub(super) fn end(&mut self, failure: Option<&Failure>) -> KillOutcome {
-        let unseen = || KillOutcome::Ending(failure.map_or_else(|| self.seen.clone(), Failure::to_string));
-        self.outcome.take().unwrap_or_else(unseen)
+    /// Returns the outcome. An unconfirmed kill is reported with its last listed state or with `failure`.
+    pub(super) fn finish(&mut self, failure: Option<&Failure>) -> KillOutcome {
+        let unconfirmed = || KillOutcome::Ending(failure.map_or_else(|| self.last_state.clone(), Failure::to_string));
+        self.outcome.take().unwrap_or_else(unconfirmed)
     }
 
-    fn look_at(&mut self, now: Option<&Session>, is_checked: bool, undone: Option<Undone>, kind: KillKind, late: bool) {
-        self.outcome = match (undone, now) {
-            (_, Some(now)) if kind == KillKind::Query && has_ended(&self.before, now, is_checked) => {
+    fn update(
+        &mut self,
+        now: Option<&Session>,
+        is_checked: bool,
+        rollback: Option<RollbackState>,
+        kind: KillKind,
+        late: bool,
+    ) {
+        self.outcome = match (rollback, now) {
+            (_, Some(now)) if kind == KillKind::Query && statement_has_ended(&self.before, now, is_checked) => {
                 Some(KillOutcome::Killed)
             }
-            (Some(Undone::Rows(rows_modified)), _) if late => Some(KillOutcome::RollingBack { rows_modified }),
-            (Some(Undone::Nothing), None) => Some(KillOutcome::Killed),
+            (Some(RollbackState::RollingBack(rows_modified)), _) if late => {
+                Some(KillOutcome::RollingBack { rows_modified })
+            }
+            (Some(RollbackState::NoTransaction), None) => Some(KillOutcome::Killed),
             _ => None,
         };
-        self.seen = now.map_or_else(
+        self.last_state = now.map_or_else(
             || "its transaction is still open".to_owned(),
             |now| format!("{} {}", clean(&now.command), clean(now.state.as_deref().unwrap_or_default())),
         );
     }
 }
 
-/// Lists at growing intervals until each kill had its effect, a rollback is listed, or the time is over.
+/// Polls until each kill had its effect, a rollback is listed, or the confirmation times out.
 pub(super) async fn confirm(
     mut connection: Connection,
-    mut watched: Vec<&mut Watched>,
+    mut kills: Vec<&mut PendingKill>,
     kind: KillKind,
 ) -> Result<(), Failure> {
-    // What was under way when the time was over is killed with the connection.
-    let Ok(seen) = timeout(CONFIRM, watch(&mut connection, &mut watched, kind)).await else { return Ok(()) };
-    seen?;
+    // A statement that is running at the timeout is killed with the connection.
+    let Ok(polled) = timeout(CONFIRMATION_TIMEOUT, poll_effects(&mut connection, &mut kills, kind)).await else {
+        return Ok(());
+    };
+    polled?;
     connection.close().await;
     Ok(())
 }
 
-async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: KillKind) -> Result<(), Failure> {
-    let begun = Instant::now();
-    let mut pause = FIRST_LOOK;
+async fn poll_effects(
+    connection: &mut Connection,
+    kills: &mut [&mut PendingKill],
+    kind: KillKind,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut pause = FIRST_POLL_DELAY;
     loop {
-        let all = watched.iter_mut().map(|one| &mut **one);
-        let mut open: Vec<&mut Watched> = all.filter(|one| one.outcome.is_none()).collect();
-        if open.is_empty() {
+        let all = kills.iter_mut().map(|kill| &mut **kill);
+        let mut pending: Vec<&mut PendingKill> = all.filter(|kill| kill.outcome.is_none()).collect();
+        if pending.is_empty() {
             return Ok(());
         }
-        let ids: HashSet<u64> = open.iter().map(|one| one.before.id).collect();
+        let ids: HashSet<u64> = pending.iter().map(|kill| kill.before.id).collect();
         let wanted = |session: &Session| ids.contains(&session.id);
-        // Only the end of a statement is judged by seconds.
-        let (List { sessions: listed, .. }, unchecked) = match kind {
-            KillKind::Query => look_with_ages(connection, Checked::Busy, wanted).await?,
-            KillKind::Connection => (look(connection, wanted).await?, HashSet::new()),
+        // Ages matter only for detecting the end of a statement.
+        let (SessionList { sessions: listed, .. }, unchecked) = match kind {
+            KillKind::Query => list_sessions_with_ages(connection, CheckScope::Busy, wanted).await?,
+            KillKind::Connection => (list_sessions(connection, wanted).await?, HashSet::new()),
         };
         let listed: HashMap<u64, Session> = listed.into_iter().map(|session| (session.id, session)).collect();
-        let now = |before: &Session| listed.get(&before.id).filter(|now| is_same(before, now));
-        let late = begun.elapsed() >= ASK_FOR_ROLLBACK_AFTER;
-        let ask = late || open.iter().any(|one| now(&one.before).is_none());
-        let undone = if ask { Some(read_undone(connection).await?) } else { None };
-        for one in &mut open {
-            let undone = undone.as_ref().map(|all| all.get(&one.before.id).copied().unwrap_or(Undone::Nothing));
-            let now = now(&one.before);
-            let is_checked = !unchecked.contains(&one.before.id);
-            one.look_at(now, is_checked, undone, kind, late);
+        let now = |before: &Session| listed.get(&before.id).filter(|now| is_same_client(before, now));
+        let late = started.elapsed() >= ROLLBACK_READ_DELAY;
+        let read_rollbacks = late || pending.iter().any(|kill| now(&kill.before).is_none());
+        let rollbacks = if read_rollbacks { Some(read_rollback_states(connection).await?) } else { None };
+        for kill in &mut pending {
+            let rollback =
+                rollbacks.as_ref().map(|all| all.get(&kill.before.id).copied().unwrap_or(RollbackState::NoTransaction));
+            let now = now(&kill.before);
+            let is_checked = !unchecked.contains(&kill.before.id);
+            kill.update(now, is_checked, rollback, kind, late);
         }
-        if open.iter().all(|one| one.outcome.is_some()) {
+        if pending.iter().all(|kill| kill.outcome.is_some()) {
             return Ok(());
         }
         sleep(pause).await;
@@ -104,41 +120,13 @@ async fn watch(connection: &mut Connection, watched: &mut [&mut Watched], kind: 
     }
 }
 
-fn is_same(before: &Session, now: &Session) -> bool {
+fn is_same_client(before: &Session, now: &Session) -> bool {
     before.user == now.user && before.host == now.host
 }
 
-/// Whether a statement ended, by what the list shows of its session. `is_checked` says that the session cannot have set its seconds.
-fn has_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
+/// Returns whether the statement has ended, from the listed session.
+/// `is_checked`: the age comes from a timer that the session cannot set.
+fn statement_has_ended(before: &Session, now: &Session, is_checked: bool) -> bool {
     let is_younger = is_checked && now.seconds < before.seconds;
     !is_killed(now) && (is_idle(now) || before.statement != now.statement || is_younger)
-}
-
-/// What a session still has to roll back. MySQL takes it off its list before that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undone {
-    /// Nothing, or nothing that the account may see.
-    Nothing,
-    /// It has a transaction, and has not begun.
-    Waiting,
-    /// Rows that are still changed.
-    Rows(u64),
-}
-
-/// What each session with an open transaction still has to roll back.
-pub(super) async fn read_undone(connection: &mut Connection) -> Result<HashMap<u64, Undone>, Failure> {
-    let read = transactions::read(connection).await.map_err(|error| connection.failed(&error))?;
-    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(HashMap::new()) };
-    let mut undone = HashMap::new();
-    for transaction in all {
-        let of_it = undone.entry(transaction.session_id).or_insert(Undone::Waiting);
-        if transaction.is_rolling_back() {
-            let rows = transaction.rows_modified;
-            *of_it = Undone::Rows(match *of_it {
-                Undone::Rows(more) => more.max(rows),
-                Undone::Waiting | Undone::Nothing => rows,
-            });
-        }
-    }
-    Ok(undone)
 }

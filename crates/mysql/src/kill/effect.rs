@@ -1,4 +1,4 @@
-//! Effect of kills on other sessions and on data, from what was read before them and after them.
+//! Effect of kills on other sessions and on data, measured by reads before and after the kills.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,17 +11,18 @@ use super::KillOutcome;
 use crate::limits::Limits;
 use crate::locks::read_waits;
 
-/// Maximum time of one read: a server that is slow to show its locks does not delay the kill for longer.
+/// Time limit of one read. A server that lists its locks slowly delays the kill by no more.
 const MAX_READ_TIME: Duration = Duration::from_secs(3);
-/// Reads after the kills, until every waiter that they unblock goes on. A waiter may get the lock and block the others.
+/// Maximum number of reads after the kills. Reads stop early when all expected waiters are unblocked.
+/// A waiter that gets the lock may block the others.
 const MAX_READS: u32 = 5;
-/// Pause before the second read; twice as long before each further one.
+/// Pause before the second read; it doubles before each further read.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Transactions and lock waits of a node just before sessions are killed.
+/// Transactions and lock waits of a node just before a kill.
 #[derive(Debug)]
 pub struct StateBeforeKill {
-    /// Changed rows by session; nothing where transactions cannot be read.
+    /// Changed rows by session; `None` if transactions cannot be read.
     rows: Option<HashMap<u64, u64>>,
     graph: WaitGraph,
 }
@@ -29,28 +30,28 @@ pub struct StateBeforeKill {
 /// Effect of kills.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KillEffect {
-    /// Changed rows of the killed sessions that were undone by the last read; nothing where transactions cannot be read.
+    /// Changed rows of killed sessions that were rolled back by the last read; `None` if transactions cannot be read.
     pub rows_rolled_back: Option<u64>,
-    /// Sessions that waited for a killed one, directly or behind others, and do not wait any more.
+    /// Sessions that waited for a killed session, directly or transitively, and no longer wait.
     pub unblocked: Vec<u64>,
-    /// Sessions that waited for a killed one, and still wait.
+    /// Sessions that waited for a killed session and still wait.
     pub still_waiting: Vec<u64>,
 }
 
 impl StateBeforeKill {
-    /// Reads transactions and lock waits. Fails where the node cannot be read in time; kills do not depend on it.
+    /// Reads transactions and lock waits. Kills do not depend on this read: a failure does not prevent them.
     pub async fn read(node: &NodeUrl, limits: &Limits) -> Result<Self, Failure> {
-        let observed = read_waits(node, &shortened(limits)).await?;
+        let observed = read_waits(node, &capped_limits(limits)).await?;
         Ok(Self { rows: rows_by_session(&observed), graph: graph(&observed) })
     }
 
-    /// How many sessions wait for this one, directly or behind others.
+    /// Returns the number of sessions that wait for this session, directly or transitively.
     #[must_use]
     pub fn waiters_behind(&self, session: u64) -> usize {
         self.graph.held_up_by(Party::Session(session))
     }
 
-    /// Reads the same again after the kills, and compares.
+    /// Reads the state again after the kills and returns the difference.
     pub async fn effect(
         &self,
         node: &NodeUrl,
@@ -60,20 +61,20 @@ impl StateBeforeKill {
         let killed: Vec<u64> =
             outcomes.iter().filter(|(_, outcome)| outcome.was_taken()).map(|(session, _)| *session).collect();
         let gone: Vec<Party> = killed.iter().copied().map(Party::Session).collect();
-        let behind: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
-        let at_most = self.graph.freed_by(&gone).len();
-        let rows_before = self.rows.as_ref().map(|rows| sum(rows, &killed));
-        if behind.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
+        let waiters: BTreeSet<u64> = self.graph.waiters_behind(&gone).into_iter().filter_map(Party::session).collect();
+        let max_unblocked = self.graph.freed_by(&gone).len();
+        let rows_before = self.rows.as_ref().map(|rows| sum_rows(rows, &killed));
+        if waiters.is_empty() && rows_before.is_none_or(|rows| rows == 0) {
             return Ok(KillEffect { rows_rolled_back: rows_before, ..KillEffect::default() });
         }
         let mut pause = FIRST_PAUSE;
         for read in 1.. {
-            let observed = read_waits(node, &shortened(limits)).await?;
+            let observed = read_waits(node, &capped_limits(limits)).await?;
             let waiting = waiting_sessions(&graph(&observed));
             let (still_waiting, unblocked): (Vec<u64>, Vec<u64>) =
-                behind.iter().copied().partition(|session| waiting.contains(session));
-            if unblocked.len() >= at_most || read == MAX_READS {
-                let rows_after = rows_by_session(&observed).map(|rows| sum(&rows, &killed));
+                waiters.iter().copied().partition(|session| waiting.contains(session));
+            if unblocked.len() >= max_unblocked || read == MAX_READS {
+                let rows_after = rows_by_session(&observed).map(|rows| sum_rows(&rows, &killed));
                 let undone = rows_before.zip(rows_after).map(|(before, after)| before.saturating_sub(after));
                 return Ok(KillEffect { rows_rolled_back: undone, unblocked, still_waiting });
             }
@@ -84,7 +85,7 @@ impl StateBeforeKill {
     }
 }
 
-fn shortened(limits: &Limits) -> Limits {
+fn capped_limits(limits: &Limits) -> Limits {
     Limits { node: limits.node.min(MAX_READ_TIME), connect: limits.connect.min(MAX_READ_TIME), ..*limits }
 }
 
@@ -100,7 +101,7 @@ fn rows_by_session(observed: &Observed) -> Option<HashMap<u64, u64>> {
     Some(rows)
 }
 
-fn sum(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
+fn sum_rows(rows: &HashMap<u64, u64>, sessions: &[u64]) -> u64 {
     sessions.iter().filter_map(|session| rows.get(session)).fold(0, |sum, rows| sum.saturating_add(*rows))
 }
 

@@ -1,33 +1,33 @@
-//! Outcomes of kills, and reasons for refusing them.
+//! Outcomes of kills, and reasons for refusals.
 
 use std::fmt;
 
 use clew_diagnose::KillRisk;
 use clew_model::Failure;
 
-/// Outcome of a kill. After the first four, nothing is left to do but to wait.
+/// Outcome of a kill. The first four variants need no further action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KillOutcome {
-    /// The session is gone, or its statement has ended.
+    /// The session or its statement has ended.
     Killed,
-    /// The server took this kill, or one before, and rolls back what was changed; the locks stay until that is done. MariaDB lists
-    /// the session until then, MySQL does not.
+    /// The server accepted this or an earlier kill and rolls back changes. Locks are released after the rollback.
+    /// MariaDB lists the session until then, MySQL does not.
     RollingBack {
-        /// Rows that are still changed.
+        /// Number of changed rows still to be rolled back.
         rows_modified: u64,
     },
-    /// The server took the kill, and at the last check it had not had its effect yet: what the check showed.
+    /// The server accepted the kill, and its effect is not confirmed yet. Has the last observed state.
     Ending(String),
-    /// It had ended before.
+    /// The session or its statement had ended before the kill.
     AlreadyGone,
-    /// Nothing was killed.
+    /// The kill was refused.
     Refused(Refusal),
-    /// The server could not be reached, or the account may not kill this session; then the failure names the `GRANT`.
+    /// The server is unreachable, or the account lacks a privilege; the failure then has the `GRANT` statement.
     Failed(Failure),
 }
 
 impl KillOutcome {
-    /// As it is stored: `killed`, `rolling_back`, `ending`, `already_gone`, `refused`, `failed`.
+    /// Name in the store: `killed`, `rolling_back`, `ending`, `already_gone`, `refused` or `failed`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -40,50 +40,50 @@ impl KillOutcome {
         }
     }
 
-    /// Whether the server took this kill, or one before: what is left to do is to wait.
+    /// Returns whether the server accepted this or an earlier kill.
     #[must_use]
     pub fn was_taken(&self) -> bool {
         matches!(self, Self::Killed | Self::RollingBack { .. } | Self::Ending(_))
     }
 
-    /// Whether what was to be killed is gone, or is about to go.
+    /// Returns whether the session or statement has ended or is about to end.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.was_taken() || *self == Self::AlreadyGone
     }
 }
 
-/// Why nothing was killed.
+/// Reason for refusing a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Replication, event scheduler or another thread of the server.
+    /// Internal thread of the server, such as replication or the event scheduler.
     Internal,
     /// The account is protected.
     Protected {
-        /// Its name.
+        /// Account name.
         user: String,
     },
-    /// One of Clew's own sessions.
+    /// Session of Clew itself.
     Own,
-    /// The id belongs to another session by now.
+    /// The connection id now belongs to another session.
     AnotherSession {
-        /// Its account.
+        /// Account name.
         user: String,
-        /// Its client.
+        /// Client address.
         host: String,
     },
-    /// The server restarted since the victim was listed, or the address leads to another server by now: the same ids belong to other
-    /// clients there.
+    /// The server restarted since the victim was listed, or the address now leads to another server.
+    /// Connection ids then belong to other clients.
     AnotherServer,
-    /// A proxy stands between, so that the sessions of the list cannot be identified.
+    /// A proxy stands between Clew and the server: listed sessions cannot be identified.
     Indirect,
-    /// The session does something else by now.
+    /// The session no longer runs the expected statement.
     AnotherStatement,
-    /// A rule chose the session by its age, and the server does not record what the session runs: the age may be wrong.
+    /// A rule chose the session by its age, which the server does not record and which may be wrong.
     UnreliableAge,
-    /// A statement was to be ended, and the session runs none.
+    /// The kill targets a statement, and the session runs none.
     Idle,
-    /// The kill could damage or half-change a table without transactions, and nothing opted in to that.
+    /// The kill can damage a table without transactions, and the caller did not accept this.
     Unsafe(KillRisk),
 }
 

@@ -1,7 +1,7 @@
-//! Reading what decides the risks of a kill: engines of the tables that a statement changes, and client program names.
+//! Reads the inputs of the risk assessment: storage engines of changed tables, and client program names.
 //!
-//! Only tables that the statements of the given sessions change are looked up, each by schema and name, at most [`MAX_TABLES`] of them.
-//! Further ones stay unknown.
+//! Looks up only tables that the statements of the given sessions change, at most [`MAX_TABLES`].
+//! The engines of further tables stay unknown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,18 +12,19 @@ use clew_model::{Failure, NodeUrl, Session, Transaction};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
+use crate::flavor::Flavor;
 use crate::limits::Limits;
-use crate::server::Flavor;
-use crate::{failure, programs, statements};
+use crate::{failure, program_names, statements};
 
-/// Tables whose engine is looked up for one kill.
+/// Maximum number of tables looked up for one kill.
 const MAX_TABLES: usize = 1024;
-/// Tables of one statement.
+/// Maximum number of tables per lookup statement.
 const TABLES_PER_STATEMENT: usize = 64;
 
-/// Risks of ending each of these sessions; a session without risks is not in the map.
+/// Reads the risks of killing each of these sessions. Sessions without risks are not in the map.
 ///
-/// Engines and program names that the account may not read are unknown, not a failure. Fails where the node cannot be connected to.
+/// Engines and program names that the account cannot read are unknown; this is no failure.
+/// Fails if the connection cannot be opened.
 #[allow(clippy::implicit_hasher, reason = "every caller has a map with the default hasher")]
 pub async fn read_kill_risks(
     node: &NodeUrl,
@@ -34,33 +35,33 @@ pub async fn read_kill_risks(
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
-    timeout(limits.node, failure::without_panic(node, read(node, sessions, transactions, limits)))
+    timeout(limits.node, failure::catch_panic(node, read_risks(node, sessions, transactions, limits)))
         .await
-        .unwrap_or_else(|_| Err(failure::timed_out(&node.address(), "reading risks of a kill", limits.node)))
+        .unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading risks of a kill", limits.node)))
 }
 
-async fn read(
+async fn read_risks(
     node: &NodeUrl,
     sessions: &[Session],
     transactions: &HashMap<u64, Transaction>,
     limits: &Limits,
 ) -> Result<HashMap<u64, Vec<KillRisk>>, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let mut engines = Engines::default();
+    let mut engines = EngineLookup::default();
     engines.load(&mut connection, sessions).await?;
     let programs = program_names(&mut connection, sessions).await?;
     connection.close().await;
     let risks = |session: &Session| {
         let program = programs.get(&session.id).map(AsRef::as_ref);
-        let risks = kill_risks(session, transactions.get(&session.id), program, &engines.known);
+        let risks = kill_risks(session, transactions.get(&session.id), program, &engines.by_table);
         (!risks.is_empty()).then_some((session.id, risks))
     };
     Ok(sessions.iter().filter_map(risks).collect())
 }
 
-/// Risks to tables of these sessions alone, for rules that choose victims.
+/// Reads the risks to tables only, for rules that choose victims.
 ///
-/// Opens a connection only where a session changes a table. Fails where the node cannot be connected to.
+/// Opens a connection only if a session changes a table. Fails if the connection cannot be opened.
 pub async fn read_table_risks(
     node: &NodeUrl,
     sessions: &[Session],
@@ -73,45 +74,45 @@ pub async fn read_table_risks(
 }
 
 fn changes_tables(session: &Session) -> bool {
-    tables_of(session).is_some()
+    changed_tables_of(session).is_some()
 }
 
-fn tables_of(session: &Session) -> Option<Vec<TableRef>> {
+fn changed_tables_of(session: &Session) -> Option<Vec<TableRef>> {
     let statement = session.statement.as_deref()?;
     Some(changed_tables(statement, session.database.as_deref())?.tables)
 }
 
 async fn program_names(connection: &mut Connection, sessions: &[Session]) -> Result<HashMap<u64, Arc<[u8]>>, Failure> {
     let ids: Vec<u64> = sessions.iter().map(|session| session.id).collect();
-    match programs::names_of(connection, &ids).await {
+    match program_names::query_for_sessions(connection, &ids).await {
         Ok(names) => Ok(names),
-        // Without performance_schema, or without a privilege on it, backups are recognised by their statements alone.
-        Err(Error::Server(error)) if !failure::took_too_long(&error) => Ok(HashMap::new()),
-        Err(error) => Err(connection.failed(&error)),
+        // Without performance_schema or a privilege on it, backups are recognised by their statements only.
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashMap::new()),
+        Err(error) => Err(connection.to_failure(&error)),
     }
 }
 
-/// Engines that were read over one connection.
+/// Storage engines read over one connection.
 #[derive(Debug, Default)]
-pub(super) struct Engines {
-    known: TableEngines,
-    /// Engines of the server by name, in lower case.
+pub(super) struct EngineLookup {
+    by_table: TableEngines,
+    /// Transaction support of the server's engines, by lower-case engine name.
     kinds: Option<HashMap<String, EngineKind>>,
 }
 
-impl Engines {
+impl EngineLookup {
     /// Reads the engines of the tables that these sessions change.
     pub(super) async fn load<'s>(
         &mut self,
         connection: &mut Connection,
         sessions: impl IntoIterator<Item = &'s Session>,
     ) -> Result<(), Failure> {
-        let named = sessions.into_iter().filter_map(tables_of).flatten();
+        let named = sessions.into_iter().filter_map(changed_tables_of).flatten();
         let tables: BTreeSet<TableRef> = named.filter(|table| table.schema.is_some()).collect();
         let tables: Vec<TableRef> = tables.into_iter().take(MAX_TABLES).collect();
         for tables in tables.chunks(TABLES_PER_STATEMENT) {
             self.read_listed(connection, tables).await?;
-            let is_unknown = |table: &&TableRef| !self.known.contains(table);
+            let is_unknown = |table: &&TableRef| !self.by_table.contains(table);
             let unlisted: Vec<TableRef> = tables.iter().filter(is_unknown).cloned().collect();
             if !unlisted.is_empty() {
                 self.read_innodb(connection, &unlisted).await?;
@@ -120,27 +121,29 @@ impl Engines {
         Ok(())
     }
 
-    /// The first risk to a table, if there is one. A table that was not read is one.
+    /// Returns the first risk to a table. An unknown engine is a risk.
     pub(super) fn unsafe_risk(&self, session: &Session) -> Option<KillRisk> {
-        table_risks(session, &self.known).into_iter().next()
+        table_risks(session, &self.by_table).into_iter().next()
     }
 
-    /// Tables that the account is shown by the standard view.
+    /// Reads engines from `information_schema.tables`, which has the tables visible to the account.
     async fn read_listed(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let names = tables.iter().filter_map(|table| Some((table.schema.as_deref()?, table.name.as_str())));
         let statement = statements::table_engines(names);
-        let Some(rows) = answer::<(u64, Option<String>)>(connection, &statement).await? else { return Ok(()) };
-        for (place, engine) in rows {
-            let table = usize::try_from(place).ok().and_then(|place| tables.get(place));
+        let Some(rows) = query_if_allowed::<(u64, Option<String>)>(connection, &statement).await? else {
+            return Ok(());
+        };
+        for (index, engine) in rows {
+            let table = usize::try_from(index).ok().and_then(|index| tables.get(index));
             let (Some(table), Some(engine)) = (table, engine) else { continue };
-            if let Some(kind) = self.kind_of(connection, &engine).await? {
-                self.known.insert(table.clone(), engine, kind);
+            if let Some(kind) = self.engine_kind(connection, &engine).await? {
+                self.by_table.insert(table.clone(), engine, kind);
             }
         }
         Ok(())
     }
 
-    /// Of tables that the account may not see, those that InnoDB lists: that takes PROCESS, not a privilege on the tables.
+    /// Looks up tables hidden from the account in InnoDB's table list. Needs PROCESS, no privilege on the tables.
     async fn read_innodb(&mut self, connection: &mut Connection, tables: &[TableRef]) -> Result<(), Failure> {
         let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let name = |table: &TableRef| {
@@ -158,12 +161,12 @@ impl Engines {
         for view in views {
             let is_mysql = connection.flavor == Flavor::MySql;
             let statement = statements::innodb_tables(view, is_mysql, by_name.keys().map(String::as_str));
-            let Some(rows) = answer::<String>(connection, &statement).await? else { continue };
+            let Some(rows) = query_if_allowed::<String>(connection, &statement).await? else { continue };
             for row in rows {
-                // Partitions: shop/orders#p#p0.
+                // Partitions are listed as shop/orders#p#p0.
                 let listed = row.split('#').next().unwrap_or_default();
                 if let Some(table) = by_name.get(listed) {
-                    self.known.insert(table.clone(), "InnoDB".to_owned(), EngineKind::Transactional);
+                    self.by_table.insert(table.clone(), "InnoDB".to_owned(), EngineKind::Transactional);
                 }
             }
             return Ok(());
@@ -171,9 +174,11 @@ impl Engines {
         Ok(())
     }
 
-    async fn kind_of(&mut self, connection: &mut Connection, engine: &str) -> Result<Option<EngineKind>, Failure> {
+    async fn engine_kind(&mut self, connection: &mut Connection, engine: &str) -> Result<Option<EngineKind>, Failure> {
         if self.kinds.is_none() {
-            let rows = answer::<(String, Option<String>)>(connection, statements::ENGINES).await?.unwrap_or_default();
+            let rows = query_if_allowed::<(String, Option<String>)>(connection, statements::ENGINES)
+                .await?
+                .unwrap_or_default();
             let kind = |(engine, transactions): (String, Option<String>)| {
                 let kind = match transactions.as_deref() {
                     Some("YES") => EngineKind::Transactional,
@@ -188,14 +193,14 @@ impl Engines {
     }
 }
 
-/// The rows; nothing where the server refused the statement or ended it by its limit.
-async fn answer<T: mysql_common::prelude::FromRow + Send + 'static>(
+/// Runs a query. Returns `None` if the server refused it or aborted it at its time limit.
+async fn query_if_allowed<T: mysql_common::prelude::FromRow + Send + 'static>(
     connection: &mut Connection,
     statement: &str,
 ) -> Result<Option<Vec<T>>, Failure> {
-    match connection.ask(statement).await {
+    match connection.query_all(statement).await {
         Ok(rows) => Ok(Some(rows)),
         Err(Error::Server(_)) => Ok(None),
-        Err(error) => Err(connection.failed(&error)),
+        Err(error) => Err(connection.to_failure(&error)),
     }
 }

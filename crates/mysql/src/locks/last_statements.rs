@@ -1,4 +1,4 @@
-//! The latest statements of sessions that are idle and in the way: what they are about.
+//! Reads the latest statements of idle root blockers.
 
 use std::collections::HashMap;
 
@@ -9,38 +9,42 @@ use super::threads::Threads;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Sessions that are asked about: the first roots are what people look at.
-const SESSIONS: usize = 100;
+/// Maximum number of sessions. The first root blockers matter most.
+const MAX_SESSIONS: usize = 100;
 
-/// A row of `events_statements_history`: thread, event, the event that it is part of and its kind, statement.
+/// Row of `events_statements_history`: thread, event, parent event and its type, statement.
 type StatementRow = (u64, u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// Adds the statements of these sessions' open transactions, oldest first.
-pub(super) async fn read(
+pub(super) async fn read_last_statements(
     connection: &mut Connection,
     sessions: &[u64],
     threads: &Threads,
     observed: &mut Observed,
 ) -> Result<(), Failure> {
-    let sessions = sessions.get(..SESSIONS).unwrap_or(sessions);
-    let threads = threads.of(sessions);
+    let sessions = sessions.get(..MAX_SESSIONS).unwrap_or(sessions);
+    let threads = threads.for_sessions(sessions);
     if threads.is_empty() {
         return Ok(());
     }
     let ids: Vec<u64> = threads.keys().copied().collect();
-    let open: Vec<(u64, u64)> =
-        connection.ask(&statements::open_transactions(&ids)).await.map_err(|error| connection.failed(&error))?;
+    let open: Vec<(u64, u64)> = connection
+        .query_all(&statements::open_transactions(&ids))
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let open: HashMap<u64, u64> = open.into_iter().collect();
-    let rows: Vec<StatementRow> =
-        connection.ask(&statements::last_statements(&ids)).await.map_err(|error| connection.failed(&error))?;
+    let rows: Vec<StatementRow> = connection
+        .query_all(&statements::last_statements(&ids))
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     if rows.is_empty() {
-        observed.limitations.extend(not_kept(connection).await?);
+        observed.limitations.extend(history_limitation(connection).await?);
     }
     for (thread, _, part_of, kind, statement) in rows {
         let (Some(&session), Some(statement)) = (threads.get(&thread), statement) else { continue };
         let of_transaction = match open.get(&thread) {
             Some(&transaction) => kind.as_deref() == Some(b"TRANSACTION") && part_of == Some(transaction),
-            // The server does not follow transactions: all that it kept of the session.
+            // The server does not record transactions: all recorded statements of the session count.
             None => true,
         };
         if of_transaction {
@@ -50,10 +54,12 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// Why the server keeps no statements, if it keeps none.
-async fn not_kept(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
-    let rows: Vec<(bool, i64)> =
-        connection.ask(statements::STATEMENTS_ARE_KEPT).await.map_err(|error| connection.failed(&error))?;
+/// Returns a limitation if the server records no statement history.
+async fn history_limitation(connection: &mut Connection) -> Result<Option<Limitation>, Failure> {
+    let rows: Vec<(bool, i64)> = connection
+        .query_all(statements::STATEMENT_HISTORY_SETTINGS)
+        .await
+        .map_err(|error| connection.to_failure(&error))?;
     let (why, remedy) = match rows.first() {
         Some((_, 0)) => (
             "The server keeps 0 statements of each session: performance_schema_events_statements_history_size is 0.",

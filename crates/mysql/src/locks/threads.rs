@@ -1,14 +1,14 @@
-//! Which session each of performance_schema's threads serves.
+//! Maps threads of performance_schema to sessions.
 
 use std::collections::{HashMap, HashSet};
 
 use clew_model::Failure;
 
-use super::access::Access;
+use super::capabilities::Capabilities;
 use crate::connection::Connection;
 use crate::statements;
 
-/// Sessions by thread. A thread that is not here ended, or serves nobody.
+/// Sessions by thread id. Ended threads and threads without a session are missing.
 #[derive(Debug, Default)]
 pub(crate) struct Threads {
     sessions: HashMap<u64, u64>,
@@ -16,30 +16,30 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// The session that a thread serves.
+    /// Returns the session of a thread.
     pub(crate) fn session(&self, thread: u64) -> Option<u64> {
         self.sessions.get(&thread).copied()
     }
 
-    /// Whether a session applies what replication brings, as its thread's name says.
+    /// Returns whether a session is a replication applier by the name of its thread.
     pub(crate) fn is_applier(&self, session: u64) -> bool {
         self.appliers.contains(&session)
     }
 
-    /// The threads of these sessions, with their sessions.
-    pub(super) fn of(&self, sessions: &[u64]) -> HashMap<u64, u64> {
+    /// Returns the threads of these sessions, with their sessions.
+    pub(super) fn for_sessions(&self, sessions: &[u64]) -> HashMap<u64, u64> {
         let wanted = self.sessions.iter().filter(|(_, session)| sessions.contains(session));
         wanted.map(|(&thread, &session)| (thread, session)).collect()
     }
 }
 
-/// Reads them: after the locks, so that whoever holds one still is here.
-pub(super) async fn read(connection: &mut Connection, access: Access) -> Result<Threads, Failure> {
-    if !access.performance_schema {
+/// Reads the threads, after the locks, so that every remaining lock holder is included.
+pub(super) async fn read_threads(connection: &mut Connection, capabilities: Capabilities) -> Result<Threads, Failure> {
+    if !capabilities.performance_schema {
         return Ok(Threads::default());
     }
     let rows: Vec<(u64, u64, bool)> =
-        connection.ask(statements::THREADS).await.map_err(|error| connection.failed(&error))?;
+        connection.query_all(statements::THREADS).await.map_err(|error| connection.to_failure(&error))?;
     let appliers = rows.iter().filter(|(_, _, applies)| *applies).map(|&(_, session, _)| session).collect();
     Ok(Threads { sessions: rows.into_iter().map(|(thread, session, _)| (thread, session)).collect(), appliers })
 }

@@ -1,5 +1,5 @@
-//! A snapshot with what else is known of each session. Rows are encoded as they stream in, and left open; the few words that are
-//! added to each are joined when all tables were read, each once and over the same connection.
+//! Takes detailed snapshots. Rows are encoded while they stream in, without their detail columns.
+//! The detail columns are added when the rows are written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,66 +7,65 @@ use std::sync::Arc;
 use clew_diagnose::waits::graph;
 use clew_model::{Failure, LimitationKind, NodeUrl, Session, SessionDetail};
 
-use super::encoder::{Rows, sorted_rows};
-use super::{Body, Snapshot, Statements, finish, list_limitations};
+use super::encoder::{RowOptions, read_sorted_rows};
+use super::{Body, Snapshot, Statements, finish_snapshot};
 use crate::connection::Connection;
 use crate::limits::Limits;
-use crate::locks::WaitTables;
-use crate::seen::Seen;
-use crate::transactions::BySession;
-use crate::{losses, programs, running};
+use crate::locks::LockTables;
+use crate::party_collector::PartyCollector;
+use crate::transactions::TransactionsBySession;
+use crate::{doctor, lost_instrumentation, program_names, statement_digests};
 
-pub(super) async fn read(node: &NodeUrl, rows: Rows, limits: &Limits) -> Result<Snapshot, Failure> {
+pub(super) async fn read_detailed(node: &NodeUrl, rows: RowOptions, limits: &Limits) -> Result<Snapshot, Failure> {
     let mut connection = Connection::open(node, limits).await?;
-    let limitations = list_limitations(&mut connection).await?;
-    let mut locks = WaitTables::read(&mut connection, limitations).await?;
+    let limitations = doctor::process_list_limitations(&mut connection).await?;
+    let mut locks = LockTables::read(&mut connection, limitations).await?;
     let (form, masked) = (rows.form, rows.statements == Statements::Templates);
-    let mut seen = Seen::of(locks.parties());
-    let transactions = BySession::new(locks.transactions.clone());
-    let look = |session: &Session| seen.look(session);
-    let own = Some(connection.own_filter());
-    let rows = sorted_rows(&mut connection, &rows, own, transactions, look).await?;
+    let mut collector = PartyCollector::new(locks.party_ids());
+    let transactions = TransactionsBySession::new(locks.transactions.clone());
+    let observe = |session: &Session| collector.observe(session);
+    let own = Some(connection.own_session_filter());
+    let rows = read_sorted_rows(&mut connection, &rows, own, transactions, observe).await?;
     let (unreadable, limitations) = (locks.unreadable.take(), &mut locks.limitations);
-    let digests = running::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
-    let programs = programs::read(&mut connection, unreadable.as_ref(), limitations).await?;
+    let digests = statement_digests::read_digests(&mut connection, unreadable.as_ref(), limitations).await?;
+    let programs = program_names::read_all(&mut connection, unreadable.as_ref(), limitations).await?;
 
     if unreadable.is_none() {
         let named = limitations.iter().any(|gap| gap.kind == LimitationKind::NoProgramNames);
-        let losses = losses::read(&mut connection).await?;
+        let losses = lost_instrumentation::read_losses(&mut connection).await?;
         limitations
             .extend(losses.into_iter().filter(|loss| !named || loss.kind != LimitationKind::LostConnectAttributes));
     }
-    let first_modes = locks.unexplained();
-    let facts = seen.facts(connection.own_filter(), &locks.threads);
-    let (observed, threads) = locks.joined(facts);
-    let found = graph(&observed);
+    let stale_modes = locks.stale_mode_limitation();
+    let facts = collector.into_facts(connection.own_session_filter(), &locks.threads);
+    let (observed, threads) = locks.into_observed(facts);
+    let wait_graph = graph(&observed);
     let mut limitations = observed.limitations;
-    if !found.unexplained.is_empty() {
-        limitations.extend(first_modes);
+    if !wait_graph.unexplained.is_empty() {
+        limitations.extend(stale_modes);
     }
-    let found = if masked { found.masked() } else { found };
-    let mut busy: HashMap<u64, SessionDetail> = found.details();
+    let wait_graph = if masked { wait_graph.masked() } else { wait_graph };
+    let mut busy: HashMap<u64, SessionDetail> = wait_graph.details();
     for (thread, digest) in digests {
         if let Some(session) = threads.session(thread) {
             busy.entry(session).or_default().statement_digest = Some(digest);
         }
     }
     let body = Body { rows, form, details: Some(Details { busy, programs }) };
-    Ok(finish(connection, body, limitations).await)
+    Ok(finish_snapshot(connection, body, limitations).await)
 }
 
-/// What is known of sessions besides. Nearly every session has a program, and few have more: to keep the rest of each would cost
-/// many times what its name does.
+/// Details of sessions. Program names are stored separately: nearly every session has one, and few have more.
 #[derive(Debug)]
 pub(super) struct Details {
-    /// Of those that wait, and of those that run a statement.
+    /// Details of sessions that wait or run a statement.
     busy: HashMap<u64, SessionDetail>,
     programs: HashMap<u64, Arc<[u8]>>,
 }
 
 impl Details {
-    /// Of a session.
-    pub(super) fn of(&self, session: u64) -> SessionDetail {
+    /// Returns the details of a session.
+    pub(super) fn get(&self, session: u64) -> SessionDetail {
         let detail = self.busy.get(&session).cloned().unwrap_or_default();
         SessionDetail { program_name: self.programs.get(&session).cloned(), ..detail }
     }

@@ -1,4 +1,4 @@
-//! Rows of a snapshot while they stream in: joined, filtered and encoded as they come, then sorted.
+//! Encodes the rows of a snapshot while they stream in: joins, filters, encodes and sorts them.
 
 use std::io;
 
@@ -7,81 +7,82 @@ use clew_model::{Failure, FailureKind, Selection, Session, SessionRow};
 use tempfile::SpooledTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::doubtful::Doubtful;
+use super::deferred_sessions::DeferredSessions;
 use super::{Form, Statements};
 use crate::connection::Connection;
 use crate::own_sessions::OwnSessionFilter;
-use crate::statement_ages::{self, Checked};
-use crate::transactions::BySession;
-use crate::{doctor, failure, sessions};
+use crate::statement_ages::{self, CheckScope};
+use crate::transactions::TransactionsBySession;
+use crate::{doctor, failure, process_list};
 
-/// Encoded rows stay in memory up to this many bytes, then go to a temporary file.
-const SPOOL_IN_MEMORY: usize = 1 << 20;
-/// Heavy sessions are encoded in batches of at most this many …
-const BATCH_ROWS: usize = 256;
-/// … and about this many bytes of statements.
-const BATCH_BYTES: usize = 1 << 20;
-/// Fewer bytes of statements are encoded where they are read: handing them to another thread costs two wake-ups.
-const LIGHT_BYTES: usize = 64 << 10;
+/// Bytes of encoded rows that stay in memory before they spill to a temporary file.
+const MAX_IN_MEMORY_BYTES: usize = 1 << 20;
+/// Maximum rows of a batch of heavy sessions.
+const MAX_BATCH_ROWS: usize = 256;
+/// Approximate maximum of statement bytes in a batch.
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Statement bytes below which rows are encoded on the reading thread: a handover costs two wake-ups.
+const MAX_LIGHT_BYTES: usize = 64 << 10;
 
-/// Sessions that do something whose seconds are checked: more would not fit the memory of a snapshot.
-const MAX_CHECKED: usize = 2_000;
+/// Maximum number of busy sessions whose age is checked. More would exceed the memory of a snapshot.
+const MAX_CHECKED_SESSIONS: usize = 2_000;
 
-/// Which rows a snapshot has, and in what form.
-pub(super) struct Rows {
+/// Selection and format of the rows of a snapshot.
+pub(super) struct RowOptions {
     pub(super) selection: Selection,
     pub(super) statements: Statements,
     pub(super) form: Form,
-    /// Whether each row is left open: its details are known when all were read.
+    /// True if detail columns are appended after all rows were read.
     pub(super) detailed: bool,
 }
 
-/// Reads all sessions of a connection, and gives rows in their order. Without own sessions everybody's are shown; `look` sees each
-/// session before it is encoded.
-pub(super) async fn sorted_rows(
+/// Reads all sessions over a connection and returns the encoded rows in order.
+/// Without `own`, internal sessions and Clew's own are included.
+/// `observe` is called with each session before it is encoded.
+pub(super) async fn read_sorted_rows(
     connection: &mut Connection,
-    rows: &Rows,
+    rows: &RowOptions,
     own: Option<OwnSessionFilter>,
-    transactions: BySession,
-    mut look: impl FnMut(&Session) -> Result<(), crate::client::Error>,
+    transactions: TransactionsBySession,
+    mut observe: impl FnMut(&Session) -> Result<(), crate::client::Error>,
 ) -> Result<SortedRows<SpooledTempFile>, Failure> {
     let address = connection.address.clone();
     let (flavor, own_id) = (connection.flavor, connection.id);
-    let lost = |error: crate::client::Error| failure::from_client(&error, &address);
+    let read_failure = |error: crate::client::Error| failure::from_client_error(&error, &address);
     let lock_waits = transactions.lock_waits();
-    let is_doubtful = |session: &Session| {
+    let is_deferred = |session: &Session| {
         let lock_wait = lock_waits.get(&session.id).copied();
-        session.id != own_id && statement_ages::must_be_checked(flavor, session, lock_wait, Checked::Busy)
+        session.id != own_id && statement_ages::needs_check(flavor, session, lock_wait, CheckScope::Busy)
     };
-    let mut work = Work::new(Encoder::new(rows, own, transactions));
-    let (mut doubtful, mut unchecked) = (Doubtful::default(), 0);
-    let mut sessions = sessions::read(connection, sessions::MAX_ROW).await.map_err(lost)?;
-    while let Some(session) = sessions.next().await.map_err(lost)? {
-        if is_doubtful(&session) {
-            if doubtful.ages.len() < MAX_CHECKED {
-                doubtful = doubtful.push(session).await.map_err(spool_failed)?;
+    let mut pipeline = EncodePipeline::new(Encoder::new(rows, own, transactions));
+    let (mut deferred, mut unchecked) = (DeferredSessions::default(), 0);
+    let mut sessions = process_list::query(connection, process_list::MAX_ROW_BYTES).await.map_err(read_failure)?;
+    while let Some(session) = sessions.next().await.map_err(read_failure)? {
+        if is_deferred(&session) {
+            if deferred.ages.len() < MAX_CHECKED_SESSIONS {
+                deferred = deferred.push(session).await.map_err(spool_failure)?;
                 continue;
             }
             unchecked += 1;
         }
-        look(&session).map_err(lost)?;
-        work = work.take(session).await.map_err(spool_failed)?;
+        observe(&session).map_err(read_failure)?;
+        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
     }
     let (limitation, too_long) = (sessions.limitation(), doctor::statements_too_long(sessions.truncated()));
     connection.limitations.extend(limitation.into_iter().chain(too_long));
     if unchecked > 0 {
-        connection.limitations.push(statement_ages::too_many(unchecked));
+        connection.limitations.push(statement_ages::too_many_sessions(unchecked));
     }
-    statement_ages::check(connection, &mut doubtful.ages, Checked::Busy).await?;
-    let mut doubtful = doubtful.into_sessions().map_err(spool_failed)?;
-    while let Some(session) = doubtful.next().map_err(spool_failed)? {
-        look(&session).map_err(lost)?;
-        work = work.take(session).await.map_err(spool_failed)?;
+    statement_ages::check_ages(connection, &mut deferred.ages, CheckScope::Busy).await?;
+    let mut deferred = deferred.into_sessions().map_err(spool_failure)?;
+    while let Some(session) = deferred.next().map_err(spool_failure)? {
+        observe(&session).map_err(read_failure)?;
+        pipeline = pipeline.push(session).await.map_err(spool_failure)?;
     }
-    work.finish().await.map_err(spool_failed)
+    pipeline.finish().await.map_err(spool_failure)
 }
 
-/// Sessions on their way to the encoder.
+/// Batch of sessions for the encoder.
 #[derive(Default)]
 struct Batch {
     sessions: Vec<Session>,
@@ -95,7 +96,7 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.sessions.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.sessions.len() >= MAX_BATCH_ROWS || self.bytes >= MAX_BATCH_BYTES
     }
 }
 
@@ -103,49 +104,49 @@ fn statement_bytes(session: &Session) -> usize {
     session.statement.as_ref().map_or(0, Vec::len)
 }
 
-/// Encodes light sessions as they come, where they are read: their memory is used again by the next one. Heavy ones go in batches
-/// to a thread, one at a time, while the reader reads on.
-struct Work {
-    encoder: At,
+/// Encodes light sessions on the reading thread, which reuses their memory.
+/// Encodes heavy sessions in batches on a blocking thread, one batch at a time, while the reader continues.
+struct EncodePipeline {
+    encoder: EncoderState,
     batch: Batch,
 }
 
-/// Where the encoder is: here, or with the thread that works with it.
-enum At {
-    Here(Box<Encoder>),
-    Elsewhere(JoinHandle<io::Result<Box<Encoder>>>),
+/// State of the encoder: idle, or moved to a blocking thread.
+enum EncoderState {
+    Idle(Box<Encoder>),
+    Encoding(JoinHandle<io::Result<Box<Encoder>>>),
 }
 
-impl At {
-    /// The encoder, when it is done.
+impl EncoderState {
+    /// Returns the encoder once its current batch is done.
     async fn encoder(self) -> io::Result<Box<Encoder>> {
         match self {
-            Self::Here(encoder) => Ok(encoder),
-            Self::Elsewhere(task) => task.await.map_err(io::Error::other)?,
+            Self::Idle(encoder) => Ok(encoder),
+            Self::Encoding(task) => task.await.map_err(io::Error::other)?,
         }
     }
 
-    /// Encodes a batch: a light one here, any other off the runtime's threads.
+    /// Encodes a batch: on this thread if it is light, else on a blocking thread.
     async fn encode(self, batch: Batch) -> io::Result<Self> {
         let mut encoder = self.encoder().await?;
         if encoder.is_light(batch.bytes) {
-            encoder.take_all(batch)?;
-            return Ok(Self::Here(encoder));
+            encoder.encode_batch(batch)?;
+            return Ok(Self::Idle(encoder));
         }
-        Ok(Self::Elsewhere(spawn_blocking(move || encoder.take_all(batch).map(|()| encoder))))
+        Ok(Self::Encoding(spawn_blocking(move || encoder.encode_batch(batch).map(|()| encoder))))
     }
 }
 
-impl Work {
+impl EncodePipeline {
     fn new(encoder: Encoder) -> Self {
-        Self { encoder: At::Here(Box::new(encoder)), batch: Batch::default() }
+        Self { encoder: EncoderState::Idle(Box::new(encoder)), batch: Batch::default() }
     }
 
-    async fn take(mut self, session: Session) -> io::Result<Self> {
-        if let At::Here(encoder) = &mut self.encoder
+    async fn push(mut self, session: Session) -> io::Result<Self> {
+        if let EncoderState::Idle(encoder) = &mut self.encoder
             && encoder.is_light(statement_bytes(&session))
         {
-            encoder.take(session)?;
+            encoder.encode(session)?;
             return Ok(self);
         }
         self.batch.push(session);
@@ -155,7 +156,7 @@ impl Work {
         Ok(self)
     }
 
-    /// The rows in their order.
+    /// Returns the rows in order.
     async fn finish(self) -> io::Result<SortedRows<SpooledTempFile>> {
         let encoder = self.encoder.encode(self.batch).await?.encoder().await?;
         if encoder.is_light(0) {
@@ -165,22 +166,22 @@ impl Work {
     }
 }
 
-/// Takes sessions in any order.
+/// Encodes sessions in any order.
 struct Encoder {
     statements: Statements,
     form: Form,
     detailed: bool,
     own: Option<OwnSessionFilter>,
-    transactions: BySession,
+    transactions: TransactionsBySession,
     filter: Filter<'static>,
     order: Order,
     sorter: RowSorter<SpooledTempFile>,
-    /// The row that is being encoded.
+    /// Buffer of the current row.
     encoded: Vec<u8>,
 }
 
 impl Encoder {
-    fn new(rows: &Rows, own: Option<OwnSessionFilter>, transactions: BySession) -> Self {
+    fn new(rows: &RowOptions, own: Option<OwnSessionFilter>, transactions: TransactionsBySession) -> Self {
         let filter = Filter::owning(rows.selection.clone());
         let order = Order::new(&rows.selection);
         Self {
@@ -191,27 +192,28 @@ impl Encoder {
             own,
             transactions,
             order,
-            sorter: RowSorter::new(SpooledTempFile::new(SPOOL_IN_MEMORY)),
+            sorter: RowSorter::new(SpooledTempFile::new(MAX_IN_MEMORY_BYTES)),
             encoded: Vec::new(),
         }
     }
 
-    /// Whether so many bytes of statements are so little work that a runtime's thread may do it: they are copied, and to memory.
+    /// Returns whether encoding this many statement bytes is cheap enough for a thread of the async runtime.
+    /// Light rows are only copied, and to memory.
     fn is_light(&self, bytes: usize) -> bool {
         self.statements == Statements::Whole
-            && bytes < LIGHT_BYTES
-            && self.sorter.bytes() < SPOOL_IN_MEMORY.saturating_sub(LIGHT_BYTES) as u64
+            && bytes < MAX_LIGHT_BYTES
+            && self.sorter.bytes() < MAX_IN_MEMORY_BYTES.saturating_sub(MAX_LIGHT_BYTES) as u64
     }
 
-    fn take_all(&mut self, batch: Batch) -> io::Result<()> {
-        batch.sessions.into_iter().try_for_each(|session| self.take(session))
+    fn encode_batch(&mut self, batch: Batch) -> io::Result<()> {
+        batch.sessions.into_iter().try_for_each(|session| self.encode(session))
     }
 
-    fn take(&mut self, mut session: Session) -> io::Result<()> {
+    fn encode(&mut self, mut session: Session) -> io::Result<()> {
         if self.own.as_mut().is_some_and(|own| own.is_own(&session)) {
             return Ok(());
         }
-        // Before the filter: a `sql_key` that looked at the statement would tell, one guess at a time, what stands in it.
+        // Templates are made before filtering: matching `sql_key` against the statement would disclose its literals.
         if self.statements == Statements::Templates {
             session.statement = session.statement.map(|statement| template(&statement));
         }
@@ -232,7 +234,7 @@ impl Encoder {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "taken by `map_err`")]
-fn spool_failed(error: io::Error) -> Failure {
+fn spool_failure(error: io::Error) -> Failure {
     Failure::new(
         FailureKind::StoreFailed,
         format!("could not keep rows in the temporary folder {}: {error}", tempfile::env::temp_dir().display()),

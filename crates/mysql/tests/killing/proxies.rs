@@ -1,4 +1,4 @@
-//! Sessions behind restarts, fail-overs, balancers and proxies: only what is proven to be the victim, or Clew's own, is killed.
+//! Restarts, fail-overs, balancers and proxies: only sessions with proven identity are killed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::{LONG, busy, end, list_read, listed, open, server};
+use super::{LONG, busy_session, find_session, kill_as_root, list_read, open_session, server};
 
 fn address(server: &Server) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, server.port()).into()
@@ -31,7 +31,7 @@ async fn rows(node: &NodeUrl) -> u64 {
     take(node).await.unwrap().summary.rows
 }
 
-/// A read that is abandoned after half a second.
+/// Starts a read that times out after half a second.
 async fn abandoned_read(node: &NodeUrl) {
     let limits = Limits { node: Duration::from_millis(500), connect: Duration::from_millis(500), ..Limits::default() };
     let form = Form::Csv { formula_guard: true };
@@ -43,7 +43,7 @@ async fn abandoned_read(node: &NodeUrl) {
 async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let (_raw, session) = busy(&server, "app", LONG).await;
+        let (_raw, session) = busy_session(&server, "app", LONG).await;
         let rewrite = Rewrite { greeting_id: GreetingId::From(7000), ..Rewrite::default() };
         let proxy = RewritingProxy::start(address(&server), rewrite).await.unwrap();
         let node: NodeUrl = proxy.url("root").parse().unwrap();
@@ -61,7 +61,11 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
         let check = diagnosis.checks.iter().find(|check| check.what == "direct connection").unwrap();
         let limitation = check.limitation.as_ref().unwrap();
         assert_eq!((check.works, limitation.kind), (false, LimitationKind::Indirect), "{flavor}: {limitation:?}");
-        assert_eq!(end(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}: directly");
+        assert_eq!(
+            kill_as_root(&server, &victim, KillKind::Connection).await,
+            KillOutcome::Killed,
+            "{flavor}: directly"
+        );
     }
 }
 
@@ -69,7 +73,7 @@ async fn proxy_with_connection_ids_of_its_own_is_read_and_kills_are_refused() {
 async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
-        let (mut raw, session) = busy(&server, "app", LONG).await;
+        let (mut raw, session) = busy_session(&server, "app", LONG).await;
         let rewrite = Rewrite {
             greeting_id: GreetingId::Fixed(u32::try_from(raw.id).unwrap()),
             effect: Some(("CONNECTION_ID", Effect::HoldResponse)),
@@ -80,7 +84,7 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
         proxy.set(Rewrite { effect: None, ..rewrite });
         proxy.release();
         settle_kills(Duration::from_secs(30)).await;
-        assert_eq!(listed(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
+        assert_eq!(find_session(&server, raw.id).await.map(|now| now.statement), Some(session.statement), "{flavor}");
         let _ = raw.begin(b"SELECT 1").await;
     }
 }
@@ -88,7 +92,7 @@ async fn session_with_the_id_of_the_greeting_is_not_killed_after_a_timeout() {
 /// An address without a server.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// A read behind an address that moves, with its list held.
+/// Read behind a virtual address, paused at the process list.
 struct HeldRead {
     address: VirtualAddress,
     proxy: RewritingProxy,
@@ -115,13 +119,13 @@ impl HeldRead {
         Self { address, proxy, reading, id }
     }
 
-    /// Opens sessions up to the id of the read, and beyond.
-    async fn same_ids(&self, server: &Server) -> Vec<RawSession> {
+    /// Opens sessions until their ids include that of the read.
+    async fn open_sessions_with_same_ids(&self, server: &Server) -> Vec<RawSession> {
         // MariaDB may lose an account that was created just before a crash.
         server.run(&["CREATE USER IF NOT EXISTS app@'%'"]).await.unwrap();
         let mut sessions: Vec<RawSession> = Vec::new();
         while sessions.last().is_none_or(|last| last.id < self.id + 5) {
-            let mut session = open(server, "app").await;
+            let mut session = open_session(server, "app").await;
             session.begin(LONG.as_bytes()).await.unwrap();
             sessions.push(session);
         }
@@ -129,16 +133,16 @@ impl HeldRead {
         sessions
     }
 
-    /// Leads the address to this server, and abandons the read. None of these sessions is killed.
+    /// Points the address to this server and abandons the read. Checks that no session is killed.
     async fn fail_over_to(self, server: &Server, sessions: &[RawSession]) {
         self.address.fail_over_to(self::address(server));
         self.proxy.set(Rewrite::default());
         self.reading.abort();
-        // The end of its server may have ended it before.
+        // The read may have ended with its server.
         assert!(!self.reading.await.unwrap_or(false), "the read must not succeed");
         settle_kills(Duration::from_secs(30)).await;
         for session in sessions {
-            assert!(listed(server, session.id).await.is_some(), "session {} was killed", session.id);
+            assert!(find_session(server, session.id).await.is_some(), "session {} was killed", session.id);
         }
     }
 }
@@ -152,7 +156,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_restart(
         let read = HeldRead::start(&server).await;
         server.kill().unwrap();
         server.restart().await.unwrap();
-        let sessions = read.same_ids(&server).await;
+        let sessions = read.open_sessions_with_same_ids(&server).await;
         read.fail_over_to(&server, &sessions).await;
     }
 }
@@ -164,7 +168,7 @@ async fn session_with_the_id_of_an_abandoned_read_is_not_killed_after_a_fail_ove
         drop(idle_sessions(&first, 30).await.unwrap());
         first.wait_until_alone().await.unwrap();
         let read = HeldRead::start(&first).await;
-        let sessions = read.same_ids(&second).await;
+        let sessions = read.open_sessions_with_same_ids(&second).await;
         read.fail_over_to(&second, &sessions).await;
     }
 }
@@ -204,7 +208,7 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
         let mut raw = Vec::new();
         for server in [&first, &second] {
             for _ in 0..10 {
-                raw.push(busy(server, "app", LONG).await.0);
+                raw.push(busy_session(server, "app", LONG).await.0);
             }
         }
         let limits = Limits::default();
@@ -212,8 +216,8 @@ async fn victim_of_another_server_behind_a_virtual_address_is_not_killed() {
         virtual_address.fail_over_to(address(&second));
         for session in &before.sessions {
             let mut victim = Victim::connection_of(session, &before.read);
-            // Even the same client address.
-            if let Some(other) = listed(&second, session.id).await {
+            // The client address is made equal too.
+            if let Some(other) = find_session(&second, session.id).await {
                 victim.host = other.host;
             }
             let outcome = kill(&node, &victim, KillKind::Connection, &ProtectedAccounts::default(), &limits).await;
@@ -255,7 +259,7 @@ async fn all_sessions_are_listed_over_a_balancer_and_after_a_restart() {
         first.restart().await.unwrap();
         let _again = idle_sessions(&first, 60).await.unwrap();
         for _ in 0..3 {
-            assert_eq!(rows(&direct).await, 60, "{flavor}: ids start again, none is hidden");
+            assert_eq!(rows(&direct).await, 60, "{flavor}: ids restart, and no session is hidden");
         }
     }
 }
@@ -293,14 +297,15 @@ async fn accounts_named_like_threads_of_the_server_are_listed_and_killed() {
         }
         let node: NodeUrl = server.url().parse().unwrap();
         for user in users {
-            let (_raw, session) = busy(&server, user, LONG).await;
+            let (_raw, session) = busy_session(&server, user, LONG).await;
             let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
             assert!(users.sessions.iter().any(|one| one.id == session.id), "{flavor} {user}");
             let victim = Victim::connection_of(&session, &users.read);
-            let nobody = ProtectedAccounts::new::<&str>([]);
-            let outcome = kill(&node, &victim, KillKind::Connection, &nobody, &Limits::default()).await.unwrap();
+            let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
+            let outcome =
+                kill(&node, &victim, KillKind::Connection, &no_protected_accounts, &Limits::default()).await.unwrap();
             assert_eq!(outcome, KillOutcome::Killed, "{flavor} {user}");
-            while listed(&server, session.id).await.is_some() {
+            while find_session(&server, session.id).await.is_some() {
                 sleep(Duration::from_millis(10)).await;
             }
         }

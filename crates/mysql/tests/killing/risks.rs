@@ -1,4 +1,4 @@
-//! Risks of a kill on real servers, and the sessions that automatic kills spare for them.
+//! Risks of kills on real servers, and sessions that automatic kills spare because of them.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,9 +11,9 @@ use clew_mysql::{
 };
 use clew_testkit::{Charset, Flavor, RawSession, Server, big_transaction};
 
-use super::{connection_of, listed, open, runs, server};
+use super::{connection_victim, find_session, open_session, server, wait_until_running};
 
-/// A server with one table of each kind of engine in the schema `shop`, which `app` may change.
+/// Starts a server with one table of each kind of engine in the schema `shop`, which `app` may change.
 async fn server_with_tables(flavor: Flavor) -> Server {
     let server = server(flavor).await;
     server
@@ -30,23 +30,23 @@ async fn server_with_tables(flavor: Flavor) -> Server {
     server
 }
 
-/// A session of `app` with the default database `shop` that runs a statement, and how the server lists it.
-async fn changing(server: &Server, statement: &str) -> (RawSession, Session) {
-    let mut raw = open(server, "app").await;
+/// Opens a session of `app` that runs a statement in the schema `shop`. Also returns the listed session.
+async fn changing_session(server: &Server, statement: &str) -> (RawSession, Session) {
+    let mut raw = open_session(server, "app").await;
     raw.run("USE shop").await.unwrap();
     raw.begin(statement.as_bytes()).await.unwrap();
-    let session = runs(server, raw.id, statement).await;
+    let session = wait_until_running(server, raw.id, statement).await;
     (raw, session)
 }
 
-/// A session that keeps others from changing the tables.
-async fn holding(server: &Server) -> RawSession {
-    let mut holder = open(server, "app").await;
+/// Opens a session that prevents others from changing the tables.
+async fn table_lock_holder(server: &Server) -> RawSession {
+    let mut holder = open_session(server, "app").await;
     holder.run("LOCK TABLES shop.log READ, shop.orders READ").await.unwrap();
     holder
 }
 
-async fn end_as(url: &str, victim: &Victim, unsafe_victims: UnsafeVictims) -> KillOutcome {
+async fn kill_with_policy(url: &str, victim: &Victim, unsafe_victims: UnsafeVictims) -> KillOutcome {
     let (node, limits) = (url.parse().unwrap(), Limits::default());
     let victims = std::slice::from_ref(victim);
     let protected = ProtectedAccounts::default();
@@ -60,7 +60,7 @@ async fn risks_of(url: &str, session: &Session) -> Vec<KillRisk> {
     risks.unwrap().remove(&session.id).unwrap_or_default()
 }
 
-/// Kind of the risk, and table with its engine.
+/// Returns the kind of the risk, and the table with its engine.
 fn table_of(risk: &KillRisk) -> (&'static str, String) {
     match risk {
         KillRisk::TableDamage { tables, .. }
@@ -72,7 +72,7 @@ fn table_of(risk: &KillRisk) -> (&'static str, String) {
 
 async fn unsafe_victims_are_spared(flavor: Flavor) {
     let server = server_with_tables(flavor).await;
-    let holder = holding(&server).await;
+    let holder = table_lock_holder(&server).await;
     let mut cases = vec![
         ("REPAIR TABLE log", "table_damage", "shop.log (MyISAM)"),
         ("ALTER TABLE `shop`.`log` ADD COLUMN c INT", "table_damage", "shop.log (MyISAM)"),
@@ -80,27 +80,31 @@ async fn unsafe_victims_are_spared(flavor: Flavor) {
         ("UPDATE log SET v = v + 1", "partial_change", "shop.log (MyISAM)"),
         ("DELETE FROM shop.log", "partial_change", "shop.log (MyISAM)"),
     ];
-    let mut aria_holder = open(&server, "app").await;
+    let mut aria_holder = open_session(&server, "app").await;
     if flavor == Flavor::MariaDb {
         server.run(&["CREATE TABLE shop.aria (id INT PRIMARY KEY) ENGINE = Aria"]).await.unwrap();
         aria_holder.run("LOCK TABLES shop.aria READ").await.unwrap();
         cases.push(("REPAIR TABLE aria", "table_damage", "shop.aria (Aria)"));
     }
     for (statement, kind, table) in cases {
-        let (_raw, session) = changing(&server, statement).await;
-        let victim = connection_of(&server, &session).await;
-        let outcome = end_as(&server.url(), &victim, UnsafeVictims::Spare).await;
+        let (_raw, session) = changing_session(&server, statement).await;
+        let victim = connection_victim(&server, &session).await;
+        let outcome = kill_with_policy(&server.url(), &victim, UnsafeVictims::Spare).await;
         let KillOutcome::Refused(Refusal::Unsafe(risk)) = &outcome else { panic!("{flavor} {statement}: {outcome}") };
         assert_eq!(table_of(risk), (kind, table.to_owned()), "{flavor} {statement}");
         assert!(outcome.to_string().contains("an automatic kill spares it"), "{outcome}");
-        assert_eq!(listed(&server, session.id).await.unwrap().statement.as_deref(), Some(statement.as_bytes()));
-        // The preview names the same, and a kill that a person orders is carried out.
+        assert_eq!(find_session(&server, session.id).await.unwrap().statement.as_deref(), Some(statement.as_bytes()));
+        // The preview has the same risk, and a kill by a user is executed.
         assert_eq!(risks_of(&server.url(), &session).await, std::slice::from_ref(risk), "{flavor} {statement}");
-        assert!(end_as(&server.url(), &victim, UnsafeVictims::Kill).await.was_taken(), "{flavor} {statement}");
+        assert!(
+            kill_with_policy(&server.url(), &victim, UnsafeVictims::Kill).await.was_taken(),
+            "{flavor} {statement}"
+        );
     }
-    let (_raw, session) = changing(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
+    let (_raw, session) = changing_session(&server, "UPDATE orders SET v = 1 WHERE id = 1").await;
     assert_eq!(risks_of(&server.url(), &session).await, [], "{flavor}");
-    let outcome = end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Spare).await;
+    let outcome =
+        kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Spare).await;
     assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
     drop(holder);
 }
@@ -119,14 +123,16 @@ async fn automatic_kill_spares_changes_of_non_transactional_tables_on_mysql() {
 async fn kill_leaves_a_change_of_a_non_transactional_table_half_done_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server_with_tables(flavor).await;
-        // The second row waits for longer than any test.
+        // The second row sleeps longer than any test.
         let statement = "UPDATE log SET v = 1 + IF(id = 2, SLEEP(600), 0)";
-        let (_raw, session) = changing(&server, statement).await;
+        let (_raw, session) = changing_session(&server, statement).await;
         let risks = risks_of(&server.url(), &session).await;
         assert_eq!(risks.iter().map(KillRisk::kind).collect::<Vec<_>>(), ["partial_change"], "{flavor}");
-        while listed(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
+        while find_session(&server, session.id).await.unwrap().state.as_deref() != Some(b"User sleep") {}
         assert!(
-            end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(),
+            kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
+                .await
+                .was_taken(),
             "{flavor}"
         );
         let mut root = server.connect().await.unwrap();
@@ -146,17 +152,17 @@ async fn engine_of_a_table_that_the_account_cannot_see_is_read_from_innodb_or_un
         };
         server.run(&[admin]).await.unwrap();
         let url = server.url_for("clew", "");
-        let _holder = holding(&server).await;
-        let (_raw, on_innodb) = changing(&server, "UPDATE orders SET v = 1").await;
-        let (_other, on_myisam) = changing(&server, "REPAIR TABLE log").await;
+        let _holder = table_lock_holder(&server).await;
+        let (_raw, on_innodb) = changing_session(&server, "UPDATE orders SET v = 1").await;
+        let (_other, on_myisam) = changing_session(&server, "REPAIR TABLE log").await;
         let sessions = [on_innodb.clone(), on_myisam.clone()];
         let risks = read_table_risks(&url.parse().unwrap(), &sessions, &Limits::default()).await.unwrap();
         assert_eq!(risks.len(), 1, "{flavor}: {risks:?}");
         assert_eq!(table_of(&risks[&on_myisam.id]), ("unknown_engine", "shop.log".to_owned()), "{flavor}");
         assert!(risks[&on_myisam.id].to_string().contains("engine is unknown"), "{risks:?}");
-        let spared = end_as(&url, &connection_of(&server, &on_myisam).await, UnsafeVictims::Spare).await;
+        let spared = kill_with_policy(&url, &connection_victim(&server, &on_myisam).await, UnsafeVictims::Spare).await;
         assert!(matches!(spared, KillOutcome::Refused(Refusal::Unsafe(_))), "{flavor}: {spared}");
-        let killed = end_as(&url, &connection_of(&server, &on_innodb).await, UnsafeVictims::Spare).await;
+        let killed = kill_with_policy(&url, &connection_victim(&server, &on_innodb).await, UnsafeVictims::Spare).await;
         assert_eq!(killed, KillOutcome::Killed, "{flavor}");
     }
 }
@@ -167,20 +173,20 @@ async fn backup_session_is_recognised_by_its_program_or_statement_on_a_server() 
         let server = server_with_tables(flavor).await;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
         let backup = RawSession::open_as("mariabackup", address, "app", None, Charset::Utf8mb4).await.unwrap();
-        let plain = open(&server, "app").await;
-        let mut dump = open(&server, "root").await;
+        let plain = open_session(&server, "app").await;
+        let mut dump = open_session(&server, "root").await;
         let statement = "SELECT /*!40001 SQL_NO_CACHE */ *, SLEEP(600) FROM shop.orders";
         dump.begin(statement.as_bytes()).await.unwrap();
-        let dump_session = runs(&server, dump.id, statement).await;
+        let dump_session = wait_until_running(&server, dump.id, statement).await;
         let evidence = async |session: &Session| {
             let risks = risks_of(&server.url(), session).await;
             risks.into_iter().map(|risk| risk.to_string()).collect::<Vec<_>>()
         };
-        let named = evidence(&listed(&server, backup.id).await.unwrap()).await;
+        let named = evidence(&find_session(&server, backup.id).await.unwrap()).await;
         assert!(named.len() == 1 && named[0].contains("backup (mariabackup)"), "{flavor}: {named:?}");
         let by_statement = evidence(&dump_session).await;
         assert!(by_statement.len() == 1 && by_statement[0].contains("SQL_NO_CACHE"), "{flavor}: {by_statement:?}");
-        assert!(evidence(&listed(&server, plain.id).await.unwrap()).await.is_empty(), "{flavor}");
+        assert!(evidence(&find_session(&server, plain.id).await.unwrap()).await.is_empty(), "{flavor}");
     }
 }
 
@@ -189,7 +195,7 @@ async fn rollback_of_many_rows_is_reported_as_long_on_a_server() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let raw = big_transaction(&server, "app", 14).await.unwrap();
-        let session = listed(&server, raw.id).await.unwrap();
+        let session = find_session(&server, raw.id).await.unwrap();
         let (node, limits) = (server.url().parse().unwrap(), Limits::default());
         let observed = read_waits(&node, &limits).await.unwrap();
         let open = observed.transactions.into_iter().map(|facts| facts.transaction);
@@ -207,21 +213,25 @@ async fn change_by_a_procedure_or_a_prepared_statement_is_detected_on_a_server()
         let change = "UPDATE shop.log SET v = 1 + IF(id = 2, SLEEP(600), 0)";
         server.run(&[&format!("CREATE PROCEDURE shop.change() {change}")]).await.unwrap();
         for statement in ["CALL shop.change()", "EXECUTE changing"] {
-            let mut raw = open(&server, "root").await;
+            let mut raw = open_session(&server, "root").await;
             raw.run(&format!("PREPARE changing FROM '{change}'")).await.unwrap();
             raw.begin(statement.as_bytes()).await.unwrap();
             let session = loop {
-                let session = listed(&server, raw.id).await.unwrap();
+                let session = find_session(&server, raw.id).await.unwrap();
                 if session.state.as_deref() == Some(b"User sleep") {
                     break session;
                 }
             };
             let risks = risks_of(&server.url(), &session).await;
             assert!(risks.iter().any(KillRisk::is_unsafe), "{flavor} {statement}: {session:?} {risks:?}");
-            let outcome = end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Spare).await;
+            let outcome =
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Spare)
+                    .await;
             assert!(matches!(outcome, KillOutcome::Refused(Refusal::Unsafe(_))), "{flavor} {statement}: {outcome}");
             assert!(
-                end_as(&server.url(), &connection_of(&server, &session).await, UnsafeVictims::Kill).await.was_taken(),
+                kill_with_policy(&server.url(), &connection_victim(&server, &session).await, UnsafeVictims::Kill)
+                    .await
+                    .was_taken(),
                 "{flavor}"
             );
         }

@@ -1,43 +1,43 @@
-//! Rollbacks are watched until they are over.
+//! Progress of rollbacks until their end.
 
 use clew_model::{Failure, FailureKind};
 use clew_mysql::{KillKind, Limits, Rollback, read_rollbacks};
 use clew_testkit::{Flavor, Server, big_transaction};
 
-use super::{connection_of, end, listed, server};
+use super::{connection_victim, find_session, kill_as_root, server};
 
-async fn watch(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
+async fn read_progress(server: &Server, wanted: Option<&[u64]>) -> Vec<Rollback> {
     read_rollbacks(&server.url().parse().unwrap(), wanted, &Limits::default()).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_rollback_is_watched_until_it_is_over() {
+async fn rollback_progress_is_read_until_it_ends() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let raw = big_transaction(&server, "app", 16).await.unwrap();
-        // An open transaction is none that is undone.
-        assert_eq!(watch(&server, None).await, [], "{flavor}");
-        let session = listed(&server, raw.id).await.unwrap();
-        end(&server, &connection_of(&server, &session).await, KillKind::Connection).await;
+        // An open transaction is no rollback.
+        assert_eq!(read_progress(&server, None).await, [], "{flavor}");
+        let session = find_session(&server, raw.id).await.unwrap();
+        kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
 
-        let [first] = &watch(&server, None).await[..] else { panic!("{flavor}: not one rollback") };
+        let [first] = &read_progress(&server, None).await[..] else { panic!("{flavor}: not one rollback") };
         assert_eq!(first.session_id, raw.id, "{flavor}: {first:?}");
         assert!(first.rows_modified > 0 && first.remaining_seconds > 0, "{flavor}: {first:?}");
         assert!(first.started.starts_with("20") && first.started.len() == 19, "{flavor}: {first:?}");
-        assert_eq!(watch(&server, Some(&[first.transaction_id + 1])).await, [], "{flavor}");
+        assert_eq!(read_progress(&server, Some(&[first.transaction_id + 1])).await, [], "{flavor}");
 
         let mut rows = first.rows_modified;
-        while let Some(now) = watch(&server, Some(&[first.transaction_id])).await.pop() {
+        while let Some(now) = read_progress(&server, Some(&[first.transaction_id])).await.pop() {
             assert_eq!((now.transaction_id, now.session_id), (first.transaction_id, raw.id), "{flavor}: {now:?}");
             assert!(now.rows_modified <= rows, "{flavor}: {now:?} after {rows} rows");
             rows = now.rows_modified;
         }
-        assert!(rows < first.rows_modified, "{flavor}: never seen twice, {first:?}");
+        assert!(rows < first.rows_modified, "{flavor}: no progress, {first:?}");
     }
 }
 
 #[tokio::test]
-async fn who_may_not_look_is_told_what_to_grant() {
+async fn missing_privilege_for_rollbacks_is_reported_with_its_grant() {
     for flavor in Flavor::ALL {
         let server = server(flavor).await;
         let url = server.url().replace("root@", "clew@").parse().unwrap();

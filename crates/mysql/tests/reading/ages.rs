@@ -1,4 +1,4 @@
-//! Durations come from clocks that a session cannot change, in every read of a node.
+//! Ages in every read come from clocks that a session cannot change.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{TRANSACTION_LIST_AGE, csv_of, take};
 
-/// More than any test takes, less than any wrong age.
+/// Longer than any test, shorter than any wrong age.
 const PLAUSIBLE: u64 = 600;
 
 async fn open(server: &Server, user: &str) -> RawSession {
@@ -22,34 +22,34 @@ async fn open(server: &Server, user: &str) -> RawSession {
     RawSession::open(address, user, None, Charset::Utf8mb4).await.unwrap()
 }
 
-/// A session that holds a user lock, and one that waits for it with a clock of its own.
+/// Opens a session that holds a user lock, and one with a clock of its own that waits for it.
 async fn waiter_with_clock(server: &Server, shift: &str) -> (RawSession, RawSession) {
     let mut holder = open(server, "root").await;
     holder.run(&format!("DO GET_LOCK('held {shift}', 0)")).await.unwrap();
     let mut waiter = open(server, "root").await;
     waiter.run(&format!("SET timestamp = UNIX_TIMESTAMP() {shift}")).await.unwrap();
     waiter.begin(format!("DO GET_LOCK('held {shift}', 100000)").as_bytes()).await.unwrap();
-    until(async || listed(server, waiter.id).await.iter().any(|(_, state)| state == "User lock")).await;
+    wait_until(async || listed_age(server, waiter.id).await.iter().any(|(_, state)| state == "User lock")).await;
     (holder, waiter)
 }
 
-async fn until(is_done: impl AsyncFn() -> bool) {
+async fn wait_until(is_done: impl AsyncFn() -> bool) {
     while !is_done().await {
         sleep(TRANSACTION_LIST_AGE).await;
     }
 }
 
-/// Seconds and state of a session in a plain snapshot.
-async fn listed(server: &Server, id: u64) -> Option<(u64, String)> {
+/// Returns the age and state of a session in a plain snapshot.
+async fn listed_age(server: &Server, id: u64) -> Option<(u64, String)> {
     let rows = csv_of(&server.url(), &Selection::default(), false).await;
     let row = rows.into_iter().find(|row| row[0] == id.to_string())?;
     Some((row[7].parse().unwrap(), row[4].clone()))
 }
 
-/// Seconds of a session in every read that shows them.
+/// Returns the age of a session in every read that has it.
 async fn seconds_in_every_read(server: &Server, id: u64) -> Vec<(&'static str, u64)> {
     let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
-    let (plain, _) = listed(server, id).await.unwrap();
+    let (plain, _) = listed_age(server, id).await.unwrap();
     let form = Form::Csv { formula_guard: false };
     let mut detailed =
         take_detailed_snapshot(&node, &Selection::default(), Statements::Whole, form, &limits).await.unwrap();
@@ -82,9 +82,9 @@ async fn statements_keep_their_age(flavor: Flavor) {
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
         assert!(seconds < 60, "{read} on {flavor}: {seconds}");
     }
-    // A session in the future of its own making is not hidden.
+    // A session whose own clock is in the future is not hidden.
     let (_holder, waiter) = waiter_with_clock(&server, "+ 7200").await;
-    until(async || listed(&server, waiter.id).await.is_some_and(|(seconds, _)| seconds > 1)).await;
+    wait_until(async || listed_age(&server, waiter.id).await.is_some_and(|(seconds, _)| seconds > 1)).await;
     for (read, seconds) in seconds_in_every_read(&server, waiter.id).await {
         assert!((1..PLAUSIBLE).contains(&seconds), "{read} on {flavor}: {seconds}");
     }
@@ -105,7 +105,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     let options = ServerOptions { max_connections: 600, ..ServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let mut busy = Vec::new();
-    // So many that the timers of all running statements are read at once.
+    // So many sessions that the timers of all running statements are read at once.
     for _ in 0..410 {
         let mut session = open(&server, "root").await;
         session.begin(b"DO SLEEP(600)").await.unwrap();
@@ -116,7 +116,7 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     idle_young.run("SET timestamp = UNIX_TIMESTAMP() + 7200").await.unwrap();
     let (mut holder, mut waiter) = waiter_with_clock(&server, "- 7200").await;
     sleep(Duration::from_secs(2)).await;
-    // Rules get the true ages of idle sessions, too.
+    // Rules get the true ages of idle sessions too.
     let node: NodeUrl = server.url().parse().unwrap();
     let users = read_user_sessions(&node, Errand::Reading, &Limits::default()).await.unwrap();
     for idle in [&idle_old, &idle_young] {
@@ -136,8 +136,8 @@ async fn forged_age_of_a_statement_that_ends_during_the_read_is_not_shown_on_mys
     assert_eq!(row[7], "0", "{row:?}");
 }
 
-/// The one limitation of ages, and the sessions that rules get.
-async fn unreliable(url: &str) -> (String, UserSessions) {
+/// Returns the remedy of the only limitation of ages, and the sessions for rules.
+async fn unreliable_ages(url: &str) -> (String, UserSessions) {
     let node: NodeUrl = url.parse().unwrap();
     let summary = take(url, &Selection::default(), false).await.unwrap().summary;
     let ages: Vec<_> =
@@ -152,11 +152,11 @@ async fn unreliable(url: &str) -> (String, UserSessions) {
 }
 
 #[tokio::test]
-async fn ages_without_timers_are_named_and_never_used_by_rules_on_mysql() {
+async fn ages_without_timers_are_reported_and_never_used_by_rules_on_mysql() {
     let options = ServerOptions { arguments: vec!["--performance-schema=OFF".into()], ..ServerOptions::default() };
     let server = Server::start(Flavor::MySql, &options).await.unwrap();
     let (holder, waiter) = waiter_with_clock(&server, "- 7200").await;
-    let (remedy, users) = unreliable(&server.url()).await;
+    let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(remedy.starts_with("performance_schema = ON"), "{remedy}");
     assert!([holder.id, waiter.id].iter().all(|id| users.unchecked.contains(id)), "{users:?}");
     assert!(users.into_choosable().is_empty());
@@ -165,7 +165,7 @@ async fn ages_without_timers_are_named_and_never_used_by_rules_on_mysql() {
     server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
     let (_holder, _waiter) = waiter_with_clock(&server, "- 7200").await;
     let url = server.url_for("clew", "");
-    let (remedy, users) = unreliable(&url).await;
+    let (remedy, users) = unreliable_ages(&url).await;
     assert!(users.into_choosable().is_empty());
     server.run(&[&remedy]).await.unwrap();
     assert_eq!(take(&url, &Selection::default(), false).await.unwrap().summary.limitations, []);
@@ -174,17 +174,17 @@ async fn ages_without_timers_are_named_and_never_used_by_rules_on_mysql() {
         .run(&["UPDATE performance_schema.setup_consumers SET enabled = 'NO' WHERE name = 'events_statements_current'"])
         .await
         .unwrap();
-    let (remedy, users) = unreliable(&server.url()).await;
+    let (remedy, users) = unreliable_ages(&server.url()).await;
     assert!(users.into_choosable().is_empty());
     let mending: Vec<&str> = remedy.split_terminator(';').collect();
     server.run(&mending).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7100").await;
-    let (seconds, _) = listed(&server, waiter.id).await.unwrap();
+    let (seconds, _) = listed_age(&server, waiter.id).await.unwrap();
     assert!(seconds < PLAUSIBLE, "{seconds}");
 }
 
 #[tokio::test]
-async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
+async fn unrecorded_sessions_are_excluded_individually_on_mysql() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let (_holder, waiter) = waiter_with_clock(&server, "- 7200").await;
     let (_other_holder, recorded) = waiter_with_clock(&server, "- 7100").await;
@@ -198,7 +198,7 @@ async fn sessions_that_are_not_recorded_are_spared_one_by_one_on_mysql() {
 }
 
 #[tokio::test]
-async fn statement_of_a_kind_that_is_not_recorded_has_its_own_age_on_mysql() {
+async fn statement_type_without_instrument_has_its_own_age_on_mysql() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let mut connection = server.connect().await.unwrap();
     connection.query_drop("DO SLEEP(3)").await.unwrap();
@@ -210,14 +210,14 @@ async fn statement_of_a_kind_that_is_not_recorded_has_its_own_age_on_mysql() {
         .unwrap();
     let session = u64::from(connection.id());
     let running = tokio::spawn(async move { connection.exec_drop(prepared, ()).await });
-    until(async || listed(&server, session).await.is_some_and(|(_, state)| state == "User sleep")).await;
-    let (seconds, _) = listed(&server, session).await.unwrap();
+    wait_until(async || listed_age(&server, session).await.is_some_and(|(_, state)| state == "User sleep")).await;
+    let (seconds, _) = listed_age(&server, session).await.unwrap();
     assert!(seconds < 3, "{seconds}");
     running.abort();
 }
 
 #[tokio::test]
-async fn sessions_that_become_idle_while_they_are_read_have_no_forged_age_on_mysql() {
+async fn sessions_that_become_idle_during_the_read_have_no_forged_age_on_mysql() {
     let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
     let mut sessions = Vec::new();
     for _ in 0..40 {
@@ -226,7 +226,7 @@ async fn sessions_that_become_idle_while_they_are_read_have_no_forged_age_on_mys
         session.begin(b"DO SLEEP(0.2), SLEEP(0.2), SLEEP(0.2)").await.unwrap();
         sessions.push(session);
     }
-    // Read often enough for sessions to end between the process list and the timers.
+    // Enough reads for sessions to end between the process list and the timers.
     for _ in 0..60 {
         let snapshot = take(&server.url(), &Selection::default(), false).await.unwrap();
         assert_eq!(snapshot.summary.limitations, []);
@@ -237,7 +237,7 @@ async fn sessions_that_become_idle_while_they_are_read_have_no_forged_age_on_mys
     }
 }
 
-/// Age of the transaction of each of these sessions.
+/// Returns the age of each session's transaction.
 async fn transaction_ages(url: &str, ids: &[u64]) -> Vec<u64> {
     sleep(TRANSACTION_LIST_AGE).await;
     let rows = csv_of(url, &Selection::default(), false).await;
@@ -258,7 +258,7 @@ const TABLE: [&str; 3] = [
     "INSERT INTO shop.t VALUES (1), (2), (3)",
 ];
 
-async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
+async fn reader_clock_is_reset(flavor: Flavor) {
     let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
     server.run(&TABLE).await.unwrap();
     server
@@ -272,7 +272,7 @@ async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
     let session = in_transaction(&server, 1).await;
     server.run(&["SET GLOBAL init_connect = 'SET timestamp = 86400'"]).await.unwrap();
     let url = server.url_for("clew", "");
-    until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
+    wait_until(async || transaction_ages(&url, &[session.id]).await[0] > 1).await;
     let ages = transaction_ages(&url, &[session.id]).await;
     assert!(ages[0] < PLAUSIBLE, "{flavor}: {ages:?}");
     let diagnosis = examine(&url.parse().unwrap(), &Limits::default()).await.unwrap();
@@ -280,16 +280,16 @@ async fn the_clock_of_the_reader_is_reset(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn a_clock_of_the_reading_session_is_reset_on_mysql() {
-    the_clock_of_the_reader_is_reset(Flavor::MySql).await;
+async fn clock_of_the_reading_session_is_reset_on_mysql() {
+    reader_clock_is_reset(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn a_clock_of_the_reading_session_is_reset_on_mariadb() {
-    the_clock_of_the_reader_is_reset(Flavor::MariaDb).await;
+async fn clock_of_the_reading_session_is_reset_on_mariadb() {
+    reader_clock_is_reset(Flavor::MariaDb).await;
 }
 
-/// A moment in UTC, as seconds since 1970.
+/// Parses a UTC time to seconds since 1970.
 fn utc(moment: &str) -> Duration {
     let moment: jiff::Timestamp = moment.parse().unwrap();
     Duration::from_secs(moment.as_second().unsigned_abs())
@@ -303,13 +303,13 @@ async fn in_central_europe(flavor: Flavor, moment: &str) -> (ServerClock, Server
     (clock, server)
 }
 
-/// A transaction that waits for a row of another session, and the seconds that it has waited.
+/// Returns the seconds for which a session has waited for a row lock.
 async fn lock_wait(url: &str, id: u64) -> u64 {
     let rows = csv_of(url, &Selection::default(), false).await;
     rows.iter().find(|row| row[0] == id.to_string()).unwrap()[10].parse().unwrap()
 }
 
-async fn waits_for_row_1(server: &Server) -> RawSession {
+async fn waiter_for_row_1(server: &Server) -> RawSession {
     let mut waiter = open(server, "root").await;
     waiter.run("SET SESSION innodb_lock_wait_timeout = 1000000").await.unwrap();
     waiter.begin(b"UPDATE shop.t SET a = a WHERE a = 1").await.unwrap();
@@ -317,15 +317,15 @@ async fn waits_for_row_1(server: &Server) -> RawSession {
         let rows = csv_of(&server.url(), &Selection::default(), false).await;
         rows.iter().any(|row| row[0] == waiter.id.to_string() && row[11] == "LOCK WAIT")
     };
-    until(waits).await;
+    wait_until(waits).await;
     waiter
 }
 
-async fn spring_adds_nothing(flavor: Flavor) {
+async fn start_of_dst_changes_no_age(flavor: Flavor) {
     // 01:55 CET; at 02:00 it is 03:00 CEST.
     let (clock, server) = in_central_europe(flavor, "2026-03-29T00:55:00Z").await;
     let session = in_transaction(&server, 1).await;
-    let waiter = waits_for_row_1(&server).await;
+    let waiter = waiter_for_row_1(&server).await;
     clock.set(utc("2026-03-29T01:05:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[session.id, waiter.id]).await;
     assert!(ages.iter().all(|age| (300..1200).contains(age)), "{flavor}: {ages:?}");
@@ -334,20 +334,20 @@ async fn spring_adds_nothing(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn begin_of_daylight_saving_time_adds_nothing_on_mysql() {
-    spring_adds_nothing(Flavor::MySql).await;
+async fn start_of_daylight_saving_time_changes_no_age_on_mysql() {
+    start_of_dst_changes_no_age(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn begin_of_daylight_saving_time_adds_nothing_on_mariadb() {
-    spring_adds_nothing(Flavor::MariaDb).await;
+async fn start_of_daylight_saving_time_changes_no_age_on_mariadb() {
+    start_of_dst_changes_no_age(Flavor::MariaDb).await;
 }
 
-async fn autumn_hides_nothing(flavor: Flavor) {
+async fn end_of_dst_changes_no_age(flavor: Flavor) {
     // 02:30 CEST; at 03:00 it is 02:00 CET.
     let (clock, server) = in_central_europe(flavor, "2026-10-25T00:30:00Z").await;
     let first = in_transaction(&server, 1).await;
-    let waiter = waits_for_row_1(&server).await;
+    let waiter = waiter_for_row_1(&server).await;
     // 02:30 CET: the same local time.
     clock.set(utc("2026-10-25T01:30:00Z")).unwrap();
     let second = in_transaction(&server, 2).await;
@@ -363,7 +363,7 @@ async fn autumn_hides_nothing(flavor: Flavor) {
         csv_of(&server.url(), &long, false).await.iter().map(|row| row[0].parse().unwrap()).collect();
     listed.sort_unstable();
     assert_eq!(listed, [first.id, waiter.id], "{flavor}");
-    // The next day, the hour is still between them.
+    // One day later, the starts still differ by one hour.
     clock.set(utc("2026-10-26T01:45:00Z")).unwrap();
     let ages = transaction_ages(&server.url(), &[first.id, second.id]).await;
     assert!((4300 + 86_400..4900 + 86_400).contains(&ages[0]), "{flavor}: {ages:?}");
@@ -373,13 +373,13 @@ async fn autumn_hides_nothing(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn end_of_daylight_saving_time_hides_nothing_on_mysql() {
-    autumn_hides_nothing(Flavor::MySql).await;
+async fn end_of_daylight_saving_time_changes_no_age_on_mysql() {
+    end_of_dst_changes_no_age(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn end_of_daylight_saving_time_hides_nothing_on_mariadb() {
-    autumn_hides_nothing(Flavor::MariaDb).await;
+async fn end_of_daylight_saving_time_changes_no_age_on_mariadb() {
+    end_of_dst_changes_no_age(Flavor::MariaDb).await;
 }
 
 async fn steps_are_corrected(flavor: Flavor) {
@@ -406,7 +406,7 @@ async fn steps_are_corrected(flavor: Flavor) {
         assert_eq!(step.is_some(), is_step, "{flavor} {shift}: {step:?}");
         assert!(users.sessions.iter().all(|session| session.seconds < PLAUSIBLE), "{flavor} {shift}: {users:?}");
     }
-    // Without what was known of the clock before it was set back, the ages are 0, and that is named.
+    // Without earlier clock readings, ages are 0 after the clock was set back, with a limitation.
     let mut control = server.connect().await.unwrap();
     control.query_drop("DO 0").await.unwrap();
     let summary = take(&server.url(), &Selection::default(), false).await.unwrap().summary;

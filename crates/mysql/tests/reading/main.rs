@@ -1,28 +1,28 @@
-//! Reading real servers, and one that lies.
+//! Tests of reads of real servers and of fake ones.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod ages;
-mod budget;
-mod detail;
-mod faults;
-mod incomplete;
+mod connection_limit;
+mod detailed_snapshot;
+mod lost_instrumentation;
 mod masking;
+mod oracle;
 mod privileges;
-mod protection;
 mod rogue;
-mod settings;
-mod truth;
+mod server_defaults;
+mod server_faults;
+mod tls_modes;
 
 use std::time::Duration;
 
 use clew_model::{Failure, NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Snapshot, Statements, take_snapshot};
 
-/// Pause after which InnoDB refreshes its list of transactions: it does so only 100 ms after the last read of the list.
+/// Pause after which InnoDB refreshes its list of transactions: at the earliest 100 ms after the last read.
 const TRANSACTION_LIST_AGE: Duration = Duration::from_millis(150);
 
-/// The sessions of a node as CSV records.
+/// Returns the sessions of a node as CSV records.
 async fn csv_of(url: &str, selection: &Selection, formula_guard: bool) -> Vec<Vec<String>> {
     let mut snapshot = take(url, selection, formula_guard).await.unwrap();
     let mut body = Vec::new();

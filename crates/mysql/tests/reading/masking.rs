@@ -1,4 +1,4 @@
-//! A masked snapshot of a real server holds no literal, in whatever mode its sessions are, and its filter finds none.
+//! Masked snapshots disclose no literal in any SQL mode, and their filter matches none.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,12 +6,12 @@ use clew_model::{NodeUrl, Selection};
 use clew_mysql::{Form, Limits, Statements, take_snapshot};
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 
-/// Planted in strings and comments. No part of it is part of anything else.
+/// Text in strings and comments. No part of it occurs elsewhere.
 const SECRET: &str = "QJXZKWVB";
 const NUMBER: &str = "5308417269";
 const EMOJI: &str = "🧵🔑";
 
-/// Each with the modes of its session. `{}` is where it sleeps.
+/// SQL mode and statement of each session. `{}` is replaced by the sleep function.
 const STATEMENTS: [(&str, &str); 12] = [
     ("", "SELECT {}, 'QJXZKWVB' FROM orders WHERE id IN (1, 5308417269)"),
     ("", "SELECT {} /* QJXZKWVB 5308417269 */ FROM orders -- QJXZKWVB"),
@@ -84,8 +84,8 @@ impl Planted {
     }
 }
 
-/// Any four characters of what was planted. Ports and numbers of transactions may have the digits of the number: it is looked for in
-/// the statements only.
+/// Finds any four characters of a literal in the body. Ports and transaction ids may have the digits of
+/// the number, which is searched in the statements only.
 fn planted_in(body: &str, form: Form) -> Option<String> {
     let pieces = |text: &str, length: usize| -> Vec<String> {
         let chars: Vec<_> = text.chars().collect();
@@ -97,7 +97,7 @@ fn planted_in(body: &str, form: Form) -> Option<String> {
     in_body.or_else(|| pieces(NUMBER, 4).into_iter().find(|piece| statements.contains(piece.as_str())))
 }
 
-/// The statements of a body.
+/// Returns the statements of a body.
 fn statements(body: &str, form: Form) -> String {
     if matches!(form, Form::Json) {
         let behind = body.split("\"sql_statement\":").skip(1);
@@ -107,7 +107,7 @@ fn statements(body: &str, form: Form) -> String {
     rows.records().map(|row| row.unwrap()[6].to_owned()).collect()
 }
 
-async fn nothing_planted_is_seen_or_found(flavor: Flavor) {
+async fn masked_snapshot_discloses_no_literal(flavor: Flavor) {
     let planted = Planted::of(flavor).await;
     let csv = Form::Csv { formula_guard: true };
     for form in [csv, Form::Json] {
@@ -124,18 +124,18 @@ async fn nothing_planted_is_seen_or_found(flavor: Flavor) {
         assert_ne!(planted.body(Statements::Whole, csv, Some(key)).await, "", "{key} was not planted");
         assert_eq!(planted.body(Statements::Templates, csv, Some(key)).await, "", "{key} is found");
     }
-    // What is kept of a statement is found; what cannot be read safely in every mode is not.
+    // The filter matches the template. A statement that cannot be parsed safely in every mode has none.
     let rows = |body: String| body.matches("SELECT ").count();
     assert_eq!(rows(planted.body(Statements::Templates, csv, Some("from ORDERS")).await), 8);
     assert_eq!(rows(planted.body(Statements::Templates, csv, Some("sleep(?)")).await), planted.count);
 }
 
 #[tokio::test]
-async fn nothing_planted_is_seen_or_found_on_mariadb() {
-    nothing_planted_is_seen_or_found(Flavor::MariaDb).await;
+async fn masked_snapshot_discloses_no_literal_on_mariadb() {
+    masked_snapshot_discloses_no_literal(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn nothing_planted_is_seen_or_found_on_mysql() {
-    nothing_planted_is_seen_or_found(Flavor::MySql).await;
+async fn masked_snapshot_discloses_no_literal_on_mysql() {
+    masked_snapshot_discloses_no_literal(Flavor::MySql).await;
 }

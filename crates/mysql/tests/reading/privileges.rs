@@ -1,4 +1,4 @@
-//! What an account may see: all with PROCESS alone, its own with nothing, and the GRANTs in between work when pasted.
+//! Data visible to an account without privileges and with PROCESS, and the `GRANT` statements that Clew suggests.
 
 use clew_model::{LimitationKind, NodeUrl, Selection};
 use clew_mysql::{Diagnosis, Limits, examine};
@@ -15,7 +15,7 @@ fn kinds(diagnosis: &Diagnosis) -> Vec<LimitationKind> {
     diagnosis.checks.iter().filter_map(|check| Some(check.limitation.as_ref()?.kind)).collect()
 }
 
-async fn grants_mend_what_is_missing(flavor: Flavor) {
+async fn suggested_grants_remove_limitations(flavor: Flavor) {
     let options = match flavor {
         Flavor::MySql => ServerOptions::default(),
         Flavor::MariaDb => {
@@ -39,7 +39,7 @@ async fn grants_mend_what_is_missing(flavor: Flavor) {
         LimitationKind::NoKill,
         LimitationKind::NoMetadataLocks,
     ];
-    // MariaDB's process list has durations that no session can change.
+    // Ages in MariaDB's process list cannot be changed by a session.
     missing.extend((flavor == Flavor::MySql).then_some(LimitationKind::UnreliableAges));
     assert_eq!(kinds(&before), missing, "{before:#?}");
     paste_remedies(&server, &before).await;
@@ -48,7 +48,7 @@ async fn grants_mend_what_is_missing(flavor: Flavor) {
 
     let mut after = diagnosis(&url).await;
     if flavor == Flavor::MariaDb {
-        // Being allowed to look shows that the instrument is off; its remedy is the last.
+        // With the privilege, the disabled instrument is detected; its remedy is the last.
         assert_eq!(kinds(&after), [LimitationKind::NoMetadataLocks], "{after:#?}");
         paste_remedies(&server, &after).await;
         after = diagnosis(&url).await;
@@ -56,7 +56,7 @@ async fn grants_mend_what_is_missing(flavor: Flavor) {
     assert_eq!(kinds(&after), [], "{after:#?}");
 }
 
-/// As an administrator would, from what `clew doctor` prints.
+/// Runs the remedies that `clew doctor` prints, as an administrator would.
 async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
     let remedies: Vec<_> =
         diagnosis.checks.iter().filter_map(|check| check.limitation.as_ref()?.remedy.as_deref()).collect();
@@ -64,17 +64,17 @@ async fn paste_remedies(server: &Server, diagnosis: &Diagnosis) {
 }
 
 #[tokio::test]
-async fn grants_mend_what_is_missing_on_mariadb() {
-    grants_mend_what_is_missing(Flavor::MariaDb).await;
+async fn suggested_grants_remove_limitations_on_mariadb() {
+    suggested_grants_remove_limitations(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn grants_mend_what_is_missing_on_mysql() {
-    grants_mend_what_is_missing(Flavor::MySql).await;
+async fn suggested_grants_remove_limitations_on_mysql() {
+    suggested_grants_remove_limitations(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn process_alone_shows_every_session_and_transaction() {
+async fn process_privilege_shows_all_sessions_and_transactions() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let setup = [
@@ -95,7 +95,7 @@ async fn process_alone_shows_every_session_and_transaction() {
 }
 
 #[tokio::test]
-async fn cut_statements_are_told_and_so_is_their_remedy() {
+async fn truncated_statements_are_reported_with_a_remedy() {
     let options = ServerOptions {
         arguments: vec!["--performance-schema-show-processlist=ON".into()],
         ..ServerOptions::default()

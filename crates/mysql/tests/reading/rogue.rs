@@ -1,4 +1,4 @@
-//! Malicious servers: no password, no file and no unbounded memory for them.
+//! Malicious servers get no password and no file, and cannot exhaust memory.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn read(url: &str, bytes: u64) -> Result<Snapshot, Failure> {
 
 #[tokio::test]
 async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
-    for (mode, says) in [
+    for (mode, expected) in [
         (RogueMode::FullAuthentication, "it was not sent"),
         (RogueMode::Sha256Password, "it was not sent"),
         (RogueMode::ClearPassword, "it was not sent"),
@@ -31,7 +31,7 @@ async fn password_is_not_sent_to_a_server_that_asks_for_it_without_tls() {
             let rogue = RogueServer::start(mode.clone()).await.unwrap();
             let failure = read(&rogue.url_for("clew", PASSWORD, parameters), 1 << 30).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::AccessDenied, "{mode:?}: {failure}");
-            assert!(failure.detail.contains(says) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
+            assert!(failure.detail.contains(expected) && failure.detail.contains("fix:"), "{mode:?}: {failure}");
             assert_eq!(rogue.password_leak(PASSWORD), None, "{mode:?} {parameters}");
         }
     }
@@ -51,7 +51,7 @@ async fn password_is_encrypted_with_the_servers_key_only_where_the_operator_allo
     assert!(refused.detail.contains("server-public-key="), "{refused}");
     let key = server.data_dir().join("public_key.pem");
     read(&format!("{url}&server-public-key={}", key.display()), 1 << 30).await.unwrap();
-    // The server remembers the account now, until its privileges are flushed: a challenge is enough.
+    // The server has now cached the password, until privileges are flushed: a challenge is sufficient.
     read(&url, 1 << 30).await.unwrap();
     server.run(&["FLUSH PRIVILEGES"]).await.unwrap();
     read(&url, 1 << 30).await.unwrap_err();
@@ -62,7 +62,7 @@ async fn password_is_encrypted_with_the_servers_key_only_where_the_operator_allo
 }
 
 #[tokio::test]
-async fn required_tls_is_not_given_up_where_a_proxy_hides_it() {
+async fn required_tls_does_not_fall_back_behind_a_proxy() {
     for flavor in Flavor::ALL {
         let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
         let target = ([127, 0, 0, 1], server.port()).into();
@@ -111,7 +111,7 @@ async fn statement_of_200_mib_is_cut_and_reported() {
 }
 
 #[tokio::test]
-async fn endless_answers_end_at_the_byte_limit() {
+async fn endless_responses_end_at_the_byte_limit() {
     for mode in [RogueMode::EndlessRows, RogueMode::EndlessColumns, RogueMode::HugeColumnCount, RogueMode::Garbage] {
         let rogue = RogueServer::start(mode.clone()).await.unwrap();
         let failure = read(&rogue.url_for("clew", "", "tls=off"), 4 << 20).await.unwrap_err();

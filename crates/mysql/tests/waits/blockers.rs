@@ -1,4 +1,4 @@
-//! What is told of who is in the way: what it ran last, whether it is being undone.
+//! Data about root blockers: latest statements and rollback state.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,25 +8,26 @@ use clew_model::LimitationKind;
 use clew_testkit::{Charset, Flavor, RawSession, Server, ServerOptions};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::everything::telling;
-use super::truth::observe;
+use super::full_visibility::full_visibility_server;
+use super::oracle::observe;
 
-/// A schema that is small.
+/// Statements that create a small schema.
 pub(crate) const SHOP: [&str; 4] = [
     "CREATE DATABASE shop",
     "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT NOT NULL)",
     "CREATE TABLE shop.s (id INT PRIMARY KEY, v INT NOT NULL)",
     "INSERT INTO shop.t VALUES (1, 1), (2, 2)",
 ];
-/// For what is built to be seen.
+/// Time limit for expected states.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-pub(crate) async fn enter(server: &Server) -> RawSession {
+pub(crate) async fn open_shop_session(server: &Server) -> RawSession {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap()
 }
 
-/// Reads until the graph is as wanted. InnoDB makes its table of transactions anew only for who did not look for a while.
+/// Reads until `is_so` is true for the graph.
+/// InnoDB refreshes its list of transactions only if it was not read for a while.
 pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&WaitGraph) -> bool) -> WaitGraph {
     let start = Instant::now();
     loop {
@@ -34,7 +35,7 @@ pub(crate) async fn graph_where(server: &Server, what: &str, is_so: impl Fn(&Wai
         if is_so(&graph) {
             return graph;
         }
-        assert!(start.elapsed() < LIMIT, "{what} was not seen: {graph:#?}");
+        assert!(start.elapsed() < LIMIT, "{what} was not detected: {graph:#?}");
         sleep(Duration::from_millis(120)).await;
     }
 }
@@ -43,10 +44,10 @@ pub(crate) fn root(graph: &WaitGraph) -> &PartyFacts {
     graph.facts(graph.roots[0].parties[0]).unwrap()
 }
 
-async fn an_idle_root_tells_what_its_transaction_did(flavor: Flavor) {
-    let server = telling(flavor).await;
+async fn idle_root_blocker_has_statements_of_its_transaction(flavor: Flavor) {
+    let server = full_visibility_server(flavor).await;
     server.run(&SHOP).await.unwrap();
-    let (mut holder, mut waiter) = (enter(&server).await, enter(&server).await);
+    let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     for statement in ["DO 'of an earlier transaction'", "BEGIN", "UPDATE t SET v = 2 WHERE id = 1", "DO 'later'"] {
         holder.run(statement).await.unwrap();
     }
@@ -64,21 +65,21 @@ async fn an_idle_root_tells_what_its_transaction_did(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn an_idle_root_tells_what_its_transaction_did_on_mysql() {
-    an_idle_root_tells_what_its_transaction_did(Flavor::MySql).await;
+async fn idle_root_blocker_has_statements_of_its_transaction_on_mysql() {
+    idle_root_blocker_has_statements_of_its_transaction(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn an_idle_root_tells_what_its_transaction_did_on_mariadb() {
-    an_idle_root_tells_what_its_transaction_did(Flavor::MariaDb).await;
+async fn idle_root_blocker_has_statements_of_its_transaction_on_mariadb() {
+    idle_root_blocker_has_statements_of_its_transaction(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn where_statements_are_not_kept_that_is_said_and_can_be_mended() {
+async fn missing_statement_history_is_reported_with_a_remedy() {
     let options = ServerOptions { arguments: vec!["--performance-schema=ON".into()], ..ServerOptions::default() };
     let server = Server::start(Flavor::MariaDb, &options).await.unwrap();
     server.run(&SHOP).await.unwrap();
-    let (mut holder, mut waiter) = (enter(&server).await, enter(&server).await);
+    let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     holder.run("BEGIN").await.unwrap();
     holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
     waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
@@ -93,14 +94,14 @@ async fn where_statements_are_not_kept_that_is_said_and_can_be_mended() {
 }
 
 #[tokio::test]
-async fn history_of_statements_without_room_is_named() {
+async fn statement_history_of_size_zero_is_reported() {
     for flavor in Flavor::ALL {
         let arguments = ["--performance-schema=ON", "--performance-schema-events-statements-history-size=0"];
         let options = ServerOptions { arguments: arguments.map(Into::into).into(), ..ServerOptions::default() };
         let server = Server::start(flavor, &options).await.unwrap();
         let enable = "UPDATE performance_schema.setup_consumers SET enabled = 'YES'";
         server.run(&[SHOP.as_slice(), &[enable]].concat()).await.unwrap();
-        let (mut holder, mut waiter) = (enter(&server).await, enter(&server).await);
+        let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
         holder.run("BEGIN").await.unwrap();
         holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
         waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
@@ -110,13 +111,13 @@ async fn history_of_statements_without_room_is_named() {
     }
 }
 
-async fn a_root_that_is_being_undone_is_seen_as_that(flavor: Flavor) {
-    let server = telling(flavor).await;
+async fn root_blocker_in_rollback_is_detected(flavor: Flavor) {
+    let server = full_visibility_server(flavor).await;
     server.run(&SHOP).await.unwrap();
-    let (mut holder, mut waiter) = (enter(&server).await, enter(&server).await);
+    let (mut holder, mut waiter) = (open_shop_session(&server).await, open_shop_session(&server).await);
     holder.run("BEGIN").await.unwrap();
     holder.run("UPDATE t SET v = 2 WHERE id = 1").await.unwrap();
-    // Undoing a change of 300,000 rows takes long enough to be seen.
+    // The rollback of 300,000 rows takes long enough to be detected.
     let digits = "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
                   SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
     let many = format!(
@@ -134,11 +135,11 @@ async fn a_root_that_is_being_undone_is_seen_as_that(flavor: Flavor) {
 }
 
 #[tokio::test]
-async fn a_root_that_is_being_undone_is_seen_as_that_on_mysql() {
-    a_root_that_is_being_undone_is_seen_as_that(Flavor::MySql).await;
+async fn root_blocker_in_rollback_is_detected_on_mysql() {
+    root_blocker_in_rollback_is_detected(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn a_root_that_is_being_undone_is_seen_as_that_on_mariadb() {
-    a_root_that_is_being_undone_is_seen_as_that(Flavor::MariaDb).await;
+async fn root_blocker_in_rollback_is_detected_on_mariadb() {
+    root_blocker_in_rollback_is_detected(Flavor::MariaDb).await;
 }

@@ -1,11 +1,11 @@
-//! Waits of every kind, built on real servers: the graph equals the truth.
+//! Lock waits of every kind on real servers: the graph matches the scenarios.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod blockers;
-mod everything;
-mod gaps;
+mod full_visibility;
+mod oracle;
+mod partial_visibility;
 mod privileges;
 mod replication;
-mod truth;
-mod vanished;
+mod vanished_sessions;

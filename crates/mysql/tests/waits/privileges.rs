@@ -1,18 +1,18 @@
-//! What an account may see of waits, and that the GRANTs that are named show the rest.
+//! Waits visible to an account, and the suggested `GRANT` statements that complete the graph.
 
 use clew_diagnose::waits::{WaitGraph, graph};
 use clew_model::LimitationKind;
 use clew_testkit::{Flavor, Scenario};
 
-use super::everything::telling;
-use super::truth::{Names, expected_waits, observe_as};
+use super::full_visibility::full_visibility_server;
+use super::oracle::{Names, expected_waits, observe_as};
 
 fn kinds(graph: &WaitGraph) -> Vec<LimitationKind> {
     graph.limitations.iter().map(|limitation| limitation.kind).collect()
 }
 
-async fn grants_show_the_rest(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
-    let server = telling(flavor).await;
+async fn suggested_grants_complete_the_graph(flavor: Flavor, name: &str, steps: &[&[LimitationKind]]) {
+    let server = full_visibility_server(flavor).await;
     server.run(&["CREATE USER clew@'127.0.0.1' IDENTIFIED BY 'x'"]).await.unwrap();
     let scenario = Scenario::all(flavor).into_iter().find(|scenario| scenario.name == name).unwrap();
     let built = scenario.build(&server).await.unwrap();
@@ -34,17 +34,18 @@ async fn grants_show_the_rest(flavor: Flavor, name: &str, steps: &[&[LimitationK
 }
 
 #[tokio::test]
-async fn grants_show_the_rest_on_mysql() {
+async fn suggested_grants_complete_the_graph_on_mysql() {
     use LimitationKind::{NoMetadataLocks, NoPreparedNames, NoRowLocks, NoTransactions, OnlyOwnSessions};
     let nothing = [OnlyOwnSessions, NoTransactions, NoRowLocks, NoMetadataLocks];
     let steps: [&[LimitationKind]; 3] = [&nothing, &[NoPreparedNames], &[]];
-    grants_show_the_rest(Flavor::MySql, "a row of a prepared transaction whose session is gone", &steps).await;
+    suggested_grants_complete_the_graph(Flavor::MySql, "a row of a prepared transaction whose session is gone", &steps)
+        .await;
 }
 
 #[tokio::test]
-async fn grants_show_the_rest_on_mariadb() {
+async fn suggested_grants_complete_the_graph_on_mariadb() {
     use LimitationKind::{NoMetadataLocks, NoTransactions, OnlyOwnSessions};
     let nothing = [OnlyOwnSessions, NoTransactions, NoMetadataLocks];
     let steps: [&[LimitationKind]; 2] = [&nothing, &[]];
-    grants_show_the_rest(Flavor::MariaDb, "a row", &steps).await;
+    suggested_grants_complete_the_graph(Flavor::MariaDb, "a row", &steps).await;
 }

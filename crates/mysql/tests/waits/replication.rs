@@ -1,4 +1,4 @@
-//! A replica whose applier is in the way: it is told from a client, and never killed.
+//! Replication appliers as blockers: they are detected and never killed.
 
 use clew_diagnose::ProtectedAccounts;
 use clew_diagnose::waits::SessionRole;
@@ -11,9 +11,9 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
-use super::blockers::{LIMIT, SHOP, enter, graph_where, root};
+use super::blockers::{LIMIT, SHOP, graph_where, open_shop_session, root};
 
-/// A server that logs statements for others, and can apply those of another.
+/// Starts a server that can be a replication source and a replica.
 async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
     let arguments = ["--log-bin=log".to_owned(), "--binlog-format=STATEMENT".to_owned(), format!("--server-id={id}")];
     let arguments = arguments.into_iter().chain(options.iter().map(ToString::to_string)).collect();
@@ -21,7 +21,7 @@ async fn replicating(flavor: Flavor, id: u32, options: &[&str]) -> Server {
     Server::start(flavor, &options).await.unwrap()
 }
 
-/// Follows the source from where its log is now.
+/// Starts replication from the current position of the source.
 async fn follow(replica: &Server, source: &Server) {
     let words = match source.flavor() {
         Flavor::MySql => {
@@ -41,8 +41,8 @@ async fn follow(replica: &Server, source: &Server) {
     replica.run(&[&point, &format!("START {replica_word}")]).await.unwrap();
 }
 
-/// Its id.
-async fn somebody_who_sleeps(server: &Server) -> u64 {
+/// Waits for a sleeping session and returns its id.
+async fn sleeping_session(server: &Server) -> u64 {
     let mut control = server.connect().await.unwrap();
     let start = Instant::now();
     loop {
@@ -56,7 +56,7 @@ async fn somebody_who_sleeps(server: &Server) -> u64 {
     }
 }
 
-/// A source, and its replica whose applier is in the middle of a transaction: in a trigger, which is on the replica alone.
+/// Starts a source and a replica whose applier sleeps in a trigger that exists on the replica only.
 async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Server, Server, u64) {
     let (source, replica) = (replicating(flavor, 1, options).await, replicating(flavor, 2, options).await);
     source.run(&SHOP).await.unwrap();
@@ -67,13 +67,13 @@ async fn with_an_applier_in_a_trigger(flavor: Flavor, options: &[&str]) -> (Serv
     follow(&replica, &source).await;
     let transaction = ["BEGIN", "UPDATE shop.t SET v = 2 WHERE id = 1", "INSERT INTO shop.s VALUES (1, 1)", "COMMIT"];
     source.run(&transaction).await.unwrap();
-    let applier = somebody_who_sleeps(&replica).await;
+    let applier = sleeping_session(&replica).await;
     (source, replica, applier)
 }
 
-async fn an_applier_is_known_as_one(flavor: Flavor) {
+async fn applier_is_detected(flavor: Flavor) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, &[]).await;
-    let mut waiter = enter(&replica).await;
+    let mut waiter = open_shop_session(&replica).await;
     waiter.begin(b"UPDATE t SET v = 3 WHERE id = 1").await.unwrap();
     let graph = graph_where(&replica, "the wait", |graph| !graph.waits.is_empty()).await;
     assert_eq!(graph.waits[0].waiter.session(), Some(waiter.id));
@@ -81,51 +81,51 @@ async fn an_applier_is_known_as_one(flavor: Flavor) {
     assert_eq!(root(&graph).role, SessionRole::Applier, "{graph:#?}");
 }
 
-/// In a trigger it has the account of who defined that, and nothing in the list of sessions says what it is.
-async fn an_applier_is_no_victim(flavor: Flavor, options: &[&str]) {
+/// In a trigger, the applier has the account of the definer, and the process list does not identify it.
+async fn applier_is_not_killed(flavor: Flavor, options: &[&str]) {
     let (_source, replica, applier) = with_an_applier_in_a_trigger(flavor, options).await;
     let (node, limits): (NodeUrl, _) = (replica.url().parse().unwrap(), Limits::default());
     let FoundSessions { read, mut sessions } = find_sessions(&node, &[applier], &limits).await.unwrap();
     let session = sessions.pop().unwrap();
     assert_eq!(session.user, b"root", "{session:?}");
-    let nobody = ProtectedAccounts::new::<&str>([]);
+    let no_protected_accounts = ProtectedAccounts::new::<&str>([]);
     for (victim, kind) in [
         (Victim::connection_of(&session, &read), KillKind::Connection),
         (Victim::statement_of(&session, &read), KillKind::Query),
     ] {
-        let outcome = kill(&node, &victim, kind, &nobody, &limits).await.unwrap();
+        let outcome = kill(&node, &victim, kind, &no_protected_accounts, &limits).await.unwrap();
         assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor} {options:?}");
     }
-    assert_eq!(somebody_who_sleeps(&replica).await, applier);
+    assert_eq!(sleeping_session(&replica).await, applier);
 
-    // A client of the same account is one.
-    let client = enter(&replica).await;
+    // A client of the same account is a user session.
+    let client = open_shop_session(&replica).await;
     let users = read_user_sessions(&node, Errand::Reading, &limits).await.unwrap().sessions;
     assert!(users.iter().any(|session| session.id == client.id), "{users:?}");
     assert!(users.iter().all(|session| session.id != applier), "{users:?}");
 }
 
 #[tokio::test]
-async fn an_applier_is_known_as_one_on_mysql() {
-    an_applier_is_known_as_one(Flavor::MySql).await;
+async fn applier_is_detected_on_mysql() {
+    applier_is_detected(Flavor::MySql).await;
 }
 
 #[tokio::test]
-async fn an_applier_is_known_as_one_on_mariadb() {
-    an_applier_is_known_as_one(Flavor::MariaDb).await;
+async fn applier_is_detected_on_mariadb() {
+    applier_is_detected(Flavor::MariaDb).await;
 }
 
 #[tokio::test]
-async fn an_applier_is_no_victim_on_mysql() {
-    an_applier_is_no_victim(Flavor::MySql, &[]).await;
+async fn applier_is_not_killed_on_mysql() {
+    applier_is_not_killed(Flavor::MySql, &[]).await;
 }
 
 #[tokio::test]
-async fn an_applier_is_no_victim_on_mysql_without_performance_schema() {
-    an_applier_is_no_victim(Flavor::MySql, &["--performance-schema=OFF"]).await;
+async fn applier_is_not_killed_on_mysql_without_performance_schema() {
+    applier_is_not_killed(Flavor::MySql, &["--performance-schema=OFF"]).await;
 }
 
 #[tokio::test]
-async fn an_applier_is_no_victim_on_mariadb() {
-    an_applier_is_no_victim(Flavor::MariaDb, &[]).await;
+async fn applier_is_not_killed_on_mariadb() {
+    applier_is_not_killed(Flavor::MariaDb, &[]).await;
 }

@@ -1,0 +1,200 @@
+//! Limits the connections of this process to a node: at most two at a time.
+//!
+//! One connection is for reads. The other is reserved for kills, so that a kill never queues behind a read.
+//! A kill on drop also uses the reserved connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use clew_model::{Failure, FailureKind};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Permits of the nodes in use, by address.
+static NODES: LazyLock<Mutex<HashMap<String, Arc<NodePermits>>>> = LazyLock::new(Mutex::default);
+
+/// Purpose of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Errand {
+    /// Read a node. One read runs at a time; further reads queue.
+    Reading,
+    /// Kill sessions, and read them just before. Queues behind other kills, never behind reads.
+    Killing,
+}
+
+/// Permit for one connection to a node. The connection is closed before its permit is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionPermit {
+    purpose: Errand,
+    requested_at: Instant,
+    acquired_at: Instant,
+    // Released before the node's entry is removed: fields are dropped in declaration order.
+    _permit: OwnedSemaphorePermit,
+    node: NodeEntry,
+}
+
+impl ConnectionPermit {
+    /// Acquires a permit for the node at `address`. Fails after `max_wait`.
+    pub(crate) async fn acquire(address: &str, purpose: Errand, max_wait: Duration) -> Result<Self, Failure> {
+        let (node, requested) = (NodeEntry::for_address(address), Instant::now());
+        match timeout(max_wait, node.permits.acquire(purpose)).await {
+            Ok(Ok(permit)) => {
+                Ok(Self { purpose, requested_at: requested, acquired_at: Instant::now(), _permit: permit, node })
+            }
+            Ok(Err(_)) | Err(_) => Err(busy_failure(address, purpose, max_wait)),
+        }
+    }
+
+    /// Returns the address of the node.
+    pub(crate) fn address(&self) -> &str {
+        &self.node.address
+    }
+
+    /// Returns the time at which the permit was acquired.
+    pub(crate) fn acquired_at(&self) -> Instant {
+        self.acquired_at
+    }
+
+    /// Returns the purpose of the connection.
+    pub(crate) fn purpose(&self) -> Errand {
+        self.purpose
+    }
+
+    /// Returns the time at which the permit was requested.
+    pub(crate) fn requested_at(&self) -> Instant {
+        self.requested_at
+    }
+}
+
+fn busy_failure(address: &str, purpose: Errand, max_wait: Duration) -> Failure {
+    let doing = match purpose {
+        Errand::Reading => "Clew already reads this node, or ends a read there that hung, and reads it once at a time",
+        Errand::Killing => "Clew already has two connections to this node, to kill there, and takes no third",
+    };
+    Failure::new(FailureKind::Busy, format!("{address}: {doing}; it was not done within {} s", max_wait.as_secs_f32()))
+}
+
+#[derive(Debug)]
+struct NodePermits {
+    reading: Arc<Semaphore>,
+    killing: Arc<Semaphore>,
+}
+
+impl NodePermits {
+    fn new() -> Self {
+        Self { reading: Arc::new(Semaphore::new(1)), killing: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Acquires a permit. A kill tries the reserved permit first, then the permit for reads.
+    /// Dropping a future that lost the race returns its permit.
+    async fn acquire(&self, purpose: Errand) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if purpose == Errand::Reading {
+            return self.reading.clone().acquire_owned().await;
+        }
+        tokio::select! {
+            biased;
+            permit = self.killing.clone().acquire_owned() => permit,
+            permit = self.reading.clone().acquire_owned() => permit,
+        }
+    }
+}
+
+/// Reference to a node's entry in [`NODES`]. The last reference removes the entry when dropped.
+#[derive(Debug)]
+struct NodeEntry {
+    address: String,
+    permits: Arc<NodePermits>,
+}
+
+impl NodeEntry {
+    fn for_address(address: &str) -> Self {
+        let permits = lock_nodes().entry(address.to_owned()).or_insert_with(|| Arc::new(NodePermits::new())).clone();
+        Self { address: address.to_owned(), permits }
+    }
+}
+
+impl Drop for NodeEntry {
+    fn drop(&mut self) {
+        let mut busy = lock_nodes();
+        // The mutex is held, so no other thread can clone the entry: a count of 2 is this reference and the map's.
+        if Arc::strong_count(&self.permits) == 2 {
+            busy.remove(&self.address);
+        }
+    }
+}
+
+fn lock_nodes() -> MutexGuard<'static, HashMap<String, Arc<NodePermits>>> {
+    NODES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn is_taken(address: &str, purpose: Errand) -> bool {
+        ConnectionPermit::acquire(address, purpose, LONG).now_or_never().is_none()
+    }
+
+    #[tokio::test]
+    async fn one_read_and_one_kill_run_at_a_time() {
+        let address = "budget-one.test:1";
+        let reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
+        assert!(is_taken(address, Errand::Reading));
+        let killing = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, Errand::Killing));
+        // Permits of different nodes are independent.
+        assert!(!is_taken("budget-other.test:1", Errand::Reading));
+        drop(reading);
+        // A kill may use the permit for reads; then no read can start.
+        let second = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
+        assert!(is_taken(address, Errand::Reading));
+        drop((killing, second));
+        assert!(!is_taken(address, Errand::Reading));
+    }
+
+    #[tokio::test]
+    async fn kill_does_not_queue_behind_reads() {
+        let address = "budget-queue.test:1";
+        let _reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
+        let mut queue: Vec<_> =
+            (0..20).map(|_| Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG))).collect();
+        for waiting in &mut queue {
+            assert!(waiting.now_or_never().is_none());
+        }
+        assert!(!is_taken(address, Errand::Killing));
+    }
+
+    #[tokio::test]
+    async fn cancelled_wait_releases_its_permit() {
+        let address = "budget-given-up.test:1";
+        let reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
+        let mut first = Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG));
+        let mut second = Box::pin(ConnectionPermit::acquire(address, Errand::Reading, LONG));
+        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+        // The permit goes to the first waiter, which is dropped before it is polled, and then to the second.
+        drop(reading);
+        drop(first);
+        let permit = (&mut second).now_or_never().expect("the permit is lost").unwrap();
+        drop((permit, second));
+        assert!(!lock_nodes().contains_key(address), "the entry of an unused node is not removed");
+    }
+
+    #[tokio::test]
+    async fn wait_for_a_permit_times_out_with_a_reason() {
+        let address = "budget-end.test:1";
+        let _reading = ConnectionPermit::acquire(address, Errand::Reading, LONG).await.unwrap();
+        let _killing = ConnectionPermit::acquire(address, Errand::Killing, LONG).await.unwrap();
+        for (purpose, reason) in
+            [(Errand::Reading, "Clew already reads this node"), (Errand::Killing, "two connections")]
+        {
+            let failure = ConnectionPermit::acquire(address, purpose, Duration::from_millis(1)).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Busy);
+            assert!(failure.detail.contains(reason) && failure.detail.contains("0.001 s"), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Server families: MySQL and MariaDB.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Server family. The families differ in their system tables and statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavor {
+    /// MySQL and its derivatives: TaurusDB, Percona Server.
+    MySql,
+    /// MariaDB.
+    MariaDb,
+}
+
+impl Flavor {
+    /// Detects the family from the value of `VERSION()`.
+    pub(crate) fn from_version(version: &str) -> Self {
+        if version.to_ascii_lowercase().contains("mariadb") { Self::MariaDb } else { Self::MySql }
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MySql => "MySQL",
+            Self::MariaDb => "MariaDB",
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Reads the process list for kills: sessions by id, and sessions from which rules choose victims.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::Error;
+use clew_diagnose::is_internal;
+use clew_model::{Failure, FailureKind, LimitationKind, NodeUrl, Session};
+use tokio::time::timeout;
+
+use super::KillKind;
+use super::rollback_state::{RollbackState, read_rollback_states};
+use super::user_sessions::UserSessions;
+use super::victim::{ListRead, MAX_COMPARED_BYTES, MAX_ROW_BYTES};
+use crate::connection::Connection;
+use crate::connection_limit::Errand;
+use crate::flavor::Flavor;
+use crate::limits::Limits;
+use crate::process_list::SessionMemory;
+use crate::server_instance::ServerInstance;
+use crate::statement_ages::{self, CheckScope};
+use crate::{clock, doctor, failure, own_sessions, process_list, replication_appliers, statements};
+
+/// Sessions found by id.
+#[derive(Debug, Clone)]
+pub struct FoundSessions {
+    /// Process list that has the sessions.
+    pub read: ListRead,
+    /// Listed sessions, with the first 64 KiB of their statements.
+    pub sessions: Vec<Session>,
+}
+
+/// Reads sessions by id, with the first 64 KiB of their statements.
+///
+/// An account without PROCESS sees its own sessions only and cannot distinguish hidden sessions from ended ones.
+/// The read then fails, and the failure has the `GRANT` statement.
+/// The read uses the permit for kills and does not queue behind other reads.
+pub async fn find_sessions(node: &NodeUrl, ids: &[u64], limits: &Limits) -> Result<FoundSessions, Failure> {
+    with_timeout(node, limits, async {
+        let mut connection = Connection::open_for(Errand::Killing, node, limits).await?;
+        let server = connection.read_instance().await?;
+        let (SessionList { sessions, .. }, _) =
+            list_sessions_with_ages(&mut connection, CheckScope::All, |session| ids.contains(&session.id)).await?;
+        let read = new_list_read(server);
+        if ids.iter().any(|id| sessions.iter().all(|session| session.id != *id)) {
+            require_complete_list(&mut connection).await?;
+        }
+        connection.close().await;
+        Ok(FoundSessions { read, sessions })
+    })
+    .await
+}
+
+/// Reads the sessions from which rules choose victims.
+/// Fails if the account lacks PROCESS and sees its own sessions only; the failure then has the `GRANT` statement.
+pub async fn read_user_sessions(node: &NodeUrl, purpose: Errand, limits: &Limits) -> Result<UserSessions, Failure> {
+    with_timeout(node, limits, async {
+        let mut connection = Connection::open_for(purpose, node, limits).await?;
+        let server = connection.read_instance().await?;
+        let own_ids = read_clew_sessions(&mut connection).await?;
+        let (SessionList { sessions: listed, own, is_direct, .. }, unchecked) =
+            list_sessions_with_ages(&mut connection, CheckScope::All, |_| true).await?;
+        let read = new_list_read(server);
+        if !is_direct {
+            connection.limitations.push(doctor::indirect_connection());
+        }
+        let missing = doctor::process_list_limitations(&mut connection).await?;
+        connection.limitations.extend(missing.into_iter().filter(|gap| gap.kind == LimitationKind::LostThreads));
+        // Clew's own statement is running: if the server does not time it, it times none.
+        let no_timers = unchecked.contains(&connection.id);
+        let clock = clock::read_clock(&mut connection).await.map_err(|error| connection.to_failure(&error))?;
+        // An account that sees a session of another account has PROCESS.
+        let account = listed.iter().find(|session| session.id == connection.id).map(|session| &session.user);
+        if !listed.iter().any(|session| account.is_some_and(|account| *account != session.user)) {
+            require_process_privilege(&mut connection).await?;
+        }
+        let appliers = replication_appliers::find_appliers(&mut connection, listed.iter()).await?;
+        let is_own = |session: &Session| own_ids.contains(&session.id) || own.contains(&session.id);
+        let is_internal = |session: &Session| is_internal(session) || appliers.contains(&session.id);
+        let users = |session: &Session| !is_internal(session) && !is_own(session);
+        let sessions: Vec<Session> = listed.into_iter().filter(users).collect();
+        let is_unchecked = |session: &&Session| no_timers || unchecked.contains(&session.id);
+        let unchecked = sessions.iter().filter(is_unchecked).map(|session| session.id).collect();
+        let limitations = std::mem::take(&mut connection.limitations);
+        let is_monotonic = connection.flavor == Flavor::MariaDb;
+        let since = connection.since;
+        connection.close().await;
+        Ok(UserSessions { read, sessions, unchecked, is_monotonic, clock, limitations, took: since.elapsed() })
+    })
+    .await
+}
+
+async fn with_timeout<T>(
+    node: &NodeUrl,
+    limits: &Limits,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limits.node, failure::catch_panic(node, read))
+        .await
+        .unwrap_or_else(|_| Err(failure::read_timeout(node, limits.node)))
+}
+
+/// Selected sessions of the process list, for a kill.
+pub(super) struct ProcessView {
+    listed_at: Instant,
+    /// Sessions by id.
+    pub(super) sessions: HashMap<u64, Session>,
+    /// Sessions whose age could not be checked.
+    pub(super) unchecked: HashSet<u64>,
+    /// Sessions of replication appliers that the process list does not identify as such.
+    pub(super) appliers: HashSet<u64>,
+    /// Statement ids by session. MariaDB only, and only for kills of statements.
+    pub(super) queries: HashMap<u64, u64>,
+    /// Clew's own sessions.
+    pub(super) own: HashSet<u64>,
+    /// True if the listed sessions belong to the server that a kill over this connection reaches.
+    pub(super) is_direct: bool,
+    rollbacks: Option<HashMap<u64, RollbackState>>,
+}
+
+impl ProcessView {
+    /// Reads statement ids before sessions.
+    /// If a session starts another statement in between, `KILL QUERY ID` with its stale id kills nothing.
+    pub(super) async fn read(connection: &mut Connection, ids: &[u64], kind: KillKind) -> Result<Self, Failure> {
+        let queries = read_query_ids(connection, ids, kind).await?;
+        let ids: HashSet<u64> = ids.iter().copied().collect();
+        let (SessionList { sessions: found, own, is_direct, listed_at }, unchecked) =
+            list_sessions_with_ages(connection, CheckScope::All, |session| ids.contains(&session.id)).await?;
+        let appliers = replication_appliers::find_appliers(connection, found.iter()).await?;
+        let sessions = found.into_iter().map(|session| (session.id, session)).collect();
+        Ok(Self { listed_at, sessions, unchecked, appliers, queries, own, is_direct, rollbacks: None })
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.listed_at.elapsed()
+    }
+
+    /// Returns the rollback state of a session that is not listed.
+    pub(super) async fn rollback_state(
+        &mut self,
+        connection: &mut Connection,
+        id: u64,
+    ) -> Result<RollbackState, Failure> {
+        let rollbacks = match self.rollbacks.take() {
+            Some(rollbacks) => rollbacks,
+            None => read_rollback_states(connection).await?,
+        };
+        Ok(self.rollbacks.insert(rollbacks).get(&id).copied().unwrap_or(RollbackState::NoTransaction))
+    }
+}
+
+/// Creates a [`ListRead`] for ages that were read just now.
+fn new_list_read(server: ServerInstance) -> ListRead {
+    ListRead { server, at: Instant::now(), reported: Arc::default() }
+}
+
+/// Sessions of one process list.
+pub(super) struct SessionList {
+    pub(super) sessions: Vec<Session>,
+    /// Ids of Clew's own sessions.
+    own: HashSet<u64>,
+    is_direct: bool,
+    /// Time at which the last row was read.
+    listed_at: Instant,
+}
+
+/// Reads the process list and returns the sessions for which `wanted` is true.
+pub(super) async fn list_sessions(
+    connection: &mut Connection,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<SessionList, Failure> {
+    let address = connection.address.clone();
+    let mut filter = connection.own_session_filter();
+    let read_failure = |error: Error| failure::from_client_error(&error, &address);
+    let mut rows = process_list::query(connection, MAX_ROW_BYTES).await.map_err(read_failure)?;
+    let (mut found, mut own, mut memory) = (Vec::new(), HashSet::new(), SessionMemory::default());
+    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
+        let is_own = filter.is_own(&session);
+        if !wanted(&session) {
+            continue;
+        }
+        if is_own {
+            own.insert(session.id);
+        }
+        if let Some(statement) = &mut session.statement {
+            statement.truncate(MAX_COMPARED_BYTES);
+            statement.shrink_to_fit();
+        }
+        memory.add(&session).map_err(read_failure)?;
+        found.push(session);
+    }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
+    let listed_at = Instant::now();
+    Ok(SessionList { sessions: found, own, is_direct: connection.raw.is_direct(&filter), listed_at })
+}
+
+/// Reads the process list with ages that a session cannot set, if the server has them.
+/// Also returns the ids of sessions whose age could not be checked.
+pub(super) async fn list_sessions_with_ages(
+    connection: &mut Connection,
+    checked: CheckScope,
+    wanted: impl Fn(&Session) -> bool,
+) -> Result<(SessionList, HashSet<u64>), Failure> {
+    let mut found = list_sessions(connection, wanted).await?;
+    let unchecked = statement_ages::check_sessions(connection, found.sessions.iter_mut().collect(), checked).await?;
+    Ok((found, unchecked))
+}
+
+/// Reads the statement ids of sessions. MySQL has no statement ids.
+async fn read_query_ids(
+    connection: &mut Connection,
+    ids: &[u64],
+    kind: KillKind,
+) -> Result<HashMap<u64, u64>, Failure> {
+    if kind == KillKind::Connection || connection.flavor == Flavor::MySql || ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Result<Vec<(u64, u64)>, Error> = connection.query_all(&statements::query_ids(ids)).await;
+    Ok(numbers.map_err(|error| connection.to_failure(&error))?.into_iter().collect())
+}
+
+/// Reads the ids of sessions with this installation's token in their connection attributes.
+/// Without performance_schema there are no connection attributes.
+/// Then Clew recognises sessions of this process, and sessions whose statement has the token.
+pub(super) async fn read_clew_sessions(connection: &mut Connection) -> Result<HashSet<u64>, Failure> {
+    match connection.query_all::<Option<u64>>(&statements::sessions_with_token(own_sessions::session_token())).await {
+        Ok(ids) => Ok(ids.into_iter().flatten().collect()),
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(HashSet::new()),
+        Err(error) => Err(connection.to_failure(&error)),
+    }
+}
+
+/// Fails if the account lacks PROCESS and sees its own sessions only.
+async fn require_process_privilege(connection: &mut Connection) -> Result<(), Failure> {
+    if doctor::probe(connection, statements::TRANSACTIONS_PROBE).await? {
+        return Ok(());
+    }
+    let account = doctor::read_account(connection).await?;
+    Err(doctor::missing_privilege(connection, "look for sessions of other accounts", "PROCESS", &account))
+}
+
+/// Fails if the process list may be incomplete: sessions hidden from the account or lost by the server.
+pub(super) async fn require_complete_list(connection: &mut Connection) -> Result<(), Failure> {
+    require_process_privilege(connection).await?;
+    let missing = doctor::process_list_limitations(connection)
+        .await?
+        .into_iter()
+        .find(|gap| gap.kind == LimitationKind::LostThreads);
+    missing.map_or(Ok(()), |gap| {
+        let fix = gap.remedy.as_deref().unwrap_or_default();
+        let detail = format!("{}: {} {} fix: {fix}", connection.address, gap.what, gap.why);
+        Err(Failure::new(FailureKind::ServerError, detail))
+    })
+}

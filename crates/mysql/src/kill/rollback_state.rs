@@ -1,0 +1,37 @@
+//! Rollbacks of killed sessions.
+
+use std::collections::HashMap;
+
+use clew_model::Failure;
+
+use crate::connection::Connection;
+use crate::transactions::{self, Transactions};
+
+/// Rollback of a session. MySQL removes a killed session from its process list before the rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RollbackState {
+    /// No transaction, or none that the account can read.
+    NoTransaction,
+    /// The rollback of the transaction has not started.
+    NotStarted,
+    /// Number of changed rows still to be rolled back.
+    RollingBack(u64),
+}
+
+/// Reads the rollback state of each session with an open transaction.
+pub(super) async fn read_rollback_states(connection: &mut Connection) -> Result<HashMap<u64, RollbackState>, Failure> {
+    let read = transactions::read_transactions(connection).await.map_err(|error| connection.to_failure(&error))?;
+    let (Transactions::Readable(all) | Transactions::FromStatus(all)) = read else { return Ok(HashMap::new()) };
+    let mut states = HashMap::new();
+    for transaction in all {
+        let state = states.entry(transaction.session_id).or_insert(RollbackState::NotStarted);
+        if transaction.is_rolling_back() {
+            let rows = transaction.rows_modified;
+            *state = RollbackState::RollingBack(match *state {
+                RollbackState::RollingBack(more) => more.max(rows),
+                RollbackState::NotStarted | RollbackState::NoTransaction => rows,
+            });
+        }
+    }
+    Ok(states)
+}

@@ -1,0 +1,53 @@
+//! Decodes text and identifiers of lock tables.
+
+/// Decodes a column. Identifiers are UTF-8 on a UTF-8 connection; contents of locked rows may not be.
+pub(super) fn decode_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Parses `` `schema`.`table` ``, as InnoDB prints a table.
+pub(super) fn parse_table_name(printed: &str) -> (Option<String>, Option<String>) {
+    let mut names = Vec::new();
+    let mut chars = printed.chars().peekable();
+    while names.len() < 2 && chars.next_if_eq(&'`').is_some() {
+        let mut name = String::new();
+        while let Some(char) = chars.next() {
+            if char == '`' && chars.next_if_eq(&'`').is_none() {
+                break;
+            }
+            name.push(char);
+        }
+        names.push(name);
+        let _dot = chars.next_if_eq(&'.');
+    }
+    let mut names = names.into_iter();
+    match (names.next(), names.next()) {
+        (Some(schema), Some(table)) => (Some(schema), Some(table)),
+        (table, _) => (None, table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_are_parsed_as_innodb_prints_them() {
+        for (printed, schema, name) in [
+            ("`shop`.`t`", Some("shop"), Some("t")),
+            ("`sh``op`.`a.b`", Some("sh`op"), Some("a.b")),
+            ("`shop`.`t` /* Partition `p0` */", Some("shop"), Some("t")),
+            ("`SYS_TABLES`", None, Some("SYS_TABLES")),
+            ("", None, None),
+            ("`cut", None, Some("cut")),
+        ] {
+            let (found_schema, found_name) = parse_table_name(printed);
+            assert_eq!((found_schema.as_deref(), found_name.as_deref()), (schema, name), "{printed}");
+        }
+    }
+
+    #[test]
+    fn invalid_utf8_is_replaced() {
+        assert_eq!(decode_text(b"'a', \xff".to_vec()), "'a', \u{fffd}");
+    }
+}

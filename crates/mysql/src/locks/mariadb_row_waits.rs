@@ -1,0 +1,166 @@
+//! Reads InnoDB lock waits of MariaDB.
+
+use std::collections::{HashMap, HashSet};
+
+use clew_diagnose::waits::{LockStatus, LockedObject, MetadataKind, MetadataLock, RowWait};
+use clew_model::{Failure, Transaction};
+
+use super::identifiers::{decode_text, parse_table_name};
+use super::raw_row_wait::{RawOwner, RawRowWait};
+use crate::connection::Connection;
+use crate::statements;
+use crate::transactions::PRIVILEGE_MISSING_ERROR;
+
+/// Row of `innodb_lock_waits`: transaction and lock of the waiter, then of the blocker.
+type WaitRow = (u64, Vec<u8>, u64, Vec<u8>);
+/// Row of `innodb_locks`: id, mode, type, table, index, data.
+type LockRow = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Reads all lock waits.
+///
+/// Read-only transactions have no id. Waiting ones are distinguished by the lock that they request.
+/// All requesters of the same lock have the same blockers.
+pub(super) async fn read_row_waits(
+    connection: &mut Connection,
+    transactions: &[Transaction],
+) -> Result<Vec<RawRowWait>, Failure> {
+    let rows: Vec<WaitRow> = match connection.query_all(statements::ROW_WAITS_MARIADB).await {
+        Ok(rows) => rows,
+        // Without PROCESS. Reading transactions added this limitation.
+        Err(crate::client::Error::Server(error)) if error.code == PRIVILEGE_MISSING_ERROR => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(connection.to_failure(&error)),
+    };
+    let locks: Vec<LockRow> =
+        connection.query_all(statements::ROW_LOCKS_MARIADB).await.map_err(|error| connection.to_failure(&error))?;
+    let locks: HashMap<Vec<u8>, LockedObject> = locks.into_iter().map(parse_lock_row).collect();
+    let unnumbered = read_unnumbered_waiters(connection, transactions).await?;
+    let numbered: HashMap<u64, u64> = transactions
+        .iter()
+        .filter(|transaction| transaction.id != 0 && transaction.session_id != 0)
+        .map(|transaction| (transaction.id, transaction.session_id))
+        .collect();
+    let owner = |transaction| RawOwner { transaction, thread: None, session: numbered.get(&transaction).copied() };
+    let mut waits = Vec::new();
+    let mut unique = HashSet::new();
+    for (waiting_transaction, requested_lock, blocking_transaction, held_lock) in rows {
+        if !unique.insert((waiting_transaction, requested_lock.clone(), blocking_transaction)) {
+            continue;
+        }
+        let waiters = match unnumbered.get(&requested_lock).filter(|_| waiting_transaction == 0) {
+            Some(sessions) => sessions.iter().map(|&session| RawOwner { session: Some(session), ..owner(0) }).collect(),
+            None => vec![owner(waiting_transaction)],
+        };
+        for waiting in waiters {
+            let lock = locks.get(&requested_lock).cloned().unwrap_or_default();
+            let held_mode = locks.get(&held_lock).map(|lock| lock.mode.clone());
+            waits.push(RawRowWait::new(waiting, owner(blocking_transaction), lock, held_mode));
+        }
+    }
+    Ok(waits)
+}
+
+/// Identifies blockers that are read-only transactions, which have no id.
+///
+/// The holder of a row lock also holds a metadata lock on the table.
+/// If only one read-only transaction holds a metadata lock on the table, it is the blocker.
+/// No blocker is identified if the metadata locks of a read-only transaction are unknown:
+/// they may be older than the instrumentation.
+pub(super) fn identify_read_only_blockers(waits: &mut [RowWait], transactions: &[Transaction], locks: &[MetadataLock]) {
+    let readers: HashSet<u64> = transactions
+        .iter()
+        .filter(|transaction| transaction.id == 0 && transaction.rows_locked > 0)
+        .map(|transaction| transaction.session_id)
+        .collect();
+    let mut by_table: HashMap<(&str, &str), HashSet<u64>> = HashMap::new();
+    for lock in locks.iter().filter(|lock| lock.status == LockStatus::Granted) {
+        let session = lock.session.filter(|session| readers.contains(session));
+        let (MetadataKind::Table, Some(schema), Some(table), Some(session)) =
+            (&lock.object.kind, &lock.object.schema, &lock.object.name, session)
+        else {
+            continue;
+        };
+        by_table.entry((schema, table)).or_default().insert(session);
+    }
+    if readers.iter().any(|reader| !by_table.values().any(|sessions| sessions.contains(reader))) {
+        return;
+    }
+    for wait in waits.iter_mut().filter(|wait| wait.blocking.transaction == 0 && wait.blocking.session.is_none()) {
+        let (Some(schema), Some(table)) = (&wait.lock.schema, &wait.lock.table) else { continue };
+        let on_table = by_table.get(&(schema.as_str(), table.as_str()));
+        let mut others = on_table.into_iter().flatten().filter(|&&session| wait.waiting.session != Some(session));
+        if let (Some(&only), None) = (others.next(), others.next()) {
+            wait.blocking.session = Some(only);
+        }
+    }
+}
+
+async fn read_unnumbered_waiters(
+    connection: &mut Connection,
+    transactions: &[Transaction],
+) -> Result<HashMap<Vec<u8>, Vec<u64>>, Failure> {
+    let mut waiters: HashMap<Vec<u8>, Vec<u64>> = HashMap::new();
+    if !transactions.iter().any(|transaction| transaction.id == 0 && transaction.waits_for_a_lock()) {
+        return Ok(waiters);
+    }
+    let rows: Vec<(u64, Vec<u8>)> =
+        connection.query_all(statements::UNNUMBERED_WAITERS).await.map_err(|error| connection.to_failure(&error))?;
+    for (session, lock) in rows {
+        waiters.entry(lock).or_default().push(session);
+    }
+    Ok(waiters)
+}
+
+fn parse_lock_row((id, mode, kind, printed, index, data): LockRow) -> (Vec<u8>, LockedObject) {
+    let (schema, table) = parse_table_name(&decode_text(printed));
+    let object = LockedObject {
+        schema,
+        table,
+        index: index.map(decode_text),
+        mode: decode_text(mode),
+        whole_table: kind == b"TABLE",
+        data: data.map(decode_text),
+    };
+    (id, object)
+}
+
+#[cfg(test)]
+mod tests {
+    use clew_diagnose::waits::{LockOwner, MetadataMode, MetadataObject};
+
+    use super::*;
+
+    fn named(held: &[(u64, &str)]) -> Option<u64> {
+        let transactions: Vec<Transaction> =
+            [1, 2].map(|session_id| Transaction { session_id, rows_locked: 1, ..Transaction::default() }).into();
+        let lock = |&(session, table): &(u64, &str)| MetadataLock {
+            object: MetadataObject::new(MetadataKind::Table, Some("shop".into()), Some(table.into())),
+            mode: MetadataMode::SharedRead,
+            status: LockStatus::Granted,
+            session: Some(session),
+        };
+        let lock_on = LockedObject { schema: Some("shop".into()), table: Some("t".into()), ..LockedObject::default() };
+        let mut waits = [RowWait {
+            waiting: LockOwner { transaction: 9, session: Some(9) },
+            blocking: LockOwner::default(),
+            lock: lock_on,
+            held_mode: None,
+        }];
+        identify_read_only_blockers(&mut waits, &transactions, &held.iter().map(parse_lock_row).collect::<Vec<_>>());
+        waits[0].blocking.session
+    }
+
+    #[test]
+    fn read_only_blocker_is_identified_only_if_unambiguous() {
+        assert_eq!(named(&[(1, "t"), (2, "s")]), Some(1));
+        assert_eq!(named(&[(1, "t"), (1, "s"), (2, "s"), (2, "t")]), None, "both could be it");
+        assert_eq!(named(&[(1, "t")]), None, "nothing is known of the other");
+        assert_eq!(
+            named(&[(1, "t"), (2, "s"), (9, "t"), (3, "t")]),
+            Some(1),
+            "neither the waiter nor one with a number"
+        );
+        assert_eq!(named(&[]), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads metadata locks of MySQL and MariaDB.
+
+use std::collections::HashSet;
+
+use clew_diagnose::waits::{LockStatus, MetadataKind, MetadataLock, MetadataMode, MetadataObject};
+use clew_model::Failure;
+
+use super::capabilities::Capabilities;
+use super::identifiers::decode_text;
+use super::threads::Threads;
+use super::xa_prepared::PreparedTransaction;
+use crate::connection::Connection;
+use crate::statements;
+
+/// Metadata lock as it was read.
+#[derive(Debug)]
+pub(super) struct RawMetadataLock {
+    lock: MetadataLock,
+    /// Thread id of performance_schema; `None` if the session id was read.
+    thread: Option<u64>,
+    /// True if the lock is released at the end of the transaction.
+    of_transaction: bool,
+}
+
+/// Reads all locks from performance_schema and the plugin.
+/// The plugin also has the locks from before the instrument was enabled.
+pub(super) async fn read_metadata_locks(
+    connection: &mut Connection,
+    capabilities: Capabilities,
+) -> Result<Vec<RawMetadataLock>, Failure> {
+    let mut locks = Vec::new();
+    if capabilities.metadata_locks {
+        let rows: Vec<LockRow> =
+            connection.query_all(statements::METADATA_LOCKS).await.map_err(|error| connection.to_failure(&error))?;
+        locks.extend(rows.into_iter().filter_map(parse_lock_row));
+    }
+    if capabilities.plugin {
+        let rows: Vec<HeldRow> = connection
+            .query_all(statements::HELD_METADATA_LOCKS)
+            .await
+            .map_err(|error| connection.to_failure(&error))?;
+        locks.extend(rows.into_iter().filter_map(parse_held_row));
+    }
+    Ok(locks)
+}
+
+/// Row of `metadata_locks`: type, schema, name, mode, status, thread, duration.
+type LockRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, Vec<u8>, Option<u64>, Vec<u8>);
+
+fn parse_lock_row((kind, schema, name, mode, status, thread, duration): LockRow) -> Option<RawMetadataLock> {
+    let kind = MetadataKind::parse(&decode_text(kind));
+    Some(RawMetadataLock {
+        lock: MetadataLock {
+            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
+            mode: MetadataMode::parse(&decode_text(mode))?,
+            status: LockStatus::parse(&decode_text(status))?,
+            session: None,
+        },
+        thread,
+        of_transaction: duration == b"TRANSACTION",
+    })
+}
+
+/// Row of `metadata_lock_info`: type, schema, name, mode, session.
+type HeldRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, u64);
+
+fn parse_held_row((kind, schema, name, mode, session): HeldRow) -> Option<RawMetadataLock> {
+    let kind = MetadataKind::parse(&decode_text(kind?));
+    Some(RawMetadataLock {
+        lock: MetadataLock {
+            object: MetadataObject::new(kind, schema.map(decode_text), name.map(decode_text)),
+            mode: MetadataMode::parse(&decode_text(mode?))?,
+            status: LockStatus::Granted,
+            session: Some(session),
+        },
+        thread: None,
+        of_transaction: false,
+    })
+}
+
+impl RawMetadataLock {
+    /// Returns the session under which the lock is listed.
+    pub(super) fn session(&self, threads: &Threads) -> Option<u64> {
+        self.lock.session.or_else(|| threads.session(self.thread?))
+    }
+
+    /// Resolves the owner of the lock.
+    ///
+    /// MySQL lists the locks of a prepared XA transaction under the thread that prepared it.
+    /// That thread may have ended or run other work. Other locks of an ended thread are released by now.
+    pub(super) fn resolve(
+        mut self,
+        threads: &Threads,
+        prepared: &[PreparedTransaction],
+        with_transaction: &HashSet<u64>,
+    ) -> Option<MetadataLock> {
+        let Some(thread) = self.thread else { return Some(self.lock) };
+        self.lock.session = threads.session(thread);
+        let left_behind = prepared.iter().any(|prepared| prepared.may_own(thread, &self.lock.object));
+        match self.lock.session {
+            None => left_behind.then_some(self.lock),
+            Some(session) if left_behind && self.of_transaction && !with_transaction.contains(&session) => {
+                Some(MetadataLock { session: None, ..self.lock })
+            }
+            Some(_) => Some(self.lock),
+        }
+    }
+}

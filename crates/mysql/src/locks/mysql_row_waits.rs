@@ -1,0 +1,92 @@
+//! Reads InnoDB lock waits of MySQL.
+
+use std::collections::{HashMap, HashSet};
+
+use clew_diagnose::waits::LockedObject;
+use clew_model::Failure;
+
+use super::identifiers::decode_text;
+use super::raw_row_wait::{RawOwner, RawRowWait};
+use crate::connection::Connection;
+use crate::statements;
+
+/// Maximum number of locks looked up per query and in all. Further waits lack the locked object.
+const IDS_PER_QUERY: usize = 500;
+const MAX_IDS: usize = 5000;
+
+/// Row of `data_lock_waits`: lock, transaction and thread of the waiter, then of the blocker.
+type WaitRow = (Vec<u8>, u64, Option<u64>, Vec<u8>, u64, Option<u64>);
+
+/// Reads all lock waits.
+pub(super) async fn read_row_waits(connection: &mut Connection) -> Result<Vec<RawRowWait>, Failure> {
+    let rows: Vec<WaitRow> =
+        connection.query_all(statements::ROW_WAITS_MYSQL).await.map_err(|error| connection.to_failure(&error))?;
+    let locks = read_locks(connection, &rows).await?;
+    let owner = |transaction, thread| RawOwner { transaction, thread, session: None };
+    let wait = |(
+        requested_lock,
+        waiting_transaction,
+        waiting_thread,
+        held_lock,
+        blocking_transaction,
+        blocking_thread,
+    ): WaitRow| {
+        RawRowWait::new(
+            owner(waiting_transaction, waiting_thread),
+            owner(blocking_transaction, blocking_thread),
+            locks.get(&requested_lock).cloned().unwrap_or_default(),
+            locks.get(&held_lock).map(|lock| lock.mode.clone()),
+        )
+    };
+    Ok(rows.into_iter().map(wait).collect())
+}
+
+/// Row of `data_locks`: id, schema, table, index, mode, type, data.
+type LockRow =
+    (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Reads the locked objects by lock id, requested locks first.
+async fn read_locks(connection: &mut Connection, waits: &[WaitRow]) -> Result<HashMap<Vec<u8>, LockedObject>, Failure> {
+    let mut unique = HashSet::new();
+    let requested_lock = waits.iter().map(|wait| wait.0.as_slice());
+    let held_lock = waits.iter().map(|wait| wait.3.as_slice());
+    let ids = requested_lock.chain(held_lock).filter_map(|id| std::str::from_utf8(id).ok().filter(|id| is_lock_id(id)));
+    let ids: Vec<&str> = ids.filter(|&id| unique.insert(id)).take(MAX_IDS).collect();
+    let mut locks = HashMap::new();
+    for ids in ids.chunks(IDS_PER_QUERY) {
+        let rows: Vec<LockRow> =
+            connection.query_all(&statements::data_locks(ids)).await.map_err(|error| connection.to_failure(&error))?;
+        locks.extend(rows.into_iter().map(parse_lock_row));
+    }
+    Ok(locks)
+}
+
+/// Returns whether this is a lock id of InnoDB: digits and colons. Other texts are not put into a statement.
+fn is_lock_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
+}
+
+fn parse_lock_row((id, schema, table, index, mode, kind, data): LockRow) -> (Vec<u8>, LockedObject) {
+    let object = LockedObject {
+        schema: schema.map(decode_text),
+        table: table.map(decode_text),
+        index: index.map(decode_text),
+        mode: mode.map(decode_text).unwrap_or_default(),
+        whole_table: kind.as_deref() == Some(b"TABLE"),
+        data: data.map(decode_text),
+    };
+    (id, object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lock_ids_get_into_a_statement() {
+        for (id, fits) in [("140211201964816:2:4:2:140211086465800", true), ("1'", false), ("", false), ("1 2", false)]
+        {
+            assert_eq!(is_lock_id(id), fits, "{id}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Roles of sessions: user, Clew, replication applier, internal.
+
+use clew_diagnose::is_internal;
+use clew_diagnose::waits::SessionRole;
+use clew_model::Session;
+
+/// Commands of MariaDB's replication appliers.
+/// In a trigger, such a thread has the account of the trigger's definer (seen on 10.11).
+const APPLIER_COMMANDS: [&[u8]; 2] = [b"Slave_SQL", b"Slave_worker"];
+
+/// Returns the role of a session. `is_applier` comes from the name of its thread, if it could be read.
+pub(crate) fn session_role(session: &Session, is_own: bool, is_applier: bool) -> SessionRole {
+    // On MySQL, the receiver thread never runs a query.
+    let applies = || session.user == b"system user" && session.command == b"Query" && is_internal(session);
+    if is_own {
+        SessionRole::Clew
+    } else if is_applier || APPLIER_COMMANDS.contains(&session.command.as_slice()) || applies() {
+        SessionRole::Applier
+    } else if is_internal(session) {
+        SessionRole::Internal
+    } else {
+        SessionRole::User
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appliers_are_distinguished_from_receiver_threads() {
+        for (user, command, expected) in [
+            ("app", "Query", SessionRole::User),
+            ("root", "Slave_SQL", SessionRole::Applier),
+            ("system user", "Query", SessionRole::Applier),
+            ("system user", "Connect", SessionRole::Internal),
+            ("system user", "Slave_SQL", SessionRole::Applier),
+            ("system user", "Slave_worker", SessionRole::Applier),
+            ("system user", "Slave_IO", SessionRole::Internal),
+            ("system user", "Daemon", SessionRole::Internal),
+            ("event_scheduler", "Daemon", SessionRole::Internal),
+            ("repl", "Binlog Dump GTID", SessionRole::Internal),
+        ] {
+            let session = Session { user: user.into(), command: command.into(), ..Session::default() };
+            assert_eq!(super::session_role(&session, false, false), expected, "{user} {command}");
+            assert_eq!(super::session_role(&session, false, true), SessionRole::Applier);
+            assert_eq!(super::session_role(&session, true, false), SessionRole::Clew);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads prepared XA transactions without a session.
+
+use std::collections::HashMap;
+
+use clew_diagnose::waits::{MetadataKind, MetadataObject, TableName};
+use clew_model::{Failure, Limitation, LimitationKind, Transaction};
+
+use super::identifiers::decode_text;
+use crate::connection::Connection;
+use crate::flavor::Flavor;
+use crate::{doctor, statements};
+
+/// Prepared transaction without a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PreparedTransaction {
+    /// Transaction id.
+    pub(super) transaction: u64,
+    /// XID in the syntax of `XA COMMIT` and `XA ROLLBACK`.
+    pub(super) xid: Option<String>,
+    /// Thread that prepared the transaction; `None` after a restart of the server.
+    thread: Option<u64>,
+    /// Locked tables.
+    pub(super) tables: Vec<TableName>,
+}
+
+impl PreparedTransaction {
+    /// Returns whether a metadata lock listed under this thread may belong to the transaction.
+    pub(super) fn may_own(&self, thread: u64, object: &MetadataObject) -> bool {
+        let on_table = match object {
+            MetadataObject { kind: MetadataKind::Table, schema: Some(schema), name: Some(name) } => {
+                self.tables.iter().any(|table| table.schema == *schema && table.table == *name)
+            }
+            _ => false,
+        };
+        on_table && self.thread.is_none_or(|own| own == thread)
+    }
+}
+
+/// Row of `data_locks`: transaction, thread, schema, table.
+type TableRow = (u64, Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// Row of `XA RECOVER`: format, lengths of both parts of the XID, both parts.
+type NameRow = (i64, usize, usize, Vec<u8>);
+
+/// Reads all prepared transactions. Sends no query if there are none.
+pub(super) async fn read_prepared_transactions(
+    connection: &mut Connection,
+    transactions: &[Transaction],
+    account: &str,
+    locks_readable: bool,
+    limitations: &mut Vec<Limitation>,
+) -> Result<Vec<PreparedTransaction>, Failure> {
+    let mut prepared: Vec<PreparedTransaction> = transactions
+        .iter()
+        .filter(|transaction| transaction.session_id == 0)
+        .map(|transaction| PreparedTransaction {
+            transaction: transaction.id,
+            xid: None,
+            thread: None,
+            tables: Vec::new(),
+        })
+        .collect();
+    if prepared.is_empty() {
+        return Ok(prepared);
+    }
+    if connection.flavor == Flavor::MySql && locks_readable {
+        read_locked_tables(connection, &mut prepared).await?;
+    }
+    match connection.query_all::<NameRow>(statements::XA_RECOVER).await {
+        Ok(names) => assign_xid(&mut prepared, &names),
+        Err(crate::client::Error::Server(error)) => limitations.push(no_xids(&error.message, account)),
+        Err(error) => return Err(connection.to_failure(&error)),
+    }
+    Ok(prepared)
+}
+
+async fn read_locked_tables(connection: &mut Connection, prepared: &mut [PreparedTransaction]) -> Result<(), Failure> {
+    let ids: Vec<u64> = prepared.iter().map(|prepared| prepared.transaction).collect();
+    let rows: Vec<TableRow> =
+        connection.query_all(&statements::locked_tables(&ids)).await.map_err(|error| connection.to_failure(&error))?;
+    let mut tables: HashMap<u64, Vec<TableName>> = HashMap::new();
+    let mut threads = HashMap::new();
+    for (transaction, thread, schema, table) in rows {
+        if let (Some(schema), Some(table)) = (schema, table) {
+            tables
+                .entry(transaction)
+                .or_default()
+                .push(TableName { schema: decode_text(schema), table: decode_text(table) });
+        }
+        threads.insert(transaction, thread.filter(|&thread| thread != 0));
+    }
+    for prepared in prepared {
+        prepared.tables = tables.remove(&prepared.transaction).unwrap_or_default();
+        prepared.thread = threads.get(&prepared.transaction).copied().flatten();
+    }
+    Ok(())
+}
+
+/// Assigns the XID if there is one transaction and one XID. The server does not link XIDs to transaction ids.
+fn assign_xid(prepared: &mut [PreparedTransaction], names: &[NameRow]) {
+    if let ([prepared], [name]) = (prepared, names) {
+        prepared.xid = format_xid(name);
+    }
+}
+
+/// Formats an XID as a literal. Parts that are not printable ASCII are hexadecimal.
+fn format_xid((format, first, second, both): &NameRow) -> Option<String> {
+    let (first, rest) = both.split_at_checked(*first)?;
+    let second = rest.get(..*second)?;
+    let mut printed = format_xid_part(first);
+    if !second.is_empty() || *format != 1 {
+        printed = format!("{printed},{}", format_xid_part(second));
+    }
+    Some(if *format == 1 { printed } else { format!("{printed},{format}") })
+}
+
+fn format_xid_part(bytes: &[u8]) -> String {
+    let plain = bytes.iter().all(|byte| byte.is_ascii_graphic() && !b"'\\".contains(byte));
+    match std::str::from_utf8(bytes) {
+        Ok(text) if plain => format!("'{text}'"),
+        _ => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("X'{}'", digits.concat())
+        }
+    }
+}
+
+fn no_xids(why: &str, account: &str) -> Limitation {
+    Limitation {
+        kind: LimitationKind::NoPreparedNames,
+        what: "Names of prepared XA transactions cannot be read.".to_owned(),
+        why: format!("XA RECOVER was refused: {why}"),
+        remedy: Some(format!("GRANT XA_RECOVER_ADMIN ON *.* TO {};", doctor::quote_account(account))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xid_is_formatted_as_a_literal() {
+        for (row, printed) in [
+            ((1, 2, 0, b"g1".to_vec()), Some("'g1'")),
+            ((1, 2, 1, b"g1b".to_vec()), Some("'g1','b'")),
+            ((7, 2, 0, b"g1".to_vec()), Some("'g1','',7")),
+            ((1, 2, 1, b"o'\x01".to_vec()), Some("X'6f27',X'01'")),
+            ((1, 3, 0, b"g1".to_vec()), None),
+            ((1, 2, 1, b"g1".to_vec()), None),
+        ] {
+            assert_eq!(format_xid(&row).as_deref(), printed, "{row:?}");
+        }
+    }
+}

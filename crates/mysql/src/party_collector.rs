@@ -1,0 +1,81 @@
+//! Collects the sessions of the process list that the wait graph needs.
+
+use std::collections::{HashMap, HashSet};
+
+use clew_diagnose::waits::{SessionFacts, is_wait_state};
+use clew_model::Session;
+
+use crate::client::Error;
+use crate::locks::{Threads, session_role};
+use crate::own_sessions::OwnSessionFilter;
+use crate::process_list::SessionMemory;
+
+/// Maximum bytes stored of one statement. The wait graph analyses statements of waiting sessions.
+pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 10;
+const MAX_TOTAL_STATEMENT_BYTES: usize = 16 << 20;
+
+/// Sessions that wait or may block others, with the statements of waiting sessions only.
+#[derive(Default)]
+pub(crate) struct PartyCollector {
+    parties: HashSet<u64>,
+    sessions: Vec<Session>,
+    memory: SessionMemory,
+    statement_bytes: usize,
+}
+
+impl PartyCollector {
+    /// Creates a collector. `parties` are the ids of sessions that wait or may block others.
+    pub(crate) fn new(parties: HashSet<u64>) -> Self {
+        Self { parties, ..Self::default() }
+    }
+
+    /// Stores the session if the wait graph needs it. Fails if the memory limit is exceeded.
+    pub(crate) fn observe(&mut self, session: &Session) -> Result<(), Error> {
+        let waits = session.state.as_deref().is_some_and(is_wait_state);
+        if !waits && !self.parties.contains(&session.id) {
+            return Ok(());
+        }
+        let statement = session.statement.as_ref().filter(|_| waits).and_then(|whole| {
+            let prefix = whole.get(..MAX_STATEMENT_BYTES).unwrap_or(whole);
+            self.statement_bytes += prefix.len();
+            (self.statement_bytes <= MAX_TOTAL_STATEMENT_BYTES).then(|| prefix.to_vec())
+        });
+        let session = Session {
+            id: session.id,
+            user: session.user.clone(),
+            host: session.host.clone(),
+            database: session.database.clone(),
+            command: session.command.clone(),
+            seconds: session.seconds,
+            state: session.state.clone(),
+            statement,
+        };
+        self.memory.add(&session)?;
+        self.sessions.push(session);
+        Ok(())
+    }
+
+    /// Replaces the seconds of the stored sessions by checked values.
+    pub(crate) fn set_seconds(&mut self, checked: &[Session]) {
+        let seconds: HashMap<u64, u64> = checked.iter().map(|session| (session.id, session.seconds)).collect();
+        for session in &mut self.sessions {
+            session.seconds = seconds.get(&session.id).copied().unwrap_or(session.seconds);
+        }
+    }
+
+    /// Removes all stored sessions before the process list is read again.
+    pub(crate) fn reset(&mut self) {
+        self.sessions.clear();
+        self.memory = SessionMemory::default();
+        self.statement_bytes = 0;
+    }
+
+    /// Returns the stored sessions with their roles.
+    pub(crate) fn into_facts(self, mut own: OwnSessionFilter, threads: &Threads) -> Vec<SessionFacts> {
+        let facts = |session: Session| {
+            let role = session_role(&session, own.is_own(&session), threads.is_applier(session.id));
+            SessionFacts { role, session }
+        };
+        self.sessions.into_iter().map(facts).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! Detects replication appliers that neither account nor command identifies.
+//!
+//! On MySQL, an applier thread has the account of a trigger's definer while it runs the trigger (seen on 9.7).
+
+use std::collections::HashSet;
+
+use crate::client::Error;
+use clew_diagnose::is_internal;
+use clew_model::{Failure, Session};
+
+use crate::connection::Connection;
+use crate::flavor::Flavor;
+use crate::{failure, statements};
+
+/// Command of clients that are not authenticated yet, and of replication threads.
+const CONNECT_COMMAND: &[u8] = b"Connect";
+
+/// Returns the replication appliers among these sessions that [`is_internal`] does not detect.
+/// Queries the server only if one of the sessions cannot be a remote client.
+///
+/// Without an answer, a session that runs a statement before its login counts as an applier: clients run none then.
+pub(crate) async fn find_appliers(
+    connection: &mut Connection,
+    sessions: impl Iterator<Item = &Session>,
+) -> Result<HashSet<u64>, Failure> {
+    let candidates: Vec<&Session> =
+        sessions.filter(|session| !is_internal(session) && may_be_applier(session)).collect();
+    if connection.flavor == Flavor::MariaDb || candidates.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let ids: Vec<u64> = candidates.iter().map(|session| session.id).collect();
+    let rows: Vec<(u64, bool)> = match connection.query_all(&statements::applier_threads(&ids)).await {
+        Ok(rows) => rows,
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Vec::new(),
+        Err(error) => return Err(connection.to_failure(&error)),
+    };
+    let applies = |session: &Session| match rows.iter().find(|(id, _)| *id == session.id) {
+        Some((_, applies)) => *applies,
+        None => session.command == CONNECT_COMMAND && session.statement.is_some(),
+    };
+    Ok(candidates.into_iter().filter(|session| applies(session)).map(|session| session.id).collect())
+}
+
+/// Returns whether a session may not be a client.
+/// The server lists a port for each remote client. An authenticated client has a command other than `Connect`.
+fn may_be_applier(session: &Session) -> bool {
+    session.host_part().len() == session.host.len() || session.command == CONNECT_COMMAND
+}

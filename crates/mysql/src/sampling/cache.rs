@@ -1,0 +1,127 @@
+//! Caches state between samples of a node, so that each sample reads less from the server.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clew_model::{Failure, Limitation, Session, Transaction};
+
+use crate::clock::ClockHistory;
+use crate::connection::Connection;
+use crate::flavor::Flavor;
+use crate::program_names;
+use crate::server_instance::ServerInstance;
+
+/// Interval of full samples, which also check privileges and settings.
+const FULL_SAMPLE_INTERVAL: Duration = Duration::from_mins(1);
+/// Maximum number of new sessions per sample whose program name is read.
+const MAX_NEW_PROGRAMS: usize = 200;
+/// Minimum interval between reads of program names on MariaDB, which scans all sessions for one of them.
+const MARIADB_PROGRAM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// State that samples of one node share.
+#[derive(Debug, Default)]
+pub struct LiveMemory {
+    /// Server instance of the other fields.
+    server: Option<ServerInstance>,
+    /// True if the last sample had waiters.
+    pub(super) has_waiters: bool,
+    /// True if `performance_schema.processlist` is incomplete, so that samples use `SHOW FULL PROCESSLIST`.
+    pub(super) use_show_processlist: bool,
+    /// Readings and steps of the server's clock.
+    pub(super) clock: ClockHistory,
+    /// Losses of performance_schema at the last full sample.
+    pub(super) losses: Vec<Limitation>,
+    /// Limitations of the last full sample.
+    pub(super) limitations: Vec<Limitation>,
+    full_sample_at: Option<Instant>,
+    programs: HashMap<u64, Arc<[u8]>>,
+    /// Sessions whose program was read, including those without a program name.
+    programs_read: HashSet<u64>,
+    programs_at: Option<Instant>,
+    /// Limitations of program names; empty if they can be read.
+    program_limitations: Vec<Limitation>,
+}
+
+impl LiveMemory {
+    /// Drops the samples of another server instance: each instance has session ids and settings of its own.
+    pub(super) fn begin_for(&mut self, server: &ServerInstance) {
+        if self.server.as_ref() != Some(server) {
+            let clock = std::mem::take(&mut self.clock);
+            *self = Self { server: Some(server.clone()), clock, ..Self::default() };
+        }
+        self.clock.select_server(server);
+    }
+
+    /// Records the server's clock, if the connection read it.
+    pub(super) fn record_clock(&mut self, connection: &Connection) {
+        if let Some(clock) = connection.clock {
+            self.clock.record(clock);
+        }
+    }
+
+    /// Corrects the ages of transactions by detected steps of the server's clock.
+    pub(super) fn correct_ages(&self, transactions: &mut [Transaction]) {
+        if !self.clock.has_steps() {
+            return;
+        }
+        for transaction in transactions {
+            transaction.seconds = self.clock.correct_seconds(transaction.seconds);
+            transaction.lock_wait_seconds =
+                transaction.lock_wait_seconds.map(|seconds| self.clock.correct_seconds(seconds));
+        }
+    }
+
+    /// Returns whether a full sample is due. The first sample is full.
+    pub(super) fn is_full_sample_due(&self) -> bool {
+        self.full_sample_at.is_none_or(|at| at.elapsed() >= FULL_SAMPLE_INTERVAL)
+    }
+
+    /// Returns the program name of a session.
+    pub(super) fn program(&self, session: u64) -> Option<Arc<[u8]>> {
+        self.programs.get(&session).cloned()
+    }
+
+    /// Returns the limitations of program names.
+    pub(super) fn program_limitations(&self) -> &[Limitation] {
+        &self.program_limitations
+    }
+
+    /// Reads the program names of all sessions, or records why they cannot be read.
+    /// `unreadable` is the reason if performance_schema cannot be read.
+    pub(super) async fn read_all_programs(
+        &mut self,
+        connection: &mut Connection,
+        unreadable: Option<&Limitation>,
+    ) -> Result<(), Failure> {
+        self.program_limitations.clear();
+        self.programs = program_names::read_all(connection, unreadable, &mut self.program_limitations).await?;
+        self.programs_read = self.programs.keys().copied().collect();
+        let now = Instant::now();
+        (self.full_sample_at, self.programs_at) = (Some(now), Some(now));
+        Ok(())
+    }
+
+    /// Reads the program names of new sessions, and drops those of ended sessions.
+    pub(super) async fn read_new_programs(
+        &mut self,
+        connection: &mut Connection,
+        sessions: &[Session],
+    ) -> Result<(), Failure> {
+        let listed: HashSet<u64> = sessions.iter().map(|session| session.id).collect();
+        self.programs.retain(|session, _| listed.contains(session));
+        self.programs_read.retain(|session| listed.contains(session));
+        let read_recently = self.programs_at.is_some_and(|at| at.elapsed() < MARIADB_PROGRAM_INTERVAL);
+        if !self.program_limitations.is_empty() || (connection.flavor == Flavor::MariaDb && read_recently) {
+            return Ok(());
+        }
+        let new: Vec<u64> = listed.difference(&self.programs_read).copied().take(MAX_NEW_PROGRAMS).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.programs_at = Some(Instant::now());
+        self.programs.extend(program_names::read_for_sessions(connection, &new).await?);
+        self.programs_read.extend(new);
+        Ok(())
+    }
+}

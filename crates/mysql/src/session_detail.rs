@@ -1,0 +1,114 @@
+//! Reads one session in detail.
+
+use std::collections::BTreeSet;
+
+use crate::client::Error;
+use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_model::{Failure, LimitationKind, NodeUrl, Session, Transaction};
+use tokio::time::timeout;
+
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::locks::read_observations;
+use crate::statement_ages::{self, CheckScope};
+use crate::{failure, process_list, statements};
+
+/// Maximum bytes of a statement; a longer statement is truncated.
+const MAX_STATEMENT_BYTES: usize = 8 << 20;
+
+/// Session with its transaction, statements, connection attributes and waits.
+#[derive(Debug)]
+pub struct WholeSession {
+    /// Row of the process list, with the first 8 MiB of the statement.
+    pub session: Session,
+    /// True if the statement was truncated.
+    pub is_cut: bool,
+    /// Open transaction.
+    pub transaction: Option<Transaction>,
+    /// Latest statements of the transaction, oldest first.
+    /// If the server does not record transactions: latest statements of the session.
+    pub last_statements: Vec<Vec<u8>>,
+    /// Connection attributes sent by the client.
+    pub attributes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Part of the node's wait graph around the session, with the limitations of the read.
+    pub graph: WaitGraph,
+}
+
+/// Reads a session. Returns `None` if no session with this id is visible to the account.
+///
+/// Fails after the time limit. If the read fails or is dropped, its running statement is killed on the server.
+pub async fn read_session(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSession>, Failure> {
+    let reading = failure::catch_panic(node, Box::pin(read_detail(node, id, limits)));
+    let read = timeout(limits.node, reading).await;
+    read.unwrap_or_else(|_| Err(failure::timeout(&node.address(), "reading a session", limits.node)))
+}
+
+async fn read_detail(node: &NodeUrl, id: u64, limits: &Limits) -> Result<Option<WholeSession>, Failure> {
+    let mut connection = Connection::open(node, limits).await?;
+    let mut observed = read_observations(&mut connection, Some(id)).await?;
+    let found = read_row(&mut connection, id).await?;
+    observed.limitations.append(&mut connection.limitations);
+    observed.limitations.dedup();
+    // The reason is among the limitations.
+    let closed = observed.limitations.iter().any(|gap| gap.kind == LimitationKind::NoPerformanceSchema);
+    let attributes = if found.is_none() || closed { Vec::new() } else { read_attributes(&mut connection, id).await? };
+    connection.close().await;
+    let Some((session, is_cut)) = found else { return Ok(None) };
+    let transaction = observed.transactions.iter().map(|facts| &facts.transaction).find(|open| open.session_id == id);
+    let transaction = transaction.cloned();
+    let last_statements = observed.last_statements.get(&id).cloned().unwrap_or_default();
+    let graph = graph(&observed);
+    Ok(Some(WholeSession { session, is_cut, transaction, last_statements, attributes, graph: graph_around(graph, id) }))
+}
+
+/// Reads the row of the session, and whether its statement was truncated.
+async fn read_row(connection: &mut Connection, id: u64) -> Result<Option<(Session, bool)>, Failure> {
+    let address = connection.address.clone();
+    let read_failure = |error: Error| failure::from_client_error(&error, &address);
+    let mut rows = process_list::query(connection, MAX_STATEMENT_BYTES + (4 << 10)).await.map_err(read_failure)?;
+    let mut found = None;
+    while let Some(mut session) = rows.next().await.map_err(read_failure)? {
+        if session.id != id {
+            continue;
+        }
+        let is_cut = session.statement.as_ref().is_some_and(|statement| statement.len() > MAX_STATEMENT_BYTES);
+        if let Some(statement) = &mut session.statement {
+            statement.truncate(MAX_STATEMENT_BYTES);
+        }
+        found = Some((session, is_cut));
+    }
+    let limitation = rows.limitation();
+    connection.limitations.extend(limitation);
+    let checked = found.iter_mut().map(|(session, _)| session).collect();
+    statement_ages::check_sessions(connection, checked, CheckScope::All).await?;
+    Ok(found)
+}
+
+async fn read_attributes(connection: &mut Connection, id: u64) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Failure> {
+    match connection.query_all(&statements::connect_attributes(id)).await {
+        // A missing privilege is also among the limitations.
+        Err(Error::Server(error)) if !failure::is_server_timeout(&error) => Ok(Vec::new()),
+        result => result.map_err(|error| connection.to_failure(&error)),
+    }
+}
+
+/// Reduces the graph to the session's own waits up to their roots, and the waits for the session.
+fn graph_around(mut graph: WaitGraph, id: u64) -> WaitGraph {
+    let session = Party::Session(id);
+    let mut pending = vec![session];
+    let mut reachable = BTreeSet::from([session]);
+    while let Some(party) = pending.pop() {
+        pending
+            .extend(graph.waits_of(party).iter().map(|wait| wait.blocker).filter(|&blocker| reachable.insert(blocker)));
+    }
+    let freed = graph.freed_by(&[session]);
+    reachable.extend(freed);
+    reachable.extend(graph.waits.iter().filter(|wait| wait.blocker == session).map(|wait| wait.waiter));
+    graph.waits.retain(|wait| reachable.contains(&wait.waiter) && reachable.contains(&wait.blocker));
+    graph.roots.retain(|root| root.parties.iter().any(|party| reachable.contains(party)));
+    graph.parties.retain(|facts| reachable.contains(&facts.party));
+    graph.cycles.retain(|cycle| cycle.iter().any(|party| reachable.contains(party)));
+    graph.unexplained.retain(|unexplained| unexplained.session == id);
+    graph.vanished.retain(|party| reachable.contains(party));
+    graph
+}

@@ -1,0 +1,120 @@
+//! Stores sessions whose age is checked after all rows were read, in memory or in a temporary file.
+
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::vec;
+
+use clew_model::Session;
+use tempfile::SpooledTempFile;
+use tokio::task::spawn_blocking;
+
+use crate::statement_ages::SessionAge;
+
+/// Bytes of sessions that stay in memory before they spill to a file.
+const MAX_IN_MEMORY_BYTES: usize = 64 << 10;
+/// Length that marks a NULL text.
+const NULL_LENGTH: u64 = u64::MAX;
+
+/// Sessions in arrival order: ages in memory, texts in the spooled file.
+#[derive(Debug)]
+pub(super) struct DeferredSessions {
+    pub(super) ages: Vec<SessionAge>,
+    texts: BufWriter<SpooledTempFile>,
+}
+
+impl Default for DeferredSessions {
+    fn default() -> Self {
+        Self { ages: Vec::new(), texts: BufWriter::new(SpooledTempFile::new(MAX_IN_MEMORY_BYTES)) }
+    }
+}
+
+impl DeferredSessions {
+    /// Adds a session. A long statement is written on a blocking thread.
+    pub(super) async fn push(mut self, session: Session) -> io::Result<Self> {
+        if session.statement.as_ref().is_none_or(|statement| statement.len() <= MAX_IN_MEMORY_BYTES) {
+            return self.write(&session).map(|()| self);
+        }
+        spawn_blocking(move || self.write(&session).map(|()| self)).await.map_err(io::Error::other)?
+    }
+
+    fn write(&mut self, session: &Session) -> io::Result<()> {
+        self.ages.push(SessionAge::from_session(session));
+        let Session { user, host, database, command, state, statement, .. } = session;
+        let texts = [Some(user), Some(host), Some(command), database.as_ref(), state.as_ref(), statement.as_ref()];
+        for text in texts {
+            let length = text.map_or(NULL_LENGTH, |text| text.len() as u64);
+            self.texts.write_all(&length.to_ne_bytes())?;
+            self.texts.write_all(text.map_or(&[], Vec::as_slice))?;
+        }
+        Ok(())
+    }
+
+    /// Returns a reader of the sessions, with the seconds from `ages`.
+    pub(super) fn into_sessions(self) -> io::Result<DeferredSessionReader> {
+        let mut texts = self.texts.into_inner().map_err(io::IntoInnerError::into_error)?;
+        texts.seek(SeekFrom::Start(0))?;
+        Ok(DeferredSessionReader { ages: self.ages.into_iter(), texts: BufReader::new(texts) })
+    }
+}
+
+/// Reader of stored sessions.
+#[derive(Debug)]
+pub(super) struct DeferredSessionReader {
+    ages: vec::IntoIter<SessionAge>,
+    texts: BufReader<SpooledTempFile>,
+}
+
+impl DeferredSessionReader {
+    /// Returns the next session, or `None` after the last.
+    pub(super) fn next(&mut self) -> io::Result<Option<Session>> {
+        let Some(SessionAge { id, seconds, .. }) = self.ages.next() else { return Ok(None) };
+        // In the order of `write`.
+        let (user, host, command) = (self.read_text()?, self.read_text()?, self.read_text()?);
+        let (database, state, statement) = (self.read_text()?, self.read_text()?, self.read_text()?);
+        let [user, host, command] = [user, host, command].map(Option::unwrap_or_default);
+        Ok(Some(Session { id, user, host, database, command, seconds, state, statement }))
+    }
+
+    fn read_text(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut length = [0; 8];
+        self.texts.read_exact(&mut length)?;
+        let length = u64::from_ne_bytes(length);
+        if length == NULL_LENGTH {
+            return Ok(None);
+        }
+        let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.texts.read_exact(&mut text)?;
+        Ok(Some(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sessions_are_restored_from_memory_and_from_a_file() {
+        let session = |id, statement: Option<&[u8]>| Session {
+            id,
+            user: b"app".to_vec(),
+            host: b"10.0.0.7:51234".to_vec(),
+            database: (id == 1).then(|| b"shop".to_vec()),
+            command: b"Query".to_vec(),
+            seconds: id,
+            state: (id == 2).then(|| b"executing".to_vec()),
+            statement: statement.map(<[u8]>::to_vec),
+        };
+        let large = vec![b'x'; MAX_IN_MEMORY_BYTES + 1];
+        for statements in [[Some(&b"SELECT 1"[..]), None, Some(b"")], [Some(&large), Some(b"DO 1"), None]] {
+            let sessions: Vec<_> = (1..).zip(statements).map(|(id, statement)| session(id, statement)).collect();
+            let mut deferred = DeferredSessions::default();
+            for session in &sessions {
+                deferred = deferred.push(session.clone()).await.unwrap();
+            }
+            let mut read = deferred.into_sessions().unwrap();
+            for session in sessions {
+                assert!(read.next().unwrap() == Some(session));
+            }
+            assert!(read.next().unwrap().is_none());
+        }
+    }
+}

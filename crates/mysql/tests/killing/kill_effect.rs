@@ -1,0 +1,112 @@
+//! Effect of a kill on data and on waiting sessions, as measured after the kill.
+
+use clew_model::NodeUrl;
+use clew_mysql::{KillEffect, KillKind, KillOutcome, Limits, StateBeforeKill};
+use clew_testkit::{Flavor, RawSession, Server};
+
+use super::{connection_victim, find_session, kill_as_root, open_session, server, wait_until_running};
+
+/// Opens a session that changes the only row of `shop.t` in an open transaction.
+async fn blocking_session(server: &Server) -> RawSession {
+    let mut session = open_session(server, "app").await;
+    session.run("START TRANSACTION").await.unwrap();
+    session.run("UPDATE shop.t SET v = v + 1").await.unwrap();
+    session
+}
+
+/// Opens a session that waits for the row, and holds it afterwards.
+async fn waiting_session(server: &Server) -> RawSession {
+    const UPDATE: &str = "UPDATE shop.t SET v = v + 2";
+    let mut session = open_session(server, "app").await;
+    session.run("SET SESSION innodb_lock_wait_timeout = 600").await.unwrap();
+    session.run("START TRANSACTION").await.unwrap();
+    session.begin(UPDATE.as_bytes()).await.unwrap();
+    wait_until_running(server, session.id, UPDATE).await;
+    session
+}
+
+async fn effect_of_killing(server: &Server, session: u64) -> KillEffect {
+    let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+    let victim = connection_victim(server, &find_session(server, session).await.unwrap()).await;
+    // The server's tables show the waits slightly later than the statements.
+    let before = loop {
+        let before = StateBeforeKill::read(&node, &limits).await.unwrap();
+        if before.waiters_behind(session) == count_waiting(server).await {
+            break before;
+        }
+    };
+    let outcome = kill_as_root(server, &victim, KillKind::Connection).await;
+    assert!(outcome.was_taken(), "{outcome}");
+    before.effect(&node, &[(session, outcome)], &limits).await.unwrap()
+}
+
+/// Returns the number of sessions that run the waiting statement.
+async fn count_waiting(server: &Server) -> usize {
+    let mut root = server.connect().await.unwrap();
+    let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE shop.t SET v = v + 2%'";
+    let count: Option<usize> = mysql_async::prelude::Queryable::query_first(&mut root, count).await.unwrap();
+    count.unwrap()
+}
+
+async fn server_with_table(flavor: Flavor) -> Server {
+    let server = server(flavor).await;
+    server
+        .run(&[
+            "CREATE DATABASE shop",
+            "CREATE TABLE shop.t (id INT PRIMARY KEY, v INT)",
+            "INSERT INTO shop.t VALUES (1, 0)",
+            "GRANT ALL ON shop.* TO app@'%'",
+        ])
+        .await
+        .unwrap();
+    server
+}
+
+#[tokio::test]
+async fn killed_blocker_reports_its_row_and_the_session_that_it_unblocked_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server_with_table(flavor).await;
+        let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
+        let effect = effect_of_killing(&server, blocker.id).await;
+        let expected = KillEffect { rows_rolled_back: Some(1), unblocked: vec![waiter.id], still_waiting: Vec::new() };
+        assert_eq!(effect, expected, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn next_waiter_blocks_the_rest_once_the_root_blocker_is_killed_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server_with_table(flavor).await;
+        let blocker = blocking_session(&server).await;
+        let waiters = [waiting_session(&server).await, waiting_session(&server).await, waiting_session(&server).await];
+        let effect = effect_of_killing(&server, blocker.id).await;
+        assert_eq!(effect.rows_rolled_back, Some(1), "{flavor}");
+        assert_eq!((effect.unblocked.len(), effect.still_waiting.len()), (1, 2), "{flavor}: {effect:?}");
+        let mut all = [effect.unblocked, effect.still_waiting].concat();
+        all.sort_unstable();
+        let mut expected = waiters.each_ref().map(|waiter| waiter.id);
+        expected.sort_unstable();
+        assert_eq!(all, expected, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn kill_of_a_session_without_locks_has_no_effect_on_others_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = server_with_table(flavor).await;
+        let (blocker, waiter) = (blocking_session(&server).await, waiting_session(&server).await);
+        let idle = open_session(&server, "app").await;
+        let (node, limits): (NodeUrl, _) = (server.url().parse().unwrap(), Limits::default());
+        let before = StateBeforeKill::read(&node, &limits).await.unwrap();
+        let outcome = kill_as_root(
+            &server,
+            &connection_victim(&server, &find_session(&server, idle.id).await.unwrap()).await,
+            KillKind::Connection,
+        )
+        .await;
+        assert_eq!(outcome, KillOutcome::Killed, "{flavor}");
+        let effect = before.effect(&node, &[(idle.id, outcome)], &limits).await.unwrap();
+        assert_eq!(effect, KillEffect { rows_rolled_back: Some(0), ..KillEffect::default() }, "{flavor}");
+        drop((blocker, waiter));
+    }
+}

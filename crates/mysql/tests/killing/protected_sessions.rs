@@ -1,0 +1,106 @@
+//! Sessions that are never killed.
+
+use std::time::Duration;
+
+use clew_diagnose::ProtectedAccounts;
+use clew_model::NodeUrl;
+use clew_mysql::{KillKind, KillOutcome, Limits, Refusal, find_sessions, kill, share_session_token};
+use clew_testkit::{Flavor, Server};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use tokio::time::sleep;
+
+use super::{LONG, TOKEN, busy_session, connection_victim, find_session, kill_as_root, server, with_token};
+
+const KINDS: [KillKind; 2] = [KillKind::Connection, KillKind::Query];
+
+fn no_protected_accounts() -> ProtectedAccounts {
+    ProtectedAccounts::new::<&str>([])
+}
+
+#[tokio::test]
+async fn sessions_of_protected_accounts_survive() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let node: NodeUrl = server.url().parse().unwrap();
+        let (raw, session) = busy_session(&server, "rdsadmin", LONG).await;
+        let victim = connection_victim(&server, &session).await;
+        for kind in KINDS {
+            let protected = KillOutcome::Refused(Refusal::Protected { user: "rdsadmin".into() });
+            assert_eq!(kill_as_root(&server, &victim, kind).await, protected, "{flavor}");
+        }
+        assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query");
+        let outcome =
+            kill(&node, &victim, KillKind::Connection, &no_protected_accounts(), &Limits::default()).await.unwrap();
+        assert_eq!(outcome, KillOutcome::Killed, "{flavor}: protected accounts are configurable");
+
+        let (raw, session) = busy_session(&server, "app", LONG).await;
+        let protected = ProtectedAccounts::default().and(["app"]);
+        let outcome =
+            kill(&node, &connection_victim(&server, &session).await, KillKind::Query, &protected, &Limits::default())
+                .await;
+        assert_eq!(outcome.unwrap(), KillOutcome::Refused(Refusal::Protected { user: "app".into() }), "{flavor}");
+        assert_eq!(find_session(&server, raw.id).await.unwrap().command, b"Query");
+    }
+}
+
+/// Returns the id of the event scheduler, a thread of every server.
+async fn event_scheduler_id(server: &Server) -> u64 {
+    server.run(&["SET GLOBAL event_scheduler = ON"]).await.unwrap();
+    let mut root = server.connect().await.unwrap();
+    loop {
+        let ids: Vec<u64> =
+            root.query("SELECT id FROM information_schema.processlist WHERE user = 'event_scheduler'").await.unwrap();
+        if let Some(id) = ids.first() {
+            root.disconnect().await.unwrap();
+            return *id;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn internal_threads_survive_without_protected_accounts() {
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let node: NodeUrl = server.url().parse().unwrap();
+        let id = event_scheduler_id(&server).await;
+        let session = find_sessions(&node, &[id], &Limits::default()).await.unwrap().sessions.pop().unwrap();
+        for kind in KINDS {
+            let outcome = kill(
+                &node,
+                &connection_victim(&server, &session).await,
+                kind,
+                &no_protected_accounts(),
+                &Limits::default(),
+            )
+            .await
+            .unwrap();
+            assert_eq!(outcome, KillOutcome::Refused(Refusal::Internal), "{flavor}");
+        }
+        assert!(find_session(&server, id).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn session_of_another_process_of_this_installation_is_not_killed() {
+    share_session_token(TOKEN);
+    for flavor in Flavor::ALL {
+        let server = server(flavor).await;
+        let mut other = Conn::new(with_token(&server, TOKEN)).await.unwrap();
+        let session = find_session(&server, other.id().into()).await.unwrap();
+        let outcome = kill_as_root(&server, &connection_victim(&server, &session).await, KillKind::Connection).await;
+        assert_eq!(outcome, KillOutcome::Refused(Refusal::Own), "{flavor}");
+        other.query_drop("DO 1").await.unwrap();
+        other.disconnect().await.unwrap();
+
+        // The program name is no proof.
+        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(server.port()).user(Some("root"));
+        let options = options.prefer_socket(false).connect_attribute("program_name", "clew");
+        let mut another = Conn::new(options).await.unwrap();
+        let session = find_session(&server, another.id().into()).await.unwrap();
+        let victim = connection_victim(&server, &session).await;
+        assert_eq!(kill_as_root(&server, &victim, KillKind::Connection).await, KillOutcome::Killed, "{flavor}");
+        another.query_drop("DO 1").await.unwrap_err();
+    }
+}

@@ -1,0 +1,217 @@
+//! Nodes that are down, hung, full, crashing or no MySQL server: each read fails with a reason within its limit.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clew_model::{Failure, FailureKind, NodeUrl, Selection};
+use clew_mysql::{Form, Limits, Statements, settle_kills, take_snapshot};
+use clew_testkit::{
+    Charset, FakeOptions, FakeServer, Fault, Flavor, RawSession, Server, ServerOptions, idle_sessions, idle_sessions_of,
+};
+use mysql_async::prelude::Queryable;
+
+use super::take;
+
+const QUICK: Limits = Limits { node: Duration::from_millis(2500), connect: Duration::from_millis(700), bytes: 1 << 30 };
+
+async fn failure_of(url: &str, limits: &Limits) -> Failure {
+    let node: NodeUrl = url.parse().unwrap();
+    let form = Form::Csv { formula_guard: true };
+    take_snapshot(&node, &Selection::default(), Statements::Whole, form, limits).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn each_server_fault_has_its_own_failure_kind() {
+    for (fault, kind, expected) in [
+        (Fault::Mute, FailureKind::TimedOut, "while connecting"),
+        (Fault::HangUp, FailureKind::ConnectionLost, "closed"),
+        (Fault::Says(b"SSH-2.0-OpenSSH_9.2p1\r\n"), FailureKind::NotMysql, "SSH-2.0"),
+        (Fault::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), FailureKind::NotMysql, "HTTP/1.1"),
+        (Fault::TooManyConnections, FailureKind::TooManyConnections, "1040"),
+        (Fault::StallsAfter(2), FailureKind::TimedOut, "2.5 s"),
+        (Fault::Drips(Duration::from_millis(700)), FailureKind::TimedOut, "2.5 s"),
+        (Fault::DropsAfter(2), FailureKind::ConnectionLost, "clos"),
+        (Fault::Evades, FailureKind::NotMysql, "unexpected row"),
+        (Fault::LiesAfter(2), FailureKind::NotMysql, "out of order"),
+    ] {
+        let fake = FakeServer::start(FakeOptions { sessions: 5, transactions: 0, fault }).await.unwrap();
+        let failure = failure_of(&fake.url(), &QUICK).await;
+        assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
+        assert!(failure.detail.contains(expected), "{fault:?}: {failure}");
+        assert!(!failure.detail.contains("secret"), "{fault:?}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn abandoned_statement_is_not_killed_without_proof() {
+    let options = FakeOptions { sessions: 5, transactions: 0, fault: Fault::StallsAfter(2) };
+    let fake = FakeServer::start(options).await.unwrap();
+    failure_of(&fake.url(), &QUICK).await;
+    settle_kills(Duration::from_secs(10)).await;
+    // The fake process list does not show which session runs the statement.
+    assert_eq!(fake.kills(), 0);
+}
+
+#[tokio::test]
+async fn successful_read_kills_nothing() {
+    let fake = FakeServer::start(FakeOptions::default()).await.unwrap();
+    let snapshot = take(&fake.url(), &Selection::default(), true).await.unwrap();
+    settle_kills(Duration::from_secs(10)).await;
+    assert_eq!((snapshot.summary.rows, fake.kills()), (3, 0));
+}
+
+#[tokio::test]
+async fn closed_port_or_unknown_host_is_unreachable() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let failure = failure_of(&format!("mysql://u:p@{free}/"), &QUICK).await;
+    assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    let failure = failure_of("mysql://u:p@no-such-host.invalid/", &QUICK).await;
+    assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+}
+
+#[tokio::test]
+async fn read_of_a_hung_server_times_out_and_leaves_no_session() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        server.pause().unwrap();
+        let failure = failure_of(&server.url(), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::TimedOut, "{failure}");
+        server.resume().unwrap();
+        settle_kills(Duration::from_secs(10)).await;
+        let mut connection = server.connect().await.unwrap();
+        let own: u64 = connection.query_first("SELECT CONNECTION_ID()").await.unwrap().unwrap();
+        let mut left = Vec::new();
+        for _ in 0..50 {
+            let rows: Vec<mysql_async::Row> = connection.query("SHOW PROCESSLIST").await.unwrap();
+            left = rows
+                .iter()
+                .map(|row| (row.get::<u64, _>(0).unwrap(), row.get::<String, _>(1).unwrap()))
+                .filter(|(id, user)| *id != own && user != "event_scheduler")
+                .collect();
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(left.is_empty(), "{flavor}: {left:?}");
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn wrong_passwords_full_and_dead_servers_are_reported() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let mut server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER clew@'%' IDENTIFIED BY 'right'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        let failure = failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+        assert!(!failure.detail.contains("wrong"), "{failure}");
+        let failure = failure_of(&server.url_for("nobody", "x"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+
+        let full = idle_sessions(&server, 10).await.unwrap();
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::TooManyConnections, "{failure}");
+        assert!(failure.detail.contains("extra_port of MariaDB, admin_port of MySQL"), "{failure}");
+        drop(full);
+
+        server.kill().unwrap();
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn privileged_reads_succeed_on_a_full_server() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER app@'%'"]).await.unwrap();
+        let _full = idle_sessions_of(&server, "app", 10).await.unwrap();
+        // One connection beyond max_connections is reserved for administrators: a read must not open a second one.
+        for _ in 0..30 {
+            let snapshot = take(&server.url(), &Selection::default(), true).await.unwrap();
+            assert_eq!(snapshot.summary.rows, 10, "{flavor}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reads_abort_no_connection_on_a_server() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let mut connection = server.connect().await.unwrap();
+        for _ in 0..5 {
+            take(&server.url(), &Selection::default(), true).await.unwrap();
+        }
+        let aborted: Vec<(String, u64)> = connection.query("SHOW GLOBAL STATUS LIKE 'Aborted\\_%'").await.unwrap();
+        let of = |name: &str| aborted.iter().find(|(aborted, _)| aborted == name).map(|(_, count)| *count);
+        assert_eq!((of("Aborted_connects"), of("Aborted_clients")), (Some(0), Some(0)), "{flavor}: {aborted:?}");
+        connection.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn read_retries_until_a_connection_is_free() {
+    for flavor in Flavor::ALL {
+        let options = ServerOptions { max_connections: 10, ..ServerOptions::default() };
+        let server = Server::start(flavor, &options).await.unwrap();
+        server.run(&["CREATE USER clew@'%'", "GRANT PROCESS ON *.* TO clew@'%'"]).await.unwrap();
+        let mut full = idle_sessions(&server, 10).await.unwrap();
+        let (url, selection) = (server.url_for("clew", ""), Selection::default());
+        let ends_soon = async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            drop(full.sessions.pop());
+        };
+        let (read, ()) = tokio::join!(take(&url, &selection, true), ends_soon);
+        assert_eq!(read.unwrap().summary.rows, 9, "{flavor}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_blocked_after_failed_logins_are_access_denied() {
+    for flavor in Flavor::ALL {
+        let server = Server::start(flavor, &ServerOptions::default()).await.unwrap();
+        let create = match flavor {
+            Flavor::MariaDb => vec!["SET GLOBAL max_password_errors = 1", "CREATE USER clew@'%' IDENTIFIED BY 'right'"],
+            Flavor::MySql => {
+                vec!["CREATE USER clew@'%' IDENTIFIED BY 'right' FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME 1"]
+            }
+        };
+        server.run(&create).await.unwrap();
+        failure_of(&server.url_for("clew", "wrong"), &QUICK).await;
+        let failure = failure_of(&server.url_for("clew", "right"), &QUICK).await;
+        assert!(failure.detail.contains("locked") || failure.detail.contains("blocked"), "{failure}");
+        assert_eq!(failure.kind, FailureKind::AccessDenied, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn innodb_status_replaces_unreadable_transactions_with_a_limitation() {
+    let server = Server::start(Flavor::MySql, &ServerOptions::default()).await.unwrap();
+    server.run(&["CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)"]).await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let mut session = RawSession::open(address, "root", Some("shop"), Charset::Utf8mb4).await.unwrap();
+    session.run("START TRANSACTION").await.unwrap();
+    session.run("INSERT INTO t VALUES (1), (2)").await.unwrap();
+    session.begin("SELECT SLEEP(1000) /* \u{1f9f5} */".as_bytes()).await.unwrap();
+    let selection = Selection { sql_key: Some("SLEEP(1000) /* \u{1f9f5} */".into()), ..Selection::default() };
+    let mut snapshot = take(&server.url(), &selection, true).await.unwrap();
+    for _ in 0..50 {
+        if snapshot.summary.rows > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        snapshot = take(&server.url(), &selection, true).await.unwrap();
+    }
+    let [limitation] = snapshot.summary.limitations.as_slice() else { panic!("{:?}", snapshot.summary) };
+    assert_eq!(limitation.kind, clew_model::LimitationKind::PartOfTransactions);
+    let mut body = Vec::new();
+    snapshot.body.write_to(&mut body).unwrap();
+    let body = String::from_utf8(body).unwrap();
+    assert!(body.starts_with(&format!("{},root,", session.id)), "{body}");
+    assert!(body.ends_with(",,RUNNING,0,,2\r\n"), "{body}");
+    let diagnosis = clew_mysql::examine(&server.url().parse().unwrap(), &Limits::default()).await.unwrap();
+    assert!(diagnosis.checks.iter().all(|check| check.works), "{diagnosis:#?}");
+}

@@ -1,0 +1,153 @@
+//! Servers with full instrumentation: the graph has every wait and the right root blockers, and kills free waiters.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use clew_diagnose::ProtectedAccounts;
+use clew_diagnose::waits::{Party, WaitGraph, graph};
+use clew_mysql::{KillKind, KillOutcome, Limits, Victim, find_sessions, kill};
+use clew_testkit::{BuiltScenario, Flavor, Scenario, Server, ServerOptions};
+
+use super::oracle::{Names, expected_roots, expected_waits, observe};
+
+/// Time limit for freed waiters to continue.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Starts a server with full instrumentation: metadata locks, statement history, and the plugin on MariaDB.
+/// MySQL has all by default.
+pub(crate) async fn full_visibility_server(flavor: Flavor) -> Server {
+    let mut arguments = vec!["--innodb-flush-method=nosync".to_owned()];
+    arguments.extend(Scenario::SERVER_ARGUMENTS.map(str::to_owned));
+    if flavor == Flavor::MariaDb {
+        arguments.extend([
+            "--performance-schema=ON".to_owned(),
+            "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON".to_owned(),
+            "--performance-schema-consumer-events-statements-current=ON".to_owned(),
+            "--performance-schema-consumer-events-statements-history=ON".to_owned(),
+            "--plugin-load-add=metadata_lock_info".to_owned(),
+        ]);
+    }
+    Server::start(flavor, &ServerOptions { arguments, max_connections: 700 }).await.unwrap()
+}
+
+/// Builds every scenario in turn and collects all failures.
+async fn graph_matches_every_scenario(flavor: Flavor) {
+    let server = full_visibility_server(flavor).await;
+    let mut faults = String::new();
+    for scenario in Scenario::all(flavor) {
+        if let Err(fault) = check_scenario(&scenario, &server).await {
+            writeln!(faults, "--- {} on {flavor}: {fault}", scenario.name).unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// Checks that the graph matches the scenario, and that killing the first root frees the predicted waiters.
+async fn check_scenario(scenario: &Scenario, server: &Server) -> Result<(), String> {
+    let mut built = scenario.build(server).await.map_err(|error| error.to_string())?;
+    let observed = observe(server).await;
+    let graph = graph(&observed);
+    let outcome = compare(scenario, &graph, &Names::of(&built)).map_err(|fault| format!("{fault}\n{observed:#?}"));
+    let outcome = match outcome {
+        Ok(()) => kill_roots(scenario, &graph, &mut built, server).await,
+        fault => fault,
+    };
+    built.clear(server).await.map_err(|error| error.to_string())?;
+    outcome
+}
+
+fn compare(scenario: &Scenario, graph: &WaitGraph, names: &Names) -> Result<(), String> {
+    let found = (names.waits(graph), names.roots(graph));
+    let expected = (expected_waits(scenario), expected_roots(scenario));
+    let nothing_else = graph.unexplained.is_empty() && graph.limitations.is_empty() && graph.vanished.is_empty();
+    if found == expected && nothing_else {
+        return Ok(());
+    }
+    Err(format!("found {found:?}\nexpected {expected:?}\n{graph:#?}"))
+}
+
+/// Kills the first root blocker, and its successor if the scenario has one.
+/// A root may survive only if the scenario has a reason.
+async fn kill_roots(
+    scenario: &Scenario,
+    graph: &WaitGraph,
+    built: &mut BuiltScenario,
+    server: &Server,
+) -> Result<(), String> {
+    let mut killed = true;
+    if let Some(left) = scenario.left {
+        killed &= kill_party(graph, graph.roots[0].parties[0], server).await?;
+        let graph = clew_diagnose::waits::graph(&observe(server).await);
+        let roots = Names::of(built).roots(&graph);
+        if roots != [[left]] {
+            return Err(format!("{roots:?} are the roots after the first was killed, not {left}"));
+        }
+        killed &= kill_first_root(&graph, built, server).await?;
+    } else {
+        killed &= kill_first_root(graph, built, server).await?;
+    }
+    match (killed, scenario.not_killed) {
+        (true, None) | (false, Some(_)) => Ok(()),
+        (true, Some(why)) => Err(format!("every root was killed, though {why}")),
+        (false, None) => Err("a root could not be killed, and the scenario does not say why".to_owned()),
+    }
+}
+
+/// Kills the first root blocker and checks that exactly the predicted waiters continue.
+/// Returns whether it was killed.
+async fn kill_first_root(graph: &WaitGraph, built: &mut BuiltScenario, server: &Server) -> Result<bool, String> {
+    let names = Names::of(built);
+    let root = &graph.roots[0];
+    let victim = root.parties[0];
+    let waits_for_it_alone = |party: Party| graph.roots_of(party) == [root] && party != victim;
+    let (freed, others): (Vec<Party>, Vec<Party>) = graph
+        .parties
+        .iter()
+        .map(|facts| facts.party)
+        .filter(|&party| !graph.waits_of(party).is_empty() && party != victim)
+        .partition(|&party| waits_for_it_alone(party));
+    if freed.len() != root.frees {
+        return Err(format!("{freed:?} are not as many as the root frees: {root:?}"));
+    }
+    let killed = kill_party(graph, victim, server).await?;
+    let freed: Vec<String> = freed.into_iter().map(|party| names.name(party)).collect();
+    let stuck = built.finish(&freed.iter().map(String::as_str).collect::<Vec<_>>(), LIMIT).await;
+    if !stuck.is_empty() {
+        return Err(format!("not freed by killing {}: {stuck:?}", names.name(victim)));
+    }
+    let after = clew_diagnose::waits::graph(&observe(server).await);
+    match others.iter().find(|&&party| after.waits_of(party).is_empty()) {
+        Some(&party) => Err(format!("{} no longer waits, although another root blocks it too", names.name(party))),
+        None => Ok(killed),
+    }
+}
+
+/// Kills a session with Clew, or rolls back a transaction without a session by its XID.
+/// Returns whether a session was killed.
+async fn kill_party(graph: &WaitGraph, victim: Party, server: &Server) -> Result<bool, String> {
+    let facts = graph.facts(victim).ok_or("the graph has no facts of the root")?;
+    if let Party::Transaction(_) = victim {
+        let xid = facts.transaction.as_ref().and_then(|facts| facts.xid.as_deref());
+        let statement = format!("XA ROLLBACK {}", xid.unwrap_or("no name"));
+        return server.run(&[&statement]).await.map(|()| false).map_err(|error| format!("{statement}: {error}"));
+    }
+    let session = facts.session.as_ref().ok_or("the root's session is not listed")?;
+    let (node, protected) = (server.url().parse().unwrap(), ProtectedAccounts::default());
+    let read = find_sessions(&node, &[], &Limits::default()).await.map_err(|failure| failure.to_string())?.read;
+    let session_victim = Victim::connection_of(session, &read);
+    match kill(&node, &session_victim, KillKind::Connection, &protected, &Limits::default()).await {
+        Ok(outcome @ (KillOutcome::Refused(_) | KillOutcome::AlreadyGone)) => Err(format!("{session:?}: {outcome}")),
+        Ok(_) => Ok(true),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn graph_matches_every_scenario_on_mysql() {
+    graph_matches_every_scenario(Flavor::MySql).await;
+}
+
+#[tokio::test]
+async fn graph_matches_every_scenario_on_mariadb() {
+    graph_matches_every_scenario(Flavor::MariaDb).await;
+}

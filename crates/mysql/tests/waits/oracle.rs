@@ -1,0 +1,71 @@
+//! Compares wait graphs with scenarios.
+
+use std::collections::BTreeMap;
+
+use clew_diagnose::waits::{Observed, Party, WaitGraph};
+use clew_model::NodeUrl;
+use clew_mysql::{Limits, read_waits};
+use clew_testkit::{BuiltScenario, Scenario, Server};
+
+pub(crate) async fn observe(server: &Server) -> Observed {
+    observe_as(&server.url()).await
+}
+
+pub(crate) async fn observe_as(url: &str) -> Observed {
+    let node: NodeUrl = url.parse().unwrap();
+    read_waits(&node, &Limits::default()).await.unwrap()
+}
+
+/// Names of parties in the scenario; `xa` for a transaction without a session.
+pub(crate) struct Names(BTreeMap<u64, String>);
+
+impl Names {
+    pub(crate) fn of(built: &BuiltScenario) -> Self {
+        Self(built.ids().iter().map(|(name, &id)| (id, name.clone())).collect())
+    }
+
+    pub(crate) fn name(&self, party: Party) -> String {
+        match party {
+            Party::Session(id) => self.0.get(&id).cloned().unwrap_or_else(|| format!("session {id}")),
+            Party::Transaction(_) => "xa".to_owned(),
+        }
+    }
+
+    /// Returns every wait as `waiter>blocker (lock)`.
+    pub(crate) fn waits(&self, graph: &WaitGraph) -> Vec<String> {
+        let wait = |wait: &clew_diagnose::waits::Wait| {
+            format!("{}>{} ({})", self.name(wait.waiter), self.name(wait.blocker), wait.on.kind)
+        };
+        let mut waits: Vec<String> = graph.waits.iter().map(wait).collect();
+        waits.sort();
+        waits
+    }
+
+    /// Returns the parties of every root, the worst root first.
+    pub(crate) fn roots(&self, graph: &WaitGraph) -> Vec<Vec<String>> {
+        let names = |parties: &[Party]| {
+            let mut names: Vec<String> = parties.iter().map(|&party| self.name(party)).collect();
+            names.sort();
+            names
+        };
+        graph.roots.iter().map(|root| names(&root.parties)).collect()
+    }
+}
+
+/// Returns the waits of a scenario in the format of [`Names::waits`].
+pub(crate) fn expected_waits(scenario: &Scenario) -> Vec<String> {
+    let wait = |(waiter, blocker): (&str, &str)| format!("{waiter}>{blocker} ({})", scenario.on(waiter));
+    let mut waits: Vec<String> = scenario.waits().into_iter().map(wait).collect();
+    waits.sort();
+    waits
+}
+
+/// Returns the roots of a scenario in the format of [`Names::roots`].
+pub(crate) fn expected_roots(scenario: &Scenario) -> Vec<Vec<String>> {
+    let sorted = |root: Vec<&str>| {
+        let mut root: Vec<String> = root.into_iter().map(str::to_owned).collect();
+        root.sort();
+        root
+    };
+    scenario.roots().into_iter().map(sorted).collect()
+}
